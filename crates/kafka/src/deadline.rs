@@ -1,0 +1,51 @@
+//! When a call must have ended. A point in time, not a span, so that it can be handed down.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The moment by which a call ends, with an answer or with an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Deadline(Instant);
+
+impl Deadline {
+    pub fn after(span: Duration) -> Self {
+        // A day is further away than any call may last, and keeps the sum in range.
+        Self(Instant::now() + span.min(Duration::from_secs(86_400)))
+    }
+
+    pub fn instant(self) -> Instant {
+        self.0
+    }
+
+    /// What is left; zero once it has passed.
+    pub fn left(self) -> Duration {
+        self.0.saturating_duration_since(Instant::now())
+    }
+
+    pub fn passed(self) -> bool {
+        self.left().is_zero()
+    }
+
+    /// What is left in librdkafka's unit, at least 1 (0 and -1 have meanings of their own).
+    pub(crate) fn millis(self) -> i32 {
+        i32::try_from(self.left().as_millis()).unwrap_or(i32::MAX).max(1)
+    }
+
+    /// The earlier of this and `span` from now.
+    pub(crate) fn at_most(self, span: Duration) -> Self {
+        self.min(Self::after(span))
+    }
+}
+
+impl From<Duration> for Deadline {
+    fn from(span: Duration) -> Self {
+        Self::after(span)
+    }
+}
+
+impl From<Instant> for Deadline {
+    fn from(instant: Instant) -> Self {
+        Self(instant)
+    }
+}

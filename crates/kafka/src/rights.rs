@@ -1,0 +1,72 @@
+//! Which operations the brokers let this client do on the cluster (KIP-430). Without Describe on the
+//! cluster they leave groups out of listings silently, so it must be asked and said.
+
+use crate::error::Acl;
+
+/// Kafka's ACL operations, as the wire numbers them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum AclOperation {
+    Read,
+    Write,
+    Create,
+    Delete,
+    Alter,
+    Describe,
+    ClusterAction,
+    DescribeConfigs,
+    AlterConfigs,
+    IdempotentWrite,
+}
+
+impl AclOperation {
+    pub(crate) fn from_wire(number: u32) -> Option<Self> {
+        Some(match number {
+            3 => Self::Read,
+            4 => Self::Write,
+            5 => Self::Create,
+            6 => Self::Delete,
+            7 => Self::Alter,
+            8 => Self::Describe,
+            9 => Self::ClusterAction,
+            10 => Self::DescribeConfigs,
+            11 => Self::AlterConfigs,
+            12 => Self::IdempotentWrite,
+            _ => return None,
+        })
+    }
+
+    /// As Kafka's tools spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Read => "Read",
+            Self::Write => "Write",
+            Self::Create => "Create",
+            Self::Delete => "Delete",
+            Self::Alter => "Alter",
+            Self::Describe => "Describe",
+            Self::ClusterAction => "ClusterAction",
+            Self::DescribeConfigs => "DescribeConfigs",
+            Self::AlterConfigs => "AlterConfigs",
+            Self::IdempotentWrite => "IdempotentWrite",
+        }
+    }
+}
+
+/// What this client may do on the cluster as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rights {
+    /// `None`: the broker did not tell (it is older than KIP-430).
+    pub operations: Option<Vec<AclOperation>>,
+}
+
+impl Rights {
+    /// `None` where the broker does not tell.
+    pub fn may(&self, operation: AclOperation) -> Option<bool> {
+        self.operations.as_ref().map(|all| all.contains(&operation))
+    }
+
+    /// The permission without which group listings have silent gaps, where it is known to be missing.
+    pub fn missing_describe(&self) -> Option<Acl> {
+        (self.may(AclOperation::Describe) == Some(false)).then(|| Acl::cluster("Describe"))
+    }
+}
