@@ -1,1 +1,34 @@
-//! stub
+//! What Flowdeck talks about: names and ids, offsets, lag and verdicts, holds and commands, the
+//! views that pages show, and the ports through which they are asked for.
+//!
+//! This crate has no clock (`now` is always an argument), no I/O and no HTML, and compiles to
+//! wasm. It is the one crate that everybody may depend on; it depends on none of ours.
+
+pub mod actor;
+pub mod command;
+pub mod error;
+pub mod hold;
+pub mod ids;
+pub mod lag;
+pub mod live;
+pub mod names;
+pub mod ports;
+pub mod query;
+pub mod scope;
+pub mod time;
+pub mod url;
+pub mod verdict;
+pub mod view;
+
+pub use actor::{Actor, ActorKind, Grant, Pattern, Permission, Via};
+pub use command::{Action, CommandState, InstanceState, Submit, Target};
+pub use error::PortError;
+pub use hold::Hold;
+pub use ids::{CommandId, HoldId, Incarnation, Version};
+pub use lag::{Lag, PartitionReading, Unknown};
+pub use names::{ClusterName, ConsumerName, GroupId, InstanceName, Partition, TopicName};
+pub use ports::{Control, Fleet, Peek, Ports};
+pub use query::{FleetQuery, MessagesQuery};
+pub use scope::Scope;
+pub use time::Timestamp;
+pub use verdict::{GroupState, GroupType, Verdict};

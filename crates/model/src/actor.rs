@@ -1,0 +1,190 @@
+//! Who asks, and what he may do. Ports are bound to an actor and fail closed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::names::{ClusterName, GroupId};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum Permission {
+    /// Fleet, groups, topics, commands: everything but payloads.
+    See,
+    /// Keys, values and headers of records.
+    ReadPayloads,
+    /// Pause and resume.
+    Control,
+    /// Change committed offsets.
+    Offsets,
+    /// Produce to an application's topic (re-drive).
+    Produce,
+}
+
+impl Permission {
+    pub const ALL: [Self; 5] = [Self::See, Self::ReadPayloads, Self::Control, Self::Offsets, Self::Produce];
+
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::See => "see",
+            Self::ReadPayloads => "read payloads",
+            Self::Control => "control",
+            Self::Offsets => "offsets",
+            Self::Produce => "produce",
+        }
+    }
+}
+
+/// A name or a part of it: `*` stands for any run of characters.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Pattern(String);
+
+impl Pattern {
+    pub fn new(pattern: impl Into<String>) -> Self {
+        Self(pattern.into())
+    }
+
+    pub fn any() -> Self {
+        Self("*".to_owned())
+    }
+
+    pub fn matches(&self, name: &str) -> bool {
+        let mut parts = self.0.split('*');
+        let first = parts.next().unwrap_or_default();
+        let Some(mut rest) = name.strip_prefix(first) else { return false };
+        let mut parts = parts.peekable();
+        if parts.peek().is_none() {
+            return rest.is_empty();
+        }
+        while let Some(part) = parts.next() {
+            if parts.peek().is_none() {
+                return rest.ends_with(part);
+            }
+            let Some(at) = rest.find(part) else { return false };
+            rest = &rest[at + part.len()..];
+        }
+        true
+    }
+}
+
+/// Permissions on the groups that match, on the clusters that match.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    pub permissions: Vec<Permission>,
+    pub clusters: Pattern,
+    pub groups: Pattern,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum ActorKind {
+    Anonymous,
+    User,
+    Token,
+    /// A foreign command on the admin topic.
+    External,
+    /// Flowdeck itself, for a hold whose time is over.
+    System,
+}
+
+/// The door through which he came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub enum Via {
+    Page,
+    Api,
+    Cli,
+}
+
+/// How an actor stands in views, records and logs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub struct ActorView {
+    pub name: String,
+    pub kind: ActorKind,
+    pub via: Via,
+    /// The peer's address as the server saw it.
+    pub address: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    pub view: ActorView,
+    grants: Vec<Grant>,
+}
+
+impl Actor {
+    pub fn new(view: ActorView, grants: Vec<Grant>) -> Self {
+        Self { view, grants }
+    }
+
+    /// Until there is sign-in: everybody who reaches the loopback listener, with all permissions.
+    pub fn anonymous(via: Via, address: Option<String>) -> Self {
+        let view = ActorView { name: "anonymous".to_owned(), kind: ActorKind::Anonymous, via, address };
+        let all =
+            Grant { permissions: Permission::ALL.to_vec(), clusters: Pattern::any(), groups: Pattern::any() };
+        Self::new(view, vec![all])
+    }
+
+    pub fn name(&self) -> &str {
+        &self.view.name
+    }
+
+    pub fn may(&self, permission: Permission, cluster: &ClusterName, group: &GroupId) -> bool {
+        self.grants.iter().any(|grant| {
+            grant.permissions.contains(&permission)
+                && grant.clusters.matches(cluster.as_str())
+                && grant.groups.matches(group.as_str())
+        })
+    }
+
+    /// For what belongs to no group (a cluster's topics): a grant on any group of the cluster is enough.
+    pub fn may_on_cluster(&self, permission: Permission, cluster: &ClusterName) -> bool {
+        self.grants
+            .iter()
+            .any(|grant| grant.permissions.contains(&permission) && grant.clusters.matches(cluster.as_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns() {
+        for (pattern, name, want) in [
+            ("*", "", true),
+            ("*", "anything", true),
+            ("a", "a", true),
+            ("a", "ab", false),
+            ("dev-*", "dev-x", true),
+            ("dev-*", "prod-x", false),
+            ("*-x", "dev-x", true),
+            ("a*a", "a", false),
+            ("a*b*c", "a1b2c", true),
+            ("a*b*c", "a1c2b", false),
+            ("", "", true),
+            ("", "x", false),
+        ] {
+            assert_eq!(Pattern::new(pattern).matches(name), want, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn without_a_grant_nothing_is_allowed() {
+        let view = Actor::anonymous(Via::Api, None).view;
+        let grant = |permissions: &[Permission]| Grant {
+            permissions: permissions.to_vec(),
+            clusters: Pattern::new("demo"),
+            groups: Pattern::new("dev-*"),
+        };
+        let nobody = Actor::new(view.clone(), vec![]);
+        let viewer = Actor::new(view, vec![grant(&[Permission::See])]);
+        let (demo, other) = ("demo".parse().unwrap(), "prod".parse().unwrap());
+        assert!(!nobody.may(Permission::See, &demo, &"dev-a".into()));
+        assert!(viewer.may(Permission::See, &demo, &"dev-a".into()));
+        assert!(!viewer.may(Permission::Control, &demo, &"dev-a".into()));
+        assert!(!viewer.may(Permission::See, &demo, &"qa-a".into()));
+        assert!(!viewer.may(Permission::See, &other, &"dev-a".into()));
+    }
+}

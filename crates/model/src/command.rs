@@ -1,0 +1,261 @@
+//! Commands: what an operator asks, and the rules of its life (`wire.md`, "A command's life").
+//! Pure; sending and gathering evidence is the admin service's work.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::CommandId;
+use crate::names::{ConsumerName, GroupId, TopicName};
+use crate::scope::Scope;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    Pause,
+    Resume,
+}
+
+impl Action {
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Pause => "Pause",
+            Self::Resume => "Resume",
+        }
+    }
+}
+
+/// A group, a consumer of it, or topics of either. No topics means all of them.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Target {
+    pub group: GroupId,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub consumer: Option<ConsumerName>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub topics: Vec<TopicName>,
+}
+
+impl Target {
+    /// One scope for each topic, or one for all.
+    pub fn scopes(&self) -> Vec<Scope> {
+        let broad = Scope { consumer: self.consumer.clone(), ..Scope::group(self.group.clone()) };
+        if self.topics.is_empty() {
+            return vec![broad];
+        }
+        self.topics.iter().map(|topic| Scope { topic: Some(topic.clone()), ..broad.clone() }).collect()
+    }
+
+    /// For a title: "consumer orders of payments, topics a, b".
+    pub fn words(&self) -> String {
+        let mut words = match &self.consumer {
+            Some(consumer) => format!("{consumer} of {}", self.group),
+            None => self.group.to_string(),
+        };
+        if !self.topics.is_empty() {
+            let topics: Vec<&str> = self.topics.iter().map(TopicName::as_str).collect();
+            words.push_str(&format!(", {}", topics.join(", ")));
+        }
+        words
+    }
+}
+
+/// What the caller sends. Same id and same body: the same command; another body under the id: 409.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Submit {
+    pub id: CommandId,
+    pub action: Action,
+    pub target: Target,
+    pub reason: String,
+    /// After so many seconds a pause ends by itself. Never with a resume.
+    pub for_seconds: Option<u32>,
+}
+
+/// The longest reason, in characters, and the longest pause with an end: 30 days.
+pub const REASON_MAX: usize = 500;
+pub const FOR_SECONDS_MAX: u32 = 30 * 24 * 3600;
+
+impl Submit {
+    /// The rules that need nothing but the body; names the field that breaks one.
+    pub fn check(&self) -> Result<(), crate::PortError> {
+        use crate::PortError;
+        if self.reason.chars().count() > REASON_MAX {
+            return Err(PortError::invalid("reason", format!("at most {REASON_MAX} characters")));
+        }
+        if self.action == Action::Pause && self.reason.trim().is_empty() {
+            return Err(PortError::invalid("reason", "say why: the next person on call will read it"));
+        }
+        match (self.action, self.for_seconds) {
+            (Action::Resume, Some(_)) => Err(PortError::invalid("forSeconds", "a resume has no end")),
+            (Action::Pause, Some(0)) => Err(PortError::invalid("forSeconds", "1 or more")),
+            (Action::Pause, Some(seconds)) if seconds > FOR_SECONDS_MAX => {
+                Err(PortError::invalid("forSeconds", format!("at most {FOR_SECONDS_MAX} (30 days)")))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum CommandState {
+    /// Accepted; nothing is written yet.
+    Requested,
+    /// Its records are on the cluster; evidence is awaited.
+    Sent,
+    /// Every instance in scope gave evidence.
+    Confirmed,
+    /// Some did.
+    Partly,
+    /// None did in time.
+    TimedOut,
+    /// Every instance refused, or nothing could be written.
+    Refused,
+    /// Rebuilt from its hold when Flowdeck started: it stands, its instances are not known.
+    Standing,
+}
+
+impl CommandState {
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Sent => "sent, waiting for evidence",
+            Self::Confirmed => "confirmed",
+            Self::Partly => "confirmed in part",
+            Self::TimedOut => "timed out: no evidence",
+            Self::Refused => "refused",
+            Self::Standing => "standing since before Flowdeck started",
+        }
+    }
+
+    /// Nothing more is awaited. (Evidence that comes later still improves the outcome.)
+    pub fn is_settled(self) -> bool {
+        !matches!(self, Self::Requested | Self::Sent)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum InstanceState {
+    Waiting,
+    /// An agent's answer with the command's id: its gate is shut (or open again).
+    Acknowledged,
+    /// Nothing more is fetched; what was fetched may still run.
+    FetchStopped,
+    /// Nothing is in flight.
+    Drained,
+    /// It owns nothing in the scope.
+    NothingToDo,
+    /// Resumed, and committed = end: the flow is not yet proven.
+    NothingToRead,
+    Refused,
+    /// No evidence in time.
+    Silent,
+    /// A plain member: no agent, no KafkaFlow.
+    NotControllable,
+}
+
+impl InstanceState {
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Acknowledged => "acknowledged",
+            Self::FetchStopped => "fetch stopped",
+            Self::Drained => "drained",
+            Self::NothingToDo => "nothing to do",
+            Self::NothingToRead => "nothing to read: flow not yet proven",
+            Self::Refused => "refused",
+            Self::Silent => "silent",
+            Self::NotControllable => "not controllable: no agent, no KafkaFlow",
+        }
+    }
+
+    /// Evidence that the instance obeys.
+    pub fn is_done(self) -> bool {
+        matches!(
+            self,
+            Self::Acknowledged | Self::FetchStopped | Self::Drained | Self::NothingToDo | Self::NothingToRead
+        )
+    }
+}
+
+/// Evidence is awaited so long after the last send.
+pub const AGENT_DEADLINE: Duration = Duration::from_secs(5);
+pub const KAFKAFLOW_DEADLINE: Duration = Duration::from_secs(15);
+pub const KAFKAFLOW_RESUME_DEADLINE: Duration = Duration::from_secs(30);
+/// An instance is expected to answer when it was heard within this time.
+pub const HEARD_WITHIN: Duration = Duration::from_secs(15);
+/// Sent again at most so often, so far apart.
+pub const RESEND_MAX: u32 = 3;
+pub const RESEND_EVERY: Duration = Duration::from_secs(30);
+
+/// The command's state from its instances' states. Waiting ones must have been turned to `Silent`
+/// by the caller once their time is over.
+pub fn outcome(instances: &[InstanceState]) -> CommandState {
+    let done = instances.iter().filter(|state| state.is_done()).count();
+    if instances.contains(&InstanceState::Waiting) {
+        return CommandState::Sent;
+    }
+    if done == instances.len() && done > 0 {
+        return CommandState::Confirmed;
+    }
+    if done > 0 {
+        return CommandState::Partly;
+    }
+    let refused = instances.contains(&InstanceState::Refused);
+    if refused && !instances.contains(&InstanceState::Silent) {
+        return CommandState::Refused;
+    }
+    CommandState::TimedOut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes() {
+        use CommandState::*;
+        use InstanceState as I;
+        for (instances, want) in [
+            (vec![], TimedOut),
+            (vec![I::Waiting], Sent),
+            (vec![I::Acknowledged, I::Waiting], Sent),
+            (vec![I::Acknowledged, I::Drained, I::FetchStopped, I::NothingToDo], Confirmed),
+            (vec![I::Acknowledged, I::NotControllable], Partly),
+            (vec![I::Acknowledged, I::Silent], Partly),
+            (vec![I::Silent, I::Refused], TimedOut),
+            (vec![I::Refused], Refused),
+            (vec![I::NotControllable], TimedOut),
+        ] {
+            assert_eq!(outcome(&instances), want, "{instances:?}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_body_names_its_field() {
+        let submit = |action, reason: &str, for_seconds| Submit {
+            id: CommandId::from_uuid(uuid::Uuid::nil()),
+            action,
+            target: Target { group: "g".into(), consumer: None, topics: vec![] },
+            reason: reason.into(),
+            for_seconds,
+        };
+        let field = |submit: Submit| match submit.check() {
+            Ok(()) => "",
+            Err(crate::PortError::Invalid { field, .. }) if field == "reason" => "reason",
+            Err(_) => "forSeconds",
+        };
+        assert_eq!(field(submit(Action::Pause, "INC-1", Some(60))), "");
+        assert_eq!(field(submit(Action::Pause, " ", None)), "reason");
+        assert_eq!(field(submit(Action::Resume, "", None)), "");
+        assert_eq!(field(submit(Action::Resume, "", Some(1))), "forSeconds");
+        assert_eq!(field(submit(Action::Pause, "x", Some(0))), "forSeconds");
+        assert_eq!(field(submit(Action::Pause, &"x".repeat(501), None)), "reason");
+    }
+}

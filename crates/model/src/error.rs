@@ -1,0 +1,74 @@
+//! What a port answers when it cannot do what was asked: what failed, where, what to do. No HTTP
+//! here; the server maps each variant to one status.
+
+use serde::{Deserialize, Serialize};
+
+use crate::actor::Permission;
+use crate::names::ClusterName;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "camelCase", tag = "error")]
+pub enum PortError {
+    #[error("there is no {what} {name:?}{}", in_words(.hint))]
+    NotFound { what: Thing, name: String, hint: Option<String> },
+    #[error("this needs the permission to {} on {on}", .permission.words())]
+    Forbidden { permission: Permission, on: String },
+    #[error("{field}: {problem}")]
+    Invalid { field: String, problem: String },
+    #[error("{detail}")]
+    Conflict { detail: String },
+    #[error(
+        "cluster {cluster} is in observe mode, so Flowdeck writes nothing to it; set mode = \"control\" for it in the configuration"
+    )]
+    ObserveMode { cluster: ClusterName },
+    /// The command is understood and cannot be carried out: nobody listens, or the name is ambiguous.
+    #[error("{detail}")]
+    Unprocessable { detail: String },
+    #[error("cluster {cluster}: {detail}")]
+    Unavailable { cluster: ClusterName, detail: String },
+    #[error("{detail}")]
+    TooMany { detail: String },
+}
+
+/// What was looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Thing {
+    Cluster,
+    Group,
+    Topic,
+    Partition,
+    Command,
+    Page,
+}
+
+impl std::fmt::Display for Thing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Cluster => "cluster",
+            Self::Group => "group",
+            Self::Topic => "topic",
+            Self::Partition => "partition",
+            Self::Command => "command",
+            Self::Page => "page",
+        })
+    }
+}
+
+fn in_words(hint: &Option<String>) -> String {
+    hint.as_ref().map(|hint| format!(": {hint}")).unwrap_or_default()
+}
+
+impl PortError {
+    pub fn not_found(what: Thing, name: impl Into<String>) -> Self {
+        Self::NotFound { what, name: name.into(), hint: None }
+    }
+
+    pub fn not_found_because(what: Thing, name: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::NotFound { what, name: name.into(), hint: Some(hint.into()) }
+    }
+
+    pub fn invalid(field: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Invalid { field: field.into(), problem: problem.into() }
+    }
+}

@@ -1,0 +1,166 @@
+//! Holds: an operator's standing wish that something be paused, and what a pause or a resume does
+//! to the ones that stand. Pure: the caller writes the changes to `flowdeck.holds`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::HoldId;
+use crate::scope::{Place, Scope};
+use crate::time::Timestamp;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Hold {
+    pub scope: Scope,
+    pub id: HoldId,
+    /// Who holds: an actor's name, or `external` for a foreign command.
+    pub owner: String,
+    pub reason: String,
+    pub since: Timestamp,
+    pub until: Option<Timestamp>,
+    /// Parts of the scope that a narrow resume took out again.
+    pub except: Vec<Scope>,
+}
+
+impl Hold {
+    /// Whether the partition stands because of this hold. Expiry is not looked at: a hold stands
+    /// until its tombstone (see `is_overdue`).
+    pub fn holds(&self, place: Place<'_>) -> bool {
+        self.scope.contains(place) && !self.except.iter().any(|except| except.contains(place))
+    }
+
+    /// Whether all of `scope` already stands because of this hold.
+    pub fn covers(&self, scope: &Scope) -> bool {
+        self.scope.covers(scope) && self.except.iter().all(|except| except.intersect(scope).is_none())
+    }
+
+    pub fn is_overdue(&self, now: Timestamp) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+}
+
+/// One record on `flowdeck.holds`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HoldChange {
+    /// Written under its key; replaces what stood there.
+    Set(Hold),
+    /// A tombstone under the key of this hold.
+    Release(Hold),
+}
+
+/// What a resume of `scopes` does: holds inside are released, holds around get an exception.
+/// Empty where nothing stands there.
+pub fn resume(standing: &[Hold], scopes: &[Scope]) -> Vec<HoldChange> {
+    standing.iter().filter_map(|hold| resume_one(hold, scopes)).collect()
+}
+
+fn resume_one(hold: &Hold, scopes: &[Scope]) -> Option<HoldChange> {
+    let mut left = hold.clone();
+    for scope in scopes {
+        let Some(cut) = hold.scope.intersect(scope) else { continue };
+        if cut == hold.scope {
+            return Some(HoldChange::Release(hold.clone()));
+        }
+        if left.except.iter().any(|except| except.covers(&cut)) {
+            continue;
+        }
+        left.except.retain(|except| !cut.covers(except));
+        left.except.push(cut);
+    }
+    (left != *hold).then_some(HoldChange::Set(left))
+}
+
+/// The scopes of a pause that no standing hold covers yet.
+pub fn not_yet_held(standing: &[Hold], scopes: &[Scope]) -> Vec<Scope> {
+    scopes.iter().filter(|scope| !standing.iter().any(|hold| hold.covers(scope))).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::names::{ConsumerName, GroupId, Partition, TopicName};
+    use proptest::prelude::*;
+
+    fn scope(consumer: Option<&str>, topic: Option<&str>) -> Scope {
+        Scope {
+            consumer: consumer.map(ConsumerName::from),
+            topic: topic.map(|topic| topic.parse().unwrap()),
+            ..Scope::group("g".into())
+        }
+    }
+
+    fn hold(scope: Scope) -> Hold {
+        Hold {
+            scope,
+            id: HoldId::from_uuid(uuid::Uuid::nil()),
+            owner: "ana".into(),
+            reason: "INC-1".into(),
+            since: Timestamp::from_millis(0),
+            until: None,
+            except: vec![],
+        }
+    }
+
+    #[test]
+    fn a_narrow_resume_under_a_broad_hold_splits_it() {
+        let broad = hold(scope(None, None));
+        let cut = scope(Some("c"), Some("t"));
+        let changes = resume(std::slice::from_ref(&broad), std::slice::from_ref(&cut));
+        let [HoldChange::Set(left)] = &changes[..] else { panic!("{changes:?}") };
+        assert_eq!(left.except, vec![cut.clone()]);
+        assert!(!left.covers(&scope(Some("c"), None)));
+        assert!(left.covers(&scope(Some("d"), None)));
+        // Again: nothing changes, so nothing is written.
+        assert_eq!(resume(std::slice::from_ref(left), &[cut]), vec![]);
+    }
+
+    #[test]
+    fn a_broad_resume_releases_all_that_lie_inside() {
+        let holds = [hold(scope(Some("c"), None)), hold(scope(None, Some("t"))), hold(scope(None, None))];
+        let changes = resume(&holds, &[scope(None, None)]);
+        assert!(changes.iter().all(|change| matches!(change, HoldChange::Release(_))));
+        assert_eq!(changes.len(), 3);
+    }
+
+    #[test]
+    fn what_stands_is_not_held_twice() {
+        let broad = hold(scope(None, None));
+        assert_eq!(not_yet_held(&[broad], &[scope(Some("c"), None)]), vec![]);
+        let other = hold(scope(Some("d"), None));
+        assert_eq!(not_yet_held(&[other], &[scope(Some("c"), None)]).len(), 1);
+    }
+
+    fn any_scope() -> impl Strategy<Value = Scope> {
+        let name = || prop::option::of(prop::sample::select(vec!["a", "b"]));
+        (name(), name()).prop_map(|(consumer, topic)| scope(consumer, topic))
+    }
+
+    proptest! {
+        /// After a resume nothing in its scope stands, and nothing outside of it changed.
+        #[test]
+        fn a_resume_frees_its_scope_and_no_more(
+            scopes in prop::collection::vec(any_scope(), 1..5),
+            target in any_scope(),
+            consumer in prop::sample::select(vec!["a", "b"]),
+            topic in prop::sample::select(vec!["a", "b"]),
+        ) {
+            let before: Vec<Hold> = scopes.into_iter().map(hold).collect();
+            let after: Vec<Hold> = before.iter().filter_map(|one| {
+                match resume_one(one, std::slice::from_ref(&target)) {
+                    None => Some(one.clone()),
+                    Some(HoldChange::Set(left)) => Some(left),
+                    Some(HoldChange::Release(_)) => None,
+                }
+            }).collect();
+            let (group, consumer) = (GroupId::from("g"), ConsumerName::from(consumer));
+            let topic: TopicName = topic.parse().unwrap();
+            let place = Place {
+                group: &group, consumer: Some(&consumer), topic: &topic,
+                partition: Partition::new(0).unwrap(), instance: None,
+            };
+            let stood = before.iter().any(|one| one.holds(place));
+            let stands = after.iter().any(|one| one.holds(place));
+            prop_assert_eq!(stands, stood && !target.contains(place));
+        }
+    }
+}

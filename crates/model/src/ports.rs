@@ -1,0 +1,63 @@
+//! The doors to the admin service, by job. A port is bound to an actor when it is made
+//! (`Bind::bind`), checks his permissions in every call and fails closed; pages, API and stream
+//! only parse and show.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use crate::actor::Actor;
+use crate::command::Submit;
+use crate::error::PortError;
+use crate::ids::{CommandId, Version};
+use crate::names::{ClusterName, GroupId, TopicName};
+use crate::query::{FleetQuery, MessagesQuery};
+use crate::view::{
+    ClusterView, CommandView, FleetView, GroupView, MessagesView, Submitted, TopicView, TopicsView,
+};
+
+/// Reads the published snapshot; never waits for Kafka, but for `topic`.
+#[async_trait]
+pub trait Fleet: Send + Sync {
+    fn clusters(&self) -> Vec<ClusterView>;
+    fn fleet(&self, query: &FleetQuery) -> Result<FleetView, PortError>;
+    fn group(&self, cluster: &ClusterName, group: &GroupId) -> Result<GroupView, PortError>;
+    fn topics(&self, cluster: &ClusterName) -> Result<TopicsView, PortError>;
+    /// Asks Kafka for offsets and configuration, 1.5 s at most; what did not come is in the notes.
+    async fn topic(&self, cluster: &ClusterName, topic: &TopicName) -> Result<TopicView, PortError>;
+    fn version(&self) -> Version;
+    /// Returns once another version than `seen` is published.
+    async fn changed(&self, seen: Version) -> Version;
+}
+
+#[async_trait]
+pub trait Control: Send + Sync {
+    /// Returns once the command's records are written, or nothing had to be written.
+    async fn submit(&self, cluster: &ClusterName, command: Submit) -> Result<Submitted, PortError>;
+    fn command(&self, cluster: &ClusterName, id: CommandId) -> Result<CommandView, PortError>;
+}
+
+#[async_trait]
+pub trait Peek: Send + Sync {
+    /// Bounded in records, bytes and time. Dropping the future ends the work.
+    async fn messages(
+        &self,
+        cluster: &ClusterName,
+        topic: &TopicName,
+        query: &MessagesQuery,
+    ) -> Result<MessagesView, PortError>;
+}
+
+/// All ports of one actor, for one request or one stream.
+#[derive(Clone)]
+pub struct Ports {
+    pub actor: Actor,
+    pub fleet: Arc<dyn Fleet>,
+    pub control: Arc<dyn Control>,
+    pub peek: Arc<dyn Peek>,
+}
+
+/// The only way to a port.
+pub trait Bind: Send + Sync {
+    fn bind(&self, actor: Actor) -> Ports;
+}

@@ -1,0 +1,101 @@
+//! Points in time: milliseconds since 1970, UTC. JSON carries them as RFC 3339 with milliseconds.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+/// Milliseconds since 1970-01-01T00:00:00Z, kept between 1970 and the end of the year 9999, so that
+/// it can always be printed. What lies outside (a hostile clock) is moved to the nearer end.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(value_type = String, format = DateTime, example = "2026-11-21T14:08:57.123Z"))]
+#[serde(try_from = "String", into = "String")]
+pub struct Timestamp(u64);
+
+/// 9999-12-31T23:59:59.999Z
+const LAST: u64 = 253_402_300_799_999;
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("no RFC 3339 time in UTC, such as 2026-11-21T14:08:57.123Z")]
+pub struct TimestampError;
+
+impl Timestamp {
+    pub fn from_millis(millis: i64) -> Self {
+        Self(u64::try_from(millis).unwrap_or(0).min(LAST))
+    }
+
+    pub fn from_system(time: SystemTime) -> Self {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(u64::try_from(since.as_millis()).unwrap_or(LAST).min(LAST))
+    }
+
+    pub fn millis(self) -> i64 {
+        // At most LAST, far below i64::MAX.
+        self.0 as i64
+    }
+
+    /// From `earlier` to this; zero where `earlier` is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
+    pub fn plus(self, duration: Duration) -> Self {
+        let millis = u64::try_from(duration.as_millis()).unwrap_or(LAST);
+        Self(self.0.saturating_add(millis).min(LAST))
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_rfc3339_millis(UNIX_EPOCH + Duration::from_millis(self.0)).fmt(f)
+    }
+}
+
+impl fmt::Debug for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Timestamp {
+    type Err = TimestampError;
+    fn from_str(text: &str) -> Result<Self, TimestampError> {
+        humantime::parse_rfc3339(text).map(Self::from_system).map_err(|_| TimestampError)
+    }
+}
+
+impl TryFrom<String> for Timestamp {
+    type Error = TimestampError;
+    fn try_from(text: String) -> Result<Self, TimestampError> {
+        text.parse()
+    }
+}
+
+impl From<Timestamp> for String {
+    fn from(time: Timestamp) -> String {
+        time.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prints_and_parses_rfc_3339() {
+        let time = Timestamp::from_millis(1_795_270_137_123);
+        assert_eq!(time.to_string(), "2026-11-21T14:08:57.123Z");
+        assert_eq!("2026-11-21T14:08:57.123Z".parse(), Ok(time));
+        assert!("yesterday".parse::<Timestamp>().is_err());
+    }
+
+    #[test]
+    fn a_hostile_clock_is_still_printed() {
+        assert_eq!(Timestamp::from_millis(i64::MAX).to_string(), "9999-12-31T23:59:59.999Z");
+        assert_eq!(Timestamp::from_millis(i64::MIN).to_string(), "1970-01-01T00:00:00.000Z");
+        let late = Timestamp::from_millis(i64::MAX).plus(Duration::MAX);
+        assert_eq!(late.since(Timestamp::from_millis(0)).as_millis() as u64, LAST);
+    }
+}

@@ -1,0 +1,80 @@
+//! A command and what came of it.
+
+use serde::{Deserialize, Serialize};
+
+use super::ClusterView;
+use crate::actor::ActorView;
+use crate::command::{Action, CommandState, InstanceState, Target};
+use crate::ids::{CommandId, HoldId, Incarnation};
+use crate::names::{ConsumerName, InstanceName, Partition, TopicName};
+use crate::time::Timestamp;
+
+/// The answer to a command that was accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Submitted {
+    /// Where `existing`, the id of the command that stands already.
+    pub id: CommandId,
+    pub state: CommandState,
+    /// Nothing was written: the same command came before, or what it asks for already stands.
+    pub existing: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct CommandView {
+    pub id: CommandId,
+    pub cluster_info: ClusterView,
+    pub action: Action,
+    pub target: Target,
+    pub actor: ActorView,
+    pub reason: String,
+    pub state: CommandState,
+    /// The server's clock when the view was made.
+    pub now: Timestamp,
+    pub requested_at: Timestamp,
+    pub until: Option<Timestamp>,
+    /// What was written for it, in order.
+    pub sent: Vec<SentRecord>,
+    pub holds: Vec<HoldId>,
+    pub instances: Vec<InstanceOutcome>,
+    /// What it cannot do, or what went otherwise: "up to 300 records may still finish".
+    pub notes: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct SentRecord {
+    pub topic: TopicName,
+    pub partition: Partition,
+    pub offset: i64,
+    pub at: Timestamp,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum InstanceKind {
+    Agent,
+    KafkaFlow,
+    /// A plain member of the group: seen by Kafka alone.
+    Member,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct InstanceOutcome {
+    /// For a plain member, its client id and host.
+    pub instance: InstanceName,
+    pub consumer: Option<ConsumerName>,
+    pub kind: InstanceKind,
+    pub incarnation: Option<Incarnation>,
+    pub state: InstanceState,
+    /// When it came to this state.
+    pub at: Timestamp,
+    pub detail: Option<String>,
+}

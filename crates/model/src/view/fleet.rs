@@ -1,0 +1,81 @@
+//! The fleet: one line a group.
+
+use serde::{Deserialize, Serialize};
+
+use super::ClusterView;
+use crate::ids::{HoldId, Version};
+use crate::names::{ClusterName, GroupId, TopicName};
+use crate::scope::Scope;
+use crate::time::Timestamp;
+use crate::verdict::{GroupState, GroupType, Verdict};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct FleetView {
+    pub version: Version,
+    /// The server's clock when the view was made: ages are counted from it.
+    pub now: Timestamp,
+    /// Groups that match, before `limit` and `offset`.
+    pub total: u32,
+    /// At least one cluster has no answer in this snapshot.
+    pub partial: bool,
+    pub clusters: Vec<ClusterView>,
+    /// Groups by verdict, under the search but not under the verdict filter.
+    pub counts: Vec<VerdictCount>,
+    /// Sum of the known lags of all groups that match the search.
+    pub lag: Option<u64>,
+    pub groups: Vec<GroupRow>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct VerdictCount {
+    pub verdict: Verdict,
+    pub groups: u32,
+}
+
+/// At most so many topic names in a row.
+pub const ROW_TOPICS_MAX: usize = 20;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct GroupRow {
+    pub cluster: ClusterName,
+    pub group: GroupId,
+    #[serde(rename = "type")]
+    pub kind: GroupType,
+    pub state: GroupState,
+    pub verdict: Verdict,
+    /// Why, in words, where the verdict alone does not say it.
+    pub why: Option<String>,
+    /// Sum over the partitions whose lag is known, in records; `null` where not one is.
+    pub lag: Option<u64>,
+    pub unknown_partitions: u32,
+    /// `null` until described.
+    pub members: Option<u32>,
+    /// At most 20 names.
+    pub topics: Vec<TopicName>,
+    pub topic_count: u32,
+    pub partition_count: u32,
+    /// Partitions that a hold covers.
+    pub held_partitions: u32,
+    pub holds: Vec<HoldChip>,
+    /// When this row was read.
+    pub as_of: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct HoldChip {
+    pub id: HoldId,
+    pub scope: Scope,
+    pub owner: String,
+    pub reason: String,
+    pub since: Timestamp,
+    pub until: Option<Timestamp>,
+    pub except: Vec<Scope>,
+}

@@ -1,0 +1,102 @@
+//! One group: its partitions, the consumers that telemetry tells of, its members.
+
+use serde::{Deserialize, Serialize};
+
+use super::{ClusterView, CommandView, GroupRow, InstanceKind};
+use crate::ids::{HoldId, Incarnation, Version};
+use crate::lag::Unknown;
+use crate::names::{ConsumerName, InstanceName, Partition, TopicName};
+use crate::time::Timestamp;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct GroupView {
+    pub version: Version,
+    pub now: Timestamp,
+    pub cluster_info: ClusterView,
+    #[serde(flatten)]
+    pub row: GroupRow,
+    pub partitions: Vec<PartitionRow>,
+    pub consumers: Vec<ConsumerView>,
+    pub group_members: Vec<MemberView>,
+    /// The newest commands of this group that are remembered, newest first, at most 20.
+    pub commands: Vec<CommandView>,
+    /// What a person must know before acting: the agents' holds are unknown, a repeat was capped.
+    pub warnings: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct PartitionRow {
+    pub topic: TopicName,
+    pub partition: Partition,
+    /// The log's first offset.
+    pub start: Option<i64>,
+    pub committed: Option<i64>,
+    /// One past the last offset.
+    pub end: Option<i64>,
+    pub lag: Option<u64>,
+    /// Why `lag` is null. Null too where nothing was ever written or committed: then lag is 0.
+    pub unknown: Option<Unknown>,
+    /// The member that owns it: instance name where telemetry tells it, else client id and host.
+    pub owner: Option<String>,
+    /// Holds that cover it.
+    pub held: Vec<HoldId>,
+    /// Telemetry lists it as paused.
+    pub paused: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct ConsumerView {
+    pub name: ConsumerName,
+    /// Topics that its telemetry names.
+    pub topics: Vec<TopicName>,
+    pub instances: Vec<InstanceView>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct InstanceView {
+    pub instance: InstanceName,
+    pub kind: InstanceKind,
+    pub incarnation: Option<Incarnation>,
+    /// Two streams under one name: what they say cannot be told apart.
+    pub ambiguous: bool,
+    pub workers: Option<u32>,
+    pub running: Vec<TopicPartitions>,
+    pub paused: Vec<TopicPartitions>,
+    /// By Flowdeck's clock.
+    pub last_heard: Timestamp,
+    /// Not heard for longer than an instance that lives would be silent.
+    pub lost: bool,
+    /// "joined 14 s after the pause: not paused", "holds unknown".
+    pub note: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct TopicPartitions {
+    pub topic: TopicName,
+    pub partitions: Vec<Partition>,
+}
+
+/// One client's session with Kafka.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct MemberView {
+    pub member_id: String,
+    pub client_id: String,
+    pub host: String,
+    /// Static membership: `group.instance.id`.
+    pub static_id: Option<String>,
+    pub partitions: Vec<TopicPartitions>,
+    /// The instance that owns the same partitions; `null`: unmatched.
+    pub instance: Option<InstanceName>,
+}

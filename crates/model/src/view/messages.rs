@@ -1,0 +1,80 @@
+//! Records that were peeked at.
+
+use serde::{Deserialize, Serialize};
+
+use super::ClusterView;
+use crate::names::{Partition, TopicName};
+use crate::time::Timestamp;
+
+/// Bytes of a value shown in a list, and of one record that was opened.
+pub const PAYLOAD_LIST: usize = 512;
+pub const PAYLOAD_FULL: usize = 1024 * 1024;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct MessagesView {
+    pub now: Timestamp,
+    pub cluster_info: ClusterView,
+    pub topic: TopicName,
+    /// Newest first when peeking at the newest, else by partition and offset.
+    pub records: Vec<MessageView>,
+    /// Records read, more than shown where offsets have gaps.
+    pub scanned: u32,
+    pub took_millis: u32,
+    /// False: a bound of time or bytes came first; what is here is what was read until then.
+    pub complete: bool,
+    /// Which bound, in words.
+    pub note: Option<String>,
+    /// The offset to go on from, where one partition is read forwards and has more.
+    pub next: Option<i64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct MessageView {
+    pub partition: Partition,
+    pub offset: i64,
+    /// `null` where the record has none.
+    pub timestamp: Option<Timestamp>,
+    /// `CreateTime` or `LogAppendTime`.
+    pub timestamp_type: Option<String>,
+    pub key: Payload,
+    pub value: Payload,
+    pub headers: Vec<HeaderView>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct HeaderView {
+    pub name: String,
+    pub value: Payload,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum PayloadKind {
+    /// Absent: a tombstone's value, a record without key.
+    Null,
+    Json,
+    Text,
+    /// Not UTF-8: `text` is hexadecimal.
+    Binary,
+}
+
+/// A key, a value or a header's value, as far as it is shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Payload {
+    pub kind: PayloadKind,
+    /// JSON: as it was sent, not re-formatted.
+    pub text: String,
+    /// Bytes of the whole.
+    pub size: u32,
+    /// `text` is only its beginning.
+    pub cut: bool,
+}

@@ -1,0 +1,16 @@
+//! What pages, API and stream show: plain data, serialised as camelCase JSON. One set of types for
+//! all three, so that they cannot disagree.
+
+pub mod cluster;
+pub mod command;
+pub mod fleet;
+pub mod group;
+pub mod messages;
+pub mod topic;
+
+pub use cluster::{ClusterView, Mode};
+pub use command::{CommandView, InstanceKind, InstanceOutcome, SentRecord, Submitted};
+pub use fleet::{FleetView, GroupRow, HoldChip, VerdictCount};
+pub use group::{ConsumerView, GroupView, InstanceView, MemberView, PartitionRow, TopicPartitions};
+pub use messages::{HeaderView, MessageView, MessagesView, Payload, PayloadKind};
+pub use topic::{ConfigRow, ReaderRow, TopicPartitionRow, TopicRow, TopicView, TopicsView};
