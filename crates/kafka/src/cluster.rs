@@ -1,31 +1,81 @@
 //! The handle on a cluster.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
+use flowdeck_model::TopicName;
+
+use crate::client::{Client, lock};
 use crate::config::{ClusterConfig, ConfigError};
 use crate::error::{Cause, Error, Operation};
-use crate::{Deadline, Rights};
+use crate::records::pool::Pool;
+use crate::{Deadline, Metadata};
 
 /// A cluster; cheap to clone. Dropping the last clone ends its threads, without blocking.
 #[derive(Clone)]
 pub struct Cluster {
-    config: Arc<ClusterConfig>,
+    inner: Arc<Inner>,
 }
+
+struct Inner {
+    config: ClusterConfig,
+    client: Client,
+    pool: Arc<Pool>,
+    /// The last full metadata, for checks that may be a little old.
+    seen: Mutex<Option<(Instant, Arc<Metadata>)>>,
+}
+
+/// How old metadata may be for the question whether a topic exists.
+const FRESH: Duration = Duration::from_secs(10);
 
 impl Cluster {
     /// Connects in the background: neither blocks nor needs a broker to be there. A wrong property is
     /// named in the error.
     pub fn new(config: ClusterConfig) -> Result<Self, ConfigError> {
-        config.properties_for(&[])?;
-        Ok(Self { config: Arc::new(config) })
+        let client = Client::new(&config)?;
+        let pool = Arc::new(Pool::default());
+        Ok(Self { inner: Arc::new(Inner { config, client, pool, seen: Mutex::new(None) }) })
     }
 
     pub fn config(&self) -> &ClusterConfig {
-        &self.config
+        &self.inner.config
     }
 
-    /// What this client may do on the cluster as a whole.
-    pub async fn rights(&self, _deadline: impl Into<Deadline>) -> Result<Rights, Error> {
-        Err(Error::new(Operation::ClusterRights, Cause::Unsupported("being built".into())))
+    pub(crate) fn client(&self) -> &Client {
+        &self.inner.client
+    }
+
+    pub(crate) fn pool(&self) -> &Arc<Pool> {
+        &self.inner.pool
+    }
+
+    pub(crate) fn saw(&self, metadata: Arc<Metadata>) {
+        *lock(&self.inner.seen) = Some((Instant::now(), metadata));
+    }
+
+    /// Metadata in which `topic` exists: what was read a moment ago, else read anew. `Err` with
+    /// `Cause::UnknownTopic` where a fresh full list does not hold it.
+    pub(crate) async fn metadata_with(
+        &self,
+        topic: &TopicName,
+        operation: Operation,
+        deadline: Deadline,
+    ) -> Result<Arc<Metadata>, Error> {
+        let seen = lock(&self.inner.seen).clone();
+        if let Some((at, metadata)) = seen
+            && at.elapsed() < FRESH
+            && metadata.topic(topic).is_some_and(|topic| topic.error.is_none())
+        {
+            return Ok(metadata);
+        }
+        let fresh = self.metadata(deadline).await;
+        let fresh = fresh.map_err(|error| Error::new(operation, error.cause))?;
+        match fresh.topic(topic) {
+            None => Err(Error::new(operation, Cause::UnknownTopic)),
+            Some(found) => match &found.error {
+                Some(cause) => Err(Error::new(operation, cause.clone())),
+                None => Ok(fresh),
+            },
+        }
     }
 }

@@ -1,9 +1,13 @@
 //! Groups in detail: protocol, state, members and what each member owns.
 
 use flowdeck_model::{GroupId, GroupState, GroupType, Partition};
+use futures::StreamExt;
 
-use crate::error::Cause;
-use crate::{AclOperation, Cluster, Deadline, Topic};
+use crate::error::{Acl, Cause};
+use crate::ffi::answers::{Description, MemberRow};
+use crate::ffi::ask::NulByte;
+use crate::ffi::codes;
+use crate::{AclOperation, Cluster, Deadline, Topic, groups, rights};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupDescription {
@@ -33,13 +37,67 @@ pub struct Member {
 }
 
 impl Cluster {
-    /// At most `in_flight` groups are asked for at a time. One answer for each group, in the order asked.
+    /// At most `in_flight` (at least 1) groups are asked for at a time. One answer for each group, in
+    /// the order asked.
     pub async fn describe_groups(
         &self,
         groups: &[GroupId],
-        _in_flight: usize,
-        _deadline: impl Into<Deadline>,
+        in_flight: usize,
+        deadline: impl Into<Deadline>,
     ) -> Vec<(GroupId, Result<GroupDescription, Cause>)> {
-        groups.iter().map(|group| (group.clone(), Err(Cause::Unsupported("being built".into())))).collect()
+        let deadline = deadline.into();
+        let each = groups.iter().map(|group| async move { (group.clone(), self.describe(group, deadline).await) });
+        futures::stream::iter(each).buffered(in_flight.max(1)).collect().await
+    }
+
+    async fn describe(&self, group: &GroupId, deadline: Deadline) -> Result<GroupDescription, Cause> {
+        let acl = || Acl::group("Describe", group.as_str());
+        let call = self.client().call(
+            deadline,
+            acl,
+            |ask| ask.describe_group(group.as_str()).map_err(nul_byte),
+            |event| match event.described_group() {
+                Some(row) if row.code == codes::NO_ERROR => Ok(row),
+                Some(row) => Err(row.code),
+                None => Err(codes::DESTROY),
+            },
+        );
+        let row = call.await?;
+        Ok(described(row, |name| self.client().topic(name)))
+    }
+}
+
+pub(crate) fn nul_byte(NulByte: NulByte) -> Cause {
+    Cause::Unsupported("a group's name with a NUL byte cannot be asked for".to_owned())
+}
+
+fn described(row: Description, topic: impl Fn(&str) -> Option<Topic>) -> GroupDescription {
+    let kind = match groups::kind(row.kind) {
+        // Kafka Streams on the first protocol is a classic group with an assignor of its own.
+        GroupType::Classic | GroupType::Unknown if row.assignor == "stream" => GroupType::Streams,
+        kind => kind,
+    };
+    GroupDescription {
+        kind,
+        state: groups::state(row.state).unwrap_or(GroupState::RebalancingOrUnknown),
+        assignor: row.assignor,
+        coordinator: row.coordinator,
+        members: row.members.into_iter().map(|row| member(row, &topic)).collect(),
+        operations: row.operations.map(rights::operations),
+    }
+}
+
+fn member(row: MemberRow, topic: impl Fn(&str) -> Option<Topic>) -> Member {
+    let rows = |rows: Vec<(String, i32)>| -> Vec<(Topic, Partition)> {
+        let known = rows.into_iter().filter_map(|(name, number)| Some((topic(&name)?, Partition::new(number)?)));
+        known.collect()
+    };
+    Member {
+        member_id: row.member_id,
+        client_id: row.client_id,
+        host: row.host,
+        group_instance_id: row.instance_id,
+        assignment: rows(row.assignment),
+        target_assignment: row.target.map(rows),
     }
 }

@@ -1,7 +1,8 @@
 //! Which operations the brokers let this client do on the cluster (KIP-430). Without Describe on the
 //! cluster they leave groups out of listings silently, so it must be asked and said.
 
-use crate::error::Acl;
+use crate::error::{Acl, Error, Operation};
+use crate::{Cluster, Deadline};
 
 /// Kafka's ACL operations, as the wire numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,5 +69,28 @@ impl Rights {
     /// The permission without which group listings have silent gaps, where it is known to be missing.
     pub fn missing_describe(&self) -> Option<Acl> {
         (self.may(AclOperation::Describe) == Some(false)).then(|| Acl::cluster("Describe"))
+    }
+}
+
+pub(crate) fn operations(numbers: Vec<u32>) -> Vec<AclOperation> {
+    let mut known: Vec<_> = numbers.into_iter().filter_map(AclOperation::from_wire).collect();
+    known.sort_unstable();
+    known
+}
+
+impl Cluster {
+    /// What this client may do on the cluster as a whole.
+    pub async fn rights(&self, deadline: impl Into<Deadline>) -> Result<Rights, Error> {
+        let call = self.client().call(
+            deadline.into(),
+            || Acl::cluster("Describe"),
+            |ask| {
+                ask.describe_cluster();
+                Ok(())
+            },
+            |event| Ok(event.described_cluster()),
+        );
+        let row = call.await.map_err(|cause| Error::new(Operation::ClusterRights, cause))?;
+        Ok(Rights { operations: row.operations.map(operations) })
     }
 }

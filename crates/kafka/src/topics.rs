@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use flowdeck_model::TopicName;
 
-use crate::error::{Cause, Error, Operation};
+use crate::error::{Acl, Cause, Error, Operation};
+use crate::ffi::ask::{Creation, NulByte};
+use crate::ffi::codes;
 use crate::{Cluster, Deadline};
 
 /// A topic to create.
@@ -41,20 +43,68 @@ impl std::fmt::Debug for ConfigEntry {
 }
 
 impl Cluster {
-    /// Writes to the cluster: only for clusters in control mode. One answer for each topic.
+    /// Writes to the cluster: only for clusters in control mode. One answer for each topic, in the
+    /// order given.
     pub async fn create_topics(
         &self,
-        _topics: &[NewTopic],
-        _deadline: impl Into<Deadline>,
-    ) -> Result<Vec<(TopicName, Result<Created, Cause>)>, Error> {
-        Err(Error::new(Operation::CreateTopics, Cause::Unsupported("being built".into())))
+        topics: &[NewTopic],
+        deadline: impl Into<Deadline>,
+    ) -> Vec<(TopicName, Result<Created, Cause>)> {
+        let deadline = deadline.into();
+        let each = topics.iter().map(|topic| async move {
+            let created = self.create_topic(topic, false, deadline).await;
+            (topic.name.clone(), created)
+        });
+        futures::future::join_all(each).await
+    }
+
+    /// With `validate_only` the broker checks the request and creates nothing.
+    pub(crate) async fn create_topic(
+        &self,
+        topic: &NewTopic,
+        validate_only: bool,
+        deadline: Deadline,
+    ) -> Result<Created, Cause> {
+        let creation = Creation {
+            name: topic.name.as_str(),
+            partitions: topic.partitions,
+            replication: topic.replication,
+            configs: topic.configs.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect(),
+        };
+        let acl = || Acl::topic("Create", topic.name.as_str());
+        let call = self.client().call(
+            deadline,
+            acl,
+            |ask| ask.create_topic(&creation, validate_only).map_err(Cause::Unsupported),
+            |event| Ok(event.created_topic()),
+        );
+        match call.await? {
+            (codes::NO_ERROR, _) => Ok(Created::Created),
+            (codes::TOPIC_ALREADY_EXISTS, _) => Ok(Created::Existed),
+            (code, words) => Err(match Cause::from_code(code, acl()) {
+                // The broker's own words say which of partitions, replication and configuration it was.
+                Cause::Kafka { code, name, .. } if !words.is_empty() => Cause::Kafka { code, name, words },
+                cause => cause,
+            }),
+        }
     }
 
     pub async fn topic_config(
         &self,
-        _topic: &TopicName,
-        _deadline: impl Into<Deadline>,
+        topic: &TopicName,
+        deadline: impl Into<Deadline>,
     ) -> Result<BTreeMap<String, ConfigEntry>, Error> {
-        Err(Error::new(Operation::TopicConfig, Cause::Unsupported("being built".into())))
+        let call = self.client().call(
+            deadline.into(),
+            || Acl::topic("DescribeConfigs", topic.as_str()),
+            |ask| ask.topic_config(topic.as_str()).map_err(|NulByte| Cause::UnknownTopic),
+            |event| event.config(),
+        );
+        let rows = call.await.map_err(|cause| Error::new(Operation::TopicConfig, cause))?;
+        let entry = |row: crate::ffi::answers::ConfigRow| {
+            let value = row.value.filter(|_| !row.sensitive);
+            (row.name, ConfigEntry { value, default: row.default, sensitive: row.sensitive })
+        };
+        Ok(rows.into_iter().map(entry).collect())
     }
 }

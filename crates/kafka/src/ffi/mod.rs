@@ -1,7 +1,19 @@
 //! Every `unsafe` of the project: librdkafka's objects behind owners that free them, and its answers
 //! as borrowed views. No async, no policy.
+//!
+//! How it stays sound: an owner keeps an `Arc` of the client that its object belongs to, so that the
+//! client is destroyed last; views borrow the event that they read; error codes are read as numbers
+//! (see `codes`).
 
+pub(crate) mod answers;
+pub(crate) mod ask;
 pub(crate) mod codes;
+pub(crate) mod consume;
+pub(crate) mod handle;
+mod logs;
+pub(crate) mod metadata;
+pub(crate) mod partitions;
+pub(crate) mod queue;
 
 use std::ffi::{CStr, c_char};
 
@@ -15,4 +27,16 @@ pub(crate) unsafe fn text(string: *const c_char) -> String {
     }
     // SAFETY: not null, and the caller vouches for the rest.
     unsafe { CStr::from_ptr(string) }.to_string_lossy().into_owned()
+}
+
+/// The array that a librdkafka getter returns, as a slice of pointers; null is empty.
+///
+/// # Safety
+/// `array` is null or points at `count` pointers that live as long as `'a`.
+unsafe fn pointers<'a, T>(array: *const *const T, count: usize) -> &'a [*const T] {
+    if array.is_null() || count == 0 {
+        return &[];
+    }
+    // SAFETY: not null, and the caller vouches for length and life.
+    unsafe { std::slice::from_raw_parts(array, count) }
 }

@@ -1,6 +1,8 @@
 //! Reading records without touching any group: partitions are started by hand, nothing is committed,
 //! and a read stops at the end offsets that it took when it began.
 
+pub(crate) mod pool;
+
 use bytes::Bytes;
 use flowdeck_model::{Partition, Timestamp, TopicName};
 use tokio_util::sync::CancellationToken;
