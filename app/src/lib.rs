@@ -1,1 +1,26 @@
-//! stub
+//! The pages: Leptos components that the server renders and the browser hydrates, from the views
+//! of `flowdeck-model` alone. No Kafka, no rules: what is true is decided in `admin` and `model`.
+//!
+//! The server provides [`flowdeck_model::Ports`] as context for each request and renders
+//! [`shell`]; the browser calls `App` through `frontend`.
+//!
+//! **Nonce.** `shell` puts [`Site::nonce`] into leptos' `Nonce` context, over the one that
+//! `leptos_axum` makes for itself, so every inline script that leptos writes (the serialised
+//! resources) and our own hydration script carry the value of the server's CSP header.
+
+#[cfg(all(feature = "ssr", feature = "hydrate"))]
+compile_error!("`ssr` and `hydrate` exclude each other: one is for the server, one for the browser");
+
+mod api;
+mod app;
+mod browser;
+mod format;
+mod links;
+mod shell;
+mod site;
+mod status;
+
+pub use api::PageError;
+pub use app::App;
+pub use shell::shell;
+pub use site::{Site, THEME_COOKIE, Theme};

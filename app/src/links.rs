@@ -1,0 +1,53 @@
+//! Links inside Flowdeck, with the base path before them. Every `href` of a page comes from here.
+
+use flowdeck_model::query::{FleetQuery, MessagesQuery};
+use flowdeck_model::{ClusterName, CommandId, GroupId, TopicName, url};
+
+use crate::site::use_frame;
+
+/// `path` begins with `/`; `/` alone is the fleet, whose URL is the base itself.
+pub(crate) fn to(path: &str) -> String {
+    let base = use_frame().site.base;
+    match (base, path) {
+        ("", path) => path.to_owned(),
+        (base, "/") => base.to_owned(),
+        (base, path) if path.starts_with("/?") => join(base, &path[1..]),
+        (base, path) => join(base, path),
+    }
+}
+
+fn join(a: &str, b: &str) -> String {
+    let mut out = String::with_capacity(a.len() + b.len());
+    out.push_str(a);
+    out.push_str(b);
+    out
+}
+
+pub(crate) fn with_query(path: &str, query: &str) -> String {
+    if query.is_empty() { path.to_owned() } else { join(&join(path, "?"), query) }
+}
+
+pub(crate) fn fleet(query: &FleetQuery) -> String {
+    to(&with_query("/", &query.to_query()))
+}
+
+pub(crate) fn group(cluster: &ClusterName, group: &GroupId) -> String {
+    to(&url::group_path(cluster, group))
+}
+
+pub(crate) fn topics(cluster: &ClusterName) -> String {
+    to(&join(&join("/c/", &url::encode(cluster.as_str())), "/topics"))
+}
+
+pub(crate) fn topic(cluster: &ClusterName, topic: &TopicName, query: &MessagesQuery) -> String {
+    to(&with_query(&url::topic_path(cluster, topic), &query.to_query()))
+}
+
+pub(crate) fn command(cluster: &ClusterName, id: CommandId) -> String {
+    to(&url::command_path(cluster, id))
+}
+
+/// Where forms send a command.
+pub(crate) fn commands(cluster: &ClusterName) -> String {
+    to(&join(&join("/c/", &url::encode(cluster.as_str())), "/commands"))
+}
