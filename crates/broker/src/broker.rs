@@ -1,0 +1,68 @@
+//! A running broker that its handle owns: it stops with the handle, and dies with the process.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::cache::KafkaHome;
+use crate::node::{Node, NodeOptions};
+use crate::secure::SecureEndpoint;
+use crate::supervise::{Job, Output};
+
+/// A clean stop takes about 1 s.
+const STOP_GRACE: Duration = Duration::from_secs(10);
+
+/// A broker that runs, or that was stopped and may be started again on the same ports and data.
+pub struct Broker {
+    node: Node,
+    job: Option<Job>,
+}
+
+impl Broker {
+    /// Prepares a node in `dir`, starts it and waits until it answers.
+    pub fn start(home: &KafkaHome, dir: &Path, options: &NodeOptions) -> Result<Self> {
+        let mut broker = Self { node: Node::prepare(home, dir, options)?, job: None };
+        broker.start_again()?;
+        Ok(broker)
+    }
+
+    pub fn bootstrap(&self) -> String {
+        self.node.bootstrap()
+    }
+
+    pub fn secure(&self) -> Option<&SecureEndpoint> {
+        self.node.secure()
+    }
+
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// Starts a stopped broker on the same ports and data, and waits until it answers.
+    pub fn start_again(&mut self) -> Result<()> {
+        let mut job = Job::spawn("Kafka", &self.node.command(), Output::Log(&self.node.log()), STOP_GRACE)?;
+        self.node.wait_ready(|| Ok(job.try_wait()?.is_none()))?;
+        self.job = Some(job);
+        Ok(())
+    }
+
+    /// A clean stop; the data stays.
+    pub fn stop(&mut self) {
+        if let Some(mut job) = self.job.take() {
+            job.stop();
+        }
+    }
+
+    /// SIGKILL, as a crash; the data stays as it was.
+    pub fn kill(&mut self) {
+        if let Some(mut job) = self.job.take() {
+            job.kill();
+        }
+    }
+
+    /// False once the broker has ended by itself.
+    pub fn is_running(&mut self) -> bool {
+        self.job.as_mut().is_some_and(|job| matches!(job.try_wait(), Ok(None)))
+    }
+}

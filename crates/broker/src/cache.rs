@@ -1,0 +1,117 @@
+//! Kafka's jars: resolved once with Maven from the pinned pom, into a cache that outlives `cargo clean`.
+//! A directory under its final name is complete: a half download never gets that name.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail, ensure};
+use sha2::{Digest, Sha256};
+
+use crate::{env, supervise};
+
+const POM: &str = include_str!("../kafka/pom.xml");
+
+/// What is resolved, for people.
+pub const KAFKA_VERSION_LINE: &str = "Apache Kafka 4.1";
+
+/// A first resolve downloads some 45 MB; a slow line has this long.
+const RESOLVE_LIMIT: Duration = Duration::from_secs(15 * 60);
+
+/// A complete set of Kafka's jars on this machine.
+#[derive(Clone, Debug)]
+pub struct KafkaHome {
+    libs: PathBuf,
+}
+
+impl KafkaHome {
+    /// The jars that [`env::KAFKA_LIBS`] names, else those of the cache, resolved now if they are missing.
+    /// `progress` is told before a download starts.
+    pub fn resolve(progress: &mut dyn FnMut(&str)) -> Result<Self> {
+        if let Some(libs) = std::env::var_os(env::KAFKA_LIBS) {
+            let libs = PathBuf::from(libs);
+            ensure!(libs.is_dir(), "{} names {}, which is no directory", env::KAFKA_LIBS, libs.display());
+            return Ok(Self { libs });
+        }
+        let all = cache_dir()?.join("kafka");
+        let dir = all.join(pom_hash(POM));
+        if !dir.is_dir() {
+            progress(&format!("resolving {KAFKA_VERSION_LINE} with Maven into {} (once)", dir.display()));
+            download(&all, &dir)?;
+        }
+        Ok(Self { libs: dir.join("libs") })
+    }
+
+    /// The directory of the jars: a class path is `<libs>/*`.
+    pub fn libs(&self) -> &Path {
+        &self.libs
+    }
+
+    /// Whether [`Self::resolve`] would need Maven.
+    pub fn is_cached() -> bool {
+        std::env::var_os(env::KAFKA_LIBS).is_some()
+            || cache_dir().is_ok_and(|dir| dir.join("kafka").join(pom_hash(POM)).is_dir())
+    }
+}
+
+/// Resolves into a directory of this process, then renames. Of two at once, one wins and the other's is dropped.
+fn download(all: &Path, dir: &Path) -> Result<()> {
+    let work = all.join(format!(".resolving-{}", std::process::id()));
+    let _ = fs::remove_dir_all(&work);
+    fs::create_dir_all(&work).with_context(|| format!("create {}", work.display()))?;
+    let result = maven(&work).and_then(|()| match fs::rename(&work, dir) {
+        Err(_) if dir.is_dir() => Ok(()),
+        done => done.with_context(|| format!("move the jars to {}", dir.display())),
+    });
+    let _ = fs::remove_dir_all(&work);
+    result
+}
+
+fn maven(work: &Path) -> Result<()> {
+    fs::write(work.join("pom.xml"), POM).context("write the pom")?;
+    let mut command = Command::new("mvn");
+    command.args(["--quiet", "--batch-mode", "-Dstyle.color=never", "dependency:copy-dependencies"]);
+    command.arg(format!("-DoutputDirectory={}", work.join("libs").display())).current_dir(work);
+    let (status, said) = supervise::capture("Maven", &command, RESOLVE_LIMIT)?;
+    ensure!(
+        status.success(),
+        "Maven could not resolve {KAFKA_VERSION_LINE} (is Maven Central reachable?):\n{said}"
+    );
+    let broker = fs::read_dir(work.join("libs")).context("read what Maven resolved")?;
+    let found = broker.flatten().any(|jar| jar.file_name().to_string_lossy().starts_with("kafka_2.13-"));
+    ensure!(found, "Maven ended well but left no broker behind");
+    Ok(())
+}
+
+fn cache_dir() -> Result<PathBuf> {
+    let named = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+    match (named(env::CACHE), named("XDG_CACHE_HOME"), named("HOME")) {
+        (Some(dir), _, _) => Ok(dir),
+        (None, Some(cache), _) => Ok(cache.join("flowdeck")),
+        (None, None, Some(home)) => Ok(home.join(".cache/flowdeck")),
+        (None, None, None) => bail!("no place for a cache: set HOME or {}", env::CACHE),
+    }
+}
+
+/// The cache's name for a pom: the first 16 hex digits of its SHA-256.
+fn pom_hash(pom: &str) -> String {
+    Sha256::digest(pom).iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pom_names_its_cache() {
+        assert_eq!(pom_hash("abc"), "ba7816bf8f01cfea");
+        assert_ne!(pom_hash(POM), pom_hash(&POM.replace("4.1.1", "4.1.2")));
+    }
+
+    #[test]
+    fn the_pom_pins_every_version() {
+        assert!(!POM.contains("LATEST") && !POM.contains("SNAPSHOT") && !POM.contains("version>["));
+        assert!(POM.contains("<kafka.version>4.1."));
+    }
+}

@@ -1,0 +1,25 @@
+//! A real Apache Kafka for the demo, the tests and the bench: resolves it with Maven, starts it on
+//! free ports, runs its own tools, and ends every process with the one that started it.
+//!
+//! It speaks no Kafka beyond one ApiVersions request: clients belong to the crates that use it.
+
+mod broker;
+mod cache;
+pub mod env;
+mod java;
+mod node;
+pub mod port;
+mod ready;
+mod secure;
+pub mod stop;
+pub mod supervise;
+mod tail;
+mod tools;
+
+pub use broker::Broker;
+pub use cache::{KAFKA_VERSION_LINE, KafkaHome};
+pub use node::{Node, NodeOptions};
+pub use secure::{ScramUser, SecureEndpoint};
+pub use supervise::Job;
+pub use tail::tail;
+pub use tools::Tool;

@@ -1,0 +1,193 @@
+//! One KRaft node before it runs: its directory, ports, properties, and formatted storage.
+
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use base64::Engine;
+use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+
+use crate::cache::KafkaHome;
+use crate::secure::{self, ScramUser, SecureEndpoint};
+use crate::tail::tail;
+use crate::{java, port, ready, stop, supervise};
+
+const PROPERTIES: &str = include_str!("../kafka/server.properties");
+const LOG4J: &str = include_str!("../kafka/log4j2.properties");
+/// A cold start takes about 3 s alone on two cores; a busy machine has this long.
+const READY_LIMIT: Duration = Duration::from_secs(90);
+const FORMAT_LIMIT: Duration = Duration::from_secs(60);
+
+/// What is asked of a node.
+#[derive(Clone, Debug, Default)]
+pub struct NodeOptions {
+    /// The port of the PLAINTEXT listener; a free one where `None`.
+    pub port: Option<u16>,
+    /// Users of a second listener with SASL_SSL and SCRAM-SHA-256, and with an authorizer: they may do
+    /// nothing until an ACL says so. None: no such listener, and no authorizer. Fixed when the storage is made.
+    pub users: Vec<ScramUser>,
+    /// Broker properties that override ours.
+    pub properties: Vec<(String, String)>,
+    /// The JVM's heap flag; `-Xmx256m` where `None`.
+    pub heap: Option<String>,
+}
+
+/// A node whose directory is ready to start from. Its ports stay the same over restarts.
+#[derive(Clone, Debug)]
+pub struct Node {
+    home: KafkaHome,
+    dir: PathBuf,
+    port: u16,
+    heap: String,
+    secure: Option<SecureEndpoint>,
+}
+
+impl Node {
+    /// Writes the configuration into `dir` and formats its storage where it has none yet: what an earlier
+    /// run left there is kept.
+    pub fn prepare(home: &KafkaHome, dir: &Path, options: &NodeOptions) -> Result<Self> {
+        fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
+        let dir = dir.canonicalize().with_context(|| format!("find {}", dir.display()))?;
+        let [free, controller, secure] = port::free(3)?[..] else { unreachable!("three were asked for") };
+        let port = options.port.unwrap_or(free);
+        let secure = match options.users.is_empty() {
+            true => None,
+            false => Some(secure::endpoint(&dir, secure)?),
+        };
+        let mut text = PROPERTIES.to_owned();
+        for (key, value) in
+            properties(port, controller, &dir, secure.as_ref()).iter().chain(&options.properties)
+        {
+            text.push_str(&format!("{key}={value}\n"));
+        }
+        fs::write(dir.join("server.properties"), text).context("write the broker's properties")?;
+        fs::write(dir.join("log4j2.properties"), LOG4J).context("write the broker's logging")?;
+        let heap = options.heap.clone().unwrap_or_else(|| "-Xmx256m".to_owned());
+        let node = Self { home: home.clone(), dir, port, heap, secure };
+        if !node.data().join("meta.properties").is_file() {
+            node.format(&options.users)?;
+        }
+        Ok(node)
+    }
+
+    pub fn bootstrap(&self) -> String {
+        self.address().to_string()
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+    }
+
+    /// The SASL_SSL listener, where users were asked for.
+    pub fn secure(&self) -> Option<&SecureEndpoint> {
+        self.secure.as_ref()
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    pub fn home(&self) -> &KafkaHome {
+        &self.home
+    }
+
+    pub fn log(&self) -> PathBuf {
+        self.dir.join("kafka.log")
+    }
+
+    /// The broker's JVM.
+    pub fn command(&self) -> Command {
+        let mut command = java::jvm(&self.home, &self.heap, Some(&self.dir.join("log4j2.properties")));
+        command.arg("kafka.Kafka").arg(self.dir.join("server.properties")).current_dir(&self.dir);
+        command
+    }
+
+    /// Waits until the node answers, while `alive` says that it still runs.
+    pub fn wait_ready(&self, mut alive: impl FnMut() -> Result<bool>) -> Result<()> {
+        let end = Instant::now() + READY_LIMIT;
+        loop {
+            let Err(reason) = ready::answers(self.address(), Duration::from_secs(2)) else { return Ok(()) };
+            stop::check()?;
+            if !alive()? {
+                bail!("Kafka ended while it started. Its last lines:\n{}", tail(&self.log(), 15));
+            }
+            if Instant::now() >= end {
+                let lines = tail(&self.log(), 15);
+                let limit = READY_LIMIT.as_secs();
+                return Err(reason.context(format!("Kafka did not answer within {limit} s:\n{lines}")));
+            }
+            std::thread::sleep(stop::TICK);
+        }
+    }
+
+    fn data(&self) -> PathBuf {
+        self.dir.join("data")
+    }
+
+    /// Formats under the name of the storage's directory only once it worked: an interrupted format leaves none.
+    fn format(&self, users: &[ScramUser]) -> Result<()> {
+        let _ = fs::remove_dir_all(self.data());
+        let mut command = java::jvm(&self.home, "-Xmx128m", Some(&self.dir.join("log4j2.properties")));
+        command.args(["kafka.tools.StorageTool", "format", "--cluster-id", &cluster_id(), "--config"]);
+        command.arg(self.dir.join("server.properties")).args(["--feature", "share.version=1"]);
+        for user in users {
+            command.arg("--add-scram").arg(user.record());
+        }
+        let (status, said) = supervise::capture("the format of Kafka's storage", &command, FORMAT_LIMIT)?;
+        ensure!(status.success(), "Kafka's storage in {} could not be formatted: {said}", self.dir.display());
+        Ok(())
+    }
+}
+
+/// A new cluster id: 16 random bytes as Kafka writes them.
+fn cluster_id() -> String {
+    BASE64_URL_SAFE_NO_PAD.encode(uuid::Uuid::new_v4().as_bytes())
+}
+
+fn properties(
+    port: u16,
+    controller: u16,
+    dir: &Path,
+    secure: Option<&SecureEndpoint>,
+) -> Vec<(String, String)> {
+    let mut listeners = format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}");
+    let mut advertised = format!("PLAINTEXT://127.0.0.1:{port}");
+    let mut out = vec![
+        ("controller.quorum.voters".to_owned(), format!("1@127.0.0.1:{controller}")),
+        ("log.dirs".to_owned(), dir.join("data").display().to_string()),
+    ];
+    if let Some(secure) = secure {
+        let listener = format!(",SECURE://{}", secure.bootstrap);
+        listeners.push_str(&listener);
+        advertised.push_str(&listener);
+        out.extend(secure.properties());
+    }
+    out.push(("listeners".to_owned(), listeners));
+    out.push(("advertised.listeners".to_owned(), advertised));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listeners_of_a_plain_node() {
+        let properties = properties(9092, 9093, Path::new("/d"), None);
+        let get =
+            |name: &str| properties.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        assert_eq!(get("listeners"), Some("PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093"));
+        assert_eq!(get("advertised.listeners"), Some("PLAINTEXT://127.0.0.1:9092"));
+        assert_eq!(get("log.dirs"), Some("/d/data"));
+        assert_eq!(get("authorizer.class.name"), None);
+    }
+
+    #[test]
+    fn cluster_ids_are_kafkas_form() {
+        assert_eq!(cluster_id().len(), 22);
+        assert_ne!(cluster_id(), cluster_id());
+    }
+}

@@ -1,0 +1,39 @@
+//! The end of a log, for an error message.
+
+use std::fs;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+/// The last `lines` lines that are not blank; empty where the file cannot be read.
+pub fn tail(log: &Path, lines: usize) -> String {
+    read(log).map(|text| last_lines(&text, lines)).unwrap_or_default()
+}
+
+/// The last 32 KiB.
+fn read(log: &Path) -> Result<String> {
+    let mut file = fs::File::open(log).context("open the log")?;
+    let length = file.metadata().context("measure the log")?.len();
+    file.seek(SeekFrom::Start(length.saturating_sub(32 * 1024))).context("seek in the log")?;
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).context("read the log")?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn last_lines(text: &str, lines: usize) -> String {
+    let all: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    all[all.len().saturating_sub(lines)..].join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_lines_of_a_log() {
+        assert_eq!(last_lines("a\n\nb\nc\n", 2), "b\nc");
+        assert_eq!(last_lines("a\n", 5), "a");
+        assert_eq!(last_lines("", 5), "");
+    }
+}

@@ -1,0 +1,34 @@
+import { defineConfig } from "@playwright/test";
+
+// `cargo xtask test` sets these; by hand: start `cargo xtask demo` and name its addresses.
+const url = process.env.FLOWDECK_URL ?? "http://127.0.0.1:8077/kafkaflow";
+
+export default defineConfig({
+  testDir: "./tests",
+  // One server and one Kafka for all: tests take turns.
+  workers: 1,
+  fullyParallel: false,
+  timeout: 45_000,
+  expect: { timeout: 10_000 },
+  forbidOnly: !!process.env.CI,
+  retries: 0,
+  outputDir: "test-results",
+  use: {
+    // With the slash, `page.goto("./audit")` stays under the base path.
+    baseURL: `${url.replace(/\/$/, "")}/`,
+    trace: "retain-on-failure",
+    screenshot: "only-on-failure",
+    launchOptions: {
+      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+      args: [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+      ],
+    },
+  },
+});

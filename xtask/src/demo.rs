@@ -1,0 +1,125 @@
+//! `cargo xtask demo`: everything on this machine with one command, and nothing left of it after.
+
+use std::fs;
+use std::io::{BufRead, IsTerminal};
+use std::path::Path;
+use std::sync::mpsc;
+
+use anyhow::{Context, Result, bail};
+use flowdeck_broker::{Broker, KafkaHome, NodeOptions, stop};
+
+use crate::build::{self, Programs};
+use crate::machine::{self, Need};
+use crate::say;
+use crate::site::{self, Profile};
+use crate::stack::{self, Plan, Stack};
+use crate::workspace::{port_must_be_free, target_dir};
+
+/// The topics of Flowdeck's own on a cluster in control mode.
+const OWN_TOPICS: [&str; 2] = ["flowdeck.holds", "flowdeck.acks"];
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// Use this cluster instead of a Kafka of our own
+    #[arg(long, value_name = "HOST:PORT")]
+    bootstrap: Option<String>,
+    /// Where the dashboard listens, on 127.0.0.1
+    #[arg(long, default_value_t = 8077)]
+    port: u16,
+    /// Forget what our own Kafka kept from earlier demos
+    #[arg(long)]
+    fresh: bool,
+    /// Do not ask before writing to the cluster of --bootstrap
+    #[arg(long)]
+    yes: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<()> {
+    port_must_be_free(args.port)?;
+    let mut needs = vec![Need::Wasm, Need::Native];
+    if args.bootstrap.is_none() {
+        needs.push(Need::Kafka);
+    }
+    say::step("checking this machine");
+    let machine = machine::check(&needs)?;
+    let home = match args.bootstrap {
+        Some(_) => None,
+        None => Some(KafkaHome::resolve(&mut say::step)?),
+    };
+    let site = site::build(Profile::Debug)?;
+    let programs = build::programs(&machine)?;
+    stop::check()?;
+
+    // By port, so that two demos with two ports do not share a Kafka.
+    let dir = target_dir(&format!("demo/{}", args.port))?;
+    let (bootstrap, broker) = match (&args.bootstrap, home) {
+        (Some(bootstrap), _) => {
+            agree(bootstrap, &programs, args.yes)?;
+            (bootstrap.clone(), None)
+        }
+        (None, Some(home)) => {
+            let broker = start_broker(&home, &dir, args.fresh)?;
+            (broker.bootstrap(), Some(broker))
+        }
+        (None, None) => bail!("no Kafka to use"),
+    };
+    let plan =
+        Plan { programs: &programs, site: &site, bootstrap, cluster: "demo", port: args.port, dir: &dir };
+    let mut stack = Stack::start(&plan, broker)?;
+    say::step(&format!("ready; Kafka is at {}, logs are in {}", plan.bootstrap, dir.display()));
+    println!("{}", stack.url());
+    say::step("Ctrl-C stops everything");
+    while !stop::requested() {
+        stack.check()?;
+        std::thread::sleep(stop::TICK);
+    }
+    say::step("stopping the server, the services and Kafka");
+    drop(stack);
+    say::step("stopped");
+    Ok(())
+}
+
+fn start_broker(home: &KafkaHome, dir: &Path, fresh: bool) -> Result<Broker> {
+    let dir = dir.join("kafka");
+    if fresh && dir.exists() {
+        fs::remove_dir_all(&dir).with_context(|| format!("remove {}", dir.display()))?;
+    }
+    say::step("starting Kafka");
+    Broker::start(home, &dir, &NodeOptions::default())
+}
+
+/// Says what will be created on somebody's cluster, and waits for their word.
+fn agree(bootstrap: &str, programs: &Programs, yes: bool) -> Result<()> {
+    println!("The demo will create these topics at {bootstrap}, where they do not exist, and write to them:");
+    for topic in stack::planned(programs)?.lines().chain(OWN_TOPICS) {
+        println!("  {topic}");
+    }
+    if yes {
+        return Ok(());
+    }
+    println!("Go on? y/N");
+    if answer()?.trim().eq_ignore_ascii_case("y") {
+        return Ok(());
+    }
+    let hint = if std::io::stdin().is_terminal() { "" } else { " (without a terminal: --yes)" };
+    bail!("nothing was created{hint}");
+}
+
+/// One line from standard input; a stop request ends the wait.
+fn answer() -> Result<String> {
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        let read = std::io::stdin().lock().read_line(&mut line);
+        // Nobody waits any more: the run was stopped.
+        let _ = sender.send(read.map(|_| line));
+    });
+    loop {
+        stop::check()?;
+        match receiver.recv_timeout(stop::TICK) {
+            Ok(line) => return line.context("read the answer"),
+            Err(mpsc::RecvTimeoutError::Timeout) => {}
+            Err(mpsc::RecvTimeoutError::Disconnected) => bail!("no answer could be read"),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! Where things are in this checkout, and how cargo is called in it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Context, Result, bail};
+use flowdeck_broker::{port, supervise};
+use std::time::Duration;
+
+/// The root of the checkout that this xtask was built from.
+pub(crate) fn root() -> &'static Path {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest)
+}
+
+pub(crate) fn target() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(dir) => root().join(dir),
+        None => root().join("target"),
+    }
+}
+
+/// A directory under `target`, created.
+pub(crate) fn target_dir(name: &str) -> Result<PathBuf> {
+    let dir = target().join(name);
+    fs::create_dir_all(&dir).with_context(|| format!("create {}", dir.display()))?;
+    Ok(dir)
+}
+
+/// cargo, in the root, by the toolchain that runs us.
+pub(crate) fn cargo(args: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(args).current_dir(root());
+    command
+}
+
+/// Runs a command that prints for itself; an end other than success is an error that says `what` failed.
+pub(crate) fn must(what: &str, command: &Command, limit: Duration) -> Result<()> {
+    let status = supervise::run(what, command, limit)?;
+    if !status.success() {
+        bail!("{what} failed ({status}): see its lines above");
+    }
+    Ok(())
+}
+
+/// An error in one line where the port is taken, with the flag that chooses another.
+pub(crate) fn port_must_be_free(number: u16) -> Result<()> {
+    if !port::is_free(number) {
+        bail!("port {number} is taken: choose another with --port");
+    }
+    Ok(())
+}
