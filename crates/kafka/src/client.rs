@@ -71,7 +71,7 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) fn new(config: &ClusterConfig) -> Result<Self, ConfigError> {
-        let native = Arc::new(Native::new(&config.properties_for(&[])?)?);
+        let native = Arc::new(Native::new(&config.properties_for(&[])?, true)?);
         let queue = Arc::new(Queue::main(native.clone()));
         let shared = Arc::new(Shared::default());
         let (thread_queue, thread_shared) = (queue.clone(), shared.clone());

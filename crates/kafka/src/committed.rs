@@ -4,7 +4,7 @@
 use std::ffi::CStr;
 
 use flowdeck_model::{GroupId, Partition};
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 
 use crate::describe::nul_byte;
 use crate::error::{Acl, Cause};
@@ -45,7 +45,11 @@ impl Cluster {
     ) {
         let deadline = deadline.into();
         let asked = groups.iter().enumerate();
-        let asked = asked.map(|(index, group)| async move { (index, self.committed_of(group, deadline).await) });
+        // Boxed, or the compiler cannot tell that this future may be sent to another thread.
+        let asked = asked.map(|(index, group)| {
+            self.committed_of(group, deadline).map(move |answer| (index, answer)).boxed()
+        });
+        let asked: Vec<_> = asked.collect();
         let mut answers = futures::stream::iter(asked).buffer_unordered(in_flight.max(1));
         while let Some((index, answer)) = answers.next().await {
             each(index, answer);

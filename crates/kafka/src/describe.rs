@@ -1,7 +1,7 @@
 //! Groups in detail: protocol, state, members and what each member owns.
 
 use flowdeck_model::{GroupId, GroupState, GroupType, Partition};
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 
 use crate::error::{Acl, Cause};
 use crate::ffi::answers::{Description, MemberRow};
@@ -46,7 +46,11 @@ impl Cluster {
         deadline: impl Into<Deadline>,
     ) -> Vec<(GroupId, Result<GroupDescription, Cause>)> {
         let deadline = deadline.into();
-        let each = groups.iter().map(|group| async move { (group.clone(), self.describe(group, deadline).await) });
+        // Boxed, or the compiler cannot tell that this future may be sent to another thread.
+        let each = groups.iter().map(|group| {
+            self.describe(group, deadline).map(|described| (group.clone(), described)).boxed()
+        });
+        let each: Vec<_> = each.collect();
         futures::stream::iter(each).buffered(in_flight.max(1)).collect().await
     }
 

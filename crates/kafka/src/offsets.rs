@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use flowdeck_model::{Partition, Timestamp};
-use futures::StreamExt;
+use futures::{FutureExt, StreamExt};
 
 use crate::error::{Acl, Cause};
 use crate::ffi::codes;
@@ -50,7 +50,9 @@ impl Cluster {
         deadline: impl Into<Deadline>,
     ) -> Vec<Result<i64, Cause>> {
         let deadline = deadline.into();
-        let parts = partitions.chunks(PARTITIONS_A_CALL).map(|part| self.offsets_of(part, spec, deadline));
+        // Boxed, or the compiler cannot tell that this future may be sent to another thread.
+        let parts = partitions.chunks(PARTITIONS_A_CALL).map(|part| self.offsets_of(part, spec, deadline).boxed());
+        let parts: Vec<_> = parts.collect();
         let answers: Vec<Vec<_>> = futures::stream::iter(parts).buffered(CALLS).collect().await;
         answers.into_iter().flatten().collect()
     }

@@ -50,8 +50,9 @@ impl Conf {
 }
 
 impl Native {
-    /// Connects in the background; does not block.
-    pub(crate) fn new(properties: &BTreeMap<String, String>) -> Result<Self, ConfigError> {
+    /// Connects in the background; does not block. With `errors`, somebody must poll the main queue,
+    /// where the client then reports its own errors; without, it only logs them.
+    pub(crate) fn new(properties: &BTreeMap<String, String>, errors: bool) -> Result<Self, ConfigError> {
         // SAFETY: no preconditions.
         let mut conf = Conf(unsafe { sys::rd_kafka_conf_new() });
         for (name, value) in properties {
@@ -60,7 +61,7 @@ impl Native {
         // SAFETY: the configuration is ours, and the callback is a static function.
         unsafe {
             sys::rd_kafka_conf_set_log_cb(conf.0, Some(super::logs::log));
-            sys::rd_kafka_conf_set_events(conf.0, sys::RD_KAFKA_EVENT_ERROR);
+            sys::rd_kafka_conf_set_events(conf.0, if errors { sys::RD_KAFKA_EVENT_ERROR } else { 0 });
         }
         let mut words = [0 as c_char; 512];
         // SAFETY: the buffer is as long as said; on success the client takes the configuration over.
@@ -118,7 +119,7 @@ mod tests {
     use super::*;
 
     fn make(name: &str, value: &str) -> Result<Native, ConfigError> {
-        Native::new(&BTreeMap::from([(name.to_owned(), value.to_owned())]))
+        Native::new(&BTreeMap::from([(name.to_owned(), value.to_owned())]), false)
     }
 
     #[test]
@@ -135,7 +136,7 @@ mod tests {
     fn a_client_that_cannot_be_made_says_why() {
         let mut properties = BTreeMap::from([("security.protocol".to_owned(), "ssl".to_owned())]);
         properties.insert("ssl.ca.location".to_owned(), "/nowhere/ca.pem".to_owned());
-        let Err(ConfigError::Client { words }) = Native::new(&properties) else { panic!("made") };
+        let Err(ConfigError::Client { words }) = Native::new(&properties, false) else { panic!("made") };
         assert!(words.contains("ssl.ca.location"), "{words}");
     }
 }

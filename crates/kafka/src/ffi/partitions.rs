@@ -13,6 +13,8 @@ pub(crate) struct PartitionList {
 
 // SAFETY: plain memory that belongs to this owner alone.
 unsafe impl Send for PartitionList {}
+// SAFETY: through `&` it is only read.
+unsafe impl Sync for PartitionList {}
 
 impl PartitionList {
     pub(crate) fn new(capacity: usize) -> Self {

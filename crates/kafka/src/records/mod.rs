@@ -1,14 +1,18 @@
 //! Reading records without touching any group: partitions are started by hand, nothing is committed,
 //! and a read stops at the end offsets that it took when it began.
 
+mod merge;
 pub(crate) mod pool;
+mod range;
+mod read;
+pub(crate) mod reader;
 
 use bytes::Bytes;
 use flowdeck_model::{Partition, Timestamp, TopicName};
-use tokio_util::sync::CancellationToken;
 
-use crate::error::{Cause, Error, Operation};
-use crate::{Cluster, Deadline, Topic};
+use crate::error::Cause;
+use crate::ffi::consume::Message;
+use crate::{Deadline, Topic};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Isolation {
@@ -72,6 +76,8 @@ pub struct PartitionRead {
     /// The log's first offset and its end when the read began.
     pub start: i64,
     pub end: i64,
+    /// The first offset that this read covered.
+    pub from: i64,
     /// Read from here to go on.
     pub next: i64,
     pub error: Option<Cause>,
@@ -115,9 +121,36 @@ pub enum TimeKind {
     Appended,
 }
 
-impl Cluster {
-    /// Reads within the request's bounds. Dropping the future or cancelling stops the work.
-    pub async fn read(&self, _request: ReadRequest, _cancel: CancellationToken) -> Result<ReadOutcome, Error> {
-        Err(Error::new(Operation::Read, Cause::Unsupported("being built".into())))
+impl Record {
+    /// Copies a message out of librdkafka's memory, cut to `most` bytes each of key and value.
+    pub(crate) fn copy(topic: &Topic, partition: Partition, message: &Message, most: usize) -> Self {
+        let cut = |bytes: &[u8]| Bytes::copy_from_slice(&bytes[..bytes.len().min(most)]);
+        let mut headers = Vec::new();
+        message.for_each_header(|name, value| headers.push((name, value.map(Bytes::copy_from_slice))));
+        Self {
+            topic: topic.clone(),
+            partition,
+            offset: message.offset(),
+            timestamp: message.timestamp().map(|(millis, appended)| RecordTime {
+                at: Timestamp::from_millis(millis),
+                kind: if appended { TimeKind::Appended } else { TimeKind::Created },
+            }),
+            key: message.key().map(cut),
+            key_size: message.key().map_or(0, <[u8]>::len),
+            value: message.value().map(cut),
+            value_size: message.value().map_or(0, <[u8]>::len),
+            headers,
+        }
+    }
+
+    /// Bytes that are kept of it.
+    fn kept(&self) -> usize {
+        let headers = self.headers.iter().map(|(name, value)| name.len() + value.as_ref().map_or(0, Bytes::len));
+        self.key.as_ref().map_or(0, Bytes::len) + self.value.as_ref().map_or(0, Bytes::len) + headers.sum::<usize>()
+    }
+
+    /// What records are ordered by across partitions; one without a time counts as the oldest.
+    fn millis(&self) -> i64 {
+        self.timestamp.map_or(0, |time| time.at.millis())
     }
 }
