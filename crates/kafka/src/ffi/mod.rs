@@ -6,6 +6,7 @@
 //! (see `codes`).
 
 pub(crate) mod answers;
+pub(crate) mod apis;
 pub(crate) mod ask;
 pub(crate) mod codes;
 pub(crate) mod consume;

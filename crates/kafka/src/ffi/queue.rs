@@ -35,6 +35,12 @@ impl Queue {
         Self { ptr: NonNull::new(ptr).expect("librdkafka aborts rather than return no queue"), native }
     }
 
+    /// Sends the client's log here (its property `log.queue` is set).
+    pub(super) fn take_log(&self) {
+        // SAFETY: client and queue are alive. The code tells only that `log.queue` was not set.
+        unsafe { sys::rd_kafka_set_log_queue(self.native.ptr(), self.ptr()) };
+    }
+
     pub(super) fn ptr(&self) -> *mut sys::rd_kafka_queue_t {
         self.ptr.as_ptr()
     }
@@ -105,6 +111,19 @@ impl Event {
     pub(crate) fn code(&self) -> i32 {
         // SAFETY: the event is alive.
         unsafe { event_error(self.ptr()) }
+    }
+
+    /// A line of the client's log, where it logs to its queue.
+    pub(super) fn log_line(&self) -> Option<String> {
+        // SAFETY: the event is alive; its strings live as long as it does.
+        unsafe {
+            if sys::rd_kafka_event_type(self.ptr()) != sys::RD_KAFKA_EVENT_LOG {
+                return None;
+            }
+            let (mut facility, mut line, mut level) = (std::ptr::null(), std::ptr::null(), 0);
+            let found = sys::rd_kafka_event_log(self.ptr(), &mut facility, &mut line, &mut level);
+            (found == 0).then(|| text(line))
+        }
     }
 
     /// librdkafka's sentence for the error.
