@@ -1,0 +1,25 @@
+//! A real Kafka for tests. Dev-dependency only; it panics instead of returning errors, since its callers are
+//! tests and a broken machine is theirs to see.
+//!
+//! - [`kafka`]: the broker that all tests share. Take names from [`unique`], so that no test sees another's.
+//! - [`private`]: a broker of the test's own, to stop, kill, secure or configure.
+//! - [`wait_for`]: a condition with a deadline, instead of a sleep.
+//! - [`judge`]: the lag as Kafka's own `kafka-consumer-groups --describe` sees it.
+
+pub mod judge;
+mod private;
+mod records;
+mod shared;
+mod wait;
+
+pub use flowdeck_broker::{NodeOptions, ScramUser, SecureEndpoint, Tool, port};
+pub use private::{PrivateKafka, private};
+pub use records::{Kafka, Read};
+pub use shared::kafka;
+pub use wait::{DEADLINE, wait_for};
+
+/// A name that no other test, process or run has: `<stem>-<12 hex digits>`.
+pub fn unique(stem: &str) -> String {
+    let id = uuid::Uuid::new_v4().simple().to_string();
+    format!("{stem}-{}", &id[..12])
+}
