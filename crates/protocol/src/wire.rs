@@ -1,0 +1,60 @@
+//! Flowdeck's own records, version 1: holds and acks, and the headers that mark what is ours.
+//! Frozen once released: a change is a version 2 beside it.
+
+mod acks;
+mod holds;
+
+use flowdeck_model::{CommandId, Incarnation};
+
+pub use acks::{Ack, AckRecord, TopicPartition, ack_record, read_ack};
+pub use holds::{HoldRecord, hold_record, read_hold, release_record};
+
+use crate::Headers;
+
+/// On every record of Flowdeck's own topics.
+pub const VERSION: &str = "Flowdeck-Version";
+/// The command behind a record: on the admin topic it tells ours from foreign ones, on
+/// `flowdeck.holds` it names the command that wrote or released the hold.
+pub const COMMAND: &str = "Flowdeck-Command";
+/// On telemetry: it comes from an agent and not from KafkaFlow.
+pub const AGENT: &str = "Flowdeck-Agent";
+
+const VERSION_1: &[u8] = b"1";
+
+/// Who sent a telemetry record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Sender {
+    KafkaFlow,
+    Agent(Incarnation),
+    /// An agent whose header is of a newer version or malformed.
+    OtherAgent,
+}
+
+pub fn sender(headers: &Headers<'_>) -> Sender {
+    if headers.last(AGENT).is_none() {
+        return Sender::KafkaFlow;
+    }
+    let incarnation = headers.last_text(AGENT).and_then(|text| text.strip_prefix("1;")?.parse().ok());
+    incarnation.map_or(Sender::OtherAgent, Sender::Agent)
+}
+
+/// The command that a record carries in its header. On the admin topic `None` means foreign.
+pub fn command_of(headers: &Headers<'_>) -> Option<CommandId> {
+    headers.last_text(COMMAND)?.parse().ok()
+}
+
+pub(crate) fn agent_header(incarnation: Incarnation) -> Vec<u8> {
+    format!("1;{incarnation}").into_bytes()
+}
+
+fn is_version_1(headers: &Headers<'_>) -> bool {
+    headers.last(VERSION) == Some(VERSION_1)
+}
+
+fn own_headers() -> Vec<(String, Vec<u8>)> {
+    vec![(VERSION.to_owned(), VERSION_1.to_vec())]
+}
+
+fn json(value: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("structs of strings, integers and lists always serialise")
+}

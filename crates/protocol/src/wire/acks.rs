@@ -1,0 +1,110 @@
+//! `flowdeck.acks`: what one agent did about one command, one record for each change of state.
+
+use flowdeck_model::{
+    CommandId, ConsumerName, GroupId, Incarnation, InstanceName, InstanceState, Partition, Timestamp,
+    TopicName,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{is_version_1, own_headers};
+use crate::{Headers, Malformed, NAME_MAX, Record};
+
+/// The longest value that is read, in bytes.
+const LONGEST: usize = 1024 * 1024;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ack {
+    pub command: CommandId,
+    /// The offset on `flowdeck.holds` up to which the agent had read.
+    pub holds_offset: i64,
+    pub group: GroupId,
+    pub consumer: ConsumerName,
+    pub instance: InstanceName,
+    pub incarnation: Incarnation,
+    pub state: InstanceState,
+    /// What of the scope the instance owns.
+    pub partitions: Vec<TopicPartition>,
+    /// The agent's clock.
+    pub at: Timestamp,
+    pub detail: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct TopicPartition {
+    pub topic: TopicName,
+    pub partition: Partition,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AckRecord {
+    Ack(Ack),
+    /// Without our version header or with another version: skipped and counted.
+    NewerVersion,
+    Malformed(Malformed),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct AckJson {
+    command: CommandId,
+    holds_offset: i64,
+    group: String,
+    consumer: String,
+    instance: String,
+    incarnation: Incarnation,
+    state: InstanceState,
+    partitions: Vec<TopicPartition>,
+    at: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+pub fn ack_record(ack: &Ack) -> Record {
+    let value = super::json(&AckJson {
+        command: ack.command,
+        holds_offset: ack.holds_offset,
+        group: ack.group.to_string(),
+        consumer: ack.consumer.to_string(),
+        instance: ack.instance.to_string(),
+        incarnation: ack.incarnation,
+        state: ack.state,
+        partitions: ack.partitions.clone(),
+        at: ack.at.millis(),
+        detail: ack.detail.clone(),
+    });
+    Record { key: ack.command.to_string().into_bytes(), value: Some(value), headers: own_headers() }
+}
+
+/// The key is not looked at: the value says the same.
+pub fn read_ack(headers: &Headers<'_>, value: Option<&[u8]>) -> AckRecord {
+    if !is_version_1(headers) {
+        return AckRecord::NewerVersion;
+    }
+    read(value).map_or_else(AckRecord::Malformed, AckRecord::Ack)
+}
+
+fn read(value: Option<&[u8]>) -> Result<Ack, Malformed> {
+    let value = value.ok_or(Malformed::NoValue)?;
+    if value.len() > LONGEST {
+        return Err(Malformed::TooLong);
+    }
+    let json: AckJson = serde_json::from_slice(value).map_err(|_| Malformed::ValueJson)?;
+    for (name, field) in [(&json.group, "group"), (&json.consumer, "consumer"), (&json.instance, "instance")]
+    {
+        if name.len() > NAME_MAX {
+            return Err(Malformed::NameTooLong(field));
+        }
+    }
+    Ok(Ack {
+        command: json.command,
+        holds_offset: json.holds_offset,
+        group: GroupId::new(json.group),
+        consumer: ConsumerName::new(json.consumer),
+        instance: InstanceName::new(json.instance),
+        incarnation: json.incarnation,
+        state: json.state,
+        partitions: json.partitions,
+        at: Timestamp::from_millis(json.at),
+        detail: json.detail,
+    })
+}

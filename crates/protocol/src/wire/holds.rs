@@ -1,0 +1,145 @@
+//! `flowdeck.holds`: one record for each hold, under its scope and id; a tombstone releases it.
+
+use flowdeck_model::{
+    CommandId, ConsumerName, GroupId, Hold, HoldId, InstanceName, Partition, Scope, Timestamp, TopicName,
+};
+use serde::{Deserialize, Serialize};
+
+use super::{COMMAND, is_version_1, own_headers};
+use crate::{Headers, Malformed, NAME_MAX, Record};
+
+/// The longest key or value that is read, in bytes, and the longest list of exceptions.
+const LONGEST: usize = 1024 * 1024;
+const EXCEPTIONS_MAX: usize = 1_000;
+
+/// What a record on `flowdeck.holds` says. Which command wrote it: `wire::command_of`; without
+/// that header it is the command of the hold's own id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HoldRecord {
+    Set(Hold),
+    Released {
+        scope: Scope,
+        id: HoldId,
+    },
+    /// Without our version header or with another version: skipped and counted.
+    NewerVersion,
+    Malformed(Malformed),
+}
+
+/// A field that is not known would narrow the scope, so it is refused and not ignored.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ScopeJson {
+    group: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    consumer: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    topic: Option<TopicName>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    partition: Option<Partition>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    instance: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct KeyJson {
+    scope: ScopeJson,
+    id: HoldId,
+}
+
+#[derive(Serialize, Deserialize)]
+struct ValueJson {
+    owner: String,
+    reason: String,
+    since: i64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<i64>,
+    #[serde(default)]
+    except: Vec<ScopeJson>,
+}
+
+/// Sets the hold, or replaces it under its key; `command` is the one that does so.
+pub fn hold_record(hold: &Hold, command: CommandId) -> Record {
+    let value = ValueJson {
+        owner: hold.owner.clone(),
+        reason: hold.reason.clone(),
+        since: hold.since.millis(),
+        until: hold.until.map(Timestamp::millis),
+        except: hold.except.iter().map(ScopeJson::from).collect(),
+    };
+    record(&hold.scope, hold.id, command, Some(super::json(&value)))
+}
+
+/// Releases the hold by a tombstone under its key.
+pub fn release_record(scope: &Scope, id: HoldId, command: CommandId) -> Record {
+    record(scope, id, command, None)
+}
+
+fn record(scope: &Scope, id: HoldId, command: CommandId, value: Option<Vec<u8>>) -> Record {
+    let key = super::json(&KeyJson { scope: scope.into(), id });
+    let mut headers = own_headers();
+    headers.push((COMMAND.to_owned(), command.to_string().into_bytes()));
+    Record { key, value, headers }
+}
+
+pub fn read_hold(headers: &Headers<'_>, key: Option<&[u8]>, value: Option<&[u8]>) -> HoldRecord {
+    if !is_version_1(headers) {
+        return HoldRecord::NewerVersion;
+    }
+    read(key, value).unwrap_or_else(HoldRecord::Malformed)
+}
+
+fn read(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<HoldRecord, Malformed> {
+    let key = key.ok_or(Malformed::NoKey)?;
+    if key.len() > LONGEST || value.is_some_and(|value| value.len() > LONGEST) {
+        return Err(Malformed::TooLong);
+    }
+    let KeyJson { scope, id } = serde_json::from_slice(key).map_err(|_| Malformed::KeyJson)?;
+    let scope = Scope::try_from(scope)?;
+    let Some(value) = value else { return Ok(HoldRecord::Released { scope, id }) };
+    let value: ValueJson = serde_json::from_slice(value).map_err(|_| Malformed::ValueJson)?;
+    if value.except.len() > EXCEPTIONS_MAX {
+        return Err(Malformed::TooManyExceptions);
+    }
+    Ok(HoldRecord::Set(Hold {
+        scope,
+        id,
+        owner: value.owner,
+        reason: value.reason,
+        since: Timestamp::from_millis(value.since),
+        until: value.until.map(Timestamp::from_millis),
+        except: value.except.into_iter().map(Scope::try_from).collect::<Result<_, _>>()?,
+    }))
+}
+
+impl From<&Scope> for ScopeJson {
+    fn from(scope: &Scope) -> Self {
+        Self {
+            group: scope.group.to_string(),
+            consumer: scope.consumer.as_ref().map(ConsumerName::to_string),
+            topic: scope.topic.clone(),
+            partition: scope.partition,
+            instance: scope.instance.as_ref().map(InstanceName::to_string),
+        }
+    }
+}
+
+impl TryFrom<ScopeJson> for Scope {
+    type Error = Malformed;
+    fn try_from(json: ScopeJson) -> Result<Self, Malformed> {
+        let short = |name: Option<String>, field| match name {
+            Some(name) if name.len() > NAME_MAX => Err(Malformed::NameTooLong(field)),
+            name => Ok(name),
+        };
+        if json.group.len() > NAME_MAX {
+            return Err(Malformed::NameTooLong("group"));
+        }
+        Ok(Self {
+            group: GroupId::new(json.group),
+            consumer: short(json.consumer, "consumer")?.map(ConsumerName::new),
+            topic: json.topic,
+            partition: json.partition,
+            instance: short(json.instance, "instance")?.map(InstanceName::new),
+        })
+    }
+}
