@@ -1,5 +1,7 @@
 //! The wasm entry point: takes over the page that the server rendered, nothing else.
 #![cfg(target_family = "wasm")]
+// The type of a page is the tree of its elements, some 130 levels of queries deep.
+#![recursion_limit = "256"]
 
 use leptos::prelude::*;
 
