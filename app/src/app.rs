@@ -2,19 +2,39 @@
 
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
-use leptos_router::components::{FlatRoutes, Router};
+use leptos_router::components::{FlatRoutes, Route, Router};
+use leptos_router::path;
 
+use crate::components::bar::{Banners, Bar};
+use crate::keys::Keys;
+use crate::live::{Contact, Status};
+use crate::pages::{CommandPage, Fleet, GroupPage, NotFound, TopicPage, TopicsPage};
 use crate::site::{Frame, Site, clusters};
 
+/// Needs the actor's `Ports` as context on the server.
 #[component]
 pub fn App(site: Site) -> impl IntoView {
     provide_meta_context();
     let base = site.base;
     provide_context(Frame::new(site, clusters()));
+    let status = Status::provide();
+    let old = move || matches!(status.contact.get(), Contact::Lost | Contact::Ended);
     view! {
         <Title formatter=|title: String| title + " · Flowdeck"/>
         <Router base>
-            <main><FlatRoutes fallback=|| view! { <h1>"Flowdeck"</h1> }>{()}</FlatRoutes></main>
+            <a class="skip" href="#main">"To the content"</a>
+            <Bar/>
+            <Banners/>
+            <main id="main" tabindex="-1" class:old=old>
+                <FlatRoutes fallback=NotFound>
+                    <Route path=path!("") view=Fleet/>
+                    <Route path=path!("c/:cluster/groups/:group") view=GroupPage/>
+                    <Route path=path!("c/:cluster/topics") view=TopicsPage/>
+                    <Route path=path!("c/:cluster/topics/:topic") view=TopicPage/>
+                    <Route path=path!("c/:cluster/commands/:id") view=CommandPage/>
+                </FlatRoutes>
+            </main>
+            <Keys/>
         </Router>
     }
 }

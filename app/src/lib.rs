@@ -8,14 +8,20 @@
 //! `leptos_axum` makes for itself, so every inline script that leptos writes (the serialised
 //! resources) and our own hydration script carry the value of the server's CSP header.
 
+#![expect(unreachable_pub, reason = "leptos' `component` and `server` macros make public items of private ones")]
+
 #[cfg(all(feature = "ssr", feature = "hydrate"))]
 compile_error!("`ssr` and `hydrate` exclude each other: one is for the server, one for the browser");
 
 mod api;
 mod app;
 mod browser;
+mod components;
 mod format;
+mod keys;
 mod links;
+mod live;
+mod pages;
 mod shell;
 mod site;
 mod status;

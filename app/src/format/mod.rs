@@ -1,3 +1,5 @@
 //! How numbers, times and payloads are written for people. Pure.
 
+pub(crate) mod json;
+pub(crate) mod number;
 pub(crate) mod time;

@@ -1,0 +1,128 @@
+//! The bar on top of every page: where one is, how fresh it is, which cluster.
+
+use flowdeck_model::{ClusterName, url};
+use leptos::prelude::*;
+use leptos_router::hooks::use_location;
+
+use super::icons::LOGO;
+use super::theme::ThemeSwitch;
+use super::{clock, cluster};
+use crate::live::{Contact, Status};
+use crate::site::{ClusterLink, Frame, use_frame};
+use crate::{format, keys, links};
+
+/// The cluster that the URL speaks of, or the only one there is.
+fn current(frame: &Frame, path: &str) -> Option<ClusterLink> {
+    let below = path.strip_prefix(frame.site.base).unwrap_or(path);
+    let named: Option<ClusterName> = below
+        .strip_prefix("/c/")
+        .and_then(|rest| rest.split('/').next())
+        .and_then(url::decode)
+        .and_then(|name| name.parse().ok());
+    match named {
+        Some(name) => frame.clusters.iter().find(|cluster| cluster.name == name).cloned(),
+        None if frame.clusters.len() == 1 => frame.clusters.first().cloned(),
+        None => None,
+    }
+}
+
+#[component]
+pub(crate) fn Bar() -> impl IntoView {
+    let frame = use_frame();
+    let path = use_location().pathname;
+    let first = frame.clusters.first().cloned();
+    let clusters = frame.clone();
+    let current = Memo::new(move |_| current(&clusters, &path.get()));
+    let base = frame.site.base;
+    let in_topics = move || path.with(|path| path.strip_prefix(base).unwrap_or(path).split('/').nth(3) == Some("topics"));
+    let page = |here: bool| here.then_some("page");
+    let topics = move || {
+        current.get().or_else(|| first.clone()).map(|cluster| {
+            view! { <a href=links::topics(&cluster.name) aria-current=move || page(in_topics())>"Topics"</a> }
+        })
+    };
+    view! {
+        <header class="bar">
+            <a class="brand" href=links::to("/")>
+                <svg viewBox="0 0 24 24" aria-hidden="true" inner_html=LOGO></svg>
+                <span>"Flowdeck"</span>
+            </a>
+            <nav aria-label="Pages">
+                <a href=links::to("/") aria-current=move || page(!in_topics())>"Fleet"</a>
+                {topics}
+            </nav>
+            <div class="end">
+                <LiveState/>
+                {move || current.get().map(|here| cluster::pill(here.label, here.colour))}
+                <ThemeSwitch/>
+                <button type="button" class="keys-button needs-js" aria-label="Keys" title="Keys" on:click=move |_| keys::open()>
+                    <kbd>"?"</kbd>
+                </button>
+            </div>
+        </header>
+    }
+}
+
+/// Says nothing that is not so: without scripts, that the page stands still.
+#[component]
+fn LiveState() -> impl IntoView {
+    let status = expect_context::<Status>();
+    let scripts = use_frame().site.pkg.is_some();
+    let class = move || match status.contact.get() {
+        Contact::None => "live off",
+        Contact::Opening => "live opening",
+        Contact::Live => "live",
+        Contact::Lost | Contact::Ended => "live lost",
+    };
+    let words = move || match status.contact.get() {
+        Contact::None if scripts => "",
+        Contact::None => "not live",
+        Contact::Opening => "connecting",
+        Contact::Live => "live",
+        Contact::Lost => "no contact",
+        Contact::Ended => "ended",
+    };
+    view! {
+        <span class=class role="status">{words}</span>
+        <noscript class="muted">"not live without JavaScript: reload for newer data"</noscript>
+    }
+}
+
+/// Above the page: what the server warns of, a lost stream, a newer build.
+#[component]
+pub(crate) fn Banners() -> impl IntoView {
+    let status = expect_context::<Status>();
+    let warnings = use_frame().site.warnings;
+    let lost = move || match status.contact.get() {
+        Contact::Lost => {
+            let since = status.heard_at.get().map(|at| format::time::exact(at));
+            let since = since.map(|since| ["No contact with Flowdeck since ", &since].concat());
+            let since = since.unwrap_or_else(|| "No contact with Flowdeck".to_owned());
+            Some(since + ". What stands here is old; Flowdeck is asked again by itself.")
+        }
+        Contact::Ended => {
+            let reason = status.reason.get();
+            Some(["Flowdeck ended the live view: ", &reason, ". It is asked again by itself."].concat())
+        }
+        _ => None,
+    };
+    view! {
+        <div class="banners">
+            {warnings.into_iter().map(|text| view! { <p class="banner warn">{text}</p> }).collect_view()}
+            {move || lost().map(|text| view! { <p class="banner bad" role="status">{text}</p> })}
+            {move || status.newer.get().then(|| view! {
+                <p class="banner" role="status">
+                    "A newer Flowdeck is running. " <a class="link" href="" rel="external">"Reload"</a> " when it suits you."
+                </p>
+            })}
+        </div>
+    }
+}
+
+/// For pages that tell when their data was read.
+pub(crate) fn read_at(at: Option<flowdeck_model::Timestamp>) -> AnyView {
+    match at {
+        Some(at) => view! { <span class="muted">"read " {clock::ago(at)} " ago"</span> }.into_any(),
+        None => view! { <span class="muted">"not read yet"</span> }.into_any(),
+    }
+}

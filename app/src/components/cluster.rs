@@ -1,0 +1,54 @@
+//! Which cluster: its label in its colour wherever something of it is shown, and what is wrong
+//! with it. Nobody shall pause production while looking at staging.
+
+use flowdeck_model::view::cluster::Colour;
+use flowdeck_model::view::{ClusterView, Mode};
+use leptos::prelude::*;
+
+use super::clock::ago;
+use super::icons::{Icon, icon};
+
+pub(crate) fn pill(label: String, colour: Colour) -> impl IntoView {
+    view! { <span class=["cluster cl-", colour.key()].concat()>{label}</span> }
+}
+
+pub(crate) fn mode_words(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Observe => "observe mode",
+        Mode::Control => "control mode",
+    }
+}
+
+/// A cluster that gives no answers, with the age of what is shown; nothing where all is well.
+pub(crate) fn trouble(cluster: &ClusterView) -> Option<AnyView> {
+    let error = cluster.error.clone()?;
+    let label = cluster.label.clone();
+    let since = match cluster.as_of {
+        Some(at) => view! { "What stands here was read " {ago(at)} " ago." }.into_any(),
+        None => "Nothing was read from it yet.".into_any(),
+    };
+    Some(
+        view! {
+            <div class="note bad" role="status">
+                {icon(Icon::Bad)}
+                <span><b>{label} " gives no answer."</b> " " {since} " " <span class="why">{error}</span></span>
+            </div>
+        }
+        .into_any(),
+    )
+}
+
+/// What is off or unknown for lack of rights or capabilities.
+pub(crate) fn notes(cluster: &ClusterView) -> Option<impl IntoView + use<>> {
+    if cluster.notes.is_empty() {
+        return None;
+    }
+    let label = cluster.label.clone();
+    let notes = cluster.notes.iter().map(|note| view! { <li>{note.clone()}</li> }).collect_view();
+    Some(view! {
+        <details class="note quiet">
+            <summary>{icon(Icon::Info)} <span>"Not everything can be seen or done on " {label}</span></summary>
+            <ul>{notes}</ul>
+        </details>
+    })
+}

@@ -1,0 +1,140 @@
+//! A page that cannot show what was asked for: what was looked for, why it is not here, what to do.
+
+use flowdeck_model::PortError;
+use flowdeck_model::error::Thing;
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+use super::icons::{Icon, icon};
+use crate::api::PageError;
+use crate::{links, status};
+
+struct Words {
+    status: u16,
+    title: &'static str,
+    what: String,
+    todo: &'static str,
+}
+
+fn words(error: &PageError) -> Words {
+    let port = match error {
+        PageError::Port(port) => port,
+        PageError::Unreachable => {
+            return Words {
+                status: 503,
+                title: "Flowdeck cannot be reached",
+                what: "The browser got no answer from the server that this page came from.".to_owned(),
+                todo: "Look whether Flowdeck runs and whether you are still on its network, then try again.",
+            };
+        }
+        PageError::Broken(detail) => {
+            return Words {
+                status: 500,
+                title: "An answer was not understood",
+                what: detail.clone(),
+                todo: "Flowdeck may have been updated under this page: try again.",
+            };
+        }
+        PageError::NoActor => {
+            return Words {
+                status: 401,
+                title: "Nobody is signed in",
+                what: "Flowdeck does not know who asks, so it shows nothing.".to_owned(),
+                todo: "Sign in, then try again.",
+            };
+        }
+    };
+    let (status, title, todo) = match port {
+        PortError::NotFound { what, .. } => (404, not_found(*what), "Names are exact, and capital letters count."),
+        PortError::Forbidden { .. } => (403, "Not permitted", "Ask whoever runs this Flowdeck for the permission."),
+        PortError::Invalid { .. } => (400, "This address was not understood", "Correct it, or start from the fleet."),
+        PortError::Conflict { .. } => (409, "This does not fit what stands", "Look at what stands, then decide anew."),
+        PortError::ObserveMode { .. } => (403, "Flowdeck only observes this cluster", ""),
+        PortError::Unprocessable { .. } => (422, "This cannot be done", ""),
+        PortError::Unavailable { .. } => (503, "The cluster gives no answer", "Flowdeck goes on asking; try again."),
+        PortError::TooMany { .. } => (429, "Too much at once", "Wait a little, then try again."),
+    };
+    Words { status, title, what: sentence(port.to_string()), todo }
+}
+
+fn not_found(what: Thing) -> &'static str {
+    match what {
+        Thing::Cluster => "No such cluster",
+        Thing::Group => "No such consumer group",
+        Thing::Topic => "No such topic",
+        Thing::Partition => "No such partition",
+        Thing::Command => "No such command",
+        Thing::Page => "No such page",
+    }
+}
+
+/// A capital at its start, a full stop at its end.
+fn sentence(text: String) -> String {
+    let mut chars = text.chars();
+    let mut out: String = match chars.next() {
+        Some(first) => first.to_uppercase().chain(chars).collect(),
+        None => return text,
+    };
+    if !out.ends_with(['.', '!', '?', '…']) {
+        out.push('.');
+    }
+    out
+}
+
+/// The whole page; sets its HTTP status.
+pub(crate) fn page(error: &PageError) -> AnyView {
+    let words = words(error);
+    status::set(words.status);
+    view! {
+        <Title text=words.title/>
+        <section class="panel failed" role="alert">
+            <span class="verdict bad">{icon(Icon::Bad)}</span>
+            <div>
+                <h1>{words.title}</h1>
+                <p>{words.what}</p>
+                <p class="muted">{words.todo}</p>
+                <p class="actions">
+                    <a class="btn" href="" rel="external">"Try again"</a>
+                    <a class="btn" href=links::to("/")>"To the fleet"</a>
+                </p>
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+/// In place of one part of a page that failed while the rest stands.
+pub(crate) fn part(error: &PageError) -> AnyView {
+    let words = words(error);
+    view! {
+        <div class="empty" role="alert">
+            <p><b>{words.title}</b></p>
+            <p>{words.what}</p>
+            <p class="muted">{words.todo} " " <a class="link" href="" rel="external">"Try again"</a></p>
+        </div>
+    }
+    .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_failure_says_what_and_has_its_status() {
+        let cluster = "demo".parse().unwrap();
+        for (error, status, part) in [
+            (PageError::Port(PortError::not_found(Thing::Group, "a/b")), 404, "There is no group \"a/b\"."),
+            (PageError::Port(PortError::invalid("limit", "a whole number")), 400, "Limit: a whole number."),
+            (
+                PageError::Port(PortError::Unavailable { cluster, detail: "no broker answers".into() }),
+                503,
+                "Cluster demo: no broker answers.",
+            ),
+            (PageError::NoActor, 401, "Flowdeck does not know who asks, so it shows nothing."),
+        ] {
+            let words = words(&error);
+            assert_eq!((words.status, words.what.as_str()), (status, part));
+        }
+    }
+}

@@ -1,0 +1,58 @@
+//! Holds: what stands paused, by whom, until when.
+
+use flowdeck_model::Scope;
+use flowdeck_model::view::{GroupRow, fleet::HoldChip};
+use leptos::prelude::*;
+
+use super::clock::use_clock;
+
+/// "all of it", "topic a of consumer b, partition 3".
+pub(crate) fn scope_words(scope: &Scope) -> String {
+    let mut words = Vec::new();
+    if let Some(topic) = &scope.topic {
+        words.push(["topic ", topic.as_str()].concat());
+    }
+    if let Some(partition) = scope.partition {
+        words.push(["partition ", &partition.to_string()].concat());
+    }
+    if let Some(consumer) = &scope.consumer {
+        words.push(["consumer ", consumer.as_str()].concat());
+    }
+    if let Some(instance) = &scope.instance {
+        words.push(["instance ", instance.as_str()].concat());
+    }
+    if words.is_empty() { "the whole group".to_owned() } else { words.join(", ") }
+}
+
+/// "by ana, until 14:30 UTC"
+pub(crate) fn until_words(hold: &HoldChip) -> impl Fn() -> String + Send + Sync + Clone + use<> {
+    let clock = use_clock();
+    let (owner, until) = (hold.owner.clone(), hold.until);
+    move || match until {
+        Some(until) => ["by ", &owner, ", until ", &clock.clock_time(until)].concat(),
+        None => ["by ", &owner, ", until resumed"].concat(),
+    }
+}
+
+/// In a row: "2 of 3 partitions, by ana, until 14:30", one for each hold, the first three.
+pub(crate) fn chips(row: &GroupRow) -> AnyView {
+    const SHOWN: usize = 3;
+    if row.holds.is_empty() {
+        return ().into_any();
+    }
+    let part = (row.held_partitions < row.partition_count).then(|| {
+        [&row.held_partitions.to_string(), " of ", &row.partition_count.to_string(), " partitions, "].concat()
+    });
+    let more = row.holds.len().saturating_sub(SHOWN);
+    let chips = row
+        .holds
+        .iter()
+        .take(SHOWN)
+        .map(|hold| {
+            let title = [&scope_words(&hold.scope), ": ", &hold.reason].concat();
+            view! { <span class="tag hold" title=title>{part.clone()}{until_words(hold)}</span> }
+        })
+        .collect_view();
+    let more = (more > 0).then(|| view! { <span class="sub">{["and ", &more.to_string(), " more"].concat()}</span> });
+    view! { {chips}{more} }.into_any()
+}

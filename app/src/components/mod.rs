@@ -1,0 +1,13 @@
+//! What several pages show, each thing once.
+
+pub(crate) mod bar;
+pub(crate) mod clock;
+pub(crate) mod cluster;
+pub(crate) mod command;
+pub(crate) mod error;
+pub(crate) mod figures;
+pub(crate) mod hold;
+pub(crate) mod icons;
+pub(crate) mod notice;
+pub(crate) mod theme;
+pub(crate) mod verdict;

@@ -1,0 +1,18 @@
+//! A few words in place of what is not there: empty, loading, warned.
+
+use leptos::prelude::*;
+
+use super::icons::{Icon, icon};
+
+/// Nothing to show, and why; `more` says what to do.
+pub(crate) fn empty(title: &'static str, more: impl IntoView) -> impl IntoView {
+    view! { <div class="empty"><p><b>{title}</b></p><p class="muted">{more}</p></div> }
+}
+
+pub(crate) fn loading() -> AnyView {
+    view! { <div class="panel empty" role="status"><p class="muted">"Reading…"</p></div> }.into_any()
+}
+
+pub(crate) fn warning(text: String) -> impl IntoView {
+    view! { <div class="note" role="status">{icon(Icon::Warn)} <span>{text}</span></div> }
+}

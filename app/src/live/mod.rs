@@ -1,0 +1,269 @@
+//! Live views: one stream a page, closed while the tab is hidden, opened again with the version
+//! that the page has. Reconnecting is ours, not the browser's, so that each attempt carries the
+//! version of that moment.
+
+mod rows;
+mod source;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::time::Duration;
+
+use flowdeck_model::Timestamp;
+use leptos::leptos_dom::helpers::{IntervalHandle, TimeoutHandle};
+use leptos::prelude::*;
+use serde::Deserialize;
+
+pub(crate) use rows::Rows;
+pub(crate) use source::Message;
+use source::Source;
+
+use crate::browser;
+use crate::components::clock::Clock;
+
+/// A beat comes every 5 s; after this long without a word the page says so and greys.
+const SILENCE: Duration = Duration::from_secs(10);
+const RETRY_FIRST: Duration = Duration::from_secs(1);
+const RETRY_MOST: Duration = Duration::from_secs(30);
+/// After a `bye`: the server may be on its way back.
+const RETRY_BYE: Duration = Duration::from_secs(5);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Contact {
+    /// This page has no stream, or the page is not yet taken over by the browser.
+    None,
+    Opening,
+    Live,
+    /// Nothing heard for longer than `SILENCE`.
+    Lost,
+    /// The server said `bye`; why is in `reason`.
+    Ended,
+}
+
+/// How the page stands with the server; one for the whole app.
+#[derive(Clone, Copy)]
+pub(crate) struct Status {
+    pub contact: RwSignal<Contact>,
+    pub reason: RwSignal<String>,
+    /// The server runs another build than this page came from.
+    pub newer: RwSignal<bool>,
+    /// By the browser's monotonic clock.
+    heard: StoredValue<Duration>,
+    /// The server's time when it was last heard.
+    pub heard_at: RwSignal<Option<Timestamp>>,
+}
+
+impl Status {
+    pub(crate) fn provide() -> Self {
+        let status = Self {
+            contact: RwSignal::new(Contact::None),
+            reason: RwSignal::new(String::new()),
+            newer: RwSignal::new(false),
+            heard: StoredValue::new(Duration::ZERO),
+            heard_at: RwSignal::new(None),
+        };
+        provide_context(status);
+        status
+    }
+
+    fn set(self, contact: Contact) {
+        if self.contact.get_untracked() != contact {
+            self.contact.set(contact);
+        }
+    }
+}
+
+/// Whether a message could be applied; `Mismatch` asks for a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fit {
+    Applied,
+    Mismatch,
+}
+
+#[derive(Deserialize)]
+struct Beat {
+    now: Timestamp,
+    #[serde(default)]
+    build: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Bye {
+    reason: String,
+}
+
+struct Follower {
+    url: Box<dyn Fn() -> String>,
+    /// Snapshots and deltas only.
+    handle: Box<dyn Fn(Message) -> Fit>,
+    status: Status,
+    clock: Clock,
+    build: String,
+    source: RefCell<Option<Source>>,
+    failures: Cell<u32>,
+    retry: Cell<Option<TimeoutHandle>>,
+    watch: Cell<Option<IntervalHandle>>,
+}
+
+/// Follows the stream at `url` until the current owner is cleaned up. Call it in an effect: only
+/// the browser has streams. `url` is asked again for each connection.
+pub(crate) fn follow(clock: Clock, url: impl Fn() -> String + 'static, handle: impl Fn(Message) -> Fit + 'static) {
+    let follower = Rc::new(Follower {
+        url: Box::new(url),
+        handle: Box::new(handle),
+        status: expect_context::<Status>(),
+        clock,
+        build: crate::site::use_frame().site.build,
+        source: RefCell::new(None),
+        failures: Cell::new(0),
+        retry: Cell::new(None),
+        watch: Cell::new(None),
+    });
+    follower.status.heard.set_value(browser::monotonic());
+    follower.status.set(Contact::Opening);
+    follower.open();
+
+    let weak = Rc::downgrade(&follower);
+    let watch = set_interval_with_handle(
+        move || {
+            if let Some(follower) = weak.upgrade() {
+                follower.watch();
+            }
+        },
+        Duration::from_secs(1),
+    );
+    follower.watch.set(watch.ok());
+
+    let weak = Rc::downgrade(&follower);
+    let visibility = window_event_listener_untyped("visibilitychange", move |_| {
+        if let Some(follower) = weak.upgrade() {
+            follower.visibility();
+        }
+    });
+    on_cleanup(move || visibility.remove());
+    // Dropped with the owner, which closes the stream.
+    StoredValue::new_local(follower);
+}
+
+impl Follower {
+    fn open(self: &Rc<Self>) {
+        if browser::hidden() {
+            return;
+        }
+        let weak = Rc::downgrade(self);
+        let on = Rc::new(move |message| {
+            if let Some(follower) = weak.upgrade() {
+                follower.on(message);
+            }
+        });
+        *self.source.borrow_mut() = Source::open(&(self.url)(), on);
+    }
+
+    fn on(self: &Rc<Self>, message: Message) {
+        match message {
+            Message::Failed => self.fail(),
+            Message::Beat(data) => self.beat(&data),
+            Message::Bye(data) => self.bye(&data),
+            message => {
+                self.heard();
+                if (self.handle)(message) == Fit::Mismatch {
+                    self.close();
+                    self.later(Duration::ZERO);
+                }
+            }
+        }
+    }
+
+    fn heard(&self) {
+        self.failures.set(0);
+        self.status.heard.set_value(browser::monotonic());
+        self.status.heard_at.set(Some(self.clock.reckoned()));
+        self.status.set(Contact::Live);
+    }
+
+    fn beat(&self, data: &str) {
+        let Ok(beat) = serde_json::from_str::<Beat>(data) else { return };
+        self.clock.set(beat.now);
+        self.heard();
+        if beat.build.is_some_and(|build| build != self.build) {
+            self.status.newer.set(true);
+        }
+    }
+
+    fn bye(self: &Rc<Self>, data: &str) {
+        let reason = serde_json::from_str::<Bye>(data).map(|bye| bye.reason).unwrap_or_default();
+        self.close();
+        self.status.reason.set(reason);
+        self.status.set(Contact::Ended);
+        self.later(RETRY_BYE);
+    }
+
+    fn fail(self: &Rc<Self>) {
+        self.close();
+        let failures = self.failures.get();
+        self.failures.set(failures.saturating_add(1));
+        self.later((RETRY_FIRST * 2_u32.pow(failures.min(5))).min(RETRY_MOST));
+    }
+
+    /// Closes the connection but keeps the source: this runs inside its callback.
+    fn close(&self) {
+        if let Some(source) = &*self.source.borrow() {
+            source.close();
+        }
+    }
+
+    fn later(self: &Rc<Self>, delay: Duration) {
+        let weak = Rc::downgrade(self);
+        let retry = set_timeout_with_handle(
+            move || {
+                if let Some(follower) = weak.upgrade() {
+                    follower.open();
+                }
+            },
+            delay,
+        );
+        self.cancel();
+        self.retry.set(retry.ok());
+    }
+
+    fn cancel(&self) {
+        if let Some(retry) = self.retry.take() {
+            retry.clear();
+        }
+    }
+
+    fn watch(self: &Rc<Self>) {
+        if browser::hidden() {
+            return;
+        }
+        let silent = browser::monotonic().saturating_sub(self.status.heard.get_value());
+        if silent > SILENCE && self.status.contact.get_untracked() != Contact::Ended {
+            self.status.set(Contact::Lost);
+        }
+        // A connection that is open and dumb: begin anew, now and then.
+        if silent > SILENCE && silent.as_secs() % 15 == 0 {
+            self.fail();
+        }
+    }
+
+    fn visibility(self: &Rc<Self>) {
+        if browser::hidden() {
+            self.cancel();
+            *self.source.borrow_mut() = None;
+            return;
+        }
+        self.status.heard.set_value(browser::monotonic());
+        self.failures.set(0);
+        self.open();
+    }
+}
+
+impl Drop for Follower {
+    fn drop(&mut self) {
+        self.cancel();
+        if let Some(watch) = self.watch.take() {
+            watch.clear();
+        }
+        self.status.contact.try_set(Contact::None);
+    }
+}

@@ -1,0 +1,117 @@
+//! The whole fleet in figures.
+
+use flowdeck_model::Verdict;
+use flowdeck_model::view::{ClusterView, FleetView};
+use leptos::prelude::*;
+
+use crate::components::{bar, cluster, figures};
+use crate::format::number;
+
+/// Groups with this verdict, under the search.
+pub(super) fn count(view: &FleetView, verdict: Verdict) -> u32 {
+    view.counts.iter().filter(|count| count.verdict == verdict).map(|count| count.groups).sum()
+}
+
+fn legend_words(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::NoMembers => "without members",
+        Verdict::Behind => "behind",
+        Verdict::Paused => "paused",
+        Verdict::Unknown => "unknown",
+        Verdict::Ok => "OK",
+    }
+}
+
+fn class(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::NoMembers => "bad",
+        Verdict::Behind => "warn",
+        Verdict::Paused => "hold",
+        Verdict::Unknown => "none",
+        Verdict::Ok => "fine",
+    }
+}
+
+const WIDTH: u32 = 400;
+/// A verdict that is there is seen, however few it has.
+const LEAST: u32 = 6;
+const GAP: u32 = 2;
+
+/// Left edge and width of each verdict that is there, over the whole width.
+fn bars(counts: &[u32]) -> Vec<(u32, u32)> {
+    let total: u64 = counts.iter().map(|count| u64::from(*count)).sum();
+    let there = counts.iter().filter(|count| **count > 0).count() as u32;
+    let free = WIDTH.saturating_sub(there * LEAST + there.saturating_sub(1) * GAP);
+    let mut left = 0;
+    let mut out = Vec::new();
+    for count in counts {
+        if *count == 0 {
+            out.push((left, 0));
+            continue;
+        }
+        let width = LEAST + (u64::from(free) * u64::from(*count) / total) as u32;
+        out.push((left, width));
+        left += width + GAP;
+    }
+    out
+}
+
+pub(super) fn figures(view: &FleetView) -> impl IntoView + use<> {
+    let counts = Verdict::WORST_FIRST.map(|verdict| count(view, verdict));
+    let rects = Verdict::WORST_FIRST
+        .into_iter()
+        .zip(bars(&counts))
+        .map(|(verdict, (x, width))| view! { <rect class=class(verdict) x=x.to_string() width=width.to_string() height="8"></rect> })
+        .collect_view();
+    let said = |verdict: Verdict, n: u32| [&number::exact(n.into()), " ", legend_words(verdict)].concat();
+    let label: Vec<String> = Verdict::WORST_FIRST.into_iter().zip(counts).map(|(verdict, n)| said(verdict, n)).collect();
+    let legend = Verdict::WORST_FIRST
+        .into_iter()
+        .zip(counts)
+        .map(|(verdict, n)| view! { <span class=class(verdict)><b>{number::exact(n.into())}</b> " " {legend_words(verdict)}</span> })
+        .collect_view();
+    let groups: u64 = counts.iter().map(|count| u64::from(*count)).sum();
+    let partial = view.partial.then(|| view! { <small class="warned">"in part: a cluster is silent"</small> });
+    let clusters = view.clusters.iter().map(cluster_figure).collect_view();
+    view! {
+        <section class="panel figures" aria-label="The whole fleet">
+            <div class="wide">
+                <h2>"Groups by verdict"</h2>
+                <svg class="stack" viewBox="0 0 400 8" preserveAspectRatio="none" role="img" aria-label=label.join(", ")>{rects}</svg>
+                <div class="legend">{legend}</div>
+            </div>
+            <div><h2>"Groups"</h2><p class="figure">{figures::count(groups)} {partial}</p></div>
+            <div><h2>"Lag"</h2><p class="figure">{figures::lag(view.lag, 0)} <small>"records"</small></p></div>
+            {clusters}
+        </section>
+    }
+}
+
+fn cluster_figure(cluster: &ClusterView) -> impl IntoView + use<> {
+    let brokers = cluster.brokers.map(|n| number::count(n.into(), "broker", "brokers"));
+    let class = if cluster.error.is_some() { "cluster-figure troubled" } else { "cluster-figure" };
+    view! {
+        <div class=class>
+            <h2>{cluster::pill(cluster.label.clone(), cluster.colour)}</h2>
+            <p>{cluster::mode_words(cluster.mode)} {brokers.map(|brokers| [" · ", &brokers].concat())}</p>
+            <p>{bar::read_at(cluster.as_of)}</p>
+        </div>
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_fill_the_width_and_hide_nobody() {
+        for counts in [[1, 0, 0, 0, 9_999], [0, 0, 0, 0, 1], [1, 1, 1, 1, 1], [3, 2, 2, 1, 128]] {
+            let bars = bars(&counts);
+            for (count, (x, width)) in counts.iter().zip(&bars) {
+                assert_eq!(*count > 0, *width >= LEAST, "{counts:?}");
+                assert!(x + width <= WIDTH, "{counts:?} {bars:?}");
+            }
+        }
+        assert_eq!(bars(&[0; 5]), vec![(0, 0); 5]);
+    }
+}

@@ -1,0 +1,130 @@
+//! Above the table: search, verdicts, clusters. All of it is the URL; with scripts the search
+//! follows the typing, without them it is a form.
+
+use std::time::Duration;
+
+use flowdeck_model::query::{LIMIT_DEFAULT, default_sort};
+use flowdeck_model::view::FleetView;
+use flowdeck_model::{FleetQuery, Verdict};
+use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::use_navigate;
+
+use super::head;
+use crate::components::icons::{Icon, icon};
+use crate::components::verdict;
+use crate::format::number;
+use crate::links;
+
+/// Typing pauses for so long before the page follows.
+const TYPED: Duration = Duration::from_millis(180);
+
+pub(super) fn tools(header: RwSignal<FleetView>, query: Memo<FleetQuery>) -> impl IntoView {
+    view! {
+        <div class="tools">
+            {search(query)}
+            <div class="chips" role="group" aria-label="Verdicts">
+                {move || Verdict::WORST_FIRST.map(|one| verdict_chip(&query.read(), one, header.with(|view| head::count(view, one))))}
+            </div>
+            {move || header.with(|view| cluster_chips(view, &query.read()))}
+            <span class="muted push" role="status">
+                {move || header.with(|view| summary(view, &query.read()))}
+            </span>
+        </div>
+    }
+}
+
+fn search(query: Memo<FleetQuery>) -> impl IntoView {
+    let navigate = use_navigate();
+    let timer = StoredValue::new_local(None::<TimeoutHandle>);
+    let typed = move |text: String| {
+        let navigate = navigate.clone();
+        let go = move || {
+            let next = FleetQuery { search: text, offset: 0, ..query.get_untracked() };
+            let options = NavigateOptions { resolve: false, replace: true, scroll: false, ..Default::default() };
+            navigate(&links::fleet(&next), options);
+        };
+        timer.update_value(|timer| {
+            if let Some(timer) = timer.take() {
+                timer.clear();
+            }
+            *timer = set_timeout_with_handle(go, TYPED).ok();
+        });
+    };
+    let first = query.get_untracked();
+    let kept = move || {
+        let query = FleetQuery { search: String::new(), offset: 0, ..query.get() };
+        hidden_fields(&query)
+    };
+    view! {
+        <form class="search" role="search" method="get" action=links::to("/")>
+            <label>
+                <span class="unseen">"Search groups, topics, clusters"</span>
+                {icon(Icon::Search)}
+                <input type="search" name="search" data-key="search" autocomplete="off" maxlength="249"
+                    placeholder="Group, topic, cluster" value=first.search
+                    on:input=move |event| typed(event_target_value(&event))/>
+            </label>
+            <kbd class="needs-js" aria-hidden="true">"/"</kbd>
+            {kept}
+            <noscript><button class="btn">"Search"</button></noscript>
+        </form>
+    }
+}
+
+/// The rest of the query, which a form without scripts would lose.
+fn hidden_fields(query: &FleetQuery) -> impl IntoView + use<> {
+    let cluster = query.cluster.as_ref().map(ToString::to_string);
+    let verdict = query.verdicts.iter().map(|verdict| verdict.key()).collect::<Vec<_>>().join(",");
+    let sort = query.sort.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let fields = [
+        ("cluster", cluster),
+        ("verdict", (!verdict.is_empty()).then_some(verdict)),
+        ("sort", (query.sort != default_sort()).then_some(sort)),
+        ("limit", (query.limit != LIMIT_DEFAULT).then(|| query.limit.to_string())),
+    ];
+    fields
+        .into_iter()
+        .filter_map(|(name, value)| Some(view! { <input type="hidden" name=name value=value?/> }))
+        .collect_view()
+}
+
+fn verdict_chip(query: &FleetQuery, one: Verdict, groups: u32) -> impl IntoView + use<> {
+    let chosen = query.verdicts.contains(&one);
+    let mut verdicts = query.verdicts.clone();
+    match chosen {
+        true => verdicts.retain(|verdict| *verdict != one),
+        false => verdicts.push(one),
+    }
+    let next = FleetQuery { verdicts, offset: 0, ..query.clone() };
+    let tone = verdict::tone(one, None).class();
+    let title = if chosen { "Shown; follow to leave it out" } else { "Show these" };
+    view! {
+        <a class=["chip ", tone].concat() href=links::fleet(&next) data-noscroll="" title=title
+            aria-current=chosen.then_some("true")>
+            {one.words()} " " <b>{number::exact(groups.into())}</b>
+        </a>
+    }
+}
+
+/// Only where there are several.
+fn cluster_chips(view: &FleetView, query: &FleetQuery) -> impl IntoView + use<> {
+    let several = view.clusters.len() > 1;
+    let chips = view.clusters.iter().filter(|_| several).map(|cluster| {
+        let chosen = query.cluster.as_ref() == Some(&cluster.name);
+        let next = (!chosen).then(|| cluster.name.clone());
+        let next = FleetQuery { cluster: next, offset: 0, ..query.clone() };
+        view! {
+            <a class=["chip cluster-chip cl-", cluster.colour.key()].concat() href=links::fleet(&next) data-noscroll=""
+                aria-current=chosen.then_some("true")>{cluster.label.clone()}</a>
+        }
+    });
+    let chips = chips.collect_view();
+    several.then(|| view! { <div class="chips" role="group" aria-label="Clusters">{chips}</div> })
+}
+
+fn summary(view: &FleetView, query: &FleetQuery) -> String {
+    let groups = number::count(view.total.into(), "group", "groups");
+    let order = if query.sort == default_sort() { " · worst first" } else { "" };
+    [&groups, order].concat()
+}

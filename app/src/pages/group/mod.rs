@@ -1,0 +1,4 @@
+//! stub
+use leptos::prelude::*;
+#[component]
+pub(crate) fn GroupPage() -> impl IntoView { "x" }

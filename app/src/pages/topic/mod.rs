@@ -1,0 +1,4 @@
+//! stub
+use leptos::prelude::*;
+#[component]
+pub(crate) fn TopicPage() -> impl IntoView { "x" }

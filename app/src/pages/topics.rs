@@ -1,0 +1,4 @@
+//! stub
+use leptos::prelude::*;
+#[component]
+pub(crate) fn TopicsPage() -> impl IntoView { "x" }
