@@ -1,0 +1,6 @@
+//! The codec from outside: golden vectors, Flowdeck's own bytes, properties.
+
+mod kafkaflow;
+mod properties;
+mod support;
+mod wire;

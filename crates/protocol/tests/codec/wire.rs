@@ -1,0 +1,245 @@
+//! Flowdeck's own records, byte by byte: version 1 is frozen, so these texts never change.
+
+use flowdeck_model::{
+    CommandId, Hold, HoldId, Incarnation, InstanceState, Partition, Scope, Timestamp, TopicName,
+};
+use flowdeck_protocol::wire::{
+    Ack, AckRecord, HoldRecord, TopicPartition, ack_record, command_of, hold_record, read_ack, read_hold,
+    release_record,
+};
+use flowdeck_protocol::{Headers, Malformed, Record};
+use uuid::Uuid;
+
+const ONE: Uuid = Uuid::from_u128(0x67e55044_10b1_426f_9247_bb680e5fe0c8);
+const TWO: Uuid = Uuid::from_u128(0x0b9c9e1c_3f7e_4b43_9d0e_5f8e7d5b1a77);
+
+fn topic(name: &str) -> TopicName {
+    name.parse().unwrap()
+}
+
+fn partition(number: i32) -> Partition {
+    Partition::new(number).unwrap()
+}
+
+fn whole_scope() -> Scope {
+    Scope {
+        group: "pay\"ments 🦀".into(),
+        consumer: Some("orders".into()),
+        topic: Some(topic("dev-orders")),
+        partition: Some(partition(3)),
+        instance: Some("web-1-42".into()),
+    }
+}
+
+fn hold() -> Hold {
+    Hold {
+        scope: whole_scope(),
+        id: HoldId::from_uuid(ONE),
+        owner: "ana".into(),
+        reason: "INC-1: poison\nrecord".into(),
+        since: Timestamp::from_millis(1_795_270_137_123),
+        until: Some(Timestamp::from_millis(1_795_273_737_123)),
+        except: vec![Scope { topic: Some(topic("t")), ..Scope::group("payments".into()) }],
+    }
+}
+
+fn small_hold() -> Hold {
+    Hold { scope: Scope::group("".into()), reason: "".into(), until: None, except: vec![], ..hold() }
+}
+
+fn ack() -> Ack {
+    Ack {
+        command: CommandId::from_uuid(ONE),
+        holds_offset: 17,
+        group: "payments".into(),
+        consumer: "orders".into(),
+        instance: "web-1-42".into(),
+        incarnation: Incarnation::from_uuid(TWO),
+        state: InstanceState::FetchStopped,
+        partitions: vec![
+            TopicPartition { topic: topic("dev-orders"), partition: partition(0) },
+            TopicPartition { topic: topic("dev-orders"), partition: partition(3) },
+        ],
+        at: Timestamp::from_millis(1_795_270_137_456),
+        detail: Some("2 in flight".into()),
+    }
+}
+
+/// All of a record as text.
+fn text(record: &Record) -> String {
+    let utf8 = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    let headers: Vec<String> =
+        record.headers.iter().map(|(name, value)| format!("{name}: {}", utf8(value))).collect();
+    let value = record.value.as_deref().map_or("(tombstone)".to_owned(), utf8);
+    format!("{}\n{}\n{value}", headers.join("\n"), utf8(&record.key))
+}
+
+#[test]
+fn a_hold_byte_by_byte() {
+    insta::assert_snapshot!(text(&hold_record(&hold(), CommandId::from_uuid(TWO))), @r#"
+    Flowdeck-Version: 1
+    Flowdeck-Command: 0b9c9e1c-3f7e-4b43-9d0e-5f8e7d5b1a77
+    {"scope":{"group":"pay\"ments 🦀","consumer":"orders","topic":"dev-orders","partition":3,"instance":"web-1-42"},"id":"67e55044-10b1-426f-9247-bb680e5fe0c8"}
+    {"owner":"ana","reason":"INC-1: poison\nrecord","since":1795270137123,"until":1795273737123,"except":[{"group":"payments","topic":"t"}]}
+    "#);
+    insta::assert_snapshot!(text(&hold_record(&small_hold(), CommandId::from_uuid(ONE))), @r#"
+    Flowdeck-Version: 1
+    Flowdeck-Command: 67e55044-10b1-426f-9247-bb680e5fe0c8
+    {"scope":{"group":""},"id":"67e55044-10b1-426f-9247-bb680e5fe0c8"}
+    {"owner":"ana","reason":"","since":1795270137123,"except":[]}
+    "#);
+}
+
+#[test]
+fn a_release_byte_by_byte() {
+    let scope = Scope { consumer: Some("orders".into()), ..Scope::group("payments".into()) };
+    let record = release_record(&scope, HoldId::from_uuid(ONE), CommandId::from_uuid(TWO));
+    insta::assert_snapshot!(text(&record), @r#"
+    Flowdeck-Version: 1
+    Flowdeck-Command: 0b9c9e1c-3f7e-4b43-9d0e-5f8e7d5b1a77
+    {"scope":{"group":"payments","consumer":"orders"},"id":"67e55044-10b1-426f-9247-bb680e5fe0c8"}
+    (tombstone)
+    "#);
+}
+
+#[test]
+fn an_ack_byte_by_byte() {
+    insta::assert_snapshot!(text(&ack_record(&ack())), @r#"
+    Flowdeck-Version: 1
+    67e55044-10b1-426f-9247-bb680e5fe0c8
+    {"command":"67e55044-10b1-426f-9247-bb680e5fe0c8","holdsOffset":17,"group":"payments","consumer":"orders","instance":"web-1-42","incarnation":"0b9c9e1c-3f7e-4b43-9d0e-5f8e7d5b1a77","state":"fetchStopped","partitions":[{"topic":"dev-orders","partition":0},{"topic":"dev-orders","partition":3}],"at":1795270137456,"detail":"2 in flight"}
+    "#);
+    let small = Ack { partitions: vec![], detail: None, state: InstanceState::NothingToDo, ..ack() };
+    insta::assert_snapshot!(text(&ack_record(&small)), @r#"
+    Flowdeck-Version: 1
+    67e55044-10b1-426f-9247-bb680e5fe0c8
+    {"command":"67e55044-10b1-426f-9247-bb680e5fe0c8","holdsOffset":17,"group":"payments","consumer":"orders","instance":"web-1-42","incarnation":"0b9c9e1c-3f7e-4b43-9d0e-5f8e7d5b1a77","state":"nothingToDo","partitions":[],"at":1795270137456}
+    "#);
+}
+
+#[test]
+fn every_state_has_its_name() {
+    use InstanceState::*;
+    let states = [
+        Waiting,
+        Acknowledged,
+        FetchStopped,
+        Drained,
+        NothingToDo,
+        NothingToRead,
+        Refused,
+        Silent,
+        NotControllable,
+    ];
+    let names: Vec<String> = states
+        .map(|state| {
+            let value: serde_json::Value =
+                serde_json::from_slice(&ack_record(&Ack { state, ..ack() }).value.unwrap()).unwrap();
+            value["state"].as_str().unwrap().to_owned()
+        })
+        .to_vec();
+    assert_eq!(
+        names.join(" "),
+        "waiting acknowledged fetchStopped drained nothingToDo nothingToRead refused silent notControllable"
+    );
+}
+
+fn read_back(record: &Record) -> HoldRecord {
+    read_hold(&record.headers(), Some(&record.key), record.value.as_deref())
+}
+
+#[test]
+fn what_is_written_is_read() {
+    for hold in [hold(), small_hold()] {
+        let record = hold_record(&hold, CommandId::from_uuid(TWO));
+        assert_eq!(command_of(&record.headers()), Some(CommandId::from_uuid(TWO)));
+        assert_eq!(read_back(&record), HoldRecord::Set(hold.clone()));
+        let release = release_record(&hold.scope, hold.id, CommandId::from_uuid(TWO));
+        assert_eq!(release.key, record.key, "a tombstone lies under the hold's own key");
+        assert_eq!(read_back(&release), HoldRecord::Released { scope: hold.scope, id: hold.id });
+    }
+    let record = ack_record(&ack());
+    assert_eq!(read_ack(&record.headers(), record.value.as_deref()), AckRecord::Ack(ack()));
+}
+
+#[test]
+fn other_versions_are_left_alone() {
+    let record = hold_record(&hold(), CommandId::from_uuid(ONE));
+    let ack = ack_record(&ack());
+    for version in [None, Some("2"), Some("10"), Some(""), Some("1.0"), Some("one")] {
+        let headers: Headers<'_> =
+            version.iter().map(|version| ("Flowdeck-Version", version.as_bytes())).collect();
+        let read = read_hold(&headers, Some(&record.key), record.value.as_deref());
+        assert_eq!(read, HoldRecord::NewerVersion, "{version:?}");
+        assert_eq!(read_ack(&headers, ack.value.as_deref()), AckRecord::NewerVersion, "{version:?}");
+    }
+}
+
+#[test]
+fn malformed_holds_are_refused() {
+    let key = r#"{"scope":{"group":"g"},"id":"67e55044-10b1-426f-9247-bb680e5fe0c8"}"#;
+    let value = r#"{"owner":"o","reason":"r","since":1,"except":[]}"#;
+    let long = format!(r#"{{"scope":{{"group":"{}"}},"id":"{ONE}"}}"#, "g".repeat(1025));
+    let many = format!(
+        r#"{{"owner":"o","reason":"r","since":1,"except":[{}]}}"#,
+        vec![r#"{"group":"g"}"#; 1001].join(",")
+    );
+    let deep = "[".repeat(100_000);
+    let narrowed = key.replace(r#""g""#, r#""g","shard":1"#);
+    let bad_id = key.replace("67e5", "xyzt");
+    let bad_topic = key.replace(r#""g""#, r#""g","topic":"a/b""#);
+    let bad_partition = key.replace(r#""g""#, r#""g","partition":-1"#);
+    for (key, value, want) in [
+        (key, r#"{"owner":"o"}"#, Malformed::ValueJson),
+        (key, r#"{"owner":"o","reason":"r","since":1e300,"except":[]}"#, Malformed::ValueJson),
+        (key, &value[..20], Malformed::ValueJson),
+        (key, "", Malformed::ValueJson),
+        (key, &deep, Malformed::ValueJson),
+        (key, &many, Malformed::TooManyExceptions),
+        (&narrowed, value, Malformed::KeyJson),
+        (&bad_id, value, Malformed::KeyJson),
+        (&bad_topic, value, Malformed::KeyJson),
+        (&bad_partition, value, Malformed::KeyJson),
+        (&long, value, Malformed::NameTooLong("group")),
+        ("null", value, Malformed::KeyJson),
+        ("\u{0}", value, Malformed::KeyJson),
+    ] {
+        let headers: Headers<'_> = [("Flowdeck-Version", &b"1"[..])].into_iter().collect();
+        let read = read_hold(&headers, Some(key.as_bytes()), Some(value.as_bytes()));
+        assert_eq!(read, HoldRecord::Malformed(want), "{key:.100} {value:.100}");
+    }
+    let headers: Headers<'_> = [("Flowdeck-Version", &b"1"[..])].into_iter().collect();
+    assert_eq!(read_hold(&headers, None, None), HoldRecord::Malformed(Malformed::NoKey));
+    let huge = vec![b' '; 2 * 1024 * 1024];
+    let read = read_hold(&headers, Some(key.as_bytes()), Some(&huge));
+    assert_eq!(read, HoldRecord::Malformed(Malformed::TooLong));
+    assert_eq!(read_ack(&headers, None), AckRecord::Malformed(Malformed::NoValue));
+}
+
+/// A later agent may say more in an ack and a later Flowdeck more about a hold; neither changes
+/// what is held.
+#[test]
+fn more_words_about_the_same_are_ignored() {
+    let more = |record: &Record| {
+        let value = String::from_utf8(record.value.clone().unwrap()).unwrap();
+        format!("{},\"more\":[1,{{}}]}}", value.strip_suffix('}').unwrap()).into_bytes()
+    };
+    let record = hold_record(&hold(), CommandId::from_uuid(ONE));
+    let read = read_hold(&record.headers(), Some(&record.key), Some(&more(&record)));
+    assert_eq!(read, HoldRecord::Set(hold()));
+    let record = ack_record(&ack());
+    assert_eq!(read_ack(&record.headers(), Some(&more(&record))), AckRecord::Ack(ack()));
+}
+
+#[test]
+fn hostile_times_are_kept_printable() {
+    let headers: Headers<'_> = [("Flowdeck-Version", &b"1"[..])].into_iter().collect();
+    let key = format!(r#"{{"scope":{{"group":"g"}},"id":"{ONE}"}}"#);
+    let value =
+        r#"{"owner":"o","reason":"r","since":-9223372036854775808,"until":9223372036854775807,"except":[]}"#;
+    let HoldRecord::Set(hold) = read_hold(&headers, Some(key.as_bytes()), Some(value.as_bytes())) else {
+        panic!("not read")
+    };
+    assert_eq!(hold.since.to_string(), "1970-01-01T00:00:00.000Z");
+    assert_eq!(hold.until.unwrap().to_string(), "9999-12-31T23:59:59.999Z");
+}
