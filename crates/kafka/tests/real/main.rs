@@ -1,0 +1,12 @@
+//! The crate against a real Kafka: what it says must be what Kafka's own tools say, and it must leave
+//! no trace where it only looks.
+
+mod capabilities;
+mod groups;
+mod lag;
+mod peek;
+mod produce;
+mod support;
+mod tail;
+mod topics;
+mod trouble;

@@ -1,0 +1,125 @@
+//! Following a topic.
+
+use std::time::Duration;
+
+use flowdeck_kafka::{Isolation, Tail, TailEvent, TailFrom, TailRequest};
+use flowdeck_testkit::{kafka, unique};
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+
+use crate::support::{LONG, cluster, partition, topic};
+
+pub(crate) fn follow(name: &str, from: TailFrom) -> TailRequest {
+    TailRequest {
+        topic: topic(name),
+        partitions: None,
+        from,
+        isolation: Isolation::ReadCommitted,
+        max_value_bytes: 1000,
+    }
+}
+
+async fn next(tail: &mut Tail) -> TailEvent {
+    let event = tokio::time::timeout(LONG, tail.next()).await;
+    event.expect("an event in time").expect("a tail that goes on")
+}
+
+async fn value(tail: &mut Tail) -> String {
+    match next(tail).await {
+        TailEvent::Record(record) => String::from_utf8_lossy(&record.value.expect("a value")).into_owned(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_the_beginning_and_then_what_comes() {
+    let kafka = kafka();
+    let cluster = cluster(kafka);
+    let name = unique("holds");
+    kafka.create_topic(&name, 1).await;
+    kafka.produce(&name, 0, ["a", "b"]).await;
+    let mut tail = cluster.tail(follow(&name, TailFrom::Beginning));
+    assert_eq!([value(&mut tail).await, value(&mut tail).await], ["a", "b"]);
+    assert_eq!(next(&mut tail).await, TailEvent::Reached(vec![(partition(0), 2)]));
+    kafka.produce(&name, 0, ["c"]).await;
+    assert_eq!(value(&mut tail).await, "c");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_the_end() {
+    let kafka = kafka();
+    let cluster = cluster(kafka);
+    let name = unique("acks");
+    kafka.create_topic(&name, 2).await;
+    kafka.produce(&name, 0, ["old"]).await;
+    let mut tail = cluster.tail(follow(&name, TailFrom::End));
+    assert_eq!(next(&mut tail).await, TailEvent::Reached(vec![(partition(0), 1), (partition(1), 0)]));
+    kafka.produce(&name, 1, ["new"]).await;
+    assert_eq!(value(&mut tail).await, "new");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_end_is_known_behind_transactions() {
+    let kafka = kafka();
+    let cluster = cluster(kafka);
+    let name = unique("transactions");
+    kafka.create_topic(&name, 1).await;
+    let producer: ThreadedProducer<DefaultProducerContext> =
+        kafka.client().set("transactional.id", unique("tx")).create().expect("a producer");
+    let name_of = name.clone();
+    let work = tokio::task::spawn_blocking(move || {
+        producer.init_transactions(LONG).expect("init");
+        for (value, commit) in [("kept", true), ("aborted", false)] {
+            producer.begin_transaction().expect("begin");
+            let record = BaseRecord::<str, str>::to(&name_of).payload(value);
+            producer.send(record).map_err(|(error, _)| error).expect("a place in the queue");
+            producer.flush(LONG).expect("all sent");
+            if commit { producer.commit_transaction(LONG) } else { producer.abort_transaction(LONG) }.expect("the end");
+        }
+    });
+    work.await.expect("transactions");
+    let mut tail = cluster.tail(follow(&name, TailFrom::Beginning));
+    assert_eq!(value(&mut tail).await, "kept");
+    // Two records and two markers.
+    assert_eq!(next(&mut tail).await, TailEvent::Reached(vec![(partition(0), 4)]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_comes_later_is_read_from_its_beginning() {
+    let kafka = kafka();
+    let cluster = cluster(kafka);
+    let name = unique("later");
+    let mut tail = cluster.tail(follow(&name, TailFrom::End));
+    assert_eq!(next(&mut tail).await, TailEvent::Gone);
+    kafka.create_topic(&name, 1).await;
+    kafka.produce(&name, 0, ["first"]).await;
+    loop {
+        match next(&mut tail).await {
+            TailEvent::Record(record) => break assert_eq!(record.value.as_deref(), Some(&b"first"[..])),
+            TailEvent::Reached(_) | TailEvent::Gone => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    kafka.delete_topic(&name).await;
+    loop {
+        match next(&mut tail).await {
+            TailEvent::Gone => break,
+            TailEvent::Reached(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_receiver_loses_nothing() {
+    let kafka = kafka();
+    let cluster = cluster(kafka);
+    let name = unique("slow");
+    kafka.create_topic(&name, 1).await;
+    kafka.produce(&name, 0, (0..3000).map(|n| n.to_string())).await;
+    let mut tail = cluster.tail(follow(&name, TailFrom::Beginning));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    for number in 0..3000 {
+        assert_eq!(value(&mut tail).await, number.to_string());
+    }
+    assert_eq!(next(&mut tail).await, TailEvent::Reached(vec![(partition(0), 3000)]));
+}
