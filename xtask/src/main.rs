@@ -1,6 +1,7 @@
 //! `cargo xtask`: every command of the README. This file parses the command line and nothing else.
 
 mod build;
+mod ci;
 mod demo;
 mod http;
 mod kafka;
@@ -38,6 +39,8 @@ enum Command {
     Build(build::BuildArgs),
     /// The pages' wasm, JavaScript and CSS, into target/site
     Site(site::Args),
+    /// Every gate of a change, then all tests: what .ci/run runs
+    Ci(ci::Args),
     /// A Kafka of one node on loopback, for work on the side
     #[command(subcommand)]
     Kafka(kafka::Command),
@@ -63,6 +66,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Run(args) => build::run(&args),
         Command::Build(args) => build::build(&args).map(|()| ExitCode::SUCCESS),
         Command::Site(args) => site::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Ci(args) => ci::run(&args),
         Command::Kafka(command) => kafka::run(&command).map(|()| ExitCode::SUCCESS),
     }
 }

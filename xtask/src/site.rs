@@ -48,6 +48,13 @@ impl Site {
     }
 }
 
+#[cfg(test)]
+impl Site {
+    pub(crate) fn for_test(dir: &Path) -> Self {
+        Self { dir: dir.to_path_buf(), index: Index { pkg: "pkg/1".to_owned(), build: "1".to_owned() } }
+    }
+}
+
 /// `site.json`, which the server reads.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq, Eq)]
 struct Index {

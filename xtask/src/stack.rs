@@ -115,3 +115,89 @@ fn with_tail(error: anyhow::Error, log: &Path) -> anyhow::Error {
         lines => anyhow::anyhow!("{error:#}. The last lines of {}:\n{lines}", log.display()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+    use std::os::unix::fs::PermissionsExt;
+
+    const FLEET: &str =
+        "case $1 in topics) exit 0;; plan) echo orders;; run) echo $$ > fleet.pid; exec sleep 60;; esac";
+
+    fn program(dir: &Path, name: &str, script: &str) -> PathBuf {
+        let path = dir.join(name);
+        fs::write(&path, format!("#!/bin/sh\ncd {}\n{script}\n", dir.display())).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+
+    /// Answers every request with 200, in place of a server.
+    fn answering() -> u16 {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let _ = stream.read(&mut [0; 1024]);
+                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
+            }
+        });
+        port
+    }
+
+    fn start(dir: &Path, port: u16, server: &str) -> Result<Stack> {
+        let programs =
+            Programs { server: program(dir, "server", server), fleets: program(dir, "fleet", FLEET) };
+        let site = Site::for_test(dir);
+        let bootstrap = "127.0.0.1:1".to_owned();
+        Stack::start(&Plan { programs: &programs, site: &site, bootstrap, cluster: "demo", port, dir }, None)
+    }
+
+    fn alive(dir: &Path, name: &str) -> bool {
+        let pid = fs::read_to_string(dir.join(name)).unwrap();
+        let ps = Command::new("ps").args(["-o", "stat=", "-p", pid.trim()]).output().unwrap();
+        let stat = String::from_utf8(ps.stdout).unwrap();
+        !stat.trim().is_empty() && !stat.starts_with('Z')
+    }
+
+    #[test]
+    fn what_was_started_is_stopped() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut stack = start(dir.path(), answering(), "echo $$ > server.pid; exec sleep 60").unwrap();
+        while !(dir.path().join("fleet.pid").exists() && dir.path().join("server.pid").exists()) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        stack.check().unwrap();
+        assert!(alive(dir.path(), "fleet.pid") && alive(dir.path(), "server.pid"));
+        drop(stack);
+        assert!(!alive(dir.path(), "fleet.pid") && !alive(dir.path(), "server.pid"));
+    }
+
+    #[test]
+    fn a_server_that_fails_shows_its_last_lines_and_takes_the_rest_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let [port] = flowdeck_broker::port::free(1).unwrap()[..] else { panic!("one port") };
+        let error = start(
+            dir.path(),
+            port,
+            "while ! [ -s fleet.pid ]; do sleep 0.01; done; echo no such key >&2; exit 3",
+        );
+        let text = format!("{:#}", error.err().unwrap());
+        assert!(text.contains("the server ended while it started") && text.contains("no such key"), "{text}");
+        assert!(!alive(dir.path(), "fleet.pid"));
+    }
+
+    #[test]
+    fn a_part_that_ends_later_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut stack = start(dir.path(), answering(), "echo going; sleep 0.2; exit 4").unwrap();
+        let error = loop {
+            if let Err(error) = stack.check() {
+                break format!("{error:#}");
+            }
+        };
+        assert!(error.contains("the server ended") && error.contains("going"), "{error}");
+    }
+}

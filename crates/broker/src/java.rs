@@ -5,10 +5,29 @@ use std::process::Command;
 
 use crate::cache::KafkaHome;
 
-/// A JVM on Kafka's jars. C1 only: a broker of tests and its tools live too briefly to earn C2's compile time.
-pub(crate) fn jvm(home: &KafkaHome, heap: &str, log4j: Option<&Path>) -> Command {
+/// What a broker's JVM is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Jvm {
+    /// Demo and tests: 256 MB, and C1 only, since it lives too briefly to earn C2's compile time.
+    #[default]
+    Small,
+    /// The bench: 1 GB and the JVM's own choices, as somebody's broker would have.
+    Bench,
+}
+
+impl Jvm {
+    fn flags(self) -> &'static [&'static str] {
+        match self {
+            Self::Small => &["-Xmx256m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"],
+            Self::Bench => &["-Xmx1g"],
+        }
+    }
+}
+
+/// A JVM on Kafka's jars.
+pub(crate) fn jvm(home: &KafkaHome, jvm: Jvm, log4j: Option<&Path>) -> Command {
     let mut command = Command::new("java");
-    command.args([heap, "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto"]);
+    command.args(jvm.flags());
     if let Some(log4j) = log4j {
         command.arg(format!("-Dlog4j2.configurationFile={}", log4j.display()));
     }

@@ -18,6 +18,7 @@ mod tools;
 
 pub use broker::Broker;
 pub use cache::{KAFKA_VERSION_LINE, KafkaHome};
+pub use java::Jvm;
 pub use node::{Node, NodeOptions};
 pub use secure::{ScramUser, SecureEndpoint};
 pub use supervise::Job;

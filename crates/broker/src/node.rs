@@ -11,6 +11,7 @@ use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
 use crate::cache::KafkaHome;
+use crate::java::Jvm;
 use crate::secure::{self, ScramUser, SecureEndpoint};
 use crate::tail::tail;
 use crate::{java, port, ready, stop, supervise};
@@ -31,8 +32,8 @@ pub struct NodeOptions {
     pub users: Vec<ScramUser>,
     /// Broker properties that override ours.
     pub properties: Vec<(String, String)>,
-    /// The JVM's heap flag; `-Xmx256m` where `None`.
-    pub heap: Option<String>,
+    /// The JVM.
+    pub jvm: Jvm,
 }
 
 /// A node whose directory is ready to start from. Its ports stay the same over restarts.
@@ -41,7 +42,7 @@ pub struct Node {
     home: KafkaHome,
     dir: PathBuf,
     port: u16,
-    heap: String,
+    jvm: Jvm,
     secure: Option<SecureEndpoint>,
 }
 
@@ -65,8 +66,7 @@ impl Node {
         }
         fs::write(dir.join("server.properties"), text).context("write the broker's properties")?;
         fs::write(dir.join("log4j2.properties"), LOG4J).context("write the broker's logging")?;
-        let heap = options.heap.clone().unwrap_or_else(|| "-Xmx256m".to_owned());
-        let node = Self { home: home.clone(), dir, port, heap, secure };
+        let node = Self { home: home.clone(), dir, port, jvm: options.jvm, secure };
         if !node.data().join("meta.properties").is_file() {
             node.format(&options.users)?;
         }
@@ -100,7 +100,7 @@ impl Node {
 
     /// The broker's JVM.
     pub fn command(&self) -> Command {
-        let mut command = java::jvm(&self.home, &self.heap, Some(&self.dir.join("log4j2.properties")));
+        let mut command = java::jvm(&self.home, self.jvm, Some(&self.dir.join("log4j2.properties")));
         command.arg("kafka.Kafka").arg(self.dir.join("server.properties")).current_dir(&self.dir);
         command
     }
@@ -130,7 +130,7 @@ impl Node {
     /// Formats under the name of the storage's directory only once it worked: an interrupted format leaves none.
     fn format(&self, users: &[ScramUser]) -> Result<()> {
         let _ = fs::remove_dir_all(self.data());
-        let mut command = java::jvm(&self.home, "-Xmx128m", Some(&self.dir.join("log4j2.properties")));
+        let mut command = java::jvm(&self.home, Jvm::Small, Some(&self.dir.join("log4j2.properties")));
         command.args(["kafka.tools.StorageTool", "format", "--cluster-id", &cluster_id(), "--config"]);
         command.arg(self.dir.join("server.properties")).args(["--feature", "share.version=1"]);
         for user in users {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 
 use crate::cache::KafkaHome;
+use crate::java::Jvm;
 use crate::{java, supervise};
 
 const LIMIT: Duration = Duration::from_secs(120);
@@ -35,7 +36,7 @@ impl Tool {
 
     /// The tool as a command, for a caller that wants to own the process.
     pub fn command(self, home: &KafkaHome, args: &[&str]) -> Command {
-        let mut command = java::jvm(home, "-Xmx256m", None);
+        let mut command = java::jvm(home, Jvm::Small, None);
         command.arg("-Dlog4j2.level=ERROR").arg(self.class()).args(args);
         command
     }
