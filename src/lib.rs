@@ -1,1 +1,47 @@
-//! stub
+//! Flowdeck's server: an axum service that can be mounted in another program, and the command line
+//! around it. It owns HTTP: configuration, routes, rendering, the JSON API, the event stream. It
+//! owns no truth about Kafka: everything is asked of the ports of `flowdeck-model`, bound to the
+//! actor of each request.
+//!
+//! # Mounting
+//!
+//! [`service`] gives a router for one base path. A host that nests it passes the path under which
+//! it is mounted; links and assets then carry it.
+//!
+//! ```no_run
+//! # async fn example(bind: std::sync::Arc<dyn flowdeck_model::ports::Bind>) -> Result<(), Box<dyn std::error::Error>> {
+//! use axum::{Router, routing::get};
+//!
+//! let options = flowdeck::Options::new("/ops/kafka".parse()?);
+//! let app = Router::new()
+//!     .route("/", get(|| async { "the host's own page" }))
+//!     .nest_service("/ops/kafka", flowdeck::service(bind, options));
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//! axum::serve(listener, app).await?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod api;
+mod assets;
+pub mod cli;
+pub mod config;
+mod events;
+mod health;
+pub mod kafka;
+mod layers;
+mod metrics;
+mod pages;
+mod router;
+mod serve;
+mod state;
+mod work;
+
+pub use api::openapi::document as openapi;
+pub use assets::{Assets, AssetsError};
+pub use layers::actor::{Doorkeeper, OpenDoor};
+pub use layers::host::Hosts;
+pub use router::service;
+pub use serve::{Server, ServeError};
+pub use state::Options;
+pub use work::{LagVisitor, Number, Work};

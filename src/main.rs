@@ -1,1 +1,44 @@
-fn main() {}
+//! The command line: reads the configuration, starts the admin service, serves until told to stop.
+
+mod check;
+mod run;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use flowdeck::cli::{Cli, Command, ServeArgs};
+use flowdeck::config::{Config, Environment, LogFormat};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Serve(args) => serve(&args),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("flowdeck: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    let config = Config::load(&args.flags(), &Environment::of_process())?;
+    log(&config);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let code = if args.check { runtime.block_on(check::run(&config)) } else { runtime.block_on(run::run(config)) };
+    // A read of a broker that never answers must not hold the end.
+    runtime.shutdown_timeout(std::time::Duration::from_millis(500));
+    code
+}
+
+/// To stderr: stdout is for the one line that says where the pages are.
+fn log(config: &Config) {
+    let filter = tracing_subscriber::EnvFilter::new(config.log_level.directives());
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match config.log_format {
+        LogFormat::Text => log.init(),
+        LogFormat::Json => log.json().init(),
+    }
+}

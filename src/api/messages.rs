@@ -1,0 +1,36 @@
+//! `GET clusters/{cluster}/topics/{topic}/messages`. A caller that goes away cancels the read: its
+//! future is dropped with the request.
+
+use axum::Json;
+use axum::extract::{Path, RawQuery};
+use flowdeck_model::MessagesQuery;
+use flowdeck_model::view::MessagesView;
+
+use super::{names, problem::Problem};
+use crate::layers::actor::ApiPorts;
+
+/// Records of a topic; no consumer group is touched.
+#[utoipa::path(
+    get, path = "/clusters/{cluster}/topics/{topic}/messages", tag = "topics", operation_id = "listMessages",
+    params(
+        ("cluster" = String, Path),
+        ("topic" = String, Path),
+        ("partition" = Option<i32>, Query, description = "Only this one; else all."),
+        ("from" = Option<String>, Query, description = "newest (default), earliest or offset:N."),
+        ("limit" = Option<u32>, Query, description = "1 to 500, default 50."),
+        ("full" = Option<bool>, Query, description = "Whole values up to 1 MiB."),
+    ),
+    responses(
+        (status = 200, body = MessagesView), (status = 400, body = Problem), (status = 403, body = Problem),
+        (status = 404, body = Problem), (status = 503, body = Problem),
+    ),
+)]
+pub(crate) async fn list(
+    ApiPorts(ports): ApiPorts,
+    Path((cluster, topic)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<MessagesView>, Problem> {
+    let (cluster, topic) = (names::cluster(&cluster)?, names::topic(&topic)?);
+    let query = MessagesQuery::parse(query.as_deref().unwrap_or_default(), true)?;
+    Ok(Json(ports.peek.messages(&cluster, &topic, &query).await?))
+}

@@ -1,0 +1,9 @@
+//! Flowdeck's own JSON API, version 1: parses, asks the ports, shows. No rule of its own.
+
+pub(crate) mod commands;
+pub(crate) mod groups;
+pub(crate) mod messages;
+pub(crate) mod names;
+pub(crate) mod openapi;
+pub(crate) mod problem;
+pub(crate) mod topics;

@@ -1,0 +1,41 @@
+//! The OpenAPI document, made from the handlers and the views. The whole of it is one snapshot in
+//! the tests, so that no change to the API goes unseen.
+
+use axum::Json;
+use axum::extract::State;
+use utoipa::OpenApi;
+use utoipa::openapi::{OpenApi as Document, Server};
+
+use super::{commands, groups, messages, problem::Problem, topics};
+use crate::state::AppState;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Flowdeck",
+        version = "1",
+        description = "Consumer groups, their lag, pause and resume, and messages. Names in paths stand as they \
+                       are if they consist of a-z A-Z 0-9 . _ -, else as `~` and the unpadded base64url of their \
+                       UTF-8 bytes. Times are RFC 3339, UTC, with milliseconds. Errors are RFC 9457 documents.",
+        license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),
+    ),
+    paths(groups::list, groups::one, topics::list, topics::one, messages::list, commands::submit, commands::one),
+    components(schemas(Problem)),
+    tags(
+        (name = "groups", description = "Consumer groups and their lag, from the brokers."),
+        (name = "topics", description = "Topics and their records."),
+        (name = "commands", description = "Pause and resume, and what came of them."),
+    ),
+)]
+struct Api;
+
+/// The document for a service under this base path.
+pub fn document(base: &str) -> Document {
+    let mut document = Api::openapi();
+    document.servers = Some(vec![Server::new(format!("{base}/api/v1"))]);
+    document
+}
+
+pub(crate) async fn serve(State(state): State<AppState>) -> Json<Document> {
+    Json(document(state.base))
+}

@@ -1,0 +1,365 @@
+//! Back-off after failed log-ins, per account and per address: waits that grow, are capped, and
+//! never become a lock-out.
+//!
+//! - An account and an address have some tries for free; from then on each failure doubles the wait.
+//!   While a wait lasts nothing is verified, and what is asked meanwhile does not prolong it.
+//! - Who was told to wait for an account and did is let in front, however often somebody else fails
+//!   at that account meanwhile: a place is kept for him ([`Table::promises`]).
+//! - An address from which the account's password was right before stands apart from both: it has
+//!   its own count. So a stranger who guesses does not keep the owner out of his desk.
+//! - A try counts as failed from its beginning until it succeeds: many at once gain nothing.
+//!
+//! Names that do not exist are counted as all others: the waits tell nothing. Kept in memory, by
+//! keyed hash, bounded; with several replicas each one counts for itself.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The wait after the last free try; it doubles from here.
+const FIRST: Duration = Duration::from_secs(1);
+/// Failures are forgotten this long after the last one.
+const FORGET: Duration = Duration::from_secs(15 * 60);
+/// How long a place is kept after its wait.
+const KEEP_PLACE: Duration = Duration::from_secs(120);
+/// How long an address is remembered for an account after a log-in.
+const REMEMBER: Duration = Duration::from_secs(30 * 24 * 3600);
+/// Of each kind of entry: about 1 MiB in all.
+const MOST: usize = 10_000;
+
+#[derive(Debug, Clone, Copy)]
+struct Rule {
+    free: u32,
+    cap: Duration,
+}
+
+impl Rule {
+    /// After `failures`, the last one now.
+    fn wait(self, failures: u32) -> Duration {
+        match failures.checked_sub(self.free) {
+            None => Duration::ZERO,
+            Some(over) => FIRST.saturating_mul(1 << over.min(16)).min(self.cap),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Key {
+    Account(u64),
+    /// An IPv6 network of 64 bits counts as one address: its owner has all of them.
+    Address(u64),
+    /// An account from an address that it is known by.
+    Pair(u64),
+}
+
+impl Key {
+    fn rule(self) -> Rule {
+        match self {
+            Self::Account(_) | Self::Pair(_) => Rule { free: 5, cap: Duration::from_secs(30) },
+            // More tries: many people may share an address.
+            Self::Address(_) => Rule { free: 15, cap: Duration::from_secs(60) },
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Count {
+    failures: u32,
+    last: Instant,
+    until: Instant,
+}
+
+#[derive(Default)]
+struct Table {
+    counts: HashMap<Key, Count>,
+    /// Pair → when its turn comes.
+    promises: HashMap<u64, Instant>,
+    /// Pair → the last log-in.
+    known: HashMap<u64, Instant>,
+}
+
+#[derive(Default)]
+pub(super) struct Backoff {
+    hasher: RandomState,
+    table: Mutex<Table>,
+}
+
+/// A try that is under way, and counted as failed until it is said to have succeeded.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Try {
+    pair: u64,
+    account: Key,
+    /// What was counted, and how it stood before.
+    counted: Vec<(Key, Option<Count>)>,
+}
+
+impl Backoff {
+    /// `Err`: how long to wait; never zero.
+    pub(super) fn begin(&self, account: &str, address: Option<IpAddr>, now: Instant) -> Result<Try, Duration> {
+        let network = address.map(network);
+        let pair = self.hasher.hash_one((account, network));
+        let account = Key::Account(self.hasher.hash_one(account));
+        let address = Key::Address(self.hasher.hash_one(network));
+        self.with(|table| {
+            let keys = if table.is_known(pair, now) { vec![Key::Pair(pair)] } else { vec![account, address] };
+            let kept = table.promises.get(&pair).copied().filter(|due| now < *due + KEEP_PLACE);
+            let my_turn = kept.is_some_and(|due| now >= due);
+            let wait = keys
+                .iter()
+                .filter(|key| !(my_turn && matches!(key, Key::Account(_))))
+                .map(|key| table.wait(*key, now))
+                .max()
+                .unwrap_or_default();
+            if !wait.is_zero() {
+                // The first promise stands: asking again and again neither helps nor harms.
+                let due = kept.unwrap_or(now + wait);
+                table.promise(pair, due, now);
+                return Err(wait.max(Duration::from_secs(1)));
+            }
+            table.promises.remove(&pair);
+            let counted = keys.into_iter().map(|key| (key, table.count(key, now))).collect();
+            Ok(Try { pair, account, counted })
+        })
+    }
+
+    /// The password was right: the account starts anew, what was counted for this try is undone.
+    pub(super) fn succeeded(&self, tried: Try, now: Instant) {
+        self.with(|table| {
+            for (key, before) in tried.counted {
+                table.undo(key, before);
+            }
+            table.counts.remove(&tried.account);
+            table.counts.remove(&Key::Pair(tried.pair));
+            make_room(&mut table.known, |last| now.saturating_duration_since(*last) < REMEMBER, |last| *last);
+            table.known.insert(tried.pair, now);
+        });
+    }
+
+    /// Nothing was verified: it does not count.
+    pub(super) fn not_made(&self, tried: Try) {
+        self.with(|table| tried.counted.into_iter().for_each(|(key, before)| table.undo(key, before)));
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Table) -> T) -> T {
+        work(&mut self.table.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Table {
+    fn is_known(&self, pair: u64, now: Instant) -> bool {
+        self.known.get(&pair).is_some_and(|last| now.saturating_duration_since(*last) < REMEMBER)
+    }
+
+    fn wait(&self, key: Key, now: Instant) -> Duration {
+        self.counts.get(&key).map_or(Duration::ZERO, |count| count.until.saturating_duration_since(now))
+    }
+
+    /// One more failure. Returns how it stood before.
+    fn count(&mut self, key: Key, now: Instant) -> Option<Count> {
+        let fresh = |count: &Count| now.saturating_duration_since(count.last) < FORGET;
+        let before = self.counts.get(&key).copied().filter(fresh);
+        if before.is_none() {
+            make_room(&mut self.counts, fresh, |count| count.last);
+        }
+        let failures = before.map_or(0, |count| count.failures).saturating_add(1);
+        let until = now + key.rule().wait(failures);
+        self.counts.insert(key, Count { failures, last: now, until });
+        before
+    }
+
+    /// Takes back one failure; others may have been counted meanwhile and stay.
+    fn undo(&mut self, key: Key, before: Option<Count>) {
+        let Some(count) = self.counts.get_mut(&key) else { return };
+        count.failures = count.failures.saturating_sub(1);
+        let only_mine = count.failures == before.map_or(0, |before| before.failures);
+        match before {
+            Some(before) if only_mine => *count = before,
+            None if only_mine => drop(self.counts.remove(&key)),
+            _ => {}
+        }
+    }
+
+    fn promise(&mut self, pair: u64, due: Instant, now: Instant) {
+        if !self.promises.contains_key(&pair) {
+            make_room(&mut self.promises, |due| now < *due + KEEP_PLACE, |due| *due);
+        }
+        self.promises.insert(pair, due);
+    }
+}
+
+/// Before an insertion into a full map: what is past goes, else what is oldest.
+fn make_room<K: Copy + Eq + std::hash::Hash, V>(
+    map: &mut HashMap<K, V>,
+    still_counts: impl Fn(&V) -> bool,
+    age: impl Fn(&V) -> Instant,
+) {
+    if map.len() < MOST {
+        return;
+    }
+    map.retain(|_, value| still_counts(value));
+    while map.len() >= MOST {
+        let Some(oldest) = map.iter().min_by_key(|(_, value)| age(value)).map(|(key, _)| *key) else { return };
+        map.remove(&oldest);
+    }
+}
+
+fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & !u128::from(u64::MAX)).into()),
+        v4 => v4,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DESK: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)));
+
+    fn elsewhere(n: u32) -> Option<IpAddr> {
+        Some(IpAddr::V4((0x0a00_0000 + n).into()))
+    }
+
+    fn fail(backoff: &Backoff, account: &str, address: Option<IpAddr>, now: Instant) -> Option<u64> {
+        backoff.begin(account, address, now).err().map(|wait| wait.as_secs())
+    }
+
+    #[test]
+    fn waits() {
+        let rule = Key::Account(0).rule();
+        for (failures, seconds) in [(0, 0), (4, 0), (5, 1), (6, 2), (7, 4), (9, 16), (10, 30), (50, 30), (u32::MAX, 30)] {
+            assert_eq!(rule.wait(failures).as_secs(), seconds, "{failures}");
+        }
+    }
+
+    #[test]
+    fn five_tries_then_waits_that_grow_and_the_right_password_after_one() {
+        let (backoff, mut now) = (Backoff::default(), Instant::now());
+        for _ in 0..5 {
+            assert_eq!(fail(&backoff, "ana", DESK, now), None);
+        }
+        for seconds in [1, 2, 4, 8, 16, 30, 30] {
+            assert_eq!(fail(&backoff, "ana", DESK, now), Some(seconds));
+            // What is asked during the wait does not prolong it.
+            assert_eq!(fail(&backoff, "ana", DESK, now), Some(seconds));
+            now += Duration::from_secs(seconds);
+            assert_eq!(fail(&backoff, "ana", DESK, now), None);
+        }
+        now += Duration::from_secs(30);
+        let right = backoff.begin("ana", DESK, now).unwrap();
+        backoff.succeeded(right, now);
+        for _ in 0..5 {
+            assert_eq!(fail(&backoff, "ana", DESK, now), None, "it starts anew");
+        }
+    }
+
+    #[test]
+    fn failures_are_forgotten() {
+        let (backoff, mut now) = (Backoff::default(), Instant::now());
+        for _ in 0..5 {
+            assert_eq!(fail(&backoff, "ana", DESK, now), None);
+        }
+        now += FORGET;
+        for _ in 0..5 {
+            assert_eq!(fail(&backoff, "ana", DESK, now), None);
+        }
+    }
+
+    #[test]
+    fn many_tries_at_once_gain_nothing() {
+        let (backoff, now) = (Backoff::default(), Instant::now());
+        let under_way: Vec<_> = (0..100).filter_map(|_| backoff.begin("ana", DESK, now).ok()).collect();
+        assert_eq!(under_way.len(), 5);
+    }
+
+    #[test]
+    fn one_address_and_many_accounts() {
+        let (backoff, now) = (Backoff::default(), Instant::now());
+        for n in 0..15 {
+            assert_eq!(fail(&backoff, &format!("user{n}"), DESK, now), None);
+        }
+        assert_eq!(fail(&backoff, "user99", DESK, now), Some(1));
+        assert_eq!(fail(&backoff, "user99", elsewhere(1), now), None);
+    }
+
+    #[test]
+    fn a_v6_network_is_one_address() {
+        let (backoff, now) = (Backoff::default(), Instant::now());
+        for n in 0..15 {
+            let address = format!("2001:db8::{n:x}:1").parse().ok();
+            assert_eq!(fail(&backoff, &format!("user{n}"), address, now), None);
+        }
+        assert_eq!(fail(&backoff, "user99", "2001:db8::ffff".parse().ok(), now), Some(1));
+        assert_eq!(fail(&backoff, "user99", "2001:db8:0:1::1".parse().ok(), now), None);
+    }
+
+    #[test]
+    fn a_stranger_who_guesses_locks_nobody_out() {
+        let (backoff, mut now) = (Backoff::default(), Instant::now());
+        // The owner, at his desk, logged in before.
+        let right = backoff.begin("ana", DESK, now).unwrap();
+        backoff.succeeded(right, now);
+        let mut attacker = 0;
+        let mut storm = |backoff: &Backoff, now| {
+            for _ in 0..50 {
+                attacker += 1;
+                let _ = backoff.begin("ana", elsewhere(attacker), now);
+            }
+        };
+        storm(&backoff, now);
+        let again = backoff.begin("ana", DESK, now).expect("the desk does not wait");
+        drop(again);
+        // From a new place she waits as she is told, while the storm goes on, and is let in.
+        let wait = backoff.begin("ana", elsewhere(9_999_999), now).unwrap_err();
+        for _ in 0..wait.as_secs() {
+            now += Duration::from_secs(1);
+            storm(&backoff, now);
+        }
+        let right = backoff.begin("ana", elsewhere(9_999_999), now).expect("her turn has come");
+        backoff.succeeded(right, now);
+    }
+
+    #[test]
+    fn the_desk_has_limits_too() {
+        let (backoff, now) = (Backoff::default(), Instant::now());
+        let right = backoff.begin("ana", DESK, now).unwrap();
+        backoff.succeeded(right, now);
+        for _ in 0..5 {
+            assert_eq!(fail(&backoff, "ana", DESK, now), None);
+        }
+        assert_eq!(fail(&backoff, "ana", DESK, now), Some(1));
+    }
+
+    #[test]
+    fn what_was_not_verified_does_not_count() {
+        let (backoff, now) = (Backoff::default(), Instant::now());
+        for _ in 0..50 {
+            let tried = backoff.begin("ana", DESK, now).unwrap();
+            backoff.not_made(tried);
+        }
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let (backoff, now) = (Backoff::default(), Instant::now());
+        for n in 0..(MOST as u32 + 500) {
+            let now = now + Duration::from_millis(u64::from(n));
+            if let Ok(tried) = backoff.begin(&format!("user{n}"), elsewhere(n), now) {
+                if n % 2 == 0 {
+                    backoff.succeeded(tried, now);
+                }
+            }
+            let _ = backoff.begin("one", elsewhere(n), now);
+        }
+        backoff.with(|table| {
+            for size in [table.counts.len(), table.promises.len(), table.known.len()] {
+                assert!(size <= MOST, "{size}");
+            }
+        });
+    }
+}

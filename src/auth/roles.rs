@@ -1,0 +1,75 @@
+//! Roles: named sets of grants. Three are built in; others stand in the configuration.
+
+use flowdeck_model::actor::{Grant, Pattern, Permission};
+use serde::Deserialize;
+
+/// Name and permissions, everywhere. They cannot be given another meaning.
+pub(super) const BUILT_IN: [(&str, &[Permission]); 3] = [
+    ("viewer", &[Permission::See]),
+    ("operator", &[Permission::See, Permission::ReadPayloads, Permission::Control]),
+    ("admin", &Permission::ALL),
+];
+
+pub(super) fn built_in(name: &str) -> Option<Vec<Grant>> {
+    let (_, permissions) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name)?;
+    Some(vec![Grant { permissions: permissions.to_vec(), clusters: Pattern::any(), groups: Pattern::any() }])
+}
+
+/// `[[auth.roles.NAME]]`: each table is one grant of the role.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GrantTable {
+    permissions: Vec<Word>,
+    #[serde(default = "any")]
+    clusters: String,
+    #[serde(default = "any")]
+    groups: String,
+}
+
+fn any() -> String {
+    "*".to_owned()
+}
+
+/// A permission as the configuration writes it.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Word {
+    See,
+    ReadPayloads,
+    Control,
+    Offsets,
+    Produce,
+}
+
+impl From<Word> for Permission {
+    fn from(word: Word) -> Self {
+        match word {
+            Word::See => Self::See,
+            Word::ReadPayloads => Self::ReadPayloads,
+            Word::Control => Self::Control,
+            Word::Offsets => Self::Offsets,
+            Word::Produce => Self::Produce,
+        }
+    }
+}
+
+impl GrantTable {
+    /// Whoever may change a group may see it: a grant without `see` would show errors only.
+    pub(super) fn into_grant(self) -> Result<Grant, (&'static str, &'static str)> {
+        if self.permissions.is_empty() {
+            return Err(("permissions", "name at least one of see, read_payloads, control, offsets, produce"));
+        }
+        for (field, pattern) in [("clusters", &self.clusters), ("groups", &self.groups)] {
+            if pattern.is_empty() {
+                return Err((field, "an empty pattern matches nothing; write \"*\" for all"));
+            }
+        }
+        let mut permissions = vec![Permission::See];
+        for permission in self.permissions.into_iter().map(Permission::from) {
+            if !permissions.contains(&permission) {
+                permissions.push(permission);
+            }
+        }
+        Ok(Grant { permissions, clusters: Pattern::new(self.clusters), groups: Pattern::new(self.groups) })
+    }
+}

@@ -1,0 +1,231 @@
+//! Where sessions are kept: in this process, or in Redis where several replicas share them. Every
+//! question has a deadline.
+//!
+//! The process's own store differs from tower-sessions' `MemoryStore` where that one would be
+//! unsafe here: `save` replaces and never makes (a log-out is not undone by a request that was
+//! under way), it is bounded, and expired records are swept.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+use tower_sessions::SessionStore;
+use tower_sessions::session::{Id, Record};
+use tower_sessions::session_store::{Error as BackendError, ExpiredDeletion, Result as StoreResult};
+
+use super::settings::RedisUrl;
+use super::{Clock, SessionRules};
+
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Sessions and generations in this process: some MiB at most.
+const MOST_RECORDS: usize = 10_000;
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("could not {operation}")]
+    Asked { operation: &'static str, source: BackendError },
+    #[error("could not {operation}: no answer within {} s", PATIENCE.as_secs())]
+    Deadline { operation: &'static str },
+    #[error("could not {operation}: what was written is not there")]
+    Lost { operation: &'static str },
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("auth.session.redis: {0}")]
+    Redis(String),
+    #[error("auth.session.redis: this build has no Redis; build it with the cargo feature `redis`")]
+    NoRedis,
+}
+
+/// Logs what fails: callers only learn that it did.
+pub(super) async fn ask<T>(
+    operation: &'static str,
+    work: impl Future<Output = StoreResult<T>>,
+) -> Result<T, StoreError> {
+    let error = match tokio::time::timeout(PATIENCE, work).await {
+        Ok(Ok(answer)) => return Ok(answer),
+        Ok(Err(source)) => StoreError::Asked { operation, source },
+        Err(_) => StoreError::Deadline { operation },
+    };
+    let source = std::error::Error::source(&error).map(ToString::to_string);
+    tracing::warn!(%error, source, "the session store failed");
+    Err(error)
+}
+
+pub(super) async fn open(
+    redis: Option<RedisUrl>,
+    rules: SessionRules,
+    clock: &Clock,
+    stop: CancellationToken,
+) -> Result<Arc<dyn SessionStore>, OpenError> {
+    if let Some(url) = redis {
+        return open_redis(&url, stop).await;
+    }
+    let store = Arc::new(Memory::new(MOST_RECORDS, clock.clone()));
+    let swept = store.clone();
+    let every = SWEEP_EVERY.min(rules.idle);
+    tokio::spawn(async move {
+        while tokio::time::timeout(every, stop.cancelled()).await.is_err() {
+            // This store cannot fail.
+            let _ = swept.delete_expired().await;
+        }
+    });
+    Ok(store)
+}
+
+#[cfg(not(feature = "redis"))]
+async fn open_redis(_: &RedisUrl, _: CancellationToken) -> Result<Arc<dyn SessionStore>, OpenError> {
+    Err(OpenError::NoRedis)
+}
+
+/// Redis that is away when the server starts is no reason not to start: log-ins say so until it is
+/// there. Expired records are Redis' own to remove: each is written with its time.
+#[cfg(feature = "redis")]
+async fn open_redis(url: &RedisUrl, stop: CancellationToken) -> Result<Arc<dyn SessionStore>, OpenError> {
+    use tower_sessions_redis_store::RedisStore;
+    use tower_sessions_redis_store::fred::prelude::{Builder, ClientLike, Config, ReconnectPolicy};
+
+    const CONNECTIONS: usize = 2;
+    let refused = |error: tower_sessions_redis_store::fred::error::Error| OpenError::Redis(error.details().to_owned());
+    let config = Config::from_url(url.expose()).map_err(refused)?;
+    let pool = Builder::from_config(config)
+        .with_connection_config(|config| config.connection_timeout = PATIENCE)
+        .with_performance_config(|config| config.default_command_timeout = PATIENCE)
+        // For ever, from 100 ms to 5 s apart.
+        .set_policy(ReconnectPolicy::new_exponential(0, 100, 5_000, 2))
+        .build_pool(CONNECTIONS)
+        .map_err(refused)?;
+    let running = pool.connect();
+    match tokio::time::timeout(PATIENCE, pool.wait_for_connect()).await {
+        Ok(Ok(())) => tracing::info!("sessions are kept in Redis"),
+        _ => tracing::warn!("Redis does not answer yet, so nobody can sign in until it does"),
+    }
+    let leaving = pool.clone();
+    tokio::spawn(async move {
+        stop.cancelled().await;
+        let _ = tokio::time::timeout(PATIENCE, leaving.quit()).await;
+        running.abort();
+    });
+    Ok(Arc::new(RedisStore::new(pool)))
+}
+
+/// The records of this process.
+pub(super) struct Memory {
+    records: Mutex<HashMap<Id, Record>>,
+    most: usize,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Memory(…)")
+    }
+}
+
+impl Memory {
+    pub(super) fn new(most: usize, clock: Clock) -> Self {
+        Self { records: Mutex::default(), most, clock }
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut HashMap<Id, Record>) -> T) -> T {
+        work(&mut self.records.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn expired(&self, record: &Record) -> bool {
+        i128::from(self.clock.now().millis()) * 1_000_000 >= record.expiry_date.unix_timestamp_nanos()
+    }
+}
+
+#[async_trait]
+impl SessionStore for Memory {
+    /// Full: makes room by ending the session that would end first.
+    async fn create(&self, record: &mut Record) -> StoreResult<()> {
+        self.with(|records| {
+            while records.get(&record.id).is_some_and(|there| !self.expired(there)) {
+                record.id = Id::default();
+            }
+            if records.len() >= self.most {
+                records.retain(|_, record| !self.expired(record));
+            }
+            while records.len() >= self.most {
+                let first = records.values().min_by_key(|record| record.expiry_date).map(|record| record.id);
+                let Some(first) = first else { break };
+                records.remove(&first);
+            }
+            records.insert(record.id, record.clone());
+        });
+        Ok(())
+    }
+
+    async fn save(&self, record: &Record) -> StoreResult<()> {
+        self.with(|records| {
+            if let Some(there) = records.get_mut(&record.id) {
+                *there = record.clone();
+            }
+        });
+        Ok(())
+    }
+
+    async fn load(&self, id: &Id) -> StoreResult<Option<Record>> {
+        Ok(self.with(|records| records.get(id).filter(|record| !self.expired(record)).cloned()))
+    }
+
+    async fn delete(&self, id: &Id) -> StoreResult<()> {
+        self.with(|records| records.remove(id));
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl ExpiredDeletion for Memory {
+    async fn delete_expired(&self) -> StoreResult<()> {
+        self.with(|records| records.retain(|_, record| !self.expired(record)));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use flowdeck_model::Timestamp;
+    use time::OffsetDateTime;
+
+    use super::*;
+
+    fn record(seconds: i64) -> Record {
+        let expiry_date = OffsetDateTime::from_unix_timestamp(seconds).unwrap();
+        Record { id: Id::default(), data: Default::default(), expiry_date }
+    }
+
+    #[tokio::test]
+    async fn bounded_and_swept() {
+        let now = Arc::new(AtomicI64::new(0));
+        let clock = Clock::new({
+            let now = now.clone();
+            move || Timestamp::from_millis(now.load(Ordering::Relaxed))
+        });
+        let store = Memory::new(3, clock);
+        let mut all = [record(10), record(5), record(20), record(30)];
+        for record in &mut all {
+            store.create(record).await.unwrap();
+        }
+        assert_eq!(store.with(|records| records.len()), 3);
+        assert!(store.load(&all[1].id).await.unwrap().is_none(), "the one that would end first made room");
+        now.store(20_000, Ordering::Relaxed);
+        assert!(store.load(&all[2].id).await.unwrap().is_none(), "expired");
+        store.delete_expired().await.unwrap();
+        assert_eq!(store.with(|records| records.len()), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_never_answers_is_given_up() {
+        let error = ask("look", std::future::pending::<StoreResult<()>>()).await.unwrap_err();
+        assert!(matches!(error, StoreError::Deadline { operation: "look" }));
+    }
+}

@@ -1,0 +1,73 @@
+//! The command line: what can be asked of the program, and nothing of how it is done.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use flowdeck_model::view::Mode;
+
+use crate::config::Flags;
+
+/// The web dashboard beside your Kafka consumers.
+#[derive(Debug, Parser)]
+#[command(name = "flowdeck", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve the dashboard.
+    Serve(ServeArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct ServeArgs {
+    /// The configuration file; `flowdeck.toml` in the working directory, if it is there.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where to listen [default: 127.0.0.1:8077].
+    #[arg(long, value_name = "IP:PORT")]
+    pub listen: Option<String>,
+    /// Listen beyond loopback although there is no sign-in: the network keeps others out.
+    #[arg(long)]
+    pub insecure_listen: bool,
+    /// The path under which the pages lie [default: /kafkaflow].
+    #[arg(long, value_name = "PATH")]
+    pub base: Option<String>,
+    /// A cluster, or other brokers for a configured one. May be given more than once.
+    #[arg(long = "cluster", value_name = "NAME=HOST:PORT")]
+    pub clusters: Vec<String>,
+    /// For every cluster: `observe` writes nothing, `control` offers pause and resume.
+    #[arg(long)]
+    pub mode: Option<ModeArg>,
+    /// Log level, or directives such as `info,flowdeck_kafka=debug`.
+    #[arg(long, value_name = "LEVEL")]
+    pub log: Option<String>,
+    /// Print what is in force, secrets hidden, and what each cluster can do; then exit.
+    #[arg(long)]
+    pub check: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub enum ModeArg {
+    Observe,
+    Control,
+}
+
+impl ServeArgs {
+    pub fn flags(&self) -> Flags {
+        Flags {
+            config: self.config.clone(),
+            listen: self.listen.clone(),
+            base: self.base.clone(),
+            mode: self.mode.map(|mode| match mode {
+                ModeArg::Observe => Mode::Observe,
+                ModeArg::Control => Mode::Control,
+            }),
+            clusters: self.clusters.clone(),
+            insecure_listen: self.insecure_listen,
+            log: self.log.clone(),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! What is in force, as text for a person, in the form of the file. Values of properties are shown
+//! only where they cannot be secrets.
+
+use std::fmt::Write as _;
+
+use flowdeck_model::view::Mode;
+
+use super::cluster::SHOWN;
+use super::{ClusterConfig, Config, LogFormat};
+
+impl Config {
+    pub fn in_force(&self) -> String {
+        let mut out = String::new();
+        // Writing to a String does not fail.
+        let _ = self.write(&mut out);
+        out
+    }
+
+    fn write(&self, out: &mut String) -> std::fmt::Result {
+        match &self.file {
+            Some(path) => writeln!(out, "# from {}, the environment and flags", path.display())?,
+            None => writeln!(out, "# from the environment and flags; there is no file")?,
+        }
+        for note in &self.notes {
+            writeln!(out, "# {note}")?;
+        }
+        writeln!(out, "listen = {:?}", self.listen.to_string())?;
+        writeln!(out, "insecure_listen = {}", self.insecure_listen)?;
+        writeln!(out, "base = {:?}", self.base.as_str())?;
+        if let Some(url) = &self.public_url {
+            writeln!(out, "public_url = {:?}", url.origin())?;
+        }
+        let hosts: Vec<&str> = self.allowed_hosts.iter().map(|host| host.as_str()).collect();
+        writeln!(out, "allowed_hosts = {hosts:?}")?;
+        let proxies: Vec<String> = self.trusted_proxies.iter().map(ToString::to_string).collect();
+        writeln!(out, "trusted_proxies = {proxies:?}")?;
+        let format = match self.log_format {
+            LogFormat::Text => "text",
+            LogFormat::Json => "json",
+        };
+        writeln!(out, "log = {{ level = {:?}, format = {format:?} }}", self.log_level.directives())?;
+        let limits = &self.limits;
+        writeln!(
+            out,
+            "limits = {{ streams = {}, streams_per_client = {}, connections = {}, requests = {}, body = {}, \
+             request_seconds = {} }}",
+            limits.streams,
+            limits.streams_per_client,
+            limits.connections,
+            limits.requests,
+            limits.body,
+            limits.request_seconds
+        )?;
+        self.clusters.iter().try_for_each(|cluster| write_cluster(out, cluster))
+    }
+}
+
+fn write_cluster(out: &mut String, cluster: &ClusterConfig) -> std::fmt::Result {
+    writeln!(out, "\n[clusters.{:?}]", cluster.name.as_str())?;
+    writeln!(out, "label = {:?}", cluster.label.as_deref().unwrap_or(cluster.name.as_str()))?;
+    writeln!(out, "colour = {:?}", cluster.colour.key())?;
+    let mode = match cluster.mode {
+        Mode::Observe => "observe",
+        Mode::Control => "control",
+    };
+    writeln!(out, "mode = {mode:?}")?;
+    writeln!(out, "bootstrap = {:?}", cluster.bootstrap)?;
+    if let Some(lag) = cluster.allowed_lag {
+        writeln!(out, "allowed_lag = {lag}")?;
+    }
+    if let Some(refresh) = cluster.refresh {
+        writeln!(out, "refresh = {:?}", humantime::format_duration(refresh).to_string())?;
+    }
+    let pairs: Vec<String> = cluster
+        .admin_topics
+        .iter()
+        .map(|pair| format!("{{ commands = \"{}\", telemetry = \"{}\" }}", pair.commands, pair.telemetry))
+        .collect();
+    if !pairs.is_empty() {
+        writeln!(out, "admin_topics = [{}]", pairs.join(", "))?;
+    }
+    for (property, value) in &cluster.properties {
+        let shown = if SHOWN.contains(&property.as_str()) { value.expose() } else { "(hidden)" };
+        writeln!(out, "properties.{property:?} = {shown:?}")?;
+    }
+    Ok(())
+}

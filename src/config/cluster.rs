@@ -1,0 +1,141 @@
+//! One cluster of the configuration: how it is reached, what may be done to it, how it is shown.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use flowdeck_model::view::Mode;
+use flowdeck_model::view::cluster::Colour;
+use flowdeck_model::{ClusterName, Partition, TopicName};
+
+use super::{Config, ConfigError, Place};
+
+/// The value of a librdkafka property. It may be a password or a key: it is never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Property(String);
+
+impl Property {
+    pub fn new(value: impl Into<String>) -> Self {
+        Self(value.into())
+    }
+
+    /// For the Kafka client alone.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Property {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// Properties that are shown as they are; the value of every other one is hidden.
+pub(crate) const SHOWN: &[&str] = &[
+    "security.protocol",
+    "sasl.mechanism",
+    "sasl.mechanisms",
+    "sasl.username",
+    "ssl.ca.location",
+    "ssl.certificate.location",
+    "ssl.endpoint.identification.algorithm",
+    "client.rack",
+    "broker.address.family",
+    "socket.timeout.ms",
+    "debug",
+];
+
+/// KafkaFlow's two streams: commands go to one, telemetry comes from the other. Each is one
+/// partition; most installs use the same for both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminTopics {
+    pub commands: AdminStream,
+    pub telemetry: AdminStream,
+}
+
+/// `TOPIC` or `TOPIC:PARTITION`; partition 0 where none is said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminStream {
+    pub topic: TopicName,
+    pub partition: Partition,
+}
+
+impl FromStr for AdminStream {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (topic, partition) = text.split_once(':').unwrap_or((text, "0"));
+        let topic = topic.parse().map_err(|error: flowdeck_model::names::NameError| error.to_string())?;
+        let partition =
+            partition.parse().map_err(|error: flowdeck_model::names::PartitionError| error.to_string())?;
+        Ok(Self { topic, partition })
+    }
+}
+
+impl fmt::Display for AdminStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.topic, self.partition)
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterConfig {
+    pub name: ClusterName,
+    pub label: Option<String>,
+    pub colour: Colour,
+    pub mode: Mode,
+    /// `host:port`, several separated by commas.
+    pub bootstrap: String,
+    pub properties: BTreeMap<String, Property>,
+    /// Empty: KafkaFlow's usual pair.
+    pub admin_topics: Vec<AdminTopics>,
+    /// Lag up to which a group is ok, in records; the admin service's default where absent.
+    pub allowed_lag: Option<u64>,
+    /// How often the cluster is read; the admin service's default where absent.
+    pub refresh: Option<Duration>,
+}
+
+impl ClusterConfig {
+    pub fn new(name: ClusterName) -> Self {
+        Self {
+            name,
+            label: None,
+            colour: Colour::default(),
+            mode: Mode::Observe,
+            bootstrap: String::new(),
+            properties: BTreeMap::new(),
+            admin_topics: vec![],
+            allowed_lag: None,
+            refresh: None,
+        }
+    }
+
+    pub(super) fn set(&mut self, property: &str, value: &str) {
+        self.properties.insert(property.to_owned(), Property::new(value));
+    }
+}
+
+/// `NAME=HOST:PORT[,HOST:PORT]` from a flag or a variable.
+pub(super) fn apply_pair(config: &mut Config, place: Place, given: &str) -> Result<(), ConfigError> {
+    let refused = || ConfigError::new(place.clone(), format!("{given:?} is no cluster: write NAME=HOST:PORT"));
+    let (name, bootstrap) = given.split_once('=').ok_or_else(refused)?;
+    let name: ClusterName =
+        name.trim().parse().map_err(|error| ConfigError::new(place.clone(), format!("{error}")))?;
+    bootstrap_servers(bootstrap).map_err(|problem| ConfigError::new(place.clone(), problem))?;
+    config.cluster_mut(name).bootstrap = bootstrap.trim().to_owned();
+    Ok(())
+}
+
+/// Refuses what cannot be a list of brokers before librdkafka quietly retries it for ever.
+pub(super) fn bootstrap_servers(text: &str) -> Result<(), String> {
+    let server = |server: &str| {
+        let Some((host, port)) = server.trim().rsplit_once(':') else { return false };
+        let host = host.rsplit("://").next().unwrap_or(host);
+        !host.is_empty() && !host.contains(char::is_whitespace) && port.parse::<u16>().is_ok_and(|port| port > 0)
+    };
+    if !text.is_empty() && text.split(',').all(server) {
+        return Ok(());
+    }
+    Err(format!("{text:?} is no list of brokers: write HOST:PORT, several separated by commas"))
+}

@@ -1,0 +1,365 @@
+//! `flowdeck.toml`: its keys, and errors that name file, line and column.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use flowdeck_model::view::Mode;
+use flowdeck_model::view::cluster::Colour;
+use flowdeck_model::ClusterName;
+use serde::Deserialize;
+use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
+use toml::Spanned;
+
+use super::values::{Base, Cidr, HostName, Listen, LogFormat, LogLevel, PublicUrl};
+use super::cluster::AdminStream;
+use super::{AdminTopics, ClusterConfig, Config, ConfigError, Environment, Limits, Place, Property, cluster};
+
+/// The file in the working directory that is read where none is named.
+const USUAL: &str = "flowdeck.toml";
+
+/// A file that was named must be there; the usual one may be absent.
+pub(super) fn find(flag: Option<&Path>, environment: &Environment) -> Result<Option<PathBuf>, ConfigError> {
+    let named = match flag {
+        Some(path) => Some((path.to_owned(), Place::Flag("--config"))),
+        None => environment
+            .get("FLOWDECK_CONFIG")
+            .map(|path| (PathBuf::from(path), Place::Variable("FLOWDECK_CONFIG".to_owned()))),
+    };
+    match named {
+        Some((path, _)) if path.is_file() => Ok(Some(path)),
+        Some((path, place)) => Err(ConfigError::new(place, format!("there is no file {}", path.display()))),
+        None => Ok(Some(PathBuf::from(USUAL)).filter(|path| path.is_file())),
+    }
+}
+
+pub(super) fn read(path: &Path) -> Result<Config, ConfigError> {
+    let text = std::fs::read_to_string(path).map_err(|error| {
+        ConfigError::new(Place::Path(path.to_owned()), format!("it could not be read: {error}"))
+    })?;
+    parse(path, &text)
+}
+
+/// `path` is for messages only.
+pub(super) fn parse(path: &Path, text: &str) -> Result<Config, ConfigError> {
+    let file: File = toml::from_str(text).map_err(|error| {
+        let place = place(path, text, error.span().map_or(0, |span| span.start));
+        ConfigError::new(place, error.message().to_owned())
+    })?;
+    file.into_config(path, text)
+}
+
+/// Line and column of a byte.
+fn place(path: &Path, text: &str, at: usize) -> Place {
+    let before = text.get(..at).unwrap_or(text);
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    Place::File { path: path.to_owned(), line, column }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    listen: Option<Listen>,
+    insecure_listen: Option<bool>,
+    base: Option<Base>,
+    public_url: Option<PublicUrl>,
+    #[serde(default)]
+    allowed_hosts: Vec<HostName>,
+    #[serde(default)]
+    trusted_proxies: Vec<Cidr>,
+    #[serde(default)]
+    log: LogTable,
+    #[serde(default, rename = "auth")]
+    _auth: AuthTable,
+    #[serde(default)]
+    limits: LimitsTable,
+    #[serde(default)]
+    clusters: Clusters,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct LogTable {
+    level: Option<LogLevel>,
+    format: Option<LogFormat>,
+}
+
+/// `none` is the only mode so far: everybody who reaches the listener may do everything.
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct AuthTable {
+    #[serde(rename = "mode")]
+    _mode: Option<AuthMode>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum AuthMode {
+    None,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields)]
+struct LimitsTable {
+    streams: Option<Spanned<usize>>,
+    streams_per_client: Option<Spanned<usize>>,
+    connections: Option<Spanned<usize>>,
+    requests: Option<Spanned<usize>>,
+    body: Option<Spanned<usize>>,
+    request_seconds: Option<Spanned<u64>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ClusterTable {
+    /// In `[[clusters]]` only.
+    name: Option<Spanned<Name>>,
+    label: Option<String>,
+    colour: Option<Colour>,
+    mode: Option<Mode>,
+    bootstrap: Option<Spanned<String>>,
+    #[serde(default)]
+    properties: BTreeMap<String, Spanned<Value>>,
+    #[serde(default)]
+    admin_topics: Vec<Pair>,
+    allowed_lag: Option<u64>,
+    refresh: Option<Refresh>,
+}
+
+/// `"TOPIC:PARTITION"` for both streams, or a table that names each.
+struct Pair(AdminTopics);
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PairTable {
+    commands: AdminStream,
+    telemetry: AdminStream,
+}
+
+impl<'de> Deserialize<'de> for Pair {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Words;
+        impl<'de> Visitor<'de> for Words {
+            type Value = Pair;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"TOPIC:PARTITION\", or { commands = \"…\", telemetry = \"…\" }")
+            }
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Pair, E> {
+                let one: AdminStream = text.parse().map_err(E::custom)?;
+                Ok(Pair(AdminTopics { commands: one.clone(), telemetry: one }))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Pair, A::Error> {
+                let table = PairTable::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                Ok(Pair(AdminTopics { commands: table.commands, telemetry: table.telemetry }))
+            }
+        }
+        deserializer.deserialize_any(Words)
+    }
+}
+
+impl<'de> Deserialize<'de> for AdminStream {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+struct Name(ClusterName);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        ClusterName::try_from(String::deserialize(deserializer)?).map(Self).map_err(D::Error::custom)
+    }
+}
+
+/// `"5s"`, from one second to one hour.
+struct Refresh(Duration);
+
+impl<'de> Deserialize<'de> for Refresh {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        match humantime::parse_duration(&text) {
+            Ok(time) if (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&time) => Ok(Self(time)),
+            _ => Err(D::Error::custom(format!("{text:?} is no time from 1s to 1h, such as \"5s\""))),
+        }
+    }
+}
+
+/// A property's value: as it is, or from an environment variable or a file, so that no secret need
+/// stand in the configuration.
+enum Value {
+    Plain(String),
+    Env(String),
+    File(PathBuf),
+}
+
+impl<'de> Deserialize<'de> for Value {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Words;
+        impl<'de> Visitor<'de> for Words {
+            type Value = Value;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string, a number, true or false, { env = \"NAME\" } or { file = \"PATH\" }")
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+                Ok(Value::Plain(text.to_owned()))
+            }
+            fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+                Ok(Value::Plain(number.to_string()))
+            }
+            fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+                Ok(Value::Plain(number.to_string()))
+            }
+            fn visit_bool<E>(self, truth: bool) -> Result<Value, E> {
+                Ok(Value::Plain(truth.to_string()))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+                let value = match map.next_entry::<String, String>()? {
+                    Some((key, name)) if key == "env" => Value::Env(name),
+                    Some((key, path)) if key == "file" => Value::File(path.into()),
+                    _ => return Err(A::Error::custom("write { env = \"NAME\" } or { file = \"PATH\" }")),
+                };
+                match map.next_key::<String>()? {
+                    None => Ok(value),
+                    Some(_) => Err(A::Error::custom("one of env and file")),
+                }
+            }
+        }
+        deserializer.deserialize_any(Words)
+    }
+}
+
+impl Value {
+    fn resolve(self) -> Result<Property, String> {
+        match self {
+            Self::Plain(text) => Ok(Property::new(text)),
+            Self::Env(name) => std::env::var(&name)
+                .map(Property::new)
+                .map_err(|_| format!("the environment variable {name} is not set")),
+            Self::File(path) => std::fs::read_to_string(&path)
+                .map(|text| Property::new(text.trim_end_matches(['\r', '\n'])))
+                .map_err(|error| format!("{} could not be read: {error}", path.display())),
+        }
+    }
+}
+
+/// `[[clusters]]`, each with its name, or `[clusters.NAME]`.
+#[derive(Default)]
+struct Clusters(Vec<(Option<Name>, Spanned<ClusterTable>)>);
+
+impl<'de> Deserialize<'de> for Clusters {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Words;
+        impl<'de> Visitor<'de> for Words {
+            type Value = Clusters;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("[[clusters]] with a name each, or [clusters.NAME]")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Clusters, A::Error> {
+                let mut all = vec![];
+                while let Some(table) = seq.next_element()? {
+                    all.push((None, table));
+                }
+                Ok(Clusters(all))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Clusters, A::Error> {
+                let mut all: Vec<(Option<Name>, Spanned<ClusterTable>)> = vec![];
+                while let Some((name, table)) = map.next_entry::<Name, Spanned<ClusterTable>>()? {
+                    all.push((Some(name), table));
+                }
+                // In the order of the file: the first cluster is the default one.
+                all.sort_by_key(|(_, table)| table.span().start);
+                Ok(Clusters(all))
+            }
+        }
+        deserializer.deserialize_any(Words)
+    }
+}
+
+impl File {
+    fn into_config(self, path: &Path, text: &str) -> Result<Config, ConfigError> {
+        let at = |byte: usize, problem: String| ConfigError::new(place(path, text, byte), problem);
+        let defaults = Config::default();
+        let mut clusters = vec![];
+        for (key, table) in self.clusters.0 {
+            let start = table.span().start;
+            clusters.push(into_cluster(key, table.into_inner(), start, &at)?);
+        }
+        Ok(Config {
+            listen: self.listen.map_or(defaults.listen, |listen| listen.0),
+            insecure_listen: self.insecure_listen.unwrap_or(false),
+            base: self.base.unwrap_or_default(),
+            public_url: self.public_url,
+            allowed_hosts: self.allowed_hosts,
+            trusted_proxies: self.trusted_proxies,
+            log_level: self.log.level.unwrap_or_default(),
+            log_format: self.log.format.unwrap_or_default(),
+            limits: self.limits.into_limits(&at)?,
+            clusters,
+            ..defaults
+        })
+    }
+}
+
+impl LimitsTable {
+    fn into_limits(self, at: &impl Fn(usize, String) -> ConfigError) -> Result<Limits, ConfigError> {
+        let usual = Limits::default();
+        let or = |given: Option<Spanned<usize>>, usual: usize, most: usize| match given {
+            None => Ok(usual),
+            Some(given) if (1..=most).contains(given.get_ref()) => Ok(given.into_inner()),
+            Some(given) => Err(at(given.span().start, format!("a whole number from 1 to {most}"))),
+        };
+        let seconds = self.request_seconds.map(|given| {
+            let span = given.span();
+            match given.into_inner() {
+                seconds @ 1..=600 => Ok(seconds),
+                _ => Err(at(span.start, "a whole number from 1 to 600".to_owned())),
+            }
+        });
+        Ok(Limits {
+            streams: or(self.streams, usual.streams, 100_000)?,
+            streams_per_client: or(self.streams_per_client, usual.streams_per_client, 100_000)?,
+            connections: or(self.connections, usual.connections, 1_000_000)?,
+            requests: or(self.requests, usual.requests, 100_000)?,
+            body: or(self.body, usual.body, 16 * 1024 * 1024)?,
+            request_seconds: seconds.transpose()?.unwrap_or(usual.request_seconds),
+        })
+    }
+}
+
+fn into_cluster(
+    key: Option<Name>,
+    table: ClusterTable,
+    start: usize,
+    at: &impl Fn(usize, String) -> ConfigError,
+) -> Result<ClusterConfig, ConfigError> {
+    let name = match (key, table.name) {
+        (Some(key), None) => key.0,
+        (None, Some(name)) => name.into_inner().0,
+        (Some(_), Some(name)) => {
+            return Err(at(name.span().start, "unknown field `name`: it stands in the table's header".to_owned()));
+        }
+        (None, None) => return Err(at(start, "missing field `name` of this cluster".to_owned())),
+    };
+    let mut made = ClusterConfig::new(name);
+    if let Some(bootstrap) = table.bootstrap {
+        cluster::bootstrap_servers(bootstrap.get_ref()).map_err(|problem| at(bootstrap.span().start, problem))?;
+        made.bootstrap = bootstrap.into_inner();
+    }
+    for (property, value) in table.properties {
+        let span = value.span();
+        let value = value.into_inner().resolve().map_err(|problem| at(span.start, problem))?;
+        if property == "bootstrap.servers" {
+            return Err(at(span.start, "write it as `bootstrap` of the cluster".to_owned()));
+        }
+        made.properties.insert(property, value);
+    }
+    made.label = table.label;
+    made.colour = table.colour.unwrap_or_default();
+    made.mode = table.mode.unwrap_or(Mode::Observe);
+    made.admin_topics = table.admin_topics.into_iter().map(|pair| pair.0).collect();
+    made.allowed_lag = table.allowed_lag;
+    made.refresh = table.refresh.map(|refresh| refresh.0);
+    Ok(made)
+}

@@ -1,0 +1,68 @@
+//! `GET {base}/events`: one stream for one page. Opens it within bounds, and parses what to watch.
+//! The stream itself is in `stream`, what it shows in `watch`.
+
+mod stream;
+mod streams;
+mod watch;
+
+use std::convert::Infallible;
+
+use axum::extract::{RawQuery, State};
+use axum::response::sse::{Event, Sse};
+use axum::response::{IntoResponse, Response};
+use flowdeck_model::Version;
+use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue};
+use http::StatusCode;
+
+use crate::api::problem::Problem;
+use crate::layers::actor::{ClientAddress, PagePorts};
+use crate::state::AppState;
+
+pub(crate) use streams::Streams;
+use stream::Bye;
+use watch::Watch;
+
+pub(crate) async fn open(
+    State(state): State<AppState>,
+    PagePorts(ports): PagePorts,
+    axum::Extension(ClientAddress(address)): axum::Extension<ClientAddress>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let query = query.unwrap_or_default();
+    let watch = Watch::parse(&query)?;
+    let have = have(&query, &headers);
+    // Asked for before a place is taken: what does not exist is 404, not a stream.
+    let first = watch.read(&ports)?;
+    let Some(place) = state.streams.enter(address) else { return refuse(&headers) };
+    let stream = stream::Live::new(&state, ports, watch, first, have, place).into_stream();
+    Ok(unbuffered(Sse::new(stream)))
+}
+
+/// What the client has: a reconnecting EventSource sends the id of its last event.
+fn have(query: &str, headers: &HeaderMap) -> Option<Version> {
+    if let Some(last) = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok()) {
+        return Some(last);
+    }
+    let have = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "have");
+    have.and_then(|(_, version)| version.parse().ok())
+}
+
+/// EventSource cannot see a status: it gets the reason as an event. Others get 429.
+fn refuse(headers: &HeaderMap) -> Result<Response, Problem> {
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
+    if accept.contains("text/event-stream") {
+        let bye = Bye::TooMany.event();
+        return Ok(unbuffered(Sse::new(futures::stream::iter([Ok::<Event, Infallible>(bye)]))));
+    }
+    let detail = "as many event streams are open as may be, in all or from this address";
+    Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many", detail))
+}
+
+/// Proxies must pass events on as they come.
+fn unbuffered(events: impl IntoResponse) -> Response {
+    let mut response = events.into_response();
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+}

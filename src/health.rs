@@ -1,0 +1,106 @@
+//! `/health`, `/health/live`, `/health/ready`: for probes and load balancers. Live asks nothing;
+//! ready means that pages can be served, with or without Kafka; Kafka's state is in the body.
+
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use axum::{Extension, Json};
+use flowdeck_model::view::ClusterView;
+use flowdeck_model::{Actor, Timestamp, Via};
+use http::StatusCode;
+use serde::Serialize;
+
+use crate::layers::actor::ClientAddress;
+use crate::state::{self, AppState};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Status {
+    Healthy,
+    /// Pages are served; a cluster has no answer now.
+    Degraded,
+    Unhealthy,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Health {
+    status: Status,
+    now: Timestamp,
+    started: Timestamp,
+    build: String,
+    checks: Checks,
+}
+
+#[derive(Serialize)]
+struct Checks {
+    kafka: Kafka,
+}
+
+#[derive(Serialize)]
+struct Kafka {
+    status: Status,
+    clusters: Vec<ClusterHealth>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ClusterHealth {
+    name: String,
+    status: Status,
+    as_of: Option<Timestamp>,
+    error: Option<String>,
+}
+
+pub(crate) async fn live() -> Json<serde_json::Value> {
+    Json(serde_json::json!({ "status": "healthy" }))
+}
+
+pub(crate) async fn ready(
+    State(state): State<AppState>,
+    Extension(ClientAddress(address)): Extension<ClientAddress>,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let strict = query.as_deref().unwrap_or_default().split('&').any(|part| matches!(part, "strict" | "strict=true"));
+    // Names of clusters and errors of brokers: nothing that belongs to a reader's rights.
+    let address = address.map(|address| address.to_string());
+    let clusters = state.bind.bind(Actor::anonymous(Via::Api, address)).fleet.clusters();
+    let kafka = kafka(&clusters);
+    let serving = state.options.work.ready();
+    let status = match (serving, kafka.status) {
+        (false, _) => Status::Unhealthy,
+        (true, Status::Healthy) => Status::Healthy,
+        (true, _) => Status::Degraded,
+    };
+    let ok = serving && (!strict || kafka.status == Status::Healthy);
+    let health = Health {
+        status,
+        now: state::now(),
+        started: state.started,
+        build: state.options.assets.build().to_owned(),
+        checks: Checks { kafka },
+    };
+    let code = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (code, Json(health)).into_response()
+}
+
+fn kafka(clusters: &[ClusterView]) -> Kafka {
+    let clusters: Vec<ClusterHealth> = clusters
+        .iter()
+        .map(|cluster| {
+            let status = match (&cluster.error, cluster.as_of) {
+                (None, Some(_)) => Status::Healthy,
+                (Some(_), Some(_)) => Status::Degraded,
+                (_, None) => Status::Unhealthy,
+            };
+            let (as_of, error) = (cluster.as_of, cluster.error.clone());
+            ClusterHealth { name: cluster.name.to_string(), status, as_of, error }
+        })
+        .collect();
+    let all = |wanted: Status| clusters.iter().all(|cluster| cluster.status == wanted);
+    let status = match () {
+        () if all(Status::Healthy) => Status::Healthy,
+        () if all(Status::Unhealthy) => Status::Unhealthy,
+        () => Status::Degraded,
+    };
+    Kafka { status, clusters }
+}

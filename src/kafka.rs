@@ -1,0 +1,133 @@
+//! From the configuration to the admin service and back: the only place that knows both.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use flowdeck_admin::{Admin, AdminSettings, AdminTopics, ClusterNumbers, ClusterSettings};
+use flowdeck_kafka::{Capability, Cluster, ClusterConfig as Reach, ConfigError, Deadline};
+use flowdeck_model::ports::Bind;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{ClusterConfig, Config};
+use crate::work::{LagVisitor, Number, Work};
+
+fn settings(cluster: &ClusterConfig) -> ClusterSettings {
+    let mut reach = Reach::new(cluster.bootstrap.clone());
+    reach.properties =
+        cluster.properties.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
+    let mut settings = ClusterSettings::new(cluster.name.clone(), reach);
+    if let Some(label) = &cluster.label {
+        settings.label = label.clone();
+    }
+    settings.colour = cluster.colour;
+    settings.mode = cluster.mode;
+    if !cluster.admin_topics.is_empty() {
+        let streams = cluster.admin_topics.iter().map(|pair| AdminTopics {
+            commands: (pair.commands.topic.clone(), pair.commands.partition),
+            telemetry: (pair.telemetry.topic.clone(), pair.telemetry.partition),
+        });
+        settings.admin_topics = streams.collect();
+    }
+    settings.allowed_lag = cluster.allowed_lag.unwrap_or(settings.allowed_lag);
+    settings.refresh = cluster.refresh.unwrap_or(settings.refresh);
+    settings
+}
+
+/// The admin service as the server sees it.
+pub struct Running(Arc<Shared>);
+
+struct Shared {
+    admin: Admin,
+    started: Instant,
+}
+
+/// Connects in the background: a broker that is away is normal. Inside a tokio runtime.
+pub fn start(config: &Config, shutdown: CancellationToken) -> Running {
+    let clusters = config.clusters.iter().map(settings).collect();
+    let admin = Admin::start(AdminSettings::default(), clusters, shutdown);
+    Running(Arc::new(Shared { admin, started: Instant::now() }))
+}
+
+impl Running {
+    pub fn bind(&self) -> Arc<dyn Bind> {
+        Arc::new(self.0.admin.clone())
+    }
+
+    pub fn work(&self) -> Arc<dyn Work> {
+        self.0.clone()
+    }
+
+    /// After the shutdown; `false` where it took longer.
+    pub async fn join(&self, deadline: Duration) -> bool {
+        self.0.admin.join(deadline).await
+    }
+}
+
+/// Pages are served from the start. A moment of grace lets the first ones have something to show;
+/// a broker that never answers must not hold them back.
+const FIRST_LOOK: Duration = Duration::from_secs(2);
+
+impl Work for Shared {
+    fn ready(&self) -> bool {
+        self.admin.ready().first_snapshot || self.started.elapsed() > FIRST_LOOK
+    }
+
+    fn lag(&self, visit: LagVisitor<'_>) {
+        self.admin.lag_rows(visit);
+    }
+
+    fn numbers(&self) -> Vec<Number> {
+        self.admin.stats().clusters.iter().flat_map(numbers).collect()
+    }
+}
+
+fn numbers(one: &ClusterNumbers) -> Vec<Number> {
+    let labels = |more: Option<(&'static str, String)>| {
+        std::iter::once(("cluster", one.cluster.to_string())).chain(more).collect::<Vec<_>>()
+    };
+    let counter = |name, help, value: f64| Number { name, help, counter: true, labels: labels(None), value };
+    let gauge = |name, help, value: f64| Number { name, help, counter: false, labels: labels(None), value };
+    let mut all = vec![
+        counter("refreshes", "Refreshes of a cluster", one.refreshes as f64),
+        counter("refreshes_failed", "Refreshes that did not come to an end", one.refreshes_failed as f64),
+        counter("refresh_seconds", "Time spent in refreshes", one.refresh_total.as_secs_f64()),
+        gauge("refresh_last_seconds", "Time that the last refresh took", one.refresh_last.as_secs_f64()),
+        gauge("groups", "Groups in the newest snapshot", one.groups as f64),
+        gauge("group_partitions", "Partitions of all groups in the newest snapshot", one.partitions as f64),
+        counter("snapshots_published", "Snapshots published", one.snapshots_published as f64),
+        counter("commands_refused_full", "Commands refused since the queue was full", one.queue_drops as f64),
+        gauge("instances_heard", "Instances that telemetry tells of", one.instances_heard as f64),
+        gauge("holds", "Holds that stand", one.holds as f64),
+        counter("peeks", "Reads of records for a person", one.peeks as f64),
+    ];
+    let dropped = "Records of telemetry, acks, holds and commands that were not taken in, by reason";
+    all.extend(one.records_dropped.iter().map(|(reason, count)| Number {
+        name: "records_dropped",
+        help: dropped,
+        counter: true,
+        labels: labels(Some(("reason", (*reason).to_owned()))),
+        value: *count as f64,
+    }));
+    all.extend(one.commands.iter().map(|(state, count)| Number {
+        name: "commands",
+        help: "Remembered commands by state",
+        counter: false,
+        labels: labels(Some(("state", format!("{state:?}")))),
+        value: *count as f64,
+    }));
+    all
+}
+
+/// What the brokers of a cluster offer, by probes that write nothing.
+pub struct Probe {
+    /// The brokers answered: what is listed was found, not guessed.
+    pub reached: bool,
+    pub rows: Vec<(&'static str, String)>,
+}
+
+pub async fn probe(cluster: &ClusterConfig, deadline: Duration) -> Result<Probe, ConfigError> {
+    let kafka = Cluster::new(settings(cluster).kafka)?;
+    let found = kafka.capabilities(Deadline::after(deadline)).await;
+    let reached = matches!(found.list_groups, Capability::Yes | Capability::NotPermitted(_));
+    Ok(Probe { reached, rows: found.rows().into_iter().map(|(name, found)| (name, found.to_string())).collect() })
+}

@@ -1,0 +1,180 @@
+//! `/metrics` for Prometheus: lag from the newest snapshot, Flowdeck's own work, HTTP and streams.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+use http::header::CONTENT_TYPE;
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text};
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::Registry;
+
+use crate::state::AppState;
+use crate::work::{Number, Work};
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Answered {
+    method: &'static str,
+    route: String,
+    status: u16,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Route {
+    route: String,
+}
+
+pub(crate) struct Metrics {
+    registry: Registry,
+    requests: Family<Answered, Counter>,
+    seconds: Family<Route, Histogram, fn() -> Histogram>,
+    streams: Gauge<i64>,
+}
+
+fn buckets() -> Histogram {
+    // 1 ms to 4 s.
+    Histogram::new(exponential_buckets(0.001, 2.0, 13))
+}
+
+impl Metrics {
+    pub(crate) fn new(work: Arc<dyn Work>) -> Self {
+        let mut registry = Registry::default();
+        let requests = Family::default();
+        let seconds = Family::new_with_constructor(buckets as fn() -> Histogram);
+        let streams = Gauge::default();
+        registry.register("flowdeck_http_requests", "Requests answered", requests.clone());
+        registry.register("flowdeck_http_request_seconds", "Time to the answer's head", seconds.clone());
+        registry.register("flowdeck_streams_open", "Event streams open now", streams.clone());
+        registry.register_collector(Box::new(Kafka(work)));
+        Self { registry, requests, seconds, streams }
+    }
+}
+
+/// Counts by route, never by path: a path has as many values as its callers like.
+pub(crate) async fn count(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
+    let method = match request.method().as_str() {
+        "GET" => "GET",
+        "HEAD" => "HEAD",
+        "POST" => "POST",
+        _ => "other",
+    };
+    let start = Instant::now();
+    let response = next.run(request).await;
+    let metrics = &state.metrics;
+    metrics.seconds.get_or_create(&Route { route: route.clone() }).observe(start.elapsed().as_secs_f64());
+    metrics.requests.get_or_create(&Answered { method, route, status: response.status().as_u16() }).inc();
+    response
+}
+
+pub(crate) async fn serve(State(state): State<AppState>) -> Response {
+    state.metrics.streams.set(i64::try_from(state.streams.open()).unwrap_or(i64::MAX));
+    let mut body = String::new();
+    if text::encode(&mut body, &state.metrics.registry).is_err() {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    }
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    ([(CONTENT_TYPE, kind)], body).into_response()
+}
+
+/// Read at each scrape: nothing is kept for it.
+struct Kafka(Arc<dyn Work>);
+
+impl fmt::Debug for Kafka {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Kafka")
+    }
+}
+
+impl Collector for Kafka {
+    fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
+        self.lag(&mut encoder)?;
+        let mut by_name: BTreeMap<&'static str, Vec<Number>> = BTreeMap::new();
+        for number in self.0.numbers() {
+            by_name.entry(number.name).or_default().push(number);
+        }
+        for (name, numbers) in by_name {
+            own(&mut encoder, name, &numbers)?;
+        }
+        Ok(())
+    }
+}
+
+type Labels = Vec<(&'static str, String)>;
+
+impl Kafka {
+    /// A partition whose lag is not known has no lag series: a made-up 0 would hide it.
+    fn lag(&self, encoder: &mut DescriptorEncoder) -> Result<(), fmt::Error> {
+        let mut unknown: BTreeMap<(String, String), i64> = BTreeMap::new();
+        let kind = ConstGauge::new(0_i64).metric_type();
+        let help = "Records between the committed offset and the log's end";
+        let mut family = encoder.encode_descriptor("flowdeck_lag_records", help, None, kind)?;
+        let mut written = Ok(());
+        self.0.lag(&mut |cluster, group, topic, partition, lag| {
+            let count = unknown.entry((cluster.to_string(), safe(group.as_str()))).or_default();
+            let Some(lag) = lag else {
+                *count += 1;
+                return;
+            };
+            let labels: Labels = vec![
+                ("cluster", cluster.to_string()),
+                ("group", safe(group.as_str())),
+                ("topic", topic.to_string()),
+                ("partition", partition.to_string()),
+            ];
+            let lag = ConstGauge::new(i64::try_from(lag).unwrap_or(i64::MAX));
+            let one = family.encode_family(&labels).and_then(|family| lag.encode(family));
+            if written.is_ok() {
+                written = one;
+            }
+        });
+        written?;
+        let help = "Partitions whose lag is not known";
+        let mut family = encoder.encode_descriptor("flowdeck_lag_unknown_partitions", help, None, kind)?;
+        for ((cluster, group), count) in unknown {
+            let labels: Labels = vec![("cluster", cluster), ("group", group)];
+            ConstGauge::new(count).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+fn own(encoder: &mut DescriptorEncoder, name: &str, numbers: &[Number]) -> Result<(), fmt::Error> {
+    let Some(first) = numbers.first() else { return Ok(()) };
+    let name = format!("flowdeck_{name}");
+    if first.counter {
+        let kind = ConstCounter::<f64>::new(0.0).metric_type();
+        let mut family = encoder.encode_descriptor(&name, first.help, None, kind)?;
+        for number in numbers {
+            let labels: Labels = labels(number);
+            ConstCounter::<f64>::new(number.value).encode(family.encode_family(&labels)?)?;
+        }
+        return Ok(());
+    }
+    let kind = ConstGauge::new(0.0_f64).metric_type();
+    let mut family = encoder.encode_descriptor(&name, first.help, None, kind)?;
+    for number in numbers {
+        let labels: Labels = labels(number);
+        ConstGauge::new(number.value).encode(family.encode_family(&labels)?)?;
+    }
+    Ok(())
+}
+
+fn labels(number: &Number) -> Labels {
+    number.labels.iter().map(|(name, value)| (*name, safe(value))).collect()
+}
+
+/// A name as a label: without control characters, which some readers of this text do not expect,
+/// and not longer than a topic's. The encoder escapes quotes and line ends.
+fn safe(value: &str) -> String {
+    value.chars().take(249).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}

@@ -1,0 +1,108 @@
+//! `POST {base}/c/{cluster}/commands`: a form, with or without JavaScript. Success is 303 to the
+//! command's page; what is refused shows the page of the group again, with the reason and its status.
+
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use flowdeck_model::{Action, CommandId, GroupId, PortError, Submit, Target, url};
+use http::header::{HeaderMap, HeaderValue, LOCATION};
+use http::{StatusCode, Uri};
+
+use super::render;
+use crate::api::names;
+use crate::api::problem::{Problem, status_of};
+use crate::layers::actor::PagePorts;
+use crate::state::AppState;
+
+pub(crate) async fn submit(
+    State(state): State<AppState>,
+    PagePorts(ports): PagePorts,
+    Path(segment): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let cluster = match names::cluster(&segment) {
+        Ok(cluster) => cluster,
+        Err(error) => return Problem::from(error).into_response(),
+    };
+    let group = group_of(&body);
+    let outcome = match parse(&body) {
+        Ok(command) => ports.control.submit(&cluster, command).await,
+        Err(error) => Err(error),
+    };
+    let error = match outcome {
+        Ok(submitted) => return see_other(&state.options.base.path(&url::command_path(&cluster, submitted.id))),
+        Err(error) => error,
+    };
+    let page = match &group {
+        Some(group) => url::group_path(&cluster, group),
+        None => String::new(),
+    };
+    let page = state.options.base.path(&page);
+    let Ok(uri) = page.parse::<Uri>() else { return Problem::from(error).into_response() };
+    let status = status_of(&error);
+    let warning = format!("Nothing was done: {error}");
+    let mut response = render::document(&state, ports, &headers, uri, vec![warning]).await;
+    *response.status_mut() = status;
+    response
+}
+
+fn see_other(path: &str) -> Response {
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    if let Ok(location) = HeaderValue::from_str(path) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}
+
+fn group_of(body: &[u8]) -> Option<GroupId> {
+    let found = form_urlencoded::parse(body).find(|(name, _)| name == "group");
+    found.map(|(_, group)| GroupId::from(group.into_owned()))
+}
+
+/// Fields: `id`, `action`, `group`, `consumer`, `topic` (as often as wanted), `reason`, `forSeconds`.
+/// An empty field is an absent one, but for the group, which may have the empty name.
+fn parse(body: &[u8]) -> Result<Submit, PortError> {
+    let mut id = None;
+    let mut action = None;
+    let mut for_seconds = None;
+    let mut reason = String::new();
+    let mut group = None;
+    let mut consumer = None;
+    let mut topics = vec![];
+    for (name, value) in form_urlencoded::parse(body) {
+        match &*name {
+            "group" => group = Some(GroupId::from(value.into_owned())),
+            "reason" => reason = value.trim().to_owned(),
+            _ if value.is_empty() => {}
+            "id" => id = Some(value.parse::<CommandId>().map_err(|_| PortError::invalid("id", "a UUID"))?),
+            "action" => action = Some(parse_action(&value)?),
+            "consumer" => consumer = Some(value.into_owned().into()),
+            "topic" | "topics" => topics.push(value.parse().map_err(
+                |error: flowdeck_model::names::NameError| PortError::invalid("topic", error.to_string()),
+            )?),
+            "forSeconds" => for_seconds = Some(parse_seconds(&value)?),
+            _ => {}
+        }
+    }
+    let missing = |field: &str| PortError::invalid(field, "it is missing");
+    Ok(Submit {
+        id: id.ok_or_else(|| missing("id"))?,
+        action: action.ok_or_else(|| missing("action"))?,
+        target: Target { group: group.ok_or_else(|| missing("group"))?, consumer, topics },
+        reason,
+        for_seconds,
+    })
+}
+
+fn parse_action(value: &str) -> Result<Action, PortError> {
+    match value {
+        "pause" => Ok(Action::Pause),
+        "resume" => Ok(Action::Resume),
+        _ => Err(PortError::invalid("action", "pause or resume")),
+    }
+}
+
+fn parse_seconds(value: &str) -> Result<u32, PortError> {
+    value.trim().parse().map_err(|_| PortError::invalid("forSeconds", "a whole number of seconds"))
+}

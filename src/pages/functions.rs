@@ -1,0 +1,32 @@
+//! `{base}/fn/…`: the app's reads, called by the browser. Only the ports protect them: every server
+//! function that the process knows is reachable here.
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use flowdeck_model::{Ports, Via};
+use http::Uri;
+use leptos::prelude::provide_context;
+
+use crate::layers::actor;
+use crate::state::AppState;
+
+pub(crate) async fn call(State(state): State<AppState>, request: Request) -> Response {
+    let (mut parts, body) = request.into_parts();
+    let ports: Ports = match actor::ports(&state, &parts, Via::Page) {
+        Ok(ports) => ports,
+        Err(problem) => return problem.into_response(),
+    };
+    parts.uri = below_base(&parts.uri, state.base);
+    let request = Request::from_parts(parts, body);
+    leptos_axum::handle_server_fns_with_context(move || provide_context(ports.clone()), request)
+        .await
+        .into_response()
+        .map(Body::new)
+}
+
+/// Server functions are registered without the base.
+fn below_base(uri: &Uri, base: &str) -> Uri {
+    let text = uri.path_and_query().map_or("/", |path| path.as_str());
+    text.strip_prefix(base).and_then(|text| text.parse().ok()).unwrap_or_else(|| uri.clone())
+}

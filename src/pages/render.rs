@@ -1,0 +1,76 @@
+//! Server-side rendering. One wildcard route: which page it is, the app's own router decides, and
+//! says the status. Pages are rendered whole, so that they work without JavaScript.
+
+use app::{Site, Theme};
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use flowdeck_model::{Ports, Via};
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HeaderMap, HeaderValue, LOCATION};
+use http::{StatusCode, Uri};
+use leptos::prelude::provide_context;
+
+use crate::layers::{actor, headers};
+use crate::state::AppState;
+
+/// A page, or a public file that lies where one could be.
+pub(crate) async fn page(State(state): State<AppState>, request: Request) -> Response {
+    let path = request.uri().path();
+    let below = path.strip_prefix(state.base).unwrap_or(path).trim_start_matches('/');
+    if let Some(file) = crate::assets::public(&state, below, request.headers()) {
+        return file;
+    }
+    let (parts, _) = request.into_parts();
+    match actor::ports(&state, &parts, Via::Page) {
+        Ok(ports) => document(&state, ports, &parts.headers, parts.uri, vec![]).await,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+/// `{base}/` is no page: one URL for the fleet.
+pub(crate) async fn to_base(State(state): State<AppState>, uri: Uri) -> Response {
+    let mut target = state.options.base.path("");
+    if let Some(query) = uri.query() {
+        target = format!("{target}?{query}");
+    }
+    let mut response = StatusCode::PERMANENT_REDIRECT.into_response();
+    if let Ok(location) = HeaderValue::from_str(&target) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    response
+}
+
+/// The page of `uri`, for whom `ports` are bound to.
+pub(crate) async fn document(
+    state: &AppState,
+    ports: Ports,
+    request: &HeaderMap,
+    uri: Uri,
+    more_warnings: Vec<String>,
+) -> Response {
+    let nonce = headers::Nonce::new();
+    let site = Site {
+        base: state.base,
+        pkg: state.options.assets.pkg().map(str::to_owned),
+        build: state.options.assets.build().to_owned(),
+        nonce: nonce.as_str().to_owned(),
+        theme: theme(request),
+        warnings: state.options.warnings.iter().cloned().chain(more_warnings).collect(),
+    };
+    let render = leptos_axum::render_app_async_with_context(
+        move || provide_context(ports.clone()),
+        move || app::shell(site.clone()),
+    );
+    let mut asked = Request::new(Body::empty());
+    *asked.uri_mut() = uri;
+    let mut response = render(asked).await;
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, headers::policy(&nonce));
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn theme(headers: &HeaderMap) -> Theme {
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(name, _)| *name == app::THEME_COOKIE).map(|(_, value)| Theme::parse(value)).unwrap_or_default()
+}

@@ -1,0 +1,107 @@
+//! All routes, and all layers in order. Nothing else mounts anything.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{OriginalUri, Request};
+use axum::middleware::{from_fn, from_fn_with_state, map_request};
+use axum::routing::{any, get, post};
+use flowdeck_model::ports::Bind;
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::compression::CompressionLayer;
+use tower_http::limit::RequestBodyLimitLayer;
+
+use crate::api::{self, problem};
+use crate::layers::{actor, headers, host, limits, origin};
+use crate::state::{AppState, Options};
+use crate::{assets, events, health, metrics, pages};
+
+/// The service, for a base path that its host may nest: pages, API and stream under the base;
+/// `/health…` and `/metrics` beside it, where the host passes them on.
+pub fn service(bind: Arc<dyn Bind>, options: Options) -> Router {
+    // Leptos renders on tokio; a second call in one process finds it set, which is as well.
+    let _ = any_spawner::Executor::init_tokio();
+    let state = AppState::new(bind, options);
+    let routes = routes(&state).with_state(state);
+    // `nest` strips the path that it was mounted under, and leptos routes by the path of the
+    // request: it is given back before any of our routes is looked at.
+    Router::new().fallback_service(ServiceBuilder::new().layer(map_request(original)).service(routes))
+}
+
+async fn original(mut request: Request) -> Request {
+    if let Some(OriginalUri(uri)) = request.extensions().get::<OriginalUri>().cloned() {
+        *request.uri_mut() = uri;
+    }
+    request
+}
+
+fn routes(state: &AppState) -> Router<AppState> {
+    let base = state.base;
+    let at = |below: &str| format!("{base}{below}");
+    let v1 = |below: &str| format!("{base}/api/v1{below}");
+
+    let router = Router::new()
+        // For machines; never under the base.
+        .route("/health", get(health::ready))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/metrics", get(metrics::serve))
+        // The JSON API.
+        .route(&v1("/groups"), get(api::groups::list))
+        .route(&v1("/clusters/{cluster}/groups/{group}"), get(api::groups::one))
+        .route(&v1("/clusters/{cluster}/commands"), post(api::commands::submit))
+        .route(&v1("/clusters/{cluster}/commands/{id}"), get(api::commands::one))
+        .route(&v1("/clusters/{cluster}/topics"), get(api::topics::list))
+        .route(&v1("/clusters/{cluster}/topics/{topic}"), get(api::topics::one))
+        .route(&v1("/clusters/{cluster}/topics/{topic}/messages"), get(api::messages::list))
+        .route(&v1("/openapi.json"), get(api::openapi::serve))
+        .route(&at("/api"), any(problem::no_such_path))
+        .route(&at("/api/{*rest}"), any(problem::no_such_path))
+        // What pages use: reads of the browser, live views, files.
+        .route(&at("/fn/{*name}"), any(pages::functions::call))
+        .route(&at("/events"), get(events::open))
+        .route(&at("/pkg/{*file}"), get(assets::pkg))
+        // Forms.
+        .route(&at("/theme"), post(pages::theme::set))
+        .route(&at("/c/{cluster}/commands"), get(pages::render::page).post(pages::forms::submit))
+        // Pages. Which one, the app's own router knows.
+        .route(&at("/{*page}"), get(pages::render::page))
+        .fallback(problem::no_such_path);
+    let router = if base.is_empty() {
+        router.route("/", get(pages::render::page))
+    } else {
+        router
+            .route(base, get(pages::render::page))
+            .route(&at("/"), get(pages::render::to_base))
+            .route("/", get(pages::render::to_base))
+    };
+    let inner = ServiceBuilder::new()
+        .layer(from_fn_with_state(state.clone(), limits::at_once))
+        .layer(from_fn_with_state(state.clone(), limits::in_time))
+        // Innermost: bodies as handlers made them. Streams, images and what is compressed already
+        // are left alone.
+        .layer(CompressionLayer::new());
+    let outer = ServiceBuilder::new()
+        // Refusals of all that follows carry the same headers as answers.
+        .layer(from_fn_with_state(state.clone(), headers::add))
+        // Every answer is counted, refusals too.
+        .layer(from_fn_with_state(state.clone(), metrics::count))
+        // Problem documents are written where the path is known and nothing can fail after it.
+        .layer(from_fn(problem::finish))
+        // A panic below becomes a 500 that is counted and has our headers.
+        .layer(CatchPanicLayer::custom(limits::panicked))
+        // Who speaks, before anything judges or logs him.
+        .layer(from_fn_with_state(state.clone(), actor::client_address))
+        // A foreign name is refused before any state is looked at.
+        .layer(from_fn_with_state(state.clone(), host::check))
+        .layer(from_fn_with_state(state.clone(), origin::check))
+        // A body that says it is too long; the limit below cuts those that lie.
+        .layer(from_fn_with_state(state.clone(), limits::body));
+    // Added from the innermost to the outermost; inside each, from the outermost to the innermost.
+    router
+        .method_not_allowed_fallback(problem::wrong_method)
+        .layer(inner)
+        .layer(RequestBodyLimitLayer::new(state.options.limits.body))
+        .layer(outer)
+}

@@ -1,0 +1,77 @@
+//! `flowdeck serve`: everything started in order, and stopped in the other order.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use flowdeck::config::Config;
+use flowdeck::{Assets, Options, Server, kafka};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+/// What the admin service gets to end after the listener is closed; with the listener's own time
+/// an end takes less than 5 s.
+const ADMIN_GRACE: Duration = Duration::from_millis(500);
+
+pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
+    for note in &config.notes {
+        tracing::warn!("{note}");
+    }
+    if config.clusters.is_empty() {
+        tracing::warn!("no cluster is configured: name one with --cluster NAME=HOST:PORT or in flowdeck.toml");
+    }
+    let assets = Assets::find(config.site.clone()).context("the pages' files")?;
+    if assets.pkg().is_none() {
+        tracing::warn!("no built site was found, so pages have no script and no style: run `cargo xtask run`");
+    }
+    // Before anything touches Kafka: a second server on this port does no work.
+    let server = Server::bind(config.listen).await?;
+    let shutdown = CancellationToken::new();
+    let admin_stop = CancellationToken::new();
+    let admin = kafka::start(&config, admin_stop.clone());
+
+    let mut options = Options::from_config(&config);
+    options.assets = assets;
+    options.shutdown = shutdown.clone();
+    options.work = admin.work();
+    let service = flowdeck::service(admin.bind(), options);
+
+    on_signal(shutdown.clone())?;
+    announce(&config, &server);
+    server.run(service, config.limits.connections, shutdown).await;
+    admin_stop.cancel();
+    if !admin.join(ADMIN_GRACE).await {
+        tracing::warn!("the admin service did not end in time; ending without it");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The one line on stdout: scripts wait for it.
+fn announce(config: &Config, server: &Server) {
+    let address = server.address();
+    let mut out = std::io::stdout().lock();
+    // A closed stdout is no reason not to serve.
+    let _ = writeln!(out, "Flowdeck: http://{address}{}", config.base.path(""));
+    let _ = out.flush();
+}
+
+/// The first signal ends in order, the second at once.
+fn on_signal(shutdown: CancellationToken) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate()).context("listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listen for SIGINT")?;
+    tokio::spawn(async move {
+        for first in [true, false] {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            if !first {
+                std::process::exit(130);
+            }
+            tracing::info!("stopping; a second signal ends at once");
+            shutdown.cancel();
+        }
+    });
+    Ok(())
+}

@@ -1,0 +1,107 @@
+//! What all handlers share, and the options from which it is made.
+
+use std::sync::Arc;
+
+use flowdeck_model::Timestamp;
+use flowdeck_model::ports::Bind;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::assets::Assets;
+use crate::config::{Base, Cidr, Config, Limits, PublicUrl};
+use crate::events::Streams;
+use crate::layers::actor::{Doorkeeper, OpenDoor};
+use crate::layers::host::Hosts;
+use crate::metrics::Metrics;
+use crate::work::{Silent, Work};
+
+/// How the service behaves. [`Options::new`] is safe for a loopback listener.
+#[derive(Clone)]
+pub struct Options {
+    pub base: Base,
+    pub hosts: Hosts,
+    pub public_url: Option<PublicUrl>,
+    pub trusted_proxies: Vec<Cidr>,
+    pub limits: Limits,
+    pub assets: Assets,
+    /// Shown above every page.
+    pub warnings: Vec<String>,
+    /// Cancelled when the program ends: open streams are told, and close.
+    pub shutdown: CancellationToken,
+    pub work: Arc<dyn Work>,
+    pub door: Arc<dyn Doorkeeper>,
+}
+
+impl Options {
+    pub fn new(base: Base) -> Self {
+        Self {
+            base,
+            hosts: Hosts::loopback(),
+            public_url: None,
+            trusted_proxies: vec![],
+            limits: Limits::default(),
+            assets: Assets::none(),
+            warnings: vec![],
+            shutdown: CancellationToken::new(),
+            work: Arc::new(Silent),
+            door: Arc::new(OpenDoor),
+        }
+    }
+
+    pub fn from_config(config: &Config) -> Self {
+        let mut options = Self::new(config.base.clone());
+        options.hosts = Hosts::of(config);
+        options.public_url = config.public_url.clone();
+        options.trusted_proxies = config.trusted_proxies.clone();
+        options.limits = config.limits;
+        if !config.listen.ip().is_loopback() {
+            options.warnings.push(format!(
+                "This server listens on {} without sign-in: whoever reaches it may see and control.",
+                config.listen
+            ));
+        }
+        options
+    }
+}
+
+/// Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct AppState(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) bind: Arc<dyn Bind>,
+    pub(crate) options: Options,
+    /// The base path for leptos, which wants it for ever. Leaked once for each service made.
+    pub(crate) base: &'static str,
+    pub(crate) streams: Streams,
+    pub(crate) metrics: Metrics,
+    pub(crate) requests: Semaphore,
+    pub(crate) started: Timestamp,
+}
+
+impl AppState {
+    pub(crate) fn new(bind: Arc<dyn Bind>, options: Options) -> Self {
+        let limits = options.limits;
+        Self(Arc::new(Inner {
+            bind,
+            base: options.base.as_str().to_owned().leak(),
+            streams: Streams::new(limits.streams, limits.streams_per_client),
+            metrics: Metrics::new(options.work.clone()),
+            requests: Semaphore::new(limits.requests),
+            started: now(),
+            options,
+        }))
+    }
+}
+
+impl std::ops::Deref for AppState {
+    type Target = Inner;
+    fn deref(&self) -> &Inner {
+        &self.0
+    }
+}
+
+/// The server's clock.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_system(std::time::SystemTime::now())
+}
