@@ -1,1 +1,74 @@
-//! stub
+//! `flowdeck-agent`: a Kafka consumer for Rust services that an operator can watch, pause and resume.
+//!
+//! One builder call wraps an rdkafka consumer. The agent owns its workers and buffers; a gate stands
+//! before every handler call, so that a pause is obeyed by what is buffered too. It reads the holds
+//! of its cluster before its first record, answers each command with evidence, reports telemetry in
+//! KafkaFlow's form, and stores an offset only after its record was handled.
+//!
+//! ```no_run
+//! use flowdeck_agent::{Agent, ClientConfig, Handler, HandlerError, Record, async_trait};
+//!
+//! struct Orders;
+//!
+//! #[async_trait]
+//! impl Handler for Orders {
+//!     async fn handle(&self, record: &Record) -> Result<(), HandlerError> {
+//!         println!("{} bytes", record.value().map_or(0, <[u8]>::len));
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut config = ClientConfig::new();
+//! config.set("bootstrap.servers", "localhost:9092");
+//! let running = Agent::builder(config, "orders")
+//!     .consumer("orders")
+//!     .topics(["orders.created"])
+//!     .workers(3)
+//!     .buffer(100)
+//!     .handler(Orders)
+//!     .start()
+//!     .await?;
+//! running.stop().await?;
+//! # Ok(()) }
+//! ```
+//!
+//! # What it promises
+//! - **Order**: one record of a partition at a time, in the order of the log.
+//! - **At least once**: a record that was not handled is not committed. What is buffered when its
+//!   partition is taken away, or when the agent stops, is dropped and read again by its next owner.
+//! - **A pause holds**: once the pause is acknowledged no handler starts on a covered partition, not
+//!   for a retry, not after a rebalance, not in an instance that starts later.
+//! - **The host comes first**: bounded buffers, no panic of the agent's or of a handler's reaches the
+//!   host, and what Kafka does not take in time (telemetry, answers) is dropped and counted.
+//!
+//! It creates no topic and never produces to one that the cluster's metadata does not show.
+
+mod answers;
+mod builder;
+mod config;
+mod context;
+mod control;
+mod error;
+mod flow;
+mod handler;
+mod lanes;
+mod outbox;
+mod poller;
+mod record;
+mod running;
+mod shared;
+mod telemetry;
+mod topics;
+mod tracker;
+mod view;
+mod workers;
+
+pub use async_trait::async_trait;
+pub use builder::{Agent, AgentBuilder};
+pub use config::{OnUnknown, Timings};
+pub use error::AgentError;
+pub use handler::{Handler, HandlerError, OnError, Then};
+pub use rdkafka::ClientConfig;
+pub use record::Record;
+pub use running::{Counts, Running};

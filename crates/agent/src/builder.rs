@@ -1,0 +1,189 @@
+//! The one call that wraps a consumer.
+
+use flowdeck_model::{ConsumerName, GroupId, InstanceName, TopicName};
+use rdkafka::ClientConfig;
+
+use crate::config::{self, OnUnknown, Settings, Stream, Timings};
+use crate::error::AgentError;
+use crate::handler::{Handler, OnError};
+use crate::running::{self, Running};
+
+/// The consumer side of Flowdeck.
+pub struct Agent;
+
+impl Agent {
+    /// `config` is the host's own client configuration: addresses, security, `auto.offset.reset`,
+    /// `session.timeout.ms`, the assignor or `group.protocol=consumer`. Committing is the agent's.
+    pub fn builder(config: ClientConfig, group: impl Into<GroupId>) -> AgentBuilder {
+        let group = group.into();
+        AgentBuilder {
+            handler: NoHandler,
+            consumer: ConsumerName::new(group.as_str()),
+            group,
+            config,
+            topics: vec![],
+            workers: 1,
+            buffer: 100,
+            instance: None,
+            on_error: OnError::default(),
+            on_unknown: OnUnknown::default(),
+            commands: ("kafkaflow.admin".into(), 0),
+            telemetry: ("kafkaflow.admin".into(), 0),
+            holds: "flowdeck.holds".into(),
+            acks: "flowdeck.acks".into(),
+            timings: Timings::default(),
+        }
+    }
+}
+
+/// Until `handler` was called there is nothing to start.
+#[derive(Debug)]
+pub struct NoHandler;
+
+#[must_use = "nothing runs before start()"]
+pub struct AgentBuilder<H = NoHandler> {
+    config: ClientConfig,
+    group: GroupId,
+    consumer: ConsumerName,
+    topics: Vec<String>,
+    workers: usize,
+    buffer: usize,
+    handler: H,
+    instance: Option<InstanceName>,
+    on_error: OnError,
+    on_unknown: OnUnknown,
+    commands: (String, i32),
+    telemetry: (String, i32),
+    holds: String,
+    acks: String,
+    timings: Timings,
+}
+
+impl<H> AgentBuilder<H> {
+    /// KafkaFlow's consumerName; the group's id unless told otherwise.
+    pub fn consumer(mut self, name: impl Into<ConsumerName>) -> Self {
+        self.consumer = name.into();
+        self
+    }
+
+    pub fn topics<T: Into<String>>(mut self, topics: impl IntoIterator<Item = T>) -> Self {
+        self.topics = topics.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// How many records may be handled at the same time; 1 unless told otherwise.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.workers = workers.max(1);
+        self
+    }
+
+    /// How many records may wait for each worker, as KafkaFlow's buffer size; shared out evenly among
+    /// the assigned partitions.
+    pub fn buffer(mut self, records: usize) -> Self {
+        self.buffer = records.max(1);
+        self
+    }
+
+    /// `<host>-<pid>` unless told otherwise.
+    pub fn instance(mut self, name: impl Into<InstanceName>) -> Self {
+        self.instance = Some(name.into());
+        self
+    }
+
+    pub fn on_error(mut self, policy: OnError) -> Self {
+        self.on_error = policy;
+        self
+    }
+
+    pub fn on_unknown(mut self, policy: OnUnknown) -> Self {
+        self.on_unknown = policy;
+        self
+    }
+
+    /// Where KafkaFlow's admin commands and telemetry go: `kafkaflow.admin`, partition 0, unless told
+    /// otherwise.
+    pub fn admin_topic(mut self, topic: impl Into<String>, partition: i32) -> Self {
+        self.commands = (topic.into(), partition);
+        self.telemetry = self.commands.clone();
+        self
+    }
+
+    /// Where telemetry goes, if not to the admin topic.
+    pub fn telemetry_topic(mut self, topic: impl Into<String>, partition: i32) -> Self {
+        self.telemetry = (topic.into(), partition);
+        self
+    }
+
+    /// `flowdeck.holds` and `flowdeck.acks` unless told otherwise.
+    pub fn flowdeck_topics(mut self, holds: impl Into<String>, acks: impl Into<String>) -> Self {
+        self.holds = holds.into();
+        self.acks = acks.into();
+        self
+    }
+
+    pub fn timings(mut self, timings: Timings) -> Self {
+        self.timings = timings;
+        self
+    }
+
+    pub fn handler<N: Handler>(self, handler: N) -> AgentBuilder<N> {
+        AgentBuilder {
+            handler,
+            config: self.config,
+            group: self.group,
+            consumer: self.consumer,
+            topics: self.topics,
+            workers: self.workers,
+            buffer: self.buffer,
+            instance: self.instance,
+            on_error: self.on_error,
+            on_unknown: self.on_unknown,
+            commands: self.commands,
+            telemetry: self.telemetry,
+            holds: self.holds,
+            acks: self.acks,
+            timings: self.timings,
+        }
+    }
+}
+
+impl<H: Handler> AgentBuilder<H> {
+    /// Starts the threads and workers and returns at once: Kafka may be away, the agent goes on trying.
+    /// Must be called on a tokio runtime, which the handlers then run on.
+    ///
+    /// # Errors
+    /// Only for a configuration that can never work.
+    pub async fn start(self) -> Result<Running, AgentError> {
+        let settings = Settings {
+            topics: self.topics.iter().map(|topic| parse_topic(topic)).collect::<Result<_, _>>()?,
+            commands: stream(&self.commands)?,
+            telemetry: stream(&self.telemetry)?,
+            holds: parse_topic(&self.holds)?,
+            acks: parse_topic(&self.acks)?,
+            group: self.group,
+            consumer: self.consumer,
+            instance: self.instance.unwrap_or_else(config::default_instance),
+            incarnation: config::incarnation(),
+            workers: self.workers,
+            buffer: self.buffer,
+            on_error: self.on_error,
+            on_unknown: self.on_unknown,
+            timings: self.timings,
+        };
+        if settings.topics.is_empty() {
+            return Err(AgentError::NoTopics {
+                group: settings.group.to_string(),
+                consumer: settings.consumer.to_string(),
+            });
+        }
+        running::start(self.config, settings, self.handler).await
+    }
+}
+
+fn stream((topic, partition): &(String, i32)) -> Result<Stream, AgentError> {
+    Ok(Stream { topic: parse_topic(topic)?, partition: *partition })
+}
+
+fn parse_topic(topic: &str) -> Result<TopicName, AgentError> {
+    topic.parse().map_err(|source| AgentError::Topic { topic: topic.chars().take(80).collect(), source })
+}

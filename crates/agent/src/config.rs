@@ -1,0 +1,267 @@
+//! Settings of one agent, and the three Kafka clients that it makes from the host's configuration:
+//! the consumer of its records, a reader of holds or commands, and a producer of telemetry and answers.
+
+use std::fs;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use flowdeck_model::{ConsumerName, GroupId, Incarnation, InstanceName, TopicName};
+use rdkafka::ClientConfig;
+
+use crate::error::AgentError;
+use crate::handler::OnError;
+
+/// What to do while the holds of the cluster cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OnUnknown {
+    /// Go on, but for what is known to be held. Telemetry says that the holds are unknown.
+    #[default]
+    Run,
+    /// Stand until they can be read.
+    Stand,
+}
+
+/// The agent's periods and deadlines. The defaults are right for production.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timings {
+    /// Between two telemetry records (KafkaFlow: 5 s).
+    pub telemetry: Duration,
+    /// Between two commits of what was handled.
+    pub commit: Duration,
+    /// Between two looks at the cluster's metadata while a topic of Flowdeck's is missing, in the
+    /// first two minutes; six times that later.
+    pub look: Duration,
+    /// How long to try to read the holds before they count as unknown.
+    pub holds: Duration,
+    /// How long after its `until` a hold that nobody released ends by the agent's own clock.
+    pub expiry: Duration,
+    /// How long a rebalance or a stop waits for the handlers in flight.
+    pub give_back: Duration,
+}
+
+impl Default for Timings {
+    fn default() -> Self {
+        Self {
+            telemetry: Duration::from_secs(5),
+            commit: Duration::from_secs(1),
+            look: Duration::from_secs(5),
+            holds: Duration::from_secs(10),
+            expiry: Duration::from_secs(60),
+            give_back: Duration::from_secs(10),
+        }
+    }
+}
+
+/// A topic and the partition that KafkaFlow's producers write to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Stream {
+    pub(crate) topic: TopicName,
+    pub(crate) partition: i32,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    pub(crate) group: GroupId,
+    pub(crate) consumer: ConsumerName,
+    pub(crate) instance: InstanceName,
+    pub(crate) incarnation: Incarnation,
+    pub(crate) topics: Vec<TopicName>,
+    pub(crate) workers: usize,
+    pub(crate) buffer: usize,
+    pub(crate) on_error: OnError,
+    pub(crate) on_unknown: OnUnknown,
+    pub(crate) commands: Stream,
+    pub(crate) telemetry: Stream,
+    pub(crate) holds: TopicName,
+    pub(crate) acks: TopicName,
+    pub(crate) timings: Timings,
+}
+
+/// `<machine>-<pid>`, as KafkaFlow names its instances.
+pub(crate) fn default_instance() -> InstanceName {
+    let host =
+        fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| fs::read_to_string("/etc/hostname"));
+    let host = host.ok().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
+    InstanceName::new(format!("{}-{}", host.as_deref().unwrap_or("localhost"), std::process::id()))
+}
+
+/// One for each life of this process.
+pub(crate) fn incarnation() -> Incarnation {
+    static INCARNATION: OnceLock<Incarnation> = OnceLock::new();
+    *INCARNATION.get_or_init(Incarnation::random)
+}
+
+/// What the agent decides itself: commits follow what was handled.
+const OURS: [&str; 2] = ["enable.auto.commit", "enable.auto.offset.store"];
+
+/// Properties that speak of group membership; a reader or a producer must not carry them.
+const OF_THE_GROUP: [&str; 9] = [
+    "group.protocol",
+    "group.remote.assignor",
+    "group.instance.id",
+    "group.protocol.type",
+    "partition.assignment.strategy",
+    "session.timeout.ms",
+    "heartbeat.interval.ms",
+    "max.poll.interval.ms",
+    "auto.commit.interval.ms",
+];
+
+/// Properties of consumers, which a producer would only warn of.
+const OF_A_CONSUMER: [&str; 20] = [
+    "group.id",
+    "client.rack",
+    "auto.offset.reset",
+    "isolation.level",
+    "enable.partition.eof",
+    "check.crcs",
+    "fetch.wait.max.ms",
+    "fetch.min.bytes",
+    "fetch.max.bytes",
+    "fetch.message.max.bytes",
+    "max.partition.fetch.bytes",
+    "fetch.error.backoff.ms",
+    "fetch.queue.backoff.ms",
+    "queued.min.messages",
+    "queued.max.messages.kbytes",
+    "coordinator.query.interval.ms",
+    "offset.store.method",
+    "consume.callback.max.messages",
+    "statistics.interval.ms",
+    "enable.auto.offset.store",
+];
+
+/// The consumer of the host's records.
+pub(crate) fn records(base: &ClientConfig, settings: &Settings) -> Result<ClientConfig, AgentError> {
+    if let Some(property) = OURS.into_iter().find(|property| base.get(property).is_some()) {
+        return Err(AgentError::Property { property });
+    }
+    let mut config = base.clone();
+    config
+        .set("group.id", settings.group.as_str())
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("allow.auto.create.topics", "false");
+    let milliseconds = settings.timings.telemetry.as_millis().max(100).to_string();
+    default(&mut config, "statistics.interval.ms", &milliseconds);
+    default(&mut config, "client.id", settings.instance.as_str());
+    Ok(config)
+}
+
+/// The reader of holds or of admin commands: assigned by hand, it joins no group and commits nothing.
+/// librdkafka wants a group id for an assignment by hand; the host's own is the one that it may use.
+pub(crate) fn reader(base: &ClientConfig, settings: &Settings) -> ClientConfig {
+    let mut config = without(base, &OF_THE_GROUP);
+    config
+        .set("group.id", settings.group.as_str())
+        .set("client.id", format!("{}-holds", settings.instance))
+        .set("enable.auto.commit", "false")
+        .set("enable.auto.offset.store", "false")
+        .set("auto.offset.reset", "earliest")
+        .set("isolation.level", "read_committed")
+        .set("enable.partition.eof", "true")
+        .set("allow.auto.create.topics", "false")
+        // A new assignment waits for the fetch that is under way: keep that short.
+        .set("fetch.wait.max.ms", "100")
+        .set("fetch.error.backoff.ms", "100")
+        .set("queued.max.messages.kbytes", "4096")
+        .set("topic.metadata.refresh.interval.ms", "60000")
+        .remove("statistics.interval.ms");
+    config
+}
+
+/// The producer of telemetry and answers.
+pub(crate) fn writer(base: &ClientConfig, settings: &Settings) -> ClientConfig {
+    let mut config = without(&without(base, &OF_THE_GROUP), &OF_A_CONSUMER);
+    config
+        .set("client.id", format!("{}-answers", settings.instance))
+        .set("acks", "all")
+        .set("enable.idempotence", "true")
+        .set("linger.ms", "0")
+        .set("message.timeout.ms", "30000")
+        .set("queue.buffering.max.messages", "1000")
+        .set("queue.buffering.max.kbytes", "4096")
+        .set("allow.auto.create.topics", "false");
+    config
+}
+
+fn without(base: &ClientConfig, properties: &[&str]) -> ClientConfig {
+    let mut config = base.clone();
+    for property in properties {
+        config.remove(property);
+    }
+    config
+}
+
+fn default(config: &mut ClientConfig, property: &str, value: &str) {
+    if config.get(property).is_none() {
+        config.set(property, value);
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// Group `g`, consumer `c`, instance `i-1`, topics `t` and `u`.
+    pub(crate) fn settings() -> Settings {
+        let admin = Stream { topic: "kafkaflow.admin".parse().unwrap(), partition: 0 };
+        Settings {
+            group: "g".into(),
+            consumer: "c".into(),
+            instance: "i-1".into(),
+            incarnation: Incarnation::random(),
+            topics: vec!["t".parse().unwrap(), "u".parse().unwrap()],
+            workers: 2,
+            buffer: 10,
+            on_error: OnError::default(),
+            on_unknown: OnUnknown::Run,
+            commands: admin.clone(),
+            telemetry: admin,
+            holds: "flowdeck.holds".parse().unwrap(),
+            acks: "flowdeck.acks".parse().unwrap(),
+            timings: Timings::default(),
+        }
+    }
+
+    #[test]
+    fn only_the_consumer_of_records_carries_the_groups_properties() {
+        let mut base = ClientConfig::new();
+        base.set("bootstrap.servers", "localhost:9092")
+            .set("group.protocol", "consumer")
+            .set("group.instance.id", "static-1")
+            .set("auto.offset.reset", "latest")
+            .set("sasl.username", "app");
+        let settings = settings();
+        let records = records(&base, &settings).unwrap();
+        assert_eq!(records.get("group.protocol"), Some("consumer"));
+        assert_eq!(records.get("auto.offset.reset"), Some("latest"));
+        for side in [reader(&base, &settings), writer(&base, &settings)] {
+            assert_eq!(side.get("group.protocol"), None);
+            assert_eq!(side.get("group.instance.id"), None);
+            assert_eq!(side.get("sasl.username"), Some("app"));
+        }
+        assert_eq!(reader(&base, &settings).get("auto.offset.reset"), Some("earliest"));
+        assert_eq!(writer(&base, &settings).get("auto.offset.reset"), None);
+    }
+
+    #[test]
+    fn no_client_may_create_a_topic() {
+        let (base, settings) = (ClientConfig::new(), settings());
+        for config in [records(&base, &settings).unwrap(), reader(&base, &settings), writer(&base, &settings)]
+        {
+            assert_eq!(config.get("allow.auto.create.topics"), Some("false"));
+        }
+    }
+
+    #[test]
+    fn committing_is_the_agents() {
+        let mut base = ClientConfig::new();
+        base.set("enable.auto.commit", "true");
+        let error = records(&base, &settings()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "enable.auto.commit belongs to the agent: leave it out of the client's configuration"
+        );
+    }
+}

@@ -1,0 +1,24 @@
+//! Why an agent could not start, or ended.
+
+use rdkafka::error::KafkaError;
+
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AgentError {
+    #[error("consumer {consumer:?} of group {group:?} names no topic: call topics([...])")]
+    NoTopics { group: String, consumer: String },
+    #[error("{topic:?} cannot be subscribed to: it is no topic name")]
+    Topic { topic: String, source: flowdeck_model::names::NameError },
+    #[error("{property} belongs to the agent: leave it out of the client's configuration")]
+    Property { property: &'static str },
+    #[error("the Kafka client of consumer {consumer:?} of group {group:?} could not be made")]
+    Client { group: String, consumer: String, source: KafkaError },
+    #[error("a thread of the agent of group {group:?} could not be started")]
+    Thread { group: String, source: std::io::Error },
+    #[error("group {group:?} could not subscribe")]
+    Subscribe { group: String, source: KafkaError },
+    #[error("the consumer of group {group:?} cannot go on; start it again")]
+    Fatal { group: String, source: KafkaError },
+    #[error("the agent of group {group:?} did not end in time; what it had not committed is read again")]
+    SlowStop { group: String },
+}

@@ -1,0 +1,181 @@
+//! A started agent: its threads and workers, and how they end.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use flowdeck_model::InstanceName;
+use rdkafka::ClientConfig;
+use rdkafka::consumer::BaseConsumer;
+use rdkafka::error::KafkaError;
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tokio_util::task::TaskTracker;
+use tracing::error;
+
+use crate::config::{self, Settings};
+use crate::context::Callbacks;
+use crate::control::{Control, ReaderContext};
+use crate::error::AgentError;
+use crate::handler::Handler;
+use crate::outbox::Outbox;
+use crate::shared::Shared;
+use crate::{poller, workers};
+
+/// What leaving the group may take on top of the handlers in flight.
+const LEAVE: Duration = Duration::from_secs(5);
+/// What the last telemetry may take.
+const GOODBYE: Duration = Duration::from_secs(2);
+
+/// A running consumer. Dropped without [`Running::stop`] it ends too, but nobody waits for it: what
+/// was handled last may be handled again.
+#[must_use = "dropping it ends the consumer"]
+pub struct Running {
+    shared: Arc<Shared>,
+    tasks: TaskTracker,
+    polling: Option<oneshot::Receiver<Result<(), AgentError>>>,
+    controlling: Option<oneshot::Receiver<()>>,
+}
+
+/// Monotonic counts since the start of one agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    pub handled: u64,
+    /// Calls of the handler that failed, retries included.
+    pub failed: u64,
+    /// Records given up by [`crate::Then::Skip`].
+    pub skipped: u64,
+    /// Records that waited in a buffer when their partition was taken away; others read them.
+    pub dropped_uncommitted: u64,
+    /// Telemetry records that Kafka did not take in time.
+    pub telemetry_dropped: u64,
+    /// Answers to commands that Kafka did not take in time.
+    pub answers_dropped: u64,
+    /// Records on Flowdeck's topics of a newer version or malformed.
+    pub records_not_understood: u64,
+}
+
+struct Clients {
+    consumer: Arc<BaseConsumer<Callbacks>>,
+    reader: BaseConsumer<ReaderContext>,
+    outbox: Outbox,
+}
+
+pub(crate) async fn start<H: Handler>(
+    base: ClientConfig,
+    settings: Settings,
+    handler: H,
+) -> Result<Running, AgentError> {
+    let records = config::records(&base, &settings)?;
+    let group = settings.group.to_string();
+    let shared = Arc::new(Shared::new(settings));
+    // Making a client may read certificates.
+    let made = tokio::task::spawn_blocking({
+        let shared = Arc::clone(&shared);
+        move || clients(&base, &records, &shared)
+    });
+    let made = made.await.unwrap_or_else(|_| Err(KafkaError::ClientCreation("the task was ended".into())));
+    let Clients { consumer, reader, outbox } = made.map_err(|source| AgentError::Client {
+        consumer: shared.settings.consumer.to_string(),
+        group: group.clone(),
+        source,
+    })?;
+
+    let control = Control::new(Arc::clone(&shared), Arc::downgrade(&consumer), reader, outbox);
+    // Made first: should a thread not start, its drop ends what did.
+    let mut running =
+        Running { shared: Arc::clone(&shared), tasks: TaskTracker::new(), polling: None, controlling: None };
+    running.controlling = Some(spawn(&group, "flowdeck-control", move || control.run())?);
+    let polled = Arc::clone(&shared);
+    running.polling = Some(spawn(&group, "flowdeck-poll", move || {
+        let result = poller::run(&polled, consumer);
+        if let Err(error) = &result {
+            error!(group.id = %polled.settings.group, %error, "the consumer ended");
+            polled.drain();
+        }
+        result
+    })?);
+    workers::start(&shared, handler, &running.tasks);
+    running.tasks.close();
+    Ok(running)
+}
+
+fn clients(base: &ClientConfig, records: &ClientConfig, shared: &Arc<Shared>) -> Result<Clients, KafkaError> {
+    Ok(Clients {
+        consumer: Arc::new(records.create_with_context(Callbacks::new(Arc::clone(shared)))?),
+        reader: config::reader(base, &shared.settings).create_with_context(ReaderContext)?,
+        outbox: Outbox::new(Arc::clone(shared), &config::writer(base, &shared.settings))?,
+    })
+}
+
+fn spawn<T: Send + 'static>(
+    group: &str,
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> Result<oneshot::Receiver<T>, AgentError> {
+    let (done, wait) = oneshot::channel();
+    let thread = thread::Builder::new().name(name.to_owned()).spawn(move || {
+        // Nobody may be waiting any more.
+        let _ = done.send(work());
+    });
+    thread.map(|_| wait).map_err(|source| AgentError::Thread { group: group.to_owned(), source })
+}
+
+impl Running {
+    pub fn instance(&self) -> &InstanceName {
+        &self.shared.settings.instance
+    }
+
+    pub fn counts(&self) -> Counts {
+        let counts = &self.shared.counts;
+        Counts {
+            handled: counts.handled.load(Ordering::Relaxed),
+            failed: counts.failed.load(Ordering::Relaxed),
+            skipped: counts.skipped.load(Ordering::Relaxed),
+            dropped_uncommitted: counts.dropped_uncommitted.load(Ordering::Relaxed),
+            telemetry_dropped: counts.telemetry_dropped.load(Ordering::Relaxed),
+            answers_dropped: counts.answers_dropped.load(Ordering::Relaxed),
+            records_not_understood: counts.records_not_understood.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Resolves when the consumer ended by itself, which only an error that Kafka calls fatal (or a
+    /// refused subscription) makes it do. The partitions are given back then; `stop` says why.
+    pub async fn ended(&self) {
+        self.shared.draining.cancelled().await;
+    }
+
+    /// Ends in order: no handler starts any more, those in flight finish (at most
+    /// [`crate::Timings::give_back`]), what they handled is committed, the partitions are given back,
+    /// and a last telemetry says so. What waited is read again by the next owner.
+    ///
+    /// # Errors
+    /// Where the consumer had ended by itself before, or did not end in time.
+    pub async fn stop(mut self) -> Result<(), AgentError> {
+        let limit = self.shared.settings.timings.give_back;
+        self.shared.drain();
+        // A handler that takes longer is left behind: its record is read again.
+        let _ = timeout(limit, self.tasks.wait()).await;
+        self.shared.closing.cancel();
+        let polled = match self.polling.take() {
+            Some(polling) => timeout(LEAVE, polling).await,
+            None => return Ok(()),
+        };
+        self.shared.finishing.cancel();
+        if let Some(controlling) = self.controlling.take() {
+            let _ = timeout(GOODBYE, controlling).await;
+        }
+        let slow = || AgentError::SlowStop { group: self.shared.settings.group.to_string() };
+        match polled {
+            Ok(Ok(result)) => result,
+            Ok(Err(_)) | Err(_) => Err(slow()),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.shared.abandon();
+    }
+}

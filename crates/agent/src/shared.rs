@@ -1,0 +1,223 @@
+//! What the agent's threads and workers share: the lanes and the view of the holds behind one lock
+//! that is held for microseconds, the signals between them, and the counts.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use flowdeck_model::Timestamp;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Settings;
+use crate::lanes::{Gate, Job, Lanes, Outcome, Pushed, Seen};
+use crate::record::{Record, Tp};
+use crate::view::{Standing, View};
+
+pub(crate) struct Shared {
+    pub(crate) settings: Settings,
+    state: Mutex<State>,
+    /// A job came back, or the view is settled.
+    moved: Condvar,
+    /// A lane has work.
+    work: Notify,
+    /// Held while the client is told to pause and resume, so that two threads never interleave.
+    pub(crate) flow_turn: Mutex<()>,
+    /// No handler shall start any more; workers end.
+    pub(crate) draining: CancellationToken,
+    /// The consumer shall commit and leave its group.
+    pub(crate) closing: CancellationToken,
+    /// The control thread shall say good-bye.
+    pub(crate) finishing: CancellationToken,
+    /// Something changed that telemetry or an answer may have to tell.
+    news: AtomicBool,
+    pub(crate) counts: Counting,
+}
+
+pub(crate) struct State {
+    pub(crate) lanes: Lanes,
+    pub(crate) view: View,
+}
+
+/// Monotonic counts since the start.
+#[derive(Debug, Default)]
+pub(crate) struct Counting {
+    pub(crate) handled: AtomicU64,
+    pub(crate) failed: AtomicU64,
+    pub(crate) skipped: AtomicU64,
+    pub(crate) dropped_uncommitted: AtomicU64,
+    pub(crate) telemetry_dropped: AtomicU64,
+    pub(crate) answers_dropped: AtomicU64,
+    pub(crate) records_not_understood: AtomicU64,
+}
+
+pub(crate) fn add(count: &AtomicU64, n: usize) {
+    count.fetch_add(u64::try_from(n).unwrap_or(u64::MAX), Ordering::Relaxed);
+}
+
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_system(SystemTime::now())
+}
+
+impl Shared {
+    pub(crate) fn new(settings: Settings) -> Self {
+        let state =
+            State { lanes: Lanes::new(settings.workers, settings.buffer), view: View::new(&settings) };
+        Self {
+            settings,
+            state: Mutex::new(state),
+            moved: Condvar::new(),
+            work: Notify::new(),
+            flow_turn: Mutex::new(()),
+            draining: CancellationToken::new(),
+            closing: CancellationToken::new(),
+            finishing: CancellationToken::new(),
+            news: AtomicBool::new(false),
+            counts: Counting::default(),
+        }
+    }
+
+    /// A poisoned lock is used on: no code panics while it is held but by a bug, and the host must
+    /// not be taken down by one.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn tell(&self) {
+        self.news.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn take_news(&self) -> bool {
+        self.news.swap(false, Ordering::AcqRel)
+    }
+
+    /// The next record for a worker; `None` once the agent drains.
+    pub(crate) async fn next_job(&self) -> Option<Job> {
+        loop {
+            let work = self.work.notified();
+            if self.draining.is_cancelled() {
+                return None;
+            }
+            let (job, more) = {
+                let mut state = self.lock();
+                (state.lanes.take(), state.lanes.any_ready())
+            };
+            if more {
+                // A permit wakes one worker; each wakes the next.
+                self.work.notify_one();
+            }
+            if job.is_some() {
+                return job;
+            }
+            tokio::select! {
+                () = work => {}
+                () = self.draining.cancelled() => return None,
+            }
+        }
+    }
+
+    pub(crate) fn done(&self, job: &Job, outcome: &Outcome) {
+        self.change(|state| state.lanes.done(job, outcome));
+        self.moved.notify_all();
+        self.tell();
+    }
+
+    pub(crate) fn backed_off(&self, job: &Job) {
+        self.change(|state| state.lanes.backed_off(job));
+    }
+
+    pub(crate) fn push(&self, record: Record) -> Pushed {
+        self.change(|state| state.lanes.push(record))
+    }
+
+    /// Changes the state, and wakes a worker if there is work then.
+    pub(crate) fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
+        let (result, work) = {
+            let mut state = self.lock();
+            let result = change(&mut state);
+            (result, state.lanes.any_ready())
+        };
+        if work {
+            self.work.notify_one();
+        }
+        result
+    }
+
+    /// New partitions. Where holds are followed the gates stay shut until they were read to where
+    /// they stand now: an older view may lack a pause that another instance has already acknowledged.
+    pub(crate) fn assign(&self, partitions: &[Tp]) {
+        let now = now();
+        self.change(|state| {
+            let State { lanes, view } = state;
+            lanes.assign(partitions, |at| match view.standing() {
+                Standing::Looking | Standing::Known => Gate::Pending,
+                Standing::Absent | Standing::Unknown(_) if view.holds(&self.settings, at, now) => Gate::Held,
+                Standing::Absent | Standing::Unknown(_) => Gate::Open,
+            });
+        });
+        self.tell();
+    }
+
+    /// Sets the gates by the view; pending lanes up to `ticket`. Says whether a gate moved.
+    pub(crate) fn regate(&self, ticket: u64) -> bool {
+        let now = now();
+        let moved = self.change(|state| {
+            let State { lanes, view } = state;
+            lanes.regate(ticket, |at| view.holds(&self.settings, at, now))
+        });
+        if moved {
+            self.tell();
+        }
+        moved
+    }
+
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        self.lock().lanes.seen()
+    }
+
+    /// Waits until nothing of `partitions` is in flight. False where that took longer.
+    pub(crate) fn wait_idle(&self, partitions: &[Tp], limit: Duration) -> bool {
+        self.wait(limit, |state| !state.lanes.any_in_flight(partitions))
+    }
+
+    pub(crate) fn wait_for_room(&self, at: &Tp, limit: Duration) -> bool {
+        self.wait(limit, |state| state.lanes.has_room(at))
+    }
+
+    /// Waits until the holds are known, absent, or given up. False where that took longer.
+    pub(crate) fn wait_settled(&self, limit: Duration) -> bool {
+        self.wait(limit, |state| *state.view.standing() != Standing::Looking)
+    }
+
+    pub(crate) fn settled(&self) {
+        self.moved.notify_all();
+    }
+
+    fn wait(&self, limit: Duration, over: impl Fn(&State) -> bool) -> bool {
+        let end = Instant::now() + limit;
+        let mut state = self.lock();
+        loop {
+            if over(&state) {
+                return true;
+            }
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            state = self.moved.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// No handler starts any more.
+    pub(crate) fn drain(&self) {
+        self.lock().lanes.close();
+        self.draining.cancel();
+    }
+
+    /// Everything ends by itself, without waiting.
+    pub(crate) fn abandon(&self) {
+        self.drain();
+        self.closing.cancel();
+        self.finishing.cancel();
+    }
+}

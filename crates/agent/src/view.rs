@@ -1,0 +1,291 @@
+//! What the agent knows of the holds: pure, with the time as an argument. Reading them is the
+//! control thread's work.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use flowdeck_model::hold::{self, HoldChange};
+use flowdeck_model::scope::Place;
+use flowdeck_model::{Hold, HoldId, Scope, Timestamp};
+
+use crate::config::{OnUnknown, Settings};
+use crate::record::Tp;
+
+/// Keys of a higher version that are remembered; a topic with more than these stays unknown.
+const UNREADABLE_MAX: usize = 10_000;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Not read yet: every gate is shut.
+    Looking,
+    /// The cluster has no topic of holds: admin commands are obeyed directly.
+    Absent,
+    /// Read to the end, and followed since.
+    Known,
+    /// They cannot be read; the text says why.
+    Unknown(String),
+}
+
+#[derive(Debug)]
+pub(crate) struct View {
+    standing: Standing,
+    on_unknown: OnUnknown,
+    /// How long after its end a hold that nobody released still counts.
+    expiry: Duration,
+    /// By the record's key, as Kafka compacts them. Only those of this group.
+    holds: BTreeMap<Vec<u8>, Hold>,
+    /// Keys of records of a higher version.
+    unreadable: BTreeSet<Vec<u8>>,
+    /// Made by admin commands where there is no topic of holds.
+    local: Vec<Hold>,
+}
+
+impl View {
+    pub(crate) fn new(settings: &Settings) -> Self {
+        Self {
+            standing: Standing::Looking,
+            on_unknown: settings.on_unknown,
+            expiry: settings.timings.expiry,
+            holds: BTreeMap::new(),
+            unreadable: BTreeSet::new(),
+            local: vec![],
+        }
+    }
+
+    pub(crate) fn standing(&self) -> &Standing {
+        &self.standing
+    }
+
+    /// Says whether that is news.
+    pub(crate) fn stands(&mut self, standing: Standing) -> bool {
+        let news = standing != self.standing;
+        self.standing = standing;
+        news
+    }
+
+    /// Why the holds are not known, where they are not.
+    pub(crate) fn unknown(&self) -> Option<String> {
+        match &self.standing {
+            Standing::Unknown(why) => Some(why.clone()),
+            _ if !self.unreadable.is_empty() => {
+                Some(format!("{} holds of a newer version", self.unreadable.len()))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a partition stands.
+    pub(crate) fn holds(&self, settings: &Settings, at: &Tp, now: Timestamp) -> bool {
+        match self.standing {
+            Standing::Looking => return true,
+            Standing::Absent => return self.local.iter().any(|hold| hold.holds(place(settings, at))),
+            Standing::Known | Standing::Unknown(_) => {}
+        }
+        if self.unknown().is_some() && self.on_unknown == OnUnknown::Stand {
+            return true;
+        }
+        self.standing_holds(now).any(|hold| hold.holds(place(settings, at)))
+    }
+
+    /// The holds in force: those that did not end by the agent's own clock.
+    pub(crate) fn standing_holds(&self, now: Timestamp) -> impl Iterator<Item = &Hold> {
+        self.holds.values().filter(move |hold| !self.is_over(hold, now))
+    }
+
+    /// Ended, and nobody released it: no Flowdeck is heard.
+    fn is_over(&self, hold: &Hold, now: Timestamp) -> bool {
+        hold.until.is_some_and(|until| until.plus(self.expiry) <= now)
+    }
+
+    /// A hold was written. Gives the one that stood under its key.
+    pub(crate) fn set(&mut self, key: &[u8], hold: Hold) -> Option<Hold> {
+        self.unreadable.remove(key);
+        self.holds.insert(key.to_vec(), hold)
+    }
+
+    /// A tombstone was read, of whatever version: what stood under the key is gone.
+    pub(crate) fn release(&mut self, key: &[u8]) -> Option<Hold> {
+        self.unreadable.remove(key);
+        self.holds.remove(key)
+    }
+
+    /// A record of a higher version: what it holds is not known. What stood under its key stands on.
+    pub(crate) fn unreadable(&mut self, key: &[u8]) {
+        if self.unreadable.len() < UNREADABLE_MAX {
+            self.unreadable.insert(key.to_vec());
+        }
+    }
+
+    /// Holds that nobody released in time, and so ended by the agent's own clock.
+    pub(crate) fn overdue(&self, now: Timestamp) -> Vec<Hold> {
+        self.holds.values().filter(|hold| self.is_over(hold, now)).cloned().collect()
+    }
+
+    /// The topic is read from its beginning again.
+    pub(crate) fn forget(&mut self) {
+        self.holds.clear();
+        self.unreadable.clear();
+        self.local.clear();
+    }
+
+    /// An admin command, where it is obeyed directly.
+    pub(crate) fn pause_locally(&mut self, scopes: Vec<Scope>, now: Timestamp) {
+        for scope in hold::not_yet_held(&self.local, &scopes) {
+            self.local.push(Hold {
+                scope,
+                id: HoldId::random(),
+                owner: "external".into(),
+                reason: String::new(),
+                since: now,
+                until: None,
+                except: vec![],
+            });
+        }
+    }
+
+    pub(crate) fn resume_locally(&mut self, scopes: &[Scope]) {
+        for change in hold::resume(&self.local, scopes) {
+            match change {
+                HoldChange::Release(gone) => self.local.retain(|hold| hold.id != gone.id),
+                HoldChange::Set(left) => {
+                    self.local.retain(|hold| hold.id != left.id);
+                    self.local.push(left);
+                }
+            }
+        }
+    }
+}
+
+pub(crate) fn place<'a>(settings: &'a Settings, at: &'a Tp) -> Place<'a> {
+    Place {
+        group: &settings.group,
+        consumer: Some(&settings.consumer),
+        topic: &at.topic,
+        partition: at.partition,
+        instance: Some(&settings.instance),
+    }
+}
+
+/// Whether a scope speaks to this consumer of this instance, whatever it owns.
+pub(crate) fn speaks_to(settings: &Settings, scope: &Scope) -> bool {
+    scope.group == settings.group
+        && scope.consumer.as_ref().is_none_or(|consumer| *consumer == settings.consumer)
+        && scope.instance.as_ref().is_none_or(|instance| *instance == settings.instance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::settings;
+
+    fn at(topic: &str, partition: i32) -> Tp {
+        Tp::parse(topic, partition).unwrap()
+    }
+
+    fn hold(scope: Scope) -> Hold {
+        Hold {
+            scope,
+            id: HoldId::random(),
+            owner: "ana".into(),
+            reason: "INC-1".into(),
+            since: Timestamp::from_millis(0),
+            until: None,
+            except: vec![],
+        }
+    }
+
+    fn now() -> Timestamp {
+        Timestamp::from_millis(1_000_000)
+    }
+
+    #[test]
+    fn each_kind_of_scope_is_understood() {
+        let settings = settings();
+        let group = Scope::group("g".into());
+        let cases = [
+            (group.clone(), [true, true, true]),
+            (Scope { consumer: Some("c".into()), ..group.clone() }, [true, true, true]),
+            (Scope { consumer: Some("other".into()), ..group.clone() }, [false, false, false]),
+            (Scope { topic: Some("t".parse().unwrap()), ..group.clone() }, [true, true, false]),
+            (
+                Scope { topic: Some("t".parse().unwrap()), partition: 1.try_into().ok(), ..group.clone() },
+                [false, true, false],
+            ),
+            (Scope { instance: Some("i-1".into()), ..group.clone() }, [true, true, true]),
+            (Scope { instance: Some("i-2".into()), ..group.clone() }, [false, false, false]),
+            (Scope::group("h".into()), [false, false, false]),
+        ];
+        for (scope, want) in cases {
+            let mut view = View::new(&settings);
+            view.stands(Standing::Known);
+            view.set(b"k", hold(scope.clone()));
+            let got = [at("t", 0), at("t", 1), at("u", 0)].map(|at| view.holds(&settings, &at, now()));
+            assert_eq!(got, want, "{scope:?}");
+        }
+    }
+
+    #[test]
+    fn releasing_one_leaves_the_others() {
+        let settings = settings();
+        let mut view = View::new(&settings);
+        view.stands(Standing::Known);
+        let (a, b) = (hold(Scope::group("g".into())), hold(Scope::group("g".into())));
+        view.set(b"a", a.clone());
+        view.set(b"b", b);
+        assert_eq!(view.release(b"a"), Some(a));
+        assert!(view.holds(&settings, &at("t", 0), now()));
+        view.release(b"b");
+        assert!(!view.holds(&settings, &at("t", 0), now()));
+    }
+
+    #[test]
+    fn what_is_not_known_follows_the_policy_and_known_holds_stand_in_both() {
+        for (policy, free_partition_stands) in [(OnUnknown::Run, false), (OnUnknown::Stand, true)] {
+            let settings = Settings { on_unknown: policy, ..settings() };
+            let mut view = View::new(&settings);
+            assert!(view.holds(&settings, &at("u", 0), now()), "shut until known");
+            view.stands(Standing::Known);
+            view.set(b"k", hold(Scope { topic: Some("t".parse().unwrap()), ..Scope::group("g".into()) }));
+            view.unreadable(b"newer");
+            assert!(view.unknown().is_some());
+            assert!(view.holds(&settings, &at("t", 0), now()));
+            assert_eq!(view.holds(&settings, &at("u", 0), now()), free_partition_stands);
+            view.release(b"newer");
+            assert!(view.unknown().is_none());
+            assert!(!view.holds(&settings, &at("u", 0), now()));
+            view.stands(Standing::Unknown("no rights".into()));
+            assert_eq!(view.holds(&settings, &at("u", 0), now()), free_partition_stands);
+        }
+    }
+
+    #[test]
+    fn a_hold_ends_by_the_own_clock_once_flowdeck_is_late() {
+        let settings = settings();
+        let mut view = View::new(&settings);
+        view.stands(Standing::Known);
+        let until = Timestamp::from_millis(1_000_000);
+        view.set(b"k", Hold { until: Some(until), ..hold(Scope::group("g".into())) });
+        let expiry = settings.timings.expiry;
+        for (now, want) in [
+            (until, true),
+            (until.plus(expiry - Duration::from_millis(1)), true),
+            (until.plus(expiry), false),
+        ] {
+            assert_eq!(view.holds(&settings, &at("t", 0), now), want, "{now}");
+        }
+    }
+
+    #[test]
+    fn without_the_topic_admin_commands_are_obeyed() {
+        let settings = settings();
+        let mut view = View::new(&settings);
+        view.stands(Standing::Absent);
+        let topic = |name: &str| Scope { topic: Some(name.parse().unwrap()), ..Scope::group("g".into()) };
+        view.pause_locally(vec![Scope::group("g".into())], now());
+        view.resume_locally(&[topic("u")]);
+        assert!(view.holds(&settings, &at("t", 0), now()));
+        assert!(!view.holds(&settings, &at("u", 0), now()));
+        view.resume_locally(&[Scope::group("g".into())]);
+        assert!(!view.holds(&settings, &at("t", 0), now()));
+    }
+}
