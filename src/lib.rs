@@ -24,6 +24,7 @@
 
 mod api;
 mod assets;
+pub mod auth;
 pub mod cli;
 pub mod config;
 mod events;

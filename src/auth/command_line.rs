@@ -1,6 +1,6 @@
 //! `flowdeck hash-password` and `flowdeck new-token`: what is written into the configuration.
 
-use std::io::{BufRead, IsTerminal, Read};
+use std::io::{BufRead, IsTerminal};
 
 use super::{password, token};
 

@@ -166,6 +166,7 @@ impl Auth {
             return Ok(Self::none());
         };
         let store = store::open(redis, session, &clock, stop).await?;
+        Local::warm_up().await;
         Ok(Self(Arc::new(Inner::Local(Box::new(Local {
             accounts: RwLock::new(Arc::new(accounts)),
             sessions: Sessions::new(store, session, clock.clone()),
