@@ -509,7 +509,7 @@ impl Control {
 }
 
 fn shape(seen: &[Seen]) -> Vec<(Tp, bool)> {
-    seen.iter().map(|lane| (lane.at.clone(), lane.gate == Gate::Open && !lane.stands)).collect()
+    seen.iter().map(|lane| (lane.at.clone(), lane.runs())).collect()
 }
 
 enum Event {

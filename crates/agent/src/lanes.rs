@@ -80,6 +80,13 @@ pub(crate) struct Seen {
     pub(crate) lag: i64,
 }
 
+impl Seen {
+    /// Whether handlers may run.
+    pub(crate) fn runs(&self) -> bool {
+        self.gate == Gate::Open && !self.stands
+    }
+}
+
 #[derive(Debug)]
 pub(crate) struct Lanes {
     lanes: BTreeMap<Tp, Lane>,

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use flowdeck_model::InstanceName;
+use flowdeck_model::{InstanceName, Partition, TopicName};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
@@ -138,6 +138,23 @@ impl Running {
             answers_dropped: counts.answers_dropped.load(Ordering::Relaxed),
             records_not_understood: counts.records_not_understood.load(Ordering::Relaxed),
         }
+    }
+
+    /// The partitions that it owns now, each with whether handlers may run for it. One that was just
+    /// assigned does not run before the holds were read.
+    pub fn partitions(&self) -> Vec<(TopicName, Partition, bool)> {
+        let seen = self.shared.seen();
+        seen.into_iter()
+            .map(|lane| {
+                let runs = lane.runs();
+                (lane.at.topic, lane.at.partition, runs)
+            })
+            .collect()
+    }
+
+    /// Why the holds of the cluster are not known, where they are not.
+    pub fn holds_unknown(&self) -> Option<String> {
+        self.shared.lock().view.unknown()
     }
 
     /// Resolves when the consumer ended by itself, which only an error that Kafka calls fatal (or a

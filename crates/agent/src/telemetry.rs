@@ -8,7 +8,7 @@ use flowdeck_protocol::kafkaflow::{ConsumerStatus, DateTime, Telemetry, telemetr
 use uuid::Uuid;
 
 use crate::config::Settings;
-use crate::lanes::{Gate, Seen};
+use crate::lanes::Seen;
 use crate::view::{Standing, View};
 
 /// Beside wire.md's headers: how the agent stands to the holds. `known`, `absent` (no such topic;
@@ -41,8 +41,7 @@ pub(crate) fn records(
         settings.topics.iter().map(|topic| (topic, Lists::default())).collect();
     for lane in seen {
         let lists = topics.entry(&lane.at.topic).or_default();
-        let running = lane.gate == Gate::Open && !lane.stands;
-        if running { &mut lists.running } else { &mut lists.paused }.push(lane.at.partition);
+        if lane.runs() { &mut lists.running } else { &mut lists.paused }.push(lane.at.partition);
         lists.lag = lists.lag.saturating_add(lane.lag);
     }
     let any = |list: fn(&Lists) -> &Vec<Partition>| topics.values().any(|lists| !list(lists).is_empty());
@@ -74,6 +73,7 @@ pub(crate) fn records(
 mod tests {
     use super::*;
     use crate::config::tests::settings;
+    use crate::lanes::Gate;
     use crate::record::Tp;
     use flowdeck_protocol::kafkaflow::{Decoded, Message, decode};
     use flowdeck_protocol::wire::{Sender, sender};

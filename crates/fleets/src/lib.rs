@@ -1,1 +1,15 @@
-//! stub
+//! The demo's services: NovaTune's consumers on `flowdeck-agent`, and the neighbours that a real
+//! cluster has: a slow one, a failing one, one whose members are gone, one without the agent.
+//!
+//! It creates its own topics and those of KafkaFlow's admin, never Flowdeck's.
+
+pub mod cluster;
+pub mod consume;
+pub mod events;
+pub mod gone;
+pub mod novatune;
+pub mod plain;
+pub mod plan;
+pub mod producers;
+pub mod run;
+pub mod topics;
