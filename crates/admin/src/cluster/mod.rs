@@ -1,0 +1,10 @@
+//! One cluster: what is read from it, and the one task that puts brokers' numbers, telemetry, holds
+//! and commands together and publishes the result.
+
+pub(crate) mod describe;
+pub(crate) mod keeper;
+pub(crate) mod merge;
+pub(crate) mod sample;
+pub(crate) mod sampler;
+pub(crate) mod snapshot;
+pub(crate) mod watched;

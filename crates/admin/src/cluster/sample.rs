@@ -1,0 +1,192 @@
+//! What one refresh read, kept compact: commits per group and topic, log offsets once per cluster.
+//! Unchanged parts are shared between refreshes.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowdeck_kafka::{Member, Metadata, Topic};
+use flowdeck_model::verdict::{LagSum, sum};
+use flowdeck_model::{GroupId, GroupState, GroupType, Partition, PartitionReading, Timestamp, TopicName, Unknown};
+
+/// All that is known of a cluster's groups and topics at one moment.
+#[derive(Default)]
+pub(crate) struct Sample {
+    /// When the last complete refresh began to read commits.
+    pub(crate) as_of: Option<Timestamp>,
+    /// Why there is no newer one.
+    pub(crate) error: Option<String>,
+    /// Sorted by id.
+    pub(crate) groups: Vec<Arc<GroupData>>,
+    pub(crate) metadata: Option<Arc<Metadata>>,
+    pub(crate) ends: Arc<Ends>,
+    /// What is off or unknown for lack of rights.
+    pub(crate) notes: Vec<String>,
+    pub(crate) took: Duration,
+}
+
+impl Sample {
+    pub(crate) fn group(&self, id: &GroupId) -> Option<&Arc<GroupData>> {
+        let at = self.groups.binary_search_by(|group| group.id.cmp(id)).ok()?;
+        self.groups.get(at)
+    }
+}
+
+pub(crate) struct GroupData {
+    pub(crate) id: GroupId,
+    /// The id in lower case, for the search.
+    pub(crate) lower: Box<str>,
+    pub(crate) kind: GroupType,
+    pub(crate) state: GroupState,
+    /// `None`: not described yet, or not permitted.
+    pub(crate) members: Option<Arc<[Member]>>,
+    pub(crate) rows: Arc<[TopicRows]>,
+    /// The log offsets that were read after these commits: a group whose refresh failed keeps the
+    /// pair that belongs together.
+    pub(crate) ends: Arc<Ends>,
+    pub(crate) sum: LagSum,
+    pub(crate) as_of: Option<Timestamp>,
+    pub(crate) error: Option<GroupError>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct GroupError {
+    pub(crate) words: String,
+    pub(crate) not_permitted: bool,
+}
+
+/// One group's commits on one topic, sorted by partition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct TopicRows {
+    pub(crate) topic: Topic,
+    pub(crate) rows: Box<[CommitRow]>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct CommitRow {
+    pub(crate) partition: Partition,
+    pub(crate) mark: Mark,
+    /// Negative: none.
+    pub(crate) offset: i64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Mark {
+    #[default]
+    Fine,
+    NotPermitted,
+    /// The topic's id changed and nothing was committed since.
+    Recreated,
+    /// The broker answered with an error for this partition.
+    Failed,
+}
+
+impl CommitRow {
+    pub(crate) fn committed(self) -> Option<i64> {
+        (self.offset >= 0).then_some(self.offset)
+    }
+
+    fn refused(self) -> Option<Unknown> {
+        match self.mark {
+            Mark::Fine => None,
+            Mark::NotPermitted => Some(Unknown::NotPermitted),
+            Mark::Recreated => Some(Unknown::Recreated),
+            Mark::Failed => Some(Unknown::Stale),
+        }
+    }
+}
+
+impl GroupData {
+    /// Every partition with its reading. `stale`: the readings are too old to speak of now.
+    pub(crate) fn readings(&self, stale: bool) -> impl Iterator<Item = (&Topic, Partition, PartitionReading)> {
+        readings(&self.rows, &self.ends, stale)
+    }
+
+    pub(crate) fn partition_count(&self) -> u32 {
+        let count: usize = self.rows.iter().map(|topic| topic.rows.len()).sum();
+        u32::try_from(count).unwrap_or(u32::MAX)
+    }
+
+    pub(crate) fn reads(&self, topic: &TopicName) -> bool {
+        self.rows.binary_search_by(|rows| rows.topic.as_ref().cmp(topic)).is_ok()
+    }
+
+    pub(crate) fn is_stale(&self, now: Timestamp, after: Duration) -> bool {
+        self.as_of.is_some_and(|as_of| now.since(as_of) > after)
+    }
+}
+
+pub(crate) fn readings<'a>(
+    rows: &'a [TopicRows],
+    ends: &'a Ends,
+    stale: bool,
+) -> impl Iterator<Item = (&'a Topic, Partition, PartitionReading)> {
+    rows.iter().flat_map(move |topic| {
+        let log = ends.topic(&topic.topic);
+        topic.rows.iter().map(move |row| {
+            let end = log.and_then(|log| log.partition(row.partition));
+            let refused = row.refused().or_else(|| end.and_then(|end| end.refused));
+            let reading = PartitionReading {
+                start: end.and_then(|end| end.start),
+                end: end.and_then(|end| end.end),
+                committed: row.committed(),
+                refused: refused.or(stale.then_some(Unknown::Stale)),
+            };
+            (&topic.topic, row.partition, reading)
+        })
+    })
+}
+
+pub(crate) fn sum_of(rows: &[TopicRows], ends: &Ends) -> LagSum {
+    let all: Vec<PartitionReading> = readings(rows, ends, false).map(|(_, _, reading)| reading).collect();
+    sum(&all)
+}
+
+/// Start and end of the logs that groups read.
+#[derive(Default)]
+pub(crate) struct Ends {
+    topics: HashMap<Topic, LogRows>,
+}
+
+#[derive(Default)]
+pub(crate) struct LogRows {
+    /// Sorted by partition.
+    rows: Box<[LogRow]>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LogRow {
+    pub(crate) partition: Partition,
+    pub(crate) refused: Option<Unknown>,
+    pub(crate) start: Option<i64>,
+    pub(crate) end: Option<i64>,
+}
+
+impl LogRows {
+    pub(crate) fn partition(&self, partition: Partition) -> Option<&LogRow> {
+        let at = self.rows.binary_search_by_key(&partition, |row| row.partition).ok()?;
+        self.rows.get(at)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &LogRow> {
+        self.rows.iter()
+    }
+}
+
+impl Ends {
+    pub(crate) fn new(rows: impl IntoIterator<Item = (Topic, LogRow)>) -> Self {
+        let mut topics: HashMap<Topic, Vec<LogRow>> = HashMap::new();
+        for (topic, row) in rows {
+            topics.entry(topic).or_default().push(row);
+        }
+        let sorted = topics.into_iter().map(|(topic, mut rows)| {
+            rows.sort_unstable_by_key(|row| row.partition);
+            (topic, LogRows { rows: rows.into_boxed_slice() })
+        });
+        Self { topics: sorted.collect() }
+    }
+
+    pub(crate) fn topic(&self, topic: &TopicName) -> Option<&LogRows> {
+        self.topics.get(topic)
+    }
+}

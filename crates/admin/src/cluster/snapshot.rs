@@ -1,0 +1,264 @@
+//! Snapshots: one immutable, shared state of all clusters, from which every view is built. Made by
+//! each cluster's keeper, published under one version, read without waiting for anybody.
+
+use std::sync::Arc;
+
+use flowdeck_model::verdict::{Evidence, judge};
+use flowdeck_model::view::{ClusterView, TopicPartitions};
+use flowdeck_model::{GroupId, Hold, Timestamp, TopicName, Verdict, Version};
+use tokio::sync::watch;
+
+use super::sample::{GroupData, Sample};
+use crate::commands::CommandIndex;
+use crate::holds::HoldIndex;
+use crate::settings::ClusterSettings;
+use crate::telemetry::{GroupTelemetry, TelemetryIndex};
+
+/// All clusters at one version.
+pub(crate) struct Snapshot {
+    pub(crate) version: Version,
+    pub(crate) clusters: Vec<Arc<ClusterSnapshot>>,
+}
+
+pub(crate) struct ClusterSnapshot {
+    pub(crate) settings: Arc<ClusterSettings>,
+    pub(crate) view: ClusterView,
+    pub(crate) sample: Arc<Sample>,
+    /// Beside `sample.groups`, in the same order.
+    pub(crate) judged: Vec<Judged>,
+    pub(crate) telemetry: TelemetryIndex,
+    pub(crate) holds: Arc<HoldIndex>,
+    pub(crate) commands: Arc<CommandIndex>,
+    pub(crate) made_at: Timestamp,
+}
+
+/// What the rules say of a group.
+pub(crate) struct Judged {
+    pub(crate) verdict: Verdict,
+    pub(crate) why: Option<String>,
+    pub(crate) severity: u8,
+    pub(crate) stale: bool,
+    /// `None` where nothing is known or it is too old.
+    pub(crate) lag: Option<u64>,
+}
+
+impl ClusterSnapshot {
+    /// Before the first refresh.
+    pub(crate) fn empty(settings: Arc<ClusterSettings>, now: Timestamp, error: Option<String>) -> Self {
+        let sample = Arc::new(Sample { error, ..Sample::default() });
+        Self::compose(settings, sample, Parts::default(), now)
+    }
+
+    pub(crate) fn compose(
+        settings: Arc<ClusterSettings>,
+        sample: Arc<Sample>,
+        parts: Parts,
+        now: Timestamp,
+    ) -> Self {
+        let judged = sample
+            .groups
+            .iter()
+            .map(|group| {
+                let holds = parts.holds.group(&group.id);
+                judge_group(group, holds, parts.telemetry.group(&group.id), &settings, now)
+            })
+            .collect();
+        let mut notes = sample.notes.clone();
+        notes.extend(parts.warnings);
+        notes.extend(parts.telemetry.warning.clone());
+        let view = ClusterView {
+            name: settings.name.clone(),
+            label: settings.label.clone(),
+            colour: settings.colour,
+            mode: settings.mode,
+            as_of: sample.as_of,
+            error: sample.error.clone(),
+            brokers: sample.metadata.as_ref().and_then(|all| u32::try_from(all.brokers.len()).ok()),
+            notes,
+        };
+        let Parts { telemetry, holds, commands, .. } = parts;
+        Self { settings, view, sample, judged, telemetry, holds, commands, made_at: now }
+    }
+
+    pub(crate) fn group(&self, id: &GroupId) -> Option<(&GroupData, &Judged)> {
+        let at = self.sample.groups.binary_search_by(|group| group.id.cmp(id)).ok()?;
+        Some((self.sample.groups.get(at)?, self.judged.get(at)?))
+    }
+
+    pub(crate) fn groups(&self) -> impl Iterator<Item = (&GroupData, &Judged)> {
+        self.sample.groups.iter().map(Arc::as_ref).zip(&self.judged)
+    }
+
+    pub(crate) fn has_topic(&self, topic: &TopicName) -> bool {
+        self.sample.metadata.as_ref().is_some_and(|metadata| metadata.topic(topic).is_some())
+    }
+}
+
+/// What stands beside the brokers' numbers.
+#[derive(Default)]
+pub(crate) struct Parts {
+    pub(crate) telemetry: TelemetryIndex,
+    pub(crate) holds: Arc<HoldIndex>,
+    pub(crate) commands: Arc<CommandIndex>,
+    pub(crate) warnings: Vec<String>,
+}
+
+fn judge_group(
+    group: &GroupData,
+    holds: &[Hold],
+    telemetry: Option<&GroupTelemetry>,
+    settings: &ClusterSettings,
+    now: Timestamp,
+) -> Judged {
+    let stale = group.is_stale(now, settings.stale_after());
+    let evidence = Evidence {
+        kind: group.kind,
+        members: group.members.as_ref().map(|members| u32::try_from(members.len()).unwrap_or(u32::MAX)),
+        sum: group.sum,
+        paused_by: paused_by(holds, telemetry, now, settings),
+        stale: stale_words(group, stale, now),
+    };
+    let (verdict, why) = judge(&evidence, settings.allowed_lag);
+    let lag = if stale { None } else { group.sum.lag };
+    Judged { verdict, why, severity: verdict.severity(lag), stale, lag }
+}
+
+fn stale_words(group: &GroupData, stale: bool, now: Timestamp) -> Option<String> {
+    let error = group.error.as_ref();
+    if let Some(error) = error.filter(|error| error.not_permitted) {
+        return Some(error.words.clone());
+    }
+    match (group.as_of, error) {
+        (Some(as_of), _) if stale => {
+            let because = error.map(|error| format!(": {}", error.words)).unwrap_or_default();
+            Some(format!("the last reading is {} s old{because}", now.since(as_of).as_secs()))
+        }
+        (None, Some(error)) => Some(error.words.clone()),
+        _ => None,
+    }
+}
+
+/// Owners of holds; else the application, where telemetry lists paused partitions.
+fn paused_by(
+    holds: &[Hold],
+    telemetry: Option<&GroupTelemetry>,
+    now: Timestamp,
+    settings: &ClusterSettings,
+) -> Vec<String> {
+    let mut owners: Vec<String> = Vec::new();
+    for hold in holds {
+        if !owners.contains(&hold.owner) {
+            owners.push(hold.owner.clone());
+        }
+    }
+    let application = || {
+        telemetry.is_some_and(|telemetry| {
+            telemetry.instances().any(|(_, instance)| {
+                instance.heard_within(now, settings.timing.heard_within)
+                    && instance.topics.iter().any(|stream| !stream.paused.is_empty())
+            })
+        })
+    };
+    if owners.is_empty() && application() {
+        owners.push("the application".to_owned());
+    }
+    owners
+}
+
+/// Partitions of several topics, grouped and sorted.
+pub(crate) fn by_topic<'a>(
+    partitions: impl Iterator<Item = (&'a TopicName, flowdeck_model::Partition)>,
+) -> Vec<TopicPartitions> {
+    let mut topics: std::collections::BTreeMap<&TopicName, Vec<flowdeck_model::Partition>> = Default::default();
+    for (topic, partition) in partitions {
+        topics.entry(topic).or_default().push(partition);
+    }
+    topics
+        .into_iter()
+        .map(|(topic, mut partitions)| {
+            partitions.sort_unstable();
+            TopicPartitions { topic: topic.clone(), partitions }
+        })
+        .collect()
+}
+
+/// Where snapshots are published. The epoch is random for each process.
+pub(crate) struct Publisher {
+    current: watch::Sender<Arc<Snapshot>>,
+}
+
+impl Publisher {
+    pub(crate) fn new(clusters: Vec<Arc<ClusterSnapshot>>) -> Self {
+        let (epoch, _) = uuid::Uuid::new_v4().as_u64_pair();
+        let version = Version { epoch: (epoch >> 32) as u32, n: 0 };
+        Self { current: watch::Sender::new(Arc::new(Snapshot { version, clusters })) }
+    }
+
+    pub(crate) fn publish(&self, at: usize, cluster: ClusterSnapshot) {
+        let cluster = Arc::new(cluster);
+        self.current.send_modify(|snapshot| {
+            let mut clusters = snapshot.clusters.clone();
+            if let Some(place) = clusters.get_mut(at) {
+                *place = cluster;
+            }
+            let version = Version { epoch: snapshot.version.epoch, n: snapshot.version.n + 1 };
+            *snapshot = Arc::new(Snapshot { version, clusters });
+        });
+    }
+
+    pub(crate) fn current(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.current.borrow())
+    }
+
+    pub(crate) fn subscribe(&self) -> watch::Receiver<Arc<Snapshot>> {
+        self.current.subscribe()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flowdeck_kafka::ClusterConfig;
+    use flowdeck_model::{GroupState, GroupType};
+    use std::time::Duration;
+
+    fn settings() -> Arc<ClusterSettings> {
+        Arc::new(ClusterSettings::new("demo".parse().unwrap(), ClusterConfig::new("localhost:1")))
+    }
+
+    fn group() -> GroupData {
+        GroupData {
+            id: "g".into(),
+            lower: "g".into(),
+            kind: GroupType::Classic,
+            state: GroupState::Stable,
+            members: None,
+            rows: Vec::new().into(),
+            ends: Arc::default(),
+            sum: flowdeck_model::verdict::LagSum { lag: Some(5), unknown: 0, why: None },
+            as_of: Some(Timestamp::from_millis(0)),
+            error: None,
+        }
+    }
+
+    #[test]
+    fn what_is_too_old_is_unknown() {
+        let after = |seconds| Timestamp::from_millis(0).plus(Duration::from_secs(seconds));
+        let fresh = judge_group(&group(), &[], None, &settings(), after(30));
+        assert_eq!((fresh.verdict, fresh.lag), (Verdict::Ok, Some(5)));
+        let old = judge_group(&group(), &[], None, &settings(), after(31));
+        assert_eq!((old.verdict, old.lag), (Verdict::Unknown, None));
+        assert_eq!(old.why.as_deref(), Some("the last reading is 31 s old"));
+    }
+
+    #[test]
+    fn every_publication_is_another_version() {
+        let now = Timestamp::from_millis(0);
+        let empty = || ClusterSnapshot::empty(settings(), now, None);
+        let publisher = Publisher::new(vec![Arc::new(empty())]);
+        let first = publisher.current().version;
+        publisher.publish(0, empty());
+        let second = publisher.current().version;
+        assert_eq!((second.epoch, second.n), (first.epoch, first.n + 1));
+    }
+}

@@ -1,0 +1,120 @@
+//! The commands that are remembered: the last 1,000, and every one whose hold still stands.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use flowdeck_model::{CommandId, CommandState, GroupId};
+
+use super::Command;
+
+/// Commands as views read them, newest last.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct CommandIndex {
+    by_id: HashMap<CommandId, Arc<Command>>,
+    order: Vec<CommandId>,
+}
+
+impl CommandIndex {
+    pub(crate) fn get(&self, id: CommandId) -> Option<&Arc<Command>> {
+        self.by_id.get(&id)
+    }
+
+    /// Newest first.
+    pub(crate) fn of_group(&self, group: &GroupId) -> impl Iterator<Item = &Arc<Command>> {
+        self.order.iter().rev().filter_map(|id| self.by_id.get(id)).filter(move |one| &one.target.group == group)
+    }
+}
+
+pub(crate) struct CommandBook {
+    by_id: HashMap<CommandId, Arc<Command>>,
+    order: VecDeque<CommandId>,
+    most: usize,
+    dirty: bool,
+}
+
+impl CommandBook {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { by_id: HashMap::new(), order: VecDeque::new(), most: most.max(1), dirty: false }
+    }
+
+    pub(crate) fn get(&self, id: CommandId) -> Option<&Command> {
+        self.by_id.get(&id).map(Arc::as_ref)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: CommandId) -> Option<&mut Command> {
+        let command = self.by_id.get_mut(&id)?;
+        self.dirty = true;
+        Some(Arc::make_mut(command))
+    }
+
+    pub(crate) fn ids(&self) -> Vec<CommandId> {
+        self.order.iter().copied().collect()
+    }
+
+    /// Newest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Command> {
+        self.order.iter().rev().filter_map(|id| self.by_id.get(id)).map(Arc::as_ref)
+    }
+
+    /// Adds or replaces; forgets the oldest that `stands` lets go where there are too many.
+    pub(crate) fn put(&mut self, command: Command, stands: impl Fn(&Command) -> bool) {
+        let id = command.id;
+        if self.by_id.insert(id, Arc::new(command)).is_none() {
+            self.order.push_back(id);
+        }
+        self.dirty = true;
+        while self.order.len() > self.most {
+            let free = self.order.iter().position(|id| self.by_id.get(id).is_none_or(|one| !stands(one)));
+            // Where every one stands, the oldest goes: the bound is a bound.
+            let Some(gone) = self.order.remove(free.unwrap_or(0)) else { break };
+            self.by_id.remove(&gone);
+        }
+    }
+
+    pub(crate) fn take_dirty(&mut self) -> bool {
+        std::mem::take(&mut self.dirty)
+    }
+
+    pub(crate) fn index(&self) -> CommandIndex {
+        CommandIndex { by_id: self.by_id.clone(), order: self.order.iter().copied().collect() }
+    }
+
+    pub(crate) fn by_state(&self) -> Vec<(CommandState, usize)> {
+        use CommandState::{Confirmed, Partly, Refused, Requested, Sent, Standing, TimedOut};
+        [Requested, Sent, Confirmed, Partly, TimedOut, Refused, Standing]
+            .map(|state| (state, self.by_id.values().filter(|one| one.state == state).count()))
+            .to_vec()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flowdeck_model::{Action, Actor, Submit, Target, Timestamp, Via};
+
+    fn command(number: u128) -> Command {
+        let submit = Submit {
+            id: CommandId::from_uuid(uuid::Uuid::from_u128(number)),
+            action: Action::Pause,
+            target: Target { group: "g".into(), consumer: None, topics: vec![] },
+            reason: "INC-1".into(),
+            for_seconds: None,
+        };
+        Command::new(submit, Actor::anonymous(Via::Api, None).view, Timestamp::from_millis(0))
+    }
+
+    #[test]
+    fn the_last_ones_and_those_that_stand_are_remembered() {
+        let mut book = CommandBook::new(3);
+        let first = command(0).id;
+        for number in 0..10 {
+            book.put(command(number), |one| one.id == first);
+        }
+        let ids: Vec<u128> = book.ids().iter().map(|id| id.uuid().as_u128()).collect();
+        assert_eq!(ids, [0, 8, 9]);
+        assert!(book.get(first).is_some() && book.get(command(1).id).is_none());
+        let newest: Vec<u128> =
+            book.index().of_group(&"g".into()).map(|one| one.id.uuid().as_u128()).collect();
+        assert_eq!(newest, [9, 8, 0]);
+    }
+}

@@ -1,0 +1,149 @@
+//! One command, and what is known of each instance in its scope.
+
+use std::collections::HashMap;
+
+use flowdeck_model::actor::ActorView;
+use flowdeck_model::view::{ClusterView, CommandView, InstanceKind, InstanceOutcome, SentRecord};
+use flowdeck_model::{
+    Action, CommandId, CommandState, ConsumerName, HoldId, Incarnation, InstanceName, InstanceState, Partition,
+    Scope, Submit, Target, Timestamp, TopicName,
+};
+
+#[derive(Debug, Clone)]
+pub(crate) struct Command {
+    pub(crate) id: CommandId,
+    pub(crate) action: Action,
+    pub(crate) target: Target,
+    pub(crate) reason: String,
+    pub(crate) for_seconds: Option<u32>,
+    pub(crate) actor: ActorView,
+    pub(crate) requested_at: Timestamp,
+    pub(crate) until: Option<Timestamp>,
+    pub(crate) state: CommandState,
+    pub(crate) sent: Vec<SentRecord>,
+    /// When its first record was confirmed.
+    pub(crate) sent_at: Option<Timestamp>,
+    pub(crate) holds: Vec<HoldId>,
+    pub(crate) instances: Vec<Tracked>,
+    pub(crate) notes: Vec<String>,
+    /// Rebuilt from its hold; who it is for is not known.
+    pub(crate) rebuilt: bool,
+    pub(crate) resends: Resends,
+}
+
+/// Sending again is capped: others are not fought.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Resends {
+    pub(crate) count: u32,
+    pub(crate) last: Option<Timestamp>,
+    pub(crate) capped: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct TrackedKey {
+    pub(crate) consumer: Option<ConsumerName>,
+    pub(crate) instance: InstanceName,
+    pub(crate) incarnation: Option<Incarnation>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Tracked {
+    pub(crate) key: TrackedKey,
+    pub(crate) kind: InstanceKind,
+    pub(crate) state: InstanceState,
+    pub(crate) at: Timestamp,
+    pub(crate) detail: Option<String>,
+    /// Evidence counts from here on: the last send.
+    pub(crate) since: Timestamp,
+    /// Silent after this.
+    pub(crate) deadline: Timestamp,
+    /// A KafkaFlow resume is proven by a commit that moves past these.
+    pub(crate) baseline: HashMap<(TopicName, Partition), Option<i64>>,
+}
+
+impl Tracked {
+    pub(crate) fn become_(&mut self, state: InstanceState, detail: Option<String>, now: Timestamp) -> bool {
+        if self.state == state && self.detail == detail {
+            return false;
+        }
+        self.state = state;
+        self.detail = detail;
+        self.at = now;
+        true
+    }
+}
+
+impl Command {
+    pub(crate) fn new(submit: Submit, actor: ActorView, now: Timestamp) -> Self {
+        let until = submit.for_seconds.map(|seconds| now.plus(std::time::Duration::from_secs(seconds.into())));
+        Self {
+            id: submit.id,
+            action: submit.action,
+            target: submit.target,
+            reason: submit.reason,
+            for_seconds: submit.for_seconds,
+            actor,
+            requested_at: now,
+            until,
+            state: CommandState::Requested,
+            sent: vec![],
+            sent_at: None,
+            holds: vec![],
+            instances: vec![],
+            notes: vec![],
+            rebuilt: false,
+            resends: Resends::default(),
+        }
+    }
+
+    /// Whether `submit` is this very command sent again. Of one that was rebuilt from its hold, only
+    /// what the hold tells can be compared.
+    pub(crate) fn is_same_as(&self, submit: &Submit) -> bool {
+        let mut topics = (self.target.topics.clone(), submit.target.topics.clone());
+        topics.0.sort();
+        topics.1.sort();
+        self.action == submit.action
+            && self.target.group == submit.target.group
+            && self.target.consumer == submit.target.consumer
+            && topics.0 == topics.1
+            && self.reason == submit.reason
+            && (self.rebuilt || self.for_seconds == submit.for_seconds)
+    }
+
+    pub(crate) fn scopes(&self) -> Vec<Scope> {
+        self.target.scopes()
+    }
+
+    pub(crate) fn view(&self, cluster: &ClusterView, now: Timestamp) -> CommandView {
+        CommandView {
+            id: self.id,
+            cluster_info: cluster.clone(),
+            action: self.action,
+            target: self.target.clone(),
+            actor: self.actor.clone(),
+            reason: self.reason.clone(),
+            state: self.state,
+            now,
+            requested_at: self.requested_at,
+            until: self.until,
+            sent: self.sent.clone(),
+            holds: self.holds.clone(),
+            instances: self.instances.iter().map(Tracked::view).collect(),
+            notes: self.notes.clone(),
+        }
+    }
+}
+
+impl Tracked {
+    fn view(&self) -> InstanceOutcome {
+        InstanceOutcome {
+            instance: self.key.instance.clone(),
+            consumer: self.key.consumer.clone(),
+            kind: self.kind,
+            incarnation: self.key.incarnation,
+            state: self.state,
+            at: self.at,
+            detail: self.detail.clone(),
+        }
+    }
+}

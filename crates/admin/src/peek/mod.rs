@@ -1,0 +1,3 @@
+//! What was peeked at, made fit to show.
+
+pub(crate) mod payload;

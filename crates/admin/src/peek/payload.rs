@@ -1,0 +1,148 @@
+//! Keys, values and headers as they are shown: JSON, text or hexadecimal, cut where they are long,
+//! always at the edge of a character. Payloads are hostile input: bounded work, no panic.
+
+use flowdeck_kafka::{Record, RecordTime, TimeKind};
+use flowdeck_model::view::{HeaderView, MessageView, Payload, PayloadKind};
+use serde::de::IgnoredAny;
+
+/// Bytes of a value that are read to judge what it is, in lists.
+pub(crate) const JUDGED_BYTES: usize = 64 * 1024;
+const HEADERS_MAX: usize = 100;
+const HEADER_NAME_MAX: usize = 256;
+const HEADER_VALUE_MAX: usize = 512;
+const KEY_MAX: usize = 2_048;
+
+pub(crate) fn message(record: &Record, shown: usize) -> MessageView {
+    let mut headers: Vec<HeaderView> = record
+        .headers
+        .iter()
+        .take(HEADERS_MAX)
+        .map(|(name, value)| HeaderView {
+            name: cut(name, HEADER_NAME_MAX).to_owned(),
+            value: payload(value.as_deref(), value.as_ref().map_or(0, |value| value.len()), HEADER_VALUE_MAX),
+        })
+        .collect();
+    let more = record.headers.len().saturating_sub(HEADERS_MAX);
+    if more > 0 {
+        let value = payload(None, 0, 0);
+        headers.push(HeaderView { name: format!("(and {more} more headers)"), value });
+    }
+    MessageView {
+        partition: record.partition,
+        offset: record.offset,
+        timestamp: record.timestamp.map(|time| time.at),
+        timestamp_type: record.timestamp.map(time_words),
+        key: payload(record.key.as_deref(), record.key_size, KEY_MAX.min(shown)),
+        value: payload(record.value.as_deref(), record.value_size, shown),
+        headers,
+    }
+}
+
+fn time_words(time: RecordTime) -> String {
+    match time.kind {
+        TimeKind::Created => "CreateTime".to_owned(),
+        TimeKind::Appended => "LogAppendTime".to_owned(),
+    }
+}
+
+/// `bytes` may be only the beginning of `size` bytes.
+pub(crate) fn payload(bytes: Option<&[u8]>, size: usize, shown: usize) -> Payload {
+    let size_shown = u32::try_from(size).unwrap_or(u32::MAX);
+    let Some(bytes) = bytes else {
+        return Payload { kind: PayloadKind::Null, text: String::new(), size: 0, cut: false };
+    };
+    let whole = bytes.len() >= size;
+    let Some(text) = readable(bytes, whole) else {
+        let part = &bytes[..bytes.len().min(shown / 2)];
+        let cut = !whole || part.len() < bytes.len();
+        return Payload { kind: PayloadKind::Binary, text: hex(part), size: size_shown, cut };
+    };
+    let kind = if whole && is_json(text) { PayloadKind::Json } else { PayloadKind::Text };
+    let part = cut(text, shown);
+    let cut = !whole || part.len() < text.len();
+    Payload { kind, text: part.to_owned(), size: size_shown, cut }
+}
+
+/// UTF-8 without control characters that no text has. The last character of a beginning may be torn.
+fn readable(bytes: &[u8], whole: bool) -> Option<&str> {
+    let text = match std::str::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(error) if !whole && error.error_len().is_none() => {
+            std::str::from_utf8(&bytes[..error.valid_up_to()]).ok()?
+        }
+        Err(_) => return None,
+    };
+    let strange = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    (!text.contains(strange)).then_some(text)
+}
+
+/// An object or an array: a bare number or word is text to a person. serde_json bounds the depth.
+fn is_json(text: &str) -> bool {
+    text.trim_start().starts_with(['{', '[']) && serde_json::from_str::<IgnoredAny>(text).is_ok()
+}
+
+fn cut(text: &str, most: usize) -> &str {
+    if text.len() <= most {
+        return text;
+    }
+    let end = (0..=most).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    &text[..end]
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_a_payload_is() {
+        use PayloadKind::*;
+        for (bytes, kind, text) in [
+            (&b"{\"a\":1}"[..], Json, "{\"a\":1}"),
+            (b" [1, 2]", Json, " [1, 2]"),
+            (b"{\"a\":", Text, "{\"a\":"),
+            (b"42", Text, "42"),
+            ("gr\u{fc}n".as_bytes(), Text, "gr\u{fc}n"),
+            (b"", Text, ""),
+            (b"\x00\x01", Binary, "0001"),
+            (b"\xff\xfe", Binary, "fffe"),
+        ] {
+            let shown = payload(Some(bytes), bytes.len(), 512);
+            assert_eq!((shown.kind, shown.text.as_str(), shown.cut), (kind, text, false));
+        }
+        assert_eq!(payload(None, 0, 512).kind, Null);
+    }
+
+    #[test]
+    fn long_ones_are_cut_between_characters() {
+        let text = "\u{1f980}".repeat(200);
+        let shown = payload(Some(text.as_bytes()), text.len(), 511);
+        assert_eq!((shown.text.chars().count(), shown.cut, shown.size), (127, true, 800));
+        // Only the beginning was read, and its last character is torn.
+        let begun = payload(Some(&text.as_bytes()[..6]), text.len(), 512);
+        assert_eq!((begun.kind, begun.text.as_str(), begun.cut), (PayloadKind::Text, "\u{1f980}", true));
+    }
+
+    #[test]
+    fn deep_json_is_text_and_no_overflow() {
+        let deep = "[".repeat(100_000);
+        assert_eq!(payload(Some(deep.as_bytes()), deep.len(), 512).kind, PayloadKind::Text);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..600), size in 0usize..1_000, shown in 0usize..600) {
+            let view = payload(Some(&bytes), size.max(bytes.len()), shown);
+            prop_assert!(view.text.len() <= shown);
+        }
+    }
+}

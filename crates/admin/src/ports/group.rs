@@ -1,0 +1,241 @@
+//! One group's view: the brokers' rows with owner and holds, the consumers that telemetry tells of,
+//! the members, and the group's newest commands.
+
+use flowdeck_kafka::Member;
+use flowdeck_model::scope::Place;
+use flowdeck_model::view::{
+    ConsumerView, GroupView, InstanceView, MemberView, PartitionRow, TopicPartitions,
+};
+use flowdeck_model::{HoldId, Lag, Partition, PartitionReading, Timestamp, TopicName, Version};
+
+use super::fleet::group_row;
+use crate::cluster::sample::GroupData;
+use crate::cluster::snapshot::{ClusterSnapshot, Judged, by_topic};
+use crate::commands::Command;
+use crate::telemetry::matching::{instance_of, member_words};
+use crate::telemetry::{ConsumerTelemetry, GroupTelemetry, InstanceTelemetry};
+
+/// Commands shown with a group.
+const COMMANDS_SHOWN: usize = 20;
+
+pub(super) fn view(
+    version: Version,
+    cluster: &ClusterSnapshot,
+    group: &GroupData,
+    judged: &Judged,
+    now: Timestamp,
+) -> GroupView {
+    let owners = Owners::new(cluster, group);
+    let telemetry = cluster.telemetry.group(&group.id);
+    let commands: Vec<_> = cluster.commands.of_group(&group.id).take(COMMANDS_SHOWN).collect();
+    GroupView {
+        version,
+        now,
+        cluster_info: cluster.view.clone(),
+        row: group_row(cluster, group, judged),
+        partitions: group
+            .readings(judged.stale)
+            .map(|(topic, partition, reading)| row(cluster, group, &owners, topic, partition, reading))
+            .collect(),
+        consumers: telemetry.map(|all| consumers(cluster, all, &commands)).unwrap_or_default(),
+        group_members: group.members.iter().flat_map(|all| all.iter()).map(|one| member(one, telemetry)).collect(),
+        commands: commands.iter().map(|command| command.view(&cluster.view, now)).collect(),
+        warnings: warnings(cluster, group, &commands),
+    }
+}
+
+fn row(
+    cluster: &ClusterSnapshot,
+    group: &GroupData,
+    owners: &Owners<'_>,
+    topic: &TopicName,
+    partition: Partition,
+    reading: PartitionReading,
+) -> PartitionRow {
+    let told = owners.telemetry.and_then(|telemetry| telemetry.owner(topic, partition));
+    let (lag, unknown) = match reading.lag() {
+        Lag::Known(lag) => (Some(lag), None),
+        Lag::Unknown(_) if reading.is_empty_and_untouched() => (Some(0), None),
+        Lag::Unknown(why) => (None, Some(why)),
+    };
+    PartitionRow {
+        topic: topic.clone(),
+        partition,
+        start: reading.start,
+        committed: reading.committed,
+        end: reading.end,
+        lag,
+        unknown,
+        owner: owners.words(topic, partition),
+        held: held_by(cluster, group, owners.telemetry, topic, partition),
+        paused: told.is_some_and(|(_, instance)| {
+            instance.stream(topic).is_some_and(|stream| stream.paused.contains(&partition))
+        }),
+    }
+}
+
+/// The holds that cover a partition, as the consumer and instance that own it read it.
+fn held_by(
+    cluster: &ClusterSnapshot,
+    group: &GroupData,
+    telemetry: Option<&GroupTelemetry>,
+    topic: &TopicName,
+    partition: Partition,
+) -> Vec<HoldId> {
+    let holds = cluster.holds.group(&group.id);
+    if holds.is_empty() {
+        return Vec::new();
+    }
+    let owner = telemetry.and_then(|telemetry| telemetry.owner(topic, partition));
+    let place = Place {
+        group: &group.id,
+        consumer: owner.map(|(consumer, _)| consumer),
+        topic,
+        partition,
+        instance: owner.map(|(_, instance)| &instance.instance),
+    };
+    holds.iter().filter(|hold| hold.holds(place)).map(|hold| hold.id).collect()
+}
+
+pub(super) fn held_partitions(cluster: &ClusterSnapshot, group: &GroupData) -> u32 {
+    if cluster.holds.group(&group.id).is_empty() {
+        return 0;
+    }
+    let telemetry = cluster.telemetry.group(&group.id);
+    let held = group
+        .readings(false)
+        .filter(|(topic, partition, _)| !held_by(cluster, group, telemetry, topic, *partition).is_empty())
+        .count();
+    u32::try_from(held).unwrap_or(u32::MAX)
+}
+
+/// Who owns a partition: the group's members say it; telemetry gives the name.
+struct Owners<'a> {
+    telemetry: Option<&'a GroupTelemetry>,
+    by_partition: std::collections::HashMap<(&'a TopicName, Partition), usize>,
+    words: Vec<String>,
+}
+
+impl<'a> Owners<'a> {
+    fn new(cluster: &'a ClusterSnapshot, group: &'a GroupData) -> Self {
+        let telemetry = cluster.telemetry.group(&group.id);
+        let mut by_partition = std::collections::HashMap::new();
+        let mut words = Vec::new();
+        for (at, member) in group.members.iter().flat_map(|all| all.iter()).enumerate() {
+            let matched = telemetry.and_then(|telemetry| instance_of(telemetry, member));
+            words.push(match matched {
+                Some((_, instance)) => instance.instance.to_string(),
+                None => member_words(member),
+            });
+            for (topic, partition) in &member.assignment {
+                by_partition.insert((topic.as_ref(), *partition), at);
+            }
+        }
+        Self { telemetry, by_partition, words }
+    }
+
+    fn words(&self, topic: &TopicName, partition: Partition) -> Option<String> {
+        if let Some(at) = self.by_partition.get(&(topic, partition)) {
+            return self.words.get(*at).cloned();
+        }
+        let (_, instance) = self.telemetry?.owner(topic, partition)?;
+        Some(instance.instance.to_string())
+    }
+}
+
+fn consumers(
+    cluster: &ClusterSnapshot,
+    telemetry: &GroupTelemetry,
+    commands: &[&std::sync::Arc<Command>],
+) -> Vec<ConsumerView> {
+    telemetry
+        .consumers
+        .iter()
+        .map(|consumer| ConsumerView {
+            name: consumer.name.clone(),
+            topics: topics(consumer),
+            instances: consumer
+                .instances
+                .iter()
+                .filter(|instance| !instance.superseded)
+                .map(|instance| instance_view(cluster, consumer, instance, commands))
+                .collect(),
+        })
+        .collect()
+}
+
+fn topics(consumer: &ConsumerTelemetry) -> Vec<TopicName> {
+    let streams = consumer.instances.iter().flat_map(|instance| &instance.topics);
+    let topics: std::collections::BTreeSet<&TopicName> = streams.map(|stream| &stream.topic).collect();
+    topics.into_iter().cloned().collect()
+}
+
+fn instance_view(
+    cluster: &ClusterSnapshot,
+    consumer: &ConsumerTelemetry,
+    instance: &InstanceTelemetry,
+    commands: &[&std::sync::Arc<Command>],
+) -> InstanceView {
+    let list = |pick: fn(&crate::telemetry::TopicStream) -> &Vec<Partition>| -> Vec<TopicPartitions> {
+        by_topic(instance.topics.iter().flat_map(|stream| pick(stream).iter().map(|one| (&stream.topic, *one))))
+    };
+    InstanceView {
+        instance: instance.instance.clone(),
+        kind: instance.kind(),
+        incarnation: instance.incarnation,
+        ambiguous: instance.ambiguous,
+        workers: instance.workers,
+        running: list(|stream| &stream.running),
+        paused: list(|stream| &stream.paused),
+        last_heard: instance.last_heard,
+        lost: cluster.made_at.since(instance.last_heard) > cluster.settings.timing.heard_within,
+        note: note(consumer, instance, commands),
+    }
+}
+
+/// What the newest command that tracks this instance says of it, where it is out of the ordinary.
+fn note(
+    consumer: &ConsumerTelemetry,
+    instance: &InstanceTelemetry,
+    commands: &[&std::sync::Arc<Command>],
+) -> Option<String> {
+    let tracked = commands.iter().find_map(|command| {
+        command.instances.iter().find(|tracked| {
+            tracked.key.instance == instance.instance
+                && tracked.key.incarnation == instance.incarnation
+                && tracked.key.consumer.as_ref() == Some(&consumer.name)
+        })
+    })?;
+    if tracked.state.is_done() { None } else { tracked.detail.clone() }
+}
+
+fn member(member: &Member, telemetry: Option<&GroupTelemetry>) -> MemberView {
+    let matched = telemetry.and_then(|telemetry| instance_of(telemetry, member));
+    MemberView {
+        member_id: member.member_id.clone(),
+        client_id: member.client_id.clone(),
+        host: member.host.trim_start_matches('/').to_owned(),
+        static_id: member.group_instance_id.clone(),
+        partitions: by_topic(member.assignment.iter().map(|(topic, partition)| (topic.as_ref(), *partition))),
+        instance: matched.map(|(_, instance)| instance.instance.clone()),
+    }
+}
+
+fn warnings(cluster: &ClusterSnapshot, group: &GroupData, commands: &[&std::sync::Arc<Command>]) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if let Some(error) = &group.error {
+        warnings.push(format!("the last refresh of this group failed: {}", error.words));
+    }
+    if !cluster.holds.known && cluster.view.as_of.is_some() {
+        warnings.push("the holds are not read yet: what stands paused is not known".to_owned());
+    }
+    for command in commands.iter().filter(|command| command.resends.capped) {
+        warnings.push(format!(
+            "{} of {} was sent again {} times and is not obeyed: it is not sent again",
+            command.action.words(),
+            command.target.words(),
+            command.resends.count
+        ));
+    }
+    warnings
+}

@@ -1,0 +1,45 @@
+//! The ports, bound to an actor. Each call checks his permissions first and fails closed.
+
+mod control;
+mod fleet;
+mod group;
+mod order;
+mod peek;
+mod topic;
+
+use std::sync::Arc;
+
+use flowdeck_model::error::Thing;
+use flowdeck_model::{Actor, ClusterName, GroupId, Permission, PortError};
+
+pub(crate) use control::BoundControl;
+pub(crate) use fleet::BoundFleet;
+pub(crate) use peek::BoundPeek;
+
+use crate::cluster::snapshot::{ClusterSnapshot, Snapshot};
+use crate::service::{ClusterHandle, Core};
+
+/// The cluster's part of the snapshot, and its handle.
+fn cluster_of<'a>(
+    core: &'a Core,
+    snapshot: &Snapshot,
+    name: &ClusterName,
+) -> Result<(Arc<ClusterSnapshot>, &'a ClusterHandle), PortError> {
+    let at = core.clusters.iter().position(|one| &one.settings.name == name);
+    let found = at.and_then(|at| Some((Arc::clone(snapshot.clusters.get(at)?), core.clusters.get(at)?)));
+    found.ok_or_else(|| PortError::not_found(Thing::Cluster, name.as_str()))
+}
+
+fn allowed(actor: &Actor, permission: Permission, cluster: &ClusterName, group: &GroupId) -> Result<(), PortError> {
+    if actor.may(permission, cluster, group) {
+        return Ok(());
+    }
+    Err(PortError::Forbidden { permission, on: format!("group {group} of {cluster}") })
+}
+
+fn allowed_on_cluster(actor: &Actor, permission: Permission, cluster: &ClusterName) -> Result<(), PortError> {
+    if actor.may_on_cluster(permission, cluster) {
+        return Ok(());
+    }
+    Err(PortError::Forbidden { permission, on: format!("cluster {cluster}") })
+}

@@ -1,0 +1,122 @@
+//! The peek port: messages of a topic that is known to be there, within bounds, touching no group.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use flowdeck_kafka::{Deadline, Isolation, ReadEnd, ReadOutcome, ReadRequest, ReadStart};
+use flowdeck_model::error::Thing;
+use flowdeck_model::query::From as Start;
+use flowdeck_model::view::MessagesView;
+use flowdeck_model::view::messages::{PAYLOAD_FULL, PAYLOAD_LIST};
+use flowdeck_model::{Actor, ClusterName, MessagesQuery, Peek, Permission, PortError, TopicName};
+
+use super::{allowed_on_cluster, cluster_of, topic};
+use crate::clock;
+use crate::peek::payload;
+use crate::service::Core;
+
+pub(crate) struct BoundPeek {
+    core: Arc<Core>,
+    actor: Actor,
+}
+
+impl BoundPeek {
+    pub(crate) fn new(core: Arc<Core>, actor: Actor) -> Self {
+        Self { core, actor }
+    }
+}
+
+#[async_trait]
+impl Peek for BoundPeek {
+    async fn messages(
+        &self,
+        cluster: &ClusterName,
+        name: &TopicName,
+        query: &MessagesQuery,
+    ) -> Result<MessagesView, PortError> {
+        let snapshot = self.core.publisher.current();
+        let (one, handle) = cluster_of(&self.core, &snapshot, cluster)?;
+        allowed_on_cluster(&self.actor, Permission::ReadPayloads, cluster)?;
+        let metadata = topic::known(&one, name)?;
+        if let Some(partition) = query.partition
+            && !metadata.partitions.iter().any(|known| known.partition == partition)
+        {
+            let hint = format!("{name} has {} partitions", metadata.partitions.len());
+            return Err(PortError::not_found_because(Thing::Partition, partition.to_string(), hint));
+        }
+        let unavailable = |detail: String| PortError::Unavailable { cluster: cluster.clone(), detail };
+        let Some(kafka) = &handle.cluster else {
+            return Err(unavailable(one.view.error.clone().unwrap_or_default()));
+        };
+        let Ok(_permit) = Arc::clone(&handle.peeks).try_acquire_owned() else {
+            let detail = format!("{} peeks run on {cluster}: try again in a moment", self.core.settings.peek_at_once);
+            return Err(PortError::TooMany { detail });
+        };
+        handle.stats.peeked();
+        let settings = &self.core.settings;
+        let started = tokio::time::Instant::now();
+        let shown = if query.full { PAYLOAD_FULL } else { PAYLOAD_LIST };
+        let request = ReadRequest {
+            topic: name.clone(),
+            partitions: query.partition.map(|partition| vec![partition]),
+            start: match query.from {
+                Start::Newest => ReadStart::Newest,
+                Start::Earliest => ReadStart::Earliest,
+                Start::Offset(offset) => ReadStart::Offset(offset),
+            },
+            limit_records: query.limit as usize,
+            limit_bytes: settings.peek_bytes,
+            // Whether a value is JSON is seen at its whole only.
+            max_value_bytes: if query.full { shown } else { payload::JUDGED_BYTES },
+            isolation: Isolation::ReadUncommitted,
+            deadline: Deadline::after(settings.peek_time),
+        };
+        // Dropping this future drops the guard, which ends the read.
+        let cancel = self.core.shutdown.child_token();
+        let _guard = cancel.clone().drop_guard();
+        let outcome = kafka.read(request, cancel).await.map_err(|error| unavailable(error.sentence()))?;
+        let took_millis = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
+        Ok(MessagesView {
+            now: clock::now(),
+            cluster_info: one.view.clone(),
+            topic: name.clone(),
+            scanned: u32::try_from(outcome.scanned).unwrap_or(u32::MAX),
+            took_millis,
+            complete: matches!(outcome.end, ReadEnd::Complete) || is_enough(&outcome, query),
+            note: note(&outcome, query, settings),
+            next: next(&outcome, query),
+            records: outcome.records.iter().map(|record| payload::message(record, shown)).collect(),
+        })
+    }
+}
+
+/// The asked number of records is an end of its own, not a bound that came too early.
+fn is_enough(outcome: &ReadOutcome, query: &MessagesQuery) -> bool {
+    outcome.end == ReadEnd::LimitHit && outcome.records.len() >= query.limit as usize
+}
+
+fn note(outcome: &ReadOutcome, query: &MessagesQuery, settings: &crate::AdminSettings) -> Option<String> {
+    if let Some(failed) = outcome.partitions.iter().find(|one| one.error.is_some()) {
+        let cause = failed.error.as_ref().map(ToString::to_string).unwrap_or_default();
+        return Some(format!("partition {}: {cause}", failed.partition));
+    }
+    match outcome.end {
+        ReadEnd::Complete => None,
+        ReadEnd::LimitHit if is_enough(outcome, query) => None,
+        ReadEnd::LimitHit => {
+            Some(format!("stopped at {} MB; there is more", settings.peek_bytes / (1024 * 1024)))
+        }
+        ReadEnd::TimedOut => {
+            Some(format!("stopped after {} ms; there may be more", settings.peek_time.as_millis()))
+        }
+        ReadEnd::Cancelled => Some("stopped: the server is shutting down".to_owned()),
+    }
+}
+
+fn next(outcome: &ReadOutcome, query: &MessagesQuery) -> Option<i64> {
+    let one = match (&outcome.partitions[..], query.partition, query.from) {
+        ([one], Some(_), Start::Earliest | Start::Offset(_)) => one,
+        _ => return None,
+    };
+    (one.next < one.end).then_some(one.next)
+}

@@ -1,0 +1,202 @@
+//! What the admin service is told: clusters, and the bounds of its work. Parsing configuration is
+//! the server's job; everything here has a sane default.
+
+use std::time::Duration;
+
+use flowdeck_kafka::ClusterConfig;
+use flowdeck_model::view::Mode;
+use flowdeck_model::view::cluster::Colour;
+use flowdeck_model::{ClusterName, Partition, TopicName};
+
+/// Bounds that hold for every cluster.
+#[derive(Debug, Clone)]
+pub struct AdminSettings {
+    /// The longest that one peek reads.
+    pub peek_time: Duration,
+    /// Bytes of keys, values and headers that one peek keeps.
+    pub peek_bytes: usize,
+    /// Peeks at once on one cluster; more are refused.
+    pub peek_at_once: usize,
+    /// Commands that are remembered on each cluster.
+    pub commands_remembered: usize,
+    /// Commands that wait on each cluster; more are refused.
+    pub submit_queue: usize,
+    pub telemetry: TelemetryLimits,
+}
+
+impl Default for AdminSettings {
+    fn default() -> Self {
+        Self {
+            peek_time: Duration::from_millis(1_500),
+            peek_bytes: 8 * 1024 * 1024,
+            peek_at_once: 8,
+            commands_remembered: 1_000,
+            submit_queue: 64,
+            telemetry: TelemetryLimits::default(),
+        }
+    }
+}
+
+/// What telemetry may take of memory: anybody who may write to the topic could flood it.
+#[derive(Debug, Clone, Copy)]
+pub struct TelemetryLimits {
+    pub instances_per_consumer: usize,
+    pub instances: usize,
+    pub consumers: usize,
+    pub topics_per_instance: usize,
+    /// Partition numbers listed by all instances together.
+    pub partitions: usize,
+    /// Bytes of a group's, consumer's or instance's name.
+    pub name_bytes: usize,
+    /// Not heard for so long: lost.
+    pub lost_after: Duration,
+    /// Not heard for so long: forgotten.
+    pub forgotten_after: Duration,
+}
+
+impl Default for TelemetryLimits {
+    fn default() -> Self {
+        Self {
+            instances_per_consumer: 256,
+            instances: 4_096,
+            consumers: 1_024,
+            topics_per_instance: 256,
+            partitions: 400_000,
+            name_bytes: 512,
+            lost_after: Duration::from_secs(15),
+            forgotten_after: Duration::from_secs(300),
+        }
+    }
+}
+
+/// One pair of KafkaFlow's admin streams. Most installs use one topic and partition for both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminTopics {
+    pub commands: (TopicName, Partition),
+    pub telemetry: (TopicName, Partition),
+}
+
+impl AdminTopics {
+    /// Both streams on partition 0 of one topic.
+    pub fn one(topic: TopicName) -> Self {
+        let zero = Partition::try_from(0).expect("0 is a partition");
+        Self { commands: (topic.clone(), zero), telemetry: (topic, zero) }
+    }
+}
+
+/// How long things take in a command's life (`wire.md`); tests make them short.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// Evidence from an agent is awaited so long.
+    pub agent_deadline: Duration,
+    pub kafkaflow_deadline: Duration,
+    pub kafkaflow_resume_deadline: Duration,
+    /// An instance is expected to answer when it was heard within this time.
+    pub heard_within: Duration,
+    pub resend_every: Duration,
+    pub resend_max: u32,
+    /// A write to the cluster ends by then.
+    pub write_deadline: Duration,
+    /// The tick of deadlines, resends and expiry.
+    pub tick: Duration,
+    /// Hold changes by foreign commands that are taken over in a minute, for each group.
+    pub external_per_minute: u32,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        use flowdeck_model::command as rules;
+        Self {
+            agent_deadline: rules::AGENT_DEADLINE,
+            kafkaflow_deadline: rules::KAFKAFLOW_DEADLINE,
+            kafkaflow_resume_deadline: rules::KAFKAFLOW_RESUME_DEADLINE,
+            heard_within: rules::HEARD_WITHIN,
+            resend_every: rules::RESEND_EVERY,
+            resend_max: rules::RESEND_MAX,
+            write_deadline: Duration::from_secs(5),
+            tick: Duration::from_millis(250),
+            external_per_minute: 10,
+        }
+    }
+}
+
+/// One cluster.
+#[derive(Debug, Clone)]
+pub struct ClusterSettings {
+    pub name: ClusterName,
+    pub label: String,
+    pub colour: Colour,
+    pub mode: Mode,
+    pub kafka: ClusterConfig,
+    pub admin_topics: Vec<AdminTopics>,
+    pub holds_topic: TopicName,
+    pub acks_topic: TopicName,
+    /// The lag up to which a group is ok, in records.
+    pub allowed_lag: u64,
+    /// From the start of one refresh to the start of the next.
+    pub refresh: Duration,
+    /// Requests in flight at a time.
+    pub in_flight: usize,
+    /// Groups described in one refresh; the ones that changed come first, then the longest ago.
+    pub describe_per_cycle: usize,
+    pub metadata_every: Duration,
+    pub others_every: Duration,
+    pub rights_every: Duration,
+    /// A call of the refresh ends by then.
+    pub call_deadline: Duration,
+    pub timing: Timing,
+}
+
+impl ClusterSettings {
+    /// Observe mode, and the defaults of everything else.
+    pub fn new(name: ClusterName, kafka: ClusterConfig) -> Self {
+        Self {
+            label: name.to_string(),
+            name,
+            colour: Colour::default(),
+            mode: Mode::Observe,
+            kafka,
+            admin_topics: vec![AdminTopics::one(topic("kafkaflow.admin"))],
+            holds_topic: topic("flowdeck.holds"),
+            acks_topic: topic("flowdeck.acks"),
+            allowed_lag: 100,
+            refresh: Duration::from_secs(2),
+            in_flight: 64,
+            describe_per_cycle: 500,
+            metadata_every: Duration::from_secs(10),
+            others_every: Duration::from_secs(30),
+            rights_every: Duration::from_secs(60),
+            call_deadline: Duration::from_secs(10),
+            timing: Timing::default(),
+        }
+    }
+
+    /// Readings older than this speak of now no more.
+    pub fn stale_after(&self) -> Duration {
+        (self.refresh * 10).max(Duration::from_secs(30))
+    }
+
+    /// Topics that are Flowdeck's or KafkaFlow's, not an application's.
+    pub fn is_own_topic(&self, topic: &TopicName) -> bool {
+        topic == &self.holds_topic
+            || topic == &self.acks_topic
+            || self.admin_topics.iter().any(|pair| topic == &pair.commands.0 || topic == &pair.telemetry.0)
+    }
+}
+
+fn topic(name: &'static str) -> TopicName {
+    name.parse().expect("a literal that Kafka allows")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_written_unless_told() {
+        let settings = ClusterSettings::new("demo".parse().unwrap(), ClusterConfig::new("localhost:1"));
+        assert_eq!(settings.mode, Mode::Observe);
+        assert_eq!(settings.stale_after(), Duration::from_secs(30));
+        assert!(settings.is_own_topic(&topic("flowdeck.holds")));
+    }
+}

@@ -1,0 +1,28 @@
+//! Which instance a member is: telemetry and the group's members are matched by the partitions that
+//! both say they own. A member without partitions, or whose partitions nobody lists, is unmatched.
+
+use std::collections::HashMap;
+
+use flowdeck_kafka::Member;
+use flowdeck_model::ConsumerName;
+
+use super::{GroupTelemetry, InstanceTelemetry};
+
+pub(crate) fn instance_of<'a>(
+    telemetry: &'a GroupTelemetry,
+    member: &Member,
+) -> Option<(&'a ConsumerName, &'a InstanceTelemetry)> {
+    let mut votes: HashMap<*const InstanceTelemetry, (usize, (&ConsumerName, &InstanceTelemetry))> = HashMap::new();
+    for (topic, partition) in &member.assignment {
+        if let Some(owner) = telemetry.owner(topic, *partition) {
+            votes.entry(std::ptr::from_ref(owner.1)).or_insert((0, owner)).0 += 1;
+        }
+    }
+    votes.into_values().max_by_key(|(count, (_, instance))| (*count, instance.last_heard)).map(|(_, owner)| owner)
+}
+
+/// How a plain member is named: client id and host.
+pub(crate) fn member_words(member: &Member) -> String {
+    let host = member.host.trim_start_matches('/');
+    if host.is_empty() { member.client_id.clone() } else { format!("{} on {host}", member.client_id) }
+}

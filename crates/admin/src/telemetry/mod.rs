@@ -1,0 +1,8 @@
+//! What consumers say of themselves: KafkaFlow's and the agents' telemetry. It never replaces what
+//! the brokers say; it tells instances, workers, and which partitions run or stand.
+
+pub(crate) mod index;
+pub(crate) mod matching;
+pub(crate) mod registry;
+
+pub(crate) use index::{ConsumerTelemetry, GroupTelemetry, InstanceTelemetry, TelemetryIndex, TopicStream};

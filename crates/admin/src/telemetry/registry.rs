@@ -1,0 +1,446 @@
+//! Who is heard: one entry for each (pair, group, consumer, instance, incarnation), bounded in number
+//! and size, since anybody who may write to the admin topic can claim to be thousands. What does not
+//! fit is dropped and counted; a known group's instance takes the place of an unknown group's.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+
+use flowdeck_model::{ConsumerName, GroupId, Incarnation, InstanceName, Partition, Timestamp, TopicName};
+
+use super::{ConsumerTelemetry, GroupTelemetry, InstanceTelemetry, TelemetryIndex, TopicStream};
+use crate::settings::TelemetryLimits;
+
+/// One telemetry record, parsed.
+#[derive(Debug, Clone)]
+pub(crate) struct Heard {
+    pub(crate) pair: usize,
+    pub(crate) group: GroupId,
+    pub(crate) consumer: ConsumerName,
+    pub(crate) instance: InstanceName,
+    pub(crate) incarnation: Option<Incarnation>,
+    /// `None`: a name that is no topic's, such as a pattern `^…`.
+    pub(crate) topic: Option<TopicName>,
+    pub(crate) running: Vec<Partition>,
+    pub(crate) paused: Vec<Partition>,
+    pub(crate) workers: Option<u32>,
+    /// The instance's own clock; only differences of one instance mean anything.
+    pub(crate) sent_at: Option<Timestamp>,
+    pub(crate) offset: i64,
+    /// Our clock.
+    pub(crate) at: Timestamp,
+}
+
+/// Why telemetry was not taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Dropped {
+    NameTooLong,
+    TooManyConsumers,
+    TooManyInstances,
+    TooManyInstancesOfOneConsumer,
+    TooManyTopics,
+    TooManyPartitions,
+}
+
+impl Dropped {
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::NameTooLong => "a name is too long",
+            Self::TooManyConsumers => "too many consumers",
+            Self::TooManyInstances => "too many instances",
+            Self::TooManyInstancesOfOneConsumer => "too many instances of one consumer",
+            Self::TooManyTopics => "too many topics of one instance",
+            Self::TooManyPartitions => "too many partitions",
+        }
+    }
+}
+
+type ConsumerKey = (GroupId, ConsumerName);
+type InstanceKey = (usize, InstanceName, Option<Incarnation>);
+
+pub(crate) struct Registry {
+    limits: TelemetryLimits,
+    consumers: HashMap<ConsumerKey, BTreeMap<InstanceKey, Entry>>,
+    instances: usize,
+    partitions: usize,
+    /// Groups whose index must be made anew.
+    dirty: HashSet<GroupId>,
+    index: HashMap<GroupId, Arc<GroupTelemetry>>,
+    dropped_last: Option<(Timestamp, Dropped)>,
+}
+
+struct Entry {
+    workers: Option<u32>,
+    topics: BTreeMap<TopicName, Stream>,
+    first_heard: Timestamp,
+    last_heard: Timestamp,
+    ambiguous_at: Option<Timestamp>,
+}
+
+struct Stream {
+    running: Vec<Partition>,
+    paused: Vec<Partition>,
+    heard: Timestamp,
+    offset: i64,
+    past: Past,
+}
+
+/// The last two different things that were said of a topic, to tell two voices under one name apart.
+#[derive(Default)]
+struct Past {
+    last: Option<Said>,
+    before: Option<Said>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct Said {
+    running: Vec<Partition>,
+    paused: Vec<Partition>,
+    sent_at: Timestamp,
+}
+
+/// KafkaFlow speaks every 5 s: A, B, A within less than two intervals comes from two processes.
+const ONE_VOICE: std::time::Duration = std::time::Duration::from_secs(8);
+/// An ambiguity that was not seen for so long is over.
+const AMBIGUOUS_FOR: std::time::Duration = std::time::Duration::from_secs(60);
+/// A drop is spoken of for so long.
+const WARN_FOR: std::time::Duration = std::time::Duration::from_secs(120);
+
+impl Registry {
+    pub(crate) fn new(limits: TelemetryLimits) -> Self {
+        Self {
+            limits,
+            consumers: HashMap::new(),
+            instances: 0,
+            partitions: 0,
+            dirty: HashSet::new(),
+            index: HashMap::new(),
+            dropped_last: None,
+        }
+    }
+
+    pub(crate) fn instances(&self) -> usize {
+        self.instances
+    }
+
+    /// Takes a record in. `is_known`: whether the brokers know the group.
+    pub(crate) fn hear(&mut self, heard: Heard, is_known: impl Fn(&GroupId) -> bool) -> Result<(), Dropped> {
+        let at = heard.at;
+        let result = self.take(heard, is_known);
+        if let Err(why) = result {
+            self.dropped_last = Some((at, why));
+        }
+        result
+    }
+
+    fn take(&mut self, heard: Heard, is_known: impl Fn(&GroupId) -> bool) -> Result<(), Dropped> {
+        let names = [heard.group.as_str(), heard.consumer.as_str(), heard.instance.as_str()];
+        if names.iter().any(|name| name.len() > self.limits.name_bytes) {
+            return Err(Dropped::NameTooLong);
+        }
+        let consumer: ConsumerKey = (heard.group.clone(), heard.consumer.clone());
+        let instance: InstanceKey = (heard.pair, heard.instance.clone(), heard.incarnation);
+        if self.consumers.get(&consumer).and_then(|all| all.get(&instance)).is_none() {
+            self.make_room(&consumer, is_known)?;
+        }
+        let listed = heard.running.len() + heard.paused.len();
+        let entry = self.consumers.entry(consumer).or_default().entry(instance).or_insert_with(|| {
+            self.instances += 1;
+            Entry {
+                workers: None,
+                topics: BTreeMap::new(),
+                first_heard: heard.at,
+                last_heard: heard.at,
+                ambiguous_at: None,
+            }
+        });
+        entry.last_heard = heard.at;
+        entry.workers = heard.workers.or(entry.workers);
+        self.dirty.insert(heard.group);
+        let Some(topic) = heard.topic else { return Ok(()) };
+        let before = entry.topics.get(&topic).map_or(0, |stream| stream.running.len() + stream.paused.len());
+        if self.partitions - before + listed > self.limits.partitions {
+            return Err(Dropped::TooManyPartitions);
+        }
+        if !entry.topics.contains_key(&topic) && entry.topics.len() >= self.limits.topics_per_instance {
+            return Err(Dropped::TooManyTopics);
+        }
+        self.partitions = self.partitions - before + listed;
+        let stream = entry.topics.entry(topic).or_insert_with(|| Stream {
+            running: vec![],
+            paused: vec![],
+            heard: heard.at,
+            offset: heard.offset,
+            past: Past::default(),
+        });
+        (stream.running, stream.paused) = (heard.running, heard.paused);
+        (stream.heard, stream.offset) = (heard.at, heard.offset);
+        // An agent's incarnation tells its voices apart already.
+        if heard.incarnation.is_none()
+            && let Some(sent_at) = heard.sent_at
+            && stream.past.contradicts(&stream.running, &stream.paused, sent_at)
+        {
+            entry.ambiguous_at = Some(heard.at);
+        }
+        Ok(())
+    }
+
+    fn make_room(&mut self, consumer: &ConsumerKey, is_known: impl Fn(&GroupId) -> bool) -> Result<(), Dropped> {
+        let of_this = self.consumers.get(consumer).map_or(0, BTreeMap::len);
+        if of_this >= self.limits.instances_per_consumer {
+            return Err(Dropped::TooManyInstancesOfOneConsumer);
+        }
+        let new_consumer = of_this == 0 && self.consumers.len() >= self.limits.consumers;
+        if !new_consumer && self.instances < self.limits.instances {
+            return Ok(());
+        }
+        let why = if new_consumer { Dropped::TooManyConsumers } else { Dropped::TooManyInstances };
+        if !is_known(&consumer.0) {
+            return Err(why);
+        }
+        let Some(stranger) = self.consumers.keys().find(|(group, _)| !is_known(group)).cloned() else {
+            return Err(why);
+        };
+        self.forget_consumer(&stranger);
+        Ok(())
+    }
+
+    fn forget_consumer(&mut self, consumer: &ConsumerKey) {
+        let Some(entries) = self.consumers.remove(consumer) else { return };
+        self.instances -= entries.len();
+        self.partitions -= entries.values().map(Entry::listed).sum::<usize>();
+        self.dirty.insert(consumer.0.clone());
+    }
+
+    /// Forgets who was silent for too long.
+    pub(crate) fn expire(&mut self, now: Timestamp) {
+        let after = self.limits.forgotten_after;
+        let (mut instances, mut partitions) = (0, 0);
+        let dirty = &mut self.dirty;
+        self.consumers.retain(|(group, _), entries| {
+            let before = entries.len();
+            entries.retain(|_, entry| now.since(entry.last_heard) <= after);
+            if entries.len() != before {
+                dirty.insert(group.clone());
+            }
+            instances += entries.len();
+            partitions += entries.values().map(Entry::listed).sum::<usize>();
+            !entries.is_empty()
+        });
+        (self.instances, self.partitions) = (instances, partitions);
+    }
+
+    pub(crate) fn is_dirty(&self) -> bool {
+        !self.dirty.is_empty()
+    }
+
+    /// The index for views; only groups that changed are made anew.
+    pub(crate) fn index(&mut self, now: Timestamp) -> TelemetryIndex {
+        let dirty = std::mem::take(&mut self.dirty);
+        let mut fresh: HashMap<GroupId, GroupTelemetry> = HashMap::new();
+        for ((group, name), entries) in &self.consumers {
+            if dirty.contains(group) {
+                let consumer = ConsumerTelemetry { name: name.clone(), instances: instances(entries, now) };
+                fresh.entry(group.clone()).or_default().consumers.push(consumer);
+            }
+        }
+        for group in dirty {
+            match fresh.remove(&group) {
+                None => drop(self.index.remove(&group)),
+                Some(mut telemetry) => {
+                    telemetry.consumers.sort_by(|a, b| a.name.cmp(&b.name));
+                    self.index.insert(group, Arc::new(telemetry));
+                }
+            }
+        }
+        let warning = self
+            .dropped_last
+            .filter(|(at, _)| now.since(*at) <= WARN_FOR)
+            .map(|(_, why)| format!("telemetry was dropped: {}", why.words()));
+        TelemetryIndex { groups: self.index.clone(), warning }
+    }
+}
+
+impl Entry {
+    fn listed(&self) -> usize {
+        self.topics.values().map(|stream| stream.running.len() + stream.paused.len()).sum()
+    }
+}
+
+impl Past {
+    fn contradicts(&mut self, running: &[Partition], paused: &[Partition], sent_at: Timestamp) -> bool {
+        let said = Said { running: running.to_vec(), paused: paused.to_vec(), sent_at };
+        let same = |past: &Said| past.running == said.running && past.paused == said.paused;
+        if self.last.as_ref().is_some_and(same) {
+            self.last = Some(said);
+            return false;
+        }
+        let two_voices = self.before.as_ref().is_some_and(|before| {
+            same(before) && sent_at.since(before.sent_at).max(before.sent_at.since(sent_at)) < ONE_VOICE
+        });
+        self.before = self.last.take();
+        self.last = Some(said);
+        two_voices
+    }
+}
+
+fn instances(entries: &BTreeMap<InstanceKey, Entry>, now: Timestamp) -> Vec<InstanceTelemetry> {
+    entries
+        .iter()
+        .map(|((pair, name, incarnation), entry)| {
+            let namesakes = || {
+                entries
+                    .iter()
+                    .filter(move |((p, n, i), _)| p == pair && n == name && i != incarnation)
+                    .map(|(_, other)| other)
+            };
+            InstanceTelemetry {
+                pair: *pair,
+                instance: name.clone(),
+                incarnation: *incarnation,
+                // Interleaved: each was heard after the other began.
+                ambiguous: entry.ambiguous_at.is_some_and(|at| now.since(at) <= AMBIGUOUS_FOR)
+                    || namesakes().any(|other| {
+                        other.last_heard > entry.first_heard && entry.last_heard > other.first_heard
+                    }),
+                superseded: namesakes().any(|other| other.first_heard > entry.last_heard),
+                workers: entry.workers,
+                topics: entry
+                    .topics
+                    .iter()
+                    .map(|(topic, stream)| TopicStream {
+                        topic: topic.clone(),
+                        running: stream.running.clone(),
+                        paused: stream.paused.clone(),
+                        heard: stream.heard,
+                        offset: stream.offset,
+                    })
+                    .collect(),
+                first_heard: entry.first_heard,
+                last_heard: entry.last_heard,
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(1_000_000 + seconds * 1_000)
+    }
+
+    fn heard(instance: &str, seconds: i64, running: &[i32]) -> Heard {
+        Heard {
+            pair: 0,
+            group: "g".into(),
+            consumer: "c".into(),
+            instance: instance.into(),
+            incarnation: None,
+            topic: Some("t".parse().unwrap()),
+            running: running.iter().filter_map(|p| Partition::new(*p)).collect(),
+            paused: vec![],
+            workers: Some(3),
+            sent_at: Some(at(seconds)),
+            offset: seconds,
+            at: at(seconds),
+        }
+    }
+
+    fn agent(number: u128, seconds: i64) -> Heard {
+        let incarnation = Incarnation::from_uuid(uuid::Uuid::from_u128(number));
+        Heard { incarnation: Some(incarnation), ..heard("pod-1", seconds, &[0]) }
+    }
+
+    fn registry() -> Registry {
+        let limits = TelemetryLimits {
+            instances_per_consumer: 3,
+            instances: 5,
+            consumers: 3,
+            topics_per_instance: 2,
+            partitions: 20,
+            ..TelemetryLimits::default()
+        };
+        Registry::new(limits)
+    }
+
+    fn flags(registry: &mut Registry, now: i64) -> Vec<(bool, bool)> {
+        let index = registry.index(at(now));
+        index.group(&"g".into()).unwrap().instances().map(|(_, i)| (i.ambiguous, i.superseded)).collect()
+    }
+
+    #[test]
+    fn a_flood_does_not_grow_memory() {
+        let mut registry = registry();
+        let mut dropped = 0;
+        for n in 0..10_000 {
+            let mut record = heard(&format!("i{n}"), n, &[0, 1, 2]);
+            record.group = format!("g{}", n % 100).as_str().into();
+            dropped += usize::from(registry.hear(record, |_| false).is_err());
+        }
+        assert!(registry.instances() <= 5 && dropped > 9_000, "{} {dropped}", registry.instances());
+        // A known group's instance still finds a place.
+        assert_eq!(registry.hear(heard("real", 1, &[0]), |group| group.as_str() == "g"), Ok(()));
+        assert!(registry.index(at(2)).group(&"g".into()).is_some());
+        assert!(registry.index(at(2)).warning.is_some());
+        assert!(registry.index(at(20_000)).warning.is_none());
+    }
+
+    #[test]
+    fn each_bound_says_why() {
+        let mut all = registry();
+        for instance in ["a", "b", "c"] {
+            all.hear(heard(instance, 0, &[0]), |_| true).unwrap();
+        }
+        let fourth = all.hear(heard("d", 0, &[0]), |_| true);
+        assert_eq!(fourth, Err(Dropped::TooManyInstancesOfOneConsumer));
+        let many: Vec<i32> = (0..30).collect();
+        assert_eq!(all.hear(heard("a", 0, &many), |_| true), Err(Dropped::TooManyPartitions));
+        assert_eq!(all.hear(heard(&"x".repeat(600), 0, &[]), |_| true), Err(Dropped::NameTooLong));
+        for (topic, want) in [("t2", Ok(())), ("t3", Err(Dropped::TooManyTopics))] {
+            let record = Heard { topic: topic.parse().ok(), ..heard("a", 0, &[0]) };
+            assert_eq!(all.hear(record, |_| true), want);
+        }
+    }
+
+    #[test]
+    fn the_silent_are_forgotten() {
+        let mut registry = registry();
+        registry.hear(heard("a", 0, &[0, 1]), |_| true).unwrap();
+        registry.hear(heard("b", 200, &[2]), |_| true).unwrap();
+        registry.expire(at(301));
+        assert_eq!((registry.instances(), registry.partitions), (1, 1));
+        registry.expire(at(600));
+        assert_eq!((registry.instances(), registry.partitions), (0, 0));
+        assert!(registry.index(at(600)).groups.is_empty());
+    }
+
+    #[test]
+    fn two_voices_under_one_kafkaflow_name() {
+        let mut registry = registry();
+        for (seconds, running) in [(0, [0]), (1, [1]), (5, [0]), (6, [1])] {
+            registry.hear(heard("m-1", seconds, &running), |_| true).unwrap();
+        }
+        assert_eq!(flags(&mut registry, 6), [(true, false)]);
+        let mut one = super::tests::registry();
+        // A rebalance there and back, by one voice that speaks every five seconds.
+        for (seconds, running) in [(0, [0]), (5, [1]), (10, [0])] {
+            one.hear(heard("m-1", seconds, &running), |_| true).unwrap();
+        }
+        assert_eq!(flags(&mut one, 10), [(false, false)]);
+    }
+
+    #[test]
+    fn a_restart_supersedes_and_two_lives_at_once_are_ambiguous() {
+        let mut restart = registry();
+        for record in [agent(1, 0), agent(1, 5), agent(2, 7), agent(2, 12)] {
+            restart.hear(record, |_| true).unwrap();
+        }
+        assert_eq!(flags(&mut restart, 12), [(false, true), (false, false)]);
+        let mut both = registry();
+        for record in [agent(1, 0), agent(2, 3), agent(1, 5), agent(2, 8)] {
+            both.hear(record, |_| true).unwrap();
+        }
+        assert_eq!(flags(&mut both, 8), [(true, false), (true, false)]);
+    }
+}

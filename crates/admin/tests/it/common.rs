@@ -1,0 +1,67 @@
+//! A running service on the tests' broker, and what tests wait for.
+
+use std::time::Duration;
+
+use flowdeck_admin::{Admin, AdminSettings, AdminTopics, ClusterSettings};
+use flowdeck_kafka::ClusterConfig;
+use flowdeck_model::ports::Bind;
+use flowdeck_model::view::{GroupView, Mode};
+use flowdeck_model::{Actor, ClusterName, Partition, Ports, TopicName, Via};
+use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
+use tokio_util::sync::CancellationToken;
+
+pub(crate) struct Running {
+    pub(crate) admin: Admin,
+    pub(crate) cluster: ClusterName,
+    pub(crate) ports: Ports,
+    pub(crate) settings: ClusterSettings,
+    shutdown: CancellationToken,
+}
+
+pub(crate) fn topic(name: &str) -> TopicName {
+    name.parse().expect("a topic's name")
+}
+
+/// Settings with intervals for tests, and with topics of the test's own.
+pub(crate) fn settings(mode: Mode) -> ClusterSettings {
+    let mut settings = ClusterSettings::new("test".parse().unwrap(), ClusterConfig::new(kafka().bootstrap()));
+    settings.mode = mode;
+    settings.admin_topics = vec![AdminTopics::one(topic(&unique("admin")))];
+    settings.holds_topic = topic(&unique("holds"));
+    settings.acks_topic = topic(&unique("acks"));
+    settings.refresh = Duration::from_millis(200);
+    settings.metadata_every = Duration::from_millis(400);
+    settings.timing.tick = Duration::from_millis(50);
+    settings.timing.agent_deadline = Duration::from_millis(1_500);
+    settings.timing.kafkaflow_deadline = Duration::from_millis(2_500);
+    settings.timing.kafkaflow_resume_deadline = Duration::from_secs(4);
+    settings.timing.resend_every = Duration::from_secs(1);
+    settings
+}
+
+impl Running {
+    pub(crate) fn start(settings: ClusterSettings) -> Self {
+        let shutdown = CancellationToken::new();
+        let admin = Admin::start(AdminSettings::default(), vec![settings.clone()], shutdown.clone());
+        let ports = admin.bind(Actor::anonymous(Via::Api, None));
+        Self { admin, cluster: settings.name.clone(), ports, settings, shutdown }
+    }
+
+    pub(crate) async fn stop(self) {
+        self.shutdown.cancel();
+        assert!(self.admin.join(Duration::from_secs(10)).await, "a task did not end");
+    }
+
+    /// The group's view, once it is as wanted.
+    pub(crate) async fn group(&self, group: &str, what: &str, is: impl Fn(&GroupView) -> bool) -> GroupView {
+        let group = group.into();
+        wait_for(what, DEADLINE, async || {
+            self.ports.fleet.group(&self.cluster, &group).ok().filter(|view| is(view))
+        })
+        .await
+    }
+}
+
+pub(crate) fn partition(number: i32) -> Partition {
+    Partition::new(number).expect("0 or more")
+}

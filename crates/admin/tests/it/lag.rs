@@ -1,0 +1,63 @@
+//! Lag of every group: the same numbers as Kafka's own tool, and the unknown is said.
+
+use flowdeck_model::view::Mode;
+use flowdeck_model::{FleetQuery, Unknown, Verdict};
+use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
+
+use crate::common::{Running, settings};
+
+#[tokio::test]
+async fn the_same_numbers_as_kafkas_own_tool() {
+    let kafka = kafka();
+    let (topic, group, empty) = (unique("orders"), unique("pay ments/ü"), unique("idle"));
+    kafka.create_topic(&topic, 3).await;
+    for n in 0..30 {
+        kafka.send(&topic, format!("k{n}").as_bytes(), b"{}", &[]).await;
+    }
+    kafka.commit(&group, &[(&topic, 0, 2), (&topic, 1, 0)]);
+    kafka.commit(&empty, &[(&topic, 2, 1)]);
+    let running = Running::start(settings(Mode::Observe));
+    for group in [&group, &empty] {
+        let judge = kafka.judge(group);
+        assert!(!judge.is_empty(), "the tool knows {group}");
+        let view = running.group(group, "the group", |view| !view.partitions.is_empty()).await;
+        let committed: Vec<_> = view.partitions.iter().filter(|row| row.committed.is_some()).collect();
+        assert_eq!(committed.len(), judge.len());
+        for (ours, theirs) in committed.iter().zip(&judge) {
+            assert_eq!((ours.topic.as_str(), ours.partition.get()), (theirs.topic.as_str(), theirs.partition));
+            assert_eq!((ours.committed, ours.end), (theirs.committed, theirs.end));
+            assert_eq!(ours.lag.map(|lag| lag as i64), theirs.lag);
+        }
+        assert_eq!(view.row.verdict, Verdict::NoMembers);
+        assert_eq!(view.row.members, Some(0));
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn the_unknown_is_said_and_the_search_finds() {
+    let kafka = kafka();
+    let (topic, group) = (unique("logs"), unique("reader"));
+    kafka.create_topic(&topic, 2).await;
+    for n in 0..20 {
+        kafka.send(&topic, format!("k{n}").as_bytes(), b"x", &[]).await;
+    }
+    kafka.commit(&group, &[(&topic, 0, 1), (&topic, 1, 1)]);
+    kafka.delete_records(&topic, 0, 3).await;
+    let running = Running::start(settings(Mode::Observe));
+    let view = running.group(&group, "out of range", |view| {
+        view.partitions.first().is_some_and(|row| row.unknown == Some(Unknown::OutOfRange))
+    });
+    assert_eq!(view.await.partitions[0].lag, None);
+    let query = FleetQuery { search: topic.to_uppercase(), ..FleetQuery::default() };
+    let fleet = running.ports.fleet.fleet(&query).unwrap();
+    assert_eq!((fleet.total, fleet.groups[0].group.as_str()), (1, group.as_str()));
+    let mut rows = 0;
+    running.admin.lag_rows(|_, of, _, _, _| rows += usize::from(of.as_str() == group));
+    assert_eq!(rows, 2);
+    let seen = running.ports.fleet.version();
+    let next = tokio::time::timeout(DEADLINE, running.ports.fleet.changed(seen)).await.unwrap();
+    assert!(next.n > seen.n && next.epoch == seen.epoch);
+    wait_for("ready", DEADLINE, async || running.admin.ready().first_snapshot.then_some(())).await;
+    running.stop().await;
+}

@@ -1,0 +1,4 @@
+//! The admin service against a real broker.
+
+mod common;
+mod lag;
