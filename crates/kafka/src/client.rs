@@ -1,42 +1,24 @@
-//! The connection behind a [`Cluster`](crate::Cluster): one librdkafka client and one thread that
-//! takes answers from its queue, reads them there and wakes whoever asked.
-//!
-//! Bounded by its callers: a request that nobody waits for any more is forgotten at once, and its
-//! answer dropped unread.
+//! What a [`Cluster`](crate::Cluster) asks through: the present connection, made anew where it had to be
+//! given up, and the deadline of each call.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
 use std::time::Duration;
 
 use flowdeck_model::TopicName;
 use tokio::sync::oneshot;
 
 use crate::config::{ClusterConfig, ConfigError};
+use crate::connection::{Connection, CoordinatorKey, Health, Reader};
 use crate::error::{Acl, Cause};
 use crate::ffi::ask::Ask;
-use crate::ffi::codes;
 use crate::ffi::handle::Native;
-use crate::ffi::queue::{Event, Queue};
+use crate::ffi::queue::Event;
 use crate::{Deadline, Topic};
-
-/// How long the thread sleeps where there is nothing to take; it is woken to stop.
-const IDLE: Duration = Duration::from_secs(1);
-
-type Reader = Box<dyn FnOnce(&Event) + Send>;
 
 /// A lock whose data is valid after a panic in between, too.
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
-}
-
-#[derive(Default)]
-struct Shared {
-    stop: AtomicBool,
-    waiting: Mutex<HashMap<u64, Reader>>,
-    /// The client's own last trouble since the last good answer: why nothing is answered.
-    trouble: Mutex<Option<Cause>>,
-    names: Names,
 }
 
 /// Topic names that were seen, each kept once. Rows of many groups name the same few topics.
@@ -63,41 +45,56 @@ impl Names {
 }
 
 pub(crate) struct Client {
-    native: Arc<Native>,
-    queue: Arc<Queue>,
-    shared: Arc<Shared>,
-    next: AtomicU64,
+    config: ClusterConfig,
+    /// Empty where the last had to be given up and nobody has asked since.
+    connection: Arc<Mutex<Option<Arc<Connection>>>>,
+    health: Arc<Health>,
+    names: Arc<Names>,
+    /// One at a time finds out whether the brokers answer again.
+    knock: tokio::sync::Mutex<()>,
 }
 
 impl Client {
-    pub(crate) fn new(config: &ClusterConfig) -> Result<Self, ConfigError> {
-        let native = Arc::new(Native::new(&config.properties_for(&[])?, true)?);
-        let queue = Arc::new(Queue::main(native.clone()));
-        let shared = Arc::new(Shared::default());
-        let (thread_queue, thread_shared) = (queue.clone(), shared.clone());
-        std::thread::Builder::new()
-            .name("kafka-answers".to_owned())
-            .spawn(move || take_answers(&thread_queue, &thread_shared))
-            .map_err(|error| ConfigError::Client { words: format!("no thread could be started: {error}") })?;
-        Ok(Self { native, queue, shared, next: AtomicU64::new(1) })
+    pub(crate) fn new(config: ClusterConfig) -> Result<Self, ConfigError> {
+        let client = Self {
+            config,
+            connection: Arc::default(),
+            health: Arc::default(),
+            names: Arc::default(),
+            knock: tokio::sync::Mutex::new(()),
+        };
+        client.connection()?;
+        Ok(client)
     }
 
-    pub(crate) fn native(&self) -> &Arc<Native> {
-        &self.native
+    pub(crate) fn config(&self) -> &ClusterConfig {
+        &self.config
+    }
+
+    fn connection(&self) -> Result<Arc<Connection>, ConfigError> {
+        let mut place = lock(&self.connection);
+        if let Some(connection) = &*place {
+            return Ok(connection.clone());
+        }
+        let slot = Arc::downgrade(&self.connection);
+        let opened = Connection::open(&self.config, self.health.clone(), move || give_up(&slot))?;
+        let opened = Arc::new(opened);
+        *place = Some(opened.clone());
+        Ok(opened)
     }
 
     pub(crate) fn topic(&self, name: &str) -> Option<Topic> {
-        self.shared.names.topic(name)
+        self.names.topic(name)
     }
 
     /// The table of topic names, for readers of answers.
     pub(crate) fn names(&self) -> impl Fn(&str) -> Option<Topic> + Send + 'static {
-        let shared = self.shared.clone();
-        move |name| shared.names.topic(name)
+        let names = self.names.clone();
+        move |name| names.topic(name)
     }
 
     /// Makes a request and waits for its answer, at most until the deadline. `read` runs on the
-    /// client's thread, and only where the request as a whole did not fail.
+    /// connection's thread, and only where the request as a whole did not fail.
     pub(crate) async fn call<T: Send + 'static>(
         &self,
         deadline: Deadline,
@@ -105,32 +102,58 @@ impl Client {
         ask: impl FnOnce(Ask<'_>) -> Result<(), Cause>,
         read: impl FnOnce(&Event) -> Result<T, i32> + Send + 'static,
     ) -> Result<T, Cause> {
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        self.request(deadline, None, acl, ask, read).await
+    }
+
+    /// As `call`, for a request that goes to a group's coordinator. `key` names the request.
+    pub(crate) async fn call_coordinator<T: Send + 'static>(
+        &self,
+        deadline: Deadline,
+        key: CoordinatorKey,
+        acl: impl FnOnce() -> Acl,
+        ask: impl FnOnce(Ask<'_>) -> Result<(), Cause>,
+        read: impl FnOnce(&Event) -> Result<T, i32> + Send + 'static,
+    ) -> Result<T, Cause> {
+        // None is made while brokers are away: it would stay on the books (see `connection`).
+        self.see_answers(deadline).await?;
+        self.request(deadline, Some(key), acl, ask, read).await
+    }
+
+    async fn request<T: Send + 'static>(
+        &self,
+        deadline: Deadline,
+        coordinator: Option<CoordinatorKey>,
+        acl: impl FnOnce() -> Acl,
+        ask: impl FnOnce(Ask<'_>) -> Result<(), Cause>,
+        read: impl FnOnce(&Event) -> Result<T, i32> + Send + 'static,
+    ) -> Result<T, Cause> {
         let (answer, answered) = oneshot::channel();
         let reader: Reader = Box::new(move |event| {
             // The receiver may be gone: then nobody wants the answer.
             let _ = answer.send(event.check().and_then(|()| read(event)));
         });
-        lock(&self.shared.waiting).insert(id, reader);
-        let _forget = Forget { shared: &self.shared, id };
-        ask(Ask { queue: &self.queue, id, timeout_ms: deadline.millis() })?;
-        match tokio::time::timeout_at(deadline.instant(), answered).await {
-            Ok(Ok(Ok(value))) => {
-                lock(&self.shared.trouble).take();
-                Ok(value)
-            }
-            Ok(Ok(Err(code))) => Err(self.with_trouble(Cause::from_code(code, acl()))),
-            Ok(Err(_)) => Err(Cause::Closing),
-            Err(_) => Err(self.with_trouble(Cause::Timeout)),
-        }
+        let connection = self.connection().map_err(|_| Cause::Closing)?;
+        let _ticket = connection.ask(deadline.millis(), coordinator, reader, ask)?;
+        let answer = tokio::time::timeout_at(deadline.instant(), answered).await;
+        self.outcome(answer.map(|answer| answer.ok()).ok(), acl)
     }
 
-    /// Says what is known of why there was no answer.
-    pub(crate) fn with_trouble(&self, cause: Cause) -> Cause {
-        if !matches!(cause, Cause::Timeout | Cause::Unreachable) {
-            return cause;
+    /// Returns once brokers answer: at once where they did last time.
+    async fn see_answers(&self, deadline: Deadline) -> Result<(), Cause> {
+        use std::sync::atomic::Ordering::Acquire;
+        if self.health.answers.load(Acquire) {
+            return Ok(());
         }
-        lock(&self.shared.trouble).clone().unwrap_or(cause)
+        let knock = tokio::time::timeout_at(deadline.instant(), self.knock.lock()).await;
+        let Ok(_knock) = knock else { return Err(self.explain(Cause::Timeout)) };
+        if self.health.answers.load(Acquire) {
+            return Ok(());
+        }
+        let any = |ask: Ask<'_>| {
+            ask.describe_cluster();
+            Ok(())
+        };
+        self.call(deadline, || Acl::cluster("Describe"), any, |_| Ok(())).await
     }
 
     /// Runs a call of librdkafka that blocks its thread, on a thread for that, until the deadline.
@@ -140,67 +163,46 @@ impl Client {
         acl: impl FnOnce() -> Acl,
         call: impl FnOnce(&Native, Duration) -> Result<T, i32> + Send + 'static,
     ) -> Result<T, Cause> {
-        let native = self.native.clone();
+        let native = self.connection().map_err(|_| Cause::Closing)?.native().clone();
         // 0 would mean "do not wait at all" and -1 for ever.
         let left = deadline.left().clamp(Duration::from_millis(1), Duration::from_secs(600));
         let task = tokio::task::spawn_blocking(move || call(&native, left));
-        match tokio::time::timeout_at(deadline.instant(), task).await {
-            Ok(Ok(Ok(value))) => {
-                lock(&self.shared.trouble).take();
-                Ok(value)
+        let answer = tokio::time::timeout_at(deadline.instant(), task).await;
+        self.outcome(answer.map(|answer| answer.ok()).ok(), acl)
+    }
+
+    /// `None`: not in time; inside it, no answer will come.
+    fn outcome<T>(&self, answer: Option<Option<Result<T, i32>>>, acl: impl FnOnce() -> Acl) -> Result<T, Cause> {
+        let cause = match answer {
+            Some(Some(Ok(value))) => {
+                self.health.good();
+                return Ok(value);
             }
-            Ok(Ok(Err(code))) => Err(self.with_trouble(Cause::from_code(code, acl()))),
-            Ok(Err(_)) => Err(Cause::Closing),
-            Err(_) => Err(self.with_trouble(Cause::Timeout)),
+            Some(Some(Err(code))) => Cause::from_code(code, acl()),
+            Some(None) => Cause::Closing,
+            None => Cause::Timeout,
+        };
+        match cause {
+            Cause::Timeout | Cause::Unreachable => self.health.bad(),
+            Cause::Closing => {}
+            // A refusal is an answer.
+            _ => self.health.good(),
         }
+        Err(self.explain(cause))
     }
-}
 
-impl Drop for Client {
-    fn drop(&mut self) {
-        self.shared.stop.store(true, Ordering::Release);
-        self.queue.wake();
-    }
-}
-
-/// Forgets a request once nobody waits for it.
-struct Forget<'a> {
-    shared: &'a Shared,
-    id: u64,
-}
-
-impl Drop for Forget<'_> {
-    fn drop(&mut self) {
-        lock(&self.shared.waiting).remove(&self.id);
-    }
-}
-
-fn take_answers(queue: &Queue, shared: &Shared) {
-    while !shared.stop.load(Ordering::Acquire) {
-        let Some(event) = queue.poll(IDLE) else { continue };
-        if event.is_client_error() {
-            note_trouble(&event, shared);
-            continue;
+    /// Says what is known of why there was no answer.
+    fn explain(&self, cause: Cause) -> Cause {
+        if !matches!(cause, Cause::Timeout | Cause::Unreachable) {
+            return cause;
         }
-        let reader = event.id().and_then(|id| lock(&shared.waiting).remove(&id));
-        if let Some(read) = reader {
-            read(&event);
-        }
+        lock(&self.health.trouble).clone().unwrap_or(cause)
     }
 }
 
-/// Of the client's errors those matter that explain why nothing is answered. The most telling stays:
-/// after refused credentials comes "all brokers are down".
-fn note_trouble(event: &Event, shared: &Shared) {
-    let cause = match event.code() {
-        codes::AUTHENTICATION | codes::SSL => Cause::Authentication,
-        codes::ALL_BROKERS_DOWN | codes::RESOLVE => Cause::Unreachable,
-        _ => return,
-    };
-    let mut trouble = lock(&shared.trouble);
-    if trouble.as_ref() == Some(&cause) || *trouble == Some(Cause::Authentication) {
-        return;
+fn give_up(place: &Weak<Mutex<Option<Arc<Connection>>>>) {
+    if let Some(place) = place.upgrade() {
+        let connection = lock(&place).take();
+        drop(connection);
     }
-    tracing::warn!(target: "librdkafka", "{}", event.words());
-    *trouble = Some(cause);
 }

@@ -18,7 +18,6 @@ pub struct Cluster {
 }
 
 struct Inner {
-    config: ClusterConfig,
     client: Client,
     pool: Arc<Pool>,
     /// The last full metadata, for checks that may be a little old.
@@ -32,13 +31,13 @@ impl Cluster {
     /// Connects in the background: neither blocks nor needs a broker to be there. A wrong property is
     /// named in the error.
     pub fn new(config: ClusterConfig) -> Result<Self, ConfigError> {
-        let client = Client::new(&config)?;
+        let client = Client::new(config)?;
         let pool = Arc::new(Pool::default());
-        Ok(Self { inner: Arc::new(Inner { config, client, pool, seen: Mutex::new(None) }) })
+        Ok(Self { inner: Arc::new(Inner { client, pool, seen: Mutex::new(None) }) })
     }
 
     pub fn config(&self) -> &ClusterConfig {
-        &self.inner.config
+        self.inner.client.config()
     }
 
     pub(crate) fn client(&self) -> &Client {

@@ -58,8 +58,9 @@ impl Cluster {
 
     async fn committed_of(&self, group: &GroupId, deadline: Deadline) -> Result<Vec<Committed>, Cause> {
         let topic = self.client().names();
-        let call = self.client().call(
+        let call = self.client().call_coordinator(
             deadline,
+            ("committed", group.as_str().to_owned()),
             || Acl::group("Describe", group.as_str()),
             |ask| ask.committed(group.as_str()).map_err(nul_byte),
             move |event| rows(event, topic),

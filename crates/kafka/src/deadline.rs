@@ -31,11 +31,6 @@ impl Deadline {
     pub(crate) fn millis(self) -> i32 {
         i32::try_from(self.left().as_millis()).unwrap_or(i32::MAX).max(1)
     }
-
-    /// The earlier of this and `span` from now.
-    pub(crate) fn at_most(self, span: Duration) -> Self {
-        self.min(Self::after(span))
-    }
 }
 
 impl From<Duration> for Deadline {

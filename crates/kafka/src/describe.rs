@@ -56,8 +56,9 @@ impl Cluster {
 
     async fn describe(&self, group: &GroupId, deadline: Deadline) -> Result<GroupDescription, Cause> {
         let acl = || Acl::group("Describe", group.as_str());
-        let call = self.client().call(
+        let call = self.client().call_coordinator(
             deadline,
+            ("describe", group.as_str().to_owned()),
             acl,
             |ask| ask.describe_group(group.as_str()).map_err(nul_byte),
             |event| match event.described_group() {

@@ -16,6 +16,7 @@ mod client;
 mod cluster;
 mod committed;
 mod config;
+mod connection;
 mod deadline;
 mod describe;
 mod error;
