@@ -54,7 +54,10 @@ pub(crate) fn run(choice: &RustTests, machine: &Machine) -> Result<Tally> {
 fn select(choice: &RustTests) -> Vec<String> {
     let words: Vec<&str> = match choice {
         RustTests::All => vec!["--workspace", "--exclude", "frontend"],
-        RustTests::Some { packages, .. } => packages.iter().flat_map(|name| ["--package", name]).collect(),
+        // No doc tests: a name is asked for, and building them takes longer than the rest.
+        RustTests::Some { packages, .. } => {
+            ["--tests"].into_iter().chain(packages.iter().flat_map(|name| ["--package", name])).collect()
+        }
     };
     words.into_iter().map(str::to_owned).collect()
 }
