@@ -47,7 +47,15 @@ pub(super) async fn ask<T>(
     operation: &'static str,
     work: impl Future<Output = StoreResult<T>>,
 ) -> Result<T, StoreError> {
-    let error = match tokio::time::timeout(PATIENCE, work).await {
+    ask_within(PATIENCE, operation, work).await
+}
+
+async fn ask_within<T>(
+    patience: Duration,
+    operation: &'static str,
+    work: impl Future<Output = StoreResult<T>>,
+) -> Result<T, StoreError> {
+    let error = match tokio::time::timeout(patience, work).await {
         Ok(Ok(answer)) => return Ok(answer),
         Ok(Err(source)) => StoreError::Asked { operation, source },
         Err(_) => StoreError::Deadline { operation },
@@ -223,9 +231,9 @@ mod tests {
         assert_eq!(store.with(|records| records.len()), 1);
     }
 
-    #[tokio::test(start_paused = true)]
+    #[tokio::test]
     async fn a_store_that_never_answers_is_given_up() {
-        let error = ask("look", std::future::pending::<StoreResult<()>>()).await.unwrap_err();
+        let error = ask_within(Duration::from_millis(1), "look", std::future::pending::<StoreResult<()>>()).await.unwrap_err();
         assert!(matches!(error, StoreError::Deadline { operation: "look" }));
     }
 }
