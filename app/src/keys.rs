@@ -110,4 +110,5 @@ pub(crate) fn Keys() -> impl IntoView {
             <form method="dialog"><button class="btn">"Close"</button></form>
         </dialog>
     }
+    .into_any()
 }

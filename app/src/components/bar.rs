@@ -61,11 +61,12 @@ pub(crate) fn Bar() -> impl IntoView {
             </div>
         </header>
     }
+    .into_any()
 }
 
 /// Says nothing that is not so: without scripts, that the page stands still.
 #[component]
-fn LiveState() -> impl IntoView {
+fn LiveState() -> AnyView {
     let status = expect_context::<Status>();
     let scripts = use_frame().site.pkg.is_some();
     let class = move || match status.contact.get() {
@@ -86,11 +87,12 @@ fn LiveState() -> impl IntoView {
         <span class=class role="status">{words}</span>
         <noscript class="muted">"not live without JavaScript: reload for newer data"</noscript>
     }
+    .into_any()
 }
 
 /// Above the page: what the server warns of, a lost stream, a newer build.
 #[component]
-pub(crate) fn Banners() -> impl IntoView {
+pub(crate) fn Banners() -> AnyView {
     let status = expect_context::<Status>();
     let warnings = use_frame().site.warnings;
     let lost = move || match status.contact.get() {
@@ -117,6 +119,7 @@ pub(crate) fn Banners() -> impl IntoView {
             })}
         </div>
     }
+    .into_any()
 }
 
 /// For pages that tell when their data was read.

@@ -5,14 +5,14 @@ use leptos::prelude::*;
 use super::icons::{Icon, icon};
 
 /// Nothing to show, and why; `more` says what to do.
-pub(crate) fn empty(title: &'static str, more: impl IntoView) -> impl IntoView {
-    view! { <div class="empty"><p><b>{title}</b></p><p class="muted">{more}</p></div> }
+pub(crate) fn empty(title: &'static str, more: impl IntoView) -> AnyView {
+    view! { <div class="empty"><p><b>{title}</b></p><p class="muted">{more}</p></div> }.into_any()
 }
 
 pub(crate) fn loading() -> AnyView {
     view! { <div class="panel empty" role="status"><p class="muted">"Reading…"</p></div> }.into_any()
 }
 
-pub(crate) fn warning(text: String) -> impl IntoView {
-    view! { <div class="note" role="status">{icon(Icon::Warn)} <span>{text}</span></div> }
+pub(crate) fn warning(text: String) -> AnyView {
+    view! { <div class="note" role="status">{icon(Icon::Warn)} <span>{text}</span></div> }.into_any()
 }

@@ -53,4 +53,5 @@ pub(crate) fn ThemeSwitch() -> impl IntoView {
             {Theme::ALL.map(button)}
         </form>
     }
+    .into_any()
 }

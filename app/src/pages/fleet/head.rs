@@ -56,7 +56,7 @@ fn bars(counts: &[u32]) -> Vec<(u32, u32)> {
     out
 }
 
-pub(super) fn figures(view: &FleetView) -> impl IntoView + use<> {
+pub(super) fn figures(view: &FleetView) -> AnyView {
     let counts = Verdict::WORST_FIRST.map(|verdict| count(view, verdict));
     let rects = Verdict::WORST_FIRST
         .into_iter()
@@ -85,9 +85,10 @@ pub(super) fn figures(view: &FleetView) -> impl IntoView + use<> {
             {clusters}
         </section>
     }
+    .into_any()
 }
 
-fn cluster_figure(cluster: &ClusterView) -> impl IntoView + use<> {
+fn cluster_figure(cluster: &ClusterView) -> AnyView {
     let brokers = cluster.brokers.map(|n| number::count(n.into(), "broker", "brokers"));
     let class = if cluster.error.is_some() { "cluster-figure troubled" } else { "cluster-figure" };
     view! {
@@ -97,6 +98,7 @@ fn cluster_figure(cluster: &ClusterView) -> impl IntoView + use<> {
             <p>{bar::read_at(cluster.as_of)}</p>
         </div>
     }
+    .into_any()
 }
 
 #[cfg(test)]

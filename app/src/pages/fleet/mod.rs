@@ -32,6 +32,7 @@ pub(crate) fn Fleet() -> impl IntoView {
             })}
         </Suspense>
     }
+    .into_any()
 }
 
 /// What the page shows: the view without rows, and the rows.
@@ -89,7 +90,7 @@ impl State {
     }
 }
 
-fn page(view: FleetView, search: Memo<String>) -> impl IntoView {
+fn page(view: FleetView, search: Memo<String>) -> AnyView {
     let clock = Clock::provide(view.now);
     let query = Memo::new(move |_| FleetQuery::parse(&search.get(), false).unwrap_or_default());
     let state = State::new(view);
@@ -105,6 +106,7 @@ fn page(view: FleetView, search: Memo<String>) -> impl IntoView {
             {table::table(state, query)}
         </section>
     }
+    .into_any()
 }
 
 /// One stream for the query of the moment. When the reader changes it, the new view is read first,

@@ -20,7 +20,7 @@ const OLD: Duration = Duration::from_secs(30);
 /// A finger has left so long before the order follows again.
 const FINGER: Duration = Duration::from_secs(4);
 
-pub(super) fn table(state: State, query: Memo<FleetQuery>) -> impl IntoView {
+pub(super) fn table(state: State, query: Memo<FleetQuery>) -> AnyView {
     let rows = state.rows;
     let several = state.header.with_untracked(|view| view.clusters.len() > 1);
     let mouse = |event: &PointerEvent| event.pointer_type() != "touch";
@@ -72,6 +72,7 @@ pub(super) fn table(state: State, query: Memo<FleetQuery>) -> impl IntoView {
         {none}
         {move || state.header.with(|view| pager(view, &query.read()))}
     }
+    .into_any()
 }
 
 /// Most people want the large ones first, but names from A.
@@ -91,7 +92,7 @@ fn sorted(query: &FleetQuery, key: SortKey) -> FleetQuery {
     FleetQuery { sort, offset: 0, ..query.clone() }
 }
 
-fn heading(query: Memo<FleetQuery>, key: SortKey, words: &'static str, class: &'static str) -> impl IntoView {
+fn heading(query: Memo<FleetQuery>, key: SortKey, words: &'static str, class: &'static str) -> AnyView {
     let here = move || query.with(|query| query.sort.first().filter(|first| first.key == key).map(|first| first.descending));
     let aria = move || here().map(|descending| if descending { "descending" } else { "ascending" });
     let mark = move || match here() {
@@ -104,6 +105,7 @@ fn heading(query: Memo<FleetQuery>, key: SortKey, words: &'static str, class: &'
             <a href=move || links::fleet(&sorted(&query.read(), key)) data-noscroll="">{words}<span class="sort" aria-hidden="true">{mark}</span></a>
         </th>
     }
+    .into_any()
 }
 
 fn line(row: ArcRwSignal<GroupRow>, several: bool) -> impl IntoView {

@@ -19,7 +19,7 @@ use crate::links;
 /// Typing pauses for so long before the page follows.
 const TYPED: Duration = Duration::from_millis(180);
 
-pub(super) fn tools(header: RwSignal<FleetView>, query: Memo<FleetQuery>) -> impl IntoView {
+pub(super) fn tools(header: RwSignal<FleetView>, query: Memo<FleetQuery>) -> AnyView {
     view! {
         <div class="tools">
             {search(query)}
@@ -32,9 +32,10 @@ pub(super) fn tools(header: RwSignal<FleetView>, query: Memo<FleetQuery>) -> imp
             </span>
         </div>
     }
+    .into_any()
 }
 
-fn search(query: Memo<FleetQuery>) -> impl IntoView {
+fn search(query: Memo<FleetQuery>) -> AnyView {
     let navigate = use_navigate();
     let timer = StoredValue::new_local(None::<TimeoutHandle>);
     let typed = move |text: String| {
@@ -70,6 +71,7 @@ fn search(query: Memo<FleetQuery>) -> impl IntoView {
             <noscript><button class="btn">"Search"</button></noscript>
         </form>
     }
+    .into_any()
 }
 
 /// The rest of the query, which a form without scripts would lose.
@@ -89,7 +91,7 @@ fn hidden_fields(query: &FleetQuery) -> impl IntoView + use<> {
         .collect_view()
 }
 
-fn verdict_chip(query: &FleetQuery, one: Verdict, groups: u32) -> impl IntoView + use<> {
+fn verdict_chip(query: &FleetQuery, one: Verdict, groups: u32) -> AnyView {
     let chosen = query.verdicts.contains(&one);
     let mut verdicts = query.verdicts.clone();
     match chosen {
@@ -105,6 +107,7 @@ fn verdict_chip(query: &FleetQuery, one: Verdict, groups: u32) -> impl IntoView 
             {one.words()} " " <b>{number::exact(groups.into())}</b>
         </a>
     }
+    .into_any()
 }
 
 /// Only where there are several.

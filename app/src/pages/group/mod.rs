@@ -1,4 +1,206 @@
-//! stub
+//! `/c/{cluster}/groups/{group}`: what is wrong with one group, on what evidence, and what can be
+//! done about it.
+
+mod ask;
+mod commands;
+mod consumers;
+mod finding;
+mod form;
+mod holds;
+mod members;
+mod partitions;
+
+use flowdeck_model::live::{Delta, Live as _, apply};
+use flowdeck_model::view::{GroupView, Mode};
+use flowdeck_model::{Version, url};
 use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
+
+use crate::api;
+use crate::components::clock::Clock;
+use crate::components::icons::{Icon, icon};
+use crate::components::{bar, cluster, error, notice};
+use crate::format::number;
+use crate::links;
+use crate::live::{Fit, Message, Rows, follow};
+use ask::Ask;
+use finding::{Finding, find};
+
 #[component]
-pub(crate) fn GroupPage() -> impl IntoView { "x" }
+pub(crate) fn GroupPage() -> impl IntoView {
+    let (cluster, group) = (super::segment("cluster"), super::segment("group"));
+    let first = Resource::new(move || (cluster.get(), group.get()), |(cluster, group)| api::group(cluster, group));
+    view! {
+        <Suspense fallback=notice::loading>
+            {move || Suspend::new(async move {
+                match first.await {
+                    Ok(view) => page(view),
+                    Err(error) => error::page(&error),
+                }
+            })}
+        </Suspense>
+    }
+}
+
+#[derive(Clone, Copy)]
+struct State {
+    /// Whole, to apply deltas onto.
+    view: StoredValue<GroupView>,
+    have: StoredValue<Option<Version>>,
+    /// Without the partitions.
+    header: RwSignal<GroupView>,
+    rows: Rows<GroupView>,
+    finding: RwSignal<Finding>,
+    /// The largest lag of a partition: the full width of a meter.
+    most: RwSignal<u64>,
+}
+
+fn most(view: &GroupView) -> u64 {
+    view.partitions.iter().filter_map(|row| row.lag).max().unwrap_or_default()
+}
+
+impl State {
+    fn new(view: GroupView) -> Self {
+        Self {
+            have: StoredValue::new(Some(view.version)),
+            rows: Rows::new(&view.partitions),
+            finding: RwSignal::new(find(&view)),
+            most: RwSignal::new(most(&view)),
+            header: RwSignal::new(view.clone().with_rows(vec![])),
+            view: StoredValue::new(view),
+        }
+    }
+
+    fn set(self, clock: Clock, view: GroupView) {
+        clock.set(view.now);
+        self.have.set_value(Some(view.version));
+        self.rows.set(&view.partitions, false);
+        self.finding.set(find(&view));
+        self.most.set(most(&view));
+        self.header.set(view.clone().with_rows(vec![]));
+        self.view.set_value(view);
+    }
+
+    fn on(self, clock: Clock, message: Message) -> Fit {
+        let new = match message {
+            Message::Snapshot(json) => serde_json::from_str::<GroupView>(&json).ok(),
+            Message::Delta(json) => serde_json::from_str::<Delta<GroupView>>(&json)
+                .ok()
+                .and_then(|delta| self.view.with_value(|view| apply(view, &delta))),
+            _ => return Fit::Applied,
+        };
+        match new {
+            Some(view) => {
+                self.set(clock, view);
+                Fit::Applied
+            }
+            None => {
+                self.have.set_value(None);
+                Fit::Mismatch
+            }
+        }
+    }
+}
+
+fn go_live(state: State, clock: Clock) {
+    Effect::new(move |_| {
+        let (cluster, group) = state.header.with_untracked(|view| {
+            (url::encode(view.row.cluster.as_str()), url::encode(view.row.group.as_str()))
+        });
+        let address = move || {
+            let mut query = ["view=group&cluster=", &cluster, "&group=", &group].concat();
+            if let Some(version) = state.have.get_value() {
+                query.push_str("&have=");
+                query.push_str(&version.to_string());
+            }
+            links::to(&links::with_query("/events", &query))
+        };
+        follow(clock, address, move |message| state.on(clock, message));
+    });
+}
+
+fn page(view: GroupView) -> AnyView {
+    let clock = Clock::provide(view.now);
+    let title = view.row.group.to_string();
+    let query = use_query_map();
+    let asked = Memo::new(move |_| query.with(Ask::from_query));
+    let state = State::new(view);
+    go_live(state, clock);
+    let header = state.header;
+    view! {
+        <Title text=title/>
+        {head(header)}
+        {move || header.with(|view| cluster::trouble(&view.cluster_info))}
+        {move || header.with(|view| view.warnings.iter().map(|text| notice::warning(text.clone())).collect_view())}
+        {move || state.finding.with(finding::shown)}
+        {move || asked.get().map(|ask| form::form(ask, header))}
+        <div class="cols">
+            <div class="column">
+                {partitions::panel(state)}
+                {move || header.with(members::panel)}
+            </div>
+            <div class="column">
+                {holds::panel(header)}
+                {move || header.with(consumers::panel)}
+                {move || header.with(commands::panel)}
+                {move || header.with(|view| cluster::notes(&view.cluster_info))}
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+fn head(header: RwSignal<GroupView>) -> AnyView {
+    let tags = move || header.with(tags);
+    let actions = move || header.with(actions);
+    let name = header.with_untracked(|view| view.row.group.to_string());
+    let name = if name.is_empty() { "(empty name)".to_owned() } else { name };
+    let info = header.with_untracked(|view| view.cluster_info.clone());
+    view! {
+        <div>
+            <nav class="crumbs" aria-label="Where you are">
+                <a href=links::to("/")>"Fleet"</a> " / " {info.label.clone()} " / groups"
+            </nav>
+            <div class="title">
+                {cluster::pill(info.label, info.colour)}
+                <h1>{name}</h1>
+                {tags}
+                {actions}
+            </div>
+        </div>
+    }
+    .into_any()
+}
+
+fn tags(view: &GroupView) -> impl IntoView + use<> {
+    let row = &view.row;
+    let members = match row.members {
+        Some(n) => number::count(n.into(), "member", "members"),
+        None => "members not known yet".to_owned(),
+    };
+    let topics = number::count(row.topic_count.into(), "topic", "topics");
+    view! {
+        <span class="tag">{[row.state.words(), " · ", &members].concat()}</span>
+        <span class="tag">{row.kind.words()}</span>
+        <span class="tag">{topics}</span>
+        {bar::read_at(row.as_of)}
+    }
+}
+
+/// What can be done to the whole group. In observe mode the form's place says why not.
+fn actions(view: &GroupView) -> impl IntoView + use<> {
+    let group = links::group(&view.row.cluster, &view.row.group);
+    let control = view.cluster_info.mode == Mode::Control;
+    let resume = (control && view.row.verdict == flowdeck_model::Verdict::Paused).then(|| {
+        let href = links::with_query(&group, "form=resume");
+        view! { <a class="btn" href=[&href, "#form"].concat()>{icon(Icon::Resume)} "Resume…"</a> }
+    });
+    let href = links::with_query(&group, "form=pause");
+    view! {
+        <div class="actions">
+            {resume}
+            <a class="btn" data-key="pause-page" href=[&href, "#form"].concat()>{icon(Icon::Hold)} "Pause…"</a>
+        </div>
+    }
+}

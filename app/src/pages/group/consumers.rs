@@ -1,0 +1,98 @@
+//! Consumers and their instances, as telemetry tells of them.
+
+use flowdeck_model::view::{ConsumerView, GroupView, InstanceKind, InstanceView, Mode};
+use flowdeck_model::Action;
+use leptos::prelude::*;
+
+use super::ask::Ask;
+use crate::components::clock::ago;
+use crate::components::icons::{Icon, icon};
+use crate::format::{number, partitions};
+use crate::links;
+
+pub(super) fn panel(view: &GroupView) -> AnyView {
+    if view.consumers.is_empty() {
+        return view! {
+            <section class="panel" aria-labelledby="consumers">
+                <header><h2 id="consumers">"Instances"</h2></header>
+                <div class="empty">
+                    <p class="muted">"No telemetry of this group is heard: its members run neither the agent nor KafkaFlow's telemetry, or none runs now. Flowdeck reads its lag, but nobody there would hear a pause."</p>
+                </div>
+            </section>
+        }
+        .into_any();
+    }
+    view.consumers.iter().map(|consumer| one(view, consumer)).collect_view().into_any()
+}
+
+fn one(view: &GroupView, consumer: &ConsumerView) -> AnyView {
+    let control = view.cluster_info.mode == Mode::Control;
+    let group = links::group(&view.row.cluster, &view.row.group);
+    let ask = |topic| Ask { action: Action::Pause, consumer: Some(consumer.name.clone()), topic };
+    let link = |ask: Ask| [&links::with_query(&group, &ask.to_query()), "#form"].concat();
+    let several = consumer.topics.len() > 1;
+    let topics = consumer
+        .topics
+        .iter()
+        .map(|topic| {
+            let pause = (control && several).then(|| {
+                let label = ["Pause topic ", topic.as_str(), " of ", consumer.name.as_str()].concat();
+                view! { <a class="btn small" href=link(ask(Some(topic.clone()))) title=label.clone() aria-label=label>{icon(Icon::Hold)}</a> }
+            });
+            view! { <li><a href=links::topic(&view.row.cluster, topic, &Default::default())>{topic.to_string()}</a> {pause}</li> }
+        })
+        .collect_view();
+    let pause = control.then(|| view! { <a class="btn small push" href=link(ask(None))>{icon(Icon::Hold)} "Pause…"</a> });
+    let instances = consumer.instances.iter().map(instance).collect_view();
+    let heard = consumer.instances.iter().filter(|instance| !instance.lost).count();
+    view! {
+        <section class="panel" aria-label=["Consumer ", consumer.name.as_str()].concat()>
+            <header>
+                <h2>{consumer.name.to_string()} " " <span class="count">{number::count(heard as u64, "instance", "instances")}</span></h2>
+                {pause}
+            </header>
+            <ul class="topics">{topics}</ul>
+            <ol class="steps">{instances}</ol>
+        </section>
+    }
+    .into_any()
+}
+
+fn kind(kind: InstanceKind) -> &'static str {
+    match kind {
+        InstanceKind::Agent => "agent",
+        InstanceKind::KafkaFlow => "KafkaFlow",
+        InstanceKind::Member => "plain member",
+    }
+}
+
+fn instance(instance: &InstanceView) -> impl IntoView + use<> {
+    let (running, paused) = (partitions::count(&instance.running), partitions::count(&instance.paused));
+    let (class, shape) = match () {
+        () if instance.lost => ("mark bad", Icon::None),
+        () if paused > 0 => ("verdict hold", Icon::Hold),
+        () => ("mark", Icon::Ok),
+    };
+    let mut words = vec![kind(instance.kind).to_owned()];
+    words.extend(instance.workers.map(|n| number::count(n.into(), "worker", "workers")));
+    let runs = (running > 0).then(|| ["runs ", &partitions::by_topic(&instance.running)].concat());
+    let stands = (paused > 0).then(|| ["paused ", &partitions::by_topic(&instance.paused)].concat());
+    let idle = (running + paused == 0).then_some("owns no partition");
+    let ambiguous = instance.ambiguous.then(|| view! { <small class="warned">"Two processes speak under this name: what they say cannot be told apart."</small> });
+    let note = instance.note.clone().map(|note| view! { <small class="warned">{note}</small> });
+    let lost = instance.lost.then_some("not heard any more · ");
+    view! {
+        <li>
+            <span class=class>{icon(shape)}</span>
+            <span class="body">
+                {instance.instance.to_string()}
+                <small>{lost}{words.join(" · ")}</small>
+                {runs.map(|words| view! { <small>{words}</small> })}
+                {stands.map(|words| view! { <small class="held">{words}</small> })}
+                {idle.map(|words| view! { <small>{words}</small> })}
+                {ambiguous}{note}
+            </span>
+            <span class="faint num" title="Last heard">{ago(instance.last_heard)}</span>
+        </li>
+    }
+}

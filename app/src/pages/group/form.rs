@@ -1,0 +1,182 @@
+//! The form that sends a pause or a resume: what it will do, what it cannot, and for whom, before
+//! the button. A plain form: the server answers with the command's page.
+
+use flowdeck_model::command::{FOR_SECONDS_MAX, REASON_MAX};
+use flowdeck_model::view::{GroupView, Mode};
+use flowdeck_model::{Action, CommandId, Target};
+use leptos::prelude::*;
+
+use super::ask::{Ask, Reach, reach};
+use crate::browser;
+use crate::components::cluster;
+use crate::components::icons::{Icon, icon};
+use crate::format::number;
+use crate::links;
+
+pub(super) fn observe_words(label: &str, cluster: &str) -> String {
+    [
+        "Flowdeck only observes ", label, ", so it writes nothing to it. To pause and resume from here, set mode = \"control\" under [clusters.",
+        cluster, "] in flowdeck.toml and restart.",
+    ]
+    .concat()
+}
+
+/// "Pause audio of payments on PROD-EU, 8 instances"
+pub(super) fn button_words(action: Action, target: Target, header: RwSignal<GroupView>) -> impl Fn() -> String + Send + Sync + Clone {
+    let what = [action.words(), " ", &target.words()].concat();
+    move || {
+        header.with(|view| {
+            let n = number::count(reach(view, target.consumer.as_ref()).instances() as u64, "instance", "instances");
+            [&what, " on ", &view.cluster_info.label, ", ", &n].concat()
+        })
+    }
+}
+
+/// What every command form carries. The id is made with the form, so that sending it twice is one
+/// command; `autocomplete=off` keeps browsers from restoring an old one.
+pub(super) fn hidden_target(id: CommandId, action: Action, target: &Target) -> AnyView {
+    let key = if action == Action::Pause { "pause" } else { "resume" };
+    let consumer = target.consumer.as_ref().map(|name| view! { <input type="hidden" name="consumer" value=name.to_string()/> });
+    let topics = target.topics.iter().map(|name| view! { <input type="hidden" name="topic" value=name.to_string()/> }).collect_view();
+    view! {
+        <input type="hidden" name="id" value=id.to_string() autocomplete="off"/>
+        <input type="hidden" name="action" value=key/>
+        <input type="hidden" name="group" value=target.group.to_string()/>
+        {consumer}{topics}
+    }
+    .into_any()
+}
+
+pub(super) fn form(ask: Ask, header: RwSignal<GroupView>) -> AnyView {
+    let (info, target, close) = header.with_untracked(|view| {
+        (view.cluster_info.clone(), ask.target(view), links::group(&view.row.cluster, &view.row.group))
+    });
+    let title = [ask.action.words(), " ", &target.words()].concat();
+    let body = if info.mode == Mode::Observe {
+        view! { <p>{observe_words(&info.label, info.name.as_str())}</p> }.into_any()
+    } else {
+        fields(&ask, target, header)
+    };
+    Effect::new(move |_| {
+        browser::focus("#form [data-first]");
+    });
+    view! {
+        <section class="panel ask" id="form" aria-labelledby="form-title">
+            <header>
+                <h2 id="form-title">{title}</h2>
+                {cluster::pill(info.label, info.colour)}
+                <a class="btn small push" href=close data-noscroll="">"Close"</a>
+            </header>
+            <div class="ask-body">{body}</div>
+        </section>
+    }
+    .into_any()
+}
+
+fn fields(ask: &Ask, target: Target, header: RwSignal<GroupView>) -> AnyView {
+    let pause = ask.action == Action::Pause;
+    let consumer = ask.consumer.clone();
+    let reached = Memo::new(move |_| header.with(|view| reach(view, consumer.as_ref())));
+    let action = ask.action;
+    let cluster = header.with_untracked(|view| view.cluster_info.name.clone());
+    let label = button_words(action, target.clone(), header);
+    let hidden = hidden_target(CommandId::random(), action, &target);
+    let reason_label = if pause { "Why" } else { "Why (may stay empty)" };
+    let send = move || reached.get().instances() > 0;
+    view! {
+        <ul class="effects">{move || effects(action, reached.get()).into_iter().map(|text| view! { <li>{text}</li> }).collect_view()}</ul>
+        <form method="post" action=links::commands(&cluster)>
+            {hidden}
+            <label class="field">
+                <span>{reason_label}</span>
+                <input name="reason" data-first="" data-key="search" required=pause maxlength=REASON_MAX.to_string() autocomplete="off"
+                    placeholder=if pause { "INC-2291, poison record: the next person on call reads this" } else { "" }/>
+            </label>
+            {pause.then(durations)}
+            <button type="submit" class=if pause { "btn hold" } else { "btn primary" } disabled=move || !send()>
+                {icon(if pause { Icon::Hold } else { Icon::Resume })} <span>{label}</span>
+            </button>
+        </form>
+    }
+    .into_any()
+}
+
+/// What the command will do and what it cannot, honestly: what is not known is said to be unknown.
+fn effects(action: Action, reach: Reach) -> Vec<String> {
+    let mut out = Vec::new();
+    if reach.instances() == 0 {
+        out.push("No instance that is heard now would hear this: nothing can be sent. A pause needs the agent or KafkaFlow's admin topic in the service.".to_owned());
+        return out;
+    }
+    if reach.agents > 0 {
+        let n = number::count(reach.agents as u64, "agent", "agents");
+        out.push(match action {
+            Action::Pause => [&n, ": no further record is handed to a handler once it has answered; what a handler has begun, it finishes."].concat(),
+            Action::Resume => [&n, ": goes on where it stood, with what lies in its buffer first."].concat(),
+        });
+    }
+    if reach.kafkaflow > 0 {
+        let n = number::count(reach.kafkaflow as u64, "KafkaFlow instance", "KafkaFlow instances");
+        out.push(match action {
+            Action::Pause => [&n, ": fetching stops, but what was fetched still runs: up to workers × buffer size records each. KafkaFlow does not tell its buffer size."].concat(),
+            Action::Resume => [&n, ": proven only once a committed offset moves."].concat(),
+        });
+    }
+    if reach.deaf > 0 {
+        let n = number::count(reach.deaf as u64, "member runs", "members run");
+        out.push([&n, " neither the agent nor KafkaFlow: not controllable, the outcome will be “in part” at best."].concat());
+    }
+    match action {
+        Action::Pause => out.push("Instances that join later are paused too. Retention goes on: what is not read in time is deleted unread.".to_owned()),
+        Action::Resume => out.push("Other holds on the same partitions stay; while one covers a partition, it stands.".to_owned()),
+    }
+    out
+}
+
+const CHOICES: [(&str, &str); 4] = [("", "until resumed"), ("900", "15 min"), ("3600", "1 h"), ("14400", "4 h")];
+
+/// With scripts, a custom time sets the value of its own choice; without, it is not there.
+fn durations() -> AnyView {
+    let minutes = RwSignal::new(30_u32);
+    let choices = CHOICES.map(|(value, words)| {
+        view! { <label><input type="radio" name="forSeconds" value=value checked=value.is_empty()/> <span>{words}</span></label> }
+    });
+    let custom = NodeRef::<leptos::html::Input>::new();
+    let typed = move |event| {
+        if let Ok(new) = event_target_value(&event).parse() {
+            minutes.set(new);
+        }
+        if let Some(custom) = custom.get_untracked() {
+            custom.set_checked(true);
+        }
+    };
+    view! {
+        <fieldset class="durations">
+            <legend>"For how long"</legend>
+            {choices}
+            <span class="custom needs-js">
+                <label>
+                    <input type="radio" name="forSeconds" node_ref=custom value=move || minutes.get().saturating_mul(60).clamp(60, FOR_SECONDS_MAX).to_string()/>
+                    <span>"other"</span>
+                </label>
+                <label><input type="number" min="1" max=(FOR_SECONDS_MAX / 60).to_string() value="30" aria-label="Minutes" on:input=typed/> <span>"min"</span></label>
+            </span>
+        </fieldset>
+    }
+    .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn effects_are_honest() {
+        let said = |action, reach| effects(action, reach).join(" ");
+        let none = said(Action::Pause, Reach { deaf: 2, ..Reach::default() });
+        assert!(none.contains("No instance that is heard"));
+        let mixed = said(Action::Pause, Reach { agents: 1, kafkaflow: 2, deaf: 1 });
+        assert!(mixed.contains("1 agent:") && mixed.contains("workers × buffer") && mixed.contains("not controllable"));
+        assert!(said(Action::Resume, Reach { kafkaflow: 1, ..Reach::default() }).contains("committed offset moves"));
+    }
+}

@@ -1,0 +1,403 @@
+//! Ports that answer from a small made-up fleet: every state that a page has words for.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use flowdeck_model::error::Thing;
+use flowdeck_model::live::Live as _;
+use flowdeck_model::query::From as Start;
+use flowdeck_model::view::cluster::Colour;
+use flowdeck_model::view::fleet::HoldChip;
+use flowdeck_model::view::*;
+use flowdeck_model::*;
+
+pub const NOW: &str = "2026-11-21T14:10:00Z";
+
+pub fn at(seconds_ago: i64) -> Timestamp {
+    let now: Timestamp = NOW.parse().unwrap();
+    Timestamp::from_millis(now.millis() - seconds_ago * 1_000)
+}
+
+fn id<T: std::str::FromStr>(n: u8) -> T
+where
+    T::Err: std::fmt::Debug,
+{
+    format!("00000000-0000-4000-8000-0000000000{n:02x}").parse().unwrap()
+}
+
+pub fn version() -> Version {
+    Version { epoch: 7, n: 42 }
+}
+
+pub fn prod() -> ClusterView {
+    ClusterView {
+        name: "prod-eu".parse().unwrap(),
+        label: "PROD-EU".into(),
+        colour: Colour::Red,
+        mode: Mode::Control,
+        as_of: Some(at(2)),
+        error: None,
+        brokers: Some(3),
+        notes: vec![],
+    }
+}
+
+pub fn staging() -> ClusterView {
+    ClusterView {
+        name: "staging".parse().unwrap(),
+        label: "Staging".into(),
+        colour: Colour::Teal,
+        mode: Mode::Observe,
+        as_of: Some(at(200)),
+        error: Some("staging: no broker answered within 5 s (10.0.0.7:9092: connection refused)".into()),
+        brokers: None,
+        notes: vec!["Telemetry cannot be read: the ACL Read on topic kafkaflow.admin is missing.".into()],
+    }
+}
+
+fn topic(name: &str) -> TopicName {
+    name.parse().unwrap()
+}
+
+fn hold(n: u8, group: &str, name: Option<&str>, owner: &str, until: Option<Timestamp>) -> HoldChip {
+    HoldChip {
+        id: id(n),
+        scope: Scope { topic: name.map(topic), ..Scope::group(group.into()) },
+        owner: owner.into(),
+        reason: "poison record, see INC-2291".into(),
+        since: at(840),
+        until,
+        except: vec![],
+    }
+}
+
+fn row(cluster: &ClusterView, group: &str, verdict: Verdict, lag: Option<u64>, topics: &[&str]) -> GroupRow {
+    GroupRow {
+        cluster: cluster.name.clone(),
+        group: group.into(),
+        kind: GroupType::Classic,
+        state: if verdict == Verdict::NoMembers { GroupState::Empty } else { GroupState::Stable },
+        verdict,
+        why: None,
+        lag,
+        unknown_partitions: 0,
+        members: Some(if verdict == Verdict::NoMembers { 0 } else { 3 }),
+        topics: topics.iter().map(|name| topic(name)).collect(),
+        topic_count: topics.len() as u32,
+        partition_count: 6,
+        held_partitions: 0,
+        holds: vec![],
+        as_of: Some(at(2)),
+    }
+}
+
+pub fn rows() -> Vec<GroupRow> {
+    let (prod, staging) = (prod(), staging());
+    let mut paused = row(&prod, "prod-deletion-processor", Verdict::Paused, Some(812), &["track-deletions"]);
+    paused.holds = vec![hold(1, "prod-deletion-processor", None, "ana", Some(at(-1_200)))];
+    paused.held_partitions = 6;
+    paused.why = Some("by ana".into());
+    let mut part = row(&prod, "prod-audio-processor", Verdict::Paused, Some(14_102), &["audio-events", "audio-retries"]);
+    part.holds = vec![hold(2, "prod-audio-processor", Some("audio-retries"), "deploy", None)];
+    part.held_partitions = 2;
+    part.kind = GroupType::Consumer;
+    let mut unknown = row(&staging, "legacy/exporter \"x\"", Verdict::Unknown, None, &["a", "b"]);
+    unknown.why = Some("2 partitions: not permitted to read".into());
+    unknown.unknown_partitions = 2;
+    unknown.members = None;
+    unknown.as_of = Some(at(200));
+    let mut other = row(&prod, "share-things", Verdict::Unknown, None, &[]);
+    other.kind = GroupType::Other;
+    other.why = Some("other, not a consumer group: it has no lag".into());
+    vec![
+        row(&prod, "convex-bus", Verdict::NoMembers, Some(1_240_113), &["convex.order-placed"]),
+        row(&prod, "prod.sales.customers", Verdict::Behind, Some(92_481), &["prod.sales.public.customers.v1"]),
+        part,
+        paused,
+        unknown,
+        other,
+        row(&prod, "convex-notifications", Verdict::Ok, Some(3), &["convex.notification"]),
+        row(&prod, "customservice-item-deleted", Verdict::Ok, Some(0), &["customservice.item.deleted"]),
+    ]
+}
+
+fn partition(n: i32) -> Partition {
+    Partition::new(n).unwrap()
+}
+
+pub fn group_view(row: GroupRow, cluster: ClusterView) -> GroupView {
+    let topics: Vec<TopicName> = row.topics.clone();
+    let held: Vec<HoldId> = row.holds.iter().map(|hold| hold.id).collect();
+    let partitions = (0..6)
+        .map(|n| {
+            let name = topics.get(usize::from(n >= 4) % topics.len().max(1)).cloned().unwrap_or_else(|| topic("t"));
+            let unknown = (n == 3 && row.unknown_partitions > 0).then_some(flowdeck_model::Unknown::NeverCommitted);
+            let lag = [2, 0, 7, 1_376, 11_373, 1_344][n as usize];
+            PartitionRow {
+                topic: name,
+                partition: partition(n),
+                start: Some(80_000),
+                committed: unknown.is_none().then_some(86_001),
+                end: Some(86_001 + lag),
+                lag: unknown.is_none().then_some(lag as u64),
+                unknown,
+                owner: (row.members != Some(0)).then(|| format!("web-{}", 2 + n % 3)),
+                held: if n >= 4 || row.held_partitions == 6 { held.clone() } else { vec![] },
+                paused: n >= 4 && !held.is_empty(),
+            }
+        })
+        .collect();
+    let instance = |name: &str, kind, partitions: &[i32], paused: &[i32]| InstanceView {
+        instance: name.into(),
+        kind,
+        incarnation: None,
+        ambiguous: false,
+        workers: Some(3),
+        running: vec![TopicPartitions { topic: topic("audio-events"), partitions: partitions.iter().map(|n| partition(*n)).collect() }],
+        paused: match paused {
+            [] => vec![],
+            paused => vec![TopicPartitions { topic: topic("audio-retries"), partitions: paused.iter().map(|n| partition(*n)).collect() }],
+        },
+        last_heard: at(1),
+        lost: false,
+        note: None,
+    };
+    let mut web7 = instance("web-7", InstanceKind::Agent, &[2], &[]);
+    web7.note = Some("joined 14 s after the pause: not paused".into());
+    let mut gone = instance("web-9", InstanceKind::KafkaFlow, &[], &[]);
+    gone.lost = true;
+    gone.last_heard = at(95);
+    let consumers = vec![ConsumerView {
+        name: "audio".into(),
+        topics: topics.clone(),
+        instances: vec![
+            instance("web-2", InstanceKind::KafkaFlow, &[0, 1], &[4]),
+            instance("web-3", InstanceKind::Agent, &[3], &[5]),
+            web7,
+            gone,
+        ],
+    }];
+    let member = |n: u8, matched: Option<&str>| MemberView {
+        member_id: format!("rdkafka-00{n}-2f1c"),
+        client_id: "rdkafka".into(),
+        host: format!("/10.0.0.{n}"),
+        static_id: (n == 3).then(|| "static-3".to_owned()),
+        partitions: vec![TopicPartitions { topic: topic("audio-events"), partitions: vec![partition(i32::from(n))] }],
+        instance: matched.map(InstanceName::from),
+    };
+    let quiet = row.members == Some(0);
+    GroupView {
+        version: version(),
+        now: at(0),
+        commands: vec![command_view(2, CommandState::Partly)],
+        warnings: if row.group.as_str() == "prod-audio-processor" { vec!["One instance does not know its holds.".into()] } else { vec![] },
+        cluster_info: cluster,
+        row,
+        partitions,
+        consumers: if quiet { vec![] } else { consumers },
+        group_members: if quiet { vec![] } else { vec![member(1, Some("web-2")), member(2, Some("web-3")), member(3, None)] },
+    }
+}
+
+pub fn command_view(n: u8, state: CommandState) -> CommandView {
+    let outcome = |name: &str, kind, state, ago, detail: Option<&str>| InstanceOutcome {
+        instance: name.into(),
+        consumer: Some("audio".into()),
+        kind,
+        incarnation: None,
+        state,
+        at: at(ago),
+        detail: detail.map(str::to_owned),
+    };
+    let waits = state == CommandState::Sent;
+    CommandView {
+        id: id(n),
+        cluster_info: prod(),
+        action: Action::Pause,
+        target: Target { group: "prod-audio-processor".into(), consumer: Some("audio".into()), topics: vec![topic("audio-retries")] },
+        actor: Actor::anonymous(Via::Page, Some("127.0.0.1".into())).view,
+        reason: "poison record, see INC-2291".into(),
+        state,
+        now: at(0),
+        requested_at: at(62),
+        until: Some(at(-1_200)),
+        sent: vec![
+            SentRecord { topic: topic("flowdeck.holds"), partition: partition(0), offset: 12, at: at(62) },
+            SentRecord { topic: topic("kafkaflow.admin"), partition: partition(0), offset: 20_114, at: at(61) },
+        ],
+        holds: vec![id(n)],
+        instances: vec![
+            outcome("web-2", InstanceKind::KafkaFlow, InstanceState::FetchStopped, 60, Some("telemetry lists audio-retries/4 as paused")),
+            outcome("web-3", InstanceKind::Agent, InstanceState::Drained, 60, None),
+            outcome("web-7", InstanceKind::Agent, if waits { InstanceState::Waiting } else { InstanceState::Silent }, 2, None),
+            outcome("rdkafka /10.0.0.3", InstanceKind::Member, InstanceState::NotControllable, 62, None),
+        ],
+        notes: vec!["Up to 300 records may still finish on web-2.".into()],
+    }
+}
+
+pub fn json_payload(text: &str) -> Payload {
+    Payload { kind: PayloadKind::Json, text: text.into(), size: text.len() as u32, cut: false }
+}
+
+fn text_payload(text: &str) -> Payload {
+    Payload { kind: PayloadKind::Text, ..json_payload(text) }
+}
+
+fn record(n: i64) -> MessageView {
+    let value = format!(r#"{{"type":"AudioUploaded","trackId":"trk_{n:06x}","durationMs":{},"tags":["a","<script>"],"userId":null}}"#, 90_000 + n);
+    MessageView {
+        partition: partition(3),
+        offset: 86_009 - n,
+        timestamp: Some(at(60 + n * 7)),
+        timestamp_type: Some("CreateTime".into()),
+        key: text_payload(&format!("trk_{n:06x}")),
+        value: match n {
+            4 => Payload { kind: PayloadKind::Null, text: String::new(), size: 0, cut: false },
+            5 => Payload { kind: PayloadKind::Binary, text: "00 1f 8b ff".into(), size: 4, cut: false },
+            _ => json_payload(&value),
+        },
+        headers: vec![HeaderView { name: "Message-Type".into(), value: text_payload("NovaTune.Events.AudioUploadedEvent, NovaTune") }],
+    }
+}
+
+pub struct Made {
+    pub empty: bool,
+}
+
+pub fn ports(empty: bool) -> Ports {
+    let made = Arc::new(Made { empty });
+    Ports { actor: Actor::anonymous(Via::Page, None), fleet: made.clone(), control: made.clone(), peek: made }
+}
+
+impl Made {
+    fn cluster(&self, name: &ClusterName) -> Result<ClusterView, PortError> {
+        [prod(), staging()]
+            .into_iter()
+            .find(|cluster| cluster.name == *name)
+            .ok_or_else(|| PortError::not_found(Thing::Cluster, name.as_str()))
+    }
+}
+
+#[async_trait]
+impl Fleet for Made {
+    fn clusters(&self) -> Vec<ClusterView> {
+        vec![prod(), staging()]
+    }
+
+    fn fleet(&self, query: &FleetQuery) -> Result<FleetView, PortError> {
+        let all = if self.empty { vec![] } else { rows() };
+        let found: Vec<GroupRow> = all.into_iter().filter(|row| row.group.as_str().contains(&query.search)).collect();
+        let counts = Verdict::WORST_FIRST
+            .map(|verdict| VerdictCount { verdict, groups: found.iter().filter(|row| row.verdict == verdict).count() as u32 })
+            .to_vec();
+        let groups: Vec<GroupRow> =
+            found.into_iter().filter(|row| query.verdicts.is_empty() || query.verdicts.contains(&row.verdict)).collect();
+        let view = FleetView {
+            version: version(),
+            now: at(0),
+            total: groups.len() as u32,
+            partial: true,
+            clusters: self.clusters(),
+            counts,
+            lag: groups.iter().filter_map(|row| row.lag).reduce(|a, b| a + b),
+            groups: vec![],
+        };
+        Ok(view.with_rows(groups))
+    }
+
+    fn group(&self, cluster: &ClusterName, group: &GroupId) -> Result<GroupView, PortError> {
+        let cluster = self.cluster(cluster)?;
+        let row = rows()
+            .into_iter()
+            .find(|row| row.group == *group && row.cluster == cluster.name)
+            .ok_or_else(|| PortError::not_found(Thing::Group, group.as_str()))?;
+        Ok(group_view(row, cluster))
+    }
+
+    fn topics(&self, cluster: &ClusterName) -> Result<TopicsView, PortError> {
+        let cluster_info = self.cluster(cluster)?;
+        let row = |name: &str, internal| TopicRow { topic: topic(name), partitions: 6, replication: 3, readers: 2, internal };
+        let topics = vec![row("audio-events", false), row("audio-retries", false), row("flowdeck.holds", true)];
+        Ok(TopicsView { version: version(), now: at(0), cluster_info, topics })
+    }
+
+    async fn topic(&self, cluster: &ClusterName, topic: &TopicName) -> Result<TopicView, PortError> {
+        let cluster_info = self.cluster(cluster)?;
+        if topic.as_str() != "audio-events" {
+            return Err(PortError::not_found(Thing::Topic, topic.as_str()));
+        }
+        let partitions = (0..6)
+            .map(|n| TopicPartitionRow {
+                partition: partition(n),
+                leader: (n != 5).then_some(n % 3),
+                replicas: vec![0, 1, 2],
+                in_sync: if n == 5 { vec![0] } else { vec![0, 1, 2] },
+                start: Some(80_000),
+                end: Some(86_010 + i64::from(n)),
+            })
+            .collect();
+        let reader = |group: &str, verdict, lag| ReaderRow { group: group.into(), verdict, lag, unknown_partitions: 0, members: Some(3) };
+        let config = |name: &str, value: &str, default| ConfigRow { name: name.into(), value: Some(value.into()), default };
+        Ok(TopicView {
+            version: version(),
+            now: at(0),
+            cluster_info,
+            topic: topic.clone(),
+            as_of: Some(at(0)),
+            partitions,
+            readers: vec![reader("prod-audio-processor", Verdict::Paused, Some(14_102)), reader("convex-bus", Verdict::Ok, None)],
+            config: vec![config("cleanup.policy", "delete", true), config("retention.ms", "604800000", false)],
+            notes: vec![],
+        })
+    }
+
+    fn version(&self) -> Version {
+        version()
+    }
+
+    async fn changed(&self, _: Version) -> Version {
+        std::future::pending().await
+    }
+}
+
+#[async_trait]
+impl Control for Made {
+    async fn submit(&self, cluster: &ClusterName, _: Submit) -> Result<Submitted, PortError> {
+        Err(PortError::ObserveMode { cluster: cluster.clone() })
+    }
+
+    fn command(&self, _: &ClusterName, id: CommandId) -> Result<CommandView, PortError> {
+        match id.uuid().as_bytes()[15] {
+            2 => Ok(command_view(2, CommandState::Partly)),
+            3 => Ok(command_view(3, CommandState::Sent)),
+            _ => Err(PortError::not_found_because(
+                Thing::Command,
+                id.to_string(),
+                "not remembered since the restart at 2026-11-21T13:00:00.000Z",
+            )),
+        }
+    }
+}
+
+#[async_trait]
+impl Peek for Made {
+    async fn messages(&self, cluster: &ClusterName, topic: &TopicName, query: &MessagesQuery) -> Result<MessagesView, PortError> {
+        let cluster_info = self.cluster(cluster)?;
+        let records: Vec<MessageView> = match query.from {
+            Start::Offset(offset) => (0..20).map(record).filter(|record| record.offset >= offset).take(query.limit as usize).collect(),
+            _ => (0..14).map(record).collect(),
+        };
+        Ok(MessagesView {
+            now: at(0),
+            cluster_info,
+            topic: topic.clone(),
+            scanned: records.len() as u32,
+            records,
+            took_millis: 38,
+            complete: false,
+            note: Some("1.5 s were over before partition 2 answered".into()),
+            next: matches!(query.from, Start::Offset(_)).then_some(86_011),
+        })
+    }
+}
