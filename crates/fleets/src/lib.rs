@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod consume;
 pub mod events;
 pub mod gone;
+pub mod kafkaflow;
 pub mod novatune;
 pub mod plain;
 pub mod plan;

@@ -1,0 +1,149 @@
+//! A consumer that behaves as KafkaFlow v4 does, for the demo and for tests on machines without
+//! .NET. It speaks KafkaFlow's own messages and nothing of Flowdeck's: no acks, no holds, no marks
+//! on its telemetry. Its sharp edges are KafkaFlow's, on purpose; each is said where it is played.
+//!
+//! Not played: reset and rewind of offsets, consumers that assign partitions by hand, KIP-848
+//! (KafkaFlow has none).
+
+mod admin;
+mod consumer;
+mod flow;
+mod offsets;
+mod telemetry;
+mod workers;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use flowdeck_model::{ConsumerName, GroupId, InstanceName};
+use rdkafka::ClientConfig;
+use tokio_util::sync::CancellationToken;
+
+use consumer::Consumer;
+
+/// How long a stopping process waits for the records in hand.
+const LAST_RECORDS: Duration = Duration::from_secs(3);
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// The cluster, as HOST:PORT
+    #[arg(long)]
+    pub bootstrap: String,
+    #[arg(long)]
+    pub group: String,
+    /// The consumer's name; without one it is a new GUID, as KafkaFlow gives
+    #[arg(long)]
+    pub consumer: Option<String>,
+    /// A topic to read, or a pattern that starts with ^; may be given again
+    #[arg(long = "topic", required = true)]
+    pub topics: Vec<String>,
+    #[arg(long, default_value_t = 1)]
+    pub workers: usize,
+    /// Records that wait for each worker
+    #[arg(long, default_value_t = 100)]
+    pub buffer: usize,
+    /// Where commands are read
+    #[arg(long, default_value = "kafka-flow.admin")]
+    pub admin_topic: String,
+    #[arg(long, default_value_t = 0)]
+    pub admin_partition: i32,
+    /// Where telemetry is sent; the admin topic when not given
+    #[arg(long)]
+    pub telemetry_topic: Option<String>,
+    #[arg(long, default_value_t = 0)]
+    pub telemetry_partition: i32,
+    /// The instance's name; `<machine>-<pid>` when not given
+    #[arg(long)]
+    pub instance: Option<String>,
+    /// How long one record takes
+    #[arg(long, default_value_t = 0)]
+    pub handle_ms: u64,
+    /// How often offsets are committed
+    #[arg(long, default_value_t = 5_000)]
+    pub commit_ms: u64,
+    #[arg(long, value_enum, default_value_t = Strategy::Eager)]
+    pub strategy: Strategy,
+    /// Any property of librdkafka, as NAME=VALUE; may be given again
+    #[arg(short = 'X', value_parser = property)]
+    pub properties: Vec<(String, String)>,
+    /// Print `handled TOPIC PARTITION OFFSET` for each record
+    #[arg(long)]
+    pub trace: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Strategy {
+    /// All partitions are given back at each rebalance ("stop the world").
+    Eager,
+    Cooperative,
+}
+
+fn property(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("not NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+impl Options {
+    fn client(&self) -> ClientConfig {
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", &self.bootstrap).set("allow.auto.create.topics", "false");
+        for (name, value) in &self.properties {
+            config.set(name, value);
+        }
+        config
+    }
+
+    fn telemetry_topic(&self) -> &str {
+        self.telemetry_topic.as_deref().unwrap_or(&self.admin_topic)
+    }
+}
+
+/// What the process is called, decided once at its start.
+#[derive(Debug, Clone)]
+struct Identity {
+    group: GroupId,
+    consumer: ConsumerName,
+    instance: InstanceName,
+}
+
+impl Identity {
+    fn of(options: &Options) -> Self {
+        let consumer = options.consumer.clone().unwrap_or_else(|| uuid::Uuid::new_v4().to_string());
+        let instance =
+            options.instance.clone().unwrap_or_else(|| format!("{}-{}", machine_name(), std::process::id()));
+        Self { group: options.group.as_str().into(), consumer: consumer.into(), instance: instance.into() }
+    }
+}
+
+fn machine_name() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| hostname_variable());
+    name.map_or_else(|_| "localhost".to_owned(), |name| name.trim().to_owned())
+}
+
+fn hostname_variable() -> std::io::Result<String> {
+    std::env::var("HOSTNAME").map_err(std::io::Error::other)
+}
+
+/// Runs until `end`. Prints `ready <instance>` once commands are heard and partitions assigned
+/// (none of them, maybe).
+pub async fn run(options: Options, end: CancellationToken) -> Result<()> {
+    let identity = Identity::of(&options);
+    let consumer = Arc::new(Consumer::new(options.clone(), identity.clone(), end.clone()));
+    let Some(admin) = admin::subscribe(&options, &end).await? else { return Ok(()) };
+    let commands = tokio::task::spawn_blocking({
+        let (consumer, end) = (consumer.clone(), end.clone());
+        move || admin::obey(&admin, &consumer, &end)
+    });
+    consumer.start().context("starting the consumer")?;
+    let telemetry = tokio::spawn(telemetry::report(options, consumer.clone(), end.clone()));
+
+    tokio::select! {
+        () = consumer.assigned() => println!("ready {}", identity.instance),
+        () = end.cancelled() => {}
+    }
+    end.cancelled().await;
+    tokio::task::spawn_blocking(move || consumer.stop()).await.context("stopping the consumer")?;
+    telemetry.await.context("the telemetry's task")?;
+    commands.await.context("the admin topic's task")
+}
