@@ -2,6 +2,10 @@
 //! .NET. It speaks KafkaFlow's own messages and nothing of Flowdeck's: no acks, no holds, no marks
 //! on its telemetry. Its sharp edges are KafkaFlow's, on purpose; each is said where it is played.
 //!
+//! Its standard output is line by line: `ready <instance>` once commands are heard and partitions
+//! are assigned (none of them, maybe), and with `--trace`
+//! `started <topic> <partition> <offset> <epoch ms>` and `handled …` the same.
+//!
 //! Not played: reset and rewind of offsets, consumers that assign partitions by hand, KIP-848
 //! (KafkaFlow has none).
 
@@ -12,88 +16,75 @@ mod offsets;
 mod telemetry;
 mod workers;
 
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use flowdeck_model::{ConsumerName, GroupId, InstanceName};
-use rdkafka::ClientConfig;
 use tokio_util::sync::CancellationToken;
 
+use crate::cluster::Cluster;
+use crate::run::until_signal;
 use consumer::Consumer;
 
 /// How long a stopping process waits for the records in hand.
 const LAST_RECORDS: Duration = Duration::from_secs(3);
+/// From the signal to the end of the process.
+const STOP: Duration = Duration::from_millis(4_500);
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
-    /// The cluster, as HOST:PORT
+    #[command(flatten)]
+    cluster: Cluster,
     #[arg(long)]
-    pub bootstrap: String,
-    #[arg(long)]
-    pub group: String,
+    group: String,
     /// The consumer's name; without one it is a new GUID, as KafkaFlow gives
     #[arg(long)]
-    pub consumer: Option<String>,
+    consumer: Option<String>,
     /// A topic to read, or a pattern that starts with ^; may be given again
     #[arg(long = "topic", required = true)]
-    pub topics: Vec<String>,
+    topics: Vec<String>,
     #[arg(long, default_value_t = 1)]
-    pub workers: usize,
+    workers: usize,
     /// Records that wait for each worker
     #[arg(long, default_value_t = 100)]
-    pub buffer: usize,
+    buffer: usize,
     /// Where commands are read
-    #[arg(long, default_value = "kafka-flow.admin")]
-    pub admin_topic: String,
+    #[arg(long, default_value = "kafkaflow.admin")]
+    admin_topic: String,
     #[arg(long, default_value_t = 0)]
-    pub admin_partition: i32,
+    admin_partition: i32,
     /// Where telemetry is sent; the admin topic when not given
     #[arg(long)]
-    pub telemetry_topic: Option<String>,
+    telemetry_topic: Option<String>,
     #[arg(long, default_value_t = 0)]
-    pub telemetry_partition: i32,
+    telemetry_partition: i32,
     /// The instance's name; `<machine>-<pid>` when not given
     #[arg(long)]
-    pub instance: Option<String>,
+    instance: Option<String>,
     /// How long one record takes
     #[arg(long, default_value_t = 0)]
-    pub handle_ms: u64,
+    handle_ms: u64,
     /// How often offsets are committed
     #[arg(long, default_value_t = 5_000)]
-    pub commit_ms: u64,
-    #[arg(long, value_enum, default_value_t = Strategy::Eager)]
-    pub strategy: Strategy,
-    /// Any property of librdkafka, as NAME=VALUE; may be given again
-    #[arg(short = 'X', value_parser = property)]
-    pub properties: Vec<(String, String)>,
-    /// Print `handled TOPIC PARTITION OFFSET` for each record
+    commit_ms: u64,
+    #[arg(long, value_enum, default_value_t = Protocol::ClassicEager)]
+    protocol: Protocol,
+    /// Print a line for each record
     #[arg(long)]
-    pub trace: bool,
+    trace: bool,
 }
 
+/// KafkaFlow has no KIP-848.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Strategy {
-    /// All partitions are given back at each rebalance ("stop the world").
-    Eager,
-    Cooperative,
-}
-
-fn property(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("not NAME=VALUE")?;
-    Ok((name.to_owned(), value.to_owned()))
+enum Protocol {
+    /// All partitions are given back at each rebalance: "stop the world".
+    ClassicEager,
+    ClassicCooperative,
 }
 
 impl Options {
-    fn client(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", &self.bootstrap).set("allow.auto.create.topics", "false");
-        for (name, value) in &self.properties {
-            config.set(name, value);
-        }
-        config
-    }
-
     fn telemetry_topic(&self) -> &str {
         self.telemetry_topic.as_deref().unwrap_or(&self.admin_topic)
     }
@@ -125,9 +116,25 @@ fn hostname_variable() -> std::io::Result<String> {
     std::env::var("HOSTNAME").map_err(std::io::Error::other)
 }
 
-/// Runs until `end`. Prints `ready <instance>` once commands are heard and partitions assigned
-/// (none of them, maybe).
-pub async fn run(options: Options, end: CancellationToken) -> Result<()> {
+/// Runs until SIGINT or SIGTERM; the process ends at most `STOP` after that.
+pub async fn run(options: Options) -> Result<()> {
+    let end = until_signal()?;
+    let mut running = tokio::spawn(play(options, end.clone()));
+    tokio::select! {
+        result = &mut running => return result.context("the consumer's task")?,
+        () = end.cancelled() => {}
+    }
+    match tokio::time::timeout(STOP, running).await {
+        Ok(result) => result.context("the consumer's task")?,
+        Err(_) => {
+            tracing::warn!("did not stop in time");
+            // A blocking call into Kafka still runs; the runtime would wait for it.
+            std::process::exit(1)
+        }
+    }
+}
+
+async fn play(options: Options, end: CancellationToken) -> Result<()> {
     let identity = Identity::of(&options);
     let consumer = Arc::new(Consumer::new(options.clone(), identity.clone(), end.clone()));
     let Some(admin) = admin::subscribe(&options, &end).await? else { return Ok(()) };
@@ -139,11 +146,16 @@ pub async fn run(options: Options, end: CancellationToken) -> Result<()> {
     let telemetry = tokio::spawn(telemetry::report(options, consumer.clone(), end.clone()));
 
     tokio::select! {
-        () = consumer.assigned() => println!("ready {}", identity.instance),
+        () = consumer.assigned() => say(&format!("ready {}", identity.instance)),
         () = end.cancelled() => {}
     }
     end.cancelled().await;
     tokio::task::spawn_blocking(move || consumer.stop()).await.context("stopping the consumer")?;
     telemetry.await.context("the telemetry's task")?;
     commands.await.context("the admin topic's task")
+}
+
+/// A reader that went away is no reason to end.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
 }

@@ -5,7 +5,7 @@ use clap::{Args, Parser, Subcommand};
 use flowdeck_fleets::cluster::Cluster;
 use flowdeck_fleets::consume::Consume;
 use flowdeck_fleets::plan::Plan;
-use flowdeck_fleets::{consume, run, topics};
+use flowdeck_fleets::{consume, kafkaflow, run, topics};
 use tracing_subscriber::EnvFilter;
 
 /// The demo's services: producers and consumers to look at.
@@ -36,6 +36,8 @@ enum Command {
     },
     /// Run one consumer on the agent
     Consume(Consume),
+    /// Run one consumer that behaves as KafkaFlow does
+    Kafkaflow(kafkaflow::Options),
 }
 
 #[derive(Debug, Args)]
@@ -57,5 +59,6 @@ async fn main() -> Result<()> {
         Command::Topics { cluster, prefix } => topics::create(&cluster, &Plan::new(&prefix.prefix)).await,
         Command::Run { cluster, prefix } => run::run(cluster, Plan::new(&prefix.prefix)).await,
         Command::Consume(args) => consume::run(args).await,
+        Command::Kafkaflow(options) => kafkaflow::run(options).await,
     }
 }

@@ -41,7 +41,7 @@ pub(super) async fn subscribe(options: &Options, end: &CancellationToken) -> Res
 }
 
 fn at_the_end(options: &Options) -> Result<BaseConsumer> {
-    let mut config = options.client();
+    let mut config = options.cluster.client();
     config
         .set("group.id", format!("Admin-{}", options.group))
         .set("enable.auto.commit", "false")

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::flow::{Flow, Place};
 use super::offsets::Offsets;
 use super::workers::{Job, Pool, Work};
-use super::{Identity, Options, Strategy};
+use super::{Identity, Options, Protocol};
 
 const POLL: Duration = Duration::from_millis(100);
 const LAG_TIMEOUT: Duration = Duration::from_secs(1);
@@ -61,7 +61,7 @@ impl Consumer {
     /// Must be called inside the runtime.
     pub(super) fn new(options: Options, identity: Identity, end: CancellationToken) -> Self {
         let shared = Arc::new(Shared {
-            flow: Mutex::new(Flow::new(options.strategy)),
+            flow: Mutex::new(Flow::new(options.protocol)),
             offsets: Arc::default(),
             pool: Mutex::default(),
             client: Mutex::default(),
@@ -128,20 +128,21 @@ impl Consumer {
     }
 
     fn client(&self) -> KafkaResult<Client> {
-        let strategy = match self.options.strategy {
-            Strategy::Eager => "range",
-            Strategy::Cooperative => "cooperative-sticky",
+        let strategy = match self.options.protocol {
+            Protocol::ClassicEager => "range",
+            Protocol::ClassicCooperative => "cooperative-sticky",
         };
-        let mut config = self.options.client();
+        // Its defaults, where KafkaFlow has latest: the demo wants to read what is there.
+        let mut config = self.options.cluster.consumer();
         config
             .set("group.id", &self.options.group)
             .set("client.id", self.identity.instance.as_str())
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("partition.assignment.strategy", strategy);
-        // KafkaFlow's default is latest; a demo wants to read what is there.
-        if config.get("auto.offset.reset").is_none() {
-            config.set("auto.offset.reset", "earliest");
+        // What the command line says wins.
+        for (name, value) in &self.options.cluster.properties {
+            config.set(name, value);
         }
         let client: Client = config.create_with_context(Session(self.shared.clone()))?;
         let topics: Vec<&str> = self.options.topics.iter().map(String::as_str).collect();

@@ -6,25 +6,25 @@ use std::collections::BTreeSet;
 
 use flowdeck_protocol::kafkaflow::ConsumerStatus;
 
-use super::Strategy;
+use super::Protocol;
 
 /// (topic, partition)
 pub(super) type Place = (String, i32);
 
 #[derive(Debug)]
 pub(super) struct Flow {
-    strategy: Strategy,
+    protocol: Protocol,
     assignment: BTreeSet<Place>,
     paused: BTreeSet<Place>,
 }
 
 impl Flow {
-    pub(super) fn new(strategy: Strategy) -> Self {
-        Self { strategy, assignment: BTreeSet::new(), paused: BTreeSet::new() }
+    pub(super) fn new(protocol: Protocol) -> Self {
+        Self { protocol, assignment: BTreeSet::new(), paused: BTreeSet::new() }
     }
 
     pub(super) fn assign(&mut self, places: BTreeSet<Place>) {
-        if self.strategy == Strategy::Eager {
+        if self.protocol == Protocol::ClassicEager {
             self.assignment = places;
             return;
         }
@@ -37,11 +37,11 @@ impl Flow {
     }
 
     pub(super) fn revoke(&mut self, places: &BTreeSet<Place>) {
-        // The same sharp edge, under both strategies.
+        // The same sharp edge, under both protocols.
         self.paused.clear();
-        match self.strategy {
-            Strategy::Eager => self.assignment.clear(),
-            Strategy::Cooperative => self.assignment.retain(|place| !places.contains(place)),
+        match self.protocol {
+            Protocol::ClassicEager => self.assignment.clear(),
+            Protocol::ClassicCooperative => self.assignment.retain(|place| !places.contains(place)),
         }
     }
 
@@ -110,15 +110,15 @@ mod tests {
         list.iter().map(|(topic, partition)| (topic.to_string(), *partition)).collect()
     }
 
-    fn flow(strategy: Strategy) -> Flow {
-        let mut flow = Flow::new(strategy);
+    fn flow(protocol: Protocol) -> Flow {
+        let mut flow = Flow::new(protocol);
         flow.assign(places(&[("a", 0), ("a", 1), ("b", 0)]));
         flow
     }
 
     #[test]
     fn status_is_of_the_whole_consumer() {
-        let mut flow = flow(Strategy::Eager);
+        let mut flow = flow(Protocol::ClassicEager);
         assert_eq!(flow.status(), ConsumerStatus::Running);
         assert_eq!(flow.pause(flow.filter(&["a"])).len(), 2);
         assert_eq!(flow.status(), ConsumerStatus::PartiallyRunning);
@@ -131,17 +131,17 @@ mod tests {
 
     #[test]
     fn a_rebalance_forgets_what_is_paused() {
-        for strategy in [Strategy::Eager, Strategy::Cooperative] {
-            let mut flow = flow(strategy);
+        for protocol in [Protocol::ClassicEager, Protocol::ClassicCooperative] {
+            let mut flow = flow(protocol);
             flow.pause(flow.filter(&[]));
             flow.revoke(&places(&[("b", 0)]));
             flow.assign(places(&[("a", 0), ("a", 1)]));
-            assert_eq!(flow.assignment(), places(&[("a", 0), ("a", 1)]), "{strategy:?}");
-            assert_eq!(flow.status(), ConsumerStatus::Running, "{strategy:?}");
+            assert_eq!(flow.assignment(), places(&[("a", 0), ("a", 1)]), "{protocol:?}");
+            assert_eq!(flow.status(), ConsumerStatus::Running, "{protocol:?}");
             // The client still has them paused: a resume must reach it.
-            assert_eq!(flow.resume(flow.filter(&[])).len(), 2, "{strategy:?}");
+            assert_eq!(flow.resume(flow.filter(&[])).len(), 2, "{protocol:?}");
         }
-        let mut flow = flow(Strategy::Cooperative);
+        let mut flow = flow(Protocol::ClassicCooperative);
         flow.pause(flow.filter(&[]));
         flow.assign(places(&[]));
         assert_eq!(flow.status(), ConsumerStatus::Paused, "an empty assign is no assign");

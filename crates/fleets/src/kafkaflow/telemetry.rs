@@ -18,7 +18,7 @@ const EVERY: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(4);
 
 pub(super) async fn report(options: Options, consumer: Arc<Consumer>, end: CancellationToken) {
-    let producer: FutureProducer = match options.client().set("linger.ms", "0").create() {
+    let producer: FutureProducer = match options.cluster.client().set("linger.ms", "0").create() {
         Ok(producer) => producer,
         Err(error) => return tracing::error!(%error, "no telemetry: the producer was not created"),
     };

@@ -2,15 +2,15 @@
 //! the fetching only: what lies in the channels goes on, up to workers × buffer records.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::LAST_RECORDS;
 use super::flow::Place;
 use super::offsets::Offsets;
+use super::{LAST_RECORDS, say};
 
 /// KafkaFlow's WorkerStopTimeout.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -83,11 +83,17 @@ async fn worker(mut jobs: mpsc::Receiver<Job>, work: Work, discard: Cancellation
 }
 
 async fn handle(job: &Job, work: &Work) {
+    line("started", job, work);
     if !work.handle.is_zero() {
         tokio::time::sleep(work.handle).await;
     }
-    if work.trace {
-        println!("handled {} {} {}", job.place.0, job.place.1, job.offset);
-    }
+    line("handled", job, work);
     work.offsets.lock().unwrap_or_else(PoisonError::into_inner).end(&job.place, job.offset);
+}
+
+fn line(what: &str, job: &Job, work: &Work) {
+    if work.trace {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
+        say(&format!("{what} {} {} {} {now}", job.place.0, job.place.1, job.offset));
+    }
 }
