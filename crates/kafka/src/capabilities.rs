@@ -81,6 +81,8 @@ mod key {
     pub(super) const CONSUMER_GROUP_DESCRIBE: i16 = 69;
 }
 
+/// More replicas than there can be brokers, and as many as librdkafka sends.
+const IMPOSSIBLE: i16 = 10_000;
 const COMMITS: &str = "__consumer_offsets";
 
 impl Cluster {
@@ -214,7 +216,7 @@ impl Cluster {
             return no;
         }
         let Ok(name) = "flowdeck.probe".parse::<TopicName>() else { return Capability::Unknown(String::new()) };
-        let impossible = NewTopic { name, partitions: 1, replication: i16::MAX, configs: BTreeMap::new() };
+        let impossible = NewTopic { name, partitions: 1, replication: IMPOSSIBLE, configs: BTreeMap::new() };
         match self.create_topic(&impossible, true, deadline).await {
             Err(Cause::Kafka { name, .. }) if name == "INVALID_REPLICATION_FACTOR" => Capability::Yes,
             Err(Cause::NotPermitted(_)) => Capability::NotPermitted(Acl::cluster("Create")),

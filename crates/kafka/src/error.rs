@@ -107,9 +107,11 @@ impl Cause {
             | codes::GROUP_AUTHORIZATION_FAILED
             | codes::CLUSTER_AUTHORIZATION_FAILED
             | codes::TRANSACTIONAL_ID_AUTHORIZATION_FAILED => Self::NotPermitted(acl),
-            codes::UNKNOWN_TOPIC_OR_PART | codes::UNKNOWN_TOPIC | codes::UNKNOWN_PARTITION | codes::UNKNOWN_TOPIC_ID => {
-                Self::UnknownTopic
-            }
+            codes::UNKNOWN_TOPIC_OR_PART
+            | codes::UNKNOWN_TOPIC
+            | codes::UNKNOWN_PARTITION
+            | codes::UNKNOWN_TOPIC_ID
+            | codes::NO_ENTRY => Self::UnknownTopic,
             codes::OFFSET_OUT_OF_RANGE => Self::OutOfRange,
             codes::UNSUPPORTED_FEATURE | codes::UNSUPPORTED_VERSION => {
                 Self::Unsupported("the broker does not offer this request".to_owned())

@@ -37,6 +37,8 @@ impl OffsetSpec {
 
 /// Partitions in one call: librdkafka merges the answers of brokers in quadratic time.
 const PARTITIONS_A_CALL: usize = 256;
+/// librdkafka's "no offset".
+const NOT_ANSWERED: i64 = -1001;
 /// Calls at a time.
 const CALLS: usize = 16;
 
@@ -90,6 +92,8 @@ impl Cluster {
         let answer = |(topic, partition): &(Topic, Partition)| {
             let place = places.get(&(topic.as_str(), partition.get())).copied();
             match place.and_then(|place| found.get(place).copied().flatten()) {
+                // Where a leader did not answer, librdkafka leaves its partitions without offset or error.
+                Some((NOT_ANSWERED, codes::NO_ERROR)) => Err(Cause::Timeout),
                 Some((offset, codes::NO_ERROR)) => Ok(offset),
                 Some((_, code)) => Err(Cause::from_code(code, Acl::topic("Describe", topic.as_str()))),
                 None => Err(Cause::UnknownTopic),
