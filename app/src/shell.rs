@@ -38,11 +38,16 @@ fn assets(site: &Site) -> Option<impl IntoView + use<>> {
     let (css, js, wasm) =
         (format!("{pkg}/flowdeck.css"), format!("{pkg}/flowdeck.js"), format!("{pkg}/flowdeck_bg.wasm"));
     let start = format!("import init,{{hydrate}} from {js:?};init({{module_or_path:{wasm:?}}}).then(hydrate)");
+    let scripts = site.scripts.then(|| {
+        view! {
+            <link rel="modulepreload" href=js nonce=nonce.clone()/>
+            <link rel="preload" href=wasm r#as="fetch" type="application/wasm" crossorigin=""/>
+            <script type="module" nonce=nonce inner_html=start></script>
+        }
+    });
     Some(view! {
         <link rel="stylesheet" href=css/>
-        <link rel="modulepreload" href=js nonce=nonce.clone()/>
-        <link rel="preload" href=wasm r#as="fetch" type="application/wasm" crossorigin=""/>
-        <script type="module" nonce=nonce inner_html=start></script>
+        {scripts}
     })
 }
 

@@ -54,6 +54,9 @@ pub struct Site {
     pub pkg: Option<String>,
     /// Changes with every build; also in the header `X-Flowdeck-Build` and in each `beat`.
     pub build: String,
+    /// Whether the browser takes the page over. Not where the answer to a form shows the page of
+    /// another URL: the browser's router would not find it there.
+    pub scripts: bool,
     /// The nonce of this answer's CSP header. Empty in the browser.
     pub nonce: String,
     pub theme: Theme,
@@ -101,6 +104,7 @@ impl Frame {
             // Once for the life of the page.
             base: handed.base.leak(),
             pkg: None,
+            scripts: true,
             build: handed.build,
             nonce: String::new(),
             theme: handed.theme,
@@ -149,6 +153,7 @@ mod tests {
             base: "/kafkaflow",
             pkg: Some("/pkg/1".into()),
             build: "b1".into(),
+            scripts: true,
             nonce: "secret".into(),
             theme: Theme::Dark,
             warnings: vec!["\"><script>".into()],

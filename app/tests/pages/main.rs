@@ -16,6 +16,7 @@ struct Page {
 
 fn site() -> Site {
     Site {
+        scripts: true,
         base: "/kafkaflow",
         pkg: Some("/pkg/0".into()),
         build: "test".into(),

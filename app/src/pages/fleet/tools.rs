@@ -37,7 +37,7 @@ pub(super) fn tools(header: RwSignal<FleetView>, query: Memo<FleetQuery>) -> Any
 
 fn search(query: Memo<FleetQuery>) -> AnyView {
     let navigate = use_navigate();
-    let timer = StoredValue::new_local(None::<TimeoutHandle>);
+    let timer = StoredValue::new(None::<TimeoutHandle>);
     let typed = move |text: String| {
         let navigate = navigate.clone();
         let go = move || {
