@@ -549,7 +549,10 @@ impl ClientContext for ReaderContext {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        debug!(%error, reason, "the reader's client reports");
+        // The end of a partition comes here too; `poll` gives it to the thread.
+        if error.rdkafka_error_code() != Some(RDKafkaErrorCode::PartitionEOF) {
+            debug!(%error, reason, "the reader's client reports");
+        }
     }
 }
 

@@ -1,0 +1,98 @@
+//! A cluster without Flowdeck's topics: KafkaFlow's own commands are obeyed, nothing is created, and
+//! holds take over once they appear.
+
+mod common;
+
+use common::{World, a_while, noting, settled};
+use flowdeck_model::InstanceState::Drained;
+use flowdeck_protocol::Headers;
+use flowdeck_protocol::kafkaflow::{
+    Command, ConsumerStatus, Decoded, Message, Telemetry, decode, foreign_command_record,
+};
+use flowdeck_protocol::wire::{Sender, sender};
+use flowdeck_testkit::{DEADLINE, wait_for};
+use uuid::Uuid;
+
+async fn send(world: &World, command: Command) {
+    let record = foreign_command_record(Uuid::new_v4(), command);
+    let headers: Vec<(&str, &[u8])> =
+        record.headers.iter().map(|(key, value)| (key.as_str(), value.as_slice())).collect();
+    world.kafka.send(&world.admin, &record.key, &record.value.unwrap(), &headers).await;
+}
+
+fn telemetry(world: &World) -> Vec<(Telemetry, Sender, Option<String>)> {
+    let records = world.kafka.read_all(&world.admin);
+    let telemetry = records.iter().filter_map(|record| {
+        let headers: Headers<'_> =
+            record.headers.iter().map(|(key, value)| (key.as_str(), value.as_slice())).collect();
+        let holds = headers.last("Flowdeck-Holds").map(|word| String::from_utf8_lossy(word).into_owned());
+        match decode(&headers, record.value.as_deref()) {
+            Decoded::Message(Message::Telemetry(one)) => Some((one, sender(&headers), holds)),
+            _ => None,
+        }
+    });
+    telemetry.collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn admin_commands_are_obeyed_where_there_are_no_holds() {
+    let world = World::without_flowdeck(2).await;
+    world.produce(0, 20).await;
+    let before = world.kafka.topics();
+    let (seen, handler) = noting(0);
+    let agent = world.agent("i-1").handler(handler).start().await.unwrap();
+    seen.wait_for(20).await;
+    settled(&agent, 2, 0).await;
+    // Its reader starts at the end of the admin topic: commands count once telemetry shows that it is there.
+    wait_for("telemetry", DEADLINE, async || {
+        telemetry(&world).into_iter().find(|(one, ..)| one.status == ConsumerStatus::Running)
+    })
+    .await;
+
+    send(&world, Command::PauseConsumerByName { consumer: "other".into(), topics: vec![] }).await;
+    send(&world, Command::PauseConsumerByName { consumer: "c".into(), topics: vec![] }).await;
+    settled(&agent, 0, 2).await;
+    world.produce(0, 20).await;
+    a_while().await;
+    assert_eq!(seen.count(), 20);
+    let (paused, from, holds) = wait_for("telemetry of the pause", DEADLINE, async || {
+        telemetry(&world).into_iter().find(|(one, ..)| one.status == ConsumerStatus::Paused)
+    })
+    .await;
+    assert_eq!((paused.paused.len(), paused.running.len()), (2, 0));
+    assert!(matches!(from, Sender::Agent(_)));
+    assert_eq!(holds.as_deref(), Some("absent"));
+
+    let group = world.group.as_str().into();
+    send(&world, Command::ResumeConsumersByGroup { group, topics: vec![] }).await;
+    settled(&agent, 2, 0).await;
+    seen.wait_for(40).await;
+    agent.stop().await.unwrap();
+    let topics = |all: Vec<(String, usize)>| {
+        let ours = [&world.topic, &world.admin, &world.holds, &world.acks];
+        all.into_iter().filter(|(name, _)| ours.contains(&name)).collect::<Vec<_>>()
+    };
+    assert_eq!(topics(world.kafka.topics()), topics(before), "a topic was created");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn holds_take_over_when_their_topic_appears() {
+    let world = World::without_flowdeck(1).await;
+    let (seen, handler) = noting(0);
+    let agent = world.agent("i-1").handler(handler).start().await.unwrap();
+    settled(&agent, 1, 0).await;
+    world.create_flowdeck().await;
+    let hold = world.pause(world.scope()).await;
+    world.ack(hold.id.into(), "i-1", Drained).await;
+    settled(&agent, 0, 1).await;
+    world.produce(0, 5).await;
+    a_while().await;
+    assert_eq!(seen.count(), 0);
+    // Admin commands are Flowdeck's to translate now.
+    send(&world, Command::ResumeConsumerByName { consumer: "c".into(), topics: vec![] }).await;
+    a_while().await;
+    assert_eq!(seen.count(), 0);
+    world.release(&hold).await;
+    seen.wait_for(5).await;
+    agent.stop().await.unwrap();
+}

@@ -1,0 +1,183 @@
+//! Holds against a real broker: read before the first record, obeyed at once, answered, released.
+
+mod common;
+
+use std::time::Duration;
+
+use common::{World, a_while, noting, quick, settled};
+use flowdeck_agent::{OnUnknown, Timings};
+use flowdeck_model::InstanceState::{Acknowledged, Drained, NothingToDo};
+use flowdeck_model::{CommandId, Hold, Scope, Timestamp};
+use flowdeck_protocol::wire::hold_record;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_is_answered_and_kept_and_a_resume_loses_nothing() {
+    let world = World::new(2).await;
+    world.produce(0, 300).await;
+    world.produce(1, 300).await;
+    let (seen, handler) = noting(5);
+    let agent = world.agent("i-1").workers(2).buffer(20).handler(handler).start().await.unwrap();
+    seen.wait_for(20).await;
+
+    let hold = world.pause(world.scope()).await;
+    let ack = world.ack(hold.id.into(), "i-1", Acknowledged).await;
+    assert_eq!(ack.partitions.len(), 2);
+    let drained = world.ack(hold.id.into(), "i-1", Drained).await;
+    assert_eq!((drained.partitions.len(), drained.holds_offset), (2, ack.holds_offset));
+    let then = seen.count();
+    assert!(then < 600, "all was handled before the pause: {then}");
+    a_while().await;
+    assert_eq!(seen.count(), then, "a handler started after the pause was drained");
+
+    let resume = world.release(&hold).await;
+    world.ack(resume, "i-1", Acknowledged).await;
+    seen.wait_for(600).await;
+    // One agent, no rebalance, no failure: each record once and in order.
+    for partition in 0..2 {
+        let offsets: Vec<i64> =
+            seen.all().into_iter().filter(|(p, _)| *p == partition).map(|(_, o)| o).collect();
+        assert_eq!(offsets, (0..300).collect::<Vec<_>>());
+    }
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_starts_under_a_hold_handles_nothing() {
+    let world = World::new(2).await;
+    world.produce(0, 50).await;
+    let hold = world.pause(world.scope()).await;
+    let (seen, handler) = noting(0);
+    let agent = world.agent("late").handler(handler).start().await.unwrap();
+    settled(&agent, 0, 2).await;
+    world.ack(hold.id.into(), "late", Drained).await;
+    a_while().await;
+    assert_eq!(seen.count(), 0);
+    let resume = world.release(&hold).await;
+    world.ack(resume, "late", Acknowledged).await;
+    seen.wait_for(50).await;
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_narrow_resume_under_a_broad_hold_frees_one_partition() {
+    let world = World::new(2).await;
+    world.produce(0, 10).await;
+    world.produce(1, 10).await;
+    let hold = world.pause(world.scope()).await;
+    let (seen, handler) = noting(0);
+    let agent = world.agent("i-1").handler(handler).start().await.unwrap();
+    world.ack(hold.id.into(), "i-1", Drained).await;
+
+    let cut =
+        Scope { topic: Some(world.topic.parse().unwrap()), partition: 1.try_into().ok(), ..world.scope() };
+    let command = CommandId::random();
+    let left = Hold { except: vec![cut], ..hold };
+    world.write(vec![hold_record(&left, command)]).await;
+    let ack = world.ack(command, "i-1", Acknowledged).await;
+    assert_eq!(ack.partitions.len(), 1);
+    seen.wait_for(10).await;
+    settled(&agent, 1, 1).await;
+    a_while().await;
+    assert!(seen.all().iter().all(|(partition, _)| *partition == 1));
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_owns_nothing_in_scope_says_so() {
+    let world = World::new(1).await;
+    let (_, handler) = noting(0);
+    let agent = world.agent("i-1").handler(handler).start().await.unwrap();
+    settled(&agent, 1, 0).await;
+    let other = Scope { topic: Some("another".parse().unwrap()), ..world.scope() };
+    let hold = world.pause(other).await;
+    world.ack(hold.id.into(), "i-1", NothingToDo).await;
+    settled(&agent, 1, 0).await;
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_of_one_instance_leaves_the_other() {
+    let world = World::new(2).await;
+    let scope = Scope { instance: Some("i-1".into()), ..world.scope() };
+    world.pause(scope).await;
+    let ((_, one), (_, two)) = (noting(0), noting(0));
+    let first = world.agent("i-1").handler(one).start().await.unwrap();
+    let second = world.agent("i-2").handler(two).start().await.unwrap();
+    settled(&first, 0, 1).await;
+    settled(&second, 1, 0).await;
+    first.stop().await.unwrap();
+    second.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_of_a_newer_version_makes_the_holds_unknown() {
+    for (policy, running, standing) in [(OnUnknown::Run, 1, 0), (OnUnknown::Stand, 0, 1)] {
+        let world = World::new(1).await;
+        let hold = world.hold(world.scope());
+        let mut newer = hold_record(&hold, hold.id.into());
+        newer.headers[0].1 = b"2".to_vec();
+        world.write(vec![newer]).await;
+        let (_, handler) = noting(0);
+        let agent = world.agent("i-1").on_unknown(policy).handler(handler).start().await.unwrap();
+        settled(&agent, running, standing).await;
+        assert!(agent.holds_unknown().is_some());
+        assert_eq!(agent.counts().records_not_understood, 1);
+        // Its release, in any version, makes them known again.
+        world.release(&hold).await;
+        settled(&agent, 1, 0).await;
+        assert!(agent.holds_unknown().is_none());
+        agent.stop().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_cluster_hides_the_holds_the_policy_decides() {
+    // Nobody answers there: the holds cannot be read, and neither can records.
+    for policy in [OnUnknown::Run, OnUnknown::Stand] {
+        let world = World::new(1).await;
+        let (_, handler) = noting(0);
+        let mut config = world.kafka.client();
+        config.set("bootstrap.servers", "127.0.0.1:1");
+        let agent = flowdeck_agent::Agent::builder(config, world.group.as_str())
+            .topics([world.topic.as_str()])
+            .on_unknown(policy)
+            .timings(Timings { holds: Duration::from_millis(300), ..quick() })
+            .handler(handler)
+            .start()
+            .await
+            .unwrap();
+        flowdeck_testkit::wait_for("the holds to count as unknown", flowdeck_testkit::DEADLINE, async || {
+            agent.holds_unknown()
+        })
+        .await;
+        agent.stop().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_that_nobody_releases_ends_by_the_own_clock_and_is_reported() {
+    let world = World::new(1).await;
+    world.produce(0, 5).await;
+    let until = Timestamp::from_system(std::time::SystemTime::now()).plus(Duration::from_secs(2));
+    let hold = Hold { until: Some(until), ..world.hold(world.scope()) };
+    world.write(vec![hold_record(&hold, hold.id.into())]).await;
+    let (seen, handler) = noting(0);
+    let agent = world
+        .agent("i-1")
+        .timings(Timings { expiry: Duration::from_secs(1), ..quick() })
+        .handler(handler)
+        .start()
+        .await
+        .unwrap();
+    settled(&agent, 0, 1).await;
+    seen.wait_for(5).await;
+    let late = Timestamp::from_system(std::time::SystemTime::now()).since(until);
+    assert!(late >= Duration::from_secs(1), "it ran {late:?} after the end");
+    let report = flowdeck_testkit::wait_for("the report", flowdeck_testkit::DEADLINE, async || {
+        world.acks().into_iter().find(|ack| ack.detail.is_some())
+    })
+    .await;
+    assert_eq!(report.command, hold.id.into());
+    assert!(report.detail.unwrap().starts_with("resumed by its own clock"));
+    agent.stop().await.unwrap();
+}
