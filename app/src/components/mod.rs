@@ -1,5 +1,6 @@
 //! What several pages show, each thing once.
 
+pub(crate) mod account;
 pub(crate) mod bar;
 pub(crate) mod clock;
 pub(crate) mod cluster;
@@ -9,5 +10,6 @@ pub(crate) mod figures;
 pub(crate) mod hold;
 pub(crate) mod icons;
 pub(crate) mod notice;
+pub(crate) mod search;
 pub(crate) mod theme;
 pub(crate) mod verdict;

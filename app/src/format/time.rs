@@ -19,6 +19,12 @@ pub(crate) fn span(duration: Duration) -> String {
     }
 }
 
+/// `0.41 s` below ten seconds, where hundredths tell something; else as `span`.
+pub(crate) fn brief(duration: Duration) -> String {
+    let millis = duration.as_millis();
+    if millis < 10_000 { format!("{}.{:02} s", millis / 1_000, millis % 1_000 / 10) } else { span(duration) }
+}
+
 /// From `earlier` to `now`; a time ahead of `now` is `0 s`.
 pub(crate) fn age(now: Timestamp, earlier: Timestamp) -> String {
     span(now.since(earlier))

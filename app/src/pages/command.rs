@@ -1,4 +1,186 @@
-//! stub
+//! `/c/{cluster}/commands/{id}`: one command's life, instance by instance. Success is shown once
+//! there is evidence, never before.
+
+use flowdeck_model::view::{CommandView, InstanceKind, InstanceOutcome, SentRecord};
+use flowdeck_model::{Action, CommandState, url};
 use leptos::prelude::*;
+use leptos_meta::Title;
+
+use crate::api;
+use crate::components::clock::{Clock, ago, at_time};
+use crate::components::icons::{Icon, icon};
+use crate::components::verdict::Tone;
+use crate::components::{cluster, command, error, notice};
+use crate::format::{number, time};
+use crate::links;
+use crate::live::{Fit, Message, follow};
+
 #[component]
-pub(crate) fn CommandPage() -> impl IntoView { "x" }
+pub(crate) fn CommandPage() -> impl IntoView {
+    let (cluster, id) = (super::segment("cluster"), super::segment("id"));
+    let first = Resource::new(move || (cluster.get(), id.get()), |(cluster, id)| api::command(cluster, id));
+    view! {
+        <Suspense fallback=notice::loading>
+            {move || Suspend::new(async move {
+                match first.await {
+                    Ok(view) => page(view),
+                    Err(error) => error::page(&error),
+                }
+            })}
+        </Suspense>
+    }
+}
+
+fn go_live(view: RwSignal<CommandView>, clock: Clock) {
+    Effect::new(move |_| {
+        let address = view.with_untracked(|view| {
+            let cluster = url::encode(view.cluster_info.name.as_str());
+            ["view=command&cluster=", &cluster, "&id=", &view.id.to_string()].concat()
+        });
+        let address = links::to(&links::with_query("/events", &address));
+        follow(clock, move || address.clone(), move |message| {
+            let Message::Snapshot(json) = message else { return Fit::Applied };
+            // A snapshot of a newer build that does not parse: the banner says it, the page stays.
+            if let Ok(new) = serde_json::from_str::<CommandView>(&json) {
+                clock.set(new.now);
+                if view.with_untracked(|old| *old != new) {
+                    view.set(new);
+                }
+            }
+            Fit::Applied
+        });
+    });
+}
+
+fn title(view: &CommandView) -> String {
+    [view.action.words(), " ", &view.target.words()].concat()
+}
+
+fn page(first: CommandView) -> AnyView {
+    let clock = Clock::provide(first.now);
+    let (name, info) = (title(&first), first.cluster_info.clone());
+    let group = links::group(&info.name, &first.target.group);
+    let group_name = first.target.group.to_string();
+    let view = RwSignal::new(first);
+    go_live(view, clock);
+    view! {
+        <Title text=name.clone()/>
+        <div>
+            <nav class="crumbs" aria-label="Where you are">
+                <a href=links::to("/")>"Fleet"</a> " / " {info.label.clone()} " / "
+                <a href=group.clone()>{group_name}</a> " / commands"
+            </nav>
+            <div class="title">
+                {cluster::pill(info.label.clone(), info.colour)}
+                <h1>{name}</h1>
+                {move || view.with(|view| command::state(view.state).into_any())}
+                <div class="actions"><a class="btn" href=group>"Back to the group"</a></div>
+            </div>
+        </div>
+        {move || view.with(|view| cluster::trouble(&view.cluster_info))}
+        {move || view.with(outcome)}
+        <section class="panel" aria-labelledby="life">
+            <header><h2 id="life">"What happened"</h2></header>
+            <ol class="steps life">{move || view.with(steps)}</ol>
+        </section>
+        {move || view.with(notes)}
+        <noscript class="muted">"Reload this page to see what came since: without JavaScript it stands still."</noscript>
+    }
+    .into_any()
+}
+
+/// The outcome in a sentence; spoken politely when it changes.
+fn outcome(view: &CommandView) -> AnyView {
+    let all = view.instances.len();
+    let done = view.instances.iter().filter(|instance| instance.state.is_done()).count();
+    let of = || [&number::exact(done as u64), " of ", &number::count(all as u64, "instance", "instances")].concat();
+    let (tone, text) = match view.state {
+        CommandState::Requested => (Tone::None, "Accepted; nothing is written to the cluster yet.".to_owned()),
+        CommandState::Sent => (Tone::Warn, ["Written. Evidence came from ", &of(), "; the others are awaited."].concat()),
+        CommandState::Confirmed => (Tone::Ok, ["Evidence came from ", &of(), "."].concat()),
+        CommandState::Partly => (Tone::Warn, ["Evidence came from ", &of(), " only; below is what is known of the others."].concat()),
+        CommandState::TimedOut => (Tone::Bad, "No evidence came in time. Nothing is known to have obeyed.".to_owned()),
+        CommandState::Refused => (Tone::Bad, "It was refused; below is by whom and why.".to_owned()),
+        CommandState::Standing => (Tone::Hold, "It stands since before Flowdeck started; what its instances answered then is not remembered.".to_owned()),
+    };
+    let strong = match (view.state, view.action) {
+        (CommandState::Confirmed, Action::Pause) => "Paused.",
+        (CommandState::Confirmed, Action::Resume) => "Resumed.",
+        (CommandState::Partly, _) => "In part.",
+        (CommandState::TimedOut, _) => "Timed out.",
+        (CommandState::Refused, _) => "Refused.",
+        (CommandState::Standing, _) => "Standing.",
+        (CommandState::Requested | CommandState::Sent, _) => "Waiting.",
+    };
+    let shape = match view.state {
+        CommandState::Confirmed => Icon::Done,
+        CommandState::Requested | CommandState::Sent => Icon::Wait,
+        _ => tone.icon(),
+    };
+    let class = if view.state == CommandState::Confirmed { "good" } else { tone.class() };
+    let until = view.until.map(|until| view! { <p class="muted">"It ends by itself: " {at_time(until)} "."</p> });
+    view! {
+        <section class=["panel finding ", class].concat() aria-label="Outcome" role="status" aria-live="polite">
+            <span class=["verdict ", class].concat()>{icon(shape)}</span>
+            <div><p><strong>{strong}</strong> " " {text}</p>{until}</div>
+        </section>
+    }
+    .into_any()
+}
+
+fn steps(view: &CommandView) -> impl IntoView + use<> {
+    let start = view.requested_at;
+    let after = |at: flowdeck_model::Timestamp| ["+", &time::brief(at.since(start))].concat();
+    let reason = (!view.reason.is_empty()).then(|| ["“", &view.reason, "”"].concat());
+    let from = view.actor.address.as_ref().map(|address| ["from ", address].concat());
+    let sent = view.sent.iter().map(|record| sent(record, after(record.at))).collect_view();
+    let instances = view.instances.iter().map(|one| instance(one, after(one.at))).collect_view();
+    view! {
+        <li>
+            <span class="mark done">{icon(Icon::Done)}</span>
+            <span class="body">"Requested by " {view.actor.name.clone()} <small>{reason} " " {from}</small></span>
+            <span class="faint num">{at_time(start)} <small>{ago(start)} " ago"</small></span>
+        </li>
+        {sent}
+        {instances}
+    }
+}
+
+fn sent(record: &SentRecord, after: String) -> impl IntoView + use<> {
+    let place = ["partition ", &record.partition.to_string(), ", offset ", &number::offset(record.offset)].concat();
+    view! {
+        <li>
+            <span class="mark done">{icon(Icon::Done)}</span>
+            <span class="body">"Written to " {record.topic.to_string()} <small>{place}</small></span>
+            <span class="faint num">{after}</span>
+        </li>
+    }
+}
+
+fn kind(kind: InstanceKind) -> &'static str {
+    match kind {
+        InstanceKind::Agent => "agent",
+        InstanceKind::KafkaFlow => "KafkaFlow",
+        InstanceKind::Member => "plain member",
+    }
+}
+
+fn instance(one: &InstanceOutcome, after: String) -> impl IntoView + use<> {
+    let consumer = one.consumer.as_ref().map(|name| [" · ", name.as_str()].concat());
+    let detail = one.detail.clone().map(|detail| view! { <small>{detail}</small> });
+    view! {
+        <li>
+            {command::instance_icon(one.state)}
+            <span class="body">
+                <b>{one.instance.to_string()}</b> ": " {one.state.words()}
+                <small>{kind(one.kind)} {consumer}</small>
+                {detail}
+            </span>
+            <span class="faint num">{after}</span>
+        </li>
+    }
+}
+
+fn notes(view: &CommandView) -> AnyView {
+    view.notes.iter().map(|note| notice::warning(note.clone())).collect_view().into_any()
+}

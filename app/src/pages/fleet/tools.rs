@@ -1,8 +1,6 @@
 //! Above the table: search, verdicts, clusters. All of it is the URL; with scripts the search
 //! follows the typing, without them it is a form.
 
-use std::time::Duration;
-
 use flowdeck_model::query::{LIMIT_DEFAULT, default_sort};
 use flowdeck_model::view::FleetView;
 use flowdeck_model::{FleetQuery, Verdict};
@@ -11,13 +9,10 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 
 use super::head;
-use crate::components::icons::{Icon, icon};
+use crate::components::search::{self, Words};
 use crate::components::verdict;
 use crate::format::number;
 use crate::links;
-
-/// Typing pauses for so long before the page follows.
-const TYPED: Duration = Duration::from_millis(180);
 
 pub(super) fn tools(header: RwSignal<FleetView>, query: Memo<FleetQuery>) -> AnyView {
     view! {
@@ -37,41 +32,17 @@ pub(super) fn tools(header: RwSignal<FleetView>, query: Memo<FleetQuery>) -> Any
 
 fn search(query: Memo<FleetQuery>) -> AnyView {
     let navigate = use_navigate();
-    let timer = StoredValue::new(None::<TimeoutHandle>);
     let typed = move |text: String| {
-        let navigate = navigate.clone();
-        let go = move || {
-            let next = FleetQuery { search: text, offset: 0, ..query.get_untracked() };
-            let options = NavigateOptions { resolve: false, replace: true, scroll: false, ..Default::default() };
-            navigate(&links::fleet(&next), options);
-        };
-        timer.update_value(|timer| {
-            if let Some(timer) = timer.take() {
-                timer.clear();
-            }
-            *timer = set_timeout_with_handle(go, TYPED).ok();
-        });
+        let next = FleetQuery { search: text, offset: 0, ..query.get_untracked() };
+        let options = NavigateOptions { resolve: false, replace: true, scroll: false, ..Default::default() };
+        navigate(&links::fleet(&next), options);
     };
-    let first = query.get_untracked();
     let kept = move || {
         let query = FleetQuery { search: String::new(), offset: 0, ..query.get() };
         hidden_fields(&query)
     };
-    view! {
-        <form class="search" role="search" method="get" action=links::to("/")>
-            <label>
-                <span class="unseen">"Search groups, topics, clusters"</span>
-                {icon(Icon::Search)}
-                <input type="search" name="search" data-key="search" autocomplete="off" maxlength="249"
-                    placeholder="Group, topic, cluster" value=first.search
-                    on:input=move |event| typed(event_target_value(&event))/>
-            </label>
-            <kbd class="needs-js" aria-hidden="true">"/"</kbd>
-            {kept}
-            <noscript><button class="btn">"Search"</button></noscript>
-        </form>
-    }
-    .into_any()
+    let words = Words { label: "Search groups, topics, clusters", placeholder: "Group, topic, cluster" };
+    search::field(words, links::to("/"), query.get_untracked().search, typed, kept)
 }
 
 /// The rest of the query, which a form without scripts would lose.

@@ -33,11 +33,11 @@ pub(super) fn find(view: &GroupView) -> Finding {
         Verdict::Ok => ("OK.", [&records, wait(lag)].concat()),
     };
     let mut more = Vec::new();
-    more.extend(spread(&view.partitions, lag));
-    more.extend(unread(view));
     if row.verdict == Verdict::Paused && lag > 0 {
         more.push([&records, wait(lag)].concat());
     }
+    more.extend(spread(&view.partitions, lag));
+    more.extend(unread(view));
     if row.verdict != Verdict::Unknown && row.unknown_partitions > 0 {
         let n = number::count(row.unknown_partitions.into(), "partition has", "partitions have");
         more.push([&n, " no known lag; the table says why."].concat());

@@ -23,7 +23,7 @@ pub(super) fn panel(header: RwSignal<GroupView>) -> AnyView {
         let (cluster, control) = header.with_untracked(|view| (view.cluster_info.clone(), view.cluster_info.mode == Mode::Control));
         let form = hold.get_untracked().filter(|_| control).map(|hold| way_out(hold, header));
         view! {
-            <li class="hold">
+            <li class="held-row">
                 {move || hold.get().map(|hold| words(&hold))}
                 {form}
                 {(!control).then(|| view! { <p class="muted">{form::observe_words(&cluster.label, cluster.name.as_str())}</p> })}

@@ -1,0 +1,143 @@
+//! What a topic is: partitions, who reads it, the settings that matter.
+
+use flowdeck_model::view::{ConfigRow, ReaderRow, TopicPartitionRow, TopicView};
+use leptos::prelude::*;
+
+use crate::components::verdict::{labelled, tone};
+use crate::components::{figures, notice};
+use crate::format::{number, time};
+use crate::links;
+
+fn value<'a>(view: &'a TopicView, name: &str) -> Option<&'a str> {
+    view.config.iter().find(|row| row.name == name)?.value.as_deref()
+}
+
+/// "kept for 7 d", "compacted"; `None` where the settings could not be read.
+pub(super) fn kept(view: &TopicView) -> Option<String> {
+    let policy = value(view, "cleanup.policy")?;
+    let deletes = policy.contains("delete");
+    let compacts = policy.contains("compact").then_some("compacted");
+    let time = value(view, "retention.ms").filter(|_| deletes).and_then(millis).map(|time| ["kept for ", &time].concat());
+    let forever = (deletes && value(view, "retention.ms") == Some("-1")).then(|| "kept for ever".to_owned());
+    let words: Vec<String> = compacts.map(str::to_owned).into_iter().chain(time).chain(forever).collect();
+    (!words.is_empty()).then(|| words.join(", "))
+}
+
+fn millis(text: &str) -> Option<String> {
+    text.parse().ok().map(|millis| time::span(std::time::Duration::from_millis(millis)))
+}
+
+fn ids(ids: &[i32]) -> String {
+    ids.iter().map(i32::to_string).collect::<Vec<_>>().join(", ")
+}
+
+pub(super) fn partitions(view: &TopicView) -> AnyView {
+    let rows = view.partitions.iter().map(partition).collect_view();
+    view! {
+        <div class="scroll">
+            <table class="cards">
+                <caption class="unseen">"Partitions with offsets and replicas"</caption>
+                <thead><tr>
+                    <th scope="col" class="num">"Partition"</th>
+                    <th scope="col" class="num">"First offset"</th>
+                    <th scope="col" class="num">"End"</th>
+                    <th scope="col" class="num">"Offsets between"</th>
+                    <th scope="col">"Leader"</th>
+                    <th scope="col">"Replicas"</th>
+                    <th scope="col">"In sync"</th>
+                </tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
+
+fn partition(row: &TopicPartitionRow) -> impl IntoView + use<> {
+    let at = |offset: Option<i64>| offset.map(number::offset).unwrap_or_else(|| "–".to_owned());
+    let between = row.start.zip(row.end).and_then(|(start, end)| u64::try_from(end.checked_sub(start)?).ok());
+    let leader = match row.leader {
+        Some(leader) => view! { {leader.to_string()} }.into_any(),
+        None => view! { <span class="tag bad">"no leader"</span> }.into_any(),
+    };
+    let short = row.in_sync.len() < row.replicas.len();
+    let in_sync = match short {
+        true => view! { <span class="tag warn">{ids(&row.in_sync)} " of " {row.replicas.len().to_string()}</span> }.into_any(),
+        false => view! { {ids(&row.in_sync)} }.into_any(),
+    };
+    view! {
+        <tr>
+            <td class="num" data-l="partition">{row.partition.to_string()}</td>
+            <td class="num mono" data-l="first">{at(row.start)}</td>
+            <td class="num mono" data-l="end">{at(row.end)}</td>
+            <td class="num" data-l="between">{between.map(figures::count)}</td>
+            <td data-l="leader">{leader}</td>
+            <td class="muted" data-l="replicas">{ids(&row.replicas)}</td>
+            <td class="muted" data-l="in sync">{in_sync}</td>
+        </tr>
+    }
+}
+
+pub(super) fn readers(view: &TopicView) -> AnyView {
+    if view.readers.is_empty() {
+        return notice::empty("Nobody reads it", "No group has committed an offset on this topic or owns part of it.");
+    }
+    let rows = view.readers.iter().map(|row| reader(view, row)).collect_view();
+    view! {
+        <div class="scroll">
+            <table class="cards">
+                <caption class="unseen">"Groups that read this topic and how far behind each is"</caption>
+                <thead><tr>
+                    <th scope="col">"Verdict"</th>
+                    <th scope="col">"Group"</th>
+                    <th scope="col" class="num">"Lag here"</th>
+                    <th scope="col" class="num">"Members"</th>
+                </tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
+
+fn reader(view: &TopicView, row: &ReaderRow) -> impl IntoView + use<> {
+    let members = row.members.map(|n| number::exact(n.into())).unwrap_or_else(|| "–".to_owned());
+    view! {
+        <tr>
+            <td>{labelled(tone(row.verdict, row.lag), row.verdict.words())}</td>
+            <td><a class="name" data-key="row" href=links::group(&view.cluster_info.name, &row.group)>{row.group.to_string()}</a></td>
+            <td class="num" data-l="lag">{figures::lag(row.lag, row.unknown_partitions)}</td>
+            <td class="num" data-l="members">{members}</td>
+        </tr>
+    }
+}
+
+pub(super) fn settings(view: &TopicView) -> AnyView {
+    if view.config.is_empty() {
+        return notice::empty("Settings could not be read", "That takes the ACL DescribeConfigs on the topic, and a broker that answers.");
+    }
+    let rows = view.config.iter().map(setting).collect_view();
+    view! {
+        <div class="scroll">
+            <table>
+                <caption class="unseen">"Settings that matter to who reads"</caption>
+                <thead><tr><th scope="col">"Setting"</th><th scope="col">"Value"</th><th scope="col">"From"</th></tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
+
+fn setting(row: &ConfigRow) -> impl IntoView + use<> {
+    let value = row.value.clone().unwrap_or_else(|| "hidden".to_owned());
+    let words = row.value.as_deref().filter(|_| row.name.ends_with(".ms")).and_then(millis);
+    let words = words.map(|words| view! { <span class="sub">{words}</span> });
+    view! {
+        <tr>
+            <td class="mono">{row.name.clone()}</td>
+            <td class="mono wrap">{value}{words}</td>
+            <td class="muted">{if row.default { "default" } else { "set for it" }}</td>
+        </tr>
+    }
+}

@@ -1,0 +1,194 @@
+//! The list of messages: from where, how many, what was read to show them.
+
+use flowdeck_model::query::{From as Start, MESSAGES_DEFAULT, MESSAGES_MAX};
+use flowdeck_model::view::{MessageView, MessagesView, Payload, PayloadKind, TopicView};
+use flowdeck_model::{ClusterName, MessagesQuery, Partition, TopicName};
+use leptos::prelude::*;
+
+use super::{Answer, Peek, record};
+use crate::components::clock::{Clock, at_time};
+use crate::components::{error, notice};
+use crate::format::number;
+use crate::links;
+
+/// Where this topic's messages are, for links.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub cluster: ClusterName,
+    pub topic: TopicName,
+}
+
+impl Place {
+    pub(super) fn link(&self, query: &MessagesQuery) -> String {
+        links::topic(&self.cluster, &self.topic, query)
+    }
+
+    /// The same list with one record open beside it.
+    fn open(&self, query: &MessagesQuery, partition: Partition, offset: i64) -> String {
+        let open = ["open=", &partition.to_string(), ":", &offset.to_string()].concat();
+        let text = query.to_query();
+        let text = if text.is_empty() { open } else { [&text, "&", &open].concat() };
+        links::with_query(&self.link(&MessagesQuery::default()), &text)
+    }
+}
+
+pub(super) fn panel(view: &TopicView, peek: Peek) -> AnyView {
+    let place = Place { cluster: view.cluster_info.name.clone(), topic: view.topic.clone() };
+    let partitions: Vec<Partition> = view.partitions.iter().map(|row| row.partition).collect();
+    let query = Memo::new(move |_| MessagesQuery::parse(&peek.list.read(), false).unwrap_or_default());
+    let is_open = move || peek.shown.with(|shown| shown.open.is_some());
+    let (tools_place, list_place, record_place) = (place.clone(), place.clone(), place);
+    view! {
+        {move || tools(&tools_place, &partitions, &query.read())}
+        <div class="split" class:open=is_open>
+            <div class="list">
+                <Transition fallback=notice::loading>
+                    {move || {
+                        let place = list_place.clone();
+                        Suspend::new(async move {
+                            match peek.messages.await {
+                                Ok(view) => list(&view, place, query, peek),
+                                Err(error) => error::part(&error),
+                            }
+                        })
+                    }}
+                </Transition>
+            </div>
+            <Transition>
+                {move || {
+                    let place = record_place.clone();
+                    Suspend::new(async move { peek.open.await.map(|answer| opened(answer, place, query, peek)) })
+                }}
+            </Transition>
+        </div>
+    }
+    .into_any()
+}
+
+fn opened(answer: Answer, place: Place, query: Memo<MessagesQuery>, peek: Peek) -> AnyView {
+    match answer {
+        Ok(view) => {
+            Clock::provide(view.now);
+            let open = peek.shown.with_untracked(|shown| shown.open);
+            let close = place.link(&query.get_untracked());
+            record::panel(view, open, &place, close)
+        }
+        Err(error) => error::part(&error),
+    }
+}
+
+fn tools(place: &Place, partitions: &[Partition], query: &MessagesQuery) -> AnyView {
+    let chip = |words: &'static str, from: Start| {
+        let next = MessagesQuery { from, ..query.clone() };
+        let chosen = (query.from == from).then_some("true");
+        view! { <a class="chip" href=place.link(&next) data-noscroll="" aria-current=chosen>{words}</a> }
+    };
+    let options = partitions
+        .iter()
+        .map(|one| view! { <option value=one.to_string() selected=query.partition == Some(*one)>{one.to_string()}</option> })
+        .collect_view();
+    let limits = [20, MESSAGES_DEFAULT, 200, MESSAGES_MAX]
+        .map(|limit| view! { <option value=limit.to_string() selected=query.limit == limit>{limit.to_string()}</option> });
+    view! {
+        <div class="tools">
+            <div class="chips" role="group" aria-label="From where">{chip("Newest", Start::Newest)} {chip("Oldest", Start::Earliest)}</div>
+            <form class="from" method="get" action=place.link(&MessagesQuery::default())>
+                <label><span>"Partition"</span> <select name="partition"><option value="">"all"</option>{options}</select></label>
+                <label><span>"From"</span>
+                    <input name="from" data-key="search" value=query.from.to_string() size="16" autocomplete="off" spellcheck="false"
+                        pattern="newest|earliest|offset:[0-9]+" title="newest, earliest or offset:N" placeholder="offset:86001"/>
+                </label>
+                <label><span>"At most"</span> <select name="limit">{limits}</select></label>
+                <button class="btn small">"Read"</button>
+            </form>
+        </div>
+    }
+    .into_any()
+}
+
+fn list(view: &MessagesView, place: Place, query: Memo<MessagesQuery>, peek: Peek) -> AnyView {
+    Clock::provide(view.now);
+    let asked = query.get_untracked();
+    let read = [
+        &number::count(view.records.len() as u64, "record", "records"),
+        " · read ",
+        &number::exact(view.scanned.into()),
+        " in ",
+        &number::exact(view.took_millis.into()),
+        " ms",
+    ];
+    let cut = (!view.complete).then(|| {
+        let why = view.note.clone().unwrap_or_else(|| "a bound of time or size came first".to_owned());
+        let text = ["Not all was read: ", &why, ". What came until then is shown."].concat();
+        let again = place.link(&asked);
+        view! { <div class="note">{text} " " <a class="link" href=again rel="external">"Read again"</a></div> }
+    });
+    let note = view.complete.then(|| view.note.clone()).flatten().map(notice::warning);
+    let rows = view.records.iter().map(|record| line(record, &place, &asked, peek)).collect_view();
+    let none = view.records.is_empty().then(|| {
+        let more = match asked.from {
+            Start::Offset(_) => "No record lies at or after this offset in what was read.",
+            _ => "The topic has no record now: none was written, or retention took them.",
+        };
+        notice::empty("No messages", more)
+    });
+    view! {
+        {cut}{note}
+        <div class="scroll">
+            <table class="cards messages" hidden=view.records.is_empty()>
+                <caption class="unseen">"Messages"</caption>
+                <thead><tr>
+                    <th scope="col" class="num"><abbr title="Partition">"P"</abbr></th>
+                    <th scope="col" class="num">"Offset"</th>
+                    <th scope="col">"Time"</th>
+                    <th scope="col">"Key"</th>
+                    <th scope="col">"Value"</th>
+                </tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+        {none}
+        <nav class="pager" aria-label="Further messages"><span class="muted push">{read.concat()}</span> {further(view, &place, &asked)}</nav>
+    }
+    .into_any()
+}
+
+/// Backwards and forwards within one partition; the newest of all have no further page.
+fn further(view: &MessagesView, place: &Place, asked: &MessagesQuery) -> AnyView {
+    let link = |words: &'static str, offset: i64| {
+        let next = MessagesQuery { from: Start::Offset(offset), ..asked.clone() };
+        view! { <a class="btn small" href=place.link(&next)>{words}</a> }
+    };
+    let least = view.records.iter().map(|record| record.offset).min().filter(|_| asked.partition.is_some());
+    let before = least.filter(|least| *least > 0).map(|least| link("Before", (least - i64::from(asked.limit)).max(0)));
+    let next = view.next.map(|next| link("Next", next));
+    view! { {before} {next} }.into_any()
+}
+
+fn line(record: &MessageView, place: &Place, query: &MessagesQuery, peek: Peek) -> impl IntoView + use<> {
+    let (partition, offset) = (record.partition, record.offset);
+    let chosen = move || peek.shown.with(|shown| shown.open == Some((partition, offset)));
+    view! {
+        <tr class:sel=chosen>
+            <td class="num mono" data-l="partition">{partition.to_string()}</td>
+            <td class="num mono" data-l="offset">
+                <a class="name" data-key="row" data-noscroll="" href=place.open(query, partition, offset)
+                    aria-current=move || chosen().then_some("true")>{number::offset(offset)}</a>
+            </td>
+            <td class="muted">{record.timestamp.map(at_time)}</td>
+            <td class="key mono">{preview(&record.key)}</td>
+            <td class="preview mono">{preview(&record.value)}</td>
+        </tr>
+    }
+}
+
+fn preview(payload: &Payload) -> AnyView {
+    match payload.kind {
+        PayloadKind::Null => view! { <span class="faint">"null"</span> }.into_any(),
+        PayloadKind::Binary => {
+            let size = [&number::bytes(payload.size), " of binary: ", &payload.text].concat();
+            view! { <span class="faint">{size}</span> }.into_any()
+        }
+        PayloadKind::Json | PayloadKind::Text => payload.text.clone().into_any(),
+    }
+}

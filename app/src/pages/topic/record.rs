@@ -1,0 +1,121 @@
+//! One record, opened: all that it carries, laid out.
+
+use flowdeck_model::query::From as Start;
+use flowdeck_model::view::{HeaderView, MessageView, MessagesView, Payload, PayloadKind};
+use flowdeck_model::{MessagesQuery, Partition};
+use leptos::prelude::*;
+
+use super::messages::Place;
+use crate::browser;
+use crate::components::clock::at_time;
+use crate::components::notice;
+use crate::format::json::{self, Kind};
+use crate::format::number;
+
+/// Reads one record to its full length.
+pub(super) fn query(partition: Partition, offset: i64) -> String {
+    MessagesQuery { partition: Some(partition), from: Start::Offset(offset), limit: 1, full: true }.to_query()
+}
+
+pub(super) fn panel(view: MessagesView, open: Option<(Partition, i64)>, place: &Place, close: String) -> AnyView {
+    let Some((partition, offset)) = open else { return ().into_any() };
+    let found = view.records.into_iter().find(|record| (record.partition, record.offset) == (partition, offset));
+    let title = ["Partition ", &partition.to_string(), ", offset ", &number::offset(offset)].concat();
+    let link = {
+        let query = MessagesQuery { partition: Some(partition), from: Start::Offset(offset), ..MessagesQuery::default() };
+        [&place.link(&query), "&open=", &partition.to_string(), ":", &offset.to_string()].concat()
+    };
+    let body = match found {
+        Some(record) => shown(record),
+        None if !view.complete => notice::empty("Not read in time", view.note.unwrap_or_default()),
+        None => notice::empty("No longer there", "Retention or compaction took this record, or it was never written."),
+    };
+    view! {
+        <section class="record" aria-labelledby="record">
+            <div class="title">
+                <h2 id="record">{title}</h2>
+                <div class="actions">
+                    <a class="btn small" href=link>"Link to it"</a>
+                    <a class="btn small" href=close data-noscroll="">"Close"</a>
+                </div>
+            </div>
+            {body}
+        </section>
+    }
+    .into_any()
+}
+
+fn shown(record: MessageView) -> AnyView {
+    let time = record.timestamp.map(|at| {
+        let kind = record.timestamp_type.clone().map(|kind| [" · ", &kind].concat());
+        view! { <dt>"Time"</dt><dd>{crate::format::time::exact(at)} <span class="faint">{kind} " · " {at_time(at)}</span></dd> }
+    });
+    let size = [&number::bytes(record.value.size), " value, ", &number::bytes(record.key.size), " key"].concat();
+    let headers = record.headers.iter().map(header).collect_view();
+    let none = record.headers.is_empty().then(|| view! { <dt>"Headers"</dt><dd class="faint">"none"</dd> });
+    view! {
+        <dl class="meta">
+            {time}
+            <dt>"Key"</dt><dd class="mono">{inline(&record.key)}</dd>
+            <dt>"Size"</dt><dd>{size}</dd>
+            {headers}
+            {none}
+        </dl>
+        {value(record.value)}
+    }
+    .into_any()
+}
+
+fn header(header: &HeaderView) -> impl IntoView + use<> {
+    view! { <dt class="mono">{header.name.clone()}</dt><dd class="mono">{inline(&header.value)}</dd> }
+}
+
+fn inline(payload: &Payload) -> AnyView {
+    let more = payload.cut.then(|| [" … ", &number::bytes(payload.size), " in all"].concat());
+    match payload.kind {
+        PayloadKind::Null => view! { <span class="faint">"null"</span> }.into_any(),
+        PayloadKind::Binary => view! { {payload.text.clone()} <span class="faint">" (hexadecimal)" {more}</span> }.into_any(),
+        PayloadKind::Json | PayloadKind::Text => view! { {payload.text.clone()} <span class="faint">{more}</span> }.into_any(),
+    }
+}
+
+fn value(payload: Payload) -> AnyView {
+    let decoded = match payload.kind {
+        PayloadKind::Null => return notice::empty("No value", "The record is a tombstone: on a compacted topic it deletes its key."),
+        PayloadKind::Json => "Shown as JSON: it parses.",
+        PayloadKind::Text if payload.cut => "Shown as text, as far as it was read.",
+        PayloadKind::Text => "Shown as text: UTF-8, but no JSON.",
+        PayloadKind::Binary => "Shown in hexadecimal: it is not UTF-8.",
+    };
+    let cut = payload.cut.then(|| {
+        let shown = [" Only its beginning is shown, of ", &number::bytes(payload.size), "."].concat();
+        view! { <b>{shown}</b> }
+    });
+    let pieces = match payload.kind {
+        PayloadKind::Json => json::pieces(&payload.text),
+        _ => vec![(Kind::Plain, payload.text.clone())],
+    };
+    let pieces = pieces
+        .into_iter()
+        .map(|(kind, text)| match kind {
+            Kind::Plain => text.into_any(),
+            kind => view! { <span class=kind.class()>{text}</span> }.into_any(),
+        })
+        .collect_view();
+    let copied = RwSignal::new(None::<bool>);
+    let text = payload.text;
+    let copy = move |_| copied.set(Some(browser::copy(&text)));
+    let label = move || match copied.get() {
+        None => "Copy value",
+        Some(true) => "Copied",
+        Some(false) => "Select it and copy: this browser has no clipboard here",
+    };
+    view! {
+        <div class="decoded">
+            <span class="muted">{decoded}{cut}</span>
+            <button type="button" class="btn small needs-js push" on:click=copy>{label}</button>
+        </div>
+        <pre tabindex="0" aria-label="Value">{pieces}</pre>
+    }
+    .into_any()
+}
