@@ -69,6 +69,9 @@ pub struct Options {
     /// How often offsets are committed
     #[arg(long, default_value_t = 5_000)]
     commit_ms: u64,
+    /// How often telemetry is sent
+    #[arg(long, default_value_t = 5_000)]
+    telemetry_ms: u64,
     #[arg(long, value_enum, default_value_t = Protocol::ClassicEager)]
     protocol: Protocol,
     /// Print a line for each record

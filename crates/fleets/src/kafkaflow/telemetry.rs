@@ -1,4 +1,5 @@
-//! KafkaFlow's TelemetryScheduler: one record for each subscribed topic, at once and then every 5 s.
+//! KafkaFlow's TelemetryScheduler: one record for each subscribed topic, at once and then every
+//! 5 s.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -14,7 +15,6 @@ use tokio_util::sync::CancellationToken;
 use super::Options;
 use super::consumer::Consumer;
 
-const EVERY: Duration = Duration::from_secs(5);
 const TIMEOUT: Duration = Duration::from_secs(4);
 
 pub(super) async fn report(options: Options, consumer: Arc<Consumer>, end: CancellationToken) {
@@ -22,7 +22,7 @@ pub(super) async fn report(options: Options, consumer: Arc<Consumer>, end: Cance
         Ok(producer) => producer,
         Err(error) => return tracing::error!(%error, "no telemetry: the producer was not created"),
     };
-    let mut ticks = tokio::time::interval(EVERY);
+    let mut ticks = tokio::time::interval(Duration::from_millis(options.telemetry_ms.max(1)));
     while end.run_until_cancelled(ticks.tick()).await.is_some() {
         let sent = end.run_until_cancelled(send(&options, &consumer, &producer)).await;
         if let Some(Err(error)) = sent {
