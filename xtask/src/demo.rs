@@ -15,9 +15,6 @@ use crate::site::{self, Profile};
 use crate::stack::{self, Plan, Stack};
 use crate::workspace::{port_must_be_free, target_dir};
 
-/// The topics of Flowdeck's own on a cluster in control mode.
-const OWN_TOPICS: [&str; 2] = ["flowdeck.holds", "flowdeck.acks"];
-
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// Use this cluster instead of a Kafka of our own
@@ -90,10 +87,11 @@ fn start_broker(home: &KafkaHome, dir: &Path, fresh: bool) -> Result<Broker> {
 
 /// Says what will be created on somebody's cluster, and waits for their word.
 fn agree(bootstrap: &str, programs: &Programs, yes: bool) -> Result<()> {
-    println!("The demo will create these topics at {bootstrap}, where they do not exist, and write to them:");
-    for topic in stack::planned(programs)?.lines().chain(OWN_TOPICS) {
-        println!("  {topic}");
-    }
+    println!("At {bootstrap} the demo will create and run, and write to its topics:");
+    println!("{}", stack::planned(programs)?.trim_end());
+    println!(
+        "Flowdeck's own topics, since the cluster will be in control mode: flowdeck.holds, flowdeck.acks"
+    );
     if yes {
         return Ok(());
     }

@@ -1,5 +1,6 @@
 //! `cargo xtask`: every command of the README. This file parses the command line and nothing else.
 
+mod bench;
 mod build;
 mod ci;
 mod demo;
@@ -41,6 +42,8 @@ enum Command {
     Site(site::Args),
     /// Every gate of a change, then all tests: what .ci/run runs
     Ci(ci::Args),
+    /// Measures a release build against a real Kafka; fails over a limit
+    Bench(bench::Args),
     /// A Kafka of one node on loopback, for work on the side
     #[command(subcommand)]
     Kafka(kafka::Command),
@@ -67,6 +70,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Build(args) => build::build(&args).map(|()| ExitCode::SUCCESS),
         Command::Site(args) => site::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Ci(args) => ci::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Kafka(command) => kafka::run(&command).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -92,7 +92,7 @@ fn topics(plan: &Plan<'_>) -> Result<()> {
     Ok(())
 }
 
-/// The names of the topics that the services would create, one a line.
+/// What the services would create and run, as they say it; nothing is touched.
 pub(crate) fn planned(programs: &Programs) -> Result<String> {
     let mut command = Command::new(&programs.fleets);
     command.arg("plan");

@@ -1,0 +1,56 @@
+//! What a scenario found, and what it may be at most.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use serde::Serialize;
+
+/// A percentile of fewer samples is no percentile.
+const SAMPLES_MIN: usize = 200;
+
+/// One number with its limit: at most `limit` is good.
+#[derive(Debug, Serialize)]
+pub(crate) struct Figure {
+    name: &'static str,
+    unit: &'static str,
+    value: f64,
+    limit: f64,
+    samples: usize,
+}
+
+impl Figure {
+    /// The single duration of something that happens once in a run.
+    pub(crate) fn once(name: &'static str, value: Duration, limit: Duration) -> Self {
+        Self { name, unit: "ms", value: millis(value), limit: millis(limit), samples: 1 }
+    }
+
+    /// The 95th percentile, by the nearest rank. An error with fewer than 200 samples.
+    pub(crate) fn p95(name: &'static str, mut samples: Vec<Duration>, limit: Duration) -> Result<Self> {
+        let count = samples.len();
+        ensure!(count >= SAMPLES_MIN, "{name}: {count} samples, where a percentile needs {SAMPLES_MIN}");
+        samples.sort();
+        let rank = (count * 95).div_ceil(100);
+        Ok(Self { name, unit: "ms", value: millis(samples[rank - 1]), limit: millis(limit), samples: count })
+    }
+}
+
+fn millis(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1000.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_rank() {
+        let samples = (1..=200).map(Duration::from_millis).collect();
+        let figure = Figure::p95("x", samples, Duration::from_millis(190)).unwrap();
+        assert_eq!((figure.value, figure.limit, figure.samples), (190.0, 190.0, 200));
+    }
+
+    #[test]
+    fn few_samples_make_no_percentile() {
+        assert!(Figure::p95("x", vec![Duration::ZERO; 199], Duration::ZERO).is_err());
+    }
+}

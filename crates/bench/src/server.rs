@@ -1,0 +1,77 @@
+//! The server under test: the release binary as a process, on a free port, ended with its handle.
+
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use flowdeck_broker::supervise::{Job, Output};
+use flowdeck_broker::{port, tail};
+
+const START_LIMIT: Duration = Duration::from_secs(30);
+
+pub(crate) struct Server {
+    job: Job,
+    base: String,
+    log: std::path::PathBuf,
+    client: reqwest::Client,
+}
+
+impl Server {
+    /// Starts it on `bootstrap` as cluster `bench` in control mode; it is not ready yet.
+    pub(crate) fn start(binary: &Path, bootstrap: &str) -> Result<Self> {
+        let [port] = port::free(1)?[..] else { bail!("no free port") };
+        let dir = std::env::temp_dir();
+        let log = dir.join(format!("flowdeck-bench-{}-{port}.log", std::process::id()));
+        let mut command = Command::new(binary);
+        command.args(["serve", "--mode", "control", "--listen", &format!("127.0.0.1:{port}")]);
+        command.arg("--cluster").arg(format!("bench={bootstrap}")).current_dir(&dir);
+        let job = Job::spawn("the server", &command, Output::Log(&log), Duration::from_secs(5))?;
+        let client =
+            reqwest::Client::builder().timeout(Duration::from_secs(20)).build().context("an HTTP client")?;
+        Ok(Self { job, base: format!("http://127.0.0.1:{port}"), log, client })
+    }
+
+    /// Asks for `path` until it answers 200.
+    pub(crate) async fn wait_ok(&mut self, path: &str) -> Result<()> {
+        let end = Instant::now() + START_LIMIT;
+        loop {
+            let answer = self.client.get(self.url(path)).send().await;
+            if answer.is_ok_and(|answer| answer.status() == 200) {
+                return Ok(());
+            }
+            if self.job.try_wait()?.is_some() || Instant::now() >= end {
+                bail!("the server does not serve {path}:\n{}", tail(&self.log, 15));
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// The time from the request to the first byte of the body, after which the rest is read and dropped.
+    pub(crate) async fn first_byte(&self, path: &str) -> Result<Duration> {
+        let begin = Instant::now();
+        let mut answer =
+            self.client.get(self.url(path)).send().await.with_context(|| format!("get {path}"))?;
+        ensure!(answer.status() == 200, "{path} answers {}", answer.status());
+        answer.chunk().await.context("the first byte")?;
+        let took = begin.elapsed();
+        while answer.chunk().await.context("the rest")?.is_some() {}
+        Ok(took)
+    }
+
+    pub(crate) async fn json(&self, path: &str) -> Result<serde_json::Value> {
+        let answer = self.client.get(self.url(path)).send().await.with_context(|| format!("get {path}"))?;
+        answer.json().await.with_context(|| format!("read {path}"))
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.job.stop();
+        let _ = std::fs::remove_file(&self.log);
+    }
+}
