@@ -6,7 +6,7 @@ use leptos_router::hooks::use_location;
 
 use super::icons::LOGO;
 use super::theme::ThemeSwitch;
-use super::{clock, cluster};
+use super::{account, clock, cluster};
 use crate::live::{Contact, Status};
 use crate::site::{ClusterLink, Frame, use_frame};
 use crate::{format, keys, links};
@@ -33,6 +33,7 @@ pub(crate) fn Bar() -> impl IntoView {
     let first = frame.clusters.first().cloned();
     let clusters = frame.clone();
     let current = Memo::new(move |_| current(&clusters, &path.get()));
+    let account = frame.account.clone();
     let base = frame.site.base;
     let in_topics = move || path.with(|path| path.strip_prefix(base).unwrap_or(path).split('/').nth(3) == Some("topics"));
     let page = |here: bool| here.then_some("page");
@@ -55,6 +56,7 @@ pub(crate) fn Bar() -> impl IntoView {
                 <LiveState/>
                 {move || current.get().map(|here| cluster::pill(here.label, here.colour))}
                 <ThemeSwitch/>
+                {account::who(&account)}
                 <button type="button" class="keys-button needs-js" aria-label="Keys" title="Keys" on:click=move |_| keys::open()>
                     <kbd>"?"</kbd>
                 </button>
@@ -84,7 +86,7 @@ fn LiveState() -> AnyView {
         Contact::Ended => "ended",
     };
     view! {
-        <span class=class role="status">{words}</span>
+        <span class=class role="status" hidden=move || words().is_empty()>{words}</span>
         <noscript class="muted">"not live without JavaScript: reload for newer data"</noscript>
     }
     .into_any()

@@ -385,7 +385,7 @@ impl Peek for Made {
     async fn messages(&self, cluster: &ClusterName, topic: &TopicName, query: &MessagesQuery) -> Result<MessagesView, PortError> {
         let cluster_info = self.cluster(cluster)?;
         let records: Vec<MessageView> = match query.from {
-            Start::Offset(offset) => (0..20).map(record).filter(|record| record.offset >= offset).take(query.limit as usize).collect(),
+            Start::Offset(offset) => (0..20).rev().map(record).filter(|record| record.offset >= offset).take(query.limit as usize).collect(),
             _ => (0..14).map(record).collect(),
         };
         Ok(MessagesView {
