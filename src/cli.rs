@@ -19,6 +19,12 @@ pub struct Cli {
 pub enum Command {
     /// Serve the dashboard.
     Serve(ServeArgs),
+    /// Read a password, from the terminal or one line of standard input, and print its hash for
+    /// `auth.users.password_hash`.
+    HashPassword,
+    /// Make a bearer token; print it, for the script, and its hash, for `auth.tokens.hash`. It is
+    /// shown this once.
+    NewToken,
 }
 
 #[derive(Debug, Args)]

@@ -40,7 +40,7 @@ mod work;
 
 pub use api::openapi::document as openapi;
 pub use assets::{Assets, AssetsError};
-pub use layers::actor::{Doorkeeper, OpenDoor};
+pub use layers::actor::Doorkeeper;
 pub use layers::host::Hosts;
 pub use router::service;
 pub use serve::{Server, ServeError};

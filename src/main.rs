@@ -3,9 +3,11 @@
 mod check;
 mod run;
 
+use std::io::IsTerminal as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use flowdeck::auth;
 use flowdeck::cli::{Cli, Command, ServeArgs};
 use flowdeck::config::{Config, Environment, LogFormat};
 
@@ -13,6 +15,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Serve(args) => serve(&args),
+        Command::HashPassword => hash_password(),
+        Command::NewToken => new_token(),
     };
     match result {
         Ok(code) => code,
@@ -21,6 +25,17 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn hash_password() -> anyhow::Result<ExitCode> {
+    println!("{}", auth::hash_password()?);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn new_token() -> anyhow::Result<ExitCode> {
+    let (token, hash) = auth::new_token();
+    println!("token: {token}\nhash:  {hash}");
+    Ok(ExitCode::SUCCESS)
 }
 
 fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
@@ -37,6 +52,7 @@ fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
 fn log(config: &Config) {
     let filter = tracing_subscriber::EnvFilter::new(config.log_level.directives());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = log.with_ansi(std::io::stderr().is_terminal());
     match config.log_format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),

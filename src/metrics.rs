@@ -8,6 +8,7 @@ use std::time::Instant;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use flowdeck_model::{Permission, PortError};
 use http::StatusCode;
 use http::header::CONTENT_TYPE;
 use prometheus_client::collector::Collector;
@@ -18,6 +19,8 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
+use crate::api::problem::Problem;
+use crate::layers::actor::ApiPorts;
 use crate::state::AppState;
 use crate::work::{Number, Work};
 
@@ -76,7 +79,12 @@ pub(crate) async fn count(State(state): State<AppState>, request: Request, next:
     response
 }
 
-pub(crate) async fn serve(State(state): State<AppState>) -> Response {
+/// The series name every group of every cluster, so they are for who may see them all.
+pub(crate) async fn serve(State(state): State<AppState>, ApiPorts(ports): ApiPorts) -> Response {
+    if !ports.actor.may_everywhere(Permission::See) {
+        let on = "all groups of all clusters".to_owned();
+        return Problem::from(PortError::Forbidden { permission: Permission::See, on }).into_response();
+    }
     state.metrics.streams.set(i64::try_from(state.streams.open()).unwrap_or(i64::MAX));
     let mut body = String::new();
     if text::encode(&mut body, &state.metrics.registry).is_err() {

@@ -64,6 +64,9 @@ fn routes(state: &AppState) -> Router<AppState> {
         .route(&at("/pkg/{*file}"), get(assets::pkg))
         // Forms.
         .route(&at("/theme"), post(pages::theme::set))
+        .route(&at("/login"), get(pages::login::page).post(pages::login::submit))
+        .route(&at("/logout"), post(pages::login::log_out))
+        .route(&at("/logout-everywhere"), post(pages::login::log_out_everywhere))
         .route(&at("/c/{cluster}/commands"), get(pages::render::page).post(pages::forms::submit))
         // Pages. Which one, the app's own router knows.
         .route(&at("/{*page}"), get(pages::render::page))

@@ -2,9 +2,11 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use flowdeck::auth::{Auth, AuthMode, CookieScope};
 use flowdeck::config::Config;
 use flowdeck::{Assets, Options, Server, kafka};
 use tokio::signal::unix::{SignalKind, signal};
@@ -31,7 +33,15 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let admin_stop = CancellationToken::new();
     let admin = kafka::start(&config, admin_stop.clone());
 
+    let https = config.public_url.as_ref().is_some_and(|url| url.is_https());
+    if config.auth.mode == AuthMode::Local && !https && !config.listen.ip().is_loopback() {
+        tracing::warn!("passwords travel as they are typed: put TLS before this server and set `public_url` to https");
+    }
+    let cookies = CookieScope::new(config.base.as_str(), https);
+    let auth = Auth::open(config.auth.clone(), cookies, shutdown.clone()).await.context("sign-in")?;
+
     let mut options = Options::from_config(&config);
+    options.door = Arc::new(auth);
     options.assets = assets;
     options.shutdown = shutdown.clone();
     options.work = admin.work();

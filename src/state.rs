@@ -8,9 +8,10 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::assets::Assets;
+use crate::auth::{Auth, AuthMode};
 use crate::config::{Base, Cidr, Config, Limits, PublicUrl};
 use crate::events::Streams;
-use crate::layers::actor::{Doorkeeper, OpenDoor};
+use crate::layers::actor::Doorkeeper;
 use crate::layers::host::Hosts;
 use crate::metrics::Metrics;
 use crate::work::{Silent, Work};
@@ -44,7 +45,7 @@ impl Options {
             warnings: vec![],
             shutdown: CancellationToken::new(),
             work: Arc::new(Silent),
-            door: Arc::new(OpenDoor),
+            door: Arc::new(Auth::none()),
         }
     }
 
@@ -54,7 +55,7 @@ impl Options {
         options.public_url = config.public_url.clone();
         options.trusted_proxies = config.trusted_proxies.clone();
         options.limits = config.limits;
-        if !config.listen.ip().is_loopback() {
+        if !config.listen.ip().is_loopback() && config.auth.mode == AuthMode::None {
             options.warnings.push(format!(
                 "This server listens on {} without sign-in: whoever reaches it may see and control.",
                 config.listen

@@ -8,7 +8,7 @@ use leptos_router::path;
 use crate::components::bar::{Banners, Bar};
 use crate::keys::Keys;
 use crate::live::{Contact, Status};
-use crate::pages::{CommandPage, Fleet, GroupPage, NotFound, TopicPage, TopicsPage};
+use crate::pages::{CommandPage, Fleet, GroupPage, LoginPage, NotFound, TopicPage, TopicsPage};
 use crate::site::{Frame, Site, clusters};
 
 /// Needs the actor's `Ports` as context on the server.
@@ -28,6 +28,7 @@ pub fn App(site: Site) -> impl IntoView {
             <main id="main" tabindex="-1" class:old=old>
                 <FlatRoutes fallback=NotFound>
                     <Route path=path!("") view=Fleet/>
+                    <Route path=path!("login") view=LoginPage/>
                     <Route path=path!("c/:cluster/groups/:group") view=GroupPage/>
                     <Route path=path!("c/:cluster/topics") view=TopicsPage/>
                     <Route path=path!("c/:cluster/topics/:topic") view=TopicPage/>

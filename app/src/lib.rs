@@ -29,4 +29,4 @@ mod status;
 pub use api::PageError;
 pub use app::App;
 pub use shell::shell;
-pub use site::{Site, THEME_COOKIE, Theme};
+pub use site::{Account, Login, Site, THEME_COOKIE, Theme};

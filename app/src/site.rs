@@ -45,6 +45,27 @@ pub(crate) struct ClusterLink {
     pub(crate) colour: Colour,
 }
 
+/// Sign-in, as pages show it: the server puts it into the context of what it renders. Without it
+/// there is no sign-in, and pages say nothing of it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    /// Who is signed in here.
+    pub user: Option<String>,
+    /// The log-in form, on its page.
+    pub login: Option<Login>,
+}
+
+/// What the log-in page shows and sends.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Login {
+    /// Where it leads: a path below the base, judged by the server before and after.
+    pub next: String,
+    /// As it was typed the last time.
+    pub name: String,
+    /// Why the last try failed.
+    pub refused: Option<String>,
+}
+
 #[derive(Debug, Clone)]
 pub struct Site {
     /// `""`, or `/kafkaflow`: begins with `/`, never ends with one.
@@ -73,6 +94,7 @@ struct Handed {
     theme: Theme,
     warnings: Vec<String>,
     clusters: Vec<ClusterLink>,
+    account: Account,
 }
 
 /// The site and the clusters that the actor may see: what the frame needs, without asking again.
@@ -80,11 +102,12 @@ struct Handed {
 pub(crate) struct Frame {
     pub(crate) site: Site,
     pub(crate) clusters: Vec<ClusterLink>,
+    pub(crate) account: Account,
 }
 
 impl Frame {
     pub(crate) fn new(site: Site, clusters: Vec<ClusterLink>) -> Self {
-        Self { site, clusters }
+        Self { site, clusters, account: account() }
     }
 
     pub(crate) fn to_json(&self) -> String {
@@ -94,6 +117,7 @@ impl Frame {
             theme: self.site.theme,
             warnings: self.site.warnings.clone(),
             clusters: self.clusters.clone(),
+            account: self.account.clone(),
         };
         serde_json::to_string(&handed).unwrap_or_default()
     }
@@ -110,7 +134,7 @@ impl Frame {
             theme: handed.theme,
             warnings: handed.warnings,
         };
-        Some(Self { site, clusters: handed.clusters })
+        Some(Self { site, clusters: handed.clusters, account: handed.account })
     }
 }
 
@@ -136,6 +160,12 @@ pub(crate) fn clusters() -> Vec<ClusterLink> {
             .map(|frame| frame.clusters)
             .unwrap_or_default(),
     }
+}
+
+/// On the server from the context, in the browser from the document.
+fn account() -> Account {
+    let handed = || crate::browser::site_json().and_then(|json| Frame::from_json(&json));
+    use_context::<Account>().or_else(|| handed().map(|frame| frame.account)).unwrap_or_default()
 }
 
 /// Inside `App`.

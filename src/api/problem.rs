@@ -8,10 +8,12 @@ use axum::extract::Request;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use flowdeck_model::PortError;
-use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::auth::Refusal;
 
 /// An error of the API (RFC 9457, `application/problem+json`).
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -68,6 +70,16 @@ impl From<PortError> for Problem {
     }
 }
 
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Unavailable => Self::new(StatusCode::SERVICE_UNAVAILABLE, "sessions", refusal.to_string()),
+            Refusal::Nobody => Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "sign in, or send a bearer token"),
+            ended => Self::new(StatusCode::UNAUTHORIZED, "unauthorized", ended.to_string()),
+        }
+    }
+}
+
 impl Problem {
     pub(crate) fn new(status: StatusCode, kind: &str, detail: impl Into<String>) -> Self {
         Self {
@@ -85,9 +97,6 @@ impl Problem {
         self
     }
 
-    pub(crate) fn unauthorized() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "sign in, or send a bearer token")
-    }
 
     pub(crate) fn too_large(most: usize) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", format!("the body may have {most} bytes"))
@@ -103,6 +112,11 @@ impl IntoResponse for Problem {
         let mut response = (self.status(), Body::empty()).into_response();
         if self.status == 503 || self.status == 429 {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("2"));
+        }
+        if self.status == 401 {
+            // RFC 9110 wants one. Not `Basic`: browsers would ask for a password of their own accord.
+            let challenge = HeaderValue::from_static("Bearer realm=\"Flowdeck\"");
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
         }
         response.extensions_mut().insert(self);
         response

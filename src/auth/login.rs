@@ -4,7 +4,6 @@ use std::net::IpAddr;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use flowdeck_model::actor::Via;
 use http::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
 
@@ -106,15 +105,6 @@ impl Auth {
         match &*self.0 {
             Inner::None => Err(LoginRefusal::NoSignIn),
             Inner::Local(local) => local.log_out(headers, address, everywhere).await,
-        }
-    }
-
-    /// The name of who is signed in by this request's cookie, without touching his session.
-    pub async fn signed_in(&self, headers: &HeaderMap) -> Option<String> {
-        let asked = super::Asked { headers, via: Via::Page, address: None, touch: Touch::No };
-        match &*self.0 {
-            Inner::None => None,
-            Inner::Local(local) => local.session(asked).await.ok().map(|known| known.actor.name().to_owned()),
         }
     }
 }

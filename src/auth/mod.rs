@@ -28,7 +28,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use flowdeck_model::Actor;
 use flowdeck_model::actor::{ActorKind, ActorView, Grant, Via};
-use http::{HeaderMap, HeaderValue};
+use http::{Extensions, HeaderMap};
 
 pub use clock::Clock;
 pub use command_line::{HashPasswordError, hash_password, new_token};
@@ -36,7 +36,7 @@ pub use cookie::CookieScope;
 pub use login::{Credentials, LoggedIn, LoginRefusal};
 pub use next::Next;
 pub use session::Ended;
-pub use settings::{AuthTable, Mode, SessionRules, Settings, SettingsError};
+pub use settings::{AuthMode, AuthTable, SessionRules, Settings, SettingsError};
 pub use store::{OpenError, StoreError};
 
 use backoff::Backoff;
@@ -77,6 +77,8 @@ pub enum Touch {
 #[derive(Debug, Clone, Copy)]
 pub struct Asked<'a> {
     pub headers: &'a HeaderMap,
+    /// What a host program's own layers put there.
+    pub extensions: &'a Extensions,
     pub via: Via,
     /// The client's address, behind trusted proxies already.
     pub address: Option<IpAddr>,
@@ -88,6 +90,13 @@ pub struct Asked<'a> {
 pub struct Known {
     pub actor: Actor,
     pub ticket: Ticket,
+}
+
+impl Known {
+    /// For a host program that knows its users itself.
+    pub fn new(actor: Actor) -> Self {
+        Self { actor, ticket: Ticket(Proof::Nothing) }
+    }
 }
 
 /// What an actor's rights rest on. Holds a session's id: neither printed nor sent anywhere.
@@ -131,12 +140,9 @@ impl Refusal {
         matches!(self, Self::Unavailable)
     }
 
-    /// RFC 9110 wants one with every 401. `Bearer` alone: `Basic` would make browsers ask.
-    pub fn challenge(&self) -> HeaderValue {
-        HeaderValue::from_static(match self {
-            Self::UnknownToken | Self::ExpiredToken => "Bearer realm=\"Flowdeck\", error=\"invalid_token\"",
-            _ => "Bearer realm=\"Flowdeck\"",
-        })
+    /// A log-in helps; a script with a wrong token is not sent to a form.
+    pub fn is_for_people(&self) -> bool {
+        matches!(self, Self::Nobody | Self::Ended(_))
     }
 }
 
@@ -162,7 +168,7 @@ impl Auth {
         stop: tokio_util::sync::CancellationToken,
         clock: Clock,
     ) -> Result<Self, OpenError> {
-        let Settings { mode: Mode::Local, accounts, session, redis } = settings else {
+        let Settings { mode: AuthMode::Local, accounts, session, redis } = settings else {
             return Ok(Self::none());
         };
         let store = store::open(redis, session, &clock, stop).await?;
@@ -193,10 +199,10 @@ impl Auth {
     /// The actor behind a request.
     pub async fn who(&self, asked: Asked<'_>) -> Result<Known, Refusal> {
         match &*self.0 {
-            Inner::None => Ok(Known {
-                actor: Actor::anonymous(asked.via, asked.address.map(|address| address.to_string())),
-                ticket: Ticket(Proof::Nothing),
-            }),
+            Inner::None => {
+                let address = asked.address.map(|address| address.to_string());
+                Ok(Known::new(Actor::anonymous(asked.via, address)))
+            }
             Inner::Local(local) => local.who(asked).await,
         }
     }

@@ -32,7 +32,7 @@ fn refused(field: impl Into<String>, problem: impl Into<String>) -> SettingsErro
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Mode {
+pub enum AuthMode {
     /// Everybody who reaches the listener may do everything.
     #[default]
     None,
@@ -44,7 +44,7 @@ pub enum Mode {
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuthTable {
-    mode: Option<Mode>,
+    mode: Option<AuthMode>,
     #[serde(default)]
     users: Vec<UserTable>,
     #[serde(default)]
@@ -153,7 +153,7 @@ impl std::fmt::Debug for RedisUrl {
 /// Checked: every role that is named exists, every hash can be used.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
-    pub mode: Mode,
+    pub mode: AuthMode,
     pub session: SessionRules,
     pub(super) accounts: Accounts,
     pub(super) redis: Option<RedisUrl>,
@@ -193,16 +193,28 @@ impl Accounts {
     }
 }
 
+impl Settings {
+    /// Users and tokens in force, for people who look at the configuration.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.accounts.users.len(), self.accounts.tokens.len())
+    }
+
+    /// Sessions are shared among replicas.
+    pub fn in_redis(&self) -> bool {
+        self.redis.is_some()
+    }
+}
+
 impl AuthTable {
     pub fn check(self) -> Result<Settings, SettingsError> {
         let mode = self.mode.unwrap_or_default();
-        if mode == Mode::None && !(self.users.is_empty() && self.tokens.is_empty()) {
+        if mode == AuthMode::None && !(self.users.is_empty() && self.tokens.is_empty()) {
             return Err(refused(
                 "auth.mode",
                 "there are users or tokens, but without mode = \"local\" everybody comes in and they mean nothing",
             ));
         }
-        if mode == Mode::Local && self.users.is_empty() && self.tokens.is_empty() {
+        if mode == AuthMode::Local && self.users.is_empty() && self.tokens.is_empty() {
             return Err(refused("auth.users", "mode = \"local\" needs a user or a token, or nobody can come in"));
         }
         let mut accounts = Accounts { roles: roles(self.roles)?, ..Accounts::default() };
@@ -397,7 +409,7 @@ mod tests {
 
     #[test]
     fn no_table_means_no_sign_in() {
-        assert_eq!(AuthTable::default().check().unwrap().mode, Mode::None);
+        assert_eq!(AuthTable::default().check().unwrap().mode, AuthMode::None);
     }
 
     #[test]

@@ -7,6 +7,7 @@ use flowdeck_model::view::Mode;
 
 use super::cluster::SHOWN;
 use super::{ClusterConfig, Config, LogFormat};
+use crate::auth::AuthMode;
 
 impl Config {
     pub fn in_force(&self) -> String {
@@ -51,7 +52,24 @@ impl Config {
             limits.body,
             limits.request_seconds
         )?;
+        self.write_auth(out)?;
         self.clusters.iter().try_for_each(|cluster| write_cluster(out, cluster))
+    }
+}
+
+impl Config {
+    /// Never a hash, nor Redis' address, which may hold a password.
+    fn write_auth(&self, out: &mut String) -> std::fmt::Result {
+        let auth = &self.auth;
+        if auth.mode == AuthMode::None {
+            return writeln!(out, "auth = {{ mode = \"none\" }}");
+        }
+        let (users, tokens) = auth.counts();
+        let place = if auth.in_redis() { "in Redis" } else { "in this process" };
+        writeln!(out, "# {users} users, {tokens} tokens, sessions {place}")?;
+        let time = humantime::format_duration;
+        let (idle, absolute) = (time(auth.session.idle), time(auth.session.absolute));
+        writeln!(out, "auth = {{ mode = \"local\", session = {{ idle = \"{idle}\", absolute = \"{absolute}\" }} }}")
     }
 }
 

@@ -12,6 +12,8 @@ use serde::Deserialize;
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use toml::Spanned;
 
+use crate::auth::AuthTable;
+
 use super::values::{Base, Cidr, HostName, Listen, LogFormat, LogLevel, PublicUrl};
 use super::cluster::AdminStream;
 use super::{AdminTopics, ClusterConfig, Config, ConfigError, Environment, Limits, Place, Property, cluster};
@@ -71,8 +73,8 @@ struct File {
     trusted_proxies: Vec<Cidr>,
     #[serde(default)]
     log: LogTable,
-    #[serde(default, rename = "auth")]
-    _auth: AuthTable,
+    #[serde(default)]
+    auth: AuthTable,
     #[serde(default)]
     limits: LimitsTable,
     #[serde(default)]
@@ -84,20 +86,6 @@ struct File {
 struct LogTable {
     level: Option<LogLevel>,
     format: Option<LogFormat>,
-}
-
-/// `none` is the only mode so far: everybody who reaches the listener may do everything.
-#[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields)]
-struct AuthTable {
-    #[serde(rename = "mode")]
-    _mode: Option<AuthMode>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum AuthMode {
-    None,
 }
 
 #[derive(Deserialize, Default)]
@@ -296,6 +284,7 @@ impl File {
             log_level: self.log.level.unwrap_or_default(),
             log_format: self.log.format.unwrap_or_default(),
             limits: self.limits.into_limits(&at)?,
+            auth: self.auth.check().map_err(|error| ConfigError::new(Place::Path(path.to_owned()), error.to_string()))?,
             clusters,
             ..defaults
         })

@@ -15,6 +15,8 @@ use std::path::PathBuf;
 
 use flowdeck_model::view::Mode;
 
+use crate::auth::{self, AuthMode};
+
 pub use cluster::{AdminStream, AdminTopics, ClusterConfig, Property};
 pub use env::{Environment, VARIABLES, Variable, documentation};
 pub use error::{ConfigError, Place};
@@ -34,6 +36,7 @@ pub struct Config {
     pub log_level: LogLevel,
     pub log_format: LogFormat,
     pub limits: Limits,
+    pub auth: auth::Settings,
     /// A directory made by `cargo xtask build`, in place of the default.
     pub site: Option<PathBuf>,
     pub clusters: Vec<ClusterConfig>,
@@ -112,12 +115,12 @@ impl Config {
 
     /// Rules between settings.
     fn check(&self) -> Result<(), ConfigError> {
-        if !self.listen.ip().is_loopback() && !self.insecure_listen {
+        if self.auth.mode == AuthMode::None && !self.listen.ip().is_loopback() && !self.insecure_listen {
             return Err(ConfigError::new(
                 Place::Setting("listen"),
                 format!(
-                    "{} can be reached from other machines, and there is no sign-in yet: everybody who reaches \
-                     it may see and control. If a proxy or the network keeps others out, say so with \
+                    "{} can be reached from other machines, and there is no sign-in: everybody who reaches it may \
+                     see and control. Set `auth.mode = \"local\"`; or, if a proxy or the network keeps others out, say so with \
                      `insecure_listen = true` (or --insecure-listen, or FLOWDECK_INSECURE_LISTEN=true)",
                     self.listen
                 ),
@@ -154,6 +157,7 @@ impl Default for Config {
             log_level: LogLevel::default(),
             log_format: LogFormat::default(),
             limits: Limits::default(),
+            auth: auth::Settings::default(),
             site: None,
             clusters: vec![],
             notes: vec![],

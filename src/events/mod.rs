@@ -15,7 +15,7 @@ use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue};
 use http::StatusCode;
 
 use crate::api::problem::Problem;
-use crate::layers::actor::{ClientAddress, PagePorts};
+use crate::layers::actor::{ClientAddress, StreamPorts};
 use crate::state::AppState;
 
 pub(crate) use streams::Streams;
@@ -24,7 +24,7 @@ use watch::Watch;
 
 pub(crate) async fn open(
     State(state): State<AppState>,
-    PagePorts(ports): PagePorts,
+    StreamPorts(entered): StreamPorts,
     axum::Extension(ClientAddress(address)): axum::Extension<ClientAddress>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -33,9 +33,9 @@ pub(crate) async fn open(
     let watch = Watch::parse(&query)?;
     let have = have(&query, &headers);
     // Asked for before a place is taken: what does not exist is 404, not a stream.
-    let first = watch.read(&ports)?;
+    let first = watch.read(&entered.ports)?;
     let Some(place) = state.streams.enter(address) else { return refuse(&headers) };
-    let stream = stream::Live::new(&state, ports, watch, first, have, place).into_stream();
+    let stream = stream::Live::new(&state, entered, watch, first, have, place).into_stream();
     Ok(unbuffered(Sse::new(stream)))
 }
 

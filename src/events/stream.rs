@@ -13,12 +13,16 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at, 
 
 use super::streams::Place;
 use super::watch::{Seen, Watch};
+use crate::auth::{Ended, Known};
+use crate::layers::actor::Entered;
 use crate::state::{self, AppState};
 
 /// `wire.md`: a page greys after 10 s without a word.
 const BEAT: Duration = Duration::from_secs(5);
 /// How soon a withdrawn right ends a stream.
 const CHECK: Duration = Duration::from_secs(15);
+/// Checks in a row that may go without an answer: a minute.
+const UNANSWERED: u32 = 4;
 /// At most two changes a second: more helps no reader.
 const BETWEEN: Duration = Duration::from_millis(500);
 
@@ -51,6 +55,9 @@ impl Bye {
 pub(super) struct Live {
     state: AppState,
     ports: Ports,
+    known: Known,
+    /// Checks in a row to which the session store gave no answer.
+    unanswered: u32,
     watch: Watch,
     /// What the client has, to its last word.
     sent: Seen,
@@ -68,7 +75,7 @@ pub(super) struct Live {
 impl Live {
     pub(super) fn new(
         state: &AppState,
-        ports: Ports,
+        entered: Entered,
         watch: Watch,
         first: Seen,
         have: Option<Version>,
@@ -80,7 +87,9 @@ impl Live {
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             state: state.clone(),
-            ports,
+            ports: entered.ports,
+            known: entered.known,
+            unanswered: 0,
             watch,
             snapshot_due: have != Some(first.version),
             looked: first.version,
@@ -118,7 +127,7 @@ impl Live {
                 biased;
                 () = self.state.options.shutdown.cancelled() => return Some(self.end(Bye::Shutdown)),
                 _ = self.check.tick() => {
-                    if !self.state.options.door.still_welcome(&self.ports.actor) {
+                    if !self.still_welcome().await {
                         return Some(self.end(Bye::Expired));
                     }
                 }
@@ -131,6 +140,16 @@ impl Live {
                 }
             }
         }
+    }
+
+    /// A session store that is away for a moment ends no stream; one that stays away does.
+    async fn still_welcome(&mut self) -> bool {
+        match self.state.options.door.still_valid(&self.known).await {
+            Ok(()) => self.unanswered = 0,
+            Err(Ended::Unavailable) => self.unanswered += 1,
+            Err(_) => return false,
+        }
+        self.unanswered <= UNANSWERED
     }
 
     /// `None`: a reader would see no change.

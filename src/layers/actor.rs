@@ -3,36 +3,47 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use async_trait::async_trait;
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
-use flowdeck_model::{Actor, Ports, Via};
+use flowdeck_model::{Ports, Via};
 use http::HeaderMap;
 use http::request::Parts;
 
 use crate::api::problem::Problem;
+use crate::auth::{Asked, Auth, Ended, Known, Refusal, Touch};
 use crate::config::Cidr;
+use crate::pages::login;
 use crate::state::AppState;
 
 /// Tells who a request comes from, and whether a stream that was opened for an actor may go on.
+/// [`Auth`] is Flowdeck's own; a program that mounts Flowdeck may bring one that knows its users.
+#[async_trait]
 pub trait Doorkeeper: Send + Sync {
-    /// `None`: nobody that is known; the answer is 401.
-    fn actor(&self, request: &Parts, via: Via, address: Option<IpAddr>) -> Option<Actor>;
+    async fn who(&self, asked: Asked<'_>) -> Result<Known, Refusal>;
 
-    /// Asked every 15 s of an open stream; `false` ends it.
-    fn still_welcome(&self, actor: &Actor) -> bool;
+    /// Asked every 15 s of an open stream.
+    async fn still_valid(&self, known: &Known) -> Result<(), Ended>;
+
+    /// Flowdeck's own log-in pages, where there are any.
+    fn sign_in(&self) -> Option<&Auth> {
+        None
+    }
 }
 
-/// Without sign-in: everybody, with all permissions.
-pub struct OpenDoor;
-
-impl Doorkeeper for OpenDoor {
-    fn actor(&self, _: &Parts, via: Via, address: Option<IpAddr>) -> Option<Actor> {
-        Some(Actor::anonymous(via, address.map(|address| address.to_string())))
+#[async_trait]
+impl Doorkeeper for Auth {
+    async fn who(&self, asked: Asked<'_>) -> Result<Known, Refusal> {
+        Auth::who(self, asked).await
     }
 
-    fn still_welcome(&self, _: &Actor) -> bool {
-        true
+    async fn still_valid(&self, known: &Known) -> Result<(), Ended> {
+        Auth::still_valid(self, &known.ticket).await
+    }
+
+    fn sign_in(&self) -> Option<&Auth> {
+        self.has_sign_in().then_some(self)
     }
 }
 
@@ -70,12 +81,17 @@ fn behind_proxies(peer: IpAddr, headers: &HeaderMap, trusted: &[Cidr]) -> IpAddr
     address
 }
 
-pub(crate) fn ports(state: &AppState, parts: &Parts, via: Via) -> Result<Ports, Problem> {
+/// Who asks, and his ports.
+pub(crate) struct Entered {
+    pub(crate) known: Known,
+    pub(crate) ports: Ports,
+}
+
+pub(crate) async fn enter(state: &AppState, parts: &Parts, via: Via, touch: Touch) -> Result<Entered, Refusal> {
     let address = parts.extensions.get::<ClientAddress>().and_then(|address| address.0);
-    match state.options.door.actor(parts, via, address) {
-        Some(actor) => Ok(state.bind.bind(actor)),
-        None => Err(Problem::unauthorized()),
-    }
+    let asked = Asked { headers: &parts.headers, extensions: &parts.extensions, via, address, touch };
+    let known = state.options.door.who(asked).await?;
+    Ok(Entered { ports: state.bind.bind(known.actor.clone()), known })
 }
 
 /// The ports of an API call.
@@ -84,17 +100,30 @@ pub(crate) struct ApiPorts(pub(crate) Ports);
 impl FromRequestParts<AppState> for ApiPorts {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        ports(state, parts, Via::Api).map(Self)
+        Ok(Self(enter(state, parts, Via::Api, Touch::Yes).await?.ports))
     }
 }
 
-/// The ports of a page, a form, a stream.
-pub(crate) struct PagePorts(pub(crate) Ports);
+/// The ports of a form, with the frame of the page that answers it. Nobody goes to the log-in.
+pub(crate) struct FormPorts(pub(crate) Entered);
 
-impl FromRequestParts<AppState> for PagePorts {
+impl FromRequestParts<AppState> for FormPorts {
+    type Rejection = Response;
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
+        match enter(state, parts, Via::Page, Touch::Yes).await {
+            Ok(entered) => Ok(Self(entered)),
+            Err(refusal) => Err(login::refuse(state, parts, refusal)),
+        }
+    }
+}
+
+/// The ports of a stream, which keeps no session alive.
+pub(crate) struct StreamPorts(pub(crate) Entered);
+
+impl FromRequestParts<AppState> for StreamPorts {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        ports(state, parts, Via::Page).map(Self)
+        Ok(Self(enter(state, parts, Via::Page, Touch::No).await?))
     }
 }
 

@@ -4,19 +4,19 @@
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use flowdeck_model::{Action, CommandId, GroupId, PortError, Submit, Target, url};
+use flowdeck_model::{Action, ClusterName, CommandId, GroupId, PortError, Submit, Target, url};
 use http::header::{HeaderMap, HeaderValue, LOCATION};
 use http::{StatusCode, Uri};
 
 use super::render;
 use crate::api::names;
 use crate::api::problem::{Problem, status_of};
-use crate::layers::actor::PagePorts;
+use crate::layers::actor::FormPorts;
 use crate::state::AppState;
 
 pub(crate) async fn submit(
     State(state): State<AppState>,
-    PagePorts(ports): PagePorts,
+    FormPorts(entered): FormPorts,
     Path(segment): Path<String>,
     headers: HeaderMap,
     body: Bytes,
@@ -25,24 +25,19 @@ pub(crate) async fn submit(
         Ok(cluster) => cluster,
         Err(error) => return Problem::from(error).into_response(),
     };
-    let group = group_of(&body);
     let outcome = match parse(&body) {
-        Ok(command) => ports.control.submit(&cluster, command).await,
+        Ok(command) => entered.ports.control.submit(&cluster, command).await,
         Err(error) => Err(error),
     };
     let error = match outcome {
         Ok(submitted) => return see_other(&state.options.base.path(&url::command_path(&cluster, submitted.id))),
         Err(error) => error,
     };
-    let page = match &group {
-        Some(group) => url::group_path(&cluster, group),
-        None => String::new(),
-    };
-    let page = state.options.base.path(&page);
+    let page = state.options.base.path(&page_of(&cluster, &body));
     let Ok(uri) = page.parse::<Uri>() else { return Problem::from(error).into_response() };
     let status = status_of(&error);
-    let warning = format!("Nothing was done: {error}");
-    let mut response = render::document(&state, ports, &headers, uri, vec![warning]).await;
+    let refused = Some(format!("Nothing was done: {error}"));
+    let mut response = render::document(&state, entered.into(), &headers, uri, refused).await;
     *response.status_mut() = status;
     response
 }
@@ -55,9 +50,21 @@ fn see_other(path: &str) -> Response {
     response
 }
 
-fn group_of(body: &[u8]) -> Option<GroupId> {
-    let found = form_urlencoded::parse(body).find(|(name, _)| name == "group");
-    found.map(|(_, group)| GroupId::from(group.into_owned()))
+/// Where the form stands: the group's page, with the form open; the fleet, where no group is named.
+fn page_of(cluster: &ClusterName, body: &[u8]) -> String {
+    let field = |wanted: &str| {
+        let found = form_urlencoded::parse(body).find(|(name, value)| name == wanted && !value.is_empty());
+        found.map(|(_, value)| value.into_owned())
+    };
+    let Some(group) = field("group") else { return String::new() };
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (field_name, query_name) in [("action", "form"), ("consumer", "consumer"), ("topic", "topic"), ("reason", "reason")]
+    {
+        if let Some(value) = field(field_name) {
+            query.append_pair(query_name, &value);
+        }
+    }
+    format!("{}?{}", url::group_path(cluster, &GroupId::from(group)), query.finish())
 }
 
 /// Fields: `id`, `action`, `group`, `consumer`, `topic` (as often as wanted), `reason`, `forSeconds`.

@@ -4,18 +4,20 @@
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
-use flowdeck_model::{Ports, Via};
+use flowdeck_model::Via;
 use http::Uri;
 use leptos::prelude::provide_context;
 
+use crate::api::problem::Problem;
+use crate::auth::Touch;
 use crate::layers::actor;
 use crate::state::AppState;
 
 pub(crate) async fn call(State(state): State<AppState>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
-    let ports: Ports = match actor::ports(&state, &parts, Via::Page) {
-        Ok(ports) => ports,
-        Err(problem) => return problem.into_response(),
+    let ports = match actor::enter(&state, &parts, Via::Page, Touch::Yes).await {
+        Ok(entered) => entered.ports,
+        Err(refusal) => return Problem::from(refusal).into_response(),
     };
     parts.uri = below_base(&parts.uri, state.base);
     let request = Request::from_parts(parts, body);

@@ -2,5 +2,6 @@
 
 pub(crate) mod forms;
 pub(crate) mod functions;
+pub(crate) mod login;
 pub(crate) mod render;
 pub(crate) mod theme;

@@ -1,15 +1,19 @@
 //! Server-side rendering. One wildcard route: which page it is, the app's own router decides, and
 //! says the status. Pages are rendered whole, so that they work without JavaScript.
 
-use app::{Site, Theme};
+use app::{Account, Site, Theme};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
+use flowdeck_model::actor::ActorKind;
 use flowdeck_model::{Ports, Via};
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HeaderMap, HeaderValue, LOCATION};
 use http::{StatusCode, Uri};
 use leptos::prelude::provide_context;
 
+use super::login;
+use crate::auth::Touch;
+use crate::layers::actor::Entered;
 use crate::layers::{actor, headers};
 use crate::state::AppState;
 
@@ -21,9 +25,9 @@ pub(crate) async fn page(State(state): State<AppState>, request: Request) -> Res
         return file;
     }
     let (parts, _) = request.into_parts();
-    match actor::ports(&state, &parts, Via::Page) {
-        Ok(ports) => document(&state, ports, &parts.headers, parts.uri, vec![]).await,
-        Err(problem) => problem.into_response(),
+    match actor::enter(&state, &parts, Via::Page, Touch::Yes).await {
+        Ok(entered) => document(&state, entered.into(), &parts.headers, parts.uri, None).await,
+        Err(refusal) => login::refuse(&state, &parts, refusal),
     }
 }
 
@@ -40,25 +44,46 @@ pub(crate) async fn to_base(State(state): State<AppState>, uri: Uri) -> Response
     response
 }
 
-/// The page of `uri`, for whom `ports` are bound to.
+/// For whom a page is rendered. Without ports it shows nothing that belongs to anybody.
+pub(crate) struct Viewer {
+    pub(crate) ports: Option<Ports>,
+    pub(crate) account: Account,
+}
+
+impl From<Entered> for Viewer {
+    fn from(entered: Entered) -> Self {
+        let actor = &entered.known.actor.view;
+        let user = (actor.kind == ActorKind::User).then(|| actor.name.clone());
+        Self { ports: Some(entered.ports), account: Account { user, login: None } }
+    }
+}
+
+/// The page of `uri`. `refused`: why a form did nothing; the page then
+/// answers another URL than its own.
 pub(crate) async fn document(
     state: &AppState,
-    ports: Ports,
+    viewer: Viewer,
     request: &HeaderMap,
     uri: Uri,
-    more_warnings: Vec<String>,
+    refused: Option<String>,
 ) -> Response {
     let nonce = headers::Nonce::new();
     let site = Site {
         base: state.base,
         pkg: state.options.assets.pkg().map(str::to_owned),
         build: state.options.assets.build().to_owned(),
+        scripts: refused.is_none(),
         nonce: nonce.as_str().to_owned(),
         theme: theme(request),
-        warnings: state.options.warnings.iter().cloned().chain(more_warnings).collect(),
+        warnings: state.options.warnings.iter().cloned().chain(refused).collect(),
     };
     let render = leptos_axum::render_app_async_with_context(
-        move || provide_context(ports.clone()),
+        move || {
+            provide_context(viewer.account.clone());
+            if let Some(ports) = &viewer.ports {
+                provide_context(ports.clone());
+            }
+        },
         move || app::shell(site.clone()),
     );
     let mut asked = Request::new(Body::empty());

@@ -3,6 +3,7 @@
 mod command;
 mod fleet;
 mod group;
+mod login;
 mod not_found;
 mod topic;
 mod topics;
@@ -10,6 +11,7 @@ mod topics;
 pub(crate) use command::CommandPage;
 pub(crate) use fleet::Fleet;
 pub(crate) use group::GroupPage;
+pub(crate) use login::LoginPage;
 pub(crate) use not_found::NotFound;
 pub(crate) use topic::TopicPage;
 pub(crate) use topics::TopicsPage;

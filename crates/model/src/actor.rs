@@ -48,6 +48,11 @@ impl Pattern {
         Self("*".to_owned())
     }
 
+    /// Written as `*`, or as many of them.
+    pub fn is_any(&self) -> bool {
+        !self.0.is_empty() && self.0.bytes().all(|byte| byte == b'*')
+    }
+
     pub fn matches(&self, name: &str) -> bool {
         let mut parts = self.0.split('*');
         let first = parts.next().unwrap_or_default();
@@ -138,6 +143,13 @@ impl Actor {
         })
     }
 
+    /// For what speaks of all groups of all clusters at once.
+    pub fn may_everywhere(&self, permission: Permission) -> bool {
+        self.grants.iter().any(|grant| {
+            grant.permissions.contains(&permission) && grant.clusters.is_any() && grant.groups.is_any()
+        })
+    }
+
     /// For what belongs to no group (a cluster's topics): a grant on any group of the cluster is enough.
     pub fn may_on_cluster(&self, permission: Permission, cluster: &ClusterName) -> bool {
         self.grants
@@ -181,6 +193,8 @@ mod tests {
         let nobody = Actor::new(view.clone(), vec![]);
         let viewer = Actor::new(view, vec![grant(&[Permission::See])]);
         let (demo, other) = ("demo".parse().unwrap(), "prod".parse().unwrap());
+        assert!(!viewer.may_everywhere(Permission::See) && !nobody.may_everywhere(Permission::See));
+        assert!(Actor::anonymous(Via::Api, None).may_everywhere(Permission::See));
         assert!(!nobody.may(Permission::See, &demo, &"dev-a".into()));
         assert!(viewer.may(Permission::See, &demo, &"dev-a".into()));
         assert!(!viewer.may(Permission::Control, &demo, &"dev-a".into()));
