@@ -8,6 +8,8 @@
 //! `leptos_axum` makes for itself, so every inline script that leptos writes (the serialised
 //! resources) and our own hydration script carry the value of the server's CSP header.
 
+// The type of a table with its listeners and rows is some 130 levels of queries deep.
+#![recursion_limit = "256"]
 #![expect(unreachable_pub, reason = "leptos' `component` and `server` macros make public items of private ones")]
 
 #[cfg(all(feature = "ssr", feature = "hydrate"))]
