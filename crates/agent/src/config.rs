@@ -28,8 +28,8 @@ pub struct Timings {
     pub telemetry: Duration,
     /// Between two commits of what was handled.
     pub commit: Duration,
-    /// Between two looks at the cluster's metadata while a topic of Flowdeck's is missing, in the
-    /// first two minutes; six times that later.
+    /// Between two looks at the cluster's metadata while a topic of Flowdeck's is missing; six times
+    /// that once all are there.
     pub look: Duration,
     /// How long to try to read the holds before they count as unknown.
     pub holds: Duration,
@@ -161,8 +161,9 @@ pub(crate) fn reader(base: &ClientConfig, settings: &Settings) -> ClientConfig {
         .set("isolation.level", "read_committed")
         .set("enable.partition.eof", "true")
         .set("allow.auto.create.topics", "false")
-        // A new assignment waits for the fetch that is under way: keep that short.
-        .set("fetch.wait.max.ms", "100")
+        // A new assignment waits for the fetch that is under way, and then for one more: short enough
+        // for a rebalance, long enough not to burden the broker.
+        .set("fetch.wait.max.ms", "250")
         .set("fetch.error.backoff.ms", "100")
         .set("queued.max.messages.kbytes", "4096")
         .set("topic.metadata.refresh.interval.ms", "60000")

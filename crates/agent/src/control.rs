@@ -33,8 +33,8 @@ use crate::view::Standing;
 const POLL: Duration = Duration::from_millis(50);
 /// Records that are taken before the gates are set.
 const BATCH: usize = 1_000;
-/// Looks come more seldom after this.
-const EARLY: Duration = Duration::from_secs(120);
+/// Looks while gates wait for one.
+const LOOK_SOON: Duration = Duration::from_millis(200);
 const GOODBYE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Control {
@@ -44,8 +44,12 @@ pub(crate) struct Control {
     outbox: Outbox,
     answers: Answers,
     follows: Follows,
-    started: Instant,
     look_at: Instant,
+    /// The newest assignment that was there when the last look began.
+    look_covers: u64,
+    /// The newest assignment whose gates wait for a look, and since when.
+    looked_for: u64,
+    waits_since: Instant,
     telemetry_at: Instant,
     /// Holds that ended by the own clock and were reported.
     expired: BTreeSet<(Scope, HoldId)>,
@@ -80,7 +84,7 @@ impl Control {
         reader: BaseConsumer<ReaderContext>,
         outbox: Outbox,
     ) -> Self {
-        let started = Instant::now();
+        let now = Instant::now();
         Self {
             shared,
             consumer,
@@ -88,9 +92,11 @@ impl Control {
             outbox,
             answers: Answers::default(),
             follows: Follows::Nothing,
-            started,
-            look_at: started,
-            telemetry_at: started,
+            look_at: now,
+            look_covers: 0,
+            looked_for: 0,
+            waits_since: now,
+            telemetry_at: now,
             expired: BTreeSet::new(),
             reported: vec![],
         }
@@ -98,10 +104,10 @@ impl Control {
 
     pub(crate) fn run(mut self) {
         while !self.shared.finishing.is_cancelled() {
+            self.keep_up_with_assignments();
             if Instant::now() >= self.look_at {
                 self.look();
             }
-            self.keep_up_with_assignments();
             self.read();
             self.expire();
             self.say();
@@ -114,6 +120,8 @@ impl Control {
 
     fn look(&mut self) {
         let settings = &self.shared.settings;
+        // What is assigned while we look waits for the next look.
+        self.look_covers = self.shared.lock().lanes.pending().unwrap_or(0);
         let holds = look(&self.reader, settings.holds.as_str());
         let here = |topic: &TopicName| matches!(look(&self.reader, topic.as_str()), Ok(Presence::Here));
         let all_here = match holds {
@@ -139,12 +147,9 @@ impl Control {
     fn look_again_in(&self, all_here: bool) -> Duration {
         let every = self.shared.settings.timings.look;
         match self.shared.lock().view.standing() {
-            Standing::Looking => every.min(Duration::from_millis(200)),
-            Standing::Unknown(_) => every,
-            Standing::Known | Standing::Absent if all_here || self.started.elapsed() > EARLY => {
-                every.saturating_mul(6)
-            }
-            Standing::Known | Standing::Absent => every,
+            Standing::Looking => every.min(LOOK_SOON),
+            Standing::Known if all_here => every.saturating_mul(6),
+            Standing::Known | Standing::Absent | Standing::Unknown(_) => every,
         }
     }
 
@@ -164,7 +169,10 @@ impl Control {
                 reading.gone = true;
             }
             (Presence::Missing, Follows::Nothing) => self.follow_commands(),
-            (Presence::Missing, Follows::Commands) => {}
+            (Presence::Missing, Follows::Commands) => {
+                let ticket = self.look_covers;
+                self.regate(ticket);
+            }
             (Presence::Refused(code), Follows::Nothing | Follows::Commands) => {
                 self.unknown(format!(
                     "{} may not be read ({code}): grant Describe and Read on it",
@@ -176,8 +184,11 @@ impl Control {
     }
 
     fn holds_unreachable(&mut self, error: &KafkaError) {
-        let looking = *self.shared.lock().view.standing() == Standing::Looking;
-        if looking && self.started.elapsed() >= self.shared.settings.timings.holds {
+        let waits = {
+            let state = self.shared.lock();
+            *state.view.standing() == Standing::Looking || state.lanes.pending().is_some()
+        };
+        if waits && self.waits_since.elapsed() >= self.shared.settings.timings.holds {
             self.unknown(format!("the cluster does not answer: {error}"));
         }
     }
@@ -220,14 +231,24 @@ impl Control {
 
     /// Partitions were assigned since the holds were last read to their end: another instance may
     /// have acknowledged a pause of them that is not here yet. A fresh assignment of the reader asks
-    /// the broker for the end as it is now.
+    /// the broker for the end as it is now; where there were no holds, a look asks whether that is so.
     fn keep_up_with_assignments(&mut self) {
         let Some(pending) = self.shared.lock().lanes.pending() else { return };
-        if let Follows::Holds(reading) = &self.follows
-            && reading.trusted < pending
-            && reading.waits.is_none_or(|(ticket, _)| ticket < pending)
-        {
-            self.read_holds_again();
+        match &self.follows {
+            Follows::Holds(reading) => {
+                let asked = reading.waits.map_or(reading.trusted, |(ticket, _)| ticket);
+                if asked < pending {
+                    self.read_holds_again();
+                }
+            }
+            Follows::Commands | Follows::Nothing if self.looked_for < pending => {
+                self.looked_for = pending;
+                self.waits_since = Instant::now();
+                self.look_at = self.waits_since;
+            }
+            Follows::Commands | Follows::Nothing => {
+                self.look_at = self.look_at.min(Instant::now() + LOOK_SOON);
+            }
         }
     }
 
@@ -292,7 +313,7 @@ impl Control {
             self.shared.tell();
         }
         self.shared.settled();
-        self.regate(u64::MAX);
+        self.regate(self.look_covers);
     }
 
     // ---- reading
@@ -317,7 +338,8 @@ impl Control {
         let ticket = match &self.follows {
             Follows::Holds(reading) if !reading.live => return,
             Follows::Holds(reading) => reading.trusted,
-            Follows::Commands | Follows::Nothing => u64::MAX,
+            // Pending gates wait for a look.
+            Follows::Commands | Follows::Nothing => 0,
         };
         if news {
             self.regate(ticket);
@@ -477,8 +499,14 @@ impl Control {
     fn say(&mut self) {
         let news = self.shared.take_news();
         if news {
-            let seen = self.shared.seen();
-            for answer in self.answers.due(&self.shared.settings, &seen) {
+            let (seen, unknown) = {
+                let state = self.shared.lock();
+                (state.lanes.seen(), state.view.unknown())
+            };
+            for mut answer in self.answers.due(&self.shared.settings, &seen) {
+                if answer.detail.is_none() {
+                    answer.detail = unknown.as_ref().map(|why| format!("holds unknown: {why}"));
+                }
                 debug!(command = %answer.command, state = ?answer.state, "answered");
                 self.outbox.answer(answer);
             }

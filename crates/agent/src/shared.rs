@@ -143,16 +143,17 @@ impl Shared {
         result
     }
 
-    /// New partitions. Where holds are followed the gates stay shut until they were read to where
-    /// they stand now: an older view may lack a pause that another instance has already acknowledged.
+    /// New partitions. Their gates stay shut until the holds were read to where they stand now (or
+    /// until a look said that there still are none): an older view may lack a pause that another
+    /// instance has already acknowledged.
     pub(crate) fn assign(&self, partitions: &[Tp]) {
         let now = now();
         self.change(|state| {
             let State { lanes, view } = state;
             lanes.assign(partitions, |at| match view.standing() {
-                Standing::Looking | Standing::Known => Gate::Pending,
-                Standing::Absent | Standing::Unknown(_) if view.holds(&self.settings, at, now) => Gate::Held,
-                Standing::Absent | Standing::Unknown(_) => Gate::Open,
+                Standing::Looking | Standing::Known | Standing::Absent => Gate::Pending,
+                Standing::Unknown(_) if view.holds(&self.settings, at, now) => Gate::Held,
+                Standing::Unknown(_) => Gate::Open,
             });
         });
         self.tell();

@@ -9,6 +9,7 @@ use flowdeck_agent::{OnUnknown, Timings};
 use flowdeck_model::InstanceState::{Acknowledged, Drained, NothingToDo};
 use flowdeck_model::{CommandId, Hold, Scope, Timestamp};
 use flowdeck_protocol::wire::hold_record;
+use flowdeck_testkit::{Kafka, NodeOptions, ScramUser, private};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_is_answered_and_kept_and_a_resume_loses_nothing() {
@@ -130,28 +131,60 @@ async fn a_hold_of_a_newer_version_makes_the_holds_unknown() {
     }
 }
 
+/// An application that may do its own work, and may not read the holds.
 #[tokio::test(flavor = "multi_thread")]
-async fn while_the_cluster_hides_the_holds_the_policy_decides() {
-    // Nobody answers there: the holds cannot be read, and neither can records.
-    for policy in [OnUnknown::Run, OnUnknown::Stand] {
-        let world = World::new(1).await;
-        let (_, handler) = noting(0);
-        let mut config = world.kafka.client();
-        config.set("bootstrap.servers", "127.0.0.1:1");
-        let agent = flowdeck_agent::Agent::builder(config, world.group.as_str())
-            .topics([world.topic.as_str()])
-            .on_unknown(policy)
-            .timings(Timings { holds: Duration::from_millis(300), ..quick() })
-            .handler(handler)
-            .start()
-            .await
-            .unwrap();
-        flowdeck_testkit::wait_for("the holds to count as unknown", flowdeck_testkit::DEADLINE, async || {
-            agent.holds_unknown()
-        })
-        .await;
+async fn while_the_holds_may_not_be_read_the_policy_decides() {
+    let user = ScramUser::new("app", "app-secret");
+    let broker = private(&NodeOptions { users: vec![user.clone()], ..NodeOptions::default() });
+    let world = World::on(Kafka::at(broker.bootstrap()), 1).await;
+    broker.allow("app", &["Read", "Describe"], &["--topic", &world.topic]);
+    broker.allow("app", &["Read", "Describe"], &["--group", &world.group]);
+    world.produce(0, 5).await;
+    world.pause(world.scope()).await;
+    for (policy, running, standing) in [(OnUnknown::Stand, 0, 1), (OnUnknown::Run, 1, 0)] {
+        let mut config = flowdeck_agent::ClientConfig::new();
+        for (name, value) in broker.secure().client_properties(&user) {
+            config.set(name, value);
+        }
+        config.set("auto.offset.reset", "earliest");
+        let (seen, handler) = noting(0);
+        let agent =
+            world.agent_with(config, "i-1").on_unknown(policy).handler(handler).start().await.unwrap();
+        settled(&agent, running, standing).await;
+        let why = agent.holds_unknown().expect("unknown");
+        assert!(why.contains("grant Describe and Read"), "{why}");
+        if running == 1 {
+            seen.wait_for(5).await;
+        } else {
+            a_while().await;
+            assert_eq!(seen.count(), 0);
+        }
         agent.stop().await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_outlives_a_restart_of_the_broker() {
+    let mut broker = private(&NodeOptions::default());
+    let world = World::on(Kafka::at(broker.bootstrap()), 2).await;
+    world.produce(0, 200).await;
+    let (seen, handler) = noting(5);
+    let agent = world.agent("i-1").buffer(10).handler(handler).start().await.unwrap();
+    seen.wait_for(5).await;
+    let hold = world.pause(world.scope()).await;
+    world.ack(hold.id.into(), "i-1", Drained).await;
+    let then = seen.count();
+    broker.stop();
+    a_while().await;
+    broker.start_again();
+    settled(&agent, 0, 2).await;
+    world.produce(1, 10).await;
+    a_while().await;
+    assert_eq!(seen.count(), then);
+    let resume = world.release(&hold).await;
+    world.ack(resume, "i-1", Acknowledged).await;
+    seen.wait_for(210).await;
+    agent.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flowdeck_agent::{
-    Agent, AgentBuilder, Handler, HandlerError, OnError, Record, Running, Then, Timings, async_trait,
+    Agent, AgentBuilder, ClientConfig, Handler, HandlerError, OnError, Record, Running, Then, Timings,
+    async_trait,
 };
 use flowdeck_model::{CommandId, Hold, HoldId, InstanceState, Scope, Timestamp};
 use flowdeck_protocol::wire::{Ack, AckRecord, hold_record, read_ack, release_record};
@@ -18,7 +19,7 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, Producer as _, ThreadedProducer};
 
 pub(crate) struct World {
-    pub(crate) kafka: &'static Kafka,
+    pub(crate) kafka: Kafka,
     pub(crate) group: String,
     pub(crate) topic: String,
     pub(crate) admin: String,
@@ -29,8 +30,12 @@ pub(crate) struct World {
 impl World {
     /// The group's topic with so many partitions, an admin topic, and none of Flowdeck's topics.
     pub(crate) async fn without_flowdeck(partitions: i32) -> Self {
+        Self::bare(kafka().clone(), partitions).await
+    }
+
+    async fn bare(kafka: Kafka, partitions: i32) -> Self {
         let world = Self {
-            kafka: kafka(),
+            kafka,
             group: unique("group"),
             topic: unique("topic"),
             admin: unique("admin"),
@@ -43,7 +48,12 @@ impl World {
     }
 
     pub(crate) async fn new(partitions: i32) -> Self {
-        let world = Self::without_flowdeck(partitions).await;
+        Self::on(kafka().clone(), partitions).await
+    }
+
+    /// On a broker of the test's own.
+    pub(crate) async fn on(kafka: Kafka, partitions: i32) -> Self {
+        let world = Self::bare(kafka, partitions).await;
         world.create_flowdeck().await;
         world
     }
@@ -64,6 +74,10 @@ impl World {
             .set("auto.offset.reset", "earliest")
             .set("session.timeout.ms", "6000")
             .set("heartbeat.interval.ms", "500");
+        self.agent_with(config, instance)
+    }
+
+    pub(crate) fn agent_with(&self, config: ClientConfig, instance: &str) -> AgentBuilder {
         Agent::builder(config, self.group.as_str())
             .consumer("c")
             .topics([self.topic.as_str()])
