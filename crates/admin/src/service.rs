@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock;
-use crate::cluster::keeper::{Ask, Keeper};
+use crate::cluster::keeper::{Ask, Inputs, Keeper};
 use crate::cluster::sample::Sample;
 use crate::cluster::sampler::Sampler;
 use crate::cluster::snapshot::{ClusterSnapshot, Publisher};
@@ -167,10 +167,17 @@ impl Core {
         let rights = watched::run(cluster.clone(), Arc::clone(&handle.settings), seldom, self.shutdown.clone());
         self.tracker.spawn(sampler.run(self.shutdown.clone()));
         self.tracker.spawn(rights);
-        let keeper = Keeper::new(at, Arc::downgrade(self), handle, &self.settings, sampled, asked);
-        if let Some(keeper) = keeper {
-            self.tracker.spawn(keeper.run(self.shutdown.clone(), self.tracker.clone()));
-        }
+        let inputs = Inputs {
+            at,
+            core: Arc::downgrade(self),
+            cluster: cluster.clone(),
+            settings: Arc::clone(&handle.settings),
+            stats: Arc::clone(&handle.stats),
+            samples: sampled,
+            asks: asked,
+        };
+        let keeper = Keeper::new(inputs, &self.settings);
+        self.tracker.spawn(keeper.run(self.shutdown.clone(), self.tracker.clone()));
     }
 }
 

@@ -131,6 +131,9 @@ pub struct ClusterSettings {
     pub admin_topics: Vec<AdminTopics>,
     pub holds_topic: TopicName,
     pub acks_topic: TopicName,
+    /// The `transactional.id` of the one writer of the holds: `flowdeck.writer` (`wire.md`). Only where
+    /// several Flowdecks with topics of their own share a cluster must it be another.
+    pub writer_id: String,
     /// The lag up to which a group is ok, in records.
     pub allowed_lag: u64,
     /// From the start of one refresh to the start of the next.
@@ -159,6 +162,7 @@ impl ClusterSettings {
             admin_topics: vec![AdminTopics::one(topic("kafkaflow.admin"))],
             holds_topic: topic("flowdeck.holds"),
             acks_topic: topic("flowdeck.acks"),
+            writer_id: "flowdeck.writer".to_owned(),
             allowed_lag: 100,
             refresh: Duration::from_secs(2),
             in_flight: 64,

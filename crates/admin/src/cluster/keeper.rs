@@ -1,20 +1,30 @@
-//! The one task of a cluster that changes its state: it takes in samples and commands, and
-//! publishes snapshots. Everything is serialised here; what waits for Kafka is done by jobs beside it.
+//! The one task of a cluster that changes its state: it takes in samples, facts and commands, keeps
+//! time, and publishes snapshots. Everything is serialised here, and nothing here waits for Kafka:
+//! what is written is written by one job at a time, beside it.
 
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
+use flowdeck_kafka::Cluster;
 use flowdeck_model::actor::ActorView;
-use flowdeck_model::view::Submitted;
+use flowdeck_model::view::Mode;
 use flowdeck_model::{PortError, Submit};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::facts::{self, Fact};
 use super::sample::Sample;
-use super::snapshot::{ClusterSnapshot, Parts};
+use super::snapshot::ClusterSnapshot;
+use super::state::State;
 use crate::clock;
-use crate::service::{ClusterHandle, Core};
+use crate::commands::job::{self, Answer, Done, Job};
+use crate::holds::writer::Writers;
+use crate::service::Core;
 use crate::settings::{AdminSettings, ClusterSettings};
 use crate::stats::ClusterStats;
 
@@ -22,51 +32,196 @@ use crate::stats::ClusterStats;
 pub(crate) struct Ask {
     pub(crate) submit: Submit,
     pub(crate) actor: ActorView,
-    pub(crate) answer: oneshot::Sender<Result<Submitted, PortError>>,
+    pub(crate) answer: Answer,
     /// Nobody waits for the answer after this: it is not begun any more.
     pub(crate) until: Instant,
 }
+
+/// Telemetry alone is published so often at most.
+const TELEMETRY_PACE: Duration = Duration::from_millis(500);
+/// Facts taken in before the rest gets its turn.
+const FACTS_AT_ONCE: usize = 256;
+
+type Running = Pin<Box<dyn Future<Output = (Writers, Done)> + Send>>;
 
 pub(crate) struct Keeper {
     at: usize,
     core: Weak<Core>,
     settings: Arc<ClusterSettings>,
     stats: Arc<ClusterStats>,
+    cluster: Cluster,
     samples: watch::Receiver<Arc<Sample>>,
     asks: mpsc::Receiver<Ask>,
+    /// Bumped when Flowdeck's own topics were created.
+    again: watch::Sender<u64>,
+    state: State,
+    jobs: VecDeque<Job>,
+    /// `None` in observe mode, and while a job has them.
+    writers: Option<Writers>,
+    running: Option<Running>,
+    started: Instant,
+    published: Instant,
+}
+
+/// What the keeper is made of.
+pub(crate) struct Inputs {
+    pub(crate) at: usize,
+    pub(crate) core: Weak<Core>,
+    pub(crate) cluster: Cluster,
+    pub(crate) settings: Arc<ClusterSettings>,
+    pub(crate) stats: Arc<ClusterStats>,
+    pub(crate) samples: watch::Receiver<Arc<Sample>>,
+    pub(crate) asks: mpsc::Receiver<Ask>,
 }
 
 impl Keeper {
-    pub(crate) fn new(
-        at: usize,
-        core: Weak<Core>,
-        handle: &ClusterHandle,
-        _settings: &AdminSettings,
-        samples: watch::Receiver<Arc<Sample>>,
-        asks: mpsc::Receiver<Ask>,
-    ) -> Option<Self> {
-        let settings = Arc::clone(&handle.settings);
-        let stats = Arc::clone(&handle.stats);
-        Some(Self { at, core, settings, stats, samples, asks })
-    }
-
-    pub(crate) async fn run(mut self, shutdown: CancellationToken, _tracker: TaskTracker) {
-        loop {
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                changed = self.samples.changed() => if changed.is_err() { return },
-                Some(ask) = self.asks.recv() => drop(ask.answer),
-                () = tokio::time::sleep(self.settings.refresh) => {}
-            }
-            self.publish();
+    pub(crate) fn new(inputs: Inputs, admin: &AdminSettings) -> Self {
+        let Inputs { at, core, cluster, settings, stats, samples, asks } = inputs;
+        let state = State::new(Arc::clone(&settings), admin, Arc::clone(&stats));
+        let writers = (settings.mode == Mode::Control).then(|| Writers::new(cluster.clone(), settings.writer_id.clone()));
+        Self {
+            at,
+            core,
+            settings,
+            stats,
+            cluster,
+            samples,
+            asks,
+            again: watch::Sender::new(0),
+            state,
+            jobs: VecDeque::new(),
+            writers,
+            running: None,
+            started: Instant::now(),
+            published: Instant::now(),
         }
     }
 
-    fn publish(&mut self) {
-        let Some(core) = self.core.upgrade() else { return };
+    pub(crate) async fn run(mut self, shutdown: CancellationToken, tracker: TaskTracker) {
+        let again = self.again.subscribe();
+        let mut facts = facts::follow(&self.cluster, &self.settings, &again, &shutdown, &tracker);
+        let mut tick = tokio::time::interval(self.settings.timing.tick);
+        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            self.start_job();
+            let takes_asks = self.running.is_none() && self.jobs.is_empty() && self.is_ready();
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                (writers, done) = running(&mut self.running), if self.running.is_some() => {
+                    self.running = None;
+                    self.written(writers, done);
+                }
+                Some(ask) = self.asks.recv(), if takes_asks => self.asked(ask),
+                changed = self.samples.changed() => {
+                    if changed.is_err() {
+                        break;
+                    }
+                    self.sampled();
+                }
+                Some(fact) = facts.recv() => self.heard(fact, &mut facts),
+                _ = tick.tick() => self.ticked(),
+            }
+            self.publish_if_due();
+        }
+        // A write that is under way ends by its deadline; its outcome is on the cluster.
+        if let Some(job) = self.running.take() {
+            let _ = tokio::time::timeout(self.settings.timing.write_deadline, job).await;
+        }
+    }
+
+    /// Commands wait until holds and acks are read, but not for ever: they are refused with the reason.
+    fn is_ready(&self) -> bool {
+        self.state.is_ready() || self.started.elapsed() > self.settings.timing.write_deadline
+    }
+
+    fn start_job(&mut self) {
+        if self.running.is_some() || self.jobs.is_empty() {
+            return;
+        }
+        let Some(writers) = self.writers.take() else {
+            // Observe mode: there is nobody who could write.
+            self.jobs.clear();
+            return;
+        };
+        if let Some(job) = self.jobs.pop_front() {
+            self.running = Some(Box::pin(job::run(writers, Arc::clone(&self.settings), job)));
+        } else {
+            self.writers = Some(writers);
+        }
+    }
+
+    fn written(&mut self, writers: Writers, done: Done) {
+        self.state.fenced = writers.is_fenced();
+        self.writers = Some(writers);
+        if let Done::Topics { created: true, .. } = &done {
+            self.again.send_modify(|round| *round += 1);
+        }
+        self.state.written(done, clock::now());
+    }
+
+    fn asked(&mut self, ask: Ask) {
+        if ask.until <= Instant::now() || ask.answer.is_closed() {
+            let detail = "it waited too long behind other commands and was not begun".to_owned();
+            let cluster = self.settings.name.clone();
+            let _ = ask.answer.send(Err(PortError::Unavailable { cluster, detail }));
+            return;
+        }
+        self.state.asked(ask.submit, ask.actor, ask.answer, clock::now());
+        self.jobs.extend(self.state.take_jobs());
+    }
+
+    fn sampled(&mut self) {
         let sample = Arc::clone(&self.samples.borrow_and_update());
-        let snapshot = ClusterSnapshot::compose(Arc::clone(&self.settings), sample, Parts::default(), clock::now());
+        self.state.sampled(sample, clock::now());
+        self.jobs.extend(self.state.take_jobs());
+    }
+
+    fn heard(&mut self, first: Fact, facts: &mut mpsc::Receiver<Fact>) {
+        let mut next = Some(first);
+        let mut taken = 0;
+        while let Some(fact) = next.take() {
+            self.state.heard(fact);
+            taken += 1;
+            if taken < FACTS_AT_ONCE {
+                next = facts.try_recv().ok();
+            }
+        }
+        self.jobs.extend(self.state.take_jobs());
+    }
+
+    fn ticked(&mut self) {
+        // While something is being written its outcome is not known yet: time waits for it.
+        if self.running.is_none() && self.jobs.is_empty() {
+            self.state.ticked(clock::now());
+            self.jobs.extend(self.state.take_jobs());
+        }
+    }
+
+    /// At once for what a person waits for; at a pace for telemetry; and always now and then, so that
+    /// ages stay true.
+    fn publish_if_due(&mut self) {
+        let since = self.published.elapsed();
+        let due = self.state.is_dirty()
+            || (self.state.is_telemetry_dirty() && since >= TELEMETRY_PACE)
+            || since >= self.settings.refresh.max(TELEMETRY_PACE);
+        if !due {
+            return;
+        }
+        let Some(core) = self.core.upgrade() else { return };
+        let now = clock::now();
+        let parts = self.state.parts(now);
+        let sample = Arc::clone(self.state.sample());
+        let snapshot = ClusterSnapshot::compose(Arc::clone(&self.settings), sample, parts, now);
         core.publisher.publish(self.at, snapshot);
+        self.published = Instant::now();
         self.stats.published();
+    }
+}
+
+async fn running(job: &mut Option<Running>) -> (Writers, Done) {
+    match job {
+        Some(job) => job.await,
+        None => std::future::pending().await,
     }
 }

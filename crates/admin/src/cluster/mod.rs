@@ -2,9 +2,12 @@
 //! and commands together and publishes the result.
 
 pub(crate) mod describe;
+pub(crate) mod facts;
+mod intake;
 pub(crate) mod keeper;
 pub(crate) mod merge;
 pub(crate) mod sample;
 pub(crate) mod sampler;
 pub(crate) mod snapshot;
+pub(crate) mod state;
 pub(crate) mod watched;

@@ -167,10 +167,6 @@ impl LogRows {
         let at = self.rows.binary_search_by_key(&partition, |row| row.partition).ok()?;
         self.rows.get(at)
     }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &LogRow> {
-        self.rows.iter()
-    }
 }
 
 impl Ends {

@@ -88,10 +88,6 @@ impl ClusterSnapshot {
     pub(crate) fn groups(&self) -> impl Iterator<Item = (&GroupData, &Judged)> {
         self.sample.groups.iter().map(Arc::as_ref).zip(&self.judged)
     }
-
-    pub(crate) fn has_topic(&self, topic: &TopicName) -> bool {
-        self.sample.metadata.as_ref().is_some_and(|metadata| metadata.topic(topic).is_some())
-    }
 }
 
 /// What stands beside the brokers' numbers.

@@ -41,10 +41,13 @@ impl CommandBook {
         self.by_id.get(&id).map(Arc::as_ref)
     }
 
-    pub(crate) fn get_mut(&mut self, id: CommandId) -> Option<&mut Command> {
-        let command = self.by_id.get_mut(&id)?;
-        self.dirty = true;
-        Some(Arc::make_mut(command))
+    pub(crate) fn remove(&mut self, id: CommandId) {
+        self.dirty |= self.by_id.remove(&id).is_some();
+        self.order.retain(|one| *one != id);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.order.is_empty()
     }
 
     pub(crate) fn ids(&self) -> Vec<CommandId> {

@@ -2,6 +2,11 @@
 
 pub(crate) mod book;
 pub(crate) mod command;
+pub(crate) mod external;
+pub(crate) mod job;
+pub(crate) mod lifecycle;
+pub(crate) mod plan;
+pub(crate) mod scope;
 
 pub(crate) use book::{CommandBook, CommandIndex};
 pub(crate) use command::{Command, Tracked, TrackedKey};

@@ -1,6 +1,7 @@
 //! Holds: what stands on `flowdeck.holds`, and the one writer of that topic.
 
 pub(crate) mod store;
+pub(crate) mod topics;
 pub(crate) mod writer;
 
 pub(crate) use store::{HoldIndex, HoldStore};

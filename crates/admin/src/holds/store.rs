@@ -91,6 +91,10 @@ impl HoldStore {
         self.known
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.standing.is_empty()
+    }
+
     pub(crate) fn warning(&self) -> Option<String> {
         self.too_many.then(|| format!("more than {HOLDS_MAX} holds stand; the ones beyond are not shown"))
     }

@@ -1,1 +1,130 @@
-//! The one writer of `flowdeck.holds`.
+//! The producers of a cluster in control mode: a transactional one for `flowdeck.holds`, which fences
+//! every earlier Flowdeck, and a plain idempotent one for KafkaFlow's admin topics. Both are made at
+//! the first write; a cluster in observe mode never has one.
+
+use flowdeck_kafka::{Cluster, Deadline, NewRecord, Placed, Producer, ProducerKind, SendError};
+use flowdeck_model::{Partition, TopicName};
+use flowdeck_protocol::Record;
+
+pub(crate) const FENCED: &str =
+    "another Flowdeck writes on this cluster; this one has stopped writing until it is restarted";
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum WriteError {
+    Fenced,
+    /// It may have been written.
+    InDoubt,
+    /// Surely not written; why, in words.
+    NotWritten(String),
+}
+
+pub(crate) struct Writers {
+    cluster: Cluster,
+    /// Fixed for the cluster, so that a newer writer fences this one.
+    id: String,
+    holds: Option<Producer>,
+    admin: Option<Producer>,
+    fenced: bool,
+}
+
+impl Writers {
+    pub(crate) fn new(cluster: Cluster, id: String) -> Self {
+        Self { cluster, id, holds: None, admin: None, fenced: false }
+    }
+
+    pub(crate) fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    pub(crate) fn is_fenced(&self) -> bool {
+        self.fenced
+    }
+
+    /// All of `records` on the holds topic, or none.
+    pub(crate) async fn write_holds(
+        &mut self,
+        topic: &TopicName,
+        records: Vec<Record>,
+        deadline: Deadline,
+    ) -> Result<Vec<Placed>, WriteError> {
+        if self.fenced {
+            return Err(WriteError::Fenced);
+        }
+        let producer = self.transactional(deadline).await?;
+        let records = records.into_iter().map(|record| new_record(topic, None, record)).collect();
+        producer.transaction(records, deadline).await.map_err(|error| self.failed(error))
+    }
+
+    async fn transactional(&mut self, deadline: Deadline) -> Result<Producer, WriteError> {
+        if let Some(producer) = &self.holds {
+            return Ok(producer.clone());
+        }
+        let kind = ProducerKind::Transactional { id: self.id.clone() };
+        let producer = self.cluster.producer(kind).map_err(|error| WriteError::NotWritten(error.sentence()))?;
+        match producer.init(deadline).await {
+            Ok(()) => {
+                self.holds = Some(producer.clone());
+                Ok(producer)
+            }
+            Err(SendError::Fenced) => Err(self.failed(SendError::Fenced)),
+            // Nothing was begun, so nothing can have been written.
+            Err(SendError::InDoubt) => Err(WriteError::NotWritten("no answer in time".to_owned())),
+            Err(error) => Err(self.failed(error)),
+        }
+    }
+
+    pub(crate) async fn send_command(
+        &mut self,
+        topic: &TopicName,
+        partition: Partition,
+        record: Record,
+        deadline: Deadline,
+    ) -> Result<Placed, WriteError> {
+        if self.fenced {
+            return Err(WriteError::Fenced);
+        }
+        let producer = match &self.admin {
+            Some(producer) => producer.clone(),
+            None => {
+                let made = self.cluster.producer(ProducerKind::Idempotent);
+                let producer = made.map_err(|error| WriteError::NotWritten(error.sentence()))?;
+                self.admin.insert(producer).clone()
+            }
+        };
+        let sent = producer.send(new_record(topic, Some(partition), record), deadline).await;
+        sent.map_err(|error| match error {
+            SendError::InDoubt => WriteError::InDoubt,
+            error => WriteError::NotWritten(words(&error)),
+        })
+    }
+
+    /// After any failure the next write begins with a producer of its own.
+    fn failed(&mut self, error: SendError) -> WriteError {
+        self.holds = None;
+        match error {
+            SendError::Fenced => {
+                self.fenced = true;
+                WriteError::Fenced
+            }
+            SendError::InDoubt => WriteError::InDoubt,
+            error => WriteError::NotWritten(words(&error)),
+        }
+    }
+}
+
+fn words(error: &SendError) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
+}
+
+fn new_record(topic: &TopicName, partition: Option<Partition>, record: Record) -> NewRecord {
+    NewRecord {
+        topic: topic.clone(),
+        partition,
+        key: Some(record.key.into()),
+        value: record.value.map(Into::into),
+        headers: record.headers.into_iter().map(|(name, value)| (name, Some(value.into()))).collect(),
+    }
+}

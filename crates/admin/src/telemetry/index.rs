@@ -31,6 +31,7 @@ pub(crate) struct InstanceTelemetry {
     /// Which pair of admin topics it was heard on: commands go to the same.
     pub(crate) pair: usize,
     pub(crate) instance: InstanceName,
+    pub(crate) agent: bool,
     pub(crate) incarnation: Option<Incarnation>,
     pub(crate) ambiguous: bool,
     /// Another incarnation under the same name was heard since, and this one was not.
@@ -56,11 +57,7 @@ pub(crate) struct TopicStream {
 
 impl InstanceTelemetry {
     pub(crate) fn kind(&self) -> InstanceKind {
-        if self.incarnation.is_some() { InstanceKind::Agent } else { InstanceKind::KafkaFlow }
-    }
-
-    pub(crate) fn is_agent(&self) -> bool {
-        self.incarnation.is_some()
+        if self.agent { InstanceKind::Agent } else { InstanceKind::KafkaFlow }
     }
 
     pub(crate) fn heard_within(&self, now: Timestamp, span: Duration) -> bool {

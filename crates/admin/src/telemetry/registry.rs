@@ -17,6 +17,8 @@ pub(crate) struct Heard {
     pub(crate) group: GroupId,
     pub(crate) consumer: ConsumerName,
     pub(crate) instance: InstanceName,
+    /// It comes from an agent; one of a newer version tells no incarnation that we can read.
+    pub(crate) agent: bool,
     pub(crate) incarnation: Option<Incarnation>,
     /// `None`: a name that is no topic's, such as a pattern `^…`.
     pub(crate) topic: Option<TopicName>,
@@ -55,7 +57,8 @@ impl Dropped {
 }
 
 type ConsumerKey = (GroupId, ConsumerName);
-type InstanceKey = (usize, InstanceName, Option<Incarnation>);
+/// Pair, name, whether it is an agent, incarnation.
+type InstanceKey = (usize, InstanceName, bool, Option<Incarnation>);
 
 pub(crate) struct Registry {
     limits: TelemetryLimits,
@@ -138,7 +141,7 @@ impl Registry {
             return Err(Dropped::NameTooLong);
         }
         let consumer: ConsumerKey = (heard.group.clone(), heard.consumer.clone());
-        let instance: InstanceKey = (heard.pair, heard.instance.clone(), heard.incarnation);
+        let instance: InstanceKey = (heard.pair, heard.instance.clone(), heard.agent, heard.incarnation);
         if self.consumers.get(&consumer).and_then(|all| all.get(&instance)).is_none() {
             self.make_room(&consumer, is_known)?;
         }
@@ -286,16 +289,17 @@ impl Past {
 fn instances(entries: &BTreeMap<InstanceKey, Entry>, now: Timestamp) -> Vec<InstanceTelemetry> {
     entries
         .iter()
-        .map(|((pair, name, incarnation), entry)| {
+        .map(|((pair, name, agent, incarnation), entry)| {
             let namesakes = || {
                 entries
                     .iter()
-                    .filter(move |((p, n, i), _)| p == pair && n == name && i != incarnation)
+                    .filter(move |((p, n, _, i), _)| p == pair && n == name && i != incarnation)
                     .map(|(_, other)| other)
             };
             InstanceTelemetry {
                 pair: *pair,
                 instance: name.clone(),
+                agent: *agent,
                 incarnation: *incarnation,
                 // Interleaved: each was heard after the other began.
                 ambiguous: entry.ambiguous_at.is_some_and(|at| now.since(at) <= AMBIGUOUS_FOR)
@@ -336,6 +340,7 @@ mod tests {
             group: "g".into(),
             consumer: "c".into(),
             instance: instance.into(),
+            agent: false,
             incarnation: None,
             topic: Some("t".parse().unwrap()),
             running: running.iter().filter_map(|p| Partition::new(*p)).collect(),
@@ -349,7 +354,7 @@ mod tests {
 
     fn agent(number: u128, seconds: i64) -> Heard {
         let incarnation = Incarnation::from_uuid(uuid::Uuid::from_u128(number));
-        Heard { incarnation: Some(incarnation), ..heard("pod-1", seconds, &[0]) }
+        Heard { agent: true, incarnation: Some(incarnation), ..heard("pod-1", seconds, &[0]) }
     }
 
     fn registry() -> Registry {

@@ -6,9 +6,11 @@ use flowdeck_admin::{Admin, AdminSettings, AdminTopics, ClusterSettings};
 use flowdeck_kafka::ClusterConfig;
 use flowdeck_model::ports::Bind;
 use flowdeck_model::view::{GroupView, Mode};
-use flowdeck_model::{Actor, ClusterName, Partition, Ports, TopicName, Via};
+use flowdeck_model::{Action, Actor, ClusterName, CommandId, Partition, Ports, Submit, Target, TopicName, Via};
 use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
 use tokio_util::sync::CancellationToken;
+
+use crate::voices::Voice;
 
 pub(crate) struct Running {
     pub(crate) admin: Admin,
@@ -29,6 +31,7 @@ pub(crate) fn settings(mode: Mode) -> ClusterSettings {
     settings.admin_topics = vec![AdminTopics::one(topic(&unique("admin")))];
     settings.holds_topic = topic(&unique("holds"));
     settings.acks_topic = topic(&unique("acks"));
+    settings.writer_id = unique("writer");
     settings.refresh = Duration::from_millis(200);
     settings.metadata_every = Duration::from_millis(400);
     settings.timing.tick = Duration::from_millis(50);
@@ -41,8 +44,12 @@ pub(crate) fn settings(mode: Mode) -> ClusterSettings {
 
 impl Running {
     pub(crate) fn start(settings: ClusterSettings) -> Self {
+        Self::start_with(settings, AdminSettings::default())
+    }
+
+    pub(crate) fn start_with(settings: ClusterSettings, admin: AdminSettings) -> Self {
         let shutdown = CancellationToken::new();
-        let admin = Admin::start(AdminSettings::default(), vec![settings.clone()], shutdown.clone());
+        let admin = Admin::start(admin, vec![settings.clone()], shutdown.clone());
         let ports = admin.bind(Actor::anonymous(Via::Api, None));
         Self { admin, cluster: settings.name.clone(), ports, settings, shutdown }
     }
@@ -50,6 +57,17 @@ impl Running {
     pub(crate) async fn stop(self) {
         self.shutdown.cancel();
         assert!(self.admin.join(Duration::from_secs(10)).await, "a task did not end");
+    }
+
+    /// Speaks until telemetry shows the instance in a group that the brokers know.
+    pub(crate) async fn heard(&self, voice: &Voice, running: &[i32]) {
+        wait_for("the instance is heard", DEADLINE, async || {
+            voice.says(running, &[]).await;
+            let view = self.ports.fleet.group(&self.cluster, &voice.group.as_str().into()).ok()?;
+            let mut instances = view.consumers.iter().flat_map(|consumer| &consumer.instances);
+            instances.any(|one| one.instance.as_str() == voice.instance).then_some(())
+        })
+        .await;
     }
 
     /// The group's view, once it is as wanted.
@@ -60,6 +78,15 @@ impl Running {
         })
         .await
     }
+}
+
+pub(crate) fn submit(action: Action, group: &str, consumer: Option<&str>, topics: &[&str]) -> Submit {
+    let target = Target {
+        group: group.into(),
+        consumer: consumer.map(Into::into),
+        topics: topics.iter().map(|name| topic(name)).collect(),
+    };
+    Submit { id: CommandId::random(), action, target, reason: "INC-1".to_owned(), for_seconds: None }
 }
 
 pub(crate) fn partition(number: i32) -> Partition {

@@ -1,0 +1,179 @@
+//! What comes in by following topics: telemetry and foreign commands, holds, acks. One task for each
+//! followed topic hands its records to the keeper; a full queue makes it wait, and with it the
+//! fetching, so nothing is dropped here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use flowdeck_kafka::{Cluster, Isolation, Record, TailEvent, TailFrom, TailRequest};
+use flowdeck_model::{Partition, Timestamp, TopicName};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock;
+use crate::settings::ClusterSettings;
+
+/// Facts that wait for the keeper.
+const QUEUE: usize = 1_024;
+/// The longest value that is taken in; telemetry of 10,000 partitions is shorter.
+const VALUE_MAX: usize = 128 * 1024;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Source {
+    /// Of `admin_streams`.
+    Admin(usize),
+    Holds,
+    Acks,
+}
+
+#[derive(Debug)]
+pub(crate) struct Fact {
+    pub(crate) source: Source,
+    /// When it came, by our clock.
+    pub(crate) at: Timestamp,
+    pub(crate) what: What,
+}
+
+#[derive(Debug)]
+pub(crate) enum What {
+    Record(Record),
+    Reached,
+    Gone,
+    /// Why the topic cannot be followed at the moment.
+    Stands(String),
+}
+
+/// One partition that carries commands, telemetry or both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AdminStream {
+    pub(crate) topic: TopicName,
+    pub(crate) partition: Partition,
+    /// The first pair whose telemetry comes here.
+    pub(crate) telemetry_of: Option<usize>,
+    pub(crate) commands: bool,
+}
+
+/// Each partition once, whatever pairs share it.
+pub(crate) fn admin_streams(settings: &ClusterSettings) -> Vec<AdminStream> {
+    let mut streams: BTreeMap<(TopicName, Partition), AdminStream> = BTreeMap::new();
+    for (pair, topics) in settings.admin_topics.iter().enumerate() {
+        for (place, is_telemetry) in [(&topics.telemetry, true), (&topics.commands, false)] {
+            let stream = streams.entry(place.clone()).or_insert_with(|| AdminStream {
+                topic: place.0.clone(),
+                partition: place.1,
+                telemetry_of: None,
+                commands: false,
+            });
+            if is_telemetry {
+                stream.telemetry_of = stream.telemetry_of.or(Some(pair));
+            } else {
+                stream.commands = true;
+            }
+        }
+    }
+    streams.into_values().collect()
+}
+
+/// Starts following. `again` is bumped when Flowdeck's own topics were created: they are looked for
+/// at once then, and not at the tail's own pace.
+pub(crate) fn follow(
+    cluster: &Cluster,
+    settings: &Arc<ClusterSettings>,
+    again: &watch::Receiver<u64>,
+    shutdown: &CancellationToken,
+    tracker: &TaskTracker,
+) -> mpsc::Receiver<Fact> {
+    let (facts, receiver) = mpsc::channel(QUEUE);
+    let mut requests: Vec<(Source, TailRequest)> = Vec::new();
+    for (at, stream) in admin_streams(settings).into_iter().enumerate() {
+        let request = request(stream.topic, Some(vec![stream.partition]), TailFrom::End, Isolation::ReadUncommitted);
+        requests.push((Source::Admin(at), request));
+    }
+    let holds = request(settings.holds_topic.clone(), None, TailFrom::Beginning, Isolation::ReadCommitted);
+    let acks = request(settings.acks_topic.clone(), None, TailFrom::End, Isolation::ReadUncommitted);
+    requests.extend([(Source::Holds, holds), (Source::Acks, acks)]);
+    for (source, request) in requests {
+        let follower = Follower { cluster: cluster.clone(), source, request, facts: facts.clone() };
+        tracker.spawn(follower.run(again.clone(), shutdown.clone()));
+    }
+    receiver
+}
+
+fn request(topic: TopicName, partitions: Option<Vec<Partition>>, from: TailFrom, isolation: Isolation) -> TailRequest {
+    TailRequest { topic, partitions, from, isolation, max_value_bytes: VALUE_MAX }
+}
+
+struct Follower {
+    cluster: Cluster,
+    source: Source,
+    request: TailRequest,
+    facts: mpsc::Sender<Fact>,
+}
+
+impl Follower {
+    async fn run(self, mut again: watch::Receiver<u64>, shutdown: CancellationToken) {
+        let own = !matches!(self.source, Source::Admin(_));
+        let mut tail = self.cluster.tail(self.request.clone());
+        let mut gone = false;
+        loop {
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                // Only a topic that was not there is looked for anew: another tail would start over.
+                changed = again.changed(), if own && gone => {
+                    if changed.is_err() {
+                        return;
+                    }
+                    gone = false;
+                    tail = self.cluster.tail(TailRequest { from: TailFrom::Beginning, ..self.request.clone() });
+                }
+                event = tail.next() => {
+                    let what = match event {
+                        None => return,
+                        Some(TailEvent::Record(record)) => What::Record(record),
+                        Some(TailEvent::Reached(_)) => What::Reached,
+                        Some(TailEvent::Gone) => What::Gone,
+                        Some(TailEvent::Error(error)) => What::Stands(error.sentence()),
+                    };
+                    match what {
+                        What::Gone => gone = true,
+                        What::Record(_) | What::Reached => gone = false,
+                        What::Stands(_) => {}
+                    }
+                    let fact = Fact { source: self.source, at: clock::now(), what };
+                    tokio::select! {
+                        () = shutdown.cancelled() => return,
+                        sent = self.facts.send(fact) => if sent.is_err() { return },
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::AdminTopics;
+    use flowdeck_kafka::ClusterConfig;
+
+    #[test]
+    fn one_partition_is_followed_once() {
+        let mut settings = ClusterSettings::new("demo".parse().unwrap(), ClusterConfig::new("localhost:1"));
+        let place = |name: &str, n| (name.parse().unwrap(), Partition::new(n).unwrap());
+        settings.admin_topics = vec![
+            AdminTopics { commands: place("a", 0), telemetry: place("a", 0) },
+            AdminTopics { commands: place("b", 0), telemetry: place("a", 0) },
+            AdminTopics { commands: place("b", 1), telemetry: place("c", 0) },
+        ];
+        let streams = admin_streams(&settings);
+        let shape: Vec<_> = streams
+            .iter()
+            .map(|one| (one.topic.as_str(), one.partition.get(), one.telemetry_of, one.commands))
+            .collect();
+        assert_eq!(
+            shape,
+            [("a", 0, Some(0), true), ("b", 0, None, true), ("b", 1, None, true), ("c", 0, Some(2), false)]
+        );
+    }
+}

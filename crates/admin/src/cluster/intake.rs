@@ -1,0 +1,172 @@
+//! Facts into state: records are decoded here, and what is malformed, too long or of a newer version
+//! is counted and skipped.
+
+use flowdeck_kafka::Record;
+use flowdeck_model::{CommandId, Timestamp};
+use flowdeck_protocol::kafkaflow::{self, Decoded, Message};
+use flowdeck_protocol::wire::{self, AckRecord, HoldRecord, Sender};
+use flowdeck_protocol::Headers;
+
+use super::facts::{Fact, Source, What};
+use super::state::State;
+use crate::commands::lifecycle;
+use crate::telemetry::registry::Heard;
+
+impl State {
+    pub(crate) fn heard(&mut self, fact: Fact) {
+        match (fact.what, fact.source) {
+            (What::Record(record), source) => {
+                self.clear(source);
+                self.record(source, &record, fact.at);
+            }
+            (What::Reached, source) => {
+                self.clear(source);
+                match source {
+                    Source::Holds => self.holds.reached(),
+                    Source::Acks => self.acks_known = true,
+                    Source::Admin(_) => {}
+                }
+                self.dirty = true;
+            }
+            (What::Gone, source) => {
+                self.clear(source);
+                match source {
+                    Source::Holds => self.holds.gone(),
+                    Source::Acks => self.acks_known = true,
+                    Source::Admin(_) => {}
+                }
+                self.dirty = true;
+            }
+            (What::Stands(why), source) => {
+                let topic = match source {
+                    Source::Admin(at) => self.streams.get(at).map(|stream| stream.topic.to_string()),
+                    Source::Holds => Some(self.settings.holds_topic.to_string()),
+                    Source::Acks => Some(self.settings.acks_topic.to_string()),
+                };
+                self.stands.insert(source, format!("{}: {why}", topic.unwrap_or_default()));
+                self.dirty = true;
+            }
+        }
+    }
+
+    fn clear(&mut self, source: Source) {
+        self.dirty |= self.stands.remove(&source).is_some();
+    }
+
+    fn record(&mut self, source: Source, record: &Record, at: Timestamp) {
+        let cut = |part: &Option<bytes::Bytes>, size: usize| part.as_ref().is_some_and(|part| part.len() < size);
+        if cut(&record.value, record.value_size) || cut(&record.key, record.key_size) {
+            self.stats.dropped("longer than is read");
+            return;
+        }
+        let headers: Headers<'_> = record
+            .headers
+            .iter()
+            .filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?)))
+            .collect();
+        match source {
+            Source::Admin(stream) => self.admin_record(stream, record, &headers, at),
+            Source::Holds => self.hold_record(record, &headers),
+            Source::Acks => self.ack_record(record, &headers, at),
+        }
+    }
+
+    fn admin_record(&mut self, stream: usize, record: &Record, headers: &Headers<'_>, at: Timestamp) {
+        let Some(stream) = self.streams.get(stream) else { return };
+        let (telemetry_of, commands) = (stream.telemetry_of, stream.commands);
+        match kafkaflow::decode(headers, record.value.as_deref()) {
+            Decoded::NotOurs => {}
+            Decoded::Malformed(_) => self.stats.dropped("malformed KafkaFlow message"),
+            Decoded::Message(Message::Telemetry(telemetry)) => {
+                if let Some(pair) = telemetry_of {
+                    self.telemetry_record(pair, telemetry, headers, record.offset, at);
+                }
+            }
+            Decoded::Message(Message::Command(command)) => {
+                if commands && headers.last(wire::COMMAND).is_none() {
+                    self.foreign(foreign_id(record), &command, at);
+                }
+            }
+        }
+    }
+
+    fn telemetry_record(
+        &mut self,
+        pair: usize,
+        telemetry: kafkaflow::Telemetry,
+        headers: &Headers<'_>,
+        offset: i64,
+        at: Timestamp,
+    ) {
+        let (agent, incarnation) = match wire::sender(headers) {
+            Sender::KafkaFlow => (false, None),
+            Sender::Agent(incarnation) => (true, Some(incarnation)),
+            Sender::OtherAgent => (true, None),
+        };
+        let heard = Heard {
+            pair,
+            topic: telemetry.topic.name().cloned(),
+            group: telemetry.group,
+            consumer: telemetry.consumer,
+            instance: telemetry.instance,
+            agent,
+            incarnation,
+            running: telemetry.running,
+            paused: telemetry.paused,
+            workers: u32::try_from(telemetry.workers).ok(),
+            sent_at: Some(telemetry.sent_at.timestamp()),
+            offset,
+            at,
+        };
+        let sample = std::sync::Arc::clone(&self.sample);
+        if let Err(why) = self.registry.hear(heard, |group| sample.group(group).is_some()) {
+            self.stats.dropped(why.words());
+        }
+    }
+
+    fn hold_record(&mut self, record: &Record, headers: &Headers<'_>) {
+        match wire::read_hold(headers, record.key.as_deref(), record.value.as_deref()) {
+            HoldRecord::NewerVersion => self.stats.dropped("hold of another version"),
+            HoldRecord::Malformed(_) => self.stats.dropped("malformed hold"),
+            HoldRecord::Set(hold) => {
+                let id = hold.id;
+                if self.holds.apply((hold.scope.clone(), id), Some(hold), record.offset) {
+                    self.dirty = true;
+                    self.rebuild(id);
+                }
+            }
+            HoldRecord::Released { scope, id } => {
+                self.dirty |= self.holds.apply((scope, id), None, record.offset);
+                // One that was rebuilt while the topic was read, and was released further on.
+                self.released(id);
+            }
+        }
+    }
+
+    fn ack_record(&mut self, record: &Record, headers: &Headers<'_>, at: Timestamp) {
+        let ack = match wire::read_ack(headers, record.value.as_deref()) {
+            AckRecord::NewerVersion => return self.stats.dropped("ack of another version"),
+            AckRecord::Malformed(_) => return self.stats.dropped("malformed ack"),
+            AckRecord::Ack(ack) => ack,
+        };
+        let Some(command) = self.book.get(ack.command) else {
+            return self.stats.dropped("ack for a command that is not remembered");
+        };
+        if command.target.group != ack.group {
+            return self.stats.dropped("ack from another group");
+        }
+        let mut command = command.clone();
+        if lifecycle::acknowledged(&mut command, &ack, at) {
+            let group = command.target.group.clone();
+            let standing = self.holds.of_group(&group);
+            lifecycle::observe(&mut command, self.seen(&group, &standing, at), true);
+            self.enter(command);
+        }
+    }
+}
+
+/// KafkaFlow's dashboard gives each command a GUID as its key.
+fn foreign_id(record: &Record) -> CommandId {
+    let key = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
+    key.and_then(|key| key.parse().ok()).unwrap_or_else(CommandId::random)
+}

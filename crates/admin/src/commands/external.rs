@@ -1,0 +1,143 @@
+//! Foreign commands on the admin topic (no `Flowdeck-Command` header) become holds by `external`, or
+//! their release, so that agents obey them too and the page shows them. KafkaFlow has heard them
+//! already, so nothing is sent to it. Repeats are capped: others are not fought. Pure.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use flowdeck_model::hold::{HoldChange, not_yet_held, resume};
+use flowdeck_model::{Action, ActorKind, CommandId, GroupId, Hold, HoldId, Target, Timestamp, Via};
+use flowdeck_model::actor::ActorView;
+use flowdeck_protocol::kafkaflow;
+
+use crate::telemetry::TelemetryIndex;
+
+pub(crate) const OWNER: &str = "external";
+const REASON: &str = "a command on the admin topic that did not come from Flowdeck";
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Pause and resume; everything else that KafkaFlow knows holds nothing.
+pub(crate) fn targets(command: &kafkaflow::Command, telemetry: &TelemetryIndex) -> Option<(Action, Vec<Target>)> {
+    use kafkaflow::Command as C;
+    let (action, targets) = match command {
+        C::PauseConsumersByGroup { group, topics } => {
+            (Action::Pause, vec![Target { group: group.clone(), consumer: None, topics: topics.clone() }])
+        }
+        // KafkaFlow's group resume resumes the whole assignment, whatever topics it names.
+        C::ResumeConsumersByGroup { group, .. } => {
+            (Action::Resume, vec![Target { group: group.clone(), consumer: None, topics: vec![] }])
+        }
+        C::PauseConsumerByName { consumer, topics } | C::ResumeConsumerByName { consumer, topics } => {
+            let pause = matches!(command, C::PauseConsumerByName { .. });
+            // A by-name command carries no group and reaches every group that has the name.
+            let targets = telemetry.groups_of(consumer).into_iter().map(|group| Target {
+                group: group.clone(),
+                consumer: Some(consumer.clone()),
+                topics: topics.clone(),
+            });
+            (if pause { Action::Pause } else { Action::Resume }, targets.collect())
+        }
+        _ => return None,
+    };
+    Some((action, targets))
+}
+
+/// What changes; empty where it changes nothing.
+pub(crate) fn changes(
+    action: Action,
+    target: &Target,
+    id: CommandId,
+    standing: &[Hold],
+    now: Timestamp,
+) -> Vec<HoldChange> {
+    let scopes = target.scopes();
+    match action {
+        Action::Resume => resume(standing, &scopes),
+        Action::Pause => not_yet_held(standing, &scopes)
+            .into_iter()
+            .map(|scope| {
+                HoldChange::Set(Hold {
+                    scope,
+                    id: HoldId::from(id),
+                    owner: OWNER.to_owned(),
+                    reason: REASON.to_owned(),
+                    since: now,
+                    until: None,
+                    except: vec![],
+                })
+            })
+            .collect(),
+    }
+}
+
+pub(crate) fn actor() -> ActorView {
+    ActorView { name: OWNER.to_owned(), kind: ActorKind::External, via: Via::Api, address: None }
+}
+
+pub(crate) fn reason() -> String {
+    REASON.to_owned()
+}
+
+/// How often foreign commands changed a group's holds lately.
+#[derive(Debug, Default)]
+pub(crate) struct Repeats {
+    groups: HashMap<GroupId, VecDeque<Timestamp>>,
+    capped: Option<(GroupId, Timestamp)>,
+}
+
+impl Repeats {
+    /// Whether one more change in this minute is taken over.
+    pub(crate) fn admit(&mut self, group: &GroupId, most: u32, now: Timestamp) -> bool {
+        self.groups.retain(|_, times| {
+            while times.front().is_some_and(|at| now.since(*at) > MINUTE) {
+                times.pop_front();
+            }
+            !times.is_empty()
+        });
+        let times = self.groups.entry(group.clone()).or_default();
+        if times.len() >= most as usize {
+            self.capped = Some((group.clone(), now));
+            return false;
+        }
+        times.push_back(now);
+        true
+    }
+
+    pub(crate) fn warning(&self, now: Timestamp) -> Option<String> {
+        let (group, at) = self.capped.as_ref()?;
+        (now.since(*at) <= MINUTE).then(|| {
+            format!("commands on the admin topic pause and resume {group} again and again; the newest were not taken over")
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeats_are_capped_for_a_minute() {
+        let mut repeats = Repeats::default();
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1_000);
+        let group = GroupId::from("g");
+        let admitted = (0..20).filter(|n| repeats.admit(&group, 3, at(*n))).count();
+        assert_eq!(admitted, 3);
+        assert!(repeats.warning(at(20)).is_some());
+        assert!(repeats.admit(&"other".into(), 3, at(20)));
+        assert!(repeats.admit(&group, 3, at(100)));
+        assert!(repeats.warning(at(100)).is_none());
+    }
+
+    #[test]
+    fn a_group_resume_resumes_the_whole_group() {
+        let topics = vec!["t".parse().unwrap()];
+        let command = kafkaflow::Command::ResumeConsumersByGroup { group: "g".into(), topics: topics.clone() };
+        let (action, targets) = targets(&command, &TelemetryIndex::default()).unwrap();
+        assert_eq!((action, targets[0].topics.len()), (Action::Resume, 0));
+        let command = kafkaflow::Command::PauseConsumersByGroup { group: "g".into(), topics };
+        let (_, targets) = super::targets(&command, &TelemetryIndex::default()).unwrap();
+        assert_eq!(targets[0].topics.len(), 1);
+        let unheard = kafkaflow::Command::PauseConsumerByName { consumer: "c".into(), topics: vec![] };
+        assert_eq!(super::targets(&unheard, &TelemetryIndex::default()).unwrap().1, vec![]);
+    }
+}

@@ -1,0 +1,351 @@
+//! What a command makes Flowdeck write: changes of holds, and KafkaFlow's own commands where an
+//! instance without the agent listens. Pure.
+//!
+//! KafkaFlow's commands, and why these (design, decision 8): a whole group is paused and resumed by
+//! its group command without topics, which is exact both ways and reaches no process without that
+//! group. Everything narrower is a by-name command with the topics spelled out, since KafkaFlow's
+//! group resume ignores its filter. By-name commands carry no group, so a name that telemetry shows
+//! in several groups is refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use flowdeck_model::error::Thing;
+use flowdeck_model::hold::{HoldChange, not_yet_held, resume};
+use flowdeck_model::view::InstanceKind;
+use flowdeck_model::{
+    Action, CommandId, CommandState, ConsumerName, GroupId, Hold, HoldId, PortError, Scope, Submit, Target, Timestamp,
+    TopicName,
+};
+use flowdeck_protocol::kafkaflow;
+
+use super::scope::{in_scope, is_held, listening, streams};
+use super::{Command, CommandBook};
+use crate::telemetry::{GroupTelemetry, InstanceTelemetry, TelemetryIndex};
+
+/// A command for KafkaFlow, and the pair of admin topics that it goes to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AdminCommand {
+    pub(crate) pair: usize,
+    pub(crate) message: kafkaflow::Command,
+}
+
+#[derive(Debug)]
+pub(crate) enum Decision {
+    /// What is asked already stands.
+    Existing(CommandId),
+    Write(Plan),
+}
+
+/// Nothing in it: nothing has to be written.
+#[derive(Debug, Default)]
+pub(crate) struct Plan {
+    pub(crate) changes: Vec<HoldChange>,
+    pub(crate) admin: Vec<AdminCommand>,
+    pub(crate) notes: Vec<String>,
+}
+
+/// What decisions look at.
+pub(crate) struct Facts<'a> {
+    pub(crate) telemetry: &'a TelemetryIndex,
+    /// The holds of the target's group that stand.
+    pub(crate) standing: &'a [Hold],
+    pub(crate) book: &'a CommandBook,
+    /// The brokers list the group.
+    pub(crate) group_known: bool,
+    pub(crate) heard_within: Duration,
+    pub(crate) now: Timestamp,
+}
+
+pub(crate) fn decide(submit: &Submit, owner: &str, facts: &Facts<'_>) -> Result<Decision, PortError> {
+    let target = &submit.target;
+    let telemetry = facts.telemetry.group(&target.group);
+    if !facts.group_known && telemetry.is_none() && facts.standing.is_empty() {
+        return Err(PortError::not_found(Thing::Group, target.group.as_str()));
+    }
+    match submit.action {
+        Action::Pause => decide_pause(submit, owner, facts, telemetry),
+        Action::Resume => decide_resume(submit, facts, telemetry),
+    }
+}
+
+fn decide_pause(
+    submit: &Submit,
+    owner: &str,
+    facts: &Facts<'_>,
+    telemetry: Option<&GroupTelemetry>,
+) -> Result<Decision, PortError> {
+    let target = &submit.target;
+    let missing = not_yet_held(facts.standing, &target.scopes());
+    if missing.is_empty() {
+        let stands = target.scopes().first().and_then(|scope| {
+            facts.standing.iter().filter(|hold| hold.covers(scope)).max_by_key(|hold| hold.since)
+        });
+        if let Some(hold) = stands {
+            return Ok(Decision::Existing(hold.id.into()));
+        }
+    }
+    check_names(target, facts, telemetry)?;
+    if listening(target, telemetry, facts.now, facts.heard_within).next().is_none() {
+        return Err(nobody(target));
+    }
+    let until = submit.for_seconds.map(|seconds| facts.now.plus(Duration::from_secs(seconds.into())));
+    let changes = missing.iter().map(|scope| {
+        HoldChange::Set(Hold {
+            scope: scope.clone(),
+            id: HoldId::from(submit.id),
+            owner: owner.to_owned(),
+            reason: submit.reason.clone(),
+            since: facts.now,
+            until,
+            except: vec![],
+        })
+    });
+    let mut plan = Plan { changes: changes.collect(), ..Plan::default() };
+    // Topics that stand already are not commanded again.
+    let topics = missing.iter().filter_map(|scope| scope.topic.clone()).collect();
+    plan.admin = pause_commands(&Target { topics, ..target.clone() }, facts, telemetry);
+    if !plan.admin.is_empty() {
+        plan.notes.push(
+            "KafkaFlow stops fetching; what its workers have buffered (up to workers × buffer size) still runs"
+                .to_owned(),
+        );
+    }
+    Ok(Decision::Write(plan))
+}
+
+fn decide_resume(
+    submit: &Submit,
+    facts: &Facts<'_>,
+    telemetry: Option<&GroupTelemetry>,
+) -> Result<Decision, PortError> {
+    let target = &submit.target;
+    let scopes = target.scopes();
+    let changes = resume(facts.standing, &scopes);
+    if changes.is_empty() {
+        if let Some(former) = standing_resume(facts.book, target, &scopes) {
+            return Ok(Decision::Existing(former));
+        }
+        check_names(target, facts, telemetry)?;
+        if listening(target, telemetry, facts.now, facts.heard_within).next().is_none() {
+            return Err(nobody(target));
+        }
+        if !stands_paused(target, facts, telemetry) {
+            let notes = vec!["nothing stands paused here: no hold, and no instance tells of one".to_owned()];
+            return Ok(Decision::Write(Plan { notes, ..Plan::default() }));
+        }
+    } else if telemetry.is_some_and(|telemetry| needs_names(target, telemetry, facts)) {
+        check_names(target, facts, telemetry)?;
+    }
+    let after = apply(facts.standing, &changes);
+    let (admin, mut notes) = resume_commands(target, &after, facts, telemetry);
+    if !changes.is_empty() && listening(target, telemetry, facts.now, facts.heard_within).next().is_none() {
+        notes.push("no instance listens at the moment: the hold is released, and what starts later runs".to_owned());
+    }
+    Ok(Decision::Write(Plan { changes, admin, notes }))
+}
+
+/// A resume of the same that went through, with nothing paused there since.
+fn standing_resume(book: &CommandBook, target: &Target, scopes: &[Scope]) -> Option<CommandId> {
+    let touches = |command: &&Command| {
+        command.target.group == target.group
+            && command.scopes().iter().any(|one| scopes.iter().any(|scope| one.intersect(scope).is_some()))
+    };
+    let newest = book.iter().find(touches)?;
+    let covers = scopes.iter().all(|scope| newest.scopes().iter().any(|one| one.covers(scope)));
+    let went_through = !matches!(newest.state, CommandState::Refused | CommandState::TimedOut);
+    (newest.action == Action::Resume && covers && went_through).then_some(newest.id)
+}
+
+/// Telemetry lists paused partitions in the scope.
+fn stands_paused(target: &Target, facts: &Facts<'_>, telemetry: Option<&GroupTelemetry>) -> bool {
+    listening(target, telemetry, facts.now, facts.heard_within)
+        .any(|(_, instance)| streams(target, instance).any(|stream| !stream.paused.is_empty()))
+}
+
+fn nobody(target: &Target) -> PortError {
+    PortError::Unprocessable { detail: format!("no instance of {} listens", target.words()) }
+}
+
+/// Whether a by-name command would be sent.
+fn needs_names(target: &Target, telemetry: &GroupTelemetry, facts: &Facts<'_>) -> bool {
+    (target.consumer.is_some() || !target.topics.is_empty())
+        && kafkaflow_instances(target, Some(telemetry), facts).next().is_some()
+}
+
+fn check_names(target: &Target, facts: &Facts<'_>, telemetry: Option<&GroupTelemetry>) -> Result<(), PortError> {
+    if let Some(consumer) = &target.consumer {
+        if telemetry.and_then(|group| group.consumer(consumer)).is_none() {
+            let detail = format!("telemetry has never shown a consumer {consumer} of {}", target.group);
+            return Err(PortError::Unprocessable { detail });
+        }
+        return unique(consumer, facts.telemetry);
+    }
+    if target.topics.is_empty() {
+        return Ok(());
+    }
+    let names: BTreeSet<&ConsumerName> = kafkaflow_instances(target, telemetry, facts).map(|(name, _)| name).collect();
+    names.into_iter().try_for_each(|name| unique(name, facts.telemetry))
+}
+
+fn unique(consumer: &ConsumerName, telemetry: &TelemetryIndex) -> Result<(), PortError> {
+    let groups: Vec<&str> = telemetry.groups_of(consumer).into_iter().map(GroupId::as_str).collect();
+    if groups.len() < 2 {
+        return Ok(());
+    }
+    let detail = format!(
+        "consumer {consumer} runs in several groups ({}), and KafkaFlow's by-name commands would reach them all; \
+         pause or resume the whole group instead",
+        groups.join(", ")
+    );
+    Err(PortError::Unprocessable { detail })
+}
+
+fn kafkaflow_instances<'a>(
+    target: &'a Target,
+    telemetry: Option<&'a GroupTelemetry>,
+    facts: &Facts<'_>,
+) -> impl Iterator<Item = (&'a ConsumerName, &'a InstanceTelemetry)> {
+    listening(target, telemetry, facts.now, facts.heard_within)
+        .filter(|(_, instance)| instance.kind() == InstanceKind::KafkaFlow)
+}
+
+/// Consumers with a KafkaFlow instance in the scope, by the pair that they are heard on, with the
+/// topics that they tell of.
+fn by_pair<'a>(
+    target: &'a Target,
+    telemetry: Option<&'a GroupTelemetry>,
+    facts: &Facts<'_>,
+) -> BTreeMap<usize, BTreeMap<&'a ConsumerName, Vec<&'a InstanceTelemetry>>> {
+    let mut pairs: BTreeMap<usize, BTreeMap<&ConsumerName, Vec<&InstanceTelemetry>>> = BTreeMap::new();
+    for (consumer, instance) in kafkaflow_instances(target, telemetry, facts) {
+        pairs.entry(instance.pair).or_default().entry(consumer).or_default().push(instance);
+    }
+    pairs
+}
+
+fn pause_commands(target: &Target, facts: &Facts<'_>, telemetry: Option<&GroupTelemetry>) -> Vec<AdminCommand> {
+    let mut commands = Vec::new();
+    for (pair, consumers) in by_pair(target, telemetry, facts) {
+        if target.consumer.is_none() && target.topics.is_empty() {
+            let message = kafkaflow::Command::PauseConsumersByGroup { group: target.group.clone(), topics: vec![] };
+            commands.push(AdminCommand { pair, message });
+            continue;
+        }
+        for consumer in consumers.into_keys() {
+            let topics = target.topics.clone();
+            let message = kafkaflow::Command::PauseConsumerByName { consumer: consumer.clone(), topics };
+            commands.push(AdminCommand { pair, message });
+        }
+    }
+    commands
+}
+
+fn resume_commands(
+    target: &Target,
+    after: &[Hold],
+    facts: &Facts<'_>,
+    telemetry: Option<&GroupTelemetry>,
+) -> (Vec<AdminCommand>, Vec<String>) {
+    let (mut commands, mut notes) = (Vec::new(), Vec::new());
+    for (pair, consumers) in by_pair(target, telemetry, facts) {
+        if target.consumer.is_none() && target.topics.is_empty() && after.is_empty() {
+            let message = kafkaflow::Command::ResumeConsumersByGroup { group: target.group.clone(), topics: vec![] };
+            commands.push(AdminCommand { pair, message });
+            continue;
+        }
+        for (consumer, instances) in consumers {
+            let (free, held) = topics(target, after, consumer, &instances);
+            for topic in &held {
+                notes.push(format!("{topic} of {consumer} stays paused: another hold stands there"));
+            }
+            let all = held.is_empty() && target.topics.is_empty();
+            if !all && free.is_empty() {
+                continue;
+            }
+            let topics = if all { vec![] } else { free };
+            let message = kafkaflow::Command::ResumeConsumerByName { consumer: consumer.clone(), topics };
+            commands.push(AdminCommand { pair, message });
+        }
+    }
+    (commands, notes)
+}
+
+/// Topics of these instances in the scope: free of holds, and still held.
+fn topics(
+    target: &Target,
+    after: &[Hold],
+    consumer: &ConsumerName,
+    instances: &[&InstanceTelemetry],
+) -> (Vec<TopicName>, Vec<TopicName>) {
+    let mut all: BTreeMap<TopicName, bool> = BTreeMap::new();
+    for instance in instances {
+        for stream in streams(target, instance) {
+            let held = stream.running.iter().chain(&stream.paused).any(|partition| {
+                is_held(after, &target.group, consumer, instance, &stream.topic, *partition)
+            });
+            *all.entry(stream.topic.clone()).or_default() |= held;
+        }
+    }
+    let (held, free): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, held)| *held);
+    let names = |topics: Vec<(TopicName, bool)>| topics.into_iter().map(|(topic, _)| topic).collect();
+    (names(free), names(held))
+}
+
+/// The same command once more, to the consumers that do not obey, with the topics spelled out.
+pub(crate) fn again(action: Action, wanted: BTreeMap<(usize, ConsumerName), BTreeSet<TopicName>>) -> Vec<AdminCommand> {
+    wanted
+        .into_iter()
+        .map(|((pair, consumer), topics)| {
+            let topics = topics.into_iter().collect();
+            let message = match action {
+                Action::Pause => kafkaflow::Command::PauseConsumerByName { consumer, topics },
+                Action::Resume => kafkaflow::Command::ResumeConsumerByName { consumer, topics },
+            };
+            AdminCommand { pair, message }
+        })
+        .collect()
+}
+
+/// KafkaFlow's resume for holds whose time is over.
+pub(crate) fn release(target: &Target, after: &[Hold], facts: &Facts<'_>) -> (Vec<AdminCommand>, Vec<String>) {
+    resume_commands(target, after, facts, facts.telemetry.group(&target.group))
+}
+
+/// The holds that stand once the changes are made.
+pub(crate) fn apply(standing: &[Hold], changes: &[HoldChange]) -> Vec<Hold> {
+    let same = |a: &Hold, b: &Hold| a.id == b.id && a.scope == b.scope;
+    let mut after = standing.to_vec();
+    for change in changes {
+        match change {
+            HoldChange::Release(gone) => after.retain(|hold| !same(hold, gone)),
+            HoldChange::Set(new) => {
+                after.retain(|hold| !same(hold, new));
+                after.push(new.clone());
+            }
+        }
+    }
+    after
+}
+
+/// Whether an instance that joined, or forgot its pause, runs what a standing pause covers.
+pub(crate) fn violated(
+    target: &Target,
+    holds: &[Hold],
+    consumer: &ConsumerName,
+    instance: &InstanceTelemetry,
+    since: Timestamp,
+) -> BTreeSet<TopicName> {
+    if !in_scope(target, consumer, instance) {
+        return BTreeSet::new();
+    }
+    streams(target, instance)
+        .filter(|stream| stream.heard > since)
+        .filter(|stream| {
+            stream.running.iter().any(|partition| {
+                is_held(holds, &target.group, consumer, instance, &stream.topic, *partition)
+            })
+        })
+        .map(|stream| stream.topic.clone())
+        .collect()
+}

@@ -1,0 +1,202 @@
+//! Pause and resume with agents: holds, acks, and what must not be written twice.
+
+use std::time::Duration;
+
+use flowdeck_model::view::{CommandView, Mode};
+use flowdeck_model::{
+    Action, CommandId, CommandState, InstanceState, PortError, Submit, Target, Verdict,
+};
+use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
+
+use crate::common::{Running, settings, submit};
+use crate::voices::Voice;
+
+struct Scene {
+    running: Running,
+    group: String,
+    topic: String,
+    agent: Voice,
+}
+
+/// A group with one agent, heard.
+async fn scene() -> Scene {
+    let kafka = kafka();
+    let (topic, group) = (unique("orders"), unique("payments"));
+    let settings = settings(Mode::Control);
+    kafka.create_topic(&topic, 2).await;
+    kafka.create_topic(settings.admin_topics[0].telemetry.0.as_str(), 1).await;
+    kafka.commit(&group, &[(&topic, 0, 0), (&topic, 1, 0)]);
+    let running = Running::start(settings.clone());
+    let agent = Voice::new(&settings, &group, "pay", &topic).agent();
+    running.heard(&agent, &[0, 1]).await;
+    Scene { running, group, topic, agent }
+}
+
+impl Scene {
+    async fn command(&self, id: CommandId, what: &str, is: impl Fn(&CommandView) -> bool) -> CommandView {
+        wait_for(what, DEADLINE, async || {
+            self.running.ports.control.command(&self.running.cluster, id).ok().filter(|view| is(view))
+        })
+        .await
+    }
+
+    async fn submit(&self, submit: Submit) -> Result<flowdeck_model::view::Submitted, PortError> {
+        self.running.ports.control.submit(&self.running.cluster, submit).await
+    }
+
+    fn holds_written(&self) -> usize {
+        kafka().read_all(self.running.settings.holds_topic.as_str()).len()
+    }
+}
+
+#[tokio::test]
+async fn a_pause_is_confirmed_by_the_agents_ack_and_never_before() {
+    let scene = scene().await;
+    let pause = submit(Action::Pause, &scene.group, None, &[]);
+    let answer = scene.submit(pause.clone()).await.unwrap();
+    assert_eq!((answer.state, answer.existing), (CommandState::Sent, false));
+    let view = scene.command(pause.id, "sent", |_| true).await;
+    assert_eq!((view.instances.len(), view.instances[0].state), (1, InstanceState::Waiting));
+    assert_eq!(view.sent.len(), 1, "the hold, and nothing on the admin topic");
+    scene.agent.acks(pause.id, InstanceState::Acknowledged).await;
+    let view = scene.command(pause.id, "confirmed", |view| view.state == CommandState::Confirmed).await;
+    assert_eq!(view.instances[0].state, InstanceState::Acknowledged);
+    let group = scene.running.group(&scene.group, "held", |view| view.row.held_partitions == 2).await;
+    assert_eq!((group.row.verdict, group.row.why.as_deref()), (Verdict::Paused, Some("by anonymous")));
+    // The same form twice, another form for what stands: nothing more is written.
+    let again = scene.submit(pause.clone()).await.unwrap();
+    assert_eq!((again.id, again.existing), (pause.id, true));
+    let other = scene.submit(submit(Action::Pause, &scene.group, Some("pay"), &[&scene.topic])).await.unwrap();
+    assert_eq!((other.id, other.existing), (pause.id, true));
+    assert_eq!(scene.holds_written(), 1);
+    // Another body under the id.
+    let mut twisted = pause.clone();
+    twisted.reason = "something else".to_owned();
+    assert!(matches!(scene.submit(twisted).await, Err(PortError::Conflict { .. })));
+    // A joiner is appended from its ack.
+    let joiner = scene.agent.clone().named("host-2").agent();
+    joiner.acks(pause.id, InstanceState::NothingToDo).await;
+    scene.command(pause.id, "the joiner", |view| view.instances.len() == 2).await;
+    let resume = submit(Action::Resume, &scene.group, None, &[]);
+    scene.submit(resume.clone()).await.unwrap();
+    scene.agent.acks(resume.id, InstanceState::Acknowledged).await;
+    scene.command(resume.id, "resumed", |view| view.state == CommandState::Confirmed).await;
+    scene.running.group(&scene.group, "free", |view| view.row.held_partitions == 0).await;
+    let once_more = scene.submit(submit(Action::Resume, &scene.group, None, &[])).await.unwrap();
+    assert_eq!((once_more.id, once_more.existing), (resume.id, true));
+    assert_eq!(scene.holds_written(), 2);
+    scene.running.stop().await;
+}
+
+#[tokio::test]
+async fn silence_times_out_and_late_evidence_counts() {
+    let scene = scene().await;
+    let pause = submit(Action::Pause, &scene.group, Some("pay"), &[]);
+    scene.submit(pause.clone()).await.unwrap();
+    let view = scene.command(pause.id, "timed out", |view| view.state == CommandState::TimedOut).await;
+    assert_eq!(view.instances[0].state, InstanceState::Silent);
+    scene.agent.acks(pause.id, InstanceState::Drained).await;
+    scene.command(pause.id, "late", |view| view.state == CommandState::Confirmed).await;
+    scene.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_narrow_resume_splits_the_hold_and_a_restart_rebuilds_it() {
+    let scene = scene().await;
+    let pause = submit(Action::Pause, &scene.group, None, &[]);
+    scene.submit(pause.clone()).await.unwrap();
+    let resume = submit(Action::Resume, &scene.group, None, &[&scene.topic]);
+    scene.submit(resume).await.unwrap();
+    let view = scene.running.group(&scene.group, "split", |view| {
+        view.row.holds.first().is_some_and(|hold| hold.except.len() == 1)
+    });
+    assert_eq!(view.await.row.held_partitions, 0);
+    let settings = scene.running.settings.clone();
+    let group = scene.group.clone();
+    scene.running.stop().await;
+    let running = Running::start(settings);
+    let view = running.group(&group, "rebuilt", |view| !view.commands.is_empty()).await;
+    assert_eq!((view.commands[0].id, view.commands[0].state), (pause.id, CommandState::Standing));
+    assert_eq!(view.commands[0].reason, pause.reason);
+    let unknown = running.ports.control.command(&running.cluster, CommandId::random());
+    assert!(unknown.unwrap_err().to_string().contains("not remembered since the restart at"));
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_pause_with_an_end_ends_by_itself_also_over_a_restart() {
+    let scene = scene().await;
+    let mut pause = submit(Action::Pause, &scene.group, None, &[]);
+    pause.for_seconds = Some(1);
+    scene.submit(pause.clone()).await.unwrap();
+    let view = scene.running.group(&scene.group, "ended", |view| {
+        view.row.holds.is_empty() && view.commands.iter().any(|one| one.action == Action::Resume)
+    });
+    let view = view.await;
+    let ended = view.commands.iter().find(|one| one.action == Action::Resume).unwrap();
+    assert_eq!(format!("{:?}", ended.actor.kind), "System");
+    // Overdue ones at start.
+    pause.id = CommandId::random();
+    pause.for_seconds = Some(2);
+    scene.submit(pause).await.unwrap();
+    let (settings, group) = (scene.running.settings.clone(), scene.group.clone());
+    scene.running.stop().await;
+    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    let running = Running::start(settings);
+    running.group(&group, "ended at start", |view| {
+        view.row.holds.is_empty() && view.commands.iter().any(|one| one.action == Action::Resume)
+    });
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_is_refused_with_its_reason() {
+    let scene = scene().await;
+    let words = |result: Result<_, PortError>| result.map(|_: flowdeck_model::view::Submitted| ()).unwrap_err();
+    let unknown = words(scene.submit(submit(Action::Pause, "no-such-group", None, &[])).await);
+    assert!(matches!(unknown, PortError::NotFound { .. }), "{unknown}");
+    let never = words(scene.submit(submit(Action::Pause, &scene.group, Some("ghost"), &[])).await);
+    assert!(never.to_string().contains("never shown a consumer ghost"), "{never}");
+    let silent = unique("silent");
+    kafka().commit(&silent, &[(&scene.topic, 0, 0)]);
+    scene.running.group(&silent, "the silent group", |_| true).await;
+    let nobody = words(scene.submit(submit(Action::Pause, &silent, None, &[])).await);
+    assert_eq!(nobody.to_string(), format!("no instance of {silent} listens"));
+    let mut reasonless = submit(Action::Pause, &scene.group, None, &[]);
+    reasonless.reason = String::new();
+    assert!(matches!(words(scene.submit(reasonless).await), PortError::Invalid { .. }));
+    // The same consumer name in another group: by-name commands would reach both.
+    let twin = Voice { group: silent.clone(), ..scene.agent.clone() };
+    scene.running.heard(&twin, &[0]).await;
+    let twice = words(scene.submit(submit(Action::Pause, &scene.group, Some("pay"), &[])).await);
+    assert!(twice.to_string().contains("runs in several groups"), "{twice}");
+    let target = Target { group: scene.group.as_str().into(), consumer: None, topics: vec![] };
+    assert_eq!(target.words(), scene.group);
+    scene.running.stop().await;
+}
+
+#[tokio::test]
+async fn another_writer_fences_this_one_and_it_is_said() {
+    let scene = scene().await;
+    let pause = submit(Action::Pause, &scene.group, None, &[]);
+    scene.submit(pause).await.unwrap();
+    let other = Running::start(scene.running.settings.clone());
+    other.heard(&scene.agent, &[0, 1]).await;
+    let resume = submit(Action::Resume, &scene.group, None, &[]);
+    wait_for("the other's holds", DEADLINE, async || {
+        let view = other.ports.fleet.group(&other.cluster, &scene.group.as_str().into()).ok()?;
+        (!view.row.holds.is_empty()).then_some(())
+    })
+    .await;
+    other.ports.control.submit(&other.cluster, resume).await.unwrap();
+    scene.running.group(&scene.group, "released by the other", |view| view.row.holds.is_empty()).await;
+    let fenced = scene.submit(submit(Action::Pause, &scene.group, None, &[])).await.unwrap_err();
+    assert!(fenced.to_string().contains("another Flowdeck writes on this cluster"), "{fenced}");
+    wait_for("the warning", DEADLINE, async || {
+        let notes = scene.running.ports.fleet.clusters().remove(0).notes;
+        notes.iter().any(|note| note.contains("another Flowdeck")).then_some(())
+    })
+    .await;
+    other.stop().await;
+    scene.running.stop().await;
+}

@@ -1,0 +1,92 @@
+//! What consumers write: telemetry as KafkaFlow and agents send it, an agent's acks, and foreign
+//! commands, made with the wire's own encoders.
+
+use flowdeck_admin::ClusterSettings;
+use flowdeck_model::{CommandId, Incarnation, InstanceState, Partition, Timestamp};
+use flowdeck_protocol::kafkaflow::{
+    Command, ConsumerStatus, DateTime, Telemetry, foreign_command_record, telemetry_record,
+};
+use flowdeck_protocol::wire::{Ack, ack_record};
+use flowdeck_protocol::Record;
+use flowdeck_testkit::kafka;
+
+/// One instance of a consumer on one topic.
+#[derive(Clone)]
+pub(crate) struct Voice {
+    pub(crate) admin: String,
+    pub(crate) acks: String,
+    pub(crate) group: String,
+    pub(crate) consumer: String,
+    pub(crate) instance: String,
+    pub(crate) topic: String,
+    pub(crate) incarnation: Option<Incarnation>,
+}
+
+impl Voice {
+    pub(crate) fn new(settings: &ClusterSettings, group: &str, consumer: &str, topic: &str) -> Self {
+        Self {
+            admin: settings.admin_topics[0].telemetry.0.to_string(),
+            acks: settings.acks_topic.to_string(),
+            group: group.to_owned(),
+            consumer: consumer.to_owned(),
+            instance: "host-1".to_owned(),
+            topic: topic.to_owned(),
+            incarnation: None,
+        }
+    }
+
+    pub(crate) fn agent(self) -> Self {
+        Self { incarnation: Some(Incarnation::random()), ..self }
+    }
+
+    pub(crate) fn named(self, instance: &str) -> Self {
+        Self { instance: instance.to_owned(), ..self }
+    }
+
+    /// Says which partitions run and which stand.
+    pub(crate) async fn says(&self, running: &[i32], paused: &[i32]) {
+        let list = |numbers: &[i32]| numbers.iter().filter_map(|n| Partition::new(*n)).collect::<Vec<_>>();
+        let telemetry = Telemetry {
+            group: self.group.as_str().into(),
+            consumer: self.consumer.as_str().into(),
+            topic: self.topic.parse::<flowdeck_model::TopicName>().unwrap().into(),
+            instance: self.instance.as_str().into(),
+            running: list(running),
+            paused: list(paused),
+            sent_at: DateTime::from_ticks(638_000_000_000_000_000).unwrap(),
+            workers: 3,
+            status: ConsumerStatus::of(!running.is_empty(), !paused.is_empty()),
+            lag: 0,
+            dropped_partitions: 0,
+        };
+        send(&self.admin, telemetry_record(uuid::Uuid::new_v4(), telemetry, self.incarnation)).await;
+    }
+
+    pub(crate) async fn acks(&self, command: CommandId, state: InstanceState) {
+        let ack = Ack {
+            command,
+            holds_offset: 0,
+            group: self.group.as_str().into(),
+            consumer: self.consumer.as_str().into(),
+            instance: self.instance.as_str().into(),
+            incarnation: self.incarnation.expect("an agent"),
+            state,
+            partitions: vec![],
+            at: Timestamp::from_millis(0),
+            detail: None,
+        };
+        send(&self.acks, ack_record(&ack)).await;
+    }
+}
+
+/// A command as KafkaFlow's own dashboard sends it.
+pub(crate) async fn foreign(settings: &ClusterSettings, command: Command) {
+    let admin = settings.admin_topics[0].commands.0.to_string();
+    send(&admin, foreign_command_record(uuid::Uuid::new_v4(), command)).await;
+}
+
+async fn send(topic: &str, record: Record) {
+    let headers: Vec<(&str, &[u8])> =
+        record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+    kafka().send(topic, &record.key, record.value.as_deref().unwrap_or_default(), &headers).await;
+}
