@@ -24,7 +24,8 @@ pub(crate) fn field<K: IntoView + 'static>(
     typed: impl Fn(String) + Clone + 'static,
     kept: impl Fn() -> K + Send + Clone + 'static,
 ) -> AnyView {
-    let timer = StoredValue::new_local(None::<TimeoutHandle>);
+    // Not `new_local`: on the server its owner may be dropped on another thread, which panics.
+    let timer = StoredValue::new(None::<TimeoutHandle>);
     let input = move |event| {
         let (typed, text) = (typed.clone(), event_target_value(&event));
         timer.update_value(|timer| {
