@@ -1,7 +1,7 @@
 //! `/health`, `/health/live`, `/health/ready`: for probes and load balancers. Live asks nothing;
 //! ready means that pages can be served, with or without Kafka; Kafka's state is in the body.
 
-use axum::extract::{RawQuery, State};
+use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use flowdeck_model::view::ClusterView;
@@ -9,7 +9,8 @@ use flowdeck_model::{Actor, Timestamp, Via};
 use http::StatusCode;
 use serde::Serialize;
 
-use crate::layers::actor::ClientAddress;
+use crate::auth::Touch;
+use crate::layers::actor::{self, ClientAddress};
 use crate::state::{self, AppState};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -59,12 +60,20 @@ pub(crate) async fn ready(
     State(state): State<AppState>,
     Extension(ClientAddress(address)): Extension<ClientAddress>,
     RawQuery(query): RawQuery,
+    request: Request,
 ) -> Response {
+    let (parts, _) = request.into_parts();
+    let visible = match actor::enter(&state, &parts, Via::Api, Touch::No).await {
+        Ok(entered) => entered.ports.fleet.clusters(),
+        Err(_) => vec![],
+    };
     let strict = query.as_deref().unwrap_or_default().split('&').any(|part| matches!(part, "strict" | "strict=true"));
-    // Names of clusters and errors of brokers: nothing that belongs to a reader's rights.
+    // Probes have no credentials: they learn how it stands. Which clusters there are, and what their
+    // brokers say, is for who may see them.
     let address = address.map(|address| address.to_string());
-    let clusters = state.bind.bind(Actor::anonymous(Via::Api, address)).fleet.clusters();
-    let kafka = kafka(&clusters);
+    let all = state.bind.bind(Actor::anonymous(Via::Api, address)).fleet.clusters();
+    let mut kafka = kafka(&all);
+    kafka.clusters.retain(|cluster| visible.iter().any(|seen| seen.name.as_str() == cluster.name));
     let serving = state.options.work.ready();
     let status = match (serving, kafka.status) {
         (false, _) => Status::Unhealthy,

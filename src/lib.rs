@@ -42,7 +42,7 @@ pub use api::openapi::document as openapi;
 pub use assets::{Assets, AssetsError};
 pub use layers::actor::Doorkeeper;
 pub use layers::host::Hosts;
-pub use router::service;
+pub use router::{doors, service};
 pub use serve::{Server, ServeError};
 pub use state::Options;
 pub use work::{LagVisitor, Number, Work};

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{OriginalUri, Request};
 use axum::middleware::{from_fn, from_fn_with_state, map_request};
-use axum::routing::{any, get, post};
+use axum::routing::{MethodRouter, any, get, post};
 use flowdeck_model::ports::Bind;
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -13,6 +13,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::api::{self, problem};
+use crate::config::Base;
 use crate::layers::{actor, headers, host, limits, origin};
 use crate::state::{AppState, Options};
 use crate::{assets, events, health, metrics, pages};
@@ -36,12 +37,48 @@ async fn original(mut request: Request) -> Request {
     request
 }
 
-fn routes(state: &AppState) -> Router<AppState> {
-    let base = state.base;
+/// The routes, and their paths: what is mounted can be listed, so that a test drives all of it.
+#[derive(Default)]
+struct Mounted {
+    router: Router<AppState>,
+    paths: Vec<String>,
+}
+
+impl Mounted {
+    fn route(mut self, path: &str, methods: MethodRouter<AppState>) -> Self {
+        self.paths.push(path.to_owned());
+        self.router = self.router.route(path, methods);
+        self
+    }
+}
+
+/// Every path behind which something answers: routes as they are mounted, server functions, pages.
+/// The methods of each are in the `Allow` of a 405.
+pub fn doors(base: &Base) -> Vec<String> {
+    let base: &'static str = base.as_str().to_owned().leak();
+    let mut all = mounted(base).paths;
+    all.extend(leptos::server_fn::axum::server_fn_paths().map(|(path, _)| format!("{base}{path}")));
+    let site = app::Site {
+        base,
+        pkg: None,
+        build: String::new(),
+        scripts: false,
+        nonce: String::new(),
+        theme: app::Theme::Auto,
+        warnings: vec![],
+    };
+    let pages = leptos_axum::generate_route_list(move || app::shell(site.clone()));
+    all.extend(pages.iter().map(|page| page.path().to_owned()));
+    all.sort();
+    all.dedup();
+    all
+}
+
+fn mounted(base: &str) -> Mounted {
     let at = |below: &str| format!("{base}{below}");
     let v1 = |below: &str| format!("{base}/api/v1{below}");
 
-    let router = Router::new()
+    let mounted = Mounted::default()
         // For machines; never under the base.
         .route("/health", get(health::ready))
         .route("/health/live", get(health::live))
@@ -69,16 +106,18 @@ fn routes(state: &AppState) -> Router<AppState> {
         .route(&at("/logout-everywhere"), post(pages::login::log_out_everywhere))
         .route(&at("/c/{cluster}/commands"), get(pages::render::page).post(pages::forms::submit))
         // Pages. Which one, the app's own router knows.
-        .route(&at("/{*page}"), get(pages::render::page))
-        .fallback(problem::no_such_path);
-    let router = if base.is_empty() {
-        router.route("/", get(pages::render::page))
-    } else {
-        router
-            .route(base, get(pages::render::page))
-            .route(&at("/"), get(pages::render::to_base))
-            .route("/", get(pages::render::to_base))
-    };
+        .route(&at("/{*page}"), get(pages::render::page));
+    if base.is_empty() {
+        return mounted.route("/", get(pages::render::page));
+    }
+    mounted
+        .route(base, get(pages::render::page))
+        .route(&at("/"), get(pages::render::to_base))
+        .route("/", get(pages::render::to_base))
+}
+
+fn routes(state: &AppState) -> Router<AppState> {
+    let router = mounted(state.base).router.fallback(problem::no_such_path);
     let inner = ServiceBuilder::new()
         .layer(from_fn_with_state(state.clone(), limits::at_once))
         .layer(from_fn_with_state(state.clone(), limits::in_time))

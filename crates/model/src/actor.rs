@@ -150,6 +150,15 @@ impl Actor {
         })
     }
 
+    /// On every group of the cluster, also those that are not there yet.
+    pub fn may_on_all_groups(&self, permission: Permission, cluster: &ClusterName) -> bool {
+        self.grants.iter().any(|grant| {
+            grant.permissions.contains(&permission)
+                && grant.clusters.matches(cluster.as_str())
+                && grant.groups.is_any()
+        })
+    }
+
     /// For what belongs to no group (a cluster's topics): a grant on any group of the cluster is enough.
     pub fn may_on_cluster(&self, permission: Permission, cluster: &ClusterName) -> bool {
         self.grants

@@ -10,7 +10,7 @@ mod topic;
 use std::sync::Arc;
 
 use flowdeck_model::error::Thing;
-use flowdeck_model::{Actor, ClusterName, GroupId, Permission, PortError};
+use flowdeck_model::{Actor, ClusterName, GroupId, Permission, PortError, TopicName};
 
 pub(crate) use control::BoundControl;
 pub(crate) use fleet::BoundFleet;
@@ -42,4 +42,15 @@ fn allowed_on_cluster(actor: &Actor, permission: Permission, cluster: &ClusterNa
         return Ok(());
     }
     Err(PortError::Forbidden { permission, on: format!("cluster {cluster}") })
+}
+
+/// A topic's records belong to the groups that read it: who may read payloads for one of them may
+/// read the topic. What no such group reads needs the right for all groups.
+fn allowed_payloads(actor: &Actor, cluster: &ClusterSnapshot, topic: &TopicName) -> Result<(), PortError> {
+    let (permission, name) = (Permission::ReadPayloads, &cluster.settings.name);
+    let by_a_reader = || cluster.groups().any(|(group, _)| group.reads(topic) && actor.may(permission, name, &group.id));
+    if actor.may_on_all_groups(permission, name) || by_a_reader() {
+        return Ok(());
+    }
+    Err(PortError::Forbidden { permission, on: format!("topic {topic} of {name}") })
 }

@@ -8,9 +8,9 @@ use flowdeck_model::error::Thing;
 use flowdeck_model::query::From as Start;
 use flowdeck_model::view::MessagesView;
 use flowdeck_model::view::messages::{PAYLOAD_FULL, PAYLOAD_LIST};
-use flowdeck_model::{Actor, ClusterName, MessagesQuery, Peek, Permission, PortError, TopicName};
+use flowdeck_model::{Actor, ClusterName, MessagesQuery, Peek, PortError, TopicName};
 
-use super::{allowed_on_cluster, cluster_of, topic};
+use super::{allowed_payloads, cluster_of, topic};
 use crate::clock;
 use crate::peek::payload;
 use crate::service::Core;
@@ -36,7 +36,7 @@ impl Peek for BoundPeek {
     ) -> Result<MessagesView, PortError> {
         let snapshot = self.core.publisher.current();
         let (one, handle) = cluster_of(&self.core, &snapshot, cluster)?;
-        allowed_on_cluster(&self.actor, Permission::ReadPayloads, cluster)?;
+        allowed_payloads(&self.actor, &one, name)?;
         let metadata = topic::known(&one, name)?;
         if let Some(partition) = query.partition
             && !metadata.partitions.iter().any(|known| known.partition == partition)
