@@ -106,7 +106,9 @@ async fn prepare(cluster: &Cluster, bootstrap: &str) -> Result<(), Failure> {
                         list.add_partition_offset(&name(place % TOPICS), partition, Offset::Offset(0))?;
                     }
                     let mut config = ClientConfig::new();
-                    config.set("bootstrap.servers", bootstrap).set("group.id", format!("bench-group-{group}"));
+                    config
+                        .set("bootstrap.servers", bootstrap)
+                        .set("group.id", format!("bench-group-{group}"));
                     let consumer: BaseConsumer = config.create()?;
                     let end = Instant::now() + LIMIT;
                     while let Err(error) = consumer.commit(&list, CommitMode::Sync) {

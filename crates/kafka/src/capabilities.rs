@@ -8,7 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{Acl, Cause};
 use crate::ffi::apis::{self, ApiVersions};
-use crate::{Cluster, Deadline, GroupListing, Isolation, Metadata, NewTopic, OffsetSpec, ReadRequest, ReadStart};
+use crate::{
+    Cluster, Deadline, GroupListing, Isolation, Metadata, NewTopic, OffsetSpec, ReadRequest, ReadStart,
+};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Capability {
@@ -100,8 +102,10 @@ impl Cluster {
         let metadata = metadata.map_err(|error| error.cause);
         let (describe_groups, committed_offsets) = self.probe_groups(&groups, deadline).await;
         let (log_offsets, read_records, topic_ids) = self.probe_topics(&metadata, deadline).await;
-        let (create_topics, follow_commits) =
-            tokio::join!(self.probe_creation(apis.as_ref(), deadline), self.probe_commits(&metadata, deadline));
+        let (create_topics, follow_commits) = tokio::join!(
+            self.probe_creation(apis.as_ref(), deadline),
+            self.probe_commits(&metadata, deadline)
+        );
         let missing = rights.ok().and_then(|rights| rights.missing_describe());
         Capabilities {
             list_groups: match (&groups, missing) {
@@ -150,7 +154,8 @@ impl Cluster {
         let mut committed = Capability::Unknown("no answer".to_owned());
         let described = self.describe_groups(&group, 1, deadline).await;
         self.committed(&group, 1, deadline, |_, answer| committed = of(answer.map(|_| ()))).await;
-        let described = described.into_iter().next().map_or(Err(Cause::Timeout), |(_, answer)| answer.map(|_| ()));
+        let described =
+            described.into_iter().next().map_or(Err(Cause::Timeout), |(_, answer)| answer.map(|_| ()));
         (of(described), committed)
     }
 
@@ -163,7 +168,8 @@ impl Cluster {
             Ok(metadata) => metadata,
             Err(cause) => return (refused(cause), refused(cause), refused(cause)),
         };
-        let readable = |topic: &&crate::TopicMetadata| topic.error.is_none() && !topic.name.as_str().starts_with("__");
+        let readable =
+            |topic: &&crate::TopicMetadata| topic.error.is_none() && !topic.name.as_str().starts_with("__");
         let Some(topic) = metadata.topics.iter().find(readable) else {
             let none = || Capability::Unknown("there is no topic yet to ask about".to_owned());
             return (none(), none(), none());
@@ -215,7 +221,9 @@ impl Cluster {
         if let no @ Capability::No(_) = offers(apis, &[(key::CREATE_TOPICS, 1)]) {
             return no;
         }
-        let Ok(name) = "flowdeck.probe".parse::<TopicName>() else { return Capability::Unknown(String::new()) };
+        let Ok(name) = "flowdeck.probe".parse::<TopicName>() else {
+            return Capability::Unknown(String::new());
+        };
         let impossible = NewTopic { name, partitions: 1, replication: IMPOSSIBLE, configs: BTreeMap::new() };
         match self.create_topic(&impossible, true, deadline).await {
             Err(Cause::Kafka { name, .. }) if name == "INVALID_REPLICATION_FACTOR" => Capability::Yes,
@@ -225,7 +233,11 @@ impl Cluster {
         }
     }
 
-    async fn probe_commits(&self, metadata: &Result<std::sync::Arc<Metadata>, Cause>, deadline: Deadline) -> Capability {
+    async fn probe_commits(
+        &self,
+        metadata: &Result<std::sync::Arc<Metadata>, Cause>,
+        deadline: Deadline,
+    ) -> Capability {
         let Ok(name) = COMMITS.parse::<TopicName>() else { return Capability::Unknown(String::new()) };
         match metadata {
             Err(cause) => refused(cause),
@@ -242,12 +254,14 @@ fn offers(apis: Option<&ApiVersions>, wanted: &[(i16, i16)]) -> Capability {
     let Some(apis) = apis else {
         return Capability::Unknown("the brokers did not say in time which requests they offer".to_owned());
     };
-    let lacks = wanted.iter().any(|(key, version)| apis.get(key).is_none_or(|(_, highest)| highest < version));
+    let lacks =
+        wanted.iter().any(|(key, version)| apis.get(key).is_none_or(|(_, highest)| highest < version));
     if lacks { Capability::No("the brokers do not offer the request".to_owned()) } else { Capability::Yes }
 }
 
 fn consumer_protocol(apis: Option<&ApiVersions>, groups: &Result<GroupListing, Cause>) -> Capability {
-    let has_one = |listing: &GroupListing| listing.groups.iter().any(|group| group.kind == GroupType::Consumer);
+    let has_one =
+        |listing: &GroupListing| listing.groups.iter().any(|group| group.kind == GroupType::Consumer);
     if groups.as_ref().is_ok_and(has_one) {
         return Capability::Yes;
     }

@@ -28,6 +28,9 @@ pub(crate) struct Names(Mutex<HashMap<Box<str>, Topic>>);
 /// Above this many the table starts anew: topics come and go, and it must not grow for ever.
 const MOST_NAMES: usize = 200_000;
 
+/// How often to look whether a group's last request was answered after all.
+const LEFT: Duration = Duration::from_millis(25);
+
 impl Names {
     /// `None`: no topic can have this name.
     pub(crate) fn topic(&self, name: &str) -> Option<Topic> {
@@ -116,6 +119,12 @@ impl Client {
     ) -> Result<T, Cause> {
         // None is made while brokers are away: it would stay on the books (see `connection`).
         self.see_answers(deadline).await?;
+        while self.connection().is_ok_and(|connection| connection.is_left(&key)) {
+            if deadline.passed() {
+                return Err(self.explain(Cause::Timeout));
+            }
+            tokio::time::sleep(LEFT.min(deadline.left())).await;
+        }
         self.request(deadline, Some(key), acl, ask, read).await
     }
 
@@ -153,7 +162,13 @@ impl Client {
             ask.describe_cluster();
             Ok(())
         };
-        self.call(deadline, || Acl::cluster("Describe"), any, |_| Ok(())).await
+        match self.call(deadline, || Acl::cluster("Describe"), any, |_| Ok(())).await {
+            Err(cause @ (Cause::Timeout | Cause::Unreachable | Cause::Authentication | Cause::Closing)) => {
+                Err(cause)
+            }
+            // A refusal is an answer.
+            _ => Ok(()),
+        }
     }
 
     /// Runs a call of librdkafka that blocks its thread, on a thread for that, until the deadline.
@@ -172,7 +187,11 @@ impl Client {
     }
 
     /// `None`: not in time; inside it, no answer will come.
-    fn outcome<T>(&self, answer: Option<Option<Result<T, i32>>>, acl: impl FnOnce() -> Acl) -> Result<T, Cause> {
+    fn outcome<T>(
+        &self,
+        answer: Option<Option<Result<T, i32>>>,
+        acl: impl FnOnce() -> Acl,
+    ) -> Result<T, Cause> {
         let cause = match answer {
             Some(Some(Ok(value))) => {
                 self.health.good();
@@ -200,9 +219,32 @@ impl Client {
     }
 }
 
+/// Called on the connection's own thread: the next request opens another.
 fn give_up(place: &Weak<Mutex<Option<Arc<Connection>>>>) {
     if let Some(place) = place.upgrade() {
         let connection = lock(&place).take();
         drop(connection);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_connection_that_was_given_up_is_replaced() {
+        let client = Client::new(ClusterConfig::new("127.0.0.1:1")).unwrap();
+        let first = client.connection().unwrap();
+        assert!(Arc::ptr_eq(&first, &client.connection().unwrap()));
+        give_up(&Arc::downgrade(&client.connection));
+        assert!(!Arc::ptr_eq(&first, &client.connection().unwrap()));
+    }
+
+    #[test]
+    fn names_are_kept_once_and_only_those_that_kafka_allows() {
+        let names = Names::default();
+        let first = names.topic("orders").unwrap();
+        assert!(Arc::ptr_eq(&first, &names.topic("orders").unwrap()));
+        assert_eq!(names.topic("no topic"), None);
     }
 }

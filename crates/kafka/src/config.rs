@@ -80,7 +80,10 @@ const DEFAULTS: &[(&str, &str)] = &[
 impl ClusterConfig {
     /// The properties of a client of this cluster: defaults, then the operator's, then `own`, which
     /// the kind of client needs.
-    pub(crate) fn properties_for(&self, own: &[(&str, String)]) -> Result<BTreeMap<String, String>, ConfigError> {
+    pub(crate) fn properties_for(
+        &self,
+        own: &[(&str, String)],
+    ) -> Result<BTreeMap<String, String>, ConfigError> {
         if self.bootstrap.split(',').all(|server| server.trim().is_empty()) {
             return Err(ConfigError::NoBootstrap);
         }
@@ -135,7 +138,9 @@ mod tests {
 
     #[test]
     fn the_operator_wins_over_defaults_and_never_over_auto_creation() {
-        let all = config("socket.timeout.ms", "2000").properties_for(&[("fetch.wait.max.ms", "10".into())]).unwrap();
+        let all = config("socket.timeout.ms", "2000")
+            .properties_for(&[("fetch.wait.max.ms", "10".into())])
+            .unwrap();
         assert_eq!(all["socket.timeout.ms"], "2000");
         assert_eq!(all["allow.auto.create.topics"], "false");
         assert_eq!(all["fetch.wait.max.ms"], "10");

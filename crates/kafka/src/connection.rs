@@ -106,6 +106,11 @@ impl Connection {
         Ok(Self { native, queue, shared, next: AtomicU64::new(1) })
     }
 
+    /// Whether a request that nobody waits for any more is still unanswered.
+    pub(crate) fn is_left(&self, key: &CoordinatorKey) -> bool {
+        lock(&self.shared.books).left.contains(key)
+    }
+
     pub(crate) fn native(&self) -> &Arc<Native> {
         &self.native
     }
@@ -120,13 +125,8 @@ impl Connection {
     ) -> Result<Ticket, Cause> {
         let id = self.next.fetch_add(1, Ordering::Relaxed);
         let timeout_ms = if coordinator.is_some() { COORDINATOR_LIMIT_MS } else { timeout_ms };
-        {
-            let mut books = lock(&self.shared.books);
-            if coordinator.as_ref().is_some_and(|key| books.left.contains(key)) {
-                return Err(Cause::Timeout);
-            }
-            books.waiting.insert(id, Waiting { reader: Some(reader), since: Instant::now(), coordinator });
-        }
+        let waiting = Waiting { reader: Some(reader), since: Instant::now(), coordinator };
+        lock(&self.shared.books).waiting.insert(id, waiting);
         match ask(Ask { queue: &self.queue, id, timeout_ms }) {
             Ok(()) => Ok(Ticket { shared: self.shared.clone(), id }),
             Err(cause) => {

@@ -47,9 +47,9 @@ impl Cluster {
     ) -> Vec<(GroupId, Result<GroupDescription, Cause>)> {
         let deadline = deadline.into();
         // Boxed, or the compiler cannot tell that this future may be sent to another thread.
-        let each = groups.iter().map(|group| {
-            self.describe(group, deadline).map(|described| (group.clone(), described)).boxed()
-        });
+        let each = groups
+            .iter()
+            .map(|group| self.describe(group, deadline).map(|described| (group.clone(), described)).boxed());
         let each: Vec<_> = each.collect();
         futures::stream::iter(each).buffered(in_flight.max(1)).collect().await
     }
@@ -94,7 +94,8 @@ fn described(row: Description, topic: impl Fn(&str) -> Option<Topic>) -> GroupDe
 
 fn member(row: MemberRow, topic: impl Fn(&str) -> Option<Topic>) -> Member {
     let rows = |rows: Vec<(String, i32)>| -> Vec<(Topic, Partition)> {
-        let known = rows.into_iter().filter_map(|(name, number)| Some((topic(&name)?, Partition::new(number)?)));
+        let known =
+            rows.into_iter().filter_map(|(name, number)| Some((topic(&name)?, Partition::new(number)?)));
         known.collect()
     };
     Member {

@@ -100,7 +100,9 @@ impl Cause {
     /// the codes that say that it was not permitted.
     pub(crate) fn from_code(code: i32, acl: Acl) -> Self {
         match code {
-            codes::TIMED_OUT | codes::TIMED_OUT_QUEUE | codes::REQUEST_TIMED_OUT | codes::MSG_TIMED_OUT => Self::Timeout,
+            codes::TIMED_OUT | codes::TIMED_OUT_QUEUE | codes::REQUEST_TIMED_OUT | codes::MSG_TIMED_OUT => {
+                Self::Timeout
+            }
             codes::TRANSPORT | codes::ALL_BROKERS_DOWN | codes::RESOLVE => Self::Unreachable,
             codes::AUTHENTICATION | codes::SSL | codes::SASL_AUTHENTICATION_FAILED => Self::Authentication,
             codes::TOPIC_AUTHORIZATION_FAILED

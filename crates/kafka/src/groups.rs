@@ -48,7 +48,7 @@ impl Cluster {
             },
             |event| {
                 let (groups, codes) = event.listed_groups();
-                // Not one broker answered: a failure, not an empty cluster.
+                // Nothing but failures: that is no empty cluster.
                 match codes.first() {
                     Some(&code) if groups.is_empty() => Err(code),
                     _ => Ok((groups, codes)),
@@ -82,7 +82,9 @@ impl Cluster {
         }
         let others = all.into_iter().filter(|group| !consumers.contains(group.id.as_str()));
         let others = others.filter(|group| group.protocol_type != "consumer");
-        Ok(others.map(|group| OtherGroup { id: group.id.into(), protocol_type: group.protocol_type }).collect())
+        Ok(others
+            .map(|group| OtherGroup { id: group.id.into(), protocol_type: group.protocol_type })
+            .collect())
     }
 }
 

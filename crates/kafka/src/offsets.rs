@@ -53,7 +53,8 @@ impl Cluster {
     ) -> Vec<Result<i64, Cause>> {
         let deadline = deadline.into();
         // Boxed, or the compiler cannot tell that this future may be sent to another thread.
-        let parts = partitions.chunks(PARTITIONS_A_CALL).map(|part| self.offsets_of(part, spec, deadline).boxed());
+        let parts =
+            partitions.chunks(PARTITIONS_A_CALL).map(|part| self.offsets_of(part, spec, deadline).boxed());
         let parts: Vec<_> = parts.collect();
         let answers: Vec<Vec<_>> = futures::stream::iter(parts).buffered(CALLS).collect().await;
         answers.into_iter().flatten().collect()

@@ -21,7 +21,9 @@ use crate::{Cluster, Deadline};
 pub enum ProducerKind {
     Idempotent,
     /// A producer that starts later with the same id fences this one.
-    Transactional { id: String },
+    Transactional {
+        id: String,
+    },
 }
 
 /// A record to write.
@@ -155,7 +157,9 @@ impl Producer {
     pub async fn send(&self, record: NewRecord, deadline: impl Into<Deadline>) -> Result<Placed, SendError> {
         let deadline = deadline.into();
         if self.inner.transactional {
-            return Err(SendError::Failed(Cause::Unsupported("a transactional producer writes transactions".to_owned())));
+            return Err(SendError::Failed(Cause::Unsupported(
+                "a transactional producer writes transactions".to_owned(),
+            )));
         }
         self.check_topic(&record.topic, deadline).await?;
         let topic = record.topic.clone();
@@ -166,8 +170,10 @@ impl Producer {
 
     /// Transactional producers: takes over the id, which fences every earlier producer of it.
     pub async fn init(&self, deadline: impl Into<Deadline>) -> Result<(), SendError> {
-        let left = deadline.into().left().max(Duration::from_millis(1));
-        let _turn = self.inner.turn.lock().await;
+        let deadline = deadline.into();
+        let turn = tokio::time::timeout_at(deadline.instant(), self.inner.turn.lock()).await;
+        let Ok(_turn) = turn else { return Err(SendError::Failed(Cause::Timeout)) };
+        let left = deadline.left().max(Duration::from_millis(1));
         self.blocking(move |native| native.init_transactions(left)).await.map_err(SendError::from_transaction)
     }
 
@@ -185,14 +191,20 @@ impl Producer {
         }
         let this = self.clone();
         let work = tokio::spawn(async move { this.transact(records, deadline).await });
-        work.await.unwrap_or(Err(SendError::InDoubt))
+        match tokio::time::timeout_at(deadline.instant(), work).await {
+            Ok(Ok(outcome)) => outcome,
+            // It goes on to its end by itself.
+            Ok(Err(_)) | Err(_) => Err(SendError::InDoubt),
+        }
     }
 
     async fn transact(&self, records: Vec<NewRecord>, deadline: Deadline) -> Result<Vec<Placed>, SendError> {
         let turn = tokio::time::timeout_at(deadline.instant(), self.inner.turn.lock()).await;
         let Ok(_turn) = turn else { return Err(SendError::Failed(Cause::Timeout)) };
         let native = self.native()?;
-        native.begin_transaction().map_err(|error| SendError::from_transaction(Failure::of(&error, native)))?;
+        native
+            .begin_transaction()
+            .map_err(|error| SendError::from_transaction(Failure::of(&error, native)))?;
         let written = self.write_all(&records, deadline).await;
         let placed = match written {
             Ok(placed) => placed,

@@ -88,9 +88,9 @@ impl Cluster {
                 ask.describe_cluster();
                 Ok(())
             },
-            |event| Ok(event.described_cluster()),
+            |event| Ok(event.cluster_operations()),
         );
-        let row = call.await.map_err(|cause| Error::new(Operation::ClusterRights, cause))?;
-        Ok(Rights { operations: row.operations.map(operations) })
+        let numbers = call.await.map_err(|cause| Error::new(Operation::ClusterRights, cause))?;
+        Ok(Rights { operations: numbers.map(operations) })
     }
 }

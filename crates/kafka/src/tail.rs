@@ -182,7 +182,9 @@ impl Follower {
             let (start, end) = (start?, end?);
             let handed_over = lock(&self.positions).get(&partition.get()).copied();
             let first = match from {
-                _ if handed_over.is_some_and(|next| (start..=end).contains(&next)) => handed_over.unwrap_or(start),
+                _ if handed_over.is_some_and(|next| (start..=end).contains(&next)) => {
+                    handed_over.unwrap_or(start)
+                }
                 TailFrom::Beginning => start,
                 TailFrom::End => end,
                 TailFrom::Offset(offset) => offset.clamp(start, end.max(start)),
@@ -237,7 +239,8 @@ impl Follower {
             }
             match self.partitions(Deadline::after(LOOK)).await {
                 Ok((_, now)) => {
-                    let new = now.into_iter().filter(|partition| !known.contains(partition)).collect::<Vec<_>>();
+                    let new =
+                        now.into_iter().filter(|partition| !known.contains(partition)).collect::<Vec<_>>();
                     for partition in new {
                         known.push(partition);
                         // Its thread has ended where this fails, which the next turn sees.
@@ -296,7 +299,9 @@ impl Following {
     fn run(mut self, added: &std::sync::mpsc::Receiver<Partition>) -> Ended {
         let reader = match Reader::open(self.cluster.config(), self.isolation, Purpose::Follow) {
             Ok(reader) => reader,
-            Err(error) => return Ended::Failed(Cause::Unsupported(format!("a reader could not be made: {error}"))),
+            Err(error) => {
+                return Ended::Failed(Cause::Unsupported(format!("a reader could not be made: {error}")));
+            }
         };
         let Ok(mut consumption) = reader.consume(self.topic.as_str()) else {
             return Ended::Failed(Cause::UnknownTopic);

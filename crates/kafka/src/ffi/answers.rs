@@ -75,12 +75,6 @@ pub(crate) struct MemberRow {
     pub(crate) target: Option<Vec<(String, i32)>>,
 }
 
-pub(crate) struct ClusterRow {
-    pub(crate) cluster_id: Option<String>,
-    pub(crate) controller: Option<i32>,
-    pub(crate) operations: Option<Vec<u32>>,
-}
-
 pub(crate) struct TopicRow {
     pub(crate) name: String,
     pub(crate) code: i32,
@@ -188,22 +182,17 @@ impl Event {
         }
     }
 
-    pub(crate) fn described_cluster(&self) -> ClusterRow {
+    /// What this client may do on the cluster; `None`: not told.
+    pub(crate) fn cluster_operations(&self) -> Option<Vec<u32>> {
         // SAFETY: as in `listed_groups`.
         unsafe {
             let result = sys::rd_kafka_event_DescribeCluster_result(self.ptr());
             if result.is_null() {
-                return ClusterRow { cluster_id: None, controller: None, operations: None };
+                return None;
             }
             let mut count = 0;
             let allowed = sys::rd_kafka_DescribeCluster_result_authorized_operations(result, &mut count);
-            let id = sys::rd_kafka_DescribeCluster_result_cluster_id(result);
-            let controller = sys::rd_kafka_DescribeCluster_result_controller(result);
-            ClusterRow {
-                cluster_id: (!id.is_null()).then(|| text(id)),
-                controller: (!controller.is_null()).then(|| sys::rd_kafka_Node_id(controller)),
-                operations: operations(allowed, count),
-            }
+            operations(allowed, count)
         }
     }
 

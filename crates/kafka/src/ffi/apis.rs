@@ -57,7 +57,9 @@ mod tests {
         let line = "[thrd:127.0.0.1:9092/bootstrap]: 127.0.0.1:9092/bootstrap:   ApiKey ListGroups (16) Versions 0..5";
         assert_eq!(parse(line), Some((16, (0, 5))));
         assert_eq!(parse("x: ApiKey Unknown-81? (81) Versions 0..0"), Some((81, (0, 0))));
-        for other in ["", "ApiKey", "ApiKey A (x) Versions 1..2", "ApiKey A (1) Versions 1", "Feature ScramSha"] {
+        for other in
+            ["", "ApiKey", "ApiKey A (x) Versions 1..2", "ApiKey A (1) Versions 1", "Feature ScramSha"]
+        {
             assert_eq!(parse(other), None, "{other}");
         }
     }

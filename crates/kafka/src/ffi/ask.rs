@@ -59,7 +59,12 @@ impl Ask<'_> {
         unsafe {
             let options = sys::rd_kafka_AdminOptions_new(self.rk(), op);
             let options = NonNull::new(options).expect("the operation is one that librdkafka knows");
-            sys::rd_kafka_AdminOptions_set_request_timeout(options.as_ptr(), timeout, words.as_mut_ptr(), words.len());
+            sys::rd_kafka_AdminOptions_set_request_timeout(
+                options.as_ptr(),
+                timeout,
+                words.as_mut_ptr(),
+                words.len(),
+            );
             let opaque = std::ptr::without_provenance_mut::<c_void>(self.id as usize);
             sys::rd_kafka_AdminOptions_set_opaque(options.as_ptr(), opaque);
             Options(options)
@@ -164,8 +169,10 @@ impl Ask<'_> {
         let options = self.options(Op::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
         // SAFETY: as in `list_groups`; the resource is ours, and librdkafka copies it.
         unsafe {
-            let resource =
-                sys::rd_kafka_ConfigResource_new(sys::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC, topic.as_ptr());
+            let resource = sys::rd_kafka_ConfigResource_new(
+                sys::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC,
+                topic.as_ptr(),
+            );
             let mut resources = [resource];
             sys::rd_kafka_DescribeConfigs(
                 self.rk(),
@@ -210,7 +217,12 @@ impl Ask<'_> {
         // SAFETY: as in `list_groups`; librdkafka copies the topics. No error text is asked for (a null
         // buffer of length 0): `validate_only` and the timeout are always valid for this operation.
         unsafe {
-            sys::rd_kafka_AdminOptions_set_validate_only(options.0.as_ptr(), i32::from(validate_only), null_mut(), 0);
+            sys::rd_kafka_AdminOptions_set_validate_only(
+                options.0.as_ptr(),
+                i32::from(validate_only),
+                null_mut(),
+                0,
+            );
             sys::rd_kafka_CreateTopics(
                 self.rk(),
                 topics.as_mut_ptr(),

@@ -17,7 +17,10 @@ unsafe extern "C" {
     #[link_name = "rd_kafka_last_error"]
     fn last_error() -> i32;
     #[link_name = "rd_kafka_message_headers"]
-    fn message_headers(message: *const sys::rd_kafka_message_t, headers: *mut *mut sys::rd_kafka_headers_t) -> i32;
+    fn message_headers(
+        message: *const sys::rd_kafka_message_t,
+        headers: *mut *mut sys::rd_kafka_headers_t,
+    ) -> i32;
     #[link_name = "rd_kafka_header_get_all"]
     fn header_get_all(
         headers: *const sys::rd_kafka_headers_t,
@@ -54,7 +57,9 @@ impl Consumption {
     pub(crate) fn start(&mut self, partition: i32, offset: i64) -> Result<(), i32> {
         // SAFETY: topic and queue are alive; the code is this thread's.
         unsafe {
-            if sys::rd_kafka_consume_start_queue(self.topic.as_ptr(), partition, offset, self.queue.ptr()) != 0 {
+            if sys::rd_kafka_consume_start_queue(self.topic.as_ptr(), partition, offset, self.queue.ptr())
+                != 0
+            {
                 return Err(last_error());
             }
         }

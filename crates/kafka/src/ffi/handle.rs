@@ -34,17 +34,22 @@ impl Drop for Conf {
 impl Conf {
     fn set(&mut self, name: &str, value: &str) -> Result<(), ConfigError> {
         let invalid = |_| ConfigError::InvalidValue { name: name.to_owned() };
-        let c_name = CString::new(name).map_err(|_| ConfigError::UnknownProperty { name: name.to_owned() })?;
+        let c_name =
+            CString::new(name).map_err(|_| ConfigError::UnknownProperty { name: name.to_owned() })?;
         let c_value = CString::new(value).map_err(invalid)?;
         // librdkafka's message would repeat the value, which may be a secret: the name is enough.
         // SAFETY: the configuration is ours, the strings live through the call, no buffer is given.
-        let set = unsafe { sys::rd_kafka_conf_set(self.0, c_name.as_ptr(), c_value.as_ptr(), std::ptr::null_mut(), 0) };
+        let set = unsafe {
+            sys::rd_kafka_conf_set(self.0, c_name.as_ptr(), c_value.as_ptr(), std::ptr::null_mut(), 0)
+        };
         match set {
             sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_OK => Ok(()),
             sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_UNKNOWN => {
                 Err(ConfigError::UnknownProperty { name: name.to_owned() })
             }
-            sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_INVALID => Err(ConfigError::InvalidValue { name: name.to_owned() }),
+            sys::rd_kafka_conf_res_t::RD_KAFKA_CONF_INVALID => {
+                Err(ConfigError::InvalidValue { name: name.to_owned() })
+            }
         }
     }
 }
@@ -66,7 +71,12 @@ impl Native {
         let mut words = [0 as c_char; 512];
         // SAFETY: the buffer is as long as said; on success the client takes the configuration over.
         let ptr = unsafe {
-            sys::rd_kafka_new(sys::rd_kafka_type_t::RD_KAFKA_CONSUMER, conf.0, words.as_mut_ptr(), words.len())
+            sys::rd_kafka_new(
+                sys::rd_kafka_type_t::RD_KAFKA_CONSUMER,
+                conf.0,
+                words.as_mut_ptr(),
+                words.len(),
+            )
         };
         let Some(ptr) = NonNull::new(ptr) else {
             // SAFETY: librdkafka writes a NUL-terminated message, and the buffer began as zeros.
@@ -106,7 +116,8 @@ impl Drop for Native {
             }
         }
         let last = Last(self.ptr);
-        let spawned = std::thread::Builder::new().name("kafka-close".to_owned()).spawn(move || last.destroy());
+        let spawned =
+            std::thread::Builder::new().name("kafka-close".to_owned()).spawn(move || last.destroy());
         if spawned.is_err() {
             // No thread to be had: a client that is left behind is better than blocking the caller.
             tracing::warn!("could not start a thread to close a Kafka client");

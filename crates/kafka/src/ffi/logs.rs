@@ -40,7 +40,12 @@ impl Gate {
 }
 
 /// Called by librdkafka's own threads.
-pub(super) unsafe extern "C" fn log(_: *const rd_kafka_t, level: c_int, facility: *const c_char, line: *const c_char) {
+pub(super) unsafe extern "C" fn log(
+    _: *const rd_kafka_t,
+    level: c_int,
+    facility: *const c_char,
+    line: *const c_char,
+) {
     let (pass, held) = GATE.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pass(Instant::now());
     if held > 0 {
         tracing::warn!(target: "librdkafka", lines = held, "more log lines were held back");

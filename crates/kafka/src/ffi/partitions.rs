@@ -30,7 +30,8 @@ impl PartitionList {
         // SAFETY: the list is ours, and librdkafka copies the topic; the element that it returns is in
         // the list and stays there until the next `add`.
         unsafe {
-            let element = sys::rd_kafka_topic_partition_list_add(self.ptr.as_ptr(), topic.as_ptr(), partition);
+            let element =
+                sys::rd_kafka_topic_partition_list_add(self.ptr.as_ptr(), topic.as_ptr(), partition);
             (*element).offset = offset;
         }
     }
@@ -80,10 +81,11 @@ impl PartitionRow<'_> {
 pub(super) unsafe fn rows<'a>(
     list: *const sys::rd_kafka_topic_partition_list_t,
 ) -> impl ExactSizeIterator<Item = PartitionRow<'a>> {
-    // SAFETY: null was excluded, and the caller vouches for the rest.
-    let (elements, count) = match list.is_null() {
-        true => (std::ptr::null(), 0),
-        false => unsafe { ((*list).elems.cast_const(), usize::try_from((*list).cnt).unwrap_or(0)) },
+    let (elements, count) = if list.is_null() {
+        (std::ptr::null(), 0)
+    } else {
+        // SAFETY: not null, and the caller vouches for the rest.
+        unsafe { ((*list).elems.cast_const(), usize::try_from((*list).cnt).unwrap_or(0)) }
     };
     // SAFETY: every index is below the list's count.
     (0..count).map(move |at| unsafe { PartitionRow::read(elements.add(at)) })

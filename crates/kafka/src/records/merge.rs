@@ -65,7 +65,8 @@ pub(super) fn oldest_first(
     let (mut merged, mut kept) = (Vec::new(), 0);
     while merged.len() < most {
         let heads = partitions.iter_mut().filter(|(_, records)| !records.is_empty());
-        let first = heads.min_by_key(|(partition, records)| (records.front().map(Record::millis), *partition));
+        let first =
+            heads.min_by_key(|(partition, records)| (records.front().map(Record::millis), *partition));
         let Some((_, records)) = first else { break };
         let Some(size) = records.front().map(Record::kept) else { break };
         if !merged.is_empty() && kept + size > bytes {
@@ -107,16 +108,20 @@ mod tests {
 
     #[test]
     fn the_newest_come_first() {
-        let mut records = vec![record(0, 1, 5, 1), record(1, 9, 7, 1), record(0, 2, 7, 1), record(0, 3, 7, 1)];
+        let mut records =
+            vec![record(0, 1, 5, 1), record(1, 9, 7, 1), record(0, 2, 7, 1), record(0, 3, 7, 1)];
         newest_first(&mut records);
         assert_eq!(places(&records), [(0, 3), (0, 2), (1, 9), (0, 1)]);
     }
 
     #[test]
     fn one_record_always_fits() {
-        for (sizes, most, bytes, stay) in
-            [(vec![10, 10, 10], 2, 100, 2), (vec![10, 10, 10], 9, 20, 2), (vec![10, 10], 9, 5, 1), (vec![], 9, 5, 0)]
-        {
+        for (sizes, most, bytes, stay) in [
+            (vec![10, 10, 10], 2, 100, 2),
+            (vec![10, 10, 10], 9, 20, 2),
+            (vec![10, 10], 9, 5, 1),
+            (vec![], 9, 5, 0),
+        ] {
             let mut records: Vec<_> = sizes.iter().map(|&size| record(0, 0, 0, size)).collect();
             let kept = fit(&mut records, most, bytes);
             assert_eq!((records.len(), kept), (stay, stay * 10), "{sizes:?} {most} {bytes}");
@@ -135,7 +140,11 @@ mod tests {
             (true, None, vec![], 0, false),
         ];
         for (more, oldest, times, most, want) in cases {
-            assert_eq!(needs_more(Reached { more, oldest }, &times, most), want, "{more} {oldest:?} {times:?}");
+            assert_eq!(
+                needs_more(Reached { more, oldest }, &times, most),
+                want,
+                "{more} {oldest:?} {times:?}"
+            );
         }
     }
 

@@ -7,10 +7,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::Isolation;
 use super::reader::{Purpose, Reader};
+use crate::Deadline;
 use crate::client::lock;
 use crate::config::{ClusterConfig, ConfigError};
 use crate::error::Cause;
-use crate::Deadline;
 
 /// Reads at a time on one cluster; more wait their turn, within their deadline.
 const READERS: usize = 4;

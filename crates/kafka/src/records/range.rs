@@ -98,7 +98,8 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(topic: &'a str, ranges: &[Range]) -> Self {
-        let fresh = |range: &Range| (range.partition, Progress { next: range.from, done: false, error: None });
+        let fresh =
+            |range: &Range| (range.partition, Progress { next: range.from, done: false, error: None });
         Self {
             topic,
             ends: ranges.iter().map(|range| (range.partition, range.to)).collect(),
@@ -109,7 +110,8 @@ impl<'a> Run<'a> {
 
     fn take(&mut self, message: &Message, each: &mut impl FnMut(&Message) -> Then) -> Then {
         let (partition, offset) = (message.partition(), message.offset());
-        let (Some(progress), Some(&to)) = (self.progress.get_mut(&partition), self.ends.get(&partition)) else {
+        let (Some(progress), Some(&to)) = (self.progress.get_mut(&partition), self.ends.get(&partition))
+        else {
             return Then::On;
         };
         if progress.done {
@@ -141,7 +143,9 @@ impl<'a> Run<'a> {
 
     fn fail(&mut self, partition: i32, code: i32) {
         let acl = Acl::topic("Read", self.topic);
-        let Some(progress) = self.progress.get_mut(&partition).filter(|progress| !progress.done) else { return };
+        let Some(progress) = self.progress.get_mut(&partition).filter(|progress| !progress.done) else {
+            return;
+        };
         progress.error = Some(Cause::from_code(code, acl));
         progress.done = true;
         self.open -= 1;

@@ -6,7 +6,7 @@ use flowdeck_model::Partition;
 use tokio_util::sync::CancellationToken;
 
 use super::merge::{self, Reached};
-use super::range::{self, Range, Stopped, Then};
+use super::range::{self, Progress, Range, Stopped, Then};
 use super::reader::Reader;
 use super::{Isolation, PartitionRead, ReadEnd, ReadOutcome, ReadRequest, ReadStart, Record};
 use crate::error::{Cause, Error, Operation};
@@ -148,7 +148,8 @@ fn run(reader: &Reader, plan: Plan, stop: &CancellationToken) -> ReadOutcome {
 /// records of the newest.
 fn newest(reader: &Reader, mut plan: Plan, stop: &CancellationToken) -> ReadOutcome {
     let most = plan.request.limit_records;
-    let readable = plan.parts.iter().filter(|part| part.error.is_none() && part.end > part.start).count().max(1);
+    let readable =
+        plan.parts.iter().filter(|part| part.error.is_none() && part.end > part.start).count().max(1);
     let mut window = if readable == 1 { most } else { (2 * most.div_ceil(readable)).max(4).min(most) } as i64;
     let mut oldest: HashMap<Partition, i64> = HashMap::new();
     let (mut found, mut scanned) = (Vec::<Record>::new(), 0u64);
@@ -159,7 +160,8 @@ fn newest(reader: &Reader, mut plan: Plan, stop: &CancellationToken) -> ReadOutc
             .parts
             .iter()
             .filter(|part| {
-                let reached = Reached { more: part.from > part.start, oldest: oldest.get(&part.partition).copied() };
+                let reached =
+                    Reached { more: part.from > part.start, oldest: oldest.get(&part.partition).copied() };
                 part.error.is_none() && merge::needs_more(reached, &times, most)
             })
             .map(|part| Range {
@@ -171,9 +173,6 @@ fn newest(reader: &Reader, mut plan: Plan, stop: &CancellationToken) -> ReadOutc
         if ranges.is_empty() {
             break ReadEnd::Complete;
         }
-        if scanned > scan_most {
-            break ReadEnd::LimitHit;
-        }
         let (topic, deadline) = (plan.topic.clone(), plan.request.deadline);
         let (stopped, progress) = range::read(reader, topic.as_str(), &ranges, deadline, stop, |message| {
             scanned += 1;
@@ -182,29 +181,52 @@ fn newest(reader: &Reader, mut plan: Plan, stop: &CancellationToken) -> ReadOutc
             let first = oldest.entry(partition).or_insert(i64::MAX);
             *first = record.millis().min(*first);
             found.push(record);
-            Then::On
+            if found.len() > most.saturating_mul(4).saturating_add(1000) {
+                merge::newest_first(&mut found);
+                found.truncate(most);
+            }
+            if scanned > scan_most { Then::Stop } else { Then::On }
         });
         for range in &ranges {
-            let Some(part) = plan.parts.iter_mut().find(|part| part.partition.get() == range.partition) else { continue };
-            part.from = range.from;
-            part.error = progress.get(&range.partition).and_then(|progress| progress.error.clone());
+            let Some(part) = plan.parts.iter_mut().find(|part| part.partition.get() == range.partition)
+            else {
+                continue;
+            };
+            if let Some(progress) = progress.get(&range.partition) {
+                part.cover(range, progress, &mut found);
+            }
         }
         merge::newest_first(&mut found);
         found.truncate(most);
         match stopped {
-            Stopped::Done | Stopped::Enough => {}
+            Stopped::Done => {}
+            Stopped::Enough => break ReadEnd::LimitHit,
             Stopped::TimedOut => break ReadEnd::TimedOut,
             Stopped::Cancelled => break ReadEnd::Cancelled,
         }
         window = window.saturating_mul(4);
     };
-    for part in &mut plan.parts {
-        part.next = part.end;
-    }
     let before = found.len();
     let bytes = merge::fit(&mut found, most, plan.request.limit_bytes);
     let end = if end == ReadEnd::Complete && found.len() < before { ReadEnd::LimitHit } else { end };
     outcome(plan.parts, found, scanned, bytes, end)
+}
+
+impl Part {
+    /// Notes that a range before what was covered so far was read, as a whole or in part. What it
+    /// covers must have no hole: of a part that does not reach what follows, nothing is shown.
+    fn cover(&mut self, range: &Range, progress: &Progress, found: &mut Vec<Record>) {
+        self.error = progress.error.clone();
+        let whole = progress.done && progress.error.is_none();
+        if whole {
+            self.from = range.from;
+        } else if self.from == self.end {
+            self.from = range.from;
+            self.next = progress.next;
+        } else {
+            found.retain(|record| record.partition != self.partition || record.offset >= self.from);
+        }
+    }
 }
 
 /// Reads from each partition's start on, at most the limit of each, and merges by time.
@@ -223,7 +245,8 @@ fn forward(reader: &Reader, mut plan: Plan, stop: &CancellationToken) -> ReadOut
     let (stopped, progress) = range::read(reader, topic.as_str(), &ranges, deadline, stop, |message| {
         scanned += 1;
         let number = message.partition();
-        let Some((partition, records)) = found.iter_mut().find(|(partition, _)| partition.get() == number) else {
+        let Some((partition, records)) = found.iter_mut().find(|(partition, _)| partition.get() == number)
+        else {
             return Then::On;
         };
         let record = Record::copy(&topic, *partition, message, max_value_bytes);
@@ -242,7 +265,11 @@ fn forward(reader: &Reader, mut plan: Plan, stop: &CancellationToken) -> ReadOut
         let progress = progress.get(&part.partition.get());
         part.error = part.error.take().or_else(|| progress.and_then(|progress| progress.error.clone()));
         // What was fetched and not taken is read again by whoever goes on.
-        part.next = left.front().map(|record| record.offset).or(progress.map(|progress| progress.next)).unwrap_or(part.from);
+        part.next = left
+            .front()
+            .map(|record| record.offset)
+            .or(progress.map(|progress| progress.next))
+            .unwrap_or(part.from);
     }
     let all = plan.parts.iter().all(|part| part.error.is_some() || part.next >= part.end);
     let end = match stopped {
@@ -264,4 +291,52 @@ fn outcome(parts: Vec<Part>, records: Vec<Record>, scanned: u64, bytes: usize, e
         error: part.error,
     });
     ReadOutcome { records, scanned, bytes: bytes as u64, end, partitions: partitions.collect() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(from: i64) -> Part {
+        let partition = Partition::new(0).expect("a partition");
+        Part { partition, start: 0, end: 100, from, next: 100, error: None }
+    }
+
+    fn progress(next: i64, done: bool) -> Progress {
+        Progress { next, done, error: None }
+    }
+
+    #[test]
+    fn what_was_covered_has_no_hole() {
+        // Covered so far, range, how far it came, and then: covered from, next.
+        let cases = [
+            (100, (90, 100), progress(100, true), (90, 100)),
+            (100, (90, 100), progress(95, false), (90, 95)),
+            (90, (50, 90), progress(90, true), (50, 100)),
+            (90, (50, 90), progress(60, false), (90, 100)),
+        ];
+        for (covered, (from, to), progress, want) in cases {
+            let mut part = part(covered);
+            part.cover(&Range { partition: 0, from, to }, &progress, &mut Vec::new());
+            assert_eq!((part.from, part.next), want, "{covered} {from}..{to} {progress:?}");
+        }
+    }
+
+    #[test]
+    fn where_a_part_begins() {
+        let from = |start, at| {
+            let partition = Partition::new(0).expect("a partition");
+            let part = super::part(partition, Ok(10), Ok(20), at, start);
+            (part.from, part.error)
+        };
+        let time = flowdeck_model::Timestamp::from_millis(0);
+        assert_eq!(from(ReadStart::Newest, None), (20, None));
+        assert_eq!(from(ReadStart::Earliest, None), (10, None));
+        assert_eq!(from(ReadStart::Offset(3), None), (10, None));
+        assert_eq!(from(ReadStart::Offset(15), None), (15, None));
+        assert_eq!(from(ReadStart::Offset(99), None), (20, None));
+        assert_eq!(from(ReadStart::At(time), Some(Ok(12))), (12, None));
+        assert_eq!(from(ReadStart::At(time), Some(Ok(-1))), (20, None));
+        assert_eq!(from(ReadStart::At(time), Some(Err(Cause::Timeout))), (0, Some(Cause::Timeout)));
+    }
 }

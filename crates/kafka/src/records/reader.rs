@@ -24,9 +24,13 @@ pub(crate) enum Purpose {
 
 impl Reader {
     /// Connects in the background.
-    pub(crate) fn open(config: &ClusterConfig, isolation: Isolation, purpose: Purpose) -> Result<Self, ConfigError> {
+    pub(crate) fn open(
+        config: &ClusterConfig,
+        isolation: Isolation,
+        purpose: Purpose,
+    ) -> Result<Self, ConfigError> {
         let (wait, queued) = match purpose {
-            Purpose::Peek => ("10", "8192"),
+            Purpose::Peek => ("5", "8192"),
             Purpose::Follow => ("500", "2048"),
         };
         let level = match isolation {

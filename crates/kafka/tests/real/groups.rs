@@ -67,7 +67,8 @@ async fn members_of_both_protocols() {
             let (_, described) = cluster.describe_groups(&id, 8, LONG).await.pop()?;
             let described = described.ok()?;
             let owned: usize = described.members.iter().map(|member| member.assignment.len()).sum();
-            (described.members.len() == 2 && owned == 4 && described.state == GroupState::Stable).then_some(described)
+            (described.members.len() == 2 && owned == 4 && described.state == GroupState::Stable)
+                .then_some(described)
         });
         let described = described.await;
         assert_eq!(described.kind, kind);
@@ -77,7 +78,12 @@ async fn members_of_both_protocols() {
         clients.sort_unstable();
         assert_eq!(clients, ["client a", "client-b"]);
         assert!(described.members.iter().all(|member| member.host.contains("127.0.0.1")));
-        assert!(described.members.iter().all(|member| member.assignment.iter().all(|(name, _)| name.as_str() == topic)));
+        assert!(
+            described
+                .members
+                .iter()
+                .all(|member| member.assignment.iter().all(|(name, _)| name.as_str() == topic))
+        );
         assert_eq!(kind_and_state(&cluster, &group).await, Some((kind, Some(GroupState::Stable))));
     }
 }
@@ -89,11 +95,19 @@ async fn names_may_be_anything() {
     let topic = unique("odd");
     kafka.create_topic(&topic, 1).await;
     let tail = unique("");
-    let names: Vec<String> =
-        ["a/b/../c", "🦀 crab", "inner  space", "\"quoted\" 'twice'", "%2e%2e", "line\nbreak", "ü".repeat(80).as_str(), "<b>&amp;"]
-            .iter()
-            .map(|odd| format!("{odd}{tail}"))
-            .collect();
+    let names: Vec<String> = [
+        "a/b/../c",
+        "🦀 crab",
+        "inner  space",
+        "\"quoted\" 'twice'",
+        "%2e%2e",
+        "line\nbreak",
+        "ü".repeat(80).as_str(),
+        "<b>&amp;",
+    ]
+    .iter()
+    .map(|odd| format!("{odd}{tail}"))
+    .collect();
     for (name, offset) in names.iter().zip(1..) {
         kafka.commit(name, &[(&topic, 0, offset)]);
     }
@@ -122,7 +136,7 @@ async fn names_may_be_anything() {
 async fn what_cannot_be_asked_is_said_and_nothing_else_suffers() {
     let cluster = cluster(kafka());
     let groups = [GroupId::from("nul\0byte"), GroupId::from(unique("nobody"))];
-    let mut answers = vec![None, None];
+    let mut answers = [None, None];
     cluster.committed(&groups, 2, LONG, |place, rows| answers[place] = Some(rows)).await;
     assert!(answers[0].take().expect("an answer").expect_err("refused").to_string().contains("NUL"));
     assert_eq!(answers[1].take().expect("an answer"), Ok(vec![]));

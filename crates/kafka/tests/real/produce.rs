@@ -32,7 +32,10 @@ async fn records_and_tombstones() {
     assert_eq!(producer.send(third, LONG).await.expect("written").partition, partition(2));
     let found = kafka.read_all(&name);
     let ours: Vec<_> = found.iter().filter(|read| read.key.as_deref() == Some(b"k")).collect();
-    assert_eq!(ours.iter().map(|read| read.value.as_deref()).collect::<Vec<_>>(), [Some(&b"value"[..]), None]);
+    assert_eq!(
+        ours.iter().map(|read| read.value.as_deref()).collect::<Vec<_>>(),
+        [Some(&b"value"[..]), None]
+    );
     assert_eq!(ours[0].headers, [("v".to_owned(), b"1".to_vec())]);
     let huge = NewRecord { value: Some(Bytes::from(vec![0; 2_000_000])), ..record(&name, "k", None) };
     assert_eq!(producer.send(huge, LONG).await, Err(SendError::TooLarge));
@@ -47,7 +50,8 @@ async fn a_newer_producer_fences_the_older() {
     let kind = ProducerKind::Transactional { id: unique("flowdeck") };
     let old = cluster.producer(kind.clone()).expect("a producer");
     old.init(LONG).await.expect("init");
-    let placed = old.transaction(vec![record(&name, "a", Some("1")), record(&name, "b", Some("2"))], LONG).await;
+    let placed =
+        old.transaction(vec![record(&name, "a", Some("1")), record(&name, "b", Some("2"))], LONG).await;
     let offsets: Vec<_> = placed.expect("committed").iter().map(|placed| placed.offset).collect();
     assert_eq!(offsets, [0, 1]);
     let new = cluster.producer(kind).expect("a producer");

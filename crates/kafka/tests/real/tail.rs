@@ -73,7 +73,8 @@ async fn the_end_is_known_behind_transactions() {
             let record = BaseRecord::<str, str>::to(&name_of).payload(value);
             producer.send(record).map_err(|(error, _)| error).expect("a place in the queue");
             producer.flush(LONG).expect("all sent");
-            if commit { producer.commit_transaction(LONG) } else { producer.abort_transaction(LONG) }.expect("the end");
+            if commit { producer.commit_transaction(LONG) } else { producer.abort_transaction(LONG) }
+                .expect("the end");
         }
     });
     work.await.expect("transactions");
