@@ -163,7 +163,7 @@ pub(crate) fn reader(base: &ClientConfig, settings: &Settings) -> ClientConfig {
         .set("allow.auto.create.topics", "false")
         // A new assignment waits for the fetch that is under way, and then for one more: short enough
         // for a rebalance, long enough not to burden the broker.
-        .set("fetch.wait.max.ms", "250")
+        .set("fetch.wait.max.ms", "200")
         .set("fetch.error.backoff.ms", "100")
         .set("queued.max.messages.kbytes", "4096")
         .set("topic.metadata.refresh.interval.ms", "60000")

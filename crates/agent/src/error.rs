@@ -12,13 +12,13 @@ pub enum AgentError {
     #[error("{property} belongs to the agent: leave it out of the client's configuration")]
     Property { property: &'static str },
     #[error("the Kafka client of consumer {consumer:?} of group {group:?} could not be made")]
-    Client { group: String, consumer: String, source: KafkaError },
+    Client { group: String, consumer: String, source: Box<KafkaError> },
     #[error("a thread of the agent of group {group:?} could not be started")]
     Thread { group: String, source: std::io::Error },
     #[error("group {group:?} could not subscribe")]
-    Subscribe { group: String, source: KafkaError },
+    Subscribe { group: String, source: Box<KafkaError> },
     #[error("the consumer of group {group:?} cannot go on; start it again")]
-    Fatal { group: String, source: KafkaError },
+    Fatal { group: String, source: Box<KafkaError> },
     #[error("the agent of group {group:?} did not end in time; what it had not committed is read again")]
     SlowStop { group: String },
 }

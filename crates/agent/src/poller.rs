@@ -39,9 +39,10 @@ pub(crate) fn run(shared: &Arc<Shared>, consumer: Arc<BaseConsumer<Callbacks>>) 
 fn follow(shared: &Arc<Shared>, consumer: &BaseConsumer<Callbacks>) -> Result<(), AgentError> {
     let settings = &shared.settings;
     let topics: Vec<&str> = settings.topics.iter().map(|topic| topic.as_str()).collect();
-    consumer
-        .subscribe(&topics)
-        .map_err(|source| AgentError::Subscribe { group: settings.group.to_string(), source })?;
+    consumer.subscribe(&topics).map_err(|source| AgentError::Subscribe {
+        group: settings.group.to_string(),
+        source: Box::new(source),
+    })?;
     let mut commit_at = Instant::now() + settings.timings.commit;
     let mut errors = Errors::default();
     while !shared.closing.is_cancelled() {
@@ -54,7 +55,10 @@ fn follow(shared: &Arc<Shared>, consumer: &BaseConsumer<Callbacks>) -> Result<()
                 }
             }
             Some(Err(source @ KafkaError::MessageConsumptionFatal(_))) => {
-                return Err(AgentError::Fatal { group: settings.group.to_string(), source });
+                return Err(AgentError::Fatal {
+                    group: settings.group.to_string(),
+                    source: Box::new(source),
+                });
             }
             Some(Err(error)) => errors.report(shared, &error),
         }

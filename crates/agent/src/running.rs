@@ -79,7 +79,7 @@ pub(crate) async fn start<H: Handler>(
     let Clients { consumer, reader, outbox } = made.map_err(|source| AgentError::Client {
         consumer: shared.settings.consumer.to_string(),
         group: group.clone(),
-        source,
+        source: Box::new(source),
     })?;
 
     let control = Control::new(Arc::clone(&shared), Arc::downgrade(&consumer), reader, outbox);

@@ -222,3 +222,32 @@ impl Shared {
         self.finishing.cancel();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::settings;
+
+    /// The view may be older than an ack that another instance has sent for the partition.
+    #[test]
+    fn an_assignment_waits_for_fresh_holds_unless_they_are_unknown() {
+        for (standing, gate) in [
+            (Standing::Looking, Gate::Pending),
+            (Standing::Known, Gate::Pending),
+            (Standing::Absent, Gate::Pending),
+            (Standing::Unknown("no rights".into()), Gate::Open),
+        ] {
+            let shared = Shared::new(settings());
+            shared.lock().view.stands(standing.clone());
+            shared.assign(&[Tp::parse("t", 0).unwrap()]);
+            assert_eq!(shared.seen()[0].gate, gate, "{standing:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn draining_ends_the_workers_at_once() {
+        let shared = Shared::new(settings());
+        let (job, ()) = tokio::join!(shared.next_job(), async { shared.drain() });
+        assert!(job.is_none());
+    }
+}
