@@ -155,6 +155,8 @@ impl Kafka {
             .set("group.id", crate::unique("testkit-reader"))
             .set("enable.auto.commit", "false")
             .set("enable.partition.eof", "true")
+            // The end is told by a fetch that brings nothing; on a busy topic a longer wait never has one.
+            .set("fetch.wait.max.ms", "10")
             .set("isolation.level", "read_committed")
             .create()
             .expect("a consumer");
