@@ -20,7 +20,7 @@ pub fn App(site: Site) -> impl IntoView {
     let status = Status::provide();
     let old = move || matches!(status.contact.get(), Contact::Lost | Contact::Ended);
     view! {
-        <Title formatter=|title: String| title + " · Flowdeck"/>
+        <Title formatter=title/>
         <Router base>
             <a class="skip" href="#main">"To the content"</a>
             <Bar/>
@@ -38,4 +38,11 @@ pub fn App(site: Site) -> impl IntoView {
             <Keys/>
         </Router>
     }
+}
+
+/// On the server leptos_meta writes the title into the HTML as it is, and a group's name may be
+/// markup; in the browser it sets `document.title`, which is text.
+fn title(page: String) -> String {
+    let page = if cfg!(feature = "ssr") { page.replace('&', "&amp;").replace('<', "&lt;") } else { page };
+    page + " · Flowdeck"
 }
