@@ -1,0 +1,176 @@
+//! `/kafkaflow/api/v1`: shapes, errors, names.
+
+use flowdeck_model::{ClusterName, GroupId, url};
+use http::{Method, StatusCode};
+
+use crate::memory::{HOSTILE, cluster};
+use crate::support::{get, site};
+
+const V1: &str = "/kafkaflow/api/v1";
+
+fn group_path(name: &str) -> String {
+    let cluster: ClusterName = cluster("demo");
+    format!("{V1}/clusters{}", &url::group_path(&cluster, &GroupId::from(name))[2..])
+}
+
+#[tokio::test]
+async fn the_fleet_has_the_shape_of_the_wire() {
+    let fleet = site().get(&format!("{V1}/groups?search=payments&sort=-lag&limit=1")).await;
+    assert_eq!(fleet.status, StatusCode::OK);
+    let fleet = fleet.json();
+    assert_eq!(fleet["version"], "00000001-1");
+    assert_eq!((&fleet["total"], &fleet["partial"]), (&2.into(), &false.into()));
+    for field in ["name", "mode", "asOf", "error"] {
+        assert!(fleet["clusters"][0].get(field).is_some(), "{field}");
+    }
+    let row = &fleet["groups"][0];
+    for field in ["cluster", "group", "type", "state", "verdict", "lag", "members", "topics", "holds", "asOf"] {
+        assert!(row.get(field).is_some(), "{field}");
+    }
+    assert_eq!(fleet["groups"].as_array().unwrap().len(), 1);
+    assert_eq!(row["asOf"], "2026-11-21T14:08:57.123Z");
+}
+
+#[tokio::test]
+async fn every_name_has_one_url_and_comes_back() {
+    let site = site();
+    for name in HOSTILE {
+        let answer = site.get(&group_path(name)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{name:?}");
+        assert_eq!(answer.json()["group"], name);
+    }
+    // Other spellings of the same bytes are other paths.
+    for path in ["a%2Fb", "%2e%2e", "..", "with%20space", "~cGF5bWVudHM", "%F0%9F%A6%80", "~", "~Lg=="] {
+        let answer = site.get(&format!("{V1}/clusters/demo/groups/{path}")).await;
+        let decodes = url::decode(path).is_some();
+        assert_eq!(answer.status == StatusCode::OK, decodes, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn a_topic_that_cannot_be_is_404_by_name_and_no_port_is_asked() {
+    let site = site();
+    for name in HOSTILE {
+        for below in ["", "/messages"] {
+            let path = format!("{V1}/clusters/demo/topics/{}{below}", url::encode(name));
+            let answer = site.get(&path).await;
+            // A plain name can be a topic's; it is asked for, and is not there.
+            assert_eq!(answer.status, StatusCode::NOT_FOUND, "{name:?}");
+            let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+            assert!(detail.contains(&format!("{name:?}")), "{detail}");
+        }
+    }
+    assert_eq!(site.memory.topics_asked(), Vec::<String>::new());
+    assert_eq!(site.get(&format!("{V1}/clusters/demo/topics/missing")).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(site.memory.topics_asked(), ["missing"]);
+}
+
+#[tokio::test]
+async fn each_error_has_its_status_and_is_a_problem_document() {
+    let site = site();
+    for (group, status, kind) in [
+        ("missing", 404, "not-found"),
+        ("error-forbidden", 403, "forbidden"),
+        ("error-observe", 403, "observe-mode"),
+        ("error-invalid", 400, "invalid"),
+        ("error-conflict", 409, "conflict"),
+        ("error-unprocessable", 422, "unprocessable"),
+        ("error-unavailable", 503, "unavailable"),
+        ("error-too-many", 429, "too-many"),
+        ("error-panic", 500, "internal"),
+    ] {
+        let path = group_path(group);
+        let answer = site.get(&path).await;
+        assert_eq!(answer.status, status, "{group}");
+        assert_eq!(answer.header("content-type"), "application/problem+json");
+        let problem = answer.json();
+        assert_eq!(problem["type"], format!("urn:flowdeck:problem:{kind}"));
+        assert_eq!((&problem["status"], &problem["instance"]), (&status.into(), &path.into()));
+        assert!(!problem["title"].as_str().unwrap().is_empty());
+        assert!(!problem["detail"].as_str().unwrap().contains("a handler's own mistake"));
+    }
+}
+
+#[tokio::test]
+async fn a_query_that_does_not_parse_names_its_field() {
+    let site = site();
+    for (query, field) in [
+        ("groups?limit=0", "limit"),
+        ("groups?limit=1001", "limit"),
+        ("groups?offset=-1", "offset"),
+        ("groups?sort=colour", "sort"),
+        ("groups?verdict=fine", "verdict"),
+        ("groups?cluster=a/b", "cluster"),
+        ("groups?colour=red", "colour"),
+        ("clusters/demo/topics/orders/messages?partition=x", "partition"),
+        ("clusters/demo/topics/orders/messages?from=noon", "from"),
+        ("clusters/demo/topics/orders/messages?from=offset:-1", "from"),
+        ("clusters/demo/topics/orders/messages?limit=501", "limit"),
+    ] {
+        let answer = site.get(&format!("{V1}/{query}")).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{query}");
+        assert_eq!(answer.json()["field"], field, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn unknown_paths_and_methods() {
+    let site = site();
+    for path in ["", "/", "/nope", "/groups/", "/clusters/demo", "/clusters/demo/topics/orders/x"] {
+        let answer = site.get(&format!("{V1}{path}")).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(answer.header("content-type"), "application/problem+json", "{path}");
+    }
+    for (method, path, allow) in [
+        (Method::POST, "/groups", "GET,HEAD"),
+        (Method::DELETE, "/clusters/demo/groups/payments", "GET,HEAD"),
+        (Method::GET, "/clusters/demo/commands", "POST"),
+    ] {
+        let mut request = get(&format!("{V1}{path}"));
+        *request.method_mut() = method;
+        let answer = site.ask(request).await;
+        assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        assert_eq!((answer.header("allow"), answer.json()["status"].as_u64()), (allow, Some(405)), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_cluster_is_named() {
+    let site = site();
+    for path in ["groups/payments", "topics", "topics/orders", "topics/orders/messages"] {
+        let answer = site.get(&format!("{V1}/clusters/nowhere/{path}")).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+        assert!(answer.json()["detail"].as_str().unwrap().contains("cluster \"nowhere\""));
+    }
+}
+
+#[tokio::test]
+async fn messages_are_shown_as_data() {
+    let path = format!("{V1}/clusters/demo/topics/orders/messages?partition=3&limit=1");
+    let answer = site().get(&path).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(answer.header("content-type"), "application/json");
+    assert_eq!(answer.header("x-content-type-options"), "nosniff");
+    assert_eq!(answer.json()["records"][0]["partition"], 3);
+}
+
+#[tokio::test]
+async fn the_api_is_an_actor_of_its_own() {
+    let site = site();
+    site.get(&format!("{V1}/groups")).await;
+    assert_eq!(site.memory.last_actor().view.via, flowdeck_model::Via::Api);
+    site.get("/kafkaflow").await;
+    assert_eq!(site.memory.last_actor().view.via, flowdeck_model::Via::Page);
+}
+
+#[tokio::test]
+async fn the_document_is_served_for_this_base() {
+    let document = site().get(&format!("{V1}/openapi.json")).await.json();
+    assert_eq!(document["servers"][0]["url"], V1);
+}
+
+/// The whole document: no change to the API goes unseen.
+#[test]
+fn openapi() {
+    insta::assert_json_snapshot!(flowdeck::openapi("/kafkaflow"));
+}

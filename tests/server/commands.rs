@@ -1,0 +1,157 @@
+//! Commands by API and by form.
+
+use axum::body::Body;
+use http::StatusCode;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Site, form, get, post, site};
+
+const API: &str = "/kafkaflow/api/v1/clusters/demo/commands";
+const FORM: &str = "/kafkaflow/c/demo/commands";
+const ID: &str = "6fa459ea-ee8a-4ca4-894e-db77e160355e";
+
+fn pause() -> Value {
+    json!({ "id": ID, "action": "pause", "target": { "group": "a/b" }, "reason": "INC-1", "forSeconds": 60 })
+}
+
+async fn send(site: &Site, body: &Value) -> Answer {
+    site.ask(post(API, "application/json", body.to_string())).await
+}
+
+#[tokio::test]
+async fn accepted_with_a_place_where_its_life_is_told() {
+    let site = site();
+    let answer = send(&site, &pause()).await;
+    assert_eq!(answer.status, StatusCode::ACCEPTED);
+    assert_eq!(answer.json(), json!({ "id": ID, "state": "sent", "existing": false }));
+    assert_eq!(answer.header("location"), format!("{API}/{ID}"));
+    let command = site.get(answer.header("location")).await.json();
+    assert_eq!((&command["id"], &command["target"]["group"]), (&ID.into(), &"a/b".into()));
+    for field in ["action", "actor", "state", "instances"] {
+        assert!(command.get(field).is_some(), "{field}");
+    }
+}
+
+#[tokio::test]
+async fn the_same_id_is_the_same_command() {
+    let site = site();
+    send(&site, &pause()).await;
+    let again = send(&site, &pause()).await;
+    assert_eq!((again.status, &again.json()["existing"]), (StatusCode::ACCEPTED, &true.into()));
+    let mut other = pause();
+    other["reason"] = "INC-2".into();
+    assert_eq!(send(&site, &other).await.status, StatusCode::CONFLICT);
+    assert_eq!(site.memory.submitted().len(), 1);
+}
+
+#[tokio::test]
+async fn an_id_is_made_where_none_is_given() {
+    let site = site();
+    let mut body = pause();
+    body.as_object_mut().unwrap().remove("id");
+    let (first, second) = (send(&site, &body).await.json(), send(&site, &body).await.json());
+    assert_ne!(first["id"], second["id"]);
+}
+
+#[tokio::test]
+async fn what_is_refused() {
+    let site = site();
+    let with = |field: &str, value: Value| {
+        let mut body = pause();
+        body[field] = value;
+        body
+    };
+    for (body, status, field) in [
+        (with("reason", "".into()), 400, "reason"),
+        (with("colour", 1.into()), 400, "colour"),
+        (with("target", json!({ "group": "g", "topic": "t" })), 400, "target.topic"),
+        (with("target", json!({ "group": "error-unprocessable" })), 422, ""),
+        (with("target", json!({ "group": "error-unavailable" })), 503, ""),
+    ] {
+        let answer = send(&site, &body).await;
+        assert_eq!(answer.status, status, "{body}");
+        assert_eq!(answer.json()["field"].as_str().unwrap_or_default(), field);
+    }
+    let observe = post("/kafkaflow/api/v1/clusters/prod/commands", "application/json", pause().to_string());
+    let observe = site.ask(observe).await;
+    assert_eq!((observe.status, observe.json()["type"].clone()), (
+        StatusCode::FORBIDDEN,
+        "urn:flowdeck:problem:observe-mode".into()
+    ));
+    let typed = site.ask(post(API, "text/plain", pause().to_string())).await;
+    assert_eq!(typed.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    let long = site.ask(post(API, "application/json", vec![b' '; 70_000])).await;
+    assert_eq!(long.status, StatusCode::PAYLOAD_TOO_LARGE);
+    assert_eq!(site.memory.submitted().len(), 0);
+}
+
+#[tokio::test]
+async fn a_body_that_lies_about_its_length_is_cut() {
+    let site = site();
+    let chunks = futures::stream::iter((0..100).map(|_| Ok::<_, std::io::Error>(vec![b' '; 1_000])));
+    let answer = site.ask(post(API, "application/json", Body::from_stream(chunks))).await;
+    assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
+}
+
+const FIELDS: [(&str, &str); 6] =
+    [("id", ID), ("action", "pause"), ("group", "a/b"), ("topic", ""), ("reason", " INC-1 "), ("forSeconds", "")];
+
+#[tokio::test]
+async fn a_form_leads_to_the_commands_page_and_sent_twice_is_one_command() {
+    let site = site();
+    for _ in 0..2 {
+        let answer = site.ask(form(FORM, &FIELDS)).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER);
+        assert_eq!(answer.header("location"), format!("{FORM}/{ID}"));
+    }
+    let [submitted] = &site.memory.submitted()[..] else { panic!("one command") };
+    assert_eq!((submitted.target.group.as_str(), submitted.reason.as_str()), ("a/b", "INC-1"));
+    assert_eq!((submitted.for_seconds, submitted.target.topics.len()), (None, 0));
+}
+
+#[tokio::test]
+async fn a_form_that_is_refused_shows_its_page_with_the_reason() {
+    let site = site();
+    let with = |name: &'static str, value: &'static str| {
+        let mut fields = FIELDS.to_vec();
+        fields.retain(|(field, _)| *field != name);
+        fields.push((name, value));
+        fields
+    };
+    for (fields, status, words) in [
+        (with("reason", ""), 400, "say why"),
+        (with("topic", "a b"), 400, "no topic name"),
+        (with("forSeconds", "soon"), 400, "a whole number of seconds"),
+        (with("id", ""), 400, "it is missing"),
+    ] {
+        let answer = site.ask(form(FORM, &fields)).await;
+        assert_eq!(answer.status, status, "{fields:?}");
+        assert_eq!(answer.header("content-type"), "text/html; charset=utf-8");
+        assert!(answer.body.contains("Nothing was done") && answer.body.contains(words), "{words}");
+        // The page of another URL: the browser's router must not take it over.
+        assert!(!answer.body.contains("type=\"module\""));
+    }
+    let observe = site.ask(form("/kafkaflow/c/prod/commands", &with("group", "payments"))).await;
+    assert_eq!(observe.status, StatusCode::FORBIDDEN);
+    assert!(observe.body.contains("observe mode"));
+    assert_eq!(site.ask(form("/kafkaflow/c/~/commands", &FIELDS)).await.status, StatusCode::NOT_FOUND);
+    assert_eq!(site.memory.submitted().len(), 0);
+}
+
+#[tokio::test]
+async fn several_topics() {
+    let site = site();
+    let mut fields = FIELDS.to_vec();
+    fields.extend([("topic", "a"), ("topic", "b")]);
+    assert_eq!(site.ask(form(FORM, &fields)).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(site.memory.submitted()[0].target.words(), "a/b, a, b");
+}
+
+#[tokio::test]
+async fn a_command_that_is_not_there() {
+    let site = site();
+    for id in [ID, "7", "~"] {
+        let answer = site.ask(get(&format!("{API}/{id}"))).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{id}");
+    }
+}

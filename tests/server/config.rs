@@ -1,0 +1,208 @@
+//! The configuration: what is read, what is refused and where, what is printed.
+
+use std::path::Path;
+
+use flowdeck::config::{Config, Environment, Flags, documentation};
+use flowdeck_model::view::Mode;
+
+fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flowdeck.toml");
+    std::fs::write(&path, text).unwrap();
+    let flags = Flags { config: Some(path), ..Flags::default() };
+    let environment: Environment = environment.iter().copied().collect();
+    let shown = folder.path().display().to_string();
+    Config::load(&flags, &environment).map_err(|error| error.to_string().replace(&format!("{shown}/"), ""))
+}
+
+const WHOLE: &str = r#"
+listen = "127.0.0.1:9000"
+base = "/ops/"
+public_url = "https://ops.example"
+allowed_hosts = ["flowdeck.internal"]
+trusted_proxies = ["10.0.0.0/8", "::1"]
+
+[log]
+level = "debug"
+format = "json"
+
+[limits]
+streams = 10
+
+[clusters.eu]
+label = "PROD-EU"
+colour = "red"
+bootstrap = "a.example:9093,b.example:9093"
+allowed_lag = 1000
+refresh = "5s"
+admin_topics = ["kafkaflow.admin:1", { commands = "a", telemetry = "b:2" }]
+
+[clusters.eu.properties]
+"security.protocol" = "SASL_SSL"
+"sasl.password" = "hunter2"
+"socket.timeout.ms" = 5000
+
+[clusters.demo]
+mode = "control"
+bootstrap = "localhost:9092"
+"#;
+
+#[test]
+fn a_whole_file() {
+    let config = load(WHOLE, &[]).unwrap();
+    assert_eq!(config.listen.to_string(), "127.0.0.1:9000");
+    assert_eq!(config.base.as_str(), "/ops");
+    assert_eq!(config.limits.streams, 10);
+    let [eu, demo] = &config.clusters[..] else { panic!("two clusters, in the order of the file") };
+    assert_eq!((eu.name.as_str(), eu.mode, eu.allowed_lag), ("eu", Mode::Observe, Some(1_000)));
+    assert_eq!(eu.properties["socket.timeout.ms"].expose(), "5000");
+    assert_eq!(eu.admin_topics[1].telemetry.to_string(), "b:2");
+    assert_eq!((demo.name.as_str(), demo.mode), ("demo", Mode::Control));
+    let list = "[[clusters]]\nname = 'b'\nbootstrap = 'x:1'\n[[clusters]]\nname = 'a'\nbootstrap = 'x:1'\n";
+    let names: Vec<String> = load(list, &[]).unwrap().clusters.iter().map(|one| one.name.to_string()).collect();
+    assert_eq!(names, ["b", "a"]);
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_place() {
+    for (text, want) in [
+        ("listn = 1", "flowdeck.toml:1:1: unknown field `listn`"),
+        ("\n  base = 7", "flowdeck.toml:2:10: invalid type: integer `7`"),
+        ("base = \"x\"", "flowdeck.toml:1:8: \"x\" is no base path"),
+        ("listen = \"8077\"", "flowdeck.toml:1:10: \"8077\" is no address"),
+        ("public_url = \"ops\"", "flowdeck.toml:1:14: \"ops\" is no public URL"),
+        ("trusted_proxies = [\"10.0.0.0/8\", \"me\"]", "flowdeck.toml:1:19: \"me\" is no address or network"),
+        ("[log]\nlevel = \"flowdeck=loud\"", "flowdeck.toml:2:9: "),
+        ("[log]\nformat = \"xml\"", "flowdeck.toml:2:10: \"xml\" is no log format"),
+        ("[limits]\nstreams = 0", "flowdeck.toml:2:11: a whole number"),
+        ("[clusters.a]\nbootstrap = \"x\"", "flowdeck.toml:2:13: \"x\" is no list of brokers"),
+        ("[clusters.a]\nmode = \"write\"", "flowdeck.toml:2:8: unknown variant `write`"),
+        ("[clusters.a]\ncolour = \"pink\"", "flowdeck.toml:2:10: unknown variant `pink`"),
+        ("[clusters.a]\nrefresh = \"1ms\"", "flowdeck.toml:2:11: \"1ms\" is no time"),
+        ("[clusters.a]\nlag = 1", "flowdeck.toml:2:1: unknown field `lag`"),
+        ("[clusters.\"a b\"]\nmode = \"observe\"", "\"a b\" is no cluster name"),
+        ("[clusters.a]\nadmin_topics = [\"a b\"]", "flowdeck.toml:2:17: \"a b\" is no topic name"),
+        ("[clusters.a]\nmode = \"observe\"", "cluster a: `bootstrap` is missing"),
+        ("[[clusters]]\nbootstrap = \"x:1\"", "missing field `name`"),
+        ("[clusters.a.properties]\nx = { env = \"NOT_SET_ANYWHERE\" }", "flowdeck.toml:2:5: the environment variable NOT_SET_ANYWHERE is not set"),
+        ("[clusters.a.properties]\nx = { file = \"/not/there\" }", "flowdeck.toml:2:5: /not/there could not be read"),
+        ("[clusters.a.properties]\nx = [1]", "flowdeck.toml:2:5: invalid type: sequence"),
+        ("base = ", "flowdeck.toml:1:8: "),
+        ("listen = \"0.0.0.0:80\"", "setting `listen`: 0.0.0.0:80 can be reached from other machines"),
+    ] {
+        let error = load(text, &[]).err().unwrap_or_else(|| panic!("accepted: {text}"));
+        assert!(error.contains(want), "{text}\n  wants {want}\n  got   {error}");
+        assert_eq!(error.lines().count(), 1, "{error}");
+    }
+    let missing = Flags { config: Some("/not/there.toml".into()), ..Flags::default() };
+    let error = Config::load(&missing, &Environment::default()).unwrap_err().to_string();
+    assert_eq!(error, "--config: there is no file /not/there.toml");
+}
+
+#[test]
+fn file_then_environment_then_flags() {
+    let environment: &[(&str, &str)] = &[("FLOWDECK_LISTEN", "127.0.0.1:9001"), ("FLOWDECK_BASE", "")];
+    let config = load(WHOLE, environment).unwrap();
+    assert_eq!((config.listen.port(), config.base.as_str()), (9001, ""));
+    let flags = Flags {
+        listen: Some("127.0.0.1:9002".into()),
+        base: Some("/x".into()),
+        mode: Some(Mode::Control),
+        clusters: vec!["demo=localhost:1".into()],
+        ..Flags::default()
+    };
+    let environment: Environment = [("FLOWDECK_LISTEN", "127.0.0.1:9001"), ("FLOWDECK_CLUSTERS", "demo=a:1;b=b:1")]
+        .into_iter()
+        .collect();
+    let config = Config::load(&flags, &environment).unwrap();
+    assert_eq!((config.listen.port(), config.base.as_str()), (9002, "/x"));
+    assert_eq!(config.clusters[0].bootstrap, "localhost:1");
+    assert!(config.clusters.iter().all(|cluster| cluster.mode == Mode::Control));
+}
+
+#[test]
+fn a_wrong_variable_is_named() {
+    for (name, value, want) in [
+        ("FLOWDECK_LISTEN", "x", "environment variable FLOWDECK_LISTEN: \"x\" is no address"),
+        ("FLOWDECK_MODE", "write", "environment variable FLOWDECK_MODE: neither observe nor control"),
+        ("FLOWDECK_CLUSTERS", "demo", "environment variable FLOWDECK_CLUSTERS: \"demo\" is no cluster"),
+        ("KAFKA_BOOTSTRAP_SERVERS", "x", "environment variable KAFKA_BOOTSTRAP_SERVERS: \"x\" is no list"),
+        ("Kafka__BootstrapServers", "x", "environment variable Kafka__BootstrapServers: "),
+        ("FLOWDECK_INSECURE_LISTEN", "maybe", "neither true nor false"),
+        ("FLOWDECK_CONFIG", "/not/there", "environment variable FLOWDECK_CONFIG: there is no file /not/there"),
+    ] {
+        let environment: Environment = [(name, value)].into_iter().collect();
+        let error = Config::load(&Flags::default(), &environment).unwrap_err().to_string();
+        assert!(error.contains(want), "{error}");
+    }
+}
+
+#[test]
+fn the_services_own_variables_are_understood() {
+    let environment: Environment = [
+        ("Kafka__BootstrapServers", "broker:9093"),
+        ("Kafka__SaslEnabled", "True"),
+        ("SaslUsername", "nova"),
+        ("Kafka:SaslPassword", "hunter2"),
+        ("TopicPrefix", "dev"),
+    ]
+    .into_iter()
+    .collect();
+    let config = Config::load(&Flags::default(), &environment).unwrap();
+    let [cluster] = &config.clusters[..] else { panic!("one cluster") };
+    assert_eq!((cluster.name.as_str(), cluster.mode), ("kafka", Mode::Observe));
+    for (property, value) in [
+        ("security.protocol", "SASL_SSL"),
+        ("sasl.mechanism", "SCRAM-SHA-256"),
+        ("sasl.username", "nova"),
+        ("sasl.password", "hunter2"),
+    ] {
+        assert_eq!(cluster.properties[property].expose(), value);
+    }
+    let environment: Environment =
+        [("KAFKA_BOOTSTRAP_SERVERS", "b:1"), ("KAFKA_SECURITY_PROTOCOL", "SSL"), ("FLOWDECK_KAFKA_NAME", "convex")]
+            .into_iter()
+            .collect();
+    let config = Config::load(&Flags::default(), &environment).unwrap();
+    assert_eq!(config.clusters[0].name.as_str(), "convex");
+    assert_eq!(config.clusters[0].properties["security.protocol"].expose(), "SSL");
+}
+
+#[test]
+fn secrets_are_printed_nowhere() {
+    let config = load(WHOLE, &[]).unwrap();
+    for text in [config.in_force(), format!("{config:?}")] {
+        assert!(!text.contains("hunter2"), "{text}");
+        assert!(text.contains("sasl.password"), "{text}");
+    }
+    let environment: Environment = [("SaslPassword", "hunter2")].into_iter().collect();
+    assert!(!format!("{environment:?}").contains("hunter2"));
+    // A value that does not parse is not repeated where it may be a secret.
+    let error = load("[clusters.a.properties]\n\"sasl.password\" = [\"hunter2\"]", &[]).unwrap_err();
+    assert!(!error.contains("hunter2"), "{error}");
+}
+
+#[test]
+fn an_unknown_variable_of_our_name_is_said() {
+    let environment: Environment = [("FLOWDECK_LISTN", "x")].into_iter().collect();
+    let config = Config::load(&Flags::default(), &environment).unwrap();
+    assert!(config.in_force().contains("FLOWDECK_LISTN is none of Flowdeck's settings"));
+}
+
+const BEGIN: &str = "<!-- variables: made from src/config/env.rs; `UPDATE_DOCS=1 cargo test` writes them -->\n";
+const END: &str = "<!-- end of variables -->";
+
+/// The table of variables in `docs/CONFIG.md` is the registry's.
+#[test]
+fn the_documentation_is_current() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CONFIG.md");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let (before, rest) = text.split_once(BEGIN).expect("the mark of the table's begin");
+    let (table, after) = rest.split_once(END).expect("the mark of the table's end");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        let current = format!("{before}{BEGIN}{}{END}{after}", documentation());
+        std::fs::write(&path, current).unwrap();
+        return;
+    }
+    assert_eq!(table, documentation(), "docs/CONFIG.md is out of date: run UPDATE_DOCS=1 cargo test");
+}

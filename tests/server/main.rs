@@ -1,0 +1,17 @@
+//! The server from outside: the real router, a real listener where a connection matters, on ports
+//! that live in memory. One program, so that it is linked once. Modules mirror the URLs.
+
+mod api;
+mod assets;
+mod commands;
+mod config;
+mod doors;
+mod events;
+mod health;
+mod memory;
+mod mount;
+mod pages;
+mod people;
+mod program;
+mod safety;
+mod support;

@@ -1,0 +1,353 @@
+//! Ports that live in memory: two clusters, some groups, commands that are remembered, and a group
+//! for each error that a port can give.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use flowdeck_model::error::Thing;
+use flowdeck_model::ports::{Bind, Control, Fleet, Peek};
+use flowdeck_model::view::cluster::Colour;
+use flowdeck_model::view::fleet::VerdictCount;
+use flowdeck_model::view::{
+    ClusterView, CommandView, FleetView, GroupRow, GroupView, MessageView, MessagesView, Mode, PartitionRow, Payload,
+    Submitted, TopicView, TopicsView,
+};
+use flowdeck_model::view::messages::PayloadKind;
+use flowdeck_model::{
+    Actor, ClusterName, CommandId, CommandState, FleetQuery, GroupId, GroupState, GroupType, MessagesQuery, Partition,
+    Permission, PortError, Ports, Submit, Timestamp, TopicName, Verdict, Version,
+};
+use tokio::sync::watch;
+
+/// Names that a path, a router, a proxy or a browser could bend.
+pub(crate) const HOSTILE: [&str; 10] =
+    ["a%2Fb", "a/b", "..", ".", "with space", "quo\"te'<b>", "🦀", "", "~YS9i", "a?b#c&d=e"];
+
+#[derive(Clone)]
+pub(crate) struct Memory(Arc<State>);
+
+struct State {
+    version: watch::Sender<Version>,
+    groups: Mutex<BTreeMap<(ClusterName, GroupId), u64>>,
+    submitted: Mutex<Vec<Submit>>,
+    /// Topics that the ports were asked for.
+    topics_asked: Mutex<Vec<String>>,
+    actors: Mutex<Vec<Actor>>,
+}
+
+pub(crate) fn cluster(name: &str) -> ClusterName {
+    name.parse().unwrap()
+}
+
+impl Memory {
+    pub(crate) fn new() -> Self {
+        let mut groups = BTreeMap::new();
+        for group in ["payments", "orders"].into_iter().chain(HOSTILE) {
+            groups.insert((cluster("demo"), GroupId::from(group)), 7);
+        }
+        groups.insert((cluster("prod"), GroupId::from("payments")), 1_000);
+        Self(Arc::new(State {
+            version: watch::Sender::new(Version { epoch: 1, n: 1 }),
+            groups: Mutex::new(groups),
+            submitted: Mutex::default(),
+            topics_asked: Mutex::default(),
+            actors: Mutex::default(),
+        }))
+    }
+
+    pub(crate) fn set_lag(&self, group: &str, lag: u64) {
+        self.0.groups.lock().unwrap().insert((cluster("demo"), group.into()), lag);
+        self.publish();
+    }
+
+    pub(crate) fn remove(&self, group: &str) {
+        self.0.groups.lock().unwrap().remove(&(cluster("demo"), group.into()));
+        self.publish();
+    }
+
+    /// A new version, whatever it shows.
+    pub(crate) fn publish(&self) {
+        self.0.version.send_modify(|version| version.n += 1);
+    }
+
+    pub(crate) fn submitted(&self) -> Vec<Submit> {
+        self.0.submitted.lock().unwrap().clone()
+    }
+
+    pub(crate) fn topics_asked(&self) -> Vec<String> {
+        self.0.topics_asked.lock().unwrap().clone()
+    }
+
+    pub(crate) fn last_actor(&self) -> Actor {
+        self.0.actors.lock().unwrap().last().unwrap().clone()
+    }
+
+}
+
+impl Bind for Memory {
+    fn bind(&self, actor: Actor) -> Ports {
+        self.0.actors.lock().unwrap().push(actor.clone());
+        let door = Arc::new(Door { state: self.0.clone(), actor: actor.clone() });
+        Ports { actor, fleet: door.clone(), control: door.clone(), peek: door }
+    }
+}
+
+struct Door {
+    state: Arc<State>,
+    actor: Actor,
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_system(std::time::SystemTime::now())
+}
+
+fn read_at() -> Timestamp {
+    Timestamp::from_millis(1_795_270_137_123)
+}
+
+fn cluster_view(name: &ClusterName) -> ClusterView {
+    let mode = if name.as_str() == "prod" { Mode::Observe } else { Mode::Control };
+    ClusterView {
+        name: name.clone(),
+        label: name.to_string(),
+        colour: Colour::Green,
+        mode,
+        as_of: Some(read_at()),
+        error: None,
+        brokers: Some(1),
+        notes: vec![],
+    }
+}
+
+fn row(cluster: &ClusterName, group: &GroupId, lag: u64) -> GroupRow {
+    GroupRow {
+        cluster: cluster.clone(),
+        group: group.clone(),
+        kind: GroupType::Classic,
+        state: GroupState::Stable,
+        verdict: if lag > 100 { Verdict::Behind } else { Verdict::Ok },
+        why: None,
+        lag: Some(lag),
+        unknown_partitions: 0,
+        members: Some(1),
+        topics: vec!["orders".parse().unwrap()],
+        topic_count: 1,
+        partition_count: 2,
+        held_partitions: 0,
+        holds: vec![],
+        as_of: Some(read_at()),
+    }
+}
+
+/// One error of each kind, by the name of the group that is asked for.
+fn fails(name: &str) -> Option<PortError> {
+    Some(match name {
+        "error-forbidden" => PortError::Forbidden { permission: Permission::See, on: "demo".into() },
+        "error-invalid" => PortError::invalid("group", "no good"),
+        "error-conflict" => PortError::Conflict { detail: "another body".into() },
+        "error-observe" => PortError::ObserveMode { cluster: cluster("demo") },
+        "error-unprocessable" => PortError::Unprocessable { detail: "nobody listens".into() },
+        "error-unavailable" => PortError::Unavailable { cluster: cluster("demo"), detail: "away".into() },
+        "error-too-many" => PortError::TooMany { detail: "too many".into() },
+        "error-panic" => panic!("a handler's own mistake"),
+        _ => return None,
+    })
+}
+
+impl Door {
+    fn known(&self, name: &ClusterName) -> Result<ClusterView, PortError> {
+        match name.as_str() {
+            "demo" | "prod" => Ok(cluster_view(name)),
+            _ => Err(PortError::not_found(Thing::Cluster, name.as_str())),
+        }
+    }
+
+    fn version_now(&self) -> Version {
+        *self.state.version.borrow()
+    }
+}
+
+#[async_trait]
+impl Fleet for Door {
+    fn clusters(&self) -> Vec<ClusterView> {
+        ["demo", "prod"].map(|name| cluster_view(&cluster(name))).into()
+    }
+
+    fn fleet(&self, query: &FleetQuery) -> Result<FleetView, PortError> {
+        let groups = self.state.groups.lock().unwrap();
+        let matching: Vec<GroupRow> = groups
+            .iter()
+            .filter(|((cluster, group), _)| {
+                query.cluster.as_ref().is_none_or(|wanted| wanted == cluster) && group.as_str().contains(&query.search)
+            })
+            .map(|((cluster, group), lag)| row(cluster, group, *lag))
+            .collect();
+        let total = u32::try_from(matching.len()).unwrap();
+        let page = matching.into_iter().skip(query.offset as usize).take(query.limit as usize);
+        Ok(FleetView {
+            version: self.version_now(),
+            now: now(),
+            total,
+            partial: false,
+            clusters: self.clusters(),
+            counts: vec![VerdictCount { verdict: Verdict::Ok, groups: total }],
+            lag: Some(7),
+            groups: page.collect(),
+        })
+    }
+
+    fn group(&self, cluster: &ClusterName, group: &GroupId) -> Result<GroupView, PortError> {
+        let cluster_info = self.known(cluster)?;
+        if let Some(error) = fails(group.as_str()) {
+            return Err(error);
+        }
+        let groups = self.state.groups.lock().unwrap();
+        let lag = groups
+            .get(&(cluster.clone(), group.clone()))
+            .ok_or_else(|| PortError::not_found(Thing::Group, group.as_str()))?;
+        let partition = |number| PartitionRow {
+            topic: "orders".parse().unwrap(),
+            partition: Partition::new(number).unwrap(),
+            start: Some(0),
+            committed: Some(10),
+            end: Some(10 + i64::try_from(*lag).unwrap()),
+            lag: Some(*lag),
+            unknown: None,
+            owner: None,
+            held: vec![],
+            paused: false,
+        };
+        Ok(GroupView {
+            version: self.version_now(),
+            now: now(),
+            cluster_info,
+            row: row(cluster, group, *lag),
+            partitions: vec![partition(0), partition(1)],
+            consumers: vec![],
+            group_members: vec![],
+            commands: vec![],
+            warnings: vec![],
+        })
+    }
+
+    fn topics(&self, cluster: &ClusterName) -> Result<TopicsView, PortError> {
+        let cluster_info = self.known(cluster)?;
+        Ok(TopicsView { version: self.version_now(), now: now(), cluster_info, topics: vec![] })
+    }
+
+    async fn topic(&self, cluster: &ClusterName, topic: &TopicName) -> Result<TopicView, PortError> {
+        let cluster_info = self.known(cluster)?;
+        self.state.topics_asked.lock().unwrap().push(topic.to_string());
+        if topic.as_str() != "orders" {
+            return Err(PortError::not_found(Thing::Topic, topic.as_str()));
+        }
+        Ok(TopicView {
+            version: self.version_now(),
+            now: now(),
+            cluster_info,
+            topic: topic.clone(),
+            as_of: Some(read_at()),
+            partitions: vec![],
+            readers: vec![],
+            config: vec![],
+            notes: vec![],
+        })
+    }
+
+    fn version(&self) -> Version {
+        self.version_now()
+    }
+
+    async fn changed(&self, seen: Version) -> Version {
+        let mut changes = self.state.version.subscribe();
+        *changes.wait_for(|version| *version != seen).await.unwrap()
+    }
+}
+
+#[async_trait]
+impl Control for Door {
+    async fn submit(&self, cluster: &ClusterName, command: Submit) -> Result<Submitted, PortError> {
+        command.check()?;
+        if self.known(cluster)?.mode == Mode::Observe {
+            return Err(PortError::ObserveMode { cluster: cluster.clone() });
+        }
+        if let Some(error) = fails(command.target.group.as_str()) {
+            return Err(error);
+        }
+        let mut submitted = self.state.submitted.lock().unwrap();
+        let before = submitted.iter().find(|before| before.id == command.id);
+        let existing = match before {
+            Some(before) if *before == command => true,
+            Some(_) => return Err(PortError::Conflict { detail: "this id stands for another command".into() }),
+            None => false,
+        };
+        let id = command.id;
+        if !existing {
+            submitted.push(command);
+        }
+        Ok(Submitted { id, state: CommandState::Sent, existing })
+    }
+
+    fn command(&self, cluster: &ClusterName, id: CommandId) -> Result<CommandView, PortError> {
+        let cluster_info = self.known(cluster)?;
+        let submitted = self.state.submitted.lock().unwrap();
+        let command = submitted
+            .iter()
+            .find(|command| command.id == id)
+            .ok_or_else(|| PortError::not_found(Thing::Command, id.to_string()))?;
+        Ok(CommandView {
+            id,
+            cluster_info,
+            action: command.action,
+            target: command.target.clone(),
+            actor: self.actor.view.clone(),
+            reason: command.reason.clone(),
+            state: CommandState::Sent,
+            now: now(),
+            requested_at: read_at(),
+            until: None,
+            sent: vec![],
+            holds: vec![],
+            instances: vec![],
+            notes: vec![],
+        })
+    }
+}
+
+#[async_trait]
+impl Peek for Door {
+    async fn messages(
+        &self,
+        cluster: &ClusterName,
+        topic: &TopicName,
+        query: &MessagesQuery,
+    ) -> Result<MessagesView, PortError> {
+        let cluster_info = self.known(cluster)?;
+        if topic.as_str() != "orders" {
+            return Err(PortError::not_found(Thing::Topic, topic.as_str()));
+        }
+        let payload =
+            || Payload { kind: PayloadKind::Text, text: "<script>alert(1)</script>".into(), size: 25, cut: false };
+        let record = MessageView {
+            partition: query.partition.unwrap_or(Partition::new(0).unwrap()),
+            offset: 41,
+            timestamp: Some(read_at()),
+            timestamp_type: Some("CreateTime".into()),
+            key: payload(),
+            value: payload(),
+            headers: vec![],
+        };
+        Ok(MessagesView {
+            now: now(),
+            cluster_info,
+            topic: topic.clone(),
+            records: vec![record],
+            scanned: 1,
+            took_millis: 1,
+            complete: true,
+            note: None,
+            next: None,
+        })
+    }
+}

@@ -1,0 +1,135 @@
+//! Pages: rendered whole, under the base, with their policy. What they show is the app's own tests.
+
+use flowdeck::Options;
+use flowdeck_model::{GroupId, url};
+use http::StatusCode;
+
+use crate::memory::{HOSTILE, cluster};
+use crate::support::{form, get, site, site_with};
+
+#[tokio::test]
+async fn pages_are_html_under_the_base() {
+    let site = site();
+    for path in ["/kafkaflow", "/kafkaflow?search=pay", "/kafkaflow/c/demo/topics", "/kafkaflow/c/demo/topics/orders"] {
+        let page = site.get(path).await;
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+        assert_eq!(page.header("cache-control"), "no-store");
+        assert!(page.body.starts_with("<!DOCTYPE html>") && page.body.contains("</html>"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn one_url_for_the_fleet() {
+    let site = site();
+    for (path, to) in [("/", "/kafkaflow"), ("/kafkaflow/", "/kafkaflow"), ("/kafkaflow/?a=b", "/kafkaflow?a=b")] {
+        let answer = site.get(path).await;
+        assert_eq!((answer.status, answer.header("location")), (StatusCode::PERMANENT_REDIRECT, to));
+    }
+    let bare = site_with(Options::new("".parse().unwrap()));
+    assert_eq!(bare.get("/").await.status, StatusCode::OK);
+    assert_eq!(bare.get("/c/demo/groups/payments").await.status, StatusCode::OK);
+    assert_eq!(bare.get("/api/v1/groups").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn every_name_has_its_page() {
+    let site = site();
+    for name in HOSTILE {
+        let path = url::group_path(&cluster("demo"), &GroupId::from(name));
+        let page = site.get(&format!("/kafkaflow{path}")).await;
+        assert_eq!(page.status, StatusCode::OK, "{name:?}");
+        if let Some(at) = page.body.find("'<b>") {
+            panic!("a name is text, never markup: {:?}", page.body.get(at.saturating_sub(200)..at + 40));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_there_is_404_and_says_what_was_looked_for() {
+    let site = site();
+    for (path, word) in [
+        ("/c/demo/groups/missing-group", "missing-group"),
+        ("/c/demo/groups/a%2Fb", ""),
+        ("/c/nowhere/groups/payments", "nowhere"),
+        ("/c/demo/topics/missing-topic", "missing-topic"),
+        ("/c/demo/topics/~YS9i", "a/b"),
+        ("/c/demo/commands/6fa459ea-ee8a-4ca4-894e-db77e160355e", "6fa459ea"),
+        ("/no/such/page", ""),
+    ] {
+        let page = site.get(&format!("/kafkaflow{path}")).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{path}");
+        assert!(page.body.contains(word), "{path}");
+        assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    }
+    assert_eq!(site.memory.topics_asked(), ["missing-topic"]);
+}
+
+#[tokio::test]
+async fn scripts_run_by_nonce_alone_and_each_answer_has_its_own() {
+    let site = site();
+    let (first, second) = (site.get("/kafkaflow").await, site.get("/kafkaflow").await);
+    let nonce = |policy: &str| {
+        let (_, rest) = policy.split_once("'nonce-").unwrap();
+        rest.split_once('\'').unwrap().0.to_owned()
+    };
+    let policy = first.header("content-security-policy");
+    assert_ne!(nonce(policy), nonce(second.header("content-security-policy")));
+    for part in [
+        "default-src 'none'",
+        "'wasm-unsafe-eval'",
+        "style-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    ] {
+        assert!(policy.contains(part), "{part}");
+    }
+    assert!(!policy.contains("unsafe-inline") && !policy.contains("'unsafe-eval'"));
+    assert!(!first.body.contains(" style=\""), "the policy forbids inline style");
+    for script in first.body.split("<script").skip(1) {
+        let tag = script.split_once('>').unwrap().0;
+        assert!(tag.contains(&format!("nonce=\"{}\"", nonce(policy))), "{tag}");
+    }
+}
+
+#[tokio::test]
+async fn server_functions_answer_under_the_base() {
+    let site = site();
+    let answer = site.get("/kafkaflow/fn/group?cluster=demo&group=payments").await;
+    assert_eq!(answer.status, StatusCode::OK, "{}", answer.body);
+    assert_eq!(answer.json()["group"], "payments");
+    assert_ne!(site.get("/fn/group?cluster=demo&group=payments").await.status, StatusCode::OK);
+    assert_eq!(site.get("/kafkaflow/fn/nothing").await.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn the_theme_is_kept_and_the_way_back_is_ours() {
+    let site = site();
+    for (back, to) in [
+        ("/", "/kafkaflow"),
+        ("/?search=a", "/kafkaflow?search=a"),
+        ("/c/demo/groups/payments", "/kafkaflow/c/demo/groups/payments"),
+        ("//evil.example", "/kafkaflow"),
+        ("/\\evil.example", "/kafkaflow"),
+        ("https://evil.example", "/kafkaflow"),
+        ("", "/kafkaflow"),
+    ] {
+        let answer = site.ask(form("/kafkaflow/theme", &[("theme", "dark"), ("back", back)])).await;
+        assert_eq!((answer.status, answer.header("location")), (StatusCode::SEE_OTHER, to), "{back}");
+        let cookie = answer.header("set-cookie");
+        assert!(cookie.starts_with("flowdeck_theme=dark; Path=/kafkaflow; "), "{cookie}");
+    }
+    let mut request = get("/kafkaflow");
+    request.headers_mut().insert("cookie", "a=b; flowdeck_theme=dark".parse().unwrap());
+    assert!(site.ask(request).await.body.contains("data-theme=\"dark\""));
+}
+
+#[tokio::test]
+async fn pages_are_compressed_for_who_asks() {
+    let site = site();
+    let mut request = get("/kafkaflow");
+    request.headers_mut().insert("accept-encoding", "gzip, br".parse().unwrap());
+    assert_eq!(site.ask(request).await.header("content-encoding"), "br");
+    assert_eq!(site.get("/kafkaflow").await.header("content-encoding"), "");
+}

@@ -1,0 +1,104 @@
+//! The program itself: its line, its signals, its errors. No Kafka is needed for any of it.
+
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::net::TcpListener;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Ended with its test, whatever happens.
+struct Program(Child);
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flowdeck"));
+    // No configuration of the machine that runs the tests.
+    command.env_clear().args(arguments).current_dir(std::env::temp_dir());
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+/// Started, with the line that it prints once it listens.
+fn start(arguments: &[&str]) -> (Program, String) {
+    let mut child = Program(command(arguments).spawn().unwrap());
+    let mut line = String::new();
+    BufReader::new(child.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    (child, line)
+}
+
+fn signal(program: &Program, name: &str) {
+    let sent = Command::new("kill").arg(format!("-{name}")).arg(program.0.id().to_string()).status().unwrap();
+    assert!(sent.success());
+}
+
+fn wait(program: &mut Program, within: Duration) -> std::process::ExitStatus {
+    let start = Instant::now();
+    loop {
+        if let Some(status) = program.0.try_wait().unwrap() {
+            return status;
+        }
+        assert!(start.elapsed() < within, "the program did not end");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A cluster that nobody answers for: the port is taken by a listener that says nothing.
+fn black_hole() -> (TcpListener, String) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let cluster = format!("hole={}", listener.local_addr().unwrap());
+    (listener, cluster)
+}
+
+#[test]
+fn it_serves_without_kafka_and_ends_in_time() {
+    let (_hole, cluster) = black_hole();
+    let begun = Instant::now();
+    let (mut program, line) = start(&["serve", "--listen", "127.0.0.1:0", "--cluster", &cluster]);
+    assert!(begun.elapsed() < Duration::from_secs(5), "it waits for nobody");
+    let url = line.trim().strip_prefix("Flowdeck: ").unwrap_or_else(|| panic!("{line:?}")).to_owned();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let page = runtime.block_on(async { reqwest::get(&url).await.unwrap() });
+    assert_eq!(page.status(), 200);
+    // With a stream open, too.
+    let _stream = runtime.block_on(async { reqwest::get(format!("{url}/events?view=fleet")).await.unwrap() });
+    signal(&program, "TERM");
+    assert!(wait(&mut program, Duration::from_secs(5)).success());
+}
+
+#[test]
+fn a_taken_port_is_one_line_that_names_the_flag() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = command(&["serve", "--listen", &address]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    let line = said.lines().last().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(line.contains(&address) && line.contains("--listen"), "{said}");
+}
+
+#[test]
+fn a_wrong_file_is_one_line_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flowdeck.toml");
+    std::fs::write(&path, "\nlistn = 1\n").unwrap();
+    let output = command(&["serve", "--config", path.to_str().unwrap()]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), said.lines().count()), (Some(1), 1), "{said}");
+    assert!(said.contains(":2:1: unknown field `listn`"), "{said}");
+}
+
+#[test]
+fn check_fails_where_a_cluster_does_not_answer() {
+    let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut check = Program(command(&["serve", "--check", "--cluster", &format!("gone={refused}")]).spawn().unwrap());
+    let status = wait(&mut check, Duration::from_secs(30));
+    let mut said = String::new();
+    check.0.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(status.code(), Some(1));
+    assert!(said.contains("cluster gone at") && said.contains("list groups"), "{said}");
+}
