@@ -3,9 +3,12 @@
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
 use leptos_router::components::{FlatRoutes, Route, Router};
+use leptos_router::hooks::use_location;
 use leptos_router::path;
 
+use crate::browser;
 use crate::components::bar::{Banners, Bar};
+use crate::components::taps;
 use crate::keys::Keys;
 use crate::live::{Contact, Status};
 use crate::pages::{CommandPage, Fleet, GroupPage, LoginPage, NotFound, TopicPage, TopicsPage};
@@ -36,6 +39,7 @@ pub fn App(site: Site) -> impl IntoView {
                 </FlatRoutes>
             </main>
             <Keys/>
+            <TakenOver/>
         </Router>
     }
 }
@@ -45,4 +49,21 @@ pub fn App(site: Site) -> impl IntoView {
 fn title(page: String) -> String {
     let page = if cfg!(feature = "ssr") { page.replace('&', "&amp;").replace('<', "&lt;") } else { page };
     page + " · Flowdeck"
+}
+
+/// What the browser adds once it has taken the page over. Nothing is shown by it.
+#[component]
+fn TakenOver() -> impl IntoView {
+    let path = use_location().pathname;
+    Effect::new(move |before: Option<String>| {
+        let path = path.get();
+        match before {
+            // Parts of the page that wait for data are taken over within this turn, before the next frame.
+            None => request_animation_frame(browser::mark_hydrated),
+            Some(before) if before != path => browser::focus_quietly("#main"),
+            Some(_) => {}
+        }
+        path
+    });
+    Effect::new(|_| taps::listen());
 }

@@ -71,6 +71,21 @@ pub(crate) fn set_root_theme(theme: Option<&str>) {
     };
 }
 
+/// Says that the page is taken over: tests wait for it, and the style sheet may.
+pub(crate) fn mark_hydrated() {
+    if let Some(root) = document().document_element() {
+        let _ = root.set_attribute("data-hydrated", "");
+    }
+}
+
+/// Focus for who reads aloud or uses keys, without a jump of the page.
+pub(crate) fn focus_quietly(selector: &str) {
+    let Some(element) = element(selector) else { return };
+    let options = web_sys::FocusOptions::new();
+    options.set_prevent_scroll(true);
+    let _ = element.focus_with_options(&options);
+}
+
 pub(crate) fn focus(selector: &str) -> bool {
     match element(selector) {
         Some(element) => element.focus().is_ok(),

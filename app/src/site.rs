@@ -90,6 +90,7 @@ pub struct Site {
 #[derive(Serialize, Deserialize)]
 struct Handed {
     base: String,
+    pkg: Option<String>,
     build: String,
     theme: Theme,
     warnings: Vec<String>,
@@ -113,6 +114,7 @@ impl Frame {
     pub(crate) fn to_json(&self) -> String {
         let handed = Handed {
             base: self.site.base.to_owned(),
+            pkg: self.site.pkg.clone(),
             build: self.site.build.clone(),
             theme: self.site.theme,
             warnings: self.site.warnings.clone(),
@@ -127,7 +129,7 @@ impl Frame {
         let site = Site {
             // Once for the life of the page.
             base: handed.base.leak(),
-            pkg: None,
+            pkg: handed.pkg,
             scripts: true,
             build: handed.build,
             nonce: String::new(),
@@ -193,6 +195,7 @@ mod tests {
         assert!(!json.contains("secret"));
         let back = Frame::from_json(&json).unwrap();
         assert_eq!((back.site.base, back.site.theme), ("/kafkaflow", Theme::Dark));
+        assert_eq!(back.site.pkg.as_deref(), Some("/pkg/1"));
         assert_eq!(back.clusters, vec![link]);
     }
 }

@@ -70,7 +70,8 @@ pub(crate) fn Bar() -> impl IntoView {
 #[component]
 fn LiveState() -> AnyView {
     let status = expect_context::<Status>();
-    let scripts = use_frame().site.pkg.is_some();
+    let site = use_frame().site;
+    let scripts = site.pkg.is_some() && site.scripts;
     let class = move || match status.contact.get() {
         Contact::None => "live off",
         Contact::Opening => "live opening",

@@ -11,5 +11,6 @@ pub(crate) mod hold;
 pub(crate) mod icons;
 pub(crate) mod notice;
 pub(crate) mod search;
+pub(crate) mod taps;
 pub(crate) mod theme;
 pub(crate) mod verdict;

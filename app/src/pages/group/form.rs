@@ -85,7 +85,8 @@ fn fields(ask: &Ask, target: Target, header: RwSignal<GroupView>) -> AnyView {
     let send = move || reached.get().instances() > 0;
     view! {
         <ul class="effects">{move || effects(action, reached.get()).into_iter().map(|text| view! { <li>{text}</li> }).collect_view()}</ul>
-        <form method="post" action=links::commands(&cluster)>
+        // Hidden, not gone: what was typed stays while instances come and go.
+        <form method="post" action=links::commands(&cluster) hidden=move || !send()>
             {hidden}
             <label class="field">
                 <span>{reason_label}</span>
@@ -93,7 +94,7 @@ fn fields(ask: &Ask, target: Target, header: RwSignal<GroupView>) -> AnyView {
                     placeholder=if pause { "INC-2291, poison record: the next person on call reads this" } else { "" }/>
             </label>
             {pause.then(durations)}
-            <button type="submit" class=if pause { "btn hold" } else { "btn primary" } disabled=move || !send()>
+            <button type="submit" class=if pause { "btn hold" } else { "btn primary" }>
                 {icon(if pause { Icon::Hold } else { Icon::Resume })} <span>{label}</span>
             </button>
         </form>
