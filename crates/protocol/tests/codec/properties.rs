@@ -206,8 +206,6 @@ fn reads_back(decoded: Decoded) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 512, ..ProptestConfig::default() })]
-
     #[test]
     fn no_bytes_make_the_codec_panic(
         message_type in message_type(),
