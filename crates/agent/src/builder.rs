@@ -154,6 +154,7 @@ impl<H: Handler> AgentBuilder<H> {
     /// # Errors
     /// Only for a configuration that can never work.
     pub async fn start(self) -> Result<Running, AgentError> {
+        let instance = self.instance.unwrap_or_else(config::default_instance);
         let settings = Settings {
             topics: self.topics.iter().map(|topic| parse_topic(topic)).collect::<Result<_, _>>()?,
             commands: stream(&self.commands)?,
@@ -162,8 +163,8 @@ impl<H: Handler> AgentBuilder<H> {
             acks: parse_topic(&self.acks)?,
             group: self.group,
             consumer: self.consumer,
-            instance: self.instance.unwrap_or_else(config::default_instance),
-            incarnation: config::incarnation(),
+            incarnation: config::incarnation(&instance),
+            instance,
             workers: self.workers,
             buffer: self.buffer,
             on_error: self.on_error,

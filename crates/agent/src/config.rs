@@ -1,8 +1,9 @@
 //! Settings of one agent, and the three Kafka clients that it makes from the host's configuration:
 //! the consumer of its records, a reader of holds or commands, and a producer of telemetry and answers.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use flowdeck_model::{ConsumerName, GroupId, Incarnation, InstanceName, TopicName};
@@ -85,10 +86,12 @@ pub(crate) fn default_instance() -> InstanceName {
     InstanceName::new(format!("{}-{}", host.as_deref().unwrap_or("localhost"), std::process::id()))
 }
 
-/// One for each life of this process.
-pub(crate) fn incarnation() -> Incarnation {
-    static INCARNATION: OnceLock<Incarnation> = OnceLock::new();
-    *INCARNATION.get_or_init(Incarnation::random)
+/// One for each life of this process and each name that an instance has in it: consumers of one
+/// instance share it, as they share its name.
+pub(crate) fn incarnation(instance: &InstanceName) -> Incarnation {
+    static INCARNATIONS: Mutex<BTreeMap<InstanceName, Incarnation>> = Mutex::new(BTreeMap::new());
+    let mut all = INCARNATIONS.lock().unwrap_or_else(PoisonError::into_inner);
+    *all.entry(instance.clone()).or_insert_with(Incarnation::random)
 }
 
 /// What the agent decides itself: commits follow what was handled.
@@ -253,6 +256,13 @@ pub(crate) mod tests {
         {
             assert_eq!(config.get("allow.auto.create.topics"), Some("false"));
         }
+    }
+
+    #[test]
+    fn an_incarnation_is_of_an_instance() {
+        let (one, other) = (InstanceName::from("one"), InstanceName::from("other"));
+        assert_eq!(incarnation(&one), incarnation(&one));
+        assert_ne!(incarnation(&one), incarnation(&other));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
+use rdkafka::error::KafkaResult;
 use rdkafka::{Offset, TopicPartitionList};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
@@ -38,7 +39,8 @@ pub async fn run(cluster: &Cluster, plan: &Plan, stop: CancellationToken) -> Res
             }
         }
         if read > 0 {
-            consumer.commit_consumer_state(CommitMode::Sync).context("commit before leaving")?;
+            let offsets = reached(&consumer, &topic).context("ask how far it read")?;
+            consumer.commit(&offsets, CommitMode::Sync).context("commit before leaving")?;
             info!(group, read, "committed and left");
         }
         Ok(())
@@ -52,4 +54,18 @@ fn has_commits(consumer: &BaseConsumer, topic: &str) -> bool {
     consumer
         .committed_offsets(list, Duration::from_secs(10))
         .is_ok_and(|list| list.elements().iter().any(|one| matches!(one.offset(), Offset::Offset(_))))
+}
+
+/// How far it read each partition; the beginning where it read nothing.
+fn reached(consumer: &BaseConsumer, topic: &str) -> KafkaResult<TopicPartitionList> {
+    let mut offsets = TopicPartitionList::new();
+    for element in consumer.position()?.elements_for_topic(topic) {
+        let (partition, offset) = (element.partition(), element.offset());
+        let offset = match offset {
+            Offset::Offset(_) => offset,
+            _ => Offset::Offset(consumer.fetch_watermarks(topic, partition, Duration::from_secs(10))?.0),
+        };
+        offsets.add_partition_offset(topic, partition, offset)?;
+    }
+    Ok(offsets)
 }
