@@ -1,11 +1,11 @@
 //! What DescribeConsumerGroups told of each group, and which groups to ask again: the ones whose
 //! state changed, then the ones asked longest ago. Empty groups have no members and are not asked.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use flowdeck_kafka::{ListedGroup, Member};
-use flowdeck_model::{GroupId, GroupState, GroupType};
+use flowdeck_model::{GroupId, GroupState, GroupType, TopicName};
 
 use super::sample::GroupError;
 use super::sampler::{Description, group_error};
@@ -45,6 +45,16 @@ fn has_nobody(group: &ListedGroup) -> bool {
 impl Described {
     pub(crate) fn get(&self, group: &GroupId) -> Option<&GroupKnown> {
         self.groups.get(group)
+    }
+
+    /// Every topic that a member owns part of, about once: names are shared, so addresses tell most
+    /// doubles apart without comparing a hundred thousand names.
+    pub(crate) fn assigned(&self) -> impl Iterator<Item = &TopicName> {
+        let mut seen = HashSet::new();
+        let members = self.groups.values().filter_map(|group| group.members.as_deref()).flatten();
+        members
+            .flat_map(|member| member.assignment.iter().map(|(topic, _)| topic.as_ref()))
+            .filter(move |topic| seen.insert(std::ptr::from_ref(*topic)))
     }
 
     /// At most `cap` groups to describe now.

@@ -55,12 +55,20 @@ impl Reading {
     }
 }
 
+/// The topics of the cluster, as far as they are known.
+pub(crate) trait Topics {
+    /// There is a full list.
+    fn are_known(&self) -> bool;
+    /// `None`: not in the list.
+    fn partitions(&self, topic: &TopicName) -> Option<Vec<Partition>>;
+}
+
 /// Adds the partitions that the group reads and never committed.
 pub(crate) fn with_uncommitted(
     committed: Vec<TopicRows>,
     reading: Reading,
     members: &[Member],
-    partitions_of: impl Fn(&TopicName) -> Option<(Topic, Vec<Partition>)>,
+    topics: &impl Topics,
 ) -> Vec<TopicRows> {
     let mut wanted: BTreeMap<Topic, Vec<Partition>> = BTreeMap::new();
     for (topic, partition) in members.iter().flat_map(|member| &member.assignment) {
@@ -71,9 +79,7 @@ pub(crate) fn with_uncommitted(
     }
     if reading != Reading::ByHand {
         for (topic, partitions) in &mut wanted {
-            if let Some((_, all)) = partitions_of(topic) {
-                partitions.extend(all);
-            }
+            partitions.extend(topics.partitions(topic).into_iter().flatten());
         }
     }
     let mut merged: BTreeMap<Topic, TopicRows> =
@@ -81,19 +87,22 @@ pub(crate) fn with_uncommitted(
     for (topic, mut partitions) in wanted {
         partitions.sort_unstable();
         partitions.dedup();
+        // A member owns it and the full list of topics lacks it: its commits are left out too.
+        let hidden = topics.are_known() && topics.partitions(&topic).is_none();
+        let mark = if hidden { Mark::NotPermitted } else { Mark::Fine };
         let there = merged.entry(topic.clone()).or_insert_with(|| TopicRows { topic, rows: Box::default() });
-        add_missing(there, &partitions);
+        add_missing(there, &partitions, mark);
     }
     merged.into_values().collect()
 }
 
 /// `partitions` is sorted and without doubles.
-fn add_missing(topic: &mut TopicRows, partitions: &[Partition]) {
+fn add_missing(topic: &mut TopicRows, partitions: &[Partition], mark: Mark) {
     let committed: HashSet<Partition> = topic.rows.iter().map(|row| row.partition).collect();
     let missing: Vec<CommitRow> = partitions
         .iter()
         .filter(|partition| !committed.contains(partition))
-        .map(|partition| CommitRow { partition: *partition, mark: Mark::Fine, offset: -1 })
+        .map(|partition| CommitRow { partition: *partition, mark, offset: -1 })
         .collect();
     if missing.is_empty() {
         return;
@@ -162,9 +171,16 @@ mod tests {
         }
     }
 
-    fn three(name: &TopicName) -> Option<(Topic, Vec<Partition>)> {
-        let all = (0..3).filter_map(Partition::new).collect();
-        (name.as_str() != "gone").then(|| (Arc::new(name.clone()), all))
+    /// Every topic but `gone` has three partitions.
+    struct Three;
+
+    impl Topics for Three {
+        fn are_known(&self) -> bool {
+            true
+        }
+        fn partitions(&self, topic: &TopicName) -> Option<Vec<Partition>> {
+            (topic.as_str() != "gone").then(|| (0..3).filter_map(Partition::new).collect())
+        }
     }
 
     fn shape(rows: &[TopicRows]) -> Vec<(String, i32, i64)> {
@@ -177,7 +193,7 @@ mod tests {
     fn what_was_never_committed_is_found() {
         let rows = |commits: Vec<Commit>, simple, members: &[Member]| {
             let reading = Reading::of(simple, Some(members));
-            shape(&with_uncommitted(compact(commits), reading, members, three))
+            shape(&with_uncommitted(compact(commits), reading, members, &Three))
         };
         let row = |t: &str, p, o| (t.to_owned(), p, o);
         // A member owns one partition: the topic's others are the group's too.
@@ -196,8 +212,9 @@ mod tests {
         assert_eq!(rows(vec![commit("b", 2, 5)], true, &[]), [row("b", 2, 5)]);
         // A deleted topic.
         assert_eq!(rows(vec![commit("gone", 1, 5)], false, &[]), [row("gone", 1, 5)]);
-        // Assigned before metadata knows it.
-        assert_eq!(rows(vec![], false, &[member(&[("gone", 1)])]), [row("gone", 1, -1)]);
+        // Owned, and hidden from this client.
+        let hidden = with_uncommitted(vec![], Reading::Owned, &[member(&[("gone", 1)])], &Three);
+        assert_eq!((hidden[0].rows[0].offset, hidden[0].rows[0].mark), (-1, Mark::NotPermitted));
     }
 
     #[test]

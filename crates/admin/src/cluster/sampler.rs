@@ -91,7 +91,7 @@ impl Sampler {
 
     async fn read(&mut self) -> Result<Sample, String> {
         let old = Arc::clone(&self.out.borrow());
-        let (listing, ()) = tokio::join!(self.cluster.list_groups(self.deadline()), async {});
+        let listing = self.cluster.list_groups(self.deadline()).await;
         let listing = listing.map_err(|error| error.sentence())?;
         self.refresh_metadata(false).await;
         let watched = Arc::clone(&self.watched.borrow());
@@ -173,8 +173,10 @@ impl Sampler {
     fn names_unknown_topic(&self, commits: &[Result<Vec<TopicRows>, Cause>]) -> bool {
         let Some((at, metadata)) = &self.metadata else { return false };
         // A topic that is gone for good must not make every refresh ask again.
+        let is_new = |topic: &TopicName| metadata.topic(topic).is_none();
         at.elapsed() > self.settings.refresh
-            && commits.iter().flatten().flatten().any(|rows| metadata.topic(&rows.topic).is_none())
+            && (commits.iter().flatten().flatten().any(|rows| is_new(&rows.topic))
+                || self.described.assigned().any(|topic| is_new(topic)))
     }
 
     fn group_read(&self, listed: &ListedGroup, commits: Result<Vec<TopicRows>, Cause>) -> GroupRead {
@@ -182,7 +184,7 @@ impl Sampler {
         let members = described.and_then(|group| group.members.as_deref());
         let rows = commits.map(|rows| {
             let reading = Reading::of(listed.simple, members);
-            merge::with_uncommitted(rows, reading, members.unwrap_or_default(), |topic| self.partitions_of(topic))
+            merge::with_uncommitted(rows, reading, members.unwrap_or_default(), self)
         });
         GroupRead { rows }
     }
@@ -303,6 +305,16 @@ impl Sampler {
         };
         let state = state.unwrap_or(GroupState::RebalancingOrUnknown);
         Arc::new(GroupData { id: listed.id, lower, kind, state, members, rows, ends, sum, as_of, error })
+    }
+}
+
+impl merge::Topics for Sampler {
+    fn are_known(&self) -> bool {
+        self.metadata.is_some()
+    }
+
+    fn partitions(&self, topic: &TopicName) -> Option<Vec<Partition>> {
+        self.partitions_of(topic).map(|(_, partitions)| partitions)
     }
 }
 

@@ -54,7 +54,7 @@ pub(crate) struct State {
 /// After a failed attempt Flowdeck's own topics, and the end of a hold, are tried again so much later.
 const TRY_AGAIN: std::time::Duration = std::time::Duration::from_secs(10);
 /// A settled command is looked at for so long, for evidence that comes late.
-const LATE: std::time::Duration = std::time::Duration::from_secs(600);
+const LATE: std::time::Duration = std::time::Duration::from_secs(120);
 
 impl State {
     pub(crate) fn new(settings: Arc<ClusterSettings>, admin: &AdminSettings, stats: Arc<ClusterStats>) -> Self {
@@ -319,6 +319,11 @@ impl State {
                 }
             }
         });
+        let by_system = self.book.get(id).is_some_and(|command| command.actor.kind == ActorKind::System);
+        if by_system && matches!(&error, Some(error) if *error != WriteError::InDoubt) {
+            // It is tried again under another id until it is written: one entry for one expiry.
+            self.book.remove(id);
+        }
         let state = self.book.get(id).map_or(CommandState::Sent, |command| command.state);
         let result = match error {
             None | Some(WriteError::InDoubt) => Ok(Submitted { id, state, existing: false }),
@@ -356,8 +361,10 @@ impl State {
     fn tick_command(&mut self, id: CommandId, now: Timestamp) {
         let Some(command) = self.book.get(id) else { return };
         let stands = self.holds.stands(HoldId::from(id));
-        let late = command.sent_at.is_some_and(|at| now.since(at) > LATE);
-        if !stands && command.state.is_settled() && (late || command.sent_at.is_none()) {
+        let late = command.sent_at.is_none_or(|at| now.since(at) > LATE);
+        let done = command.instances.iter().all(|one| one.state.is_done());
+        let pause_stands = command.action == Action::Pause && stands;
+        if !pause_stands && command.state.is_settled() && (late || done) {
             return;
         }
         let retired = match command.action {

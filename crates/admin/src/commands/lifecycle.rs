@@ -55,7 +55,7 @@ fn tracked(command: &Command, consumer: &ConsumerName, instance: &InstanceTeleme
         kind: instance.kind(),
         state: InstanceState::Waiting,
         at: seen.now,
-        detail: instance.ambiguous.then(|| "ambiguous: two streams under one name".to_owned()),
+        detail: None,
         since: seen.now,
         deadline: deadline(command.action, instance.kind(), seen),
         baseline: committed(&command.target, seen.group).map(|(at, reading)| (at, reading.committed)).collect(),
@@ -169,17 +169,27 @@ fn observe_one(command: &Command, tracked: &mut Tracked, seen: Seen<'_>, retired
     if !retired
         && tracked.kind == InstanceKind::KafkaFlow
         && let Some(instance) = find(tracked, seen.telemetry)
-        && is_fresh(command, tracked, instance, seen)
     {
-        match command.action {
-            Action::Pause => evidence_of_pause(tracked, &command.target, instance, seen),
-            Action::Resume => evidence_of_resume(tracked, &command.target, instance, seen),
+        match (no_evidence(command, instance), command.action) {
+            (Some(why), _) => tracked.detail = Some(why.to_owned()),
+            (None, _) if !is_fresh(command, tracked, instance, seen) => {}
+            (None, Action::Pause) => evidence_of_pause(tracked, &command.target, instance, seen),
+            (None, Action::Resume) => evidence_of_resume(tracked, &command.target, instance, seen),
         }
     }
     if tracked.state == InstanceState::Waiting && seen.now > tracked.deadline {
         let detail = tracked.detail.clone();
         tracked.become_(InstanceState::Silent, detail, seen.now);
     }
+}
+
+/// Why nothing that this instance says can be evidence.
+fn no_evidence(command: &Command, instance: &InstanceTelemetry) -> Option<&'static str> {
+    if instance.ambiguous {
+        return Some("ambiguous: two processes speak under one name");
+    }
+    let silent_pattern = instance.pattern && streams(&command.target, instance).next().is_none();
+    silent_pattern.then_some("it subscribes to a pattern, and its telemetry tells no partitions of it")
 }
 
 /// Everything that the instance says of the scope was said after the command.

@@ -7,6 +7,8 @@ pub(crate) mod job;
 pub(crate) mod lifecycle;
 pub(crate) mod plan;
 pub(crate) mod scope;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use book::{CommandBook, CommandIndex};
 pub(crate) use command::{Command, Tracked, TrackedKey};

@@ -9,7 +9,7 @@ use flowdeck_model::{ConsumerName, GroupId, Incarnation, InstanceName, Partition
 
 #[derive(Debug, Default, Clone)]
 pub(crate) struct TelemetryIndex {
-    pub(crate) groups: HashMap<GroupId, Arc<GroupTelemetry>>,
+    pub(crate) groups: Arc<HashMap<GroupId, Arc<GroupTelemetry>>>,
     /// Records or instances were dropped; in words, for whoever looks at the cluster.
     pub(crate) warning: Option<String>,
 }
@@ -37,6 +37,8 @@ pub(crate) struct InstanceTelemetry {
     /// Another incarnation under the same name was heard since, and this one was not.
     pub(crate) superseded: bool,
     pub(crate) workers: Option<u32>,
+    /// It subscribes to a pattern: of those partitions its telemetry tells nothing.
+    pub(crate) pattern: bool,
     /// Sorted by topic.
     pub(crate) topics: Vec<TopicStream>,
     /// By Flowdeck's clock.

@@ -67,13 +67,16 @@ pub(crate) struct Registry {
     partitions: usize,
     /// Groups whose index must be made anew.
     dirty: HashSet<GroupId>,
-    index: HashMap<GroupId, Arc<GroupTelemetry>>,
+    /// Shared with the snapshots that were made from it.
+    index: Arc<HashMap<GroupId, Arc<GroupTelemetry>>>,
     dropped_last: Option<(Timestamp, Dropped)>,
 }
 
 struct Entry {
     workers: Option<u32>,
     topics: BTreeMap<TopicName, Stream>,
+    /// It subscribes to a pattern, of whose partitions KafkaFlow tells nothing.
+    pattern: bool,
     first_heard: Timestamp,
     last_heard: Timestamp,
     ambiguous_at: Option<Timestamp>,
@@ -105,6 +108,8 @@ struct Said {
 const ONE_VOICE: std::time::Duration = std::time::Duration::from_secs(8);
 /// An ambiguity that was not seen for so long is over.
 const AMBIGUOUS_FOR: std::time::Duration = std::time::Duration::from_secs(60);
+/// An instance that speaks, but not of this topic for so long, reads it no more.
+const TOPIC_LEFT: std::time::Duration = std::time::Duration::from_secs(30);
 /// A drop is spoken of for so long.
 const WARN_FOR: std::time::Duration = std::time::Duration::from_secs(120);
 
@@ -116,7 +121,7 @@ impl Registry {
             instances: 0,
             partitions: 0,
             dirty: HashSet::new(),
-            index: HashMap::new(),
+            index: Arc::default(),
             dropped_last: None,
         }
     }
@@ -151,6 +156,7 @@ impl Registry {
             Entry {
                 workers: None,
                 topics: BTreeMap::new(),
+                pattern: false,
                 first_heard: heard.at,
                 last_heard: heard.at,
                 ambiguous_at: None,
@@ -159,7 +165,10 @@ impl Registry {
         entry.last_heard = heard.at;
         entry.workers = heard.workers.or(entry.workers);
         self.dirty.insert(heard.group);
-        let Some(topic) = heard.topic else { return Ok(()) };
+        let Some(topic) = heard.topic else {
+            entry.pattern = true;
+            return Ok(());
+        };
         let before = entry.topics.get(&topic).map_or(0, |stream| stream.running.len() + stream.paused.len());
         if self.partitions - before + listed > self.limits.partitions {
             return Err(Dropped::TooManyPartitions);
@@ -222,7 +231,8 @@ impl Registry {
         self.consumers.retain(|(group, _), entries| {
             let before = entries.len();
             entries.retain(|_, entry| now.since(entry.last_heard) <= after);
-            if entries.len() != before {
+            let left_topics = entries.values_mut().filter_map(Entry::drop_left_topics).count();
+            if entries.len() != before || left_topics > 0 {
                 dirty.insert(group.clone());
             }
             instances += entries.len();
@@ -238,6 +248,17 @@ impl Registry {
 
     /// The index for views; only groups that changed are made anew.
     pub(crate) fn index(&mut self, now: Timestamp) -> TelemetryIndex {
+        let warning = self
+            .dropped_last
+            .filter(|(at, _)| now.since(*at) <= WARN_FOR)
+            .map(|(_, why)| format!("telemetry was dropped: {}", why.words()));
+        if !self.dirty.is_empty() {
+            self.remake(now);
+        }
+        TelemetryIndex { groups: Arc::clone(&self.index), warning }
+    }
+
+    fn remake(&mut self, now: Timestamp) {
         let dirty = std::mem::take(&mut self.dirty);
         let mut fresh: HashMap<GroupId, GroupTelemetry> = HashMap::new();
         for ((group, name), entries) in &self.consumers {
@@ -246,24 +267,27 @@ impl Registry {
                 fresh.entry(group.clone()).or_default().consumers.push(consumer);
             }
         }
+        let index = Arc::make_mut(&mut self.index);
         for group in dirty {
             match fresh.remove(&group) {
-                None => drop(self.index.remove(&group)),
+                None => drop(index.remove(&group)),
                 Some(mut telemetry) => {
                     telemetry.consumers.sort_by(|a, b| a.name.cmp(&b.name));
-                    self.index.insert(group, Arc::new(telemetry));
+                    index.insert(group, Arc::new(telemetry));
                 }
             }
         }
-        let warning = self
-            .dropped_last
-            .filter(|(at, _)| now.since(*at) <= WARN_FOR)
-            .map(|(_, why)| format!("telemetry was dropped: {}", why.words()));
-        TelemetryIndex { groups: self.index.clone(), warning }
     }
 }
 
 impl Entry {
+    /// Topics that it speaks of no more, while it speaks.
+    fn drop_left_topics(&mut self) -> Option<()> {
+        let (before, last_heard) = (self.topics.len(), self.last_heard);
+        self.topics.retain(|_, stream| last_heard.since(stream.heard) <= TOPIC_LEFT);
+        (self.topics.len() != before).then_some(())
+    }
+
     fn listed(&self) -> usize {
         self.topics.values().map(|stream| stream.running.len() + stream.paused.len()).sum()
     }
@@ -308,6 +332,7 @@ fn instances(entries: &BTreeMap<InstanceKey, Entry>, now: Timestamp) -> Vec<Inst
                     }),
                 superseded: namesakes().any(|other| other.first_heard > entry.last_heard),
                 workers: entry.workers,
+                pattern: entry.pattern,
                 topics: entry
                     .topics
                     .iter()

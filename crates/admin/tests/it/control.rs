@@ -145,7 +145,8 @@ async fn a_pause_with_an_end_ends_by_itself_also_over_a_restart() {
     let running = Running::start(settings);
     running.group(&group, "ended at start", |view| {
         view.row.holds.is_empty() && view.commands.iter().any(|one| one.action == Action::Resume)
-    });
+    })
+    .await;
     running.stop().await;
 }
 

@@ -8,7 +8,9 @@ use flowdeck_protocol::kafkaflow::{
 };
 use flowdeck_protocol::wire::{Ack, ack_record};
 use flowdeck_protocol::Record;
-use flowdeck_testkit::kafka;
+use flowdeck_testkit::{DEADLINE, kafka};
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord};
 
 /// One instance of a consumer on one topic.
 #[derive(Clone)]
@@ -85,8 +87,18 @@ pub(crate) async fn foreign(settings: &ClusterSettings, command: Command) {
     send(&admin, foreign_command_record(uuid::Uuid::new_v4(), command)).await;
 }
 
+/// By one producer for each test's thread of work: a client of its own for each record would take longer
+/// than what is tested.
 async fn send(topic: &str, record: Record) {
-    let headers: Vec<(&str, &[u8])> =
-        record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
-    kafka().send(topic, &record.key, record.value.as_deref().unwrap_or_default(), &headers).await;
+    thread_local! {
+        static PRODUCER: FutureProducer = kafka().producer();
+    }
+    let mut headers = OwnedHeaders::new();
+    for (key, value) in &record.headers {
+        headers = headers.insert(Header { key, value: Some(value) });
+    }
+    let value = record.value.unwrap_or_default();
+    let to = FutureRecord::to(topic).partition(0).key(&record.key).payload(&value).headers(headers);
+    let producer = PRODUCER.with(Clone::clone);
+    producer.send(to, DEADLINE).await.map_err(|(error, _)| error).expect("a delivery");
 }

@@ -1,0 +1,237 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use flowdeck_model::verdict::LagSum;
+use flowdeck_model::view::SentRecord;
+use flowdeck_model::{Action, Actor, CommandState, GroupState, GroupType, InstanceState as I, Unknown, Via};
+
+use super::*;
+use crate::cluster::merge::{Commit, compact};
+use crate::cluster::sample::{Ends, GroupData, LogRow, Mark};
+use crate::commands::lifecycle::{Seen, expected, follow_up, observe, sent, sent_again};
+use crate::commands::{Command, plan};
+use crate::settings::{AdminTopics, Timing};
+
+struct World {
+    timing: Timing,
+    pairs: Vec<AdminTopics>,
+    holds: Vec<Hold>,
+    telemetry: GroupTelemetry,
+    group: Option<GroupData>,
+}
+
+impl World {
+    fn new(telemetry: GroupTelemetry) -> Self {
+        let pairs = vec![AdminTopics::one(topic("admin"))];
+        Self { timing: Timing::default(), pairs, holds: vec![hold(1, None, None)], telemetry, group: None }
+    }
+
+    fn seen(&self, seconds: i64) -> Seen<'_> {
+        Seen {
+            telemetry: Some(&self.telemetry),
+            group: self.group.as_ref(),
+            holds: &self.holds,
+            timing: &self.timing,
+            admin_topics: &self.pairs,
+            now: at(seconds),
+        }
+    }
+
+    fn sent(&self, action: Action, seconds: i64) -> Command {
+        let view = Actor::anonymous(Via::Api, None).view;
+        let mut command = Command::new(submit(1, action, target(None, &[])), view, at(seconds));
+        command.instances = expected(&command, self.seen(seconds));
+        sent(&mut command, self.seen(seconds));
+        command
+    }
+}
+
+/// One KafkaFlow instance.
+fn flow(heard: i64, running: &[i32], paused: &[i32]) -> GroupTelemetry {
+    group(vec![("audio", vec![instance("host-1", false, heard, &[("a", running, paused)])])])
+}
+
+fn commits(as_of: i64, committed: i64, end: i64) -> GroupData {
+    let name: flowdeck_kafka::Topic = Arc::new(topic("a"));
+    let zero = Partition::new(0).unwrap();
+    let row = LogRow { partition: zero, refused: None::<Unknown>, start: Some(0), end: Some(end) };
+    let commit = Commit { topic: name.clone(), partition: zero, offset: Some(committed), mark: Mark::Fine };
+    GroupData {
+        id: "g".into(),
+        lower: "g".into(),
+        kind: GroupType::Classic,
+        state: GroupState::Stable,
+        members: None,
+        rows: compact(vec![commit]).into(),
+        ends: Arc::new(Ends::new([(name, row)])),
+        sum: LagSum::default(),
+        as_of: Some(at(as_of)),
+        error: None,
+    }
+}
+
+#[test]
+fn evidence_of_a_pause() {
+    // (heard at, running, paused, looked at, the instance's state, the command's)
+    let cases: [(i64, &[i32], &[i32], i64, I, CommandState); 7] = [
+        // Said before the command, or while it still runs: no evidence.
+        (9, &[], &[0], 11, I::Waiting, CommandState::Sent),
+        (12, &[0], &[], 13, I::Waiting, CommandState::Sent),
+        (12, &[0], &[1], 13, I::Waiting, CommandState::Sent),
+        (12, &[], &[0, 1], 13, I::FetchStopped, CommandState::Confirmed),
+        (12, &[], &[], 13, I::NothingToDo, CommandState::Confirmed),
+        (12, &[0], &[], 26, I::Silent, CommandState::TimedOut),
+        // Late evidence counts.
+        (40, &[], &[0], 41, I::FetchStopped, CommandState::Confirmed),
+    ];
+    for (heard, running, paused, now, state, whole) in cases {
+        let mut world = World::new(flow(9, &[0, 1], &[]));
+        let mut command = world.sent(Action::Pause, 10);
+        world.telemetry = flow(heard, running, paused);
+        observe(&mut command, world.seen(now), false);
+        assert_eq!((command.instances[0].state, command.state), (state, whole), "{heard} {running:?} {paused:?}");
+    }
+}
+
+#[test]
+fn what_lies_before_the_command_on_its_partition_is_older_whenever_it_comes() {
+    let mut world = World::new(flow(9, &[0], &[]));
+    let mut command = world.sent(Action::Pause, 10);
+    let record = |topic| SentRecord { topic, partition: Partition::new(0).unwrap(), offset: 50, at: at(10) };
+    command.sent = vec![record(topic("admin"))];
+    // Offsets are the seconds here: 12 lies before 50.
+    world.telemetry = flow(12, &[], &[0]);
+    observe(&mut command, world.seen(13), false);
+    assert_eq!(command.instances[0].state, I::Waiting);
+    command.sent = vec![record(topic("elsewhere"))];
+    observe(&mut command, world.seen(13), false);
+    assert_eq!(command.instances[0].state, I::FetchStopped);
+}
+
+#[test]
+fn evidence_of_a_resume_is_a_commit_that_moves() {
+    // (commits read at, committed, end, looked at, want)
+    let cases = [
+        (9, 6, 10, 13, I::Waiting),
+        (13, 5, 10, 14, I::Waiting),
+        (13, 6, 10, 14, I::Acknowledged),
+        (13, 5, 5, 14, I::NothingToRead),
+        (13, 5, 10, 41, I::Silent),
+    ];
+    for (as_of, committed, end, now, want) in cases {
+        let mut world = World::new(flow(9, &[], &[0]));
+        world.holds.clear();
+        world.group = Some(commits(9, 5, 10));
+        let mut command = world.sent(Action::Resume, 10);
+        world.telemetry = flow(12, &[0], &[]);
+        world.group = Some(commits(as_of, committed, end));
+        observe(&mut command, world.seen(now), false);
+        assert_eq!(command.instances[0].state, want, "{as_of} {committed} {end}");
+    }
+    // Listed as paused still: no commit counts.
+    let mut world = World::new(flow(9, &[], &[0]));
+    world.holds.clear();
+    world.group = Some(commits(9, 5, 10));
+    let mut command = world.sent(Action::Resume, 10);
+    world.telemetry = flow(12, &[], &[0]);
+    world.group = Some(commits(13, 9, 10));
+    observe(&mut command, world.seen(14), false);
+    assert_eq!(command.instances[0].state, I::Waiting);
+}
+
+#[test]
+fn a_joiner_is_noted_and_sent_the_command_again_at_most_three_times() {
+    let mut world = World::new(flow(9, &[0], &[]));
+    let mut command = world.sent(Action::Pause, 10);
+    let joiner = |heard: i64| InstanceTelemetry {
+        first_heard: at(24),
+        ..instance("host-2", false, heard, &[("a", &[1], &[])])
+    };
+    let mut resent = Vec::new();
+    for now in (25..300).step_by(5) {
+        let stopped = instance("host-1", false, now, &[("a", &[], &[0])]);
+        world.telemetry = group(vec![("audio", vec![stopped, joiner(now)])]);
+        observe(&mut command, world.seen(now), false);
+        let holds = world.holds.clone();
+        if !follow_up(&mut command, &holds, world.seen(now)).is_empty() {
+            sent_again(&mut command, world.seen(now));
+            resent.push(now);
+        }
+    }
+    assert_eq!(resent, [40, 70, 100]);
+    assert!(command.resends.capped);
+    let joined = command.instances.iter().find(|one| one.key.instance.as_str() == "host-2").unwrap();
+    assert_eq!(joined.detail.as_deref(), Some("joined 14 s after the pause: not paused"));
+    assert_eq!((joined.state, command.state), (I::Silent, CommandState::Partly));
+}
+
+#[test]
+fn one_that_forgets_its_pause_is_seen() {
+    let mut world = World::new(flow(9, &[0], &[]));
+    let mut command = world.sent(Action::Pause, 10);
+    for (heard, running, paused, want) in
+        [(12, &[][..], &[0][..], I::FetchStopped), (17, &[0][..], &[][..], I::Waiting)]
+    {
+        world.telemetry = flow(heard, running, paused);
+        observe(&mut command, world.seen(heard), false);
+        assert_eq!(command.instances[0].state, want);
+    }
+    // Once the hold is gone, what it does says nothing of the pause.
+    world.telemetry = flow(22, &[], &[]);
+    observe(&mut command, world.seen(22), true);
+    assert_ne!(command.instances[0].state, I::NothingToDo);
+}
+
+#[test]
+fn what_cannot_be_told_apart_is_no_evidence() {
+    let mut world = World::new(flow(9, &[0], &[]));
+    let mut command = world.sent(Action::Pause, 10);
+    let mut voices = instance("host-1", false, 12, &[("a", &[], &[0])]);
+    voices.ambiguous = true;
+    world.telemetry = group(vec![("audio", vec![voices])]);
+    observe(&mut command, world.seen(13), false);
+    assert_eq!(command.instances[0].state, I::Waiting);
+    assert!(command.instances[0].detail.as_deref().unwrap().starts_with("ambiguous"));
+    let mut pattern = instance("host-1", false, 14, &[]);
+    pattern.pattern = true;
+    world.telemetry = group(vec![("audio", vec![pattern])]);
+    observe(&mut command, world.seen(15), false);
+    assert_eq!(command.instances[0].state, I::Waiting);
+}
+
+#[test]
+fn plain_members_cannot_be_controlled_and_are_said() {
+    let owner = |client: &str, partition| flowdeck_kafka::Member {
+        member_id: client.into(),
+        client_id: client.into(),
+        host: "/10.0.0.7".into(),
+        group_instance_id: None,
+        assignment: vec![(Arc::new(topic("a")), Partition::new(partition).unwrap())],
+        target_assignment: None,
+    };
+    let mut world = World::new(flow(9, &[0], &[]));
+    let members = vec![owner("flow", 0), owner("plain", 1)];
+    world.group = Some(GroupData { members: Some(members.into()), ..commits(9, 5, 10) });
+    let mut command = world.sent(Action::Pause, 10);
+    world.telemetry = flow(12, &[], &[0]);
+    observe(&mut command, world.seen(13), false);
+    let states: HashMap<&str, I> =
+        command.instances.iter().map(|one| (one.key.instance.as_str(), one.state)).collect();
+    assert_eq!(states, HashMap::from([("host-1", I::FetchStopped), ("plain on 10.0.0.7", I::NotControllable)]));
+    assert_eq!(command.state, CommandState::Partly);
+}
+
+#[test]
+fn a_violation_is_a_running_partition_that_a_hold_covers() {
+    let all = target(None, &[]);
+    let heard = instance("host-1", false, 20, &[("a", &[0], &[]), ("b", &[0], &[])]);
+    let consumer = ConsumerName::from("audio");
+    let topics = |holds: &[Hold], since| plan::violated(&all, holds, &consumer, &heard, at(since)).len();
+    assert_eq!(topics(&[hold(1, None, None)], 10), 2);
+    assert_eq!(topics(&[hold(1, None, Some("a"))], 10), 1);
+    assert_eq!(topics(&[hold(1, Some("video"), None)], 10), 0);
+    assert_eq!(topics(&[hold(1, None, None)], 20), 0, "not said since");
+    let mut split = hold(1, None, None);
+    split.except = vec![hold(2, None, Some("a")).scope];
+    assert_eq!(topics(&[split], 10), 1);
+}

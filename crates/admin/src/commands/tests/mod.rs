@@ -1,0 +1,101 @@
+//! The rules of commands as tables: what is written, what counts as evidence.
+
+mod lifecycle;
+mod plan;
+
+use flowdeck_model::{
+    Action, CommandId, ConsumerName, GroupId, Hold, HoldId, Incarnation, Partition, Scope, Submit, Target, Timestamp,
+    TopicName,
+};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::telemetry::{ConsumerTelemetry, GroupTelemetry, InstanceTelemetry, TelemetryIndex, TopicStream};
+
+pub(super) fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(1_000_000 + seconds * 1_000)
+}
+
+pub(super) fn topic(name: &str) -> TopicName {
+    name.parse().unwrap()
+}
+
+pub(super) fn parts(numbers: &[i32]) -> Vec<Partition> {
+    numbers.iter().filter_map(|number| Partition::new(*number)).collect()
+}
+
+pub(super) fn target(consumer: Option<&str>, topics: &[&str]) -> Target {
+    Target {
+        group: "g".into(),
+        consumer: consumer.map(ConsumerName::from),
+        topics: topics.iter().map(|name| topic(name)).collect(),
+    }
+}
+
+pub(super) fn submit(number: u128, action: Action, target: Target) -> Submit {
+    Submit {
+        id: CommandId::from_uuid(uuid::Uuid::from_u128(number)),
+        action,
+        target,
+        reason: "INC-1".into(),
+        for_seconds: None,
+    }
+}
+
+/// What an instance says: (topic, running, paused).
+pub(super) type Said<'a> = &'a [(&'a str, &'a [i32], &'a [i32])];
+
+pub(super) fn instance(name: &str, agent: bool, heard: i64, said: Said<'_>) -> InstanceTelemetry {
+    InstanceTelemetry {
+        pair: 0,
+        instance: name.into(),
+        agent,
+        incarnation: agent.then(|| Incarnation::from_uuid(uuid::Uuid::from_u128(7))),
+        ambiguous: false,
+        superseded: false,
+        workers: Some(3),
+        pattern: false,
+        topics: said
+            .iter()
+            .map(|(name, running, paused)| TopicStream {
+                topic: topic(name),
+                running: parts(running),
+                paused: parts(paused),
+                heard: at(heard),
+                offset: heard,
+            })
+            .collect(),
+        first_heard: at(0),
+        last_heard: at(heard),
+    }
+}
+
+pub(super) fn group(consumers: Vec<(&str, Vec<InstanceTelemetry>)>) -> GroupTelemetry {
+    let consumers = consumers
+        .into_iter()
+        .map(|(name, instances)| ConsumerTelemetry { name: name.into(), instances })
+        .collect();
+    GroupTelemetry { consumers }
+}
+
+pub(super) fn index(groups: Vec<(&str, GroupTelemetry)>) -> TelemetryIndex {
+    let groups: HashMap<GroupId, Arc<GroupTelemetry>> =
+        groups.into_iter().map(|(name, group)| (name.into(), Arc::new(group))).collect();
+    TelemetryIndex { groups: Arc::new(groups), warning: None }
+}
+
+pub(super) fn hold(number: u128, consumer: Option<&str>, name: Option<&str>) -> Hold {
+    Hold {
+        scope: Scope {
+            consumer: consumer.map(ConsumerName::from),
+            topic: name.map(topic),
+            ..Scope::group("g".into())
+        },
+        id: HoldId::from_uuid(uuid::Uuid::from_u128(number)),
+        owner: "ana".into(),
+        reason: "INC-1".into(),
+        since: at(0),
+        until: None,
+        except: vec![],
+    }
+}

@@ -1,0 +1,173 @@
+use std::time::Duration;
+
+use flowdeck_model::hold::HoldChange;
+use flowdeck_model::{Action, Actor, CommandState, Hold, PortError, Submit, Target, Via};
+use flowdeck_protocol::kafkaflow::Command as C;
+
+use super::*;
+use crate::commands::plan::{Decision, Facts, Plan, decide};
+use crate::commands::{Command, CommandBook};
+
+/// `audio` on KafkaFlow with two topics, `video` with an agent.
+fn mixed() -> GroupTelemetry {
+    group(vec![
+        ("audio", vec![instance("host-1", false, 10, &[("a", &[0, 1], &[]), ("b", &[0], &[])])]),
+        ("video", vec![instance("pod-1", true, 10, &[("v", &[0], &[])])]),
+    ])
+}
+
+fn paused() -> GroupTelemetry {
+    group(vec![("audio", vec![instance("host-1", false, 10, &[("a", &[], &[0, 1]), ("b", &[], &[0])])])])
+}
+
+fn run(submit: &Submit, telemetry: &TelemetryIndex, standing: &[Hold], book: &CommandBook) -> Result<Decision, PortError> {
+    let facts = Facts {
+        telemetry,
+        standing,
+        book,
+        group_known: true,
+        heard_within: Duration::from_secs(15),
+        now: at(12),
+    };
+    decide(submit, "ana", &facts)
+}
+
+fn plan(submit: &Submit, telemetry: GroupTelemetry, standing: &[Hold]) -> Plan {
+    match run(submit, &index(vec![("g", telemetry)]), standing, &CommandBook::new(10)) {
+        Ok(Decision::Write(plan)) => plan,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn messages(plan: &Plan) -> Vec<C> {
+    plan.admin.iter().map(|command| command.message.clone()).collect()
+}
+
+fn names(names: &[&str]) -> Vec<TopicName> {
+    names.iter().map(|name| topic(name)).collect()
+}
+
+#[test]
+fn what_a_pause_sends_to_kafkaflow() {
+    let by_name = |topics: &[&str]| C::PauseConsumerByName { consumer: "audio".into(), topics: names(topics) };
+    let cases: [(Target, usize, Vec<C>); 6] = [
+        (target(None, &[]), 1, vec![C::PauseConsumersByGroup { group: "g".into(), topics: vec![] }]),
+        (target(Some("audio"), &[]), 1, vec![by_name(&[])]),
+        (target(Some("audio"), &["a", "b"]), 2, vec![by_name(&["a", "b"])]),
+        // Group commands with topics are by-name commands.
+        (target(None, &["a"]), 1, vec![by_name(&["a"])]),
+        // Only an agent listens: nothing for the admin topic.
+        (target(Some("video"), &[]), 1, vec![]),
+        (target(None, &["v"]), 1, vec![]),
+    ];
+    for (target, holds, want) in cases {
+        let plan = plan(&submit(1, Action::Pause, target.clone()), mixed(), &[]);
+        assert_eq!((plan.changes.len(), messages(&plan)), (holds, want), "{target:?}");
+    }
+}
+
+#[test]
+fn a_pause_of_what_is_held_in_part_writes_the_rest() {
+    let pause = submit(2, Action::Pause, target(Some("audio"), &["a", "b"]));
+    let plan = plan(&pause, mixed(), &[hold(1, None, Some("a"))]);
+    assert_eq!(plan.changes.len(), 1);
+    assert_eq!(messages(&plan), [C::PauseConsumerByName { consumer: "audio".into(), topics: names(&["b"]) }]);
+}
+
+#[test]
+fn what_stands_is_not_written_again() {
+    let telemetry = index(vec![("g", mixed())]);
+    let book = CommandBook::new(10);
+    let pause = submit(2, Action::Pause, target(Some("audio"), &["a"]));
+    let decision = run(&pause, &telemetry, &[hold(1, None, None)], &book).unwrap();
+    assert!(matches!(decision, Decision::Existing(id) if id.uuid().as_u128() == 1));
+    // A resume that went through, and nothing was paused since.
+    let mut book = CommandBook::new(10);
+    let view = Actor::anonymous(Via::Api, None).view;
+    let mut former = Command::new(submit(3, Action::Resume, target(None, &[])), view, at(1));
+    former.state = CommandState::Sent;
+    book.put(former, |_| false);
+    let resume = submit(4, Action::Resume, target(Some("audio"), &[]));
+    let decision = run(&resume, &index(vec![("g", paused())]), &[], &book).unwrap();
+    assert!(matches!(decision, Decision::Existing(id) if id.uuid().as_u128() == 3));
+}
+
+#[test]
+fn what_a_resume_sends_to_kafkaflow() {
+    let by_name = |topics: &[&str]| C::ResumeConsumerByName { consumer: "audio".into(), topics: names(topics) };
+    let group_wide = C::ResumeConsumersByGroup { group: "g".into(), topics: vec![] };
+    let cases: [(Target, Vec<Hold>, Vec<C>); 5] = [
+        (target(None, &[]), vec![hold(1, None, None)], vec![group_wide.clone()]),
+        // Nothing is held, but telemetry shows that it stands.
+        (target(None, &[]), vec![], vec![group_wide]),
+        (target(Some("audio"), &[]), vec![hold(1, Some("audio"), None)], vec![by_name(&[])]),
+        // A narrow resume under a broad hold.
+        (target(None, &["a"]), vec![hold(1, None, None)], vec![by_name(&["a"])]),
+        (target(None, &["b"]), vec![hold(1, None, Some("b")), hold(2, None, Some("a"))], vec![by_name(&["b"])]),
+    ];
+    for (target, standing, want) in cases {
+        let plan = plan(&submit(9, Action::Resume, target.clone()), paused(), &standing);
+        assert_eq!(messages(&plan), want, "{target:?}");
+    }
+}
+
+#[test]
+fn another_hold_on_the_same_partitions_keeps_them_paused() {
+    // Two holds cover topic a; the consumer's alone is released by its end.
+    let facts_holds = [hold(2, None, Some("a"))];
+    let telemetry = index(vec![("g", paused())]);
+    let book = CommandBook::new(10);
+    let facts = Facts {
+        telemetry: &telemetry,
+        standing: &facts_holds,
+        book: &book,
+        group_known: true,
+        heard_within: Duration::from_secs(15),
+        now: at(12),
+    };
+    let (admin, notes) = crate::commands::plan::release(&target(Some("audio"), &[]), &facts_holds, &facts);
+    let sent: Vec<C> = admin.into_iter().map(|command| command.message).collect();
+    assert_eq!(sent, [C::ResumeConsumerByName { consumer: "audio".into(), topics: names(&["b"]) }]);
+    assert_eq!(notes, ["a of audio stays paused: another hold stands there"]);
+}
+
+#[test]
+fn refusals() {
+    let book = CommandBook::new(10);
+    let twice = index(vec![
+        ("g", mixed()),
+        ("h", group(vec![("audio", vec![instance("x", false, 10, &[("a", &[0], &[])])])])),
+    ]);
+    let once = index(vec![("g", mixed())]);
+    let silent = index(vec![("g", group(vec![("audio", vec![instance("host-1", false, -30, &[])])]))]);
+    let cases = [
+        (target(Some("audio"), &[]), &twice, Some("runs in several groups (g, h)")),
+        (target(None, &["a"]), &twice, Some("runs in several groups (g, h)")),
+        // The whole group needs no names, and an agent's topic needs no by-name command.
+        (target(None, &[]), &twice, None),
+        (target(None, &["v"]), &twice, None),
+        (target(Some("ghost"), &[]), &once, Some("never shown a consumer ghost of g")),
+        (target(None, &["unread"]), &once, Some("no instance of g, unread listens")),
+        (target(None, &[]), &silent, Some("no instance of g listens")),
+    ];
+    for (target, telemetry, want) in cases {
+        let result = run(&submit(1, Action::Pause, target.clone()), telemetry, &[], &book);
+        match (result, want) {
+            (Ok(_), None) => {}
+            (Err(PortError::Unprocessable { detail }), Some(want)) => assert!(detail.contains(want), "{detail}"),
+            (other, _) => panic!("{target:?}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_hold_can_be_released_when_nobody_listens() {
+    let book = CommandBook::new(10);
+    let resume = submit(1, Action::Resume, target(Some("audio"), &[]));
+    let nobody = TelemetryIndex::default();
+    let Ok(Decision::Write(plan)) = run(&resume, &nobody, &[hold(2, Some("audio"), None)], &book) else {
+        panic!("refused");
+    };
+    assert!(matches!(plan.changes[..], [HoldChange::Release(_)]) && plan.admin.is_empty());
+    assert!(plan.notes[0].starts_with("no instance listens at the moment"));
+}
