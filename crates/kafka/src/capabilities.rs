@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use flowdeck_model::{GroupId, GroupType, TopicName};
 use tokio_util::sync::CancellationToken;
 
+use crate::blocking::off_thread;
 use crate::error::{Acl, Cause};
 use crate::ffi::apis::{self, ApiVersions};
 use crate::{
@@ -133,8 +134,8 @@ impl Cluster {
     async fn apis(&self, deadline: Deadline) -> Option<ApiVersions> {
         let properties = self.config().properties_for(&[]).ok()?;
         let left = deadline.left();
-        let work = tokio::task::spawn_blocking(move || apis::ask(&properties, left));
-        tokio::time::timeout_at(deadline.instant(), work).await.ok()?.ok()?.ok()?
+        let work = off_thread(move || apis::ask(&properties, left));
+        tokio::time::timeout_at(deadline.instant(), work).await.ok()??.ok()?
     }
 
     async fn probe_groups(

@@ -8,6 +8,7 @@ use std::time::Duration;
 use flowdeck_model::TopicName;
 use tokio::sync::oneshot;
 
+use crate::blocking::off_thread;
 use crate::config::{ClusterConfig, ConfigError};
 use crate::connection::{Connection, CoordinatorKey, Health, Reader};
 use crate::error::{Acl, Cause};
@@ -136,6 +137,9 @@ impl Client {
         ask: impl FnOnce(Ask<'_>) -> Result<(), Cause>,
         read: impl FnOnce(&Event) -> Result<T, i32> + Send + 'static,
     ) -> Result<T, Cause> {
+        if deadline.passed() {
+            return Err(self.explain(Cause::Timeout));
+        }
         let (answer, answered) = oneshot::channel();
         let reader: Reader = Box::new(move |event| {
             // The receiver may be gone: then nobody wants the answer.
@@ -181,9 +185,8 @@ impl Client {
         let native = self.connection().map_err(|_| Cause::Closing)?.native().clone();
         // 0 would mean "do not wait at all" and -1 for ever.
         let left = deadline.left().clamp(Duration::from_millis(1), Duration::from_secs(600));
-        let task = tokio::task::spawn_blocking(move || call(&native, left));
-        let answer = tokio::time::timeout_at(deadline.instant(), task).await;
-        self.outcome(answer.map(|answer| answer.ok()).ok(), acl)
+        let answer = off_thread(move || call(&native, left));
+        self.outcome(tokio::time::timeout_at(deadline.instant(), answer).await.ok(), acl)
     }
 
     /// `None`: not in time; inside it, no answer will come.

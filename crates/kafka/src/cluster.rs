@@ -78,3 +78,41 @@ impl Cluster {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio_util::sync::CancellationToken;
+
+    use super::*;
+    use crate::{Isolation, OffsetSpec, ReadRequest, ReadStart};
+
+    fn may_be_spawned<T: Send>(_: T) {}
+
+    #[test]
+    fn calls_may_be_made_from_any_task() {
+        let cluster = Cluster::new(ClusterConfig::new("127.0.0.1:1")).unwrap();
+        let (limit, topic) = (Duration::from_secs(1), "t".parse::<TopicName>().unwrap());
+        may_be_spawned(cluster.metadata(limit));
+        may_be_spawned(cluster.rights(limit));
+        may_be_spawned(cluster.capabilities(limit));
+        may_be_spawned(cluster.list_groups(limit));
+        may_be_spawned(cluster.list_other_groups(limit));
+        may_be_spawned(cluster.describe_groups(&[], 1, limit));
+        may_be_spawned(cluster.committed(&[], 1, limit, |_, _| {}));
+        may_be_spawned(cluster.offsets(&[], OffsetSpec::Latest, limit));
+        may_be_spawned(cluster.topic_ids(&[], limit));
+        may_be_spawned(cluster.topic_config(&topic, limit));
+        may_be_spawned(cluster.create_topics(&[], limit));
+        let request = ReadRequest {
+            topic,
+            partitions: None,
+            start: ReadStart::Newest,
+            limit_records: 1,
+            limit_bytes: 1,
+            max_value_bytes: 1,
+            isolation: Isolation::ReadCommitted,
+            deadline: Deadline::after(limit),
+        };
+        may_be_spawned(cluster.read(request, CancellationToken::new()));
+    }
+}

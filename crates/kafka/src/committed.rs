@@ -4,7 +4,8 @@
 use std::ffi::CStr;
 
 use flowdeck_model::{GroupId, Partition};
-use futures::{FutureExt, StreamExt};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 
 use crate::describe::nul_byte;
 use crate::error::{Acl, Cause};
@@ -44,14 +45,14 @@ impl Cluster {
         mut each: impl FnMut(usize, Result<Vec<Committed>, Cause>) + Send,
     ) {
         let deadline = deadline.into();
-        let asked = groups.iter().enumerate();
-        // Boxed, or the compiler cannot tell that this future may be sent to another thread.
-        let asked = asked.map(|(index, group)| {
-            self.committed_of(group, deadline).map(move |answer| (index, answer)).boxed()
-        });
-        let asked: Vec<_> = asked.collect();
-        let mut answers = futures::stream::iter(asked).buffer_unordered(in_flight.max(1));
-        while let Some((index, answer)) = answers.next().await {
+        let mut next = groups.iter().enumerate();
+        let mut asked = FuturesUnordered::new();
+        loop {
+            let room = in_flight.max(1).saturating_sub(asked.len());
+            for (index, group) in next.by_ref().take(room) {
+                asked.push(async move { (index, self.committed_of(group, deadline).await) });
+            }
+            let Some((index, answer)) = asked.next().await else { return };
             each(index, answer);
         }
     }

@@ -11,6 +11,7 @@
 //!   up in the full list, never asked for by name, before a producer or reader touches them);
 //! - an error never carries a payload or a secret.
 
+mod blocking;
 mod capabilities;
 mod client;
 mod cluster;

@@ -8,13 +8,15 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use flowdeck_model::{Partition, TopicName};
-use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _};
+use rdkafka::{ClientConfig, ClientContext};
 
+use crate::blocking::off_thread;
 use crate::error::{Acl, Cause, Error, Operation};
-use crate::ffi::codes;
+use crate::ffi::{codes, logs};
 use crate::{Cluster, Deadline};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +76,21 @@ pub enum SendError {
     Failed(#[source] Cause),
 }
 
+type Native = FutureProducer<Logs>;
+
+/// rdkafka's own log would pass by our bound.
+struct Logs;
+
+impl ClientContext for Logs {
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        logs::line(level as i32, facility, line);
+    }
+
+    fn error(&self, _: KafkaError, reason: &str) {
+        logs::line(RDKafkaLogLevel::Warning as i32, "ERROR", reason);
+    }
+}
+
 /// A producer of one cluster; cheap to clone. Dropping the last clone closes it, without blocking.
 #[derive(Clone)]
 pub struct Producer {
@@ -83,7 +100,7 @@ pub struct Producer {
 
 struct Inner {
     /// Only `None` while it is being dropped.
-    native: Option<FutureProducer>,
+    native: Option<Native>,
     transactional: bool,
     /// One transaction at a time.
     turn: tokio::sync::Mutex<()>,
@@ -134,7 +151,8 @@ impl Cluster {
         for (name, value) in properties {
             config.set(name, value);
         }
-        let native = config.create::<FutureProducer>().map_err(|error| failed(config_words(&error)))?;
+        let native =
+            config.create_with_context::<_, Native>(Logs).map_err(|error| failed(config_words(&error)))?;
         let inner = Inner { native: Some(native), transactional, turn: tokio::sync::Mutex::new(()) };
         Ok(Producer { inner: Arc::new(inner), cluster: self.clone() })
     }
@@ -149,7 +167,7 @@ fn config_words(error: &KafkaError) -> String {
 }
 
 impl Producer {
-    fn native(&self) -> Result<&FutureProducer, SendError> {
+    fn native(&self) -> Result<&Native, SendError> {
         self.inner.native.as_ref().ok_or(SendError::Failed(Cause::Closing))
     }
 
@@ -263,14 +281,14 @@ impl Producer {
     /// A call of librdkafka that blocks its thread for as long as its own time allows.
     async fn blocking(
         &self,
-        call: impl FnOnce(&FutureProducer) -> Result<(), KafkaError> + Send + 'static,
+        call: impl FnOnce(&Native) -> Result<(), KafkaError> + Send + 'static,
     ) -> Result<(), Failure> {
         let inner = self.inner.clone();
-        let work = tokio::task::spawn_blocking(move || match &inner.native {
+        let work = off_thread(move || match &inner.native {
             Some(native) => call(native).map_err(|error| Failure::of(&error, native)),
-            None => Err(Failure { cause: Cause::Closing, fenced: false, abort: false }),
+            None => Err(Failure::closing()),
         });
-        work.await.unwrap_or(Err(Failure { cause: Cause::Closing, fenced: false, abort: false }))
+        work.await.unwrap_or(Err(Failure::closing()))
     }
 
     async fn check_topic(&self, topic: &TopicName, deadline: Deadline) -> Result<(), SendError> {
@@ -294,7 +312,11 @@ struct Failure {
 }
 
 impl Failure {
-    fn of(error: &KafkaError, native: &FutureProducer) -> Self {
+    fn closing() -> Self {
+        Self { cause: Cause::Closing, fenced: false, abort: false }
+    }
+
+    fn of(error: &KafkaError, native: &Native) -> Self {
         let abort = matches!(error, KafkaError::Transaction(error) if error.txn_requires_abort());
         let cause = cause(error, &Acl { operation: "Write", resource: "TransactionalId".to_owned() });
         let fenced = cause == Cause::Fenced || is_fenced(native);
@@ -303,7 +325,7 @@ impl Failure {
 }
 
 /// A fenced producer can do nothing any more, and says only that its error is fatal.
-fn is_fenced(native: &FutureProducer) -> bool {
+fn is_fenced(native: &Native) -> bool {
     let fatal = native.client().fatal_error();
     let fencing = [codes::FENCED, codes::PRODUCER_FENCED, codes::INVALID_PRODUCER_EPOCH];
     fatal.is_some_and(|(code, _)| fencing.contains(&(code as i32)))
@@ -319,7 +341,7 @@ impl SendError {
     }
 }
 
-fn enqueue(native: &FutureProducer, record: &NewRecord) -> Result<DeliveryFuture, KafkaError> {
+fn enqueue(native: &Native, record: &NewRecord) -> Result<DeliveryFuture, KafkaError> {
     let mut headers = OwnedHeaders::new_with_capacity(record.headers.len());
     for (key, value) in &record.headers {
         headers = headers.insert(Header { key, value: value.as_deref() });
@@ -335,7 +357,7 @@ async fn confirm(
     confirmed: DeliveryFuture,
     topic: &TopicName,
     deadline: Deadline,
-    native: &FutureProducer,
+    native: &Native,
 ) -> Result<Placed, SendError> {
     match tokio::time::timeout_at(deadline.instant(), confirmed).await {
         Ok(Ok(Ok(delivery))) => match Partition::new(delivery.partition) {
@@ -348,7 +370,7 @@ async fn confirm(
     }
 }
 
-fn failed(error: &KafkaError, topic: &TopicName, native: &FutureProducer) -> SendError {
+fn failed(error: &KafkaError, topic: &TopicName, native: &Native) -> SendError {
     if is_fenced(native) {
         return SendError::Fenced;
     }

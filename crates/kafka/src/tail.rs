@@ -69,7 +69,7 @@ impl Tail {
 /// Events that may wait for the receiver.
 const WAITING: usize = 256;
 /// How long one look at the cluster may take.
-const LOOK: Duration = Duration::from_secs(10);
+const LOOK: Duration = Duration::from_secs(5);
 /// How often a running tail looks whether its topic is still the same and has the same partitions.
 const RECHECK: Duration = Duration::from_secs(10);
 const FIRST_PAUSE: Duration = Duration::from_millis(250);

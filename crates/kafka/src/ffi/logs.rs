@@ -44,8 +44,16 @@ pub(super) unsafe extern "C" fn log(
     _: *const rd_kafka_t,
     level: c_int,
     facility: *const c_char,
-    line: *const c_char,
+    text_of: *const c_char,
 ) {
+    // SAFETY: librdkafka passes NUL-terminated strings that live through this call.
+    let (facility, text_of) = unsafe { (text(facility), text(text_of)) };
+    line(level, &facility, &text_of);
+}
+
+/// Writes a line, or counts it where there are too many. Levels are syslog's: 3 is error, 4 warning,
+/// 5 notice, 6 info, 7 debug.
+pub(crate) fn line(level: i32, facility: &str, line: &str) {
     let (pass, held) = GATE.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).pass(Instant::now());
     if held > 0 {
         tracing::warn!(target: "librdkafka", lines = held, "more log lines were held back");
@@ -53,9 +61,6 @@ pub(super) unsafe extern "C" fn log(
     if !pass {
         return;
     }
-    // SAFETY: librdkafka passes NUL-terminated strings that live through this call.
-    let (facility, line) = unsafe { (text(facility), text(line)) };
-    // syslog's levels: 3 is error, 4 warning, 5 notice, 6 info, 7 debug.
     match level {
         ..=4 => tracing::warn!(target: "librdkafka", facility, "{line}"),
         5 | 6 => tracing::info!(target: "librdkafka", facility, "{line}"),

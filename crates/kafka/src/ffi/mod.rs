@@ -11,7 +11,7 @@ pub(crate) mod ask;
 pub(crate) mod codes;
 pub(crate) mod consume;
 pub(crate) mod handle;
-mod logs;
+pub(crate) mod logs;
 pub(crate) mod metadata;
 pub(crate) mod partitions;
 pub(crate) mod queue;
