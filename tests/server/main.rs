@@ -14,4 +14,5 @@ mod pages;
 mod people;
 mod program;
 mod safety;
+mod sign_in;
 mod support;

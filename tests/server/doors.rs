@@ -1,0 +1,360 @@
+//! The table of permissions: every door × every caller, on the admin service's own ports. No Kafka
+//! is needed: rights are judged before anything is asked of it, and what is allowed then fails in
+//! another way. A door without a row fails the test, and so does a row without a door.
+//!
+//! `docs/permissions.md` holds the same table; `FLOWDECK_WRITE_DOCS=1` writes it anew.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use flowdeck::config::{ClusterConfig, Config};
+use flowdeck::{doors, kafka, service};
+use http::{Method, Request, StatusCode};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+use crate::people::{People, log_in, settings};
+use crate::support::{get, options};
+
+/// What a door needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Need {
+    /// Nobody in particular: it shows nothing of Kafka.
+    Open,
+    /// Somebody; shows what he may see, which may be nothing.
+    Known,
+    /// `see` on the group, or on some group of the cluster where it belongs to none.
+    See,
+    /// `see` on all groups of all clusters.
+    SeeAll,
+    /// `read payloads` for a group that reads the topic, or for all groups.
+    Payloads,
+    /// `control` on the group.
+    Control,
+}
+
+/// How a door refuses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Door {
+    /// 303 to the log-in form and back; 403 as a page.
+    Page,
+    /// 401 and 403 as problem documents.
+    Api,
+    /// 401; 403 as an error of the function.
+    Function,
+    /// As the API, before the stream begins.
+    Stream,
+}
+
+struct Row {
+    door: Door,
+    method: Method,
+    /// As the router lists it.
+    path: &'static str,
+    /// What is asked; several where one path serves several ports.
+    ask: &'static str,
+    body: &'static str,
+    need: Need,
+}
+
+const JSON: &str = r#"{"action":"pause","target":{"group":"payments"},"reason":"x"}"#;
+const FORM: &str = "id=7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b&action=pause&group=payments&reason=x";
+const ID: &str = "7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b";
+
+fn rows() -> Vec<Row> {
+    use Door::*;
+    use Need::*;
+    let row = |door, method, path, ask, body, need| Row { door, method, path, ask, body, need };
+    let read = |door, path, ask, need| row(door, Method::GET, path, ask, "", need);
+    let send = |door, path, ask, body, need| row(door, Method::POST, path, ask, body, need);
+    vec![
+        read(Api, "/health", "/health", Open),
+        read(Api, "/health/live", "/health/live", Open),
+        read(Api, "/health/ready", "/health/ready", Open),
+        read(Api, "/metrics", "/metrics", SeeAll),
+        read(Page, "/", "/", Open),
+        // The API.
+        read(Api, "/kafkaflow/api", "/kafkaflow/api", Open),
+        read(Api, "/kafkaflow/api/{*rest}", "/kafkaflow/api/v2/groups", Open),
+        read(Api, "/kafkaflow/api/v1/openapi.json", "/kafkaflow/api/v1/openapi.json", Open),
+        read(Api, "/kafkaflow/api/v1/groups", "/kafkaflow/api/v1/groups", Known),
+        read(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/groups/{group}",
+            "/kafkaflow/api/v1/clusters/demo/groups/payments",
+            See,
+        ),
+        send(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/commands",
+            "/kafkaflow/api/v1/clusters/demo/commands",
+            JSON,
+            Control,
+        ),
+        read(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/commands/{id}",
+            "/kafkaflow/api/v1/clusters/demo/commands/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
+            See,
+        ),
+        read(Api, "/kafkaflow/api/v1/clusters/{cluster}/topics", "/kafkaflow/api/v1/clusters/demo/topics", See),
+        read(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/topics/{topic}",
+            "/kafkaflow/api/v1/clusters/demo/topics/orders",
+            See,
+        ),
+        read(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/topics/{topic}/messages",
+            "/kafkaflow/api/v1/clusters/demo/topics/orders/messages",
+            Payloads,
+        ),
+        // What pages use.
+        read(Function, "/kafkaflow/fn/{*name}", "/kafkaflow/fn/none-of-ours", Known),
+        read(Function, "/kafkaflow/fn/fleet", "/kafkaflow/fn/fleet?query=", Known),
+        read(Function, "/kafkaflow/fn/group", "/kafkaflow/fn/group?cluster=demo&group=payments", See),
+        read(Function, "/kafkaflow/fn/topics", "/kafkaflow/fn/topics?cluster=demo", See),
+        read(Function, "/kafkaflow/fn/topic", "/kafkaflow/fn/topic?cluster=demo&topic=orders", See),
+        read(
+            Function,
+            "/kafkaflow/fn/messages",
+            "/kafkaflow/fn/messages?cluster=demo&topic=orders&query=",
+            Payloads,
+        ),
+        read(
+            Function,
+            "/kafkaflow/fn/command",
+            "/kafkaflow/fn/command?cluster=demo&id=7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
+            See,
+        ),
+        read(Stream, "/kafkaflow/events", "/kafkaflow/events?view=fleet", Known),
+        read(Stream, "/kafkaflow/events", "/kafkaflow/events?view=group&cluster=demo&group=payments", See),
+        read(
+            Stream,
+            "/kafkaflow/events",
+            "/kafkaflow/events?view=command&cluster=demo&id=7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
+            See,
+        ),
+        read(Page, "/kafkaflow/pkg/{*file}", "/kafkaflow/pkg/0/none.js", Open),
+        // Forms.
+        send(Page, "/kafkaflow/theme", "/kafkaflow/theme", "theme=dark", Open),
+        read(Page, "/kafkaflow/login", "/kafkaflow/login", Open),
+        send(Page, "/kafkaflow/login", "/kafkaflow/login", "name=nobody&password=wrong", Open),
+        send(Page, "/kafkaflow/logout", "/kafkaflow/logout", "", Open),
+        send(Page, "/kafkaflow/logout-everywhere", "/kafkaflow/logout-everywhere", "", Open),
+        read(Page, "/kafkaflow/c/{cluster}/commands", "/kafkaflow/c/demo/commands", Known),
+        send(Page, "/kafkaflow/c/{cluster}/commands", "/kafkaflow/c/demo/commands", FORM, Control),
+        // Pages.
+        read(Page, "/kafkaflow", "/kafkaflow", Known),
+        read(Page, "/kafkaflow/", "/kafkaflow/", Open),
+        read(Page, "/kafkaflow/{*page}", "/kafkaflow/no/such/page", Known),
+        read(Page, "/kafkaflow/c/{cluster}/groups/{group}", "/kafkaflow/c/demo/groups/payments", See),
+        read(Page, "/kafkaflow/c/{cluster}/topics", "/kafkaflow/c/demo/topics", See),
+        read(Page, "/kafkaflow/c/{cluster}/topics/{topic}", "/kafkaflow/c/demo/topics/orders", See),
+        read(
+            Page,
+            "/kafkaflow/c/{cluster}/commands/{id}",
+            "/kafkaflow/c/demo/commands/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
+            See,
+        ),
+    ]
+}
+
+/// Roles by what each may, on cluster `demo`, group `payments`, topic `orders`. The first is nobody.
+const CALLERS: [(&str, &[Need]); 6] = {
+    use Need::*;
+    [
+        ("nobody", &[Open]),
+        ("viewer", &[Open, Known, See, SeeAll]),
+        ("operator", &[Open, Known, See, SeeAll, Payloads, Control]),
+        ("admin", &[Open, Known, See, SeeAll, Payloads, Control]),
+        // Of the configuration: `control` on groups `payments*` of `demo`; all on cluster `other`.
+        ("payments", &[Open, Known, See, Control]),
+        ("elsewhere", &[Open, Known]),
+    ]
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Passed,
+    /// To the log-in form.
+    Form,
+    Unauthorized,
+    Forbidden,
+}
+
+fn expected(row: &Row, role: &str, may: &[Need]) -> Outcome {
+    match (may.contains(&row.need), role, row.door) {
+        (true, _, _) => Outcome::Passed,
+        (false, "nobody", Door::Page) => Outcome::Form,
+        (false, "nobody", _) => Outcome::Unauthorized,
+        (false, _, _) => Outcome::Forbidden,
+    }
+}
+
+async fn call(router: &Router, row: &Row, credential: Option<(&'static str, &str)>) -> (Outcome, String) {
+    let kind = if row.door == Door::Api { "application/json" } else { "application/x-www-form-urlencoded" };
+    let mut request = Request::builder()
+        .method(row.method.clone())
+        .uri(row.ask)
+        .header("host", "localhost:8077")
+        .header("content-type", kind)
+        .header("accept", if row.door == Door::Page { "text/html" } else { "application/json" });
+    if let Some((name, value)) = credential {
+        request = request.header(name, value);
+    }
+    let response = router.clone().oneshot(request.body(Body::from(row.body)).unwrap()).await.unwrap();
+    let (parts, body) = response.into_parts();
+    let header = |name: &str| parts.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default();
+    if header("content-type").starts_with("text/event-stream") {
+        return (Outcome::Passed, String::new());
+    }
+    let to_form = parts.status == StatusCode::SEE_OTHER && header("location").starts_with("/kafkaflow/login?next=");
+    let location = header("location").to_owned();
+    let body = to_bytes(body, 16 * 1024 * 1024).await.unwrap();
+    let body = String::from_utf8_lossy(&body).into_owned();
+    let said = format!("{} {location} {}", parts.status, body.chars().take(300).collect::<String>());
+    let refused_by_right = body.contains("this needs the permission to")
+        || body.contains("This needs the permission to")
+        || body.contains("\"error\":\"forbidden\"");
+    // Back to the fleet needs no `next`. Log-out leads there too, and is no refusal.
+    let home = row.need != Need::Open && location == "/kafkaflow/login";
+    let outcome = match parts.status {
+        StatusCode::SEE_OTHER if to_form || home => Outcome::Form,
+        // The log-in form's own "wrong password" is an answer, no refusal of the door.
+        StatusCode::UNAUTHORIZED if row.path != "/kafkaflow/login" => Outcome::Unauthorized,
+        StatusCode::FORBIDDEN if refused_by_right => Outcome::Forbidden,
+        _ if row.door == Door::Function && refused_by_right => Outcome::Forbidden,
+        _ => Outcome::Passed,
+    };
+    (outcome, said)
+}
+
+/// The real ports, on brokers that are not there.
+async fn router(people: &People) -> (Router, tokio_util::sync::DropGuard) {
+    let stop = CancellationToken::new();
+    let mut demo = ClusterConfig::new("demo".parse().unwrap());
+    demo.bootstrap = "127.0.0.1:1".to_owned();
+    let config = Config { clusters: vec![demo], ..Config::default() };
+    let admin = kafka::start(&config, stop.clone());
+    (service(admin.bind(), people.options()), stop.drop_guard())
+}
+
+#[tokio::test]
+async fn every_door_answers_every_role_as_the_table_says() {
+    let mut tokens = vec![];
+    let mut hashes = vec![];
+    for (role, _) in &CALLERS[1..] {
+        let (token, hash) = flowdeck::auth::new_token();
+        tokens.push(format!("Bearer {token}"));
+        hashes.push((hash, *role));
+    }
+    let users: Vec<(&str, &str)> = CALLERS[1..].iter().map(|(role, _)| (*role, *role)).collect();
+    let hashes: Vec<(&str, &str)> = hashes.iter().map(|(hash, role)| (hash.as_str(), *role)).collect();
+    let people = People::new(settings(&users, &hashes)).await;
+    let (router, _stop) = router(&people).await;
+    let mut wrong = String::new();
+    for (n, (role, may)) in CALLERS.iter().enumerate() {
+        let mut cookie = None;
+        for row in rows() {
+            if n > 0 && cookie.is_none() {
+                cookie = Some(log_in(&router, role).await);
+            }
+            let by_cookie = cookie.as_deref().map(|cookie| ("cookie", cookie));
+            let by_token = (n > 0).then(|| ("authorization", tokens[n - 1].as_str()));
+            for (how, credential) in [("session", by_cookie), ("token", by_token)] {
+                let (got, said) = call(&router, &row, credential).await;
+                let want = expected(&row, role, may);
+                if got != want {
+                    writeln!(wrong, "{role} by {how}: {} {}: {got:?}, not {want:?}: {said}", row.method, row.ask)
+                        .unwrap();
+                }
+            }
+            if row.path.contains("/logout") {
+                cookie = None;
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+#[tokio::test]
+async fn every_door_has_a_row_and_every_row_a_door() {
+    let people = People::new(settings(&[("admin", "admin")], &[])).await;
+    let (router, _stop) = router(&people).await;
+    let base = options().base;
+    let mut there = BTreeSet::new();
+    for path in doors(&base) {
+        let concrete = path.replace("{cluster}", "demo").replace("{group}", "g").replace("{topic}", "t");
+        let concrete = concrete.replace("{id}", ID).replace("{*", "").replace('}', "");
+        let mut probe = get(&concrete);
+        *probe.method_mut() = Method::TRACE;
+        let answer = crate::support::ask(&router, probe).await;
+        let allow = answer.header("allow").to_owned();
+        // Paths that answer every method, and those that leptos lists, have no `Allow`.
+        let methods: Vec<&str> = if allow.is_empty() { vec!["GET"] } else { allow.split(',').map(str::trim).collect() };
+        for method in methods.into_iter().filter(|method| *method != "HEAD") {
+            there.insert((method.to_owned(), path.clone()));
+        }
+    }
+    let rows: BTreeSet<(String, String)> =
+        rows().iter().map(|row| (row.method.to_string(), row.path.to_owned())).collect();
+    let without_row: Vec<_> = there.difference(&rows).collect();
+    let without_door: Vec<_> = rows.difference(&there).collect();
+    assert!(
+        without_row.is_empty() && without_door.is_empty(),
+        "doors without a row in the table of permissions: {without_row:#?}\nrows without a door: {without_door:#?}"
+    );
+}
+
+const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/permissions.md");
+const BEGIN: &str = "<!-- made by tests/server/doors.rs -->\n";
+
+#[test]
+fn the_documentation_is_current() {
+    let mut table = String::from("| door | method | path | needs |");
+    for (role, _) in CALLERS {
+        write!(table, " {role} |").unwrap();
+    }
+    table += "\n|---|---|---|---|";
+    table += &"---|".repeat(CALLERS.len());
+    table.push('\n');
+    for row in rows() {
+        let door = match row.door {
+            Door::Page => "page",
+            Door::Api => "API",
+            Door::Function => "server function",
+            Door::Stream => "stream",
+        };
+        let need = match row.need {
+            Need::Open => "–",
+            Need::Known => "to be known",
+            Need::See => "see",
+            Need::SeeAll => "see, everywhere",
+            Need::Payloads => "read payloads",
+            Need::Control => "control",
+        };
+        let path = if row.path == "/kafkaflow/events" { row.ask.split("&cluster").next().unwrap() } else { row.path };
+        write!(table, "| {door} | {} | `{path}` | {need} |", row.method).unwrap();
+        for (role, may) in CALLERS {
+            let cell = match expected(&row, role, may) {
+                Outcome::Passed => "yes",
+                Outcome::Form => "log-in",
+                Outcome::Unauthorized => "401",
+                Outcome::Forbidden => "403",
+            };
+            write!(table, " {cell} |").unwrap();
+        }
+        table.push('\n');
+    }
+    let text = std::fs::read_to_string(DOCS).unwrap();
+    let (head, there) = text.split_once(BEGIN).expect("the mark before the table");
+    if std::env::var_os("FLOWDECK_WRITE_DOCS").is_some() {
+        std::fs::write(DOCS, format!("{head}{BEGIN}{table}")).unwrap();
+        return;
+    }
+    assert_eq!(there, table, "docs/permissions.md is not current: FLOWDECK_WRITE_DOCS=1 writes it");
+}
