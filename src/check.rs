@@ -16,6 +16,11 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     }
     for cluster in &config.clusters {
         println!("\ncluster {} at {}", cluster.name, cluster.bootstrap);
+        if let Err(error) = kafka::validate(cluster) {
+            good = false;
+            println!("  {error}");
+            continue;
+        }
         match kafka::probe(cluster, PROBES).await {
             Ok(probe) => {
                 good &= probe.reached;

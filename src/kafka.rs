@@ -5,10 +5,11 @@ use std::time::{Duration, Instant};
 
 use flowdeck_admin::{Admin, AdminSettings, AdminTopics, ClusterNumbers, ClusterSettings};
 use flowdeck_kafka::{Capability, Cluster, ClusterConfig as Reach, ConfigError, Deadline};
+use flowdeck_model::CommandState;
 use flowdeck_model::ports::Bind;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{ClusterConfig, Config};
+use crate::config::{self, ClusterConfig, Config};
 use crate::work::{LagVisitor, Number, Work};
 
 fn settings(cluster: &ClusterConfig) -> ClusterSettings {
@@ -31,6 +32,19 @@ fn settings(cluster: &ClusterConfig) -> ClusterSettings {
     settings.allowed_lag = cluster.allowed_lag.unwrap_or(settings.allowed_lag);
     settings.refresh = cluster.refresh.unwrap_or(settings.refresh);
     settings
+}
+
+/// Whether librdkafka takes these properties. Nothing is sent to the brokers.
+pub fn validate(cluster: &ClusterConfig) -> Result<(), config::ConfigError> {
+    // Made and dropped: a client that was told no brokers yet connects to none.
+    let Err(error) = Cluster::new(settings(cluster).kafka) else { return Ok(()) };
+    let place = match &error {
+        ConfigError::UnknownProperty { name }
+        | ConfigError::InvalidValue { name }
+        | ConfigError::Reserved { name } => cluster.place_of(name),
+        ConfigError::NoBootstrap | ConfigError::Client { .. } => config::Place::Cluster(cluster.name.clone()),
+    };
+    Err(config::ConfigError::new(place, error.to_string()))
 }
 
 /// The admin service as the server sees it.
@@ -112,10 +126,16 @@ fn numbers(one: &ClusterNumbers) -> Vec<Number> {
         name: "commands",
         help: "Remembered commands by state",
         counter: false,
-        labels: labels(Some(("state", format!("{state:?}")))),
+        labels: labels(Some(("state", key(*state)))),
         value: *count as f64,
     }));
     all
+}
+
+/// As in the API's JSON.
+fn key(state: CommandState) -> String {
+    let json = serde_json::to_value(state).unwrap_or_default();
+    json.as_str().unwrap_or_default().to_owned()
 }
 
 /// What the brokers of a cluster offer, by probes that write nothing.

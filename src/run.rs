@@ -27,6 +27,9 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     if assets.pkg().is_none() {
         tracing::warn!("no built site was found, so pages have no script and no style: run `cargo xtask run`");
     }
+    for cluster in &config.clusters {
+        kafka::validate(cluster)?;
+    }
     // Before anything touches Kafka: a second server on this port does no work.
     let server = Server::bind(config.listen).await?;
     let shutdown = CancellationToken::new();
@@ -49,7 +52,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
 
     on_signal(shutdown.clone())?;
     announce(&config, &server);
-    server.run(service, config.limits.connections, shutdown).await;
+    server.run(service, config.limits, shutdown).await;
     admin_stop.cancel();
     if !admin.join(ADMIN_GRACE).await {
         tracing::warn!("the admin service did not end in time; ending without it");

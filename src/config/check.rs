@@ -44,13 +44,15 @@ impl Config {
         writeln!(
             out,
             "limits = {{ streams = {}, streams_per_client = {}, connections = {}, requests = {}, body = {}, \
-             request_seconds = {} }}",
+             request_seconds = {}, head_seconds = {}, stall_seconds = {} }}",
             limits.streams,
             limits.streams_per_client,
             limits.connections,
             limits.requests,
             limits.body,
-            limits.request_seconds
+            limits.request_seconds,
+            limits.head_seconds,
+            limits.stall_seconds
         )?;
         self.write_auth(out)?;
         self.clusters.iter().try_for_each(|cluster| write_cluster(out, cluster))

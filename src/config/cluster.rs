@@ -88,6 +88,8 @@ pub struct ClusterConfig {
     /// `host:port`, several separated by commas.
     pub bootstrap: String,
     pub properties: BTreeMap<String, Property>,
+    /// Where each property stands.
+    places: BTreeMap<String, Place>,
     /// Empty: KafkaFlow's usual pair.
     pub admin_topics: Vec<AdminTopics>,
     /// Lag up to which a group is ok, in records; the admin service's default where absent.
@@ -105,14 +107,21 @@ impl ClusterConfig {
             mode: Mode::Observe,
             bootstrap: String::new(),
             properties: BTreeMap::new(),
+            places: BTreeMap::new(),
             admin_topics: vec![],
             allowed_lag: None,
             refresh: None,
         }
     }
 
-    pub(super) fn set(&mut self, property: &str, value: &str) {
-        self.properties.insert(property.to_owned(), Property::new(value));
+    pub(super) fn set(&mut self, property: &str, value: Property, place: Place) {
+        self.properties.insert(property.to_owned(), value);
+        self.places.insert(property.to_owned(), place);
+    }
+
+    /// Where the property was set, for a message about it.
+    pub(crate) fn place_of(&self, property: &str) -> Place {
+        self.places.get(property).cloned().unwrap_or_else(|| Place::Cluster(self.name.clone()))
     }
 }
 

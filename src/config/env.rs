@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use flowdeck_model::view::Mode;
 
 use super::values::{self, Listen};
-use super::{Config, ConfigError, Place, cluster};
+use super::{Config, ConfigError, Place, Property, cluster};
 
 pub struct Variable {
     pub name: &'static str,
@@ -187,21 +187,21 @@ fn services(config: &mut Config, environment: &Environment) -> Result<(), Config
         return Ok(());
     }
     let sasl = match environment.find("SaslEnabled") {
-        Some((spelling, text)) => values::truth(place(spelling), text)?,
-        None => false,
+        Some((spelling, text)) => values::truth(place(spelling), text)?.then_some(spelling),
+        None => None,
     };
     let cluster = config.cluster_mut(name);
-    if sasl {
-        cluster.set("security.protocol", "SASL_SSL");
-        cluster.set("sasl.mechanism", "SCRAM-SHA-256");
+    if let Some(spelling) = sasl {
+        cluster.set("security.protocol", Property::new("SASL_SSL"), place(spelling));
+        cluster.set("sasl.mechanism", Property::new("SCRAM-SHA-256"), place(spelling));
     }
     for (variable, property) in [
         ("KAFKA_SECURITY_PROTOCOL", "security.protocol"),
         ("SaslUsername", "sasl.username"),
         ("SaslPassword", "sasl.password"),
     ] {
-        if let Some((_, value)) = environment.find(variable) {
-            cluster.set(property, value);
+        if let Some((spelling, value)) = environment.find(variable) {
+            cluster.set(property, Property::new(value), place(spelling));
         }
     }
     Ok(())

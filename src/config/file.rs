@@ -97,6 +97,8 @@ struct LimitsTable {
     requests: Option<Spanned<usize>>,
     body: Option<Spanned<usize>>,
     request_seconds: Option<Spanned<u64>>,
+    head_seconds: Option<Spanned<u64>>,
+    stall_seconds: Option<Spanned<u64>>,
 }
 
 #[derive(Deserialize)]
@@ -299,20 +301,20 @@ impl LimitsTable {
             Some(given) if (1..=most).contains(given.get_ref()) => Ok(given.into_inner()),
             Some(given) => Err(at(given.span().start, format!("a whole number from 1 to {most}"))),
         };
-        let seconds = self.request_seconds.map(|given| {
-            let span = given.span();
-            match given.into_inner() {
-                seconds @ 1..=600 => Ok(seconds),
-                _ => Err(at(span.start, "a whole number from 1 to 600".to_owned())),
-            }
-        });
+        let seconds = |given: Option<Spanned<u64>>, usual: u64| match given {
+            None => Ok(usual),
+            Some(given) if (1..=600).contains(given.get_ref()) => Ok(given.into_inner()),
+            Some(given) => Err(at(given.span().start, "a whole number from 1 to 600".to_owned())),
+        };
         Ok(Limits {
             streams: or(self.streams, usual.streams, 100_000)?,
             streams_per_client: or(self.streams_per_client, usual.streams_per_client, 100_000)?,
             connections: or(self.connections, usual.connections, 1_000_000)?,
             requests: or(self.requests, usual.requests, 100_000)?,
             body: or(self.body, usual.body, 16 * 1024 * 1024)?,
-            request_seconds: seconds.transpose()?.unwrap_or(usual.request_seconds),
+            request_seconds: seconds(self.request_seconds, usual.request_seconds)?,
+            head_seconds: seconds(self.head_seconds, usual.head_seconds)?,
+            stall_seconds: seconds(self.stall_seconds, usual.stall_seconds)?,
         })
     }
 }
@@ -342,7 +344,7 @@ fn into_cluster(
         if property == "bootstrap.servers" {
             return Err(at(span.start, "write it as `bootstrap` of the cluster".to_owned()));
         }
-        made.properties.insert(property, value);
+        made.set(&property, value, at(span.start, String::new()).place);
     }
     made.label = table.label;
     made.colour = table.colour.unwrap_or_default();

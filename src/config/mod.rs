@@ -61,6 +61,10 @@ pub struct Limits {
     pub body: usize,
     /// Seconds until a request (but a stream) is given up.
     pub request_seconds: u64,
+    /// Seconds that a client has to send a request's head, and that it may keep an idle connection.
+    pub head_seconds: u64,
+    /// Seconds that a client may take no byte of what it is sent.
+    pub stall_seconds: u64,
 }
 
 impl Default for Limits {
@@ -72,6 +76,8 @@ impl Default for Limits {
             requests: 256,
             body: 64 * 1024,
             request_seconds: 30,
+            head_seconds: 30,
+            stall_seconds: 30,
         }
     }
 }

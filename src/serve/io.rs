@@ -12,18 +12,17 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
-/// No byte was taken for so long.
-const STALLED: Duration = Duration::from_secs(30);
-
 pub(super) struct Guarded {
     socket: TokioIo<TcpStream>,
+    /// No byte taken for so long: cut off.
+    most: Duration,
     /// Runs while a write waits.
     waiting: Option<Pin<Box<Sleep>>>,
 }
 
 impl Guarded {
-    pub(super) fn new(socket: TcpStream) -> Self {
-        Self { socket: TokioIo::new(socket), waiting: None }
+    pub(super) fn new(socket: TcpStream, most: Duration) -> Self {
+        Self { socket: TokioIo::new(socket), most, waiting: None }
     }
 
     fn guard<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -31,11 +30,12 @@ impl Guarded {
             self.waiting = None;
             return written;
         }
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(STALLED)));
+        let most = self.most;
+        let waiting = self.waiting.get_or_insert_with(|| Box::pin(sleep(most)));
         match waiting.as_mut().poll(cx) {
             Poll::Pending => Poll::Pending,
             Poll::Ready(()) => {
-                waiting.as_mut().reset(Instant::now() + STALLED);
+                waiting.as_mut().reset(Instant::now() + most);
                 Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client reads nothing")))
             }
         }

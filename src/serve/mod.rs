@@ -21,10 +21,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
+use crate::config::Limits;
 use io::Guarded;
 
-/// A client that has not sent its whole head by then is cut off; so is an idle connection.
-const HEAD: Duration = Duration::from_secs(30);
 /// Bytes of a request's head.
 const HEAD_BYTES: usize = 32 * 1024;
 const HEADERS: usize = 64;
@@ -61,8 +60,8 @@ impl Server {
     }
 
     /// Until `shutdown`; then at most some seconds longer.
-    pub async fn run(self, service: Router, connections: usize, shutdown: CancellationToken) {
-        let places = Arc::new(Semaphore::new(connections));
+    pub async fn run(self, service: Router, limits: Limits, shutdown: CancellationToken) {
+        let places = Arc::new(Semaphore::new(limits.connections));
         let open = TaskTracker::new();
         loop {
             // A place first: at the bound, new clients wait in the system's queue.
@@ -78,7 +77,7 @@ impl Server {
                 Ok((socket, peer)) => {
                     let (service, shutdown) = (service.clone(), shutdown.clone());
                     open.spawn(async move {
-                        connection(socket, peer, service, shutdown).await;
+                        connection(socket, peer, service, limits, shutdown).await;
                         drop(place);
                     });
                 }
@@ -97,7 +96,13 @@ impl Server {
     }
 }
 
-async fn connection(socket: TcpStream, peer: SocketAddr, service: Router, shutdown: CancellationToken) {
+async fn connection(
+    socket: TcpStream,
+    peer: SocketAddr,
+    service: Router,
+    limits: Limits,
+    shutdown: CancellationToken,
+) {
     // Events are small, and each is wanted now.
     let _ = socket.set_nodelay(true);
     let service = service.map_request(move |request: Request<Incoming>| {
@@ -107,11 +112,12 @@ async fn connection(socket: TcpStream, peer: SocketAddr, service: Router, shutdo
     });
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(HEAD)
+        // So long for a whole head; an idle connection is closed by it, too.
+        .header_read_timeout(Duration::from_secs(limits.head_seconds))
         .max_header_size(HEAD_BYTES)
         .max_headers(HEADERS)
         .max_buf_size(64 * 1024)
-        .serve_connection(Guarded::new(socket), TowerToHyperService::new(service));
+        .serve_connection(Guarded::new(socket, Duration::from_secs(limits.stall_seconds)), TowerToHyperService::new(service));
     let mut served = std::pin::pin!(served);
     let ended = tokio::select! {
         ended = served.as_mut() => ended,

@@ -225,6 +225,35 @@ async fn an_end_within_seconds_with_streams_open() {
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
 }
 
+/// The server computes nothing for it and keeps nothing for it: its place comes back.
+#[tokio::test]
+async fn a_client_that_reads_nothing_is_cut_off() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let mut bounded = options();
+    bounded.limits.stall_seconds = 1;
+    bounded.limits.streams_per_client = 1;
+    let site = Listening::start(bounded).await;
+    // Long names fill the buffers between us within some events.
+    for number in 0..1_000 {
+        site.memory.set_lag(&format!("{number}-{}", "x".repeat(4_000)), 1);
+    }
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4_096).unwrap();
+    let mut deaf = socket.connect(site.address).await.unwrap();
+    let head = "GET /kafkaflow/events?view=fleet&limit=1000 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    deaf.write_all(head.as_bytes()).await.unwrap();
+    let mut first = [0; 12];
+    deaf.read_exact(&mut first).await.unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200");
+    tokio::time::timeout(LONG, async {
+        while reqwest::get(site.url("/events?view=fleet&limit=1")).await.unwrap().status() != 200 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await
+    .expect("the place of a client that reads nothing");
+}
+
 #[tokio::test]
 async fn the_number_of_open_streams_is_told() {
     let site = Listening::start(options()).await;

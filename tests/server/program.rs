@@ -93,6 +93,26 @@ fn a_wrong_file_is_one_line_with_its_place() {
 }
 
 #[test]
+fn a_wrong_property_is_refused_with_its_place_and_not_its_value() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flowdeck.toml");
+    for (property, words) in [
+        ("\"sasl.pasword\" = \"hunter2\"", "sasl.pasword"),
+        ("\"security.protocol\" = \"hunter2\"", "security.protocol"),
+        ("\"group.id\" = \"hunter2\"", "group.id"),
+    ] {
+        let text = format!("[clusters.a]\nbootstrap = \"127.0.0.1:1\"\n[clusters.a.properties]\n{property}\n");
+        std::fs::write(&path, text).unwrap();
+        let arguments = ["serve", "--listen", "127.0.0.1:0", "--config", path.to_str().unwrap()];
+        let output = command(&arguments).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let line = said.lines().last().unwrap_or_default();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(line.contains("flowdeck.toml:4:") && line.contains(words) && !said.contains("hunter2"), "{said}");
+    }
+}
+
+#[test]
 fn check_fails_where_a_cluster_does_not_answer() {
     let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut check = Program(command(&["serve", "--check", "--cluster", &format!("gone={refused}")]).spawn().unwrap());

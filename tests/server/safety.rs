@@ -1,5 +1,7 @@
 //! Hosts, origins, headers, bounds.
 
+use std::time::Duration;
+
 use axum::body::Body;
 use http::{HeaderName, Request, StatusCode};
 
@@ -102,6 +104,41 @@ async fn the_actors_address_is_the_peers_unless_a_trusted_proxy_tells_another() 
         assert_eq!(request.send().await.unwrap().status(), 200);
         assert_eq!(site.memory.last_actor().view.address.as_deref(), Some(want));
     }
+}
+
+/// Until the server closes the connection.
+async fn closed(stream: &mut tokio::net::TcpStream) -> Vec<u8> {
+    use tokio::io::AsyncReadExt as _;
+    let mut said = vec![];
+    let read = stream.read_to_end(&mut said);
+    // A reset is an end, too.
+    let _ = tokio::time::timeout(Duration::from_secs(10), read).await.expect("the server ends the connection");
+    said
+}
+
+#[tokio::test]
+async fn a_client_that_is_slow_with_its_head_is_cut_off() {
+    use tokio::io::AsyncWriteExt as _;
+    let mut quick = options();
+    quick.limits.head_seconds = 1;
+    let site = Listening::start(quick).await;
+    let mut slow = tokio::net::TcpStream::connect(site.address).await.unwrap();
+    slow.write_all(b"GET /kafkaflow HTTP/1.1\r\nHost: localhost\r\nX-Slow: ").await.unwrap();
+    let said = String::from_utf8(closed(&mut slow).await).unwrap();
+    assert!(!said.contains("200 OK"), "{said}");
+}
+
+#[tokio::test]
+async fn a_client_that_is_slow_with_its_body_is_given_up() {
+    use tokio::io::AsyncWriteExt as _;
+    let mut quick = options();
+    quick.limits.request_seconds = 1;
+    let site = Listening::start(quick).await;
+    let mut slow = tokio::net::TcpStream::connect(site.address).await.unwrap();
+    let head = "POST /kafkaflow/theme HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: 100\r\n\r\nx";
+    slow.write_all(head.as_bytes()).await.unwrap();
+    let said = String::from_utf8(closed(&mut slow).await).unwrap();
+    assert!(said.starts_with("HTTP/1.1 504"), "{said}");
 }
 
 #[tokio::test]

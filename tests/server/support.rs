@@ -98,7 +98,7 @@ impl Listening {
         let Site { memory, router } = site_with(options);
         let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
         let address = server.address();
-        let ended = tokio::spawn(server.run(router, limits.connections, shutdown.clone()));
+        let ended = tokio::spawn(server.run(router, limits, shutdown.clone()));
         Self { memory, address, shutdown, ended }
     }
 
