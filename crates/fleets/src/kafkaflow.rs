@@ -122,6 +122,8 @@ fn hostname_variable() -> std::io::Result<String> {
 /// Runs until SIGINT or SIGTERM; the process ends at most `STOP` after that.
 pub async fn run(options: Options) -> Result<()> {
     let end = until_signal()?;
+    // Whatever ends this ends the blocking threads too; the runtime waits for them.
+    let _ended = end.clone().drop_guard();
     let mut running = tokio::spawn(play(options, end.clone()));
     tokio::select! {
         result = &mut running => return result.context("the consumer's task")?,

@@ -50,7 +50,12 @@ struct Prefix {
 #[tokio::main(worker_threads = 2)]
 async fn main() -> Result<()> {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // It would tell of a log that nobody reads any more by a panic.
+        .log_internal_errors(false)
+        .init();
     match Cli::parse().command {
         Command::Plan(prefix) => {
             print!("{}", Plan::new(&prefix.prefix));

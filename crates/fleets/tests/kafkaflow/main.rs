@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flowdeck_model::{Partition, TopicName};
 use flowdeck_protocol::kafkaflow::{Command, ConsumerStatus};
-use flowdeck_testkit::{DEADLINE, wait_for};
+use flowdeck_testkit::{DEADLINE, Kafka, NodeOptions, private, wait_for};
 use process::{Process, Stage};
 
 fn numbers(partitions: &[Partition]) -> Vec<i32> {
@@ -180,4 +180,21 @@ async fn it_stops_starts_and_changes_its_workers() {
         .await;
     stage.produce(&stage.topic, 1, 3).await;
     process.until_handled(&stage.topic, 6).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn it_ends_within_five_seconds_without_its_broker() {
+    let mut kafka = tokio::task::spawn_blocking(|| private(&NodeOptions::default())).await.unwrap();
+    let stage = Stage::on(Kafka::at(kafka.bootstrap())).await;
+    stage.produce(&stage.topic, 0, 3).await;
+    let mut process = stage.start("machine-1", &[]).await;
+    process.until_handled(&stage.topic, 3).await;
+    tokio::task::spawn_blocking(move || {
+        kafka.kill();
+        kafka
+    })
+    .await
+    .unwrap();
+    let took = process.terminate().await;
+    assert!(took < Duration::from_secs(5), "{took:?}");
 }

@@ -16,7 +16,7 @@ use tokio::process::{Child, Command};
 
 /// A topic with records, an admin topic, a group: a test's own.
 pub(crate) struct Stage {
-    pub(crate) kafka: &'static Kafka,
+    pub(crate) kafka: Kafka,
     pub(crate) topic: String,
     pub(crate) other: String,
     pub(crate) admin: String,
@@ -30,7 +30,10 @@ pub(crate) struct Process {
 
 impl Stage {
     pub(crate) async fn new() -> Self {
-        let kafka = tokio::task::spawn_blocking(kafka).await.unwrap();
+        Self::on(tokio::task::spawn_blocking(kafka).await.unwrap().clone()).await
+    }
+
+    pub(crate) async fn on(kafka: Kafka) -> Self {
         let stage = Self {
             kafka,
             topic: unique("kf-a"),
@@ -38,9 +41,9 @@ impl Stage {
             admin: unique("kf-admin"),
             group: unique("kf-group"),
         };
-        kafka.create_topic(&stage.topic, 2).await;
-        kafka.create_topic(&stage.other, 1).await;
-        kafka.create_topic(&stage.admin, 1).await;
+        stage.kafka.create_topic(&stage.topic, 2).await;
+        stage.kafka.create_topic(&stage.other, 1).await;
+        stage.kafka.create_topic(&stage.admin, 1).await;
         stage
     }
 
@@ -66,7 +69,7 @@ impl Stage {
 
     /// All telemetry so far, the oldest first.
     pub(crate) async fn telemetry(&self) -> Vec<Telemetry> {
-        let (kafka, admin) = (self.kafka, self.admin.clone());
+        let (kafka, admin) = (self.kafka.clone(), self.admin.clone());
         let records = tokio::task::spawn_blocking(move || kafka.read_all(&admin)).await.unwrap();
         let mut telemetry = Vec::new();
         for record in records {

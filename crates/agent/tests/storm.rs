@@ -1,0 +1,94 @@
+//! Pauses and resumes while instances come and go: nothing starts under a hold, nothing is lost.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use common::{Noting, Seen, World};
+use flowdeck_agent::Running;
+use flowdeck_model::InstanceState::{Drained, NothingToDo};
+use flowdeck_testkit::{DEADLINE, wait_for};
+
+const PARTITIONS: i32 = 6;
+
+async fn start(world: &World, seen: &Seen, instance: &str, protocol: (&str, &str)) -> Running {
+    let mut config = world.kafka.client();
+    config.set("auto.offset.reset", "earliest").set(protocol.0, protocol.1);
+    let handler = Noting { seen: seen.clone(), takes: Duration::from_millis(3) };
+    world.agent_with(config, instance).workers(3).buffer(10).handler(handler).start().await.unwrap()
+}
+
+/// Waits until the agents own every partition, and all of them stand.
+async fn all_stand(agents: &[Running]) {
+    wait_for("all partitions to stand", DEADLINE, async || {
+        let all: Vec<_> = agents.iter().flat_map(Running::partitions).collect();
+        let owned: BTreeSet<_> = all.iter().map(|(_, partition, _)| *partition).collect();
+        let stand = all.iter().all(|(_, _, runs)| !runs);
+        (stand && all.len() == owned.len() && all.len() == PARTITIONS as usize).then_some(())
+    })
+    .await;
+}
+
+async fn storm(protocol: (&str, &str)) {
+    let world = World::new(PARTITIONS).await;
+    for partition in 0..PARTITIONS {
+        world.produce(partition, 250).await;
+    }
+    let seen = Seen::default();
+    let mut agents = vec![];
+    for number in 0..2 {
+        agents.push(start(&world, &seen, &format!("i-{number}"), protocol).await);
+    }
+    seen.wait_for(50).await;
+    let mut total = 250 * PARTITIONS as usize;
+    for round in 0..4 {
+        let hold = world.pause(world.scope()).await;
+        for agent in &agents {
+            wait_for(&format!("round {round}: an answer of {}", agent.instance()), DEADLINE, async || {
+                world.acks().into_iter().find(|ack| {
+                    ack.command == hold.id.into()
+                        && ack.instance == *agent.instance()
+                        && [Drained, NothingToDo].contains(&ack.state)
+                })
+            })
+            .await;
+        }
+        let then = seen.count();
+        // Even rounds bring an instance, odd ones take the oldest away.
+        if round % 2 == 0 {
+            agents.push(start(&world, &seen, &format!("late-{round}"), protocol).await);
+        } else {
+            agents.remove(0).stop().await.unwrap();
+        }
+        all_stand(&agents).await;
+        for partition in 0..PARTITIONS {
+            world.produce(partition, 10).await;
+        }
+        total += 10 * PARTITIONS as usize;
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        assert_eq!(seen.count(), then, "round {round}: a handler started under the hold");
+        world.release(&hold).await;
+        let more = (then + 30).min(total);
+        wait_for("the flow after the resume", DEADLINE, async || (seen.count() >= more).then_some(())).await;
+    }
+    seen.wait_for(total).await;
+    for agent in agents {
+        agent.stop().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn eager() {
+    storm(("partition.assignment.strategy", "range")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cooperative() {
+    storm(("partition.assignment.strategy", "cooperative-sticky")).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kip848() {
+    storm(("group.protocol", "consumer")).await;
+}
