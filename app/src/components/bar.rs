@@ -7,7 +7,7 @@ use leptos_router::hooks::use_location;
 use super::icons::LOGO;
 use super::theme::ThemeSwitch;
 use super::{account, clock, cluster};
-use crate::live::{Contact, Status};
+use crate::live::{Contact, EXPIRED, Status};
 use crate::site::{ClusterLink, Frame, use_frame};
 use crate::{format, keys, links};
 
@@ -98,6 +98,7 @@ fn LiveState() -> AnyView {
 pub(crate) fn Banners() -> AnyView {
     let status = expect_context::<Status>();
     let warnings = use_frame().site.warnings;
+    let expired = move || status.contact.get() == Contact::Ended && status.reason.with(|reason| reason == EXPIRED);
     let lost = move || match status.contact.get() {
         Contact::Lost => {
             let since = status.heard_at.get().map(|at| format::time::exact(at));
@@ -105,6 +106,7 @@ pub(crate) fn Banners() -> AnyView {
             let since = since.unwrap_or_else(|| "No contact with Flowdeck".to_owned());
             Some(since + ". What stands here is old; Flowdeck is asked again by itself.")
         }
+        Contact::Ended if expired() => None,
         Contact::Ended => {
             let reason = status.reason.get();
             Some(["Flowdeck ended the live view: ", &reason, ". It is asked again by itself."].concat())
@@ -115,6 +117,12 @@ pub(crate) fn Banners() -> AnyView {
         <div class="banners">
             {warnings.into_iter().map(|text| view! { <p class="banner warn">{text}</p> }).collect_view()}
             {move || lost().map(|text| view! { <p class="banner bad" role="status">{text}</p> })}
+            {move || expired().then(|| view! {
+                <p class="banner bad" role="status">
+                    "You are not signed in any more. What stands here is old. "
+                    <a class="link" href="" rel="external">"Sign in"</a> " to come back to this page."
+                </p>
+            })}
             {move || status.newer.get().then(|| view! {
                 <p class="banner" role="status">
                     "A newer Flowdeck is running. " <a class="link" href="" rel="external">"Reload"</a> " when it suits you."

@@ -25,6 +25,8 @@ use crate::components::clock::Clock;
 const SILENCE: Duration = Duration::from_secs(10);
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_MOST: Duration = Duration::from_secs(30);
+/// The reason of a `bye` where nobody is signed in any more.
+pub(crate) const EXPIRED: &str = "expired";
 /// After a `bye`: the server may be on its way back.
 const RETRY_BYE: Duration = Duration::from_secs(5);
 
@@ -195,7 +197,10 @@ impl Follower {
         self.close();
         self.status.reason.set(reason);
         self.status.set(Contact::Ended);
-        self.later(RETRY_BYE);
+        // Asking again helps only after a log-in, which loads the page anew.
+        if self.status.reason.with_untracked(|reason| reason != EXPIRED) {
+            self.later(RETRY_BYE);
+        }
     }
 
     fn fail(self: &Rc<Self>) {
