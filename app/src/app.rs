@@ -12,13 +12,14 @@ use crate::components::taps;
 use crate::keys::Keys;
 use crate::live::{Contact, Status};
 use crate::pages::{CommandPage, Fleet, GroupPage, LoginPage, NotFound, TopicPage, TopicsPage};
-use crate::site::{Frame, Site, clusters};
+use crate::site::{Base, Frame, Site, clusters};
 
 /// Needs the actor's `Ports` as context on the server.
 #[component]
 pub fn App(site: Site) -> impl IntoView {
     provide_meta_context();
     let base = site.base;
+    provide_context(Base(base));
     provide_context(Frame::new(site, clusters()));
     let status = Status::provide();
     let old = move || matches!(status.contact.get(), Contact::Lost | Contact::Ended);

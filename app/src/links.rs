@@ -3,12 +3,11 @@
 use flowdeck_model::query::{FleetQuery, MessagesQuery};
 use flowdeck_model::{ClusterName, CommandId, GroupId, TopicName, url};
 
-use crate::site::use_frame;
+use crate::site;
 
 /// `path` begins with `/`; `/` alone is the fleet, whose URL is the base itself.
 pub(crate) fn to(path: &str) -> String {
-    let base = use_frame().site.base;
-    match (base, path) {
+    match (site::base(), path) {
         ("", path) => path.to_owned(),
         (base, "/") => base.to_owned(),
         (base, path) if path.starts_with("/?") => join(base, &path[1..]),

@@ -1,6 +1,8 @@
 //! What a page knows of the server that it came from: paths, build, theme. Made by the server for
 //! each request; the browser reads it back from the `<html>` element.
 
+use std::sync::OnceLock;
+
 use flowdeck_model::ClusterName;
 use flowdeck_model::view::cluster::Colour;
 use leptos::prelude::*;
@@ -140,11 +142,25 @@ impl Frame {
     }
 }
 
+/// The base path as context: cheaper than the whole frame, since every link asks for it.
+#[derive(Clone, Copy)]
+pub(crate) struct Base(pub(crate) &'static str);
+
+/// In the browser there is one page, and event handlers and timers have no context to ask.
+static BROWSER_BASE: OnceLock<&'static str> = OnceLock::new();
+
+pub(crate) fn base() -> &'static str {
+    use_context::<Base>().map(|base| base.0).or_else(|| BROWSER_BASE.get().copied()).unwrap_or_default()
+}
+
 impl Site {
     /// The browser's side: reads what [`crate::shell`] wrote. `None` on a page that is not ours.
     pub fn from_document() -> Option<Self> {
         let json = document().document_element()?.get_attribute("data-site")?;
-        Some(Frame::from_json(&json)?.site)
+        let site = Frame::from_json(&json)?.site;
+        // Set once: there is one page.
+        let _ = BROWSER_BASE.set(site.base);
+        Some(site)
     }
 }
 

@@ -1,0 +1,132 @@
+// The group page and the command's: what is wrong, the pause form, a pause that is seen to be obeyed, the resume.
+import { test, expect, hydrated } from "./fixtures";
+import type { Page } from "@playwright/test";
+
+const group = "./c/demo/groups/dev-audio-processor";
+
+/** Whatever earlier tests left held is released, by the page's own forms. */
+async function release(page: Page) {
+  await page.goto(group);
+  for (let i = 0; i < 5; i++) {
+    const resume = page.locator(".holds form button");
+    if ((await resume.count()) === 0 || !(await resume.first().isVisible())) return;
+    await resume.first().click();
+    await page.waitForURL(/\/commands\//);
+    await page.goto(group);
+  }
+}
+
+test.afterEach(async ({ page }) => release(page));
+
+test("a group says what is wrong with it, on what evidence", async ({ page }) => {
+  await page.goto("./c/demo/groups/dev-royalty-report");
+  await hydrated(page);
+  await expect(page.locator(".finding")).toContainText("Nobody reads.");
+  await expect(page.getByRole("row", { name: /dev-audio-events/ })).not.toHaveCount(0);
+  await expect(page.getByText("No telemetry of this group is heard")).toBeVisible();
+  // Nobody would hear it, so there is nothing to send.
+  await page.keyboard.press("p");
+  await expect(page.locator("#form")).toContainText("No instance that is heard");
+  await expect(page.locator("#form button[type=submit]")).toBeHidden();
+});
+
+test("a pause is shown once there is evidence, stands on the group, and is resumed", async ({ page }) => {
+  await page.goto(group);
+  await hydrated(page);
+  await expect(page.getByText(/agent · /).first()).toBeVisible();
+  await page.keyboard.press("p");
+  await expect(page.getByLabel("Why", { exact: true })).toBeFocused();
+  // Single keys rest where one types.
+  await page.keyboard.type("jk? p/ in a test");
+  await expect(page.getByLabel("Why", { exact: true })).toHaveValue("jk? p/ in a test");
+  await page.getByLabel("15 min").check();
+  const send = page.locator("#form button[type=submit]");
+  await expect(send).toHaveText(/Pause dev-audio-processor on demo, [1-9]\d* instances?/);
+  await send.click();
+  await page.waitForURL(/\/commands\/[0-9a-f-]{36}$/);
+  await hydrated(page);
+  await expect(page.locator(".finding")).toContainText("Paused.");
+  await expect(page.getByText(/acknowledged|fetch stopped|drained/).first()).toBeVisible();
+  await page.getByRole("link", { name: "Back to the group" }).click();
+  await expect(page.locator(".holds")).toContainText("jk? p/ in a test");
+  await expect(page.locator(".finding")).toContainText("Paused.");
+  await expect(page.locator(".partitions .tag.hold").first()).toBeVisible();
+  await page.goto("./");
+  await expect(page.locator("table.fleet tr", { hasText: "dev-audio-processor" })).toContainText("Paused");
+
+  await page.goto(group);
+  await page.locator(".holds form button").click();
+  await page.waitForURL(/\/commands\//);
+  await expect(page.locator(".finding")).toContainText("Resumed.");
+});
+
+test("a resume form in which one types is not made anew by an update", async ({ page }) => {
+  await page.goto(`${group}?form=pause`);
+  await page.getByLabel("Why", { exact: true }).fill("to type under");
+  await page.locator("#form button[type=submit]").click();
+  await page.waitForURL(/\/commands\//);
+  await page.goto(group);
+  await hydrated(page);
+  const why = page.locator(".holds input[name=reason]");
+  await why.fill("half a sent");
+  const version = await page.locator("td[data-l=end]").first().textContent();
+  await expect(page.locator("td[data-l=end]").first()).not.toHaveText(version ?? "");
+  await expect(why).toHaveValue("half a sent");
+  await expect(why).toBeFocused();
+});
+
+test("the same form sent twice is one command", async ({ page }) => {
+  await page.goto(`${group}?form=pause`);
+  const fields = await page.locator("#form form").evaluate((form: HTMLFormElement) =>
+    Object.fromEntries([...new FormData(form).entries()].map(([name, value]) => [name, String(value)])),
+  );
+  const action = await page.locator("#form form").getAttribute("action");
+  const form = { ...fields, reason: "sent twice" };
+  const origin = new URL(page.url()).origin;
+  const send = () => page.request.post(action!, { form, maxRedirects: 0, headers: { origin } });
+  const [first, second] = [await send(), await send()];
+  expect([first.status(), second.status()]).toEqual([303, 303]);
+  expect(second.headers().location).toBe(first.headers().location);
+  expect(first.headers().location).toContain(fields.id);
+});
+
+test.describe("without JavaScript", () => {
+  test.use({ javaScriptEnabled: false });
+
+  test("pause and resume are plain forms", async ({ page }) => {
+    await page.goto(group);
+    await page.locator("[data-key=pause-page]").click();
+    await page.getByLabel("Why", { exact: true }).fill("without a script");
+    await page.locator("#form button[type=submit]").click();
+    await page.waitForURL(/\/commands\//);
+    await expect(async () => {
+      await page.reload();
+      await expect(page.locator(".finding")).toContainText("Paused.", { timeout: 500 });
+    }).toPass();
+    await page.goto(group);
+    await page.locator(".holds form button").click();
+    await page.waitForURL(/\/commands\//);
+    await expect(async () => {
+      await page.reload();
+      await expect(page.locator(".finding")).toContainText("Resumed.", { timeout: 500 });
+    }).toPass();
+  });
+});
+
+test.describe("what is not there", () => {
+  test.use({ allowedErrors: [/404 \(Not Found\)/] });
+
+  for (const [path, words] of [
+    ["./c/demo/groups/nobody", "nobody"],
+    ["./c/demo/groups/~YS9i", "a/b"],
+    ["./c/demo/topics/~YS9i", "a/b"],
+    ["./c/demo/commands/00000000-0000-4000-8000-000000000000", "00000000-0000-4000-8000-000000000000"],
+    ["./c/nowhere/topics", "nowhere"],
+  ]) {
+    test(`${path} is 404 and named`, async ({ page }) => {
+      const response = await page.goto(path);
+      expect(response?.status()).toBe(404);
+      await expect(page.getByRole("alert")).toContainText(words);
+    });
+  }
+});

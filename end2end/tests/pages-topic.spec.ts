@@ -1,0 +1,53 @@
+// Topics, and the messages of one.
+import { test, expect, hydrated } from "./fixtures";
+
+const topic = "./c/demo/topics/dev-audio-events";
+
+test("topics are searched and opened", async ({ page }) => {
+  await page.goto("./c/demo/topics");
+  await hydrated(page);
+  await page.getByRole("searchbox").fill("audio-ev");
+  await expect(page.locator("tbody tr")).toHaveCount(1);
+  await page.getByRole("link", { name: "dev-audio-events" }).click();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("dev-audio-events");
+  await page.getByRole("link", { name: /^Readers/ }).click();
+  await expect(page.getByRole("link", { name: "dev-audio-processor" })).toBeVisible();
+  await page.getByRole("link", { name: /^Settings/ }).click();
+  await expect(page.getByText("retention.ms")).toBeVisible();
+});
+
+test("a record opens beside the list, laid out, and has a link that lasts", async ({ page }) => {
+  await page.goto(topic);
+  await hydrated(page);
+  const rows = page.locator(".messages tbody tr");
+  await expect(rows).not.toHaveCount(0);
+  await rows.nth(2).click();
+  await expect(page).toHaveURL(/open=\d+:\d+/);
+  const record = page.locator(".record");
+  await expect(record.locator("pre .k").first()).toBeVisible();
+  await expect(rows.nth(2)).toHaveClass(/sel/);
+  const text = await record.locator("pre").textContent();
+  expect(() => JSON.parse(text ?? "")).not.toThrow();
+  await record.getByRole("link", { name: "Link to it" }).click();
+  await expect(page).toHaveURL(/from=offset/);
+  await page.reload();
+  await expect(record.locator("pre")).toHaveText(text ?? "");
+  await record.getByRole("link", { name: "Close" }).click();
+  await expect(record).toHaveCount(0);
+});
+
+test.describe("without JavaScript", () => {
+  test.use({ javaScriptEnabled: false });
+
+  test("messages are read from an offset and opened by links", async ({ page }) => {
+    await page.goto(topic);
+    await expect(page.locator(".messages tbody tr")).not.toHaveCount(0);
+    await page.getByLabel("Partition").selectOption("0");
+    await page.getByLabel("From").fill("offset:0");
+    await page.getByRole("button", { name: "Read" }).click();
+    const first = page.locator(".messages tbody tr").first();
+    await expect(first.locator('[data-l="partition"]')).toHaveText("0");
+    await first.getByRole("link").click();
+    await expect(page.locator(".record pre")).toBeVisible();
+  });
+});
