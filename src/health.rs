@@ -67,7 +67,8 @@ pub(crate) async fn ready(
         Ok(entered) => entered.ports.fleet.clusters(),
         Err(_) => vec![],
     };
-    let strict = query.as_deref().unwrap_or_default().split('&').any(|part| matches!(part, "strict" | "strict=true"));
+    let strict =
+        query.as_deref().unwrap_or_default().split('&').any(|part| matches!(part, "strict" | "strict=true"));
     // Probes have no credentials: they learn how it stands. Which clusters there are, and what their
     // brokers say, is for who may see them.
     let address = address.map(|address| address.to_string());

@@ -149,5 +149,8 @@ pub async fn probe(cluster: &ClusterConfig, deadline: Duration) -> Result<Probe,
     let kafka = Cluster::new(settings(cluster).kafka)?;
     let found = kafka.capabilities(Deadline::after(deadline)).await;
     let reached = matches!(found.list_groups, Capability::Yes | Capability::NotPermitted(_));
-    Ok(Probe { reached, rows: found.rows().into_iter().map(|(name, found)| (name, found.to_string())).collect() })
+    Ok(Probe {
+        reached,
+        rows: found.rows().into_iter().map(|(name, found)| (name, found.to_string())).collect(),
+    })
 }

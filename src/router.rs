@@ -14,7 +14,7 @@ use tower_http::limit::RequestBodyLimitLayer;
 
 use crate::api::{self, problem};
 use crate::config::Base;
-use crate::layers::{actor, headers, host, limits, origin};
+use crate::layers::{actor, headers, host, limits, log, origin};
 use crate::state::{AppState, Options};
 use crate::{assets, events, health, metrics, pages};
 
@@ -135,6 +135,7 @@ fn routes(state: &AppState) -> Router<AppState> {
         .layer(CatchPanicLayer::custom(limits::panicked))
         // Who speaks, before anything judges or logs him.
         .layer(from_fn_with_state(state.clone(), actor::client_address))
+        .layer(from_fn(log::line))
         // A foreign name is refused before any state is looked at.
         .layer(from_fn_with_state(state.clone(), host::check))
         .layer(from_fn_with_state(state.clone(), origin::check))

@@ -21,11 +21,15 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
         tracing::warn!("{note}");
     }
     if config.clusters.is_empty() {
-        tracing::warn!("no cluster is configured: name one with --cluster NAME=HOST:PORT or in flowdeck.toml");
+        tracing::warn!(
+            "no cluster is configured: name one with --cluster NAME=HOST:PORT or in flowdeck.toml"
+        );
     }
     let assets = Assets::find(config.site.clone()).context("the pages' files")?;
     if assets.pkg().is_none() {
-        tracing::warn!("no built site was found, so pages have no script and no style: run `cargo xtask run`");
+        tracing::warn!(
+            "no built site was found, so pages have no script and no style: run `cargo xtask run`"
+        );
     }
     for cluster in &config.clusters {
         kafka::validate(cluster)?;
@@ -38,7 +42,9 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
 
     let https = config.public_url.as_ref().is_some_and(|url| url.is_https());
     if config.auth.mode == AuthMode::Local && !https && !config.listen.ip().is_loopback() {
-        tracing::warn!("passwords travel as they are typed: put TLS before this server and set `public_url` to https");
+        tracing::warn!(
+            "passwords travel as they are typed: put TLS before this server and set `public_url` to https"
+        );
     }
     let cookies = CookieScope::new(config.base.as_str(), https);
     let auth = Auth::open(config.auth.clone(), cookies, shutdown.clone()).await.context("sign-in")?;

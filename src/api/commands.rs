@@ -7,8 +7,8 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use flowdeck_model::view::{CommandView, Submitted};
 use flowdeck_model::{Action, CommandId, PortError, Submit, Target, TopicName};
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use http::StatusCode;
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -101,8 +101,8 @@ fn json_only(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 fn parse(body: &[u8]) -> Result<Submit, PortError> {
-    let body: Value =
-        serde_json::from_slice(body).map_err(|error| PortError::invalid("body", format!("no JSON: {error}")))?;
+    let body: Value = serde_json::from_slice(body)
+        .map_err(|error| PortError::invalid("body", format!("no JSON: {error}")))?;
     let Value::Object(mut body) = body else { return Err(PortError::invalid("body", "a JSON object")) };
     let Value::Object(mut target) = body.remove("target").ok_or_else(|| missing("target"))? else {
         return Err(PortError::invalid("target", "an object with `group`"));

@@ -21,7 +21,10 @@ use crate::layers::actor::ApiPorts;
     ),
     responses((status = 200, body = FleetView), (status = 400, body = Problem)),
 )]
-pub(crate) async fn list(ApiPorts(ports): ApiPorts, RawQuery(query): RawQuery) -> Result<Json<FleetView>, Problem> {
+pub(crate) async fn list(
+    ApiPorts(ports): ApiPorts,
+    RawQuery(query): RawQuery,
+) -> Result<Json<FleetView>, Problem> {
     let query = FleetQuery::parse(query.as_deref().unwrap_or_default(), true)?;
     Ok(Json(ports.fleet.fleet(&query)?))
 }

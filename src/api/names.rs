@@ -24,9 +24,9 @@ pub(crate) fn topic(segment: &str) -> Result<TopicName, PortError> {
 }
 
 pub(crate) fn command(segment: &str) -> Result<CommandId, PortError> {
-    segment.parse().map_err(|_| {
-        PortError::not_found_because(Thing::Command, short(segment), "a command's id is a UUID")
-    })
+    segment
+        .parse()
+        .map_err(|_| PortError::not_found_because(Thing::Command, short(segment), "a command's id is a UUID"))
 }
 
 fn not_ours(what: Thing, segment: &str) -> PortError {

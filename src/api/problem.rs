@@ -73,8 +73,12 @@ impl From<PortError> for Problem {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Unavailable => Self::new(StatusCode::SERVICE_UNAVAILABLE, "sessions", refusal.to_string()),
-            Refusal::Nobody => Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "sign in, or send a bearer token"),
+            Refusal::Unavailable => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "sessions", refusal.to_string())
+            }
+            Refusal::Nobody => {
+                Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "sign in, or send a bearer token")
+            }
             ended => Self::new(StatusCode::UNAUTHORIZED, "unauthorized", ended.to_string()),
         }
     }
@@ -96,7 +100,6 @@ impl Problem {
         self.field = Some(field.into());
         self
     }
-
 
     pub(crate) fn too_large(most: usize) -> Self {
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", format!("the body may have {most} bytes"))

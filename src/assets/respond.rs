@@ -3,10 +3,11 @@
 use axum::body::Body;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use http::header::{
-    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, IF_NONE_MATCH, VARY,
-};
 use http::StatusCode;
+use http::header::{
+    ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, HeaderMap, HeaderValue,
+    IF_NONE_MATCH, VARY,
+};
 
 use super::File;
 use crate::api::problem::Problem;
@@ -16,7 +17,11 @@ const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000
 const ASK_AGAIN: HeaderValue = HeaderValue::from_static("public, max-age=300");
 
 /// `{base}/pkg/…`
-pub(crate) async fn pkg(State(state): State<AppState>, Path(path): Path<String>, headers: HeaderMap) -> Response {
+pub(crate) async fn pkg(
+    State(state): State<AppState>,
+    Path(path): Path<String>,
+    headers: HeaderMap,
+) -> Response {
     respond(&state, &format!("pkg/{path}"), &headers, FOR_EVER)
 }
 
@@ -28,7 +33,8 @@ pub(crate) fn public(state: &AppState, path: &str, headers: &HeaderMap) -> Optio
 
 fn respond(state: &AppState, path: &str, request: &HeaderMap, caching: HeaderValue) -> Response {
     let Some(file) = state.options.assets.0.files.get(path) else {
-        return Problem::new(StatusCode::NOT_FOUND, "not-found", "there is no such file in this build").into_response();
+        return Problem::new(StatusCode::NOT_FOUND, "not-found", "there is no such file in this build")
+            .into_response();
     };
     let mut response = if is_known(file, request) {
         StatusCode::NOT_MODIFIED.into_response()

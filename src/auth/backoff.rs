@@ -100,7 +100,12 @@ pub(super) struct Try {
 
 impl Backoff {
     /// `Err`: how long to wait; never zero.
-    pub(super) fn begin(&self, account: &str, address: Option<IpAddr>, now: Instant) -> Result<Try, Duration> {
+    pub(super) fn begin(
+        &self,
+        account: &str,
+        address: Option<IpAddr>,
+        now: Instant,
+    ) -> Result<Try, Duration> {
         let network = address.map(network);
         let pair = self.hasher.hash_one((account, network));
         let account = Key::Account(self.hasher.hash_one(account));
@@ -203,7 +208,9 @@ fn make_room<K: Copy + Eq + std::hash::Hash, V>(
     }
     map.retain(|_, value| still_counts(value));
     while map.len() >= MOST {
-        let Some(oldest) = map.iter().min_by_key(|(_, value)| age(value)).map(|(key, _)| *key) else { return };
+        let Some(oldest) = map.iter().min_by_key(|(_, value)| age(value)).map(|(key, _)| *key) else {
+            return;
+        };
         map.remove(&oldest);
     }
 }
@@ -232,7 +239,9 @@ mod tests {
     #[test]
     fn waits() {
         let rule = Key::Account(0).rule();
-        for (failures, seconds) in [(0, 0), (4, 0), (5, 1), (6, 2), (7, 4), (9, 16), (10, 30), (50, 30), (u32::MAX, 30)] {
+        for (failures, seconds) in
+            [(0, 0), (4, 0), (5, 1), (6, 2), (7, 4), (9, 16), (10, 30), (50, 30), (u32::MAX, 30)]
+        {
             assert_eq!(rule.wait(failures).as_secs(), seconds, "{failures}");
         }
     }

@@ -121,7 +121,11 @@ impl Local {
             audit::log_in_failed(&name, address, reason);
             refusal
         };
-        if name.is_empty() || name.len() > LONGEST_NAME || password.is_empty() || password.len() > password::LONGEST {
+        if name.is_empty()
+            || name.len() > LONGEST_NAME
+            || password.is_empty()
+            || password.len() > password::LONGEST
+        {
             return Err(refuse(LoginRefusal::Wrong, "unreadable"));
         }
         let tried = self

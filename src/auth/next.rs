@@ -19,7 +19,8 @@ impl Next {
             return None;
         }
         let below = text.strip_prefix(base)?;
-        let at_border = below.starts_with('/') || (!base.is_empty() && (below.is_empty() || below.starts_with('?')));
+        let at_border =
+            below.starts_with('/') || (!base.is_empty() && (below.is_empty() || below.starts_with('?')));
         if !at_border {
             return None;
         }
@@ -57,7 +58,8 @@ impl Next {
         if home {
             return format!("{base}/login");
         }
-        let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("next", &self.0).finish();
+        let query: String =
+            form_urlencoded::Serializer::new(String::new()).append_pair("next", &self.0).finish();
         format!("{base}/login?{query}")
     }
 }

@@ -183,7 +183,9 @@ pub(super) mod tests {
                 Some(words) => assert!(got.unwrap_err().contains(words), "{head}"),
             }
         }
-        for text in ["", "hunter2", "$2b$12$abcdefghijklmnopqrstuv", "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ"] {
+        for text in
+            ["", "hunter2", "$2b$12$abcdefghijklmnopqrstuv", "$argon2id$v=19$m=19456,t=2,p=1$c29tZXNhbHQ"]
+        {
             let problem = Hash::parse(text).unwrap_err();
             assert!(problem.contains("flowdeck hash-password"), "{text}: {problem}");
             assert!(text.is_empty() || !problem.contains(text), "the hash is not repeated");

@@ -57,7 +57,10 @@ impl GrantTable {
     /// Whoever may change a group may see it: a grant without `see` would show errors only.
     pub(super) fn into_grant(self) -> Result<Grant, (&'static str, &'static str)> {
         if self.permissions.is_empty() {
-            return Err(("permissions", "name at least one of see, read_payloads, control, offsets, produce"));
+            return Err((
+                "permissions",
+                "name at least one of see, read_payloads, control, offsets, produce",
+            ));
         }
         for (field, pattern) in [("clusters", &self.clusters), ("groups", &self.groups)] {
             if pattern.is_empty() {

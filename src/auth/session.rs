@@ -187,7 +187,8 @@ fn read<T: for<'de> Deserialize<'de>>(record: &Record, key: &str) -> Option<T> {
 
 /// Follows from the name, so that every replica finds it.
 fn generation_id(user: &str) -> Id {
-    let digest = Sha256::new().chain_update(b"flowdeck generation\0").chain_update(user.as_bytes()).finalize();
+    let digest =
+        Sha256::new().chain_update(b"flowdeck generation\0").chain_update(user.as_bytes()).finalize();
     let mut id = [0; 16];
     id.copy_from_slice(&digest[..16]);
     Id(i128::from_be_bytes(id))
@@ -213,7 +214,8 @@ mod tests {
                 let now = now.clone();
                 move || Timestamp::from_millis(now.load(Ordering::Relaxed))
             });
-            let rules = SessionRules { idle: Duration::from_secs(1_800), absolute: Duration::from_secs(43_200) };
+            let rules =
+                SessionRules { idle: Duration::from_secs(1_800), absolute: Duration::from_secs(43_200) };
             let store = Arc::new(Memory::new(100, clock.clone()));
             Self { sessions: Sessions::new(store.clone(), rules, clock), now, store }
         }
@@ -273,7 +275,10 @@ mod tests {
     #[tokio::test]
     async fn log_out_everywhere_ends_all_of_one_user_and_nobody_else() {
         let bench = Bench::new();
-        let mine = [bench.sessions.begin("ana", "p").await.unwrap(), bench.sessions.begin("ana", "p").await.unwrap()];
+        let mine = [
+            bench.sessions.begin("ana", "p").await.unwrap(),
+            bench.sessions.begin("ana", "p").await.unwrap(),
+        ];
         let other = bench.sessions.begin("ben", "p").await.unwrap();
         // Another replica on the same store.
         let replica = Sessions::new(bench.store.clone(), bench.sessions.rules, bench.sessions.clock.clone());

@@ -215,7 +215,10 @@ impl AuthTable {
             ));
         }
         if mode == AuthMode::Local && self.users.is_empty() && self.tokens.is_empty() {
-            return Err(refused("auth.users", "mode = \"local\" needs a user or a token, or nobody can come in"));
+            return Err(refused(
+                "auth.users",
+                "mode = \"local\" needs a user or a token, or nobody can come in",
+            ));
         }
         let mut accounts = Accounts { roles: roles(self.roles)?, ..Accounts::default() };
         for (n, table) in self.users.into_iter().enumerate() {
@@ -319,7 +322,10 @@ fn session(table: SessionTable) -> Result<(SessionRules, Option<RedisUrl>), Sett
             Ok(time) if (least..=LONGEST_SESSION).contains(&time) => Ok(time),
             _ => Err(refused(
                 format!("auth.session.{field}"),
-                format!("{text:?} is no time from {} to 30days, such as \"30m\"", humantime::format_duration(least)),
+                format!(
+                    "{text:?} is no time from {} to 30days, such as \"30m\"",
+                    humantime::format_duration(least)
+                ),
             )),
         }
     };
@@ -336,7 +342,10 @@ fn redis_url(secret: Secret) -> Result<RedisUrl, SettingsError> {
     if schemes.iter().any(|scheme| url.starts_with(scheme)) {
         return Ok(RedisUrl(url));
     }
-    Err(refused(field, "write redis://[USER:PASSWORD@]HOST:PORT[/DATABASE], or redis-cluster:// or redis-sentinel://"))
+    Err(refused(
+        field,
+        "write redis://[USER:PASSWORD@]HOST:PORT[/DATABASE], or redis-cluster:// or redis-sentinel://",
+    ))
 }
 
 #[cfg(test)]
@@ -434,10 +443,18 @@ mod tests {
             (format!("{local}{}", user("", &hash, "[\"viewer\"]")), "auth.users[0].name: a name has"),
             (format!("{local}{}", user("a\nb", &hash, "[\"viewer\"]")), "auth.users[0].name: a name has"),
             (format!("{local}{}", user("ana", &hash, "[]")), "auth.users[0].roles: name at least one"),
-            (format!("{local}{}", user("ana", &hash, "[\"root\"]")), "auth.users[0].roles: there is no role \"root\""),
-            (format!("{local}{ana}{}", user("ben", "hunter2", "[\"viewer\"]")), "auth.users[1].password_hash: this is no"),
             (
-                format!("{local}[[auth.users]]\nname = \"a\"\npassword_hash = {{ env = \"FLOWDECK_NO_SUCH\" }}\nroles = [\"viewer\"]"),
+                format!("{local}{}", user("ana", &hash, "[\"root\"]")),
+                "auth.users[0].roles: there is no role \"root\"",
+            ),
+            (
+                format!("{local}{ana}{}", user("ben", "hunter2", "[\"viewer\"]")),
+                "auth.users[1].password_hash: this is no",
+            ),
+            (
+                format!(
+                    "{local}[[auth.users]]\nname = \"a\"\npassword_hash = {{ env = \"FLOWDECK_NO_SUCH\" }}\nroles = [\"viewer\"]"
+                ),
                 "auth.users[0].password_hash: the environment variable FLOWDECK_NO_SUCH",
             ),
             (
@@ -445,17 +462,41 @@ mod tests {
                 "a string, { env = \"NAME\" }",
             ),
             (format!("{local}{}", token_table("abc", "")), "auth.tokens[0].hash: this is no SHA-256"),
-            (format!("{local}{}", token_table(&token, "")), "auth.tokens[0].hash: this is a token, not its hash"),
-            (format!("{local}{}", token_table(&digest, "expires = \"soon\"")), "auth.tokens[0].expires: write a time"),
-            (format!("{local}{}", token_table(&digest, "expires = 7")), "auth.tokens[0].expires: write a time"),
+            (
+                format!("{local}{}", token_table(&token, "")),
+                "auth.tokens[0].hash: this is a token, not its hash",
+            ),
+            (
+                format!("{local}{}", token_table(&digest, "expires = \"soon\"")),
+                "auth.tokens[0].expires: write a time",
+            ),
+            (
+                format!("{local}{}", token_table(&digest, "expires = 7")),
+                "auth.tokens[0].expires: write a time",
+            ),
             (format!("{local}{}", token_table(&digest, "").repeat(2)), "auth.tokens[1].name: there are two"),
-            (format!("{local}{ana}[[auth.roles.admin]]\npermissions = [\"see\"]"), "auth.roles.admin: this role is built in"),
-            (format!("{local}{ana}[[auth.roles.x]]\npermissions = []"), "auth.roles.x[0].permissions: name at least"),
-            (format!("{local}{ana}[[auth.roles.x]]\npermissions = [\"see\"]\ngroups = \"\""), "auth.roles.x[0].groups: an empty"),
+            (
+                format!("{local}{ana}[[auth.roles.admin]]\npermissions = [\"see\"]"),
+                "auth.roles.admin: this role is built in",
+            ),
+            (
+                format!("{local}{ana}[[auth.roles.x]]\npermissions = []"),
+                "auth.roles.x[0].permissions: name at least",
+            ),
+            (
+                format!("{local}{ana}[[auth.roles.x]]\npermissions = [\"see\"]\ngroups = \"\""),
+                "auth.roles.x[0].groups: an empty",
+            ),
             (format!("{local}{ana}[[auth.roles.x]]\npermissions = [\"fly\"]"), "unknown variant `fly`"),
             (format!("{local}session = {{ idle = \"1s\" }}\n{ana}"), "auth.session.idle: \"1s\" is no time"),
-            (format!("{local}session = {{ idle = \"2h\", absolute = \"1h\" }}\n{ana}"), "auth.session.absolute: \"1h\""),
-            (format!("{local}session = {{ redis = \"localhost\" }}\n{ana}"), "auth.session.redis: write redis://"),
+            (
+                format!("{local}session = {{ idle = \"2h\", absolute = \"1h\" }}\n{ana}"),
+                "auth.session.absolute: \"1h\"",
+            ),
+            (
+                format!("{local}session = {{ redis = \"localhost\" }}\n{ana}"),
+                "auth.session.redis: write redis://",
+            ),
         ] {
             let problem = check(&text).expect_err(want);
             assert!(problem.contains(want), "{problem}\n{want}");

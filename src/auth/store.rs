@@ -99,7 +99,8 @@ async fn open_redis(url: &RedisUrl, stop: CancellationToken) -> Result<Arc<dyn S
     use tower_sessions_redis_store::fred::prelude::{Builder, ClientLike, Config, ReconnectPolicy};
 
     const CONNECTIONS: usize = 2;
-    let refused = |error: tower_sessions_redis_store::fred::error::Error| OpenError::Redis(error.details().to_owned());
+    let refused =
+        |error: tower_sessions_redis_store::fred::error::Error| OpenError::Redis(error.details().to_owned());
     let config = Config::from_url(url.expose()).map_err(refused)?;
     let pool = Builder::from_config(config)
         .with_connection_config(|config| config.connection_timeout = PATIENCE)
@@ -233,7 +234,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_store_that_never_answers_is_given_up() {
-        let error = ask_within(Duration::from_millis(1), "look", std::future::pending::<StoreResult<()>>()).await.unwrap_err();
+        let error = ask_within(Duration::from_millis(1), "look", std::future::pending::<StoreResult<()>>())
+            .await
+            .unwrap_err();
         assert!(matches!(error, StoreError::Deadline { operation: "look" }));
     }
 }

@@ -26,7 +26,9 @@ fn settings(users: &[(&str, &str, &str)], tokens: &[(&str, &str, &str)]) -> Sett
         text += &format!("[[users]]\nname = {name:?}\npassword_hash = {hash:?}\nroles = [{role:?}]\n");
     }
     for (name, hash, role) in tokens {
-        text += &format!("[[tokens]]\nname = {name:?}\nhash = {hash:?}\nroles = [{role:?}]\nexpires = 2001-10-01T00:00:00Z\n");
+        text += &format!(
+            "[[tokens]]\nname = {name:?}\nhash = {hash:?}\nroles = [{role:?}]\nexpires = 2001-10-01T00:00:00Z\n"
+        );
     }
     toml::from_str::<AuthTable>(&text).unwrap().check().unwrap()
 }
@@ -54,7 +56,12 @@ impl Bench {
         self.now.fetch_add(minutes * 60_000, Ordering::Relaxed);
     }
 
-    async fn try_log_in(&self, name: &str, password: &str, headers: &HeaderMap) -> Result<String, LoginRefusal> {
+    async fn try_log_in(
+        &self,
+        name: &str,
+        password: &str,
+        headers: &HeaderMap,
+    ) -> Result<String, LoginRefusal> {
         let credentials = Credentials { name: name.into(), password: password.into(), next: None };
         let done = self.auth.log_in(credentials, headers, "192.0.2.1".parse().ok()).await?;
         let cookie = done.set_cookie.to_str().unwrap();
@@ -83,7 +90,13 @@ fn bearer(token: &str) -> HeaderMap {
 #[tokio::test]
 async fn without_sign_in_everybody_is_anonymous_and_may_do_all() {
     let (headers, extensions) = (HeaderMap::new(), Extensions::new());
-    let asked = Asked { headers: &headers, extensions: &extensions, via: Via::Page, address: None, touch: Touch::Yes };
+    let asked = Asked {
+        headers: &headers,
+        extensions: &extensions,
+        via: Via::Page,
+        address: None,
+        touch: Touch::Yes,
+    };
     let known = Auth::none().who(asked).await.unwrap();
     assert_eq!(known.actor.view.kind, ActorKind::Anonymous);
     assert!(known.actor.may(Permission::Produce, &"any".parse().unwrap(), &"g".into()));
@@ -161,7 +174,8 @@ async fn after_the_wait_the_right_password_works() {
 #[tokio::test]
 async fn log_out_everywhere() {
     let bench = Bench::new().await;
-    let (desk, phone, other) = (bench.log_in("ana").await, bench.log_in("ana").await, bench.log_in("vera").await);
+    let (desk, phone, other) =
+        (bench.log_in("ana").await, bench.log_in("ana").await, bench.log_in("vera").await);
     let stream = bench.who(&cookie(&phone)).await.unwrap().ticket;
     bench.auth.log_out(&cookie(&desk), None, true).await.unwrap();
     assert!(bench.who(&cookie(&desk)).await.is_err());

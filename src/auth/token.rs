@@ -30,11 +30,14 @@ impl Digest {
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if text.starts_with(PREFIX) {
-            return Err("this is a token, not its hash: give it out, make a new one with `flowdeck new-token`, \
+            return Err(
+                "this is a token, not its hash: give it out, make a new one with `flowdeck new-token`, \
                         and write down the hash of that one"
-                .to_owned());
+                    .to_owned(),
+            );
         }
-        let refused = || "this is no SHA-256 in 64 hexadecimal digits; `flowdeck new-token` prints one".to_owned();
+        let refused =
+            || "this is no SHA-256 in 64 hexadecimal digits; `flowdeck new-token` prints one".to_owned();
         if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return Err(refused());
         }

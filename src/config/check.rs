@@ -71,7 +71,10 @@ impl Config {
         writeln!(out, "# {users} users, {tokens} tokens, sessions {place}")?;
         let time = humantime::format_duration;
         let (idle, absolute) = (time(auth.session.idle), time(auth.session.absolute));
-        writeln!(out, "auth = {{ mode = \"local\", session = {{ idle = \"{idle}\", absolute = \"{absolute}\" }} }}")
+        writeln!(
+            out,
+            "auth = {{ mode = \"local\", session = {{ idle = \"{idle}\", absolute = \"{absolute}\" }} }}"
+        )
     }
 }
 

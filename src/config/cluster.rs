@@ -127,7 +127,8 @@ impl ClusterConfig {
 
 /// `NAME=HOST:PORT[,HOST:PORT]` from a flag or a variable.
 pub(super) fn apply_pair(config: &mut Config, place: Place, given: &str) -> Result<(), ConfigError> {
-    let refused = || ConfigError::new(place.clone(), format!("{given:?} is no cluster: write NAME=HOST:PORT"));
+    let refused =
+        || ConfigError::new(place.clone(), format!("{given:?} is no cluster: write NAME=HOST:PORT"));
     let (name, bootstrap) = given.split_once('=').ok_or_else(refused)?;
     let name: ClusterName =
         name.trim().parse().map_err(|error| ConfigError::new(place.clone(), format!("{error}")))?;
@@ -141,7 +142,9 @@ pub(super) fn bootstrap_servers(text: &str) -> Result<(), String> {
     let server = |server: &str| {
         let Some((host, port)) = server.trim().rsplit_once(':') else { return false };
         let host = host.rsplit("://").next().unwrap_or(host);
-        !host.is_empty() && !host.contains(char::is_whitespace) && port.parse::<u16>().is_ok_and(|port| port > 0)
+        !host.is_empty()
+            && !host.contains(char::is_whitespace)
+            && port.parse::<u16>().is_ok_and(|port| port > 0)
     };
     if !text.is_empty() && text.split(',').all(server) {
         return Ok(());

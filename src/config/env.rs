@@ -46,7 +46,12 @@ pub const VARIABLES: &[Variable] = &[
     ),
     variable("FLOWDECK_LOG", &[], "Log level, or directives such as `info,flowdeck_kafka=debug`.", "`info`"),
     variable("FLOWDECK_LOG_FORMAT", &[], "`text` or `json`.", "`text`"),
-    variable("FLOWDECK_SITE", &[], "Directory with the site that `cargo xtask build` made.", "`target/site/debug`"),
+    variable(
+        "FLOWDECK_SITE",
+        &[],
+        "Directory with the site that `cargo xtask build` made.",
+        "`target/site/debug`",
+    ),
     variable("FLOWDECK_CLUSTERS", &[], "Clusters as NAME=HOST:PORT, by semicolons.", "none"),
     variable("FLOWDECK_MODE", &[], "`observe` or `control`, for every cluster.", "as configured"),
     variable(
@@ -175,9 +180,8 @@ pub(super) fn apply(config: &mut Config, environment: &Environment) -> Result<()
 fn services(config: &mut Config, environment: &Environment) -> Result<(), ConfigError> {
     let place = |name: &str| Place::Variable(name.to_owned());
     let name = environment.get("FLOWDECK_KAFKA_NAME").unwrap_or("kafka");
-    let name: flowdeck_model::ClusterName = name
-        .parse()
-        .map_err(|error| ConfigError::new(place("FLOWDECK_KAFKA_NAME"), format!("{error}")))?;
+    let name: flowdeck_model::ClusterName =
+        name.parse().map_err(|error| ConfigError::new(place("FLOWDECK_KAFKA_NAME"), format!("{error}")))?;
     if let Some((spelling, servers)) = environment.find("KAFKA_BOOTSTRAP_SERVERS") {
         cluster::bootstrap_servers(servers).map_err(|problem| ConfigError::new(place(spelling), problem))?;
         config.cluster_mut(name.clone()).bootstrap = servers.to_owned();
@@ -208,7 +212,10 @@ fn services(config: &mut Config, environment: &Environment) -> Result<(), Config
 }
 
 fn list<T: std::str::FromStr<Err = String>>(place: Place, text: &str) -> Result<Vec<T>, ConfigError> {
-    text.split(',').filter(|part| !part.trim().is_empty()).map(|part| values::parse(place.clone(), part)).collect()
+    text.split(',')
+        .filter(|part| !part.trim().is_empty())
+        .map(|part| values::parse(place.clone(), part))
+        .collect()
 }
 
 /// Names that look like ours and are not. Said, not refused: Kubernetes puts `FLOWDECK_PORT` and
@@ -223,10 +230,8 @@ fn strangers(environment: &Environment) -> Vec<String> {
 pub fn documentation() -> String {
     let mut out = String::from("| variable | meaning | default |\n|---|---|---|\n");
     for variable in VARIABLES {
-        let names: Vec<String> = std::iter::once(&variable.name)
-            .chain(variable.also)
-            .map(|name| format!("`{name}`"))
-            .collect();
+        let names: Vec<String> =
+            std::iter::once(&variable.name).chain(variable.also).map(|name| format!("`{name}`")).collect();
         out.push_str(&format!("| {} | {} | {} |\n", names.join(", "), variable.meaning, variable.default));
     }
     out

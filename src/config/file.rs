@@ -5,17 +5,17 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use flowdeck_model::ClusterName;
 use flowdeck_model::view::Mode;
 use flowdeck_model::view::cluster::Colour;
-use flowdeck_model::ClusterName;
 use serde::Deserialize;
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use toml::Spanned;
 
 use crate::auth::AuthTable;
 
-use super::values::{Base, Cidr, HostName, Listen, LogFormat, LogLevel, PublicUrl};
 use super::cluster::AdminStream;
+use super::values::{Base, Cidr, HostName, Listen, LogFormat, LogLevel, PublicUrl};
 use super::{AdminTopics, ClusterConfig, Config, ConfigError, Environment, Limits, Place, Property, cluster};
 
 /// The file in the working directory that is read where none is named.
@@ -170,7 +170,9 @@ impl<'de> Deserialize<'de> for Refresh {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         match humantime::parse_duration(&text) {
-            Ok(time) if (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&time) => Ok(Self(time)),
+            Ok(time) if (Duration::from_secs(1)..=Duration::from_secs(3600)).contains(&time) => {
+                Ok(Self(time))
+            }
             _ => Err(D::Error::custom(format!("{text:?} is no time from 1s to 1h, such as \"5s\""))),
         }
     }
@@ -286,7 +288,10 @@ impl File {
             log_level: self.log.level.unwrap_or_default(),
             log_format: self.log.format.unwrap_or_default(),
             limits: self.limits.into_limits(&at)?,
-            auth: self.auth.check().map_err(|error| ConfigError::new(Place::Path(path.to_owned()), error.to_string()))?,
+            auth: self
+                .auth
+                .check()
+                .map_err(|error| ConfigError::new(Place::Path(path.to_owned()), error.to_string()))?,
             clusters,
             ..defaults
         })
@@ -329,13 +334,17 @@ fn into_cluster(
         (Some(key), None) => key.0,
         (None, Some(name)) => name.into_inner().0,
         (Some(_), Some(name)) => {
-            return Err(at(name.span().start, "unknown field `name`: it stands in the table's header".to_owned()));
+            return Err(at(
+                name.span().start,
+                "unknown field `name`: it stands in the table's header".to_owned(),
+            ));
         }
         (None, None) => return Err(at(start, "missing field `name` of this cluster".to_owned())),
     };
     let mut made = ClusterConfig::new(name);
     if let Some(bootstrap) = table.bootstrap {
-        cluster::bootstrap_servers(bootstrap.get_ref()).map_err(|problem| at(bootstrap.span().start, problem))?;
+        cluster::bootstrap_servers(bootstrap.get_ref())
+            .map_err(|problem| at(bootstrap.span().start, problem))?;
         made.bootstrap = bootstrap.into_inner();
     }
     for (property, value) in table.properties {

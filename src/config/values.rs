@@ -36,7 +36,9 @@ impl FromStr for Listen {
     fn from_str(text: &str) -> Result<Self, Refused> {
         let plain = text.strip_prefix("localhost:").map(|port| format!("127.0.0.1:{port}"));
         plain.as_deref().unwrap_or(text).parse().map(Self).map_err(|_| {
-            format!("{text:?} is no address to listen on: write IP:PORT, such as 127.0.0.1:8077 or [::1]:8077")
+            format!(
+                "{text:?} is no address to listen on: write IP:PORT, such as 127.0.0.1:8077 or [::1]:8077"
+            )
         })
     }
 }
@@ -117,10 +119,14 @@ impl FromStr for PublicUrl {
     type Err = Refused;
     fn from_str(text: &str) -> Result<Self, Refused> {
         let refused = || {
-            format!("{text:?} is no public URL: write https://HOST or http://HOST:PORT (the path comes from `base`)")
+            format!(
+                "{text:?} is no public URL: write https://HOST or http://HOST:PORT (the path comes from `base`)"
+            )
         };
         let uri: http::Uri = text.parse().map_err(|_| refused())?;
-        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else { return Err(refused()) };
+        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+            return Err(refused());
+        };
         let bare = uri.path_and_query().is_none_or(|path| path == "/");
         if !matches!(scheme, "http" | "https") || !bare || authority.as_str().contains('@') {
             return Err(refused());
@@ -232,7 +238,9 @@ impl FromStr for LogLevel {
     fn from_str(text: &str) -> Result<Self, Refused> {
         match tracing_subscriber::EnvFilter::builder().parse(text) {
             Ok(_) if !text.trim().is_empty() => Ok(Self(text.to_owned())),
-            _ => Err(format!("{text:?} is no log level: error, warn, info, debug, trace, or module=level pairs")),
+            _ => Err(format!(
+                "{text:?} is no log level: error, warn, info, debug, trace, or module=level pairs"
+            )),
         }
     }
 }

@@ -11,15 +11,15 @@ use axum::extract::{RawQuery, State};
 use axum::response::sse::{Event, Sse};
 use axum::response::{IntoResponse, Response};
 use flowdeck_model::Version;
-use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue};
 use http::StatusCode;
+use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue};
 
 use crate::api::problem::Problem;
 use crate::layers::actor::{ClientAddress, StreamPorts};
 use crate::state::AppState;
 
-pub(crate) use streams::Streams;
 use stream::Bye;
+pub(crate) use streams::Streams;
 use watch::Watch;
 
 pub(crate) async fn open(

@@ -36,7 +36,9 @@ impl Watch {
         let needed = |wanted: &str| field(wanted).ok_or_else(|| PortError::invalid(wanted, "it is missing"));
         match field("view").as_deref() {
             Some("fleet") => FleetQuery::parse(query, false).map(Self::Fleet),
-            Some("group") => Ok(Self::Group(names::cluster(&needed("cluster")?)?, names::group(&needed("group")?)?)),
+            Some("group") => {
+                Ok(Self::Group(names::cluster(&needed("cluster")?)?, names::group(&needed("group")?)?))
+            }
             Some("command") => {
                 Ok(Self::Command(names::cluster(&needed("cluster")?)?, names::command(&needed("id")?)?))
             }

@@ -51,7 +51,11 @@ impl Doorkeeper for Auth {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ClientAddress(pub(crate) Option<IpAddr>);
 
-pub(crate) async fn client_address(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn client_address(
+    State(state): State<AppState>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_canonical());
     let address = peer.map(|peer| behind_proxies(peer, request.headers(), &state.options.trusted_proxies));
     request.extensions_mut().insert(ClientAddress(address));
@@ -87,7 +91,12 @@ pub(crate) struct Entered {
     pub(crate) ports: Ports,
 }
 
-pub(crate) async fn enter(state: &AppState, parts: &Parts, via: Via, touch: Touch) -> Result<Entered, Refusal> {
+pub(crate) async fn enter(
+    state: &AppState,
+    parts: &Parts,
+    via: Via,
+    touch: Touch,
+) -> Result<Entered, Refusal> {
     let address = parts.extensions.get::<ClientAddress>().and_then(|address| address.0);
     let asked = Asked { headers: &parts.headers, extensions: &parts.extensions, via, address, touch };
     let known = state.options.door.who(asked).await?;

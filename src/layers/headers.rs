@@ -35,7 +35,8 @@ pub(crate) fn policy(nonce: &Nonce) -> HeaderValue {
 }
 
 /// For what is no page: nothing may run in it, wherever it is opened.
-static CLOSED: HeaderValue = HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'");
+static CLOSED: HeaderValue =
+    HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'");
 
 pub(crate) async fn add(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;

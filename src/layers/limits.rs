@@ -45,7 +45,8 @@ pub(crate) async fn in_time(State(state): State<AppState>, request: Request, nex
 /// `RequestBodyLimitLayer`.
 pub(crate) async fn body(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let most = state.options.limits.body;
-    let length = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    let length =
+        request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if length.is_some_and(|length| length > most as u64) {
         return Problem::too_large(most).into_response();
     }

@@ -4,4 +4,5 @@ pub(crate) mod actor;
 pub(crate) mod headers;
 pub(crate) mod host;
 pub(crate) mod limits;
+pub(crate) mod log;
 pub(crate) mod origin;

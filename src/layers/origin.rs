@@ -88,7 +88,8 @@ mod tests {
         use Door::*;
         let public: PublicUrl = "https://ops.example".parse().unwrap();
         let (get, post) = (Method::GET, Method::POST);
-        let cases: &[(&Method, &[(&str, &str)], Door)] = &[
+        type Sent = &'static [(&'static str, &'static str)];
+        let cases: &[(&Method, Sent, Door)] = &[
             (&post, &[], Open),
             (&post, &[("origin", "http://localhost:8077")], Open),
             (&post, &[("origin", "https://ops.example")], Open),
@@ -111,7 +112,8 @@ mod tests {
         for (method, sent, want) in cases {
             let mut headers = HeaderMap::new();
             for (name, value) in *sent {
-                headers.insert(http::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+                headers
+                    .insert(http::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
             }
             let got = judge(method, &headers, Some("localhost:8077"), Some(&public));
             assert_eq!(got, *want, "{method} {sent:?}");

@@ -30,7 +30,9 @@ pub(crate) async fn submit(
         Err(error) => Err(error),
     };
     let error = match outcome {
-        Ok(submitted) => return see_other(&state.options.base.path(&url::command_path(&cluster, submitted.id))),
+        Ok(submitted) => {
+            return see_other(&state.options.base.path(&url::command_path(&cluster, submitted.id)));
+        }
         Err(error) => error,
     };
     let page = state.options.base.path(&page_of(&cluster, &body));
@@ -58,7 +60,8 @@ fn page_of(cluster: &ClusterName, body: &[u8]) -> String {
     };
     let Some(group) = field("group") else { return String::new() };
     let mut query = form_urlencoded::Serializer::new(String::new());
-    for (field_name, query_name) in [("action", "form"), ("consumer", "consumer"), ("topic", "topic"), ("reason", "reason")]
+    for (field_name, query_name) in
+        [("action", "form"), ("consumer", "consumer"), ("topic", "topic"), ("reason", "reason")]
     {
         if let Some(value) = field(field_name) {
             query.append_pair(query_name, &value);
@@ -85,9 +88,11 @@ fn parse(body: &[u8]) -> Result<Submit, PortError> {
             "id" => id = Some(value.parse::<CommandId>().map_err(|_| PortError::invalid("id", "a UUID"))?),
             "action" => action = Some(parse_action(&value)?),
             "consumer" => consumer = Some(value.into_owned().into()),
-            "topic" | "topics" => topics.push(value.parse().map_err(
-                |error: flowdeck_model::names::NameError| PortError::invalid("topic", error.to_string()),
-            )?),
+            "topic" | "topics" => {
+                topics.push(value.parse().map_err(|error: flowdeck_model::names::NameError| {
+                    PortError::invalid("topic", error.to_string())
+                })?)
+            }
             "forSeconds" => for_seconds = Some(parse_seconds(&value)?),
             _ => {}
         }

@@ -130,7 +130,9 @@ async fn form(
     };
     if refusal == LoginRefusal::Wrong {
         // RFC 9110 wants one; browsers ask for nothing at a scheme that they do not know.
-        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"Flowdeck\""));
+        response
+            .headers_mut()
+            .insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"Flowdeck\""));
     }
     if let Some(seconds) = refusal.retry_after() {
         response.headers_mut().insert(RETRY_AFTER, seconds.into());
@@ -150,7 +152,8 @@ fn sentence(text: &str) -> String {
 }
 
 fn no_sign_in() -> Response {
-    Problem::new(StatusCode::NOT_FOUND, "not-found", "there is no sign-in here: auth.mode is none").into_response()
+    Problem::new(StatusCode::NOT_FOUND, "not-found", "there is no sign-in here: auth.mode is none")
+        .into_response()
 }
 
 fn see_other(path: &str) -> Response {

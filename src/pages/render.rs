@@ -97,5 +97,8 @@ pub(crate) async fn document(
 fn theme(headers: &HeaderMap) -> Theme {
     let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(name, _)| *name == app::THEME_COOKIE).map(|(_, value)| Theme::parse(value)).unwrap_or_default()
+    pairs
+        .find(|(name, _)| *name == app::THEME_COOKIE)
+        .map(|(_, value)| Theme::parse(value))
+        .unwrap_or_default()
 }

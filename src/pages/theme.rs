@@ -15,13 +15,12 @@ pub(crate) async fn set(State(state): State<AppState>, headers: HeaderMap, body:
     let chosen = form_urlencoded::parse(&body).find(|(name, _)| name == "theme");
     let theme = chosen.map(|(_, value)| Theme::parse(&value)).unwrap_or_default();
     let back = back(&headers, &body, &state);
-    let secure = if state.options.public_url.as_ref().is_some_and(|url| url.is_https()) { "; Secure" } else { "" };
+    let secure =
+        if state.options.public_url.as_ref().is_some_and(|url| url.is_https()) { "; Secure" } else { "" };
     let path = state.options.base.path("");
     // Not HttpOnly: with scripts the page's switch writes it too, and it is no secret.
-    let cookie = format!(
-        "{THEME_COOKIE}={}; Path={path}; Max-Age={YEAR_SECONDS}; SameSite=Lax{secure}",
-        theme.key()
-    );
+    let cookie =
+        format!("{THEME_COOKIE}={}; Path={path}; Max-Age={YEAR_SECONDS}; SameSite=Lax{secure}", theme.key());
     let mut response = StatusCode::SEE_OTHER.into_response();
     for (name, value) in [(SET_COOKIE, cookie), (LOCATION, back)] {
         if let Ok(value) = HeaderValue::from_str(&value) {
@@ -34,7 +33,8 @@ pub(crate) async fn set(State(state): State<AppState>, headers: HeaderMap, body:
 /// The page that the form stands on, by its path below the base or by the Referer: never to
 /// another host.
 fn back(headers: &HeaderMap, body: &[u8], state: &AppState) -> String {
-    let named = form_urlencoded::parse(body).find(|(name, _)| name == "back").map(|(_, path)| path.into_owned());
+    let named =
+        form_urlencoded::parse(body).find(|(name, _)| name == "back").map(|(_, path)| path.into_owned());
     let referer = || {
         let uri: Uri = headers.get(REFERER)?.to_str().ok()?.parse().ok()?;
         let path = uri.path_and_query()?.as_str().strip_prefix(state.base)?;

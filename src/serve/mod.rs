@@ -117,7 +117,10 @@ async fn connection(
         .max_header_size(HEAD_BYTES)
         .max_headers(HEADERS)
         .max_buf_size(64 * 1024)
-        .serve_connection(Guarded::new(socket, Duration::from_secs(limits.stall_seconds)), TowerToHyperService::new(service));
+        .serve_connection(
+            Guarded::new(socket, Duration::from_secs(limits.stall_seconds)),
+            TowerToHyperService::new(service),
+        );
     let mut served = std::pin::pin!(served);
     let ended = tokio::select! {
         ended = served.as_mut() => ended,

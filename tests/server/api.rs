@@ -24,7 +24,8 @@ async fn the_fleet_has_the_shape_of_the_wire() {
         assert!(fleet["clusters"][0].get(field).is_some(), "{field}");
     }
     let row = &fleet["groups"][0];
-    for field in ["cluster", "group", "type", "state", "verdict", "lag", "members", "topics", "holds", "asOf"] {
+    for field in ["cluster", "group", "type", "state", "verdict", "lag", "members", "topics", "holds", "asOf"]
+    {
         assert!(row.get(field).is_some(), "{field}");
     }
     assert_eq!(fleet["groups"].as_array().unwrap().len(), 1);

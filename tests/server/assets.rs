@@ -31,7 +31,8 @@ async fn hashed_files_are_immutable_and_squeezed_for_who_asks() {
     assert_eq!(plain.header("cache-control"), "public, max-age=31536000, immutable");
     assert_eq!(plain.header("content-type"), "text/javascript; charset=utf-8");
     assert_eq!(plain.header("vary"), "accept-encoding");
-    for (accepts, body) in [("br", "squeezed"), ("gzip;q=1, br;q=0.5", "squeezed"), ("br;q=0", "plain"), ("gzip", "plain")]
+    for (accepts, body) in
+        [("br", "squeezed"), ("gzip;q=1, br;q=0.5", "squeezed"), ("br;q=0", "plain"), ("gzip", "plain")]
     {
         let mut request = get("/kafkaflow/pkg/abc/flowdeck.js");
         request.headers_mut().insert("accept-encoding", accepts.parse().unwrap());

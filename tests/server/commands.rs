@@ -74,10 +74,10 @@ async fn what_is_refused() {
     }
     let observe = post("/kafkaflow/api/v1/clusters/prod/commands", "application/json", pause().to_string());
     let observe = site.ask(observe).await;
-    assert_eq!((observe.status, observe.json()["type"].clone()), (
-        StatusCode::FORBIDDEN,
-        "urn:flowdeck:problem:observe-mode".into()
-    ));
+    assert_eq!(
+        (observe.status, observe.json()["type"].clone()),
+        (StatusCode::FORBIDDEN, "urn:flowdeck:problem:observe-mode".into())
+    );
     let typed = site.ask(post(API, "text/plain", pause().to_string())).await;
     assert_eq!(typed.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
     let long = site.ask(post(API, "application/json", vec![b' '; 70_000])).await;
@@ -93,8 +93,14 @@ async fn a_body_that_lies_about_its_length_is_cut() {
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
 }
 
-const FIELDS: [(&str, &str); 6] =
-    [("id", ID), ("action", "pause"), ("group", "a/b"), ("topic", ""), ("reason", " INC-1 "), ("forSeconds", "")];
+const FIELDS: [(&str, &str); 6] = [
+    ("id", ID),
+    ("action", "pause"),
+    ("group", "a/b"),
+    ("topic", ""),
+    ("reason", " INC-1 "),
+    ("forSeconds", ""),
+];
 
 #[tokio::test]
 async fn a_form_leads_to_the_commands_page_and_sent_twice_is_one_command() {

@@ -59,7 +59,8 @@ fn a_whole_file() {
     assert_eq!(eu.admin_topics[1].telemetry.to_string(), "b:2");
     assert_eq!((demo.name.as_str(), demo.mode), ("demo", Mode::Control));
     let list = "[[clusters]]\nname = 'b'\nbootstrap = 'x:1'\n[[clusters]]\nname = 'a'\nbootstrap = 'x:1'\n";
-    let names: Vec<String> = load(list, &[]).unwrap().clusters.iter().map(|one| one.name.to_string()).collect();
+    let names: Vec<String> =
+        load(list, &[]).unwrap().clusters.iter().map(|one| one.name.to_string()).collect();
     assert_eq!(names, ["b", "a"]);
 }
 
@@ -84,8 +85,14 @@ fn what_is_wrong_is_said_with_its_place() {
         ("[clusters.a]\nadmin_topics = [\"a b\"]", "flowdeck.toml:2:17: \"a b\" is no topic name"),
         ("[clusters.a]\nmode = \"observe\"", "cluster a: `bootstrap` is missing"),
         ("[[clusters]]\nbootstrap = \"x:1\"", "missing field `name`"),
-        ("[clusters.a.properties]\nx = { env = \"NOT_SET_ANYWHERE\" }", "flowdeck.toml:2:5: the environment variable NOT_SET_ANYWHERE is not set"),
-        ("[clusters.a.properties]\nx = { file = \"/not/there\" }", "flowdeck.toml:2:5: /not/there could not be read"),
+        (
+            "[clusters.a.properties]\nx = { env = \"NOT_SET_ANYWHERE\" }",
+            "flowdeck.toml:2:5: the environment variable NOT_SET_ANYWHERE is not set",
+        ),
+        (
+            "[clusters.a.properties]\nx = { file = \"/not/there\" }",
+            "flowdeck.toml:2:5: /not/there could not be read",
+        ),
         ("[clusters.a.properties]\nx = [1]", "flowdeck.toml:2:5: invalid type: sequence"),
         ("base = ", "flowdeck.toml:1:8: "),
         ("listen = \"0.0.0.0:80\"", "setting `listen`: 0.0.0.0:80 can be reached from other machines"),
@@ -111,9 +118,10 @@ fn file_then_environment_then_flags() {
         clusters: vec!["demo=localhost:1".into()],
         ..Flags::default()
     };
-    let environment: Environment = [("FLOWDECK_LISTEN", "127.0.0.1:9001"), ("FLOWDECK_CLUSTERS", "demo=a:1;b=b:1")]
-        .into_iter()
-        .collect();
+    let environment: Environment =
+        [("FLOWDECK_LISTEN", "127.0.0.1:9001"), ("FLOWDECK_CLUSTERS", "demo=a:1;b=b:1")]
+            .into_iter()
+            .collect();
     let config = Config::load(&flags, &environment).unwrap();
     assert_eq!((config.listen.port(), config.base.as_str()), (9002, "/x"));
     assert_eq!(config.clusters[0].bootstrap, "localhost:1");
@@ -129,7 +137,11 @@ fn a_wrong_variable_is_named() {
         ("KAFKA_BOOTSTRAP_SERVERS", "x", "environment variable KAFKA_BOOTSTRAP_SERVERS: \"x\" is no list"),
         ("Kafka__BootstrapServers", "x", "environment variable Kafka__BootstrapServers: "),
         ("FLOWDECK_INSECURE_LISTEN", "maybe", "neither true nor false"),
-        ("FLOWDECK_CONFIG", "/not/there", "environment variable FLOWDECK_CONFIG: there is no file /not/there"),
+        (
+            "FLOWDECK_CONFIG",
+            "/not/there",
+            "environment variable FLOWDECK_CONFIG: there is no file /not/there",
+        ),
     ] {
         let environment: Environment = [(name, value)].into_iter().collect();
         let error = Config::load(&Flags::default(), &environment).unwrap_err().to_string();
@@ -159,10 +171,13 @@ fn the_services_own_variables_are_understood() {
     ] {
         assert_eq!(cluster.properties[property].expose(), value);
     }
-    let environment: Environment =
-        [("KAFKA_BOOTSTRAP_SERVERS", "b:1"), ("KAFKA_SECURITY_PROTOCOL", "SSL"), ("FLOWDECK_KAFKA_NAME", "convex")]
-            .into_iter()
-            .collect();
+    let environment: Environment = [
+        ("KAFKA_BOOTSTRAP_SERVERS", "b:1"),
+        ("KAFKA_SECURITY_PROTOCOL", "SSL"),
+        ("FLOWDECK_KAFKA_NAME", "convex"),
+    ]
+    .into_iter()
+    .collect();
     let config = Config::load(&Flags::default(), &environment).unwrap();
     assert_eq!(config.clusters[0].name.as_str(), "convex");
     assert_eq!(config.clusters[0].properties["security.protocol"].expose(), "SSL");
@@ -189,7 +204,8 @@ fn an_unknown_variable_of_our_name_is_said() {
     assert!(config.in_force().contains("FLOWDECK_LISTN is none of Flowdeck's settings"));
 }
 
-const BEGIN: &str = "<!-- variables: made from src/config/env.rs; `UPDATE_DOCS=1 cargo test` writes them -->\n";
+const BEGIN: &str =
+    "<!-- variables: made from src/config/env.rs; `UPDATE_DOCS=1 cargo test` writes them -->\n";
 const END: &str = "<!-- end of variables -->";
 
 /// The table of variables in `docs/CONFIG.md` is the registry's.

@@ -99,7 +99,12 @@ fn rows() -> Vec<Row> {
             "/kafkaflow/api/v1/clusters/demo/commands/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
             See,
         ),
-        read(Api, "/kafkaflow/api/v1/clusters/{cluster}/topics", "/kafkaflow/api/v1/clusters/demo/topics", See),
+        read(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/topics",
+            "/kafkaflow/api/v1/clusters/demo/topics",
+            See,
+        ),
         read(
             Api,
             "/kafkaflow/api/v1/clusters/{cluster}/topics/{topic}",
@@ -208,11 +213,13 @@ async fn call(router: &Router, row: &Row, credential: Option<(&'static str, &str
     }
     let response = router.clone().oneshot(request.body(Body::from(row.body)).unwrap()).await.unwrap();
     let (parts, body) = response.into_parts();
-    let header = |name: &str| parts.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default();
+    let header =
+        |name: &str| parts.headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default();
     if header("content-type").starts_with("text/event-stream") {
         return (Outcome::Passed, String::new());
     }
-    let to_form = parts.status == StatusCode::SEE_OTHER && header("location").starts_with("/kafkaflow/login?next=");
+    let to_form =
+        parts.status == StatusCode::SEE_OTHER && header("location").starts_with("/kafkaflow/login?next=");
     let location = header("location").to_owned();
     let body = to_bytes(body, 16 * 1024 * 1024).await.unwrap();
     let body = String::from_utf8_lossy(&body).into_owned();
@@ -269,8 +276,12 @@ async fn every_door_answers_every_role_as_the_table_says() {
                 let (got, said) = call(&router, &row, credential).await;
                 let want = expected(&row, role, may);
                 if got != want {
-                    writeln!(wrong, "{role} by {how}: {} {}: {got:?}, not {want:?}: {said}", row.method, row.ask)
-                        .unwrap();
+                    writeln!(
+                        wrong,
+                        "{role} by {how}: {} {}: {got:?}, not {want:?}: {said}",
+                        row.method, row.ask
+                    )
+                    .unwrap();
                 }
             }
             if row.path.contains("/logout") {
@@ -295,7 +306,8 @@ async fn every_door_has_a_row_and_every_row_a_door() {
         let answer = crate::support::ask(&router, probe).await;
         let allow = answer.header("allow").to_owned();
         // Paths that answer every method, and those that leptos lists, have no `Allow`.
-        let methods: Vec<&str> = if allow.is_empty() { vec!["GET"] } else { allow.split(',').map(str::trim).collect() };
+        let methods: Vec<&str> =
+            if allow.is_empty() { vec!["GET"] } else { allow.split(',').map(str::trim).collect() };
         for method in methods.into_iter().filter(|method| *method != "HEAD") {
             there.insert((method.to_owned(), path.clone()));
         }
@@ -337,7 +349,11 @@ fn the_documentation_is_current() {
             Need::Payloads => "read payloads",
             Need::Control => "control",
         };
-        let path = if row.path == "/kafkaflow/events" { row.ask.split("&cluster").next().unwrap() } else { row.path };
+        let path = if row.path == "/kafkaflow/events" {
+            row.ask.split("&cluster").next().unwrap()
+        } else {
+            row.path
+        };
         write!(table, "| {door} | {} | `{path}` | {need} |", row.method).unwrap();
         for (role, may) in CALLERS {
             let cell = match expected(&row, role, may) {

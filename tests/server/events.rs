@@ -52,7 +52,8 @@ impl Stream {
                 self.text = rest.to_owned();
                 return Some(event);
             }
-            let chunk = tokio::time::timeout(LONG, self.response.chunk()).await.expect("an event").unwrap()?;
+            let chunk =
+                tokio::time::timeout(LONG, self.response.chunk()).await.expect("an event").unwrap()?;
             self.text.push_str(std::str::from_utf8(&chunk).unwrap());
         }
     }
@@ -84,7 +85,9 @@ async fn a_snapshot_then_deltas_that_lead_to_what_the_server_has() {
     let first = stream.change().await;
     assert_eq!((first.kind.as_str(), first.id.as_str()), ("snapshot", "00000001-1"));
     let mut view: FleetView = first.view();
-    for (group, lag) in [("payments", Some(8)), ("payments", Some(500)), ("new-group", Some(1)), ("orders", None)] {
+    for (group, lag) in
+        [("payments", Some(8)), ("payments", Some(500)), ("new-group", Some(1)), ("orders", None)]
+    {
         match lag {
             Some(lag) => site.memory.set_lag(group, lag),
             None => site.memory.remove(group),
@@ -92,7 +95,10 @@ async fn a_snapshot_then_deltas_that_lead_to_what_the_server_has() {
         let event = stream.change().await;
         assert_eq!(event.kind, "delta");
         let delta: Delta<FleetView> = event.view();
-        assert_eq!((event.id.clone(), delta.upsert.len()), (delta.version.to_string(), usize::from(lag.is_some())));
+        assert_eq!(
+            (event.id.clone(), delta.upsert.len()),
+            (delta.version.to_string(), usize::from(lag.is_some()))
+        );
         view = apply(&view, &delta).expect("the delta is for the view that the client has");
         assert_eq!(still(view.clone()), still(fleet(&site).await));
     }
@@ -151,7 +157,8 @@ async fn a_command_is_always_whole() {
     let id = "6fa459ea-ee8a-4ca4-894e-db77e160355e";
     let body = format!(r#"{{"id":"{id}","action":"pause","target":{{"group":"g"}},"reason":"x"}}"#);
     let client = reqwest::Client::new();
-    let request = client.post(site.url("/api/v1/clusters/demo/commands")).header("content-type", "application/json");
+    let request =
+        client.post(site.url("/api/v1/clusters/demo/commands")).header("content-type", "application/json");
     assert_eq!(request.body(body).send().await.unwrap().status(), 202);
     let mut stream = Stream::open(&site, &format!("view=command&cluster=demo&id={id}")).await;
     let event = stream.change().await;
@@ -259,7 +266,8 @@ async fn the_number_of_open_streams_is_told() {
     let site = Listening::start(options()).await;
     let mut stream = Stream::open(&site, "view=fleet").await;
     stream.change().await;
-    let metrics = reqwest::get(format!("http://{}/metrics", site.address)).await.unwrap().text().await.unwrap();
+    let metrics =
+        reqwest::get(format!("http://{}/metrics", site.address)).await.unwrap().text().await.unwrap();
     assert!(metrics.contains("flowdeck_streams_open 1\n"), "{metrics}");
 }
 

@@ -48,7 +48,10 @@ async fn live_asks_nothing_and_ready_tells_of_kafka() {
 async fn not_ready_before_pages_can_be_served() {
     let site = site_with(flowdeck::Options { work: Arc::new(Busy { ready: false }), ..options() });
     let health = site.get("/health/ready").await;
-    assert_eq!((health.status, &health.json()["status"]), (StatusCode::SERVICE_UNAVAILABLE, &"unhealthy".into()));
+    assert_eq!(
+        (health.status, &health.json()["status"]),
+        (StatusCode::SERVICE_UNAVAILABLE, &"unhealthy".into())
+    );
     assert_eq!(site.get("/health/live").await.status, StatusCode::OK);
 }
 

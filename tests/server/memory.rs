@@ -9,14 +9,14 @@ use flowdeck_model::error::Thing;
 use flowdeck_model::ports::{Bind, Control, Fleet, Peek};
 use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::view::fleet::VerdictCount;
-use flowdeck_model::view::{
-    ClusterView, CommandView, FleetView, GroupRow, GroupView, MessageView, MessagesView, Mode, PartitionRow, Payload,
-    Submitted, TopicView, TopicsView,
-};
 use flowdeck_model::view::messages::PayloadKind;
+use flowdeck_model::view::{
+    ClusterView, CommandView, FleetView, GroupRow, GroupView, MessageView, MessagesView, Mode, PartitionRow,
+    Payload, Submitted, TopicView, TopicsView,
+};
 use flowdeck_model::{
-    Actor, ClusterName, CommandId, CommandState, FleetQuery, GroupId, GroupState, GroupType, MessagesQuery, Partition,
-    Permission, PortError, Ports, Submit, Timestamp, TopicName, Verdict, Version,
+    Actor, ClusterName, CommandId, CommandState, FleetQuery, GroupId, GroupState, GroupType, MessagesQuery,
+    Partition, Permission, PortError, Ports, Submit, Timestamp, TopicName, Verdict, Version,
 };
 use tokio::sync::watch;
 
@@ -82,7 +82,6 @@ impl Memory {
     pub(crate) fn last_actor(&self) -> Actor {
         self.0.actors.lock().unwrap().last().unwrap().clone()
     }
-
 }
 
 impl Bind for Memory {
@@ -179,7 +178,8 @@ impl Fleet for Door {
         let matching: Vec<GroupRow> = groups
             .iter()
             .filter(|((cluster, group), _)| {
-                query.cluster.as_ref().is_none_or(|wanted| wanted == cluster) && group.as_str().contains(&query.search)
+                query.cluster.as_ref().is_none_or(|wanted| wanted == cluster)
+                    && group.as_str().contains(&query.search)
             })
             .map(|((cluster, group), lag)| row(cluster, group, *lag))
             .collect();
@@ -279,7 +279,9 @@ impl Control for Door {
         let before = submitted.iter().find(|before| before.id == command.id);
         let existing = match before {
             Some(before) if *before == command => true,
-            Some(_) => return Err(PortError::Conflict { detail: "this id stands for another command".into() }),
+            Some(_) => {
+                return Err(PortError::Conflict { detail: "this id stands for another command".into() });
+            }
             None => false,
         };
         let id = command.id;
@@ -327,8 +329,12 @@ impl Peek for Door {
         if topic.as_str() != "orders" {
             return Err(PortError::not_found(Thing::Topic, topic.as_str()));
         }
-        let payload =
-            || Payload { kind: PayloadKind::Text, text: "<script>alert(1)</script>".into(), size: 25, cut: false };
+        let payload = || Payload {
+            kind: PayloadKind::Text,
+            text: "<script>alert(1)</script>".into(),
+            size: 25,
+            cut: false,
+        };
         let record = MessageView {
             partition: query.partition.unwrap_or(Partition::new(0).unwrap()),
             offset: 41,

@@ -28,7 +28,8 @@ async fn pages_api_and_stream_work_under_the_hosts_path() {
     assert!(page.body.contains("href=\"/ops/kafka/c/demo/groups/payments"), "links carry the host's path");
     assert_eq!(ask(&host, get("/ops/kafka/")).await.header("location"), "/ops/kafka");
     let body = r#"{"action":"pause","target":{"group":"g"},"reason":"x"}"#;
-    let accepted = ask(&host, post("/ops/kafka/api/v1/clusters/demo/commands", "application/json", body)).await;
+    let accepted =
+        ask(&host, post("/ops/kafka/api/v1/clusters/demo/commands", "application/json", body)).await;
     assert!(accepted.header("location").starts_with("/ops/kafka/api/v1/clusters/demo/commands/"));
 }
 

@@ -10,7 +10,9 @@ use crate::support::{form, get, site, site_with};
 #[tokio::test]
 async fn pages_are_html_under_the_base() {
     let site = site();
-    for path in ["/kafkaflow", "/kafkaflow?search=pay", "/kafkaflow/c/demo/topics", "/kafkaflow/c/demo/topics/orders"] {
+    for path in
+        ["/kafkaflow", "/kafkaflow?search=pay", "/kafkaflow/c/demo/topics", "/kafkaflow/c/demo/topics/orders"]
+    {
         let page = site.get(path).await;
         assert_eq!(page.status, StatusCode::OK, "{path}");
         assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
@@ -22,7 +24,9 @@ async fn pages_are_html_under_the_base() {
 #[tokio::test]
 async fn one_url_for_the_fleet() {
     let site = site();
-    for (path, to) in [("/", "/kafkaflow"), ("/kafkaflow/", "/kafkaflow"), ("/kafkaflow/?a=b", "/kafkaflow?a=b")] {
+    for (path, to) in
+        [("/", "/kafkaflow"), ("/kafkaflow/", "/kafkaflow"), ("/kafkaflow/?a=b", "/kafkaflow?a=b")]
+    {
         let answer = site.get(path).await;
         assert_eq!((answer.status, answer.header("location")), (StatusCode::PERMANENT_REDIRECT, to));
     }

@@ -32,7 +32,12 @@ const ROLES: &str = r#"
 
 /// `(name, role)`: users with `PASSWORD`, and tokens.
 pub fn settings(users: &[(&str, &str)], tokens: &[(&str, &str)]) -> Settings {
-    let mut text = format!("mode = \"local\"\n{ROLES}");
+    settings_with(users, tokens, "")
+}
+
+/// `more`: other tables of `[auth]`.
+pub fn settings_with(users: &[(&str, &str)], tokens: &[(&str, &str)], more: &str) -> Settings {
+    let mut text = format!("mode = \"local\"\n{more}{ROLES}");
     for (name, role) in users {
         text += &format!("[[users]]\nname = {name:?}\npassword_hash = {:?}\nroles = [{role:?}]\n", *HASH);
     }

@@ -101,21 +101,26 @@ fn a_wrong_property_is_refused_with_its_place_and_not_its_value() {
         ("\"security.protocol\" = \"hunter2\"", "security.protocol"),
         ("\"group.id\" = \"hunter2\"", "group.id"),
     ] {
-        let text = format!("[clusters.a]\nbootstrap = \"127.0.0.1:1\"\n[clusters.a.properties]\n{property}\n");
+        let text =
+            format!("[clusters.a]\nbootstrap = \"127.0.0.1:1\"\n[clusters.a.properties]\n{property}\n");
         std::fs::write(&path, text).unwrap();
         let arguments = ["serve", "--listen", "127.0.0.1:0", "--config", path.to_str().unwrap()];
         let output = command(&arguments).output().unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
         let line = said.lines().last().unwrap_or_default();
         assert_eq!(output.status.code(), Some(1), "{said}");
-        assert!(line.contains("flowdeck.toml:4:") && line.contains(words) && !said.contains("hunter2"), "{said}");
+        assert!(
+            line.contains("flowdeck.toml:4:") && line.contains(words) && !said.contains("hunter2"),
+            "{said}"
+        );
     }
 }
 
 #[test]
 fn check_fails_where_a_cluster_does_not_answer() {
     let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let mut check = Program(command(&["serve", "--check", "--cluster", &format!("gone={refused}")]).spawn().unwrap());
+    let mut check =
+        Program(command(&["serve", "--check", "--cluster", &format!("gone={refused}")]).spawn().unwrap());
     let status = wait(&mut check, Duration::from_secs(30));
     let mut said = String::new();
     check.0.stdout.take().unwrap().read_to_string(&mut said).unwrap();

@@ -9,7 +9,9 @@ use crate::support::{Listening, form, get, options, site, site_with};
 
 fn with(mut request: Request<Body>, headers: &[(&str, &str)]) -> Request<Body> {
     for (name, value) in headers {
-        request.headers_mut().insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+        request
+            .headers_mut()
+            .insert(HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
     }
     request
 }
@@ -17,7 +19,14 @@ fn with(mut request: Request<Body>, headers: &[(&str, &str)]) -> Request<Body> {
 #[tokio::test]
 async fn a_foreign_host_is_refused_everywhere() {
     let site = site();
-    for path in ["/kafkaflow", "/kafkaflow/api/v1/groups", "/kafkaflow/events?view=fleet", "/metrics", "/health", "/x"] {
+    for path in [
+        "/kafkaflow",
+        "/kafkaflow/api/v1/groups",
+        "/kafkaflow/events?view=fleet",
+        "/metrics",
+        "/health",
+        "/x",
+    ] {
         let answer = site.ask(with(get(path), &[("host", "evil.example")])).await;
         assert_eq!(answer.status, StatusCode::MISDIRECTED_REQUEST, "{path}");
         assert!(answer.json()["detail"].as_str().unwrap().contains("evil.example"));
@@ -76,7 +85,9 @@ async fn other_sites_may_link_here_and_embed_nothing() {
 #[tokio::test]
 async fn every_answer_has_the_headers() {
     let site = site();
-    for path in ["/kafkaflow", "/kafkaflow/api/v1/groups", "/kafkaflow/api/v1/nope", "/health/live", "/nowhere"] {
+    for path in
+        ["/kafkaflow", "/kafkaflow/api/v1/groups", "/kafkaflow/api/v1/nope", "/health/live", "/nowhere"]
+    {
         let answer = site.get(path).await;
         for (name, value) in [
             ("x-content-type-options", "nosniff"),
@@ -112,7 +123,8 @@ async fn closed(stream: &mut tokio::net::TcpStream) -> Vec<u8> {
     let mut said = vec![];
     let read = stream.read_to_end(&mut said);
     // A reset is an end, too.
-    let _ = tokio::time::timeout(Duration::from_secs(10), read).await.expect("the server ends the connection");
+    let _ =
+        tokio::time::timeout(Duration::from_secs(10), read).await.expect("the server ends the connection");
     said
 }
 

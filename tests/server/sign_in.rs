@@ -33,9 +33,8 @@ async fn a_deep_link_leads_to_the_log_in_and_back_to_the_same_url() {
     assert!(page.body.contains(hidden), "{}", page.body);
     assert!(!page.body.contains("payments</a>"), "nobody sees no group");
 
-    let done = site
-        .ask(form("/kafkaflow/login", &[("next", deep), ("name", "ana"), ("password", PASSWORD)]))
-        .await;
+    let done =
+        site.ask(form("/kafkaflow/login", &[("next", deep), ("name", "ana"), ("password", PASSWORD)])).await;
     assert_eq!((done.status, done.header("location")), (StatusCode::SEE_OTHER, deep));
     let set = done.header("set-cookie");
     assert!(set.ends_with("; Path=/kafkaflow; HttpOnly; SameSite=Lax"), "{set}");
@@ -53,9 +52,14 @@ async fn a_deep_link_leads_to_the_log_in_and_back_to_the_same_url() {
 async fn a_log_in_leads_nowhere_else() {
     let people = people().await;
     let site = site_with(people.options());
-    for next in
-        ["https://evil.example/", "//evil.example", "/\\evil.example", "/kafkaflow/../evil", "/other", "/kafkaflow/login"]
-    {
+    for next in [
+        "https://evil.example/",
+        "//evil.example",
+        "/\\evil.example",
+        "/kafkaflow/../evil",
+        "/other",
+        "/kafkaflow/login",
+    ] {
         let fields = [("next", next), ("name", "ana"), ("password", PASSWORD)];
         let done = site.ask(form("/kafkaflow/login", &fields)).await;
         assert_eq!((done.status, done.header("location")), (StatusCode::SEE_OTHER, "/kafkaflow"), "{next}");
@@ -73,7 +77,10 @@ async fn a_form_of_nobody_leads_back_to_its_page() {
     let referer = "http://localhost:8077/kafkaflow/c/demo/groups/payments";
     let answer = site.ask(with(request, "referer", referer)).await;
     assert_eq!(answer.status, StatusCode::SEE_OTHER);
-    assert_eq!(answer.header("location"), "/kafkaflow/login?next=%2Fkafkaflow%2Fc%2Fdemo%2Fgroups%2Fpayments");
+    assert_eq!(
+        answer.header("location"),
+        "/kafkaflow/login?next=%2Fkafkaflow%2Fc%2Fdemo%2Fgroups%2Fpayments"
+    );
     assert!(site.memory.submitted().is_empty());
 }
 
@@ -106,7 +113,9 @@ async fn what_does_not_fit_is_said_in_one_way_and_waits_grow() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), again).await.expect("the right password works after the wait");
+    tokio::time::timeout(Duration::from_secs(30), again)
+        .await
+        .expect("the right password works after the wait");
 }
 
 #[tokio::test]
@@ -114,9 +123,12 @@ async fn a_forged_cross_site_log_in_is_refused() {
     let people = people().await;
     let site = site_with(people.options());
     let fields = [("name", "ana"), ("password", PASSWORD)];
-    for (header, value) in
-        [("origin", "http://evil.example"), ("origin", "null"), ("sec-fetch-site", "cross-site"), ("sec-fetch-site", "same-site")]
-    {
+    for (header, value) in [
+        ("origin", "http://evil.example"),
+        ("origin", "null"),
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+    ] {
         for path in ["/kafkaflow/login", "/kafkaflow/logout", "/kafkaflow/logout-everywhere"] {
             let answer = site.ask(with(form(path, &fields), header, value)).await;
             assert_eq!(answer.status, StatusCode::FORBIDDEN, "{path} {header}: {value}");
@@ -145,9 +157,14 @@ async fn a_session_fixed_before_the_log_in_is_worth_nothing() {
 async fn log_out_and_log_out_everywhere() {
     let people = people().await;
     let site = site_with(people.options());
-    let sessions = [log_in(&site.router, "ana").await, log_in(&site.router, "ana").await, log_in(&site.router, "ana").await];
+    let sessions = [
+        log_in(&site.router, "ana").await,
+        log_in(&site.router, "ana").await,
+        log_in(&site.router, "ana").await,
+    ];
     let vera = log_in(&site.router, "vera").await;
-    let status = async |cookie: &str| site.ask(with(get("/kafkaflow/api/v1/groups"), "cookie", cookie)).await.status;
+    let status =
+        async |cookie: &str| site.ask(with(get("/kafkaflow/api/v1/groups"), "cookie", cookie)).await.status;
     let out = site.ask(with(form("/kafkaflow/logout", &[]), "cookie", &sessions[0])).await;
     assert_eq!((out.status, out.header("location")), (StatusCode::SEE_OTHER, "/kafkaflow/login"));
     assert!(out.header("set-cookie").starts_with("flowdeck_session=; Max-Age=0; Path=/kafkaflow"));
@@ -184,7 +201,8 @@ async fn under_https_the_cookie_is_bound_to_it() {
         let done = site.ask(form(&format!("{base}/login"), &fields)).await;
         let set = done.header("set-cookie");
         assert!(set.starts_with(want) && set.ends_with("; Secure"), "{set}");
-        let page = site.ask(with(get(if base.is_empty() { "/" } else { base }), "cookie", &cookie_of(&done))).await;
+        let page =
+            site.ask(with(get(if base.is_empty() { "/" } else { base }), "cookie", &cookie_of(&done))).await;
         assert_eq!(page.status, StatusCode::OK);
     }
 }
@@ -250,15 +268,18 @@ async fn what_ends_a_session_ends_its_streams() {
     people.auth.reload(settings(&users, &[]));
 
     let all = futures::future::join_all(ends.map(Stream::to_its_end));
-    let all = tokio::time::timeout(Duration::from_secs(25), all).await.expect("each stream ends within a check");
+    let all =
+        tokio::time::timeout(Duration::from_secs(25), all).await.expect("each stream ends within a check");
     for text in all {
-        assert!(text.contains("event: snapshot") && text.trim_end().ends_with("data: {\"reason\":\"expired\"}"), "{text}");
+        assert!(
+            text.contains("event: snapshot") && text.trim_end().ends_with("data: {\"reason\":\"expired\"}"),
+            "{text}"
+        );
     }
     let other = tokio::time::timeout(Duration::from_millis(1), goes_on.to_its_end()).await;
     assert!(other.is_err(), "olaf's stream goes on");
-    let api = async |name, value: &str| {
-        local.ask(with(get("/kafkaflow/api/v1/groups"), name, value)).await.status
-    };
+    let api =
+        async |name, value: &str| local.ask(with(get("/kafkaflow/api/v1/groups"), name, value)).await.status;
     assert_eq!(api("cookie", &vera).await, StatusCode::UNAUTHORIZED);
     assert_eq!(api("cookie", &ana).await, StatusCode::UNAUTHORIZED);
     assert_eq!(api("authorization", &bearer).await, StatusCode::UNAUTHORIZED);
@@ -289,7 +310,8 @@ impl<'a> MakeWriter<'a> for Log {
 /// here, so lines are told apart by name, and a secret of any of them would be found.
 static LOG: LazyLock<Log> = LazyLock::new(|| {
     let log = Log::default();
-    let subscriber = tracing_subscriber::fmt().json().with_max_level(tracing::Level::DEBUG).with_writer(log.clone());
+    let subscriber =
+        tracing_subscriber::fmt().json().with_max_level(tracing::Level::DEBUG).with_writer(log.clone());
     tracing::subscriber::set_global_default(subscriber.finish()).expect("no other test sets one");
     log
 });
@@ -316,7 +338,10 @@ async fn the_audit_has_lines_and_no_secrets() {
         ("logIn", "ok", "audited"),
         ("logOut", "ok", "audited"),
     ];
-    assert_eq!(audit, want.map(|(event, outcome, name)| (event.to_owned(), outcome.to_owned(), name.to_owned())));
+    assert_eq!(
+        audit,
+        want.map(|(event, outcome, name)| (event.to_owned(), outcome.to_owned(), name.to_owned()))
+    );
     let id = session.split('=').nth(1).unwrap();
     for secret in [PASSWORD, "hunter2", "a-secret-token", id, "argon2"] {
         assert!(!text.contains(secret), "{secret} in the log");
