@@ -13,6 +13,7 @@ mod mount;
 mod pages;
 mod people;
 mod program;
+mod redis;
 mod safety;
 mod sign_in;
 mod support;

@@ -1,0 +1,169 @@
+//! Sessions in Redis: two replicas that share one store, and a store that goes away and comes back.
+//! The store here speaks as much of Redis' protocol as sessions need; with
+//! `FLOWDECK_TEST_REDIS=redis://HOST:PORT` the first test asks a real one.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use flowdeck::auth::{Auth, CookieScope};
+use http::StatusCode;
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+
+use crate::people::{PASSWORD, log_in, settings_with, try_log_in, with};
+use crate::support::{Site, form, get, options, site_with};
+
+type Records = Arc<Mutex<HashMap<Vec<u8>, Vec<u8>>>>;
+
+/// Dropped: it is gone, its connections too; what it held stays with `records`.
+struct Redis {
+    address: SocketAddr,
+    stop: CancellationToken,
+}
+
+impl Drop for Redis {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Redis {
+    async fn start(address: &str, records: &Records) -> Self {
+        // The port of one that has just gone may take a moment to be free.
+        let bind = async {
+            loop {
+                match TcpListener::bind(address).await {
+                    Ok(listener) => return listener,
+                    Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+                }
+            }
+        };
+        let listener = tokio::time::timeout(Duration::from_secs(5), bind).await.unwrap();
+        let (address, stop, records) = (listener.local_addr().unwrap(), CancellationToken::new(), records.clone());
+        let until = stop.clone();
+        tokio::spawn(until.clone().run_until_cancelled_owned(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                tokio::spawn(until.clone().run_until_cancelled_owned(serve(stream, records.clone())));
+            }
+        }));
+        Self { address, stop }
+    }
+}
+
+async fn serve(stream: TcpStream, records: Records) {
+    let mut stream = BufReader::new(stream);
+    while let Some(words) = command(&mut stream).await {
+        let answer = answer(&words, &records);
+        if stream.get_mut().write_all(&answer).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// `*2\r\n$3\r\nGET\r\n$1\r\nk\r\n`
+async fn command(stream: &mut BufReader<TcpStream>) -> Option<Vec<Vec<u8>>> {
+    let mut words = vec![];
+    for _ in 0..number(stream, '*').await? {
+        let mut word = vec![0; number(stream, '$').await? + 2];
+        stream.read_exact(&mut word).await.ok()?;
+        word.truncate(word.len() - 2);
+        words.push(word);
+    }
+    Some(words)
+}
+
+async fn number(stream: &mut BufReader<TcpStream>, kind: char) -> Option<usize> {
+    let mut line = String::new();
+    stream.read_line(&mut line).await.ok()?;
+    line.trim_end().strip_prefix(kind)?.parse().ok()
+}
+
+fn answer(words: &[Vec<u8>], records: &Records) -> Vec<u8> {
+    let mut records = records.lock().unwrap();
+    let has = |option: &[u8]| words[3..].iter().any(|word| word.eq_ignore_ascii_case(option));
+    let bulk = |text: &[u8]| [format!("${}\r\n", text.len()).as_bytes(), text, b"\r\n"].concat();
+    match words[0].to_ascii_uppercase().as_slice() {
+        b"SET" => {
+            assert!(has(b"EXAT"), "every record has its time");
+            let there = records.contains_key(&words[1]);
+            if (has(b"NX") && there) || (has(b"XX") && !there) {
+                return b"$-1\r\n".to_vec();
+            }
+            records.insert(words[1].clone(), words[2].clone());
+            b"+OK\r\n".to_vec()
+        }
+        b"GET" => records.get(&words[1]).map_or_else(|| b"$-1\r\n".to_vec(), |value| bulk(value)),
+        b"DEL" => format!(":{}\r\n", usize::from(records.remove(&words[1]).is_some())).into_bytes(),
+        b"PING" => b"+PONG\r\n".to_vec(),
+        b"INFO" => bulk(b"redis_version:7.0.0\r\n"),
+        _ => b"+OK\r\n".to_vec(),
+    }
+}
+
+async fn replica(url: &str) -> (Site, CancellationToken) {
+    let stop = CancellationToken::new();
+    let redis = format!("[session]\nredis = {url:?}\n");
+    let settings = settings_with(&[("ana", "admin"), ("vera", "viewer")], &[], &redis);
+    let auth = Auth::open(settings, CookieScope::new("/kafkaflow", false), stop.clone()).await.unwrap();
+    (site_with(flowdeck::Options { door: Arc::new(auth), ..options() }), stop)
+}
+
+async fn status(site: &Site, cookie: &str) -> StatusCode {
+    site.ask(with(get("/kafkaflow/api/v1/groups"), "cookie", cookie)).await.status
+}
+
+#[tokio::test]
+async fn two_replicas_share_sessions() {
+    let records = Records::default();
+    let own = Redis::start("127.0.0.1:0", &records).await;
+    let url = std::env::var("FLOWDECK_TEST_REDIS").unwrap_or_else(|_| format!("redis://{}/0", own.address));
+    let ((one, _), (two, _)) = (replica(&url).await, replica(&url).await);
+    let ana = [log_in(&one.router, "ana").await, log_in(&two.router, "ana").await];
+    let vera = log_in(&one.router, "vera").await;
+    for site in [&one, &two] {
+        for cookie in ana.iter().chain([&vera]) {
+            assert_eq!(status(site, cookie).await, StatusCode::OK);
+        }
+    }
+    two.ask(with(form("/kafkaflow/logout", &[]), "cookie", &vera)).await;
+    assert_eq!(status(&one, &vera).await, StatusCode::UNAUTHORIZED);
+    one.ask(with(form("/kafkaflow/logout-everywhere", &[]), "cookie", &ana[0])).await;
+    for (site, cookie) in [(&one, &ana[0]), (&one, &ana[1]), (&two, &ana[0]), (&two, &ana[1])] {
+        assert_eq!(status(site, cookie).await, StatusCode::UNAUTHORIZED);
+    }
+    let again = log_in(&two.router, "ana").await;
+    assert_eq!(status(&one, &again).await, StatusCode::OK);
+    for record in records.lock().unwrap().values() {
+        let text = String::from_utf8_lossy(record);
+        assert!(!text.contains("argon2") && !text.contains(PASSWORD), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_redis_that_is_away_lets_nobody_in_and_comes_back() {
+    let records = Records::default();
+    let redis = Redis::start("127.0.0.1:0", &records).await;
+    let address = redis.address.to_string();
+    let (site, _) = replica(&format!("redis://{address}/0")).await;
+    let ana = log_in(&site.router, "ana").await;
+    assert_eq!(status(&site, &ana).await, StatusCode::OK);
+
+    drop(redis);
+    let refused = tokio::time::timeout(Duration::from_secs(4), status(&site, &ana)).await;
+    assert_eq!(refused.expect("there is a deadline"), StatusCode::SERVICE_UNAVAILABLE);
+    let page = site.ask(with(get("/kafkaflow"), "cookie", &ana)).await;
+    assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "not to the log-in: nobody could come in there");
+    assert_eq!(try_log_in(&site.router, "ana", PASSWORD).await.status, StatusCode::SERVICE_UNAVAILABLE);
+
+    let _redis = Redis::start(&address, &records).await;
+    let back = async {
+        while status(&site, &ana).await != StatusCode::OK {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), back).await.expect("the session is there again");
+}
