@@ -12,7 +12,6 @@ use crate::say;
 use crate::workspace::root;
 
 const WASM: &str = "wasm32-unknown-unknown";
-const ASK: Duration = Duration::from_secs(30);
 
 /// What a command is going to do, and so needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -178,9 +177,10 @@ fn node_major() -> Option<u32> {
 }
 
 fn add_wasm_target() -> Result<()> {
-    let (status, dir) =
-        supervise::capture("rustc", &rustc(&["--print", "target-libdir", "--target", WASM]), ASK)?;
-    if status.success() && Path::new(dir.trim()).is_dir() {
+    let output = rustc(&["--print", "target-libdir", "--target", WASM]).output();
+    let dir =
+        output.map(|output| String::from_utf8_lossy(&output.stdout).trim().to_owned()).unwrap_or_default();
+    if Path::new(&dir).is_dir() {
         return Ok(());
     }
     if !has("rustup") {
