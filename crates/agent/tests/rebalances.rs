@@ -5,7 +5,7 @@ mod common;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use common::{Noting, Seen, World};
+use common::{Noting, Seen, World, settled};
 use flowdeck_agent::Running;
 use flowdeck_model::InstanceState::{Drained, NothingToDo};
 use flowdeck_testkit::{DEADLINE, wait_for};
@@ -78,17 +78,60 @@ async fn storm(protocol: (&str, &str)) {
     }
 }
 
+/// The client keeps an application's pause on a partition that leaves and comes back: it must be told
+/// to fetch, not only to stop.
+async fn comes_back(protocol: (&str, &str)) {
+    let world = World::new(2).await;
+    let seen = Seen::default();
+    let stays = start(&world, &seen, "stays", protocol).await;
+    settled(&stays, 2, 0).await;
+    let hold = world.pause(world.scope()).await;
+    settled(&stays, 0, 2).await;
+    let guest = start(&world, &seen, "guest", protocol).await;
+    settled(&guest, 0, 1).await;
+    settled(&stays, 0, 1).await;
+    world.release(&hold).await;
+    settled(&guest, 1, 0).await;
+    settled(&stays, 1, 0).await;
+    guest.stop().await.unwrap();
+    settled(&stays, 2, 0).await;
+    for partition in 0..2 {
+        world.produce(partition, 5).await;
+    }
+    seen.wait_for(10).await;
+    stays.stop().await.unwrap();
+}
+
+const EAGER: (&str, &str) = ("partition.assignment.strategy", "range");
+const COOPERATIVE: (&str, &str) = ("partition.assignment.strategy", "cooperative-sticky");
+const KIP848: (&str, &str) = ("group.protocol", "consumer");
+
 #[tokio::test(flavor = "multi_thread")]
-async fn eager() {
-    storm(("partition.assignment.strategy", "range")).await;
+async fn a_paused_partition_comes_back_and_flows_eager() {
+    comes_back(EAGER).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn cooperative() {
-    storm(("partition.assignment.strategy", "cooperative-sticky")).await;
+async fn a_paused_partition_comes_back_and_flows_cooperative() {
+    comes_back(COOPERATIVE).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn kip848() {
-    storm(("group.protocol", "consumer")).await;
+async fn a_paused_partition_comes_back_and_flows_kip848() {
+    comes_back(KIP848).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_come_and_go_eager() {
+    storm(EAGER).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_come_and_go_cooperative() {
+    storm(COOPERATIVE).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_come_and_go_kip848() {
+    storm(KIP848).await;
 }
