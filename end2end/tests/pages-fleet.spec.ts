@@ -88,7 +88,6 @@ test.describe("without contact", () => {
     await expect(page.locator("main")).not.toHaveClass(/old/);
   });
 });
-});
 
 test("a reason given by the server is shown; another build is offered, not forced", async ({ page }) => {
   const now = new Date().toISOString();
@@ -191,9 +190,9 @@ test.describe("without JavaScript", () => {
   test("search, chips, sort and theme are links and forms", async ({ page }) => {
     await page.goto("./");
     await expect(rows(page)).not.toHaveCount(0);
-    await expect(page.getByText("not live without JavaScript")).toBeVisible();
+    await expect(page.locator("noscript", { hasText: "not live without JavaScript" })).toBeVisible();
     await page.getByRole("searchbox").fill("royalty");
-    await page.getByRole("button", { name: "Search" }).click();
+    await page.locator("noscript button", { hasText: "Search" }).click();
     await expect(rows(page)).toHaveCount(1);
     await expect(page).toHaveURL(/search=royalty/);
     await page.goto("./");

@@ -13,7 +13,7 @@ test("topics are searched and opened", async ({ page }) => {
   await page.getByRole("link", { name: /^Readers/ }).click();
   await expect(page.getByRole("link", { name: "dev-audio-processor" })).toBeVisible();
   await page.getByRole("link", { name: /^Settings/ }).click();
-  await expect(page.getByText("retention.ms")).toBeVisible();
+  await expect(page.getByRole("cell", { name: "retention.ms", exact: true })).toBeVisible();
 });
 
 test("a record opens beside the list, laid out, and has a link that lasts", async ({ page }) => {
@@ -42,8 +42,8 @@ test.describe("without JavaScript", () => {
   test("messages are read from an offset and opened by links", async ({ page }) => {
     await page.goto(topic);
     await expect(page.locator(".messages tbody tr")).not.toHaveCount(0);
-    await page.getByLabel("Partition").selectOption("0");
-    await page.getByLabel("From").fill("offset:0");
+    await page.getByLabel("Partition", { exact: true }).selectOption("0");
+    await page.getByLabel("From", { exact: true }).fill("offset:0");
     await page.getByRole("button", { name: "Read" }).click();
     const first = page.locator(".messages tbody tr").first();
     await expect(first.locator('[data-l="partition"]')).toHaveText("0");

@@ -222,6 +222,7 @@ impl Follower {
         let retry = set_timeout_with_handle(
             move || {
                 if let Some(follower) = weak.upgrade() {
+                    follower.retry.set(None);
                     follower.open();
                 }
             },
@@ -245,9 +246,12 @@ impl Follower {
         if silent > SILENCE && self.status.contact.get_untracked() != Contact::Ended {
             self.status.set(Contact::Lost);
         }
-        // A connection that is open and dumb: begin anew, now and then.
-        if silent > SILENCE && silent.as_secs() % 15 == 0 {
+        // A connection that is open and dumb: begin anew. One that waits for its turn is left to it.
+        let waits = self.retry.take();
+        if silent > SILENCE && waits.is_none() && silent.as_secs().is_multiple_of(15) {
             self.fail();
+        } else {
+            self.retry.set(waits);
         }
     }
 
