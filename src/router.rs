@@ -130,7 +130,7 @@ fn routes(state: &AppState) -> Router<AppState> {
         // Every answer is counted, refusals too.
         .layer(from_fn_with_state(state.clone(), metrics::count))
         // Problem documents are written where the path is known and nothing can fail after it.
-        .layer(from_fn(problem::finish))
+        .layer(from_fn_with_state(state.clone(), problem::finish))
         // A panic below becomes a 500 that is counted and has our headers.
         .layer(CatchPanicLayer::custom(limits::panicked))
         // Who speaks, before anything judges or logs him.

@@ -4,7 +4,7 @@
 //! and said without detail. No value of a body is repeated, but the name of its field.
 
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use flowdeck_model::PortError;
@@ -14,6 +14,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::auth::Refusal;
+use crate::state::AppState;
 
 /// An error of the API (RFC 9457, `application/problem+json`).
 #[derive(Debug, Clone, Serialize, ToSchema)]
@@ -128,9 +129,10 @@ impl IntoResponse for Problem {
 
 /// Writes the document once the request's path is known. A browser's page gets the same words as
 /// plain text.
-pub(crate) async fn finish(request: Request, next: Next) -> Response {
+pub(crate) async fn finish(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let path = request.uri().path().to_owned();
-    let for_people = request
+    let is_api = path.strip_prefix(state.base).is_some_and(|below| below.starts_with("/api/"));
+    let takes_html = request
         .headers()
         .get(ACCEPT)
         .and_then(|accept| accept.to_str().ok())
@@ -138,7 +140,7 @@ pub(crate) async fn finish(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let Some(mut problem) = response.extensions_mut().remove::<Problem>() else { return response };
     problem.instance = Some(path);
-    let (kind, body) = if for_people {
+    let (kind, body) = if takes_html && !is_api {
         let words = format!("{} {}\n\n{}\n", problem.status, problem.title, problem.detail);
         ("text/plain; charset=utf-8", words)
     } else {

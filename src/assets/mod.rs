@@ -37,8 +37,8 @@ struct File {
     plain: Bytes,
     brotli: Option<Bytes>,
     mime: &'static str,
-    /// Of the content, in quotes.
-    etag: String,
+    /// Of the content, in quotes. `None` where the path has a content hash: it never changes.
+    etag: Option<String>,
 }
 
 /// Cheap to clone.
@@ -86,7 +86,8 @@ impl Assets {
                 squeezed.insert(plain.to_owned(), bytes);
                 continue;
             }
-            let file = File { etag: etag(&bytes), mime: mime(&path), plain: bytes, brotli: None };
+            let etag = (!path.starts_with("pkg/")).then(|| etag(&bytes));
+            let file = File { etag, mime: mime(&path), plain: bytes, brotli: None };
             all.insert(path, file);
         }
         for (path, bytes) in squeezed {

@@ -44,15 +44,16 @@ fn respond(state: &AppState, path: &str, request: &HeaderMap, caching: HeaderVal
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, caching);
     headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
-    if let Ok(etag) = HeaderValue::from_str(&file.etag) {
+    if let Some(etag) = file.etag.as_deref().and_then(|etag| HeaderValue::from_str(etag).ok()) {
         headers.insert(ETAG, etag);
     }
     response
 }
 
 fn is_known(file: &File, request: &HeaderMap) -> bool {
+    let Some(etag) = file.etag.as_deref() else { return false };
     let known = request.get(IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    known.split(',').any(|etag| etag.trim().trim_start_matches("W/") == file.etag)
+    known.split(',').any(|known| known.trim().trim_start_matches("W/") == etag)
 }
 
 fn content(file: &File, request: &HeaderMap) -> Response {

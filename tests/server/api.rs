@@ -175,3 +175,10 @@ async fn the_document_is_served_for_this_base() {
 fn openapi() {
     insta::assert_json_snapshot!(flowdeck::openapi("/kafkaflow"));
 }
+
+#[tokio::test]
+async fn a_browser_on_an_api_path_gets_the_document_too() {
+    let mut request = get(&format!("{V1}/groups?limit=0"));
+    request.headers_mut().insert("accept", "text/html,*/*;q=0.8".parse().unwrap());
+    assert_eq!(site().ask(request).await.header("content-type"), "application/problem+json");
+}
