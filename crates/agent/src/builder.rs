@@ -149,10 +149,10 @@ impl<H> AgentBuilder<H> {
 
 impl<H: Handler> AgentBuilder<H> {
     /// Starts the threads and workers and returns at once: Kafka may be away, the agent goes on trying.
-    /// Must be called on a tokio runtime, which the handlers then run on.
+    /// The handlers run on the tokio runtime that this is called on.
     ///
     /// # Errors
-    /// Only for a configuration that can never work.
+    /// Only for a configuration that can never work, or without a tokio runtime.
     pub async fn start(self) -> Result<Running, AgentError> {
         let instance = self.instance.unwrap_or_else(config::default_instance);
         let settings = Settings {
@@ -169,7 +169,7 @@ impl<H: Handler> AgentBuilder<H> {
             buffer: self.buffer,
             on_error: self.on_error,
             on_unknown: self.on_unknown,
-            timings: self.timings,
+            timings: self.timings.sane(),
         };
         if settings.topics.is_empty() {
             return Err(AgentError::NoTopics {

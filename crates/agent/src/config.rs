@@ -53,6 +53,22 @@ impl Default for Timings {
     }
 }
 
+impl Timings {
+    /// What a thread can live with: no busy loops, no times beyond the clock's.
+    pub(crate) fn sane(self) -> Self {
+        const DAY: Duration = Duration::from_secs(24 * 3600);
+        let period = |period: Duration| period.clamp(Duration::from_millis(50), DAY);
+        Self {
+            telemetry: period(self.telemetry),
+            commit: period(self.commit),
+            look: period(self.look),
+            holds: self.holds.min(DAY),
+            expiry: self.expiry,
+            give_back: self.give_back.min(DAY),
+        }
+    }
+}
+
 /// A topic and the partition that KafkaFlow's producers write to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stream {
@@ -94,7 +110,7 @@ pub(crate) fn incarnation(instance: &InstanceName) -> Incarnation {
     *all.entry(instance.clone()).or_insert_with(Incarnation::random)
 }
 
-/// What the agent decides itself: commits follow what was handled.
+/// What the agent decides itself: commits follow what was handled. `false` is what it sets.
 const OURS: [&str; 2] = ["enable.auto.commit", "enable.auto.offset.store"];
 
 /// Properties that speak of group membership; a reader or a producer must not carry them.
@@ -136,7 +152,9 @@ const OF_A_CONSUMER: [&str; 20] = [
 
 /// The consumer of the host's records.
 pub(crate) fn records(base: &ClientConfig, settings: &Settings) -> Result<ClientConfig, AgentError> {
-    if let Some(property) = OURS.into_iter().find(|property| base.get(property).is_some()) {
+    if let Some(property) =
+        OURS.into_iter().find(|property| base.get(property).is_some_and(|value| value != "false"))
+    {
         return Err(AgentError::Property { property });
     }
     let mut config = base.clone();
@@ -259,6 +277,21 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn timings_can_neither_spin_nor_overflow_a_clock() {
+        let wild = |time| Timings {
+            telemetry: time,
+            commit: time,
+            look: time,
+            holds: time,
+            expiry: time,
+            give_back: time,
+        };
+        let slow = wild(Duration::MAX).sane();
+        assert!(std::time::Instant::now().checked_add(slow.look.saturating_mul(6)).is_some());
+        assert!(wild(Duration::ZERO).sane().commit >= Duration::from_millis(50));
+    }
+
+    #[test]
     fn an_incarnation_is_of_an_instance() {
         let (one, other) = (InstanceName::from("one"), InstanceName::from("other"));
         assert_eq!(incarnation(&one), incarnation(&one));
@@ -270,6 +303,8 @@ pub(crate) mod tests {
         let mut base = ClientConfig::new();
         base.set("enable.auto.commit", "true");
         let error = records(&base, &settings()).unwrap_err();
+        base.set("enable.auto.commit", "false");
+        assert!(records(&base, &settings()).is_ok());
         assert_eq!(
             error.to_string(),
             "enable.auto.commit belongs to the agent: leave it out of the client's configuration"

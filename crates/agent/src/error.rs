@@ -11,6 +11,8 @@ pub enum AgentError {
     Topic { topic: String, source: flowdeck_model::names::NameError },
     #[error("{property} belongs to the agent: leave it out of the client's configuration")]
     Property { property: &'static str },
+    #[error("the agent of group {group:?} must be started on a tokio runtime")]
+    NoRuntime { group: String },
     #[error("the Kafka client of consumer {consumer:?} of group {group:?} could not be made")]
     Client { group: String, consumer: String, source: Box<KafkaError> },
     #[error("a thread of the agent of group {group:?} could not be started")]

@@ -42,6 +42,18 @@
 //! - **The host comes first**: bounded buffers, no panic of the agent's or of a handler's reaches the
 //!   host, and what Kafka does not take in time (telemetry, answers) is dropped and counted.
 //!
+//! # What it says on the wire
+//! Telemetry in KafkaFlow's form on `kafkaflow.admin`, every 5 s and at once on a change, with two
+//! headers of its own: `Flowdeck-Agent: 1;<incarnation>` and `Flowdeck-Holds`: `known`, `unknown`
+//! (they cannot be read, or not all of them), `absent` (the cluster has none, so admin commands are
+//! obeyed) or `reading`. Answers to commands on `flowdeck.acks`. A partition that stands because its
+//! handler failed for good ([`Then::Stand`]) is listed as paused.
+//!
+//! # What it must be allowed
+//! Read and Describe on its topics, its group and `flowdeck.holds` (`kafkaflow.admin` where that is
+//! absent); Write and Describe on `flowdeck.acks` and `kafkaflow.admin`. Without the holds it goes on
+//! by [`OnUnknown`] and says so.
+//!
 //! It creates no topic and never produces to one that the cluster's metadata does not show.
 
 mod answers;

@@ -69,6 +69,9 @@ pub(crate) async fn start<H: Handler>(
 ) -> Result<Running, AgentError> {
     let records = config::records(&base, &settings)?;
     let group = settings.group.to_string();
+    if tokio::runtime::Handle::try_current().is_err() {
+        return Err(AgentError::NoRuntime { group });
+    }
     let shared = Arc::new(Shared::new(settings));
     // Making a client may read certificates.
     let made = tokio::task::spawn_blocking({
@@ -194,5 +197,32 @@ impl Running {
 impl Drop for Running {
     fn drop(&mut self) {
         self.shared.abandon();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Agent, AgentError, Handler, HandlerError, Record, async_trait};
+    use futures::executor::block_on;
+
+    struct Nothing;
+
+    #[async_trait]
+    impl Handler for Nothing {
+        async fn handle(&self, _: &Record) -> Result<(), HandlerError> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_can_never_work_is_an_error_and_no_panic() {
+        let agent = |topics: &[&str]| {
+            let mut config = crate::ClientConfig::new();
+            config.set("bootstrap.servers", "127.0.0.1:1");
+            Agent::builder(config, "g").topics(topics.iter().copied()).handler(Nothing).start()
+        };
+        assert!(matches!(block_on(agent(&["t"])), Err(AgentError::NoRuntime { .. })));
+        assert!(matches!(block_on(agent(&[])), Err(AgentError::NoTopics { .. })));
+        assert!(matches!(block_on(agent(&["a/b"])), Err(AgentError::Topic { .. })));
     }
 }
