@@ -39,11 +39,13 @@ fn new_token() -> anyhow::Result<ExitCode> {
 }
 
 fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
-    let config = Config::load(&args.flags(), &Environment::of_process())?;
+    let flags = args.flags();
+    let load = move || Config::load(&flags, &Environment::of_process());
+    let config = load()?;
     log(&config);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code =
-        if args.check { runtime.block_on(check::run(&config)) } else { runtime.block_on(run::run(config)) };
+        if args.check { runtime.block_on(check::run(&config)) } else { runtime.block_on(run::run(config, std::sync::Arc::new(load))) };
     // A read of a broker that never answers must not hold the end.
     runtime.shutdown_timeout(std::time::Duration::from_millis(500));
     code

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use flowdeck::auth::{Auth, AuthMode, CookieScope};
-use flowdeck::config::Config;
+use flowdeck::config::{Config, ConfigError};
 use flowdeck::{Assets, Options, Server, kafka};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -16,7 +16,10 @@ use tokio_util::sync::CancellationToken;
 /// an end takes less than 5 s.
 const ADMIN_GRACE: Duration = Duration::from_millis(500);
 
-pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
+/// Reads the configuration again.
+pub(crate) type Again = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
+
+pub(crate) async fn run(config: Config, again: Again) -> anyhow::Result<ExitCode> {
     for note in &config.notes {
         tracing::warn!("{note}");
     }
@@ -49,6 +52,10 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<ExitCode> {
     let cookies = CookieScope::new(config.base.as_str(), https);
     let auth = Auth::open(config.auth.clone(), cookies, shutdown.clone()).await.context("sign-in")?;
 
+    if config.auth.mode == AuthMode::Local {
+        on_hang_up(auth.clone(), again, shutdown.clone())?;
+    }
+
     let mut options = Options::from_config(&config);
     options.door = Arc::new(auth);
     options.assets = assets;
@@ -73,6 +80,27 @@ fn announce(config: &Config, server: &Server) {
     // A closed stdout is no reason not to serve.
     let _ = writeln!(out, "Flowdeck: http://{address}{}", config.base.path(""));
     let _ = out.flush();
+}
+
+/// SIGHUP: users, roles and tokens are read again, so that one can be revoked while the server runs.
+/// Where something is wrong, nothing is changed and the log says it.
+fn on_hang_up(auth: Auth, again: Again, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let mut hang_up = signal(SignalKind::hangup()).context("listen for SIGHUP")?;
+    tokio::spawn(shutdown.run_until_cancelled_owned(async move {
+        while hang_up.recv().await.is_some() {
+            let again = again.clone();
+            match tokio::task::spawn_blocking(move || again()).await {
+                Ok(Ok(config)) if auth.reload(config.auth.clone()) => {
+                    let (users, tokens) = config.auth.counts();
+                    tracing::info!(target: "audit", event = "reload", users, tokens, "users, roles and tokens were read again");
+                }
+                Ok(Ok(_)) => tracing::error!("`auth.mode` cannot be changed while the server runs; nothing was changed"),
+                Ok(Err(error)) => tracing::error!(%error, "the configuration was not read again; nothing was changed"),
+                Err(error) => tracing::error!(%error, "the configuration was not read again; nothing was changed"),
+            }
+        }
+    }));
+    Ok(())
 }
 
 /// The first signal ends in order, the second at once.

@@ -3,8 +3,9 @@
 
 use axum::Json;
 use axum::extract::State;
-use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{OpenApi as Document, Server};
+use utoipa::{Modify, OpenApi};
 
 use super::{commands, groups, messages, problem::Problem, topics};
 use crate::state::AppState;
@@ -21,6 +22,8 @@ use crate::state::AppState;
     ),
     paths(groups::list, groups::one, topics::list, topics::one, messages::list, commands::submit, commands::one),
     components(schemas(Problem)),
+    modifiers(&SignIn),
+    security((), ("token" = [])),
     tags(
         (name = "groups", description = "Consumer groups and their lag, from the brokers."),
         (name = "topics", description = "Topics and their records."),
@@ -28,6 +31,18 @@ use crate::state::AppState;
     ),
 )]
 struct Api;
+
+/// How a script says who it is, where there is sign-in.
+struct SignIn;
+
+impl Modify for SignIn {
+    fn modify(&self, document: &mut Document) {
+        let mut bearer = Http::new(HttpAuthScheme::Bearer);
+        bearer.description = Some("A token of the configuration. Not needed with `auth.mode = \"none\"`.".to_owned());
+        let components = document.components.get_or_insert_default();
+        components.add_security_scheme("token", SecurityScheme::Http(bearer));
+    }
+}
 
 /// The document for a service under this base path.
 pub fn document(base: &str) -> Document {

@@ -1,5 +1,6 @@
 //! One structured line for each log-in, log-out and refused credential, under the target
-//! `flowdeck::audit`. Never a password, a token or a session's id; what a stranger wrote is cut and
+//! `audit`, where commands
+//! have theirs. Never a password, a token or a session's id; what a stranger wrote is cut and
 //! escaped, so that no line can be forged and no terminal be driven.
 
 use std::net::IpAddr;
@@ -16,7 +17,7 @@ const LONGEST: usize = 64;
 
 pub(super) fn logged_in(user: &str, address: Option<IpAddr>) {
     tracing::info!(
-        target: "flowdeck::audit", event = "logIn", outcome = "ok",
+        target: "audit", event = "logIn", outcome = "ok",
         actor.name = %plain(user), actor.kind = "User", actor.address = %Address(address), "logged in"
     );
 }
@@ -24,7 +25,7 @@ pub(super) fn logged_in(user: &str, address: Option<IpAddr>) {
 /// `reason` is a word of ours.
 pub(super) fn log_in_failed(claimed: &str, address: Option<IpAddr>, reason: &'static str) {
     tracing::warn!(
-        target: "flowdeck::audit", event = "logIn", outcome = "refused", reason,
+        target: "audit", event = "logIn", outcome = "refused", reason,
         actor.claimed = %plain(claimed), actor.address = %Address(address), "log-in refused"
     );
 }
@@ -32,7 +33,7 @@ pub(super) fn log_in_failed(claimed: &str, address: Option<IpAddr>, reason: &'st
 pub(super) fn logged_out(user: &str, address: Option<IpAddr>, everywhere: bool) {
     let event = if everywhere { "logOutEverywhere" } else { "logOut" };
     tracing::info!(
-        target: "flowdeck::audit", event, outcome = "ok",
+        target: "audit", event, outcome = "ok",
         actor.name = %plain(user), actor.kind = "User", actor.address = %Address(address), "logged out"
     );
 }
@@ -52,7 +53,7 @@ pub(super) fn token_refused(address: Option<IpAddr>, refusal: &Refusal) {
     let unsaid = UNSAID.swap(0, Ordering::Relaxed);
     let reason = if matches!(refusal, Refusal::ExpiredToken) { "expired" } else { "unknown" };
     tracing::warn!(
-        target: "flowdeck::audit", event = "token", outcome = "refused", reason, unsaid,
+        target: "audit", event = "token", outcome = "refused", reason, unsaid,
         actor.address = %Address(address), "bearer token refused"
     );
 }

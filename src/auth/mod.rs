@@ -189,10 +189,16 @@ impl Auth {
     }
 
     /// Other users, roles and tokens from now on; sessions stay, but a session whose user is gone
-    /// or has another password is over. Mode, store and expiry are read at the start only.
-    pub fn reload(&self, settings: Settings) {
-        if let Inner::Local(local) = &*self.0 {
-            *local.accounts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings.accounts);
+    /// or has another password is over. Mode, store and expiry are read at the start only; `false`:
+    /// the mode is another one, so nothing was changed.
+    pub fn reload(&self, settings: Settings) -> bool {
+        match &*self.0 {
+            Inner::Local(local) if settings.mode == AuthMode::Local => {
+                *local.accounts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings.accounts);
+                true
+            }
+            Inner::Local(_) => false,
+            Inner::None => settings.mode == AuthMode::None,
         }
     }
 

@@ -236,13 +236,15 @@ async fn what_the_configuration_takes_away_is_gone_at_once() {
 
     // The token revoked, ana's password set anew, vera promoted.
     let other = cheap("another one");
-    bench.auth.reload(settings(&[("ana", &other, "admin"), ("vera", &bench.hash, "admin")], &[]));
+    assert!(bench.auth.reload(settings(&[("ana", &other, "admin"), ("vera", &bench.hash, "admin")], &[])));
     assert_eq!(bench.who(&bearer(&bench.token)).await.unwrap_err(), Refusal::UnknownToken);
     assert_eq!(bench.auth.still_valid(&token).await, Err(Ended::Revoked));
     assert_eq!(bench.who(&ana).await.unwrap_err(), Refusal::Ended(Ended::AccountChanged));
     assert_eq!(bench.auth.still_valid(&ana_stream).await, Err(Ended::AccountChanged));
     // A stream is bound to the rights of its start; a request gets the new ones.
     assert_eq!(bench.auth.still_valid(&vera_stream).await, Err(Ended::AccountChanged));
+    // No sign-in any more: not while the server runs.
+    assert!(!bench.auth.reload(Settings::default()));
     let vera = bench.who(&vera).await.unwrap().actor;
     assert!(vera.may(Permission::Offsets, &"demo".parse().unwrap(), &"g".into()));
 }

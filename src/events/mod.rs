@@ -15,6 +15,7 @@ use http::StatusCode;
 use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue};
 
 use crate::api::problem::Problem;
+use crate::auth::Refusal;
 use crate::layers::actor::{ClientAddress, StreamPorts};
 use crate::state::AppState;
 
@@ -34,7 +35,11 @@ pub(crate) async fn open(
     let have = have(&query, &headers);
     // Asked for before a place is taken: what does not exist is 404, not a stream.
     let first = watch.read(&entered.ports)?;
-    let Some(place) = state.streams.enter(address) else { return refuse(&headers) };
+    let Some(place) = state.streams.enter(address) else {
+        let detail = "as many event streams are open as may be, in all or from this address";
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many", detail);
+        return Ok(refuse(&headers, Bye::TooMany, problem));
+    };
     let stream = stream::Live::new(&state, entered, watch, first, have, place).into_stream();
     Ok(unbuffered(Sse::new(stream)))
 }
@@ -48,15 +53,21 @@ fn have(query: &str, headers: &HeaderMap) -> Option<Version> {
     have.and_then(|(_, version)| version.parse().ok())
 }
 
-/// EventSource cannot see a status: it gets the reason as an event. Others get 429.
-fn refuse(headers: &HeaderMap) -> Result<Response, Problem> {
+/// Nobody is signed in, or not any more.
+pub(crate) fn nobody(headers: &HeaderMap, refusal: Refusal) -> Response {
+    match refusal.is_for_people() {
+        true => refuse(headers, Bye::Expired, refusal.into()),
+        false => Problem::from(refusal).into_response(),
+    }
+}
+
+/// EventSource cannot see a status: it gets the reason as an event. Others get the problem.
+fn refuse(headers: &HeaderMap, bye: Bye, problem: Problem) -> Response {
     let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     if accept.contains("text/event-stream") {
-        let bye = Bye::TooMany.event();
-        return Ok(unbuffered(Sse::new(futures::stream::iter([Ok::<Event, Infallible>(bye)]))));
+        return unbuffered(Sse::new(futures::stream::iter([Ok::<Event, Infallible>(bye.event())])));
     }
-    let detail = "as many event streams are open as may be, in all or from this address";
-    Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many", detail))
+    problem.into_response()
 }
 
 /// Proxies must pass events on as they come.

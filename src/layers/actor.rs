@@ -14,6 +14,7 @@ use http::request::Parts;
 use crate::api::problem::Problem;
 use crate::auth::{Asked, Auth, Ended, Known, Refusal, Touch};
 use crate::config::Cidr;
+use crate::events;
 use crate::pages::login;
 use crate::state::AppState;
 
@@ -130,9 +131,10 @@ impl FromRequestParts<AppState> for FormPorts {
 pub(crate) struct StreamPorts(pub(crate) Entered);
 
 impl FromRequestParts<AppState> for StreamPorts {
-    type Rejection = Problem;
-    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
-        Ok(Self(enter(state, parts, Via::Page, Touch::No).await?))
+    type Rejection = Response;
+    async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Response> {
+        let entered = enter(state, parts, Via::Page, Touch::No).await;
+        entered.map(Self).map_err(|refusal| events::nobody(&parts.headers, refusal))
     }
 }
 

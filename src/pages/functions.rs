@@ -1,11 +1,13 @@
 //! `{base}/fn/…`: the app's reads, called by the browser. Only the ports protect them: every server
 //! function that the process knows is reachable here.
 
+use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use flowdeck_model::Via;
-use http::Uri;
+use http::header::WWW_AUTHENTICATE;
+use http::{StatusCode, Uri};
 use leptos::prelude::provide_context;
 
 use crate::api::problem::Problem;
@@ -17,6 +19,7 @@ pub(crate) async fn call(State(state): State<AppState>, request: Request) -> Res
     let (mut parts, body) = request.into_parts();
     let ports = match actor::enter(&state, &parts, Via::Page, Touch::Yes).await {
         Ok(entered) => entered.ports,
+        Err(refusal) if refusal.is_for_people() => return nobody(),
         Err(refusal) => return Problem::from(refusal).into_response(),
     };
     parts.uri = below_base(&parts.uri, state.base);
@@ -25,6 +28,12 @@ pub(crate) async fn call(State(state): State<AppState>, request: Request) -> Res
         .await
         .into_response()
         .map(Body::new)
+}
+
+/// In the words of the page that asked, which then offers the log-in.
+fn nobody() -> Response {
+    let challenge = [(WWW_AUTHENTICATE, "Bearer realm=\"Flowdeck\"")];
+    (StatusCode::UNAUTHORIZED, challenge, Json(app::PageError::NoActor)).into_response()
 }
 
 /// Server functions are registered without the base.

@@ -2,7 +2,7 @@
 //! is needed: rights are judged before anything is asked of it, and what is allowed then fails in
 //! another way. A door without a row fails the test, and so does a row without a door.
 //!
-//! `docs/permissions.md` holds the same table; `FLOWDECK_WRITE_DOCS=1` writes it anew.
+//! `docs/permissions.md` holds the same table; `UPDATE_DOCS=1 cargo test` writes it anew.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -368,9 +368,9 @@ fn the_documentation_is_current() {
     }
     let text = std::fs::read_to_string(DOCS).unwrap();
     let (head, there) = text.split_once(BEGIN).expect("the mark before the table");
-    if std::env::var_os("FLOWDECK_WRITE_DOCS").is_some() {
+    if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(DOCS, format!("{head}{BEGIN}{table}")).unwrap();
         return;
     }
-    assert_eq!(there, table, "docs/permissions.md is not current: FLOWDECK_WRITE_DOCS=1 writes it");
+    assert_eq!(there, table, "docs/permissions.md is not current: UPDATE_DOCS=1 writes it");
 }

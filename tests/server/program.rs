@@ -47,6 +47,68 @@ fn wait(program: &mut Program, within: Duration) -> std::process::ExitStatus {
     }
 }
 
+fn local_auth(folder: &std::path::Path, tokens: &[&str]) -> String {
+    let path = folder.join("flowdeck.toml");
+    let mut text = "[auth]\nmode = \"local\"\n".to_owned();
+    for (n, hash) in tokens.iter().enumerate() {
+        text += &format!("[[auth.tokens]]\nname = \"t{n}\"\nhash = \"{hash}\"\nroles = [\"viewer\"]\n");
+    }
+    std::fs::write(&path, text).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+/// `token: …` and `hash: …`, as a person copies them.
+fn new_token() -> (String, String) {
+    let output = command(&["new-token"]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let field = |name: &str| said.lines().find_map(|line| line.strip_prefix(name)).unwrap().trim().to_owned();
+    (field("token:"), field("hash:"))
+}
+
+#[test]
+fn a_token_is_made_used_and_revoked_while_the_server_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let ((token, hash), (kept, kept_hash)) = (new_token(), new_token());
+    let config = local_auth(folder.path(), &[&hash, &kept_hash]);
+    let (mut program, line) = start(&["serve", "--listen", "127.0.0.1:0", "--config", &config]);
+    let url = line.trim().strip_prefix("Flowdeck: ").unwrap_or_else(|| panic!("{line:?}")).to_owned();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let ask = |token: &str| {
+        let request = reqwest::Client::new().get(format!("{url}/api/v1/groups")).bearer_auth(token);
+        runtime.block_on(async { request.send().await.unwrap().status().as_u16() })
+    };
+    assert_eq!([ask(&token), ask(&kept), ask("wrong")], [200, 200, 401]);
+    // A file that is wrong changes nothing.
+    std::fs::write(folder.path().join("flowdeck.toml"), "[auth]\nmode = \"nobody\"\n").unwrap();
+    signal(&program, "HUP");
+    std::thread::sleep(Duration::from_millis(200));
+    assert_eq!(ask(&token), 200);
+    local_auth(folder.path(), &[&kept_hash]);
+    signal(&program, "HUP");
+    let begun = Instant::now();
+    while ask(&token) != 401 {
+        assert!(begun.elapsed() < Duration::from_secs(5), "the token is still good");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(ask(&kept), 200);
+    signal(&program, "TERM");
+    assert!(wait(&mut program, Duration::from_secs(5)).success());
+}
+
+#[test]
+fn a_password_is_hashed_from_standard_input() {
+    use std::io::Write as _;
+    for (typed, good) in [("correct horse\n", true), ("short\n", false)] {
+        let mut child = command(&["hash-password"]).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let (hash, error) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        assert_eq!(output.status.success(), good, "{error}");
+        assert_eq!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), good, "{hash}");
+        assert!(!error.contains(typed.trim()), "{error}");
+    }
+}
+
 /// A cluster that nobody answers for: the port is taken by a listener that says nothing.
 fn black_hole() -> (TcpListener, String) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -192,6 +192,20 @@ async fn the_api_says_how_to_come_in() {
     assert!(page.body.contains("not known here"), "{}", page.body);
 }
 
+/// A browser's EventSource sees no status, and a function's caller wants what it can read.
+#[tokio::test]
+async fn a_page_that_is_open_learns_that_nobody_is_signed_in() {
+    let people = people().await;
+    let site = site_with(people.options());
+    let stream = with(get("/kafkaflow/events?view=fleet"), "accept", "text/event-stream");
+    let answer = site.ask(stream).await;
+    assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, "text/event-stream"));
+    assert_eq!(answer.body.trim_end(), "event: bye\ndata: {\"reason\":\"expired\"}");
+    let answer = site.get("/kafkaflow/fn/fleet?query=").await;
+    assert_eq!((answer.status, answer.body.as_str()), (StatusCode::UNAUTHORIZED, "\"noActor\""));
+    assert_eq!(serde_json::from_str::<app::PageError>(&answer.body).unwrap(), app::PageError::NoActor);
+}
+
 #[tokio::test]
 async fn under_https_the_cookie_is_bound_to_it() {
     for (base, want) in [("/kafkaflow", "__Secure-flowdeck_session="), ("", "__Host-flowdeck_session=")] {
@@ -265,7 +279,7 @@ async fn what_ends_a_session_ends_its_streams() {
     people.pass_minutes(10);
     let elsewhere = log_in(&local.router, "ana").await;
     local.ask(with(form("/kafkaflow/logout-everywhere", &[]), "cookie", &elsewhere)).await;
-    people.auth.reload(settings(&users, &[]));
+    assert!(people.auth.reload(settings(&users, &[])));
 
     let all = futures::future::join_all(ends.map(Stream::to_its_end));
     let all =
@@ -328,7 +342,7 @@ async fn the_audit_has_lines_and_no_secrets() {
 
     let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
-    let audit = lines.filter(|line| line["target"] == "flowdeck::audit").map(|line| {
+    let audit = lines.filter(|line| line["target"] == "audit").map(|line| {
         let field = |name: &str| line["fields"][name].as_str().unwrap_or_default().to_owned();
         (field("event"), field("outcome"), field("actor.name") + &field("actor.claimed"))
     });
