@@ -31,7 +31,8 @@ pub struct ListedGroup {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherGroup {
     pub id: GroupId,
-    /// Its protocol type as the broker words it, such as `connect` or `share`; may be empty.
+    /// Its protocol type as the broker words it, such as `connect`; empty for groups that the classic
+    /// request does not know, such as share groups.
     pub protocol_type: String,
 }
 

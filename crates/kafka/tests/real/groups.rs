@@ -170,7 +170,9 @@ async fn a_share_group_is_another_group_and_not_dead() {
     consumer.join().expect("a share consumer that ran");
     assert!(others.iter().all(|other| other.id.as_str() != plain));
     assert_eq!(kind_and_state(&cluster, &group).await, None);
-    println!("{:?}", others.iter().find(|other| other.id.as_str() == group));
+    let share = others.into_iter().find(|other| other.id.as_str() == group).expect("the share group");
+    // The classic request tells nothing of it.
+    assert_eq!(share.protocol_type, "");
 }
 
 #[tokio::test(flavor = "multi_thread")]
