@@ -42,6 +42,11 @@ pub(super) fn table(state: State, query: Memo<FleetQuery>) -> AnyView {
     };
     let none = move || rows.order.with(Vec::is_empty).then(|| state.header.with(|view| empty(view, &query.read())));
     view! {
+        // The way to the button counts as pointing at the table.
+        <div
+            on:pointerenter=move |event| { if mouse(&event) { stand(Some(true), None) } }
+            on:pointerleave=move |event| { if mouse(&event) { stand(Some(false), None) } }
+        >
         {waiting}
         <div class="scroll">
             <table class="cards fleet">
@@ -57,8 +62,6 @@ pub(super) fn table(state: State, query: Memo<FleetQuery>) -> AnyView {
                     {heading(query, SortKey::AsOf, "Age", "num")}
                 </tr></thead>
                 <tbody
-                    on:pointerenter=move |event| { if mouse(&event) { stand(Some(true), None) } }
-                    on:pointerleave=move |event| { if mouse(&event) { stand(Some(false), None) } }
                     on:touchstart=move |_| stand(Some(true), None)
                     on:touchend=move |_| set_timeout(move || stand(Some(false), None), FINGER)
                     on:touchcancel=move |_| set_timeout(move || stand(Some(false), None), FINGER)
@@ -68,6 +71,7 @@ pub(super) fn table(state: State, query: Memo<FleetQuery>) -> AnyView {
                     <For each=move || rows.order.get() key=Clone::clone children=move |key| rows.row(&key).map(|row| line(row, several))/>
                 </tbody>
             </table>
+        </div>
         </div>
         {none}
         {move || state.header.with(|view| pager(view, &query.read()))}
