@@ -63,7 +63,11 @@ pub struct ClusterReady {
 impl Admin {
     /// Returns at once; connects in the background. A broker that is away is normal.
     /// Must be called inside a tokio runtime.
-    pub fn start(settings: AdminSettings, clusters: Vec<ClusterSettings>, shutdown: CancellationToken) -> Self {
+    pub fn start(
+        settings: AdminSettings,
+        clusters: Vec<ClusterSettings>,
+        shutdown: CancellationToken,
+    ) -> Self {
         let now = clock::now();
         let mut first = Vec::new();
         let mut handles = Vec::new();
@@ -87,7 +91,8 @@ impl Admin {
         }
         let publisher = Publisher::new(first);
         let tracker = TaskTracker::new();
-        let core = Arc::new(Core { settings, clusters: handles, publisher, started_at: now, shutdown, tracker });
+        let core =
+            Arc::new(Core { settings, clusters: handles, publisher, started_at: now, shutdown, tracker });
         for (at, asked) in asks.into_iter().enumerate() {
             core.start_cluster(at, asked);
         }
@@ -164,7 +169,8 @@ impl Core {
             samples,
             watched,
         );
-        let rights = watched::run(cluster.clone(), Arc::clone(&handle.settings), seldom, self.shutdown.clone());
+        let rights =
+            watched::run(cluster.clone(), Arc::clone(&handle.settings), seldom, self.shutdown.clone());
         self.tracker.spawn(sampler.run(self.shutdown.clone()));
         self.tracker.spawn(rights);
         let inputs = Inputs {

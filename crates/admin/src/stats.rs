@@ -82,7 +82,13 @@ impl ClusterStats {
         *self.commands.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = commands;
     }
 
-    pub(crate) fn read(&self, cluster: ClusterName, groups: u64, partitions: u64, holds: u64) -> ClusterNumbers {
+    pub(crate) fn read(
+        &self,
+        cluster: ClusterName,
+        groups: u64,
+        partitions: u64,
+        holds: u64,
+    ) -> ClusterNumbers {
         let load = |one: &AtomicU64| one.load(Ordering::Relaxed);
         let commands = self.commands.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         ClusterNumbers {

@@ -87,7 +87,8 @@ pub(crate) fn follow(
     let (facts, receiver) = mpsc::channel(QUEUE);
     let mut requests: Vec<(Source, TailRequest)> = Vec::new();
     for (at, stream) in admin_streams(settings).into_iter().enumerate() {
-        let request = request(stream.topic, Some(vec![stream.partition]), TailFrom::End, Isolation::ReadUncommitted);
+        let request =
+            request(stream.topic, Some(vec![stream.partition]), TailFrom::End, Isolation::ReadUncommitted);
         requests.push((Source::Admin(at), request));
     }
     let holds = request(settings.holds_topic.clone(), None, TailFrom::Beginning, Isolation::ReadCommitted);
@@ -100,7 +101,12 @@ pub(crate) fn follow(
     receiver
 }
 
-fn request(topic: TopicName, partitions: Option<Vec<Partition>>, from: TailFrom, isolation: Isolation) -> TailRequest {
+fn request(
+    topic: TopicName,
+    partitions: Option<Vec<Partition>>,
+    from: TailFrom,
+    isolation: Isolation,
+) -> TailRequest {
     TailRequest { topic, partitions, from, isolation, max_value_bytes: VALUE_MAX }
 }
 

@@ -3,13 +3,13 @@
 
 use flowdeck_kafka::Record;
 use flowdeck_model::{CommandId, Timestamp};
+use flowdeck_protocol::Headers;
 use flowdeck_protocol::kafkaflow::{self, Decoded, Message};
 use flowdeck_protocol::wire::{self, AckRecord, HoldRecord, Sender};
-use flowdeck_protocol::Headers;
 
 use super::facts::{Fact, Source, What};
 use super::state::State;
-use crate::commands::lifecycle;
+use crate::commands::{evidence, lifecycle};
 use crate::telemetry::registry::Heard;
 
 impl State {
@@ -54,7 +54,8 @@ impl State {
     }
 
     fn record(&mut self, source: Source, record: &Record, at: Timestamp) {
-        let cut = |part: &Option<bytes::Bytes>, size: usize| part.as_ref().is_some_and(|part| part.len() < size);
+        let cut =
+            |part: &Option<bytes::Bytes>, size: usize| part.as_ref().is_some_and(|part| part.len() < size);
         if cut(&record.value, record.value_size) || cut(&record.key, record.key_size) {
             self.stats.dropped("longer than is read");
             return;
@@ -159,7 +160,7 @@ impl State {
         if lifecycle::acknowledged(&mut command, &ack, at) {
             let group = command.target.group.clone();
             let standing = self.holds.of_group(&group);
-            lifecycle::observe(&mut command, self.seen(&group, &standing, at), true);
+            evidence::observe(&mut command, self.seen(&group, &standing, at), true);
             self.enter(command);
         }
     }

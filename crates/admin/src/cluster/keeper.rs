@@ -78,7 +78,8 @@ impl Keeper {
     pub(crate) fn new(inputs: Inputs, admin: &AdminSettings) -> Self {
         let Inputs { at, core, cluster, settings, stats, samples, asks } = inputs;
         let state = State::new(Arc::clone(&settings), admin, Arc::clone(&stats));
-        let writers = (settings.mode == Mode::Control).then(|| Writers::new(cluster.clone(), settings.writer_id.clone()));
+        let writers = (settings.mode == Mode::Control)
+            .then(|| Writers::new(cluster.clone(), settings.writer_id.clone()));
         Self {
             at,
             core,

@@ -207,7 +207,10 @@ mod tests {
             [row("a", 0, -1), row("a", 1, -1), row("a", 2, -1), row("b", 2, 5)]
         );
         // No members: the committed topics in full.
-        assert_eq!(rows(vec![commit("b", 2, 5)], false, &[]), [row("b", 0, -1), row("b", 1, -1), row("b", 2, 5)]);
+        assert_eq!(
+            rows(vec![commit("b", 2, 5)], false, &[]),
+            [row("b", 0, -1), row("b", 1, -1), row("b", 2, 5)]
+        );
         // By hand: what it commits, no more.
         assert_eq!(rows(vec![commit("b", 2, 5)], true, &[]), [row("b", 2, 5)]);
         // A deleted topic.

@@ -10,4 +10,6 @@ pub(crate) mod sample;
 pub(crate) mod sampler;
 pub(crate) mod snapshot;
 pub(crate) mod state;
+mod submit;
+mod upkeep;
 pub(crate) mod watched;

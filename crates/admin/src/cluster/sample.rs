@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use flowdeck_kafka::{Member, Metadata, Topic};
 use flowdeck_model::verdict::{LagSum, sum};
-use flowdeck_model::{GroupId, GroupState, GroupType, Partition, PartitionReading, Timestamp, TopicName, Unknown};
+use flowdeck_model::{
+    GroupId, GroupState, GroupType, Partition, PartitionReading, Timestamp, TopicName, Unknown,
+};
 
 /// All that is known of a cluster's groups and topics at one moment.
 #[derive(Default)]
@@ -98,7 +100,10 @@ impl CommitRow {
 
 impl GroupData {
     /// Every partition with its reading. `stale`: the readings are too old to speak of now.
-    pub(crate) fn readings(&self, stale: bool) -> impl Iterator<Item = (&Topic, Partition, PartitionReading)> {
+    pub(crate) fn readings(
+        &self,
+        stale: bool,
+    ) -> impl Iterator<Item = (&Topic, Partition, PartitionReading)> {
         readings(&self.rows, &self.ends, stale)
     }
 

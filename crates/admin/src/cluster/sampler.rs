@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowdeck_kafka::{Cause, Cluster, Committed, Deadline, GroupDescription, ListedGroup, Metadata, OffsetSpec, Topic, TopicId};
+use flowdeck_kafka::{
+    Cause, Cluster, Committed, Deadline, GroupDescription, ListedGroup, Metadata, OffsetSpec, Topic, TopicId,
+};
 use flowdeck_model::{GroupId, GroupState, GroupType, Partition, Timestamp, TopicName, Unknown};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -114,7 +116,9 @@ impl Sampler {
             .map(|(listed, read)| self.group(listed, read, &old, &ends, &recreated, began))
             .collect();
         let mut notes = watched.notes.clone();
-        notes.extend(listing.errors.iter().map(|cause| format!("a broker's part of the groups is missing: {cause}")));
+        notes.extend(
+            listing.errors.iter().map(|cause| format!("a broker's part of the groups is missing: {cause}")),
+        );
         Ok(Sample {
             as_of: Some(began),
             error: None,
@@ -148,10 +152,14 @@ impl Sampler {
     async fn read_groups(&mut self, listed: &[ListedGroup]) -> Vec<Result<Vec<TopicRows>, Cause>> {
         let deadline = self.deadline();
         let cap = (self.settings.in_flight / 2).max(1);
-        let ids: Vec<GroupId> =
-            listed.iter().filter(|group| group.kind != GroupType::Other).map(|group| group.id.clone()).collect();
+        let ids: Vec<GroupId> = listed
+            .iter()
+            .filter(|group| group.kind != GroupType::Other)
+            .map(|group| group.id.clone())
+            .collect();
         let wanted = self.described.choose(listed, self.settings.describe_per_cycle);
-        let mut answers: Vec<Result<Vec<TopicRows>, Cause>> = ids.iter().map(|_| Err(Cause::Cancelled)).collect();
+        let mut answers: Vec<Result<Vec<TopicRows>, Cause>> =
+            ids.iter().map(|_| Err(Cause::Cancelled)).collect();
         let committed = self.cluster.committed(&ids, cap, deadline, |index, answer| {
             if let Some(slot) = answers.get_mut(index) {
                 *slot = answer.map(|rows| merge::compact(rows.into_iter().map(commit).collect()));
@@ -176,7 +184,7 @@ impl Sampler {
         let is_new = |topic: &TopicName| metadata.topic(topic).is_none();
         at.elapsed() > self.settings.refresh
             && (commits.iter().flatten().flatten().any(|rows| is_new(&rows.topic))
-                || self.described.assigned().any(|topic| is_new(topic)))
+                || self.described.assigned().any(is_new))
     }
 
     fn group_read(&self, listed: &ListedGroup, commits: Result<Vec<TopicRows>, Cause>) -> GroupRead {
@@ -212,8 +220,10 @@ impl Sampler {
                 }
             }
         }
-        let asked: Vec<(Topic, Partition)> =
-            wanted.into_iter().flat_map(|(topic, all)| all.into_iter().map(move |one| (Arc::clone(&topic), one))).collect();
+        let asked: Vec<(Topic, Partition)> = wanted
+            .into_iter()
+            .flat_map(|(topic, all)| all.into_iter().map(move |one| (Arc::clone(&topic), one)))
+            .collect();
         if asked.is_empty() {
             return Ok(Ends::default());
         }
@@ -229,7 +239,8 @@ impl Sampler {
             return Err(format!("could not read log offsets: {cause}"));
         }
         let rows = asked.into_iter().zip(ends).zip(starts).map(|(((topic, partition), end), start)| {
-            let not_permitted = [&end, &start].into_iter().any(|one| matches!(one, Err(Cause::NotPermitted(_))));
+            let not_permitted =
+                [&end, &start].into_iter().any(|one| matches!(one, Err(Cause::NotPermitted(_))));
             let refused = not_permitted.then_some(Unknown::NotPermitted);
             (topic, LogRow { partition, refused, start: start.ok(), end: end.ok() })
         });
@@ -352,7 +363,12 @@ fn all_failed(commits: &[Result<Vec<TopicRows>, Cause>]) -> Option<&Cause> {
 
 /// What there is: the listing, groups of other kinds, and, where a broker's part of the listing is
 /// missing, the groups that were there before. Sorted by id, each once.
-fn listed_groups(listed: Vec<ListedGroup>, errors: &[Cause], watched: &Watched, old: &Sample) -> Vec<ListedGroup> {
+fn listed_groups(
+    listed: Vec<ListedGroup>,
+    errors: &[Cause],
+    watched: &Watched,
+    old: &Sample,
+) -> Vec<ListedGroup> {
     let mut all: BTreeMap<GroupId, ListedGroup> = BTreeMap::new();
     for group in &watched.others {
         let other = ListedGroup { id: group.clone(), kind: GroupType::Other, state: None, simple: false };
@@ -361,7 +377,8 @@ fn listed_groups(listed: Vec<ListedGroup>, errors: &[Cause], watched: &Watched, 
     if !errors.is_empty() {
         for former in &old.groups {
             let id = former.id.clone();
-            let group = ListedGroup { id: id.clone(), kind: former.kind, state: Some(former.state), simple: false };
+            let group =
+                ListedGroup { id: id.clone(), kind: former.kind, state: Some(former.state), simple: false };
             all.insert(id, group);
         }
     }
@@ -377,7 +394,12 @@ mod tests {
     use super::*;
 
     fn listed(id: &str) -> ListedGroup {
-        ListedGroup { id: id.into(), kind: GroupType::Classic, state: Some(GroupState::Stable), simple: false }
+        ListedGroup {
+            id: id.into(),
+            kind: GroupType::Classic,
+            state: Some(GroupState::Stable),
+            simple: false,
+        }
     }
 
     fn old(ids: &[&str]) -> Sample {

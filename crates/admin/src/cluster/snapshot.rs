@@ -165,7 +165,8 @@ fn paused_by(
 pub(crate) fn by_topic<'a>(
     partitions: impl Iterator<Item = (&'a TopicName, flowdeck_model::Partition)>,
 ) -> Vec<TopicPartitions> {
-    let mut topics: std::collections::BTreeMap<&TopicName, Vec<flowdeck_model::Partition>> = Default::default();
+    let mut topics: std::collections::BTreeMap<&TopicName, Vec<flowdeck_model::Partition>> =
+        Default::default();
     for (topic, partition) in partitions {
         topics.entry(topic).or_default().push(partition);
     }

@@ -21,7 +21,11 @@ impl CommandIndex {
 
     /// Newest first.
     pub(crate) fn of_group(&self, group: &GroupId) -> impl Iterator<Item = &Arc<Command>> {
-        self.order.iter().rev().filter_map(|id| self.by_id.get(id)).filter(move |one| &one.target.group == group)
+        self.order
+            .iter()
+            .rev()
+            .filter_map(|id| self.by_id.get(id))
+            .filter(move |one| &one.target.group == group)
     }
 }
 

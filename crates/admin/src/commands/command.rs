@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::view::{ClusterView, CommandView, InstanceKind, InstanceOutcome, SentRecord};
 use flowdeck_model::{
-    Action, CommandId, CommandState, ConsumerName, HoldId, Incarnation, InstanceName, InstanceState, Partition,
-    Scope, Submit, Target, Timestamp, TopicName,
+    Action, CommandId, CommandState, ConsumerName, HoldId, Incarnation, InstanceName, InstanceState,
+    Partition, Scope, Submit, Target, Timestamp, TopicName,
 };
 
 #[derive(Debug, Clone)]
@@ -75,7 +75,8 @@ impl Tracked {
 
 impl Command {
     pub(crate) fn new(submit: Submit, actor: ActorView, now: Timestamp) -> Self {
-        let until = submit.for_seconds.map(|seconds| now.plus(std::time::Duration::from_secs(seconds.into())));
+        let until =
+            submit.for_seconds.map(|seconds| now.plus(std::time::Duration::from_secs(seconds.into())));
         Self {
             id: submit.id,
             action: submit.action,

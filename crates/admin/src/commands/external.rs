@@ -5,9 +5,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
+use flowdeck_model::actor::ActorView;
 use flowdeck_model::hold::{HoldChange, not_yet_held, resume};
 use flowdeck_model::{Action, ActorKind, CommandId, GroupId, Hold, HoldId, Target, Timestamp, Via};
-use flowdeck_model::actor::ActorView;
 use flowdeck_protocol::kafkaflow;
 
 use crate::telemetry::TelemetryIndex;
@@ -17,7 +17,10 @@ const REASON: &str = "a command on the admin topic that did not come from Flowde
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Pause and resume; everything else that KafkaFlow knows holds nothing.
-pub(crate) fn targets(command: &kafkaflow::Command, telemetry: &TelemetryIndex) -> Option<(Action, Vec<Target>)> {
+pub(crate) fn targets(
+    command: &kafkaflow::Command,
+    telemetry: &TelemetryIndex,
+) -> Option<(Action, Vec<Target>)> {
     use kafkaflow::Command as C;
     let (action, targets) = match command {
         C::PauseConsumersByGroup { group, topics } => {
@@ -131,7 +134,8 @@ mod tests {
     #[test]
     fn a_group_resume_resumes_the_whole_group() {
         let topics = vec!["t".parse().unwrap()];
-        let command = kafkaflow::Command::ResumeConsumersByGroup { group: "g".into(), topics: topics.clone() };
+        let command =
+            kafkaflow::Command::ResumeConsumersByGroup { group: "g".into(), topics: topics.clone() };
         let (action, targets) = targets(&command, &TelemetryIndex::default()).unwrap();
         assert_eq!((action, targets[0].topics.len()), (Action::Resume, 0));
         let command = kafkaflow::Command::PauseConsumersByGroup { group: "g".into(), topics };

@@ -10,7 +10,7 @@ use flowdeck_model::{CommandId, Hold, Partition, PortError, Scope};
 use flowdeck_protocol::{Record, kafkaflow, wire};
 use tokio::sync::oneshot;
 
-use super::plan::AdminCommand;
+use super::kafkaflow::AdminCommand;
 use crate::clock;
 use crate::holds::store::HoldKey;
 use crate::holds::writer::{WriteError, Writers};
@@ -22,10 +22,20 @@ pub(crate) type Answer = oneshot::Sender<Result<Submitted, PortError>>;
 #[derive(Debug)]
 pub(crate) enum Job {
     /// Flowdeck's own topics, where they are missing.
-    Topics { brokers: usize },
-    Command { id: CommandId, changes: Vec<HoldChange>, admin: Vec<AdminCommand>, answer: Option<Answer> },
+    Topics {
+        brokers: usize,
+    },
+    Command {
+        id: CommandId,
+        changes: Vec<HoldChange>,
+        admin: Vec<AdminCommand>,
+        answer: Option<Answer>,
+    },
     /// KafkaFlow's commands once more.
-    Again { id: CommandId, admin: Vec<AdminCommand> },
+    Again {
+        id: CommandId,
+        admin: Vec<AdminCommand>,
+    },
 }
 
 #[derive(Debug)]

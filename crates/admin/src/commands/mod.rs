@@ -2,8 +2,11 @@
 
 pub(crate) mod book;
 pub(crate) mod command;
+pub(crate) mod evidence;
 pub(crate) mod external;
+pub(crate) mod follow_up;
 pub(crate) mod job;
+pub(crate) mod kafkaflow;
 pub(crate) mod lifecycle;
 pub(crate) mod plan;
 pub(crate) mod scope;

@@ -14,10 +14,9 @@ pub(crate) fn listening<'a>(
     now: Timestamp,
     within: Duration,
 ) -> impl Iterator<Item = (&'a ConsumerName, &'a InstanceTelemetry)> {
-    telemetry
-        .into_iter()
-        .flat_map(GroupTelemetry::instances)
-        .filter(move |(consumer, instance)| in_scope(target, consumer, instance) && instance.heard_within(now, within))
+    telemetry.into_iter().flat_map(GroupTelemetry::instances).filter(move |(consumer, instance)| {
+        in_scope(target, consumer, instance) && instance.heard_within(now, within)
+    })
 }
 
 /// By name, and by the topics that the instance tells of.

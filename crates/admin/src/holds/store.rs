@@ -64,10 +64,12 @@ impl HoldStore {
                 self.too_many = true;
                 false
             }
-            Some(hold) => self.standing.get(&key) != Some(&hold) && {
-                self.standing.insert(key, hold);
-                true
-            },
+            Some(hold) => {
+                self.standing.get(&key) != Some(&hold) && {
+                    self.standing.insert(key, hold);
+                    true
+                }
+            }
         };
         self.dirty |= changed;
         changed

@@ -34,7 +34,9 @@ mod tests {
     #[test]
     fn as_many_replicas_as_there_are_brokers_up_to_three() {
         let settings = ClusterSettings::new("demo".parse().unwrap(), ClusterConfig::new("localhost:1"));
-        for (brokers, replication, in_sync) in [(0, 1, "1"), (1, 1, "1"), (2, 2, "1"), (3, 3, "2"), (9, 3, "2")] {
+        for (brokers, replication, in_sync) in
+            [(0, 1, "1"), (1, 1, "1"), (2, 2, "1"), (3, 3, "2"), (9, 3, "2")]
+        {
             for topic in wanted(&settings, brokers) {
                 assert_eq!((topic.partitions, topic.replication), (1, replication));
                 assert_eq!(topic.configs["min.insync.replicas"], in_sync);

@@ -60,7 +60,8 @@ impl Writers {
             return Ok(producer.clone());
         }
         let kind = ProducerKind::Transactional { id: self.id.clone() };
-        let producer = self.cluster.producer(kind).map_err(|error| WriteError::NotWritten(error.sentence()))?;
+        let producer =
+            self.cluster.producer(kind).map_err(|error| WriteError::NotWritten(error.sentence()))?;
         match producer.init(deadline).await {
             Ok(()) => {
                 self.holds = Some(producer.clone());

@@ -37,11 +37,13 @@ impl Control for BoundControl {
         if handle.settings.mode != Mode::Control {
             return Err(PortError::ObserveMode { cluster: cluster.clone() });
         }
-        let unavailable = |detail: &str| PortError::Unavailable { cluster: cluster.clone(), detail: detail.to_owned() };
+        let unavailable =
+            |detail: &str| PortError::Unavailable { cluster: cluster.clone(), detail: detail.to_owned() };
         // Room for what stands before it, and for its own two writes.
         let patience = handle.settings.timing.write_deadline * 3;
         let (answer, answered) = oneshot::channel();
-        let ask = Ask { submit: command, actor: self.actor.view.clone(), answer, until: Instant::now() + patience };
+        let ask =
+            Ask { submit: command, actor: self.actor.view.clone(), answer, until: Instant::now() + patience };
         match handle.asks.try_send(ask) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
@@ -49,7 +51,9 @@ impl Control for BoundControl {
                 let detail = format!("too many commands wait on {cluster}: try again in a moment");
                 return Err(PortError::TooMany { detail });
             }
-            Err(TrySendError::Closed(_)) => return Err(unavailable("Flowdeck is shutting down, or its configuration cannot work")),
+            Err(TrySendError::Closed(_)) => {
+                return Err(unavailable("Flowdeck is shutting down, or its configuration cannot work"));
+            }
         }
         let late = handle.settings.timing.write_deadline;
         match tokio::time::timeout(patience + late, answered).await {

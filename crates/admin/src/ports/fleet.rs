@@ -180,7 +180,10 @@ fn find<'a>(clusters: &[&'a Arc<ClusterSnapshot>], query: &FleetQuery, actor: &A
     hits
 }
 
-fn topics_that_match<'a>(cluster: &'a ClusterSnapshot, needle: &str) -> std::collections::HashSet<&'a TopicName> {
+fn topics_that_match<'a>(
+    cluster: &'a ClusterSnapshot,
+    needle: &str,
+) -> std::collections::HashSet<&'a TopicName> {
     let mut seen = std::collections::HashSet::new();
     let all = cluster.sample.groups.iter().flat_map(|group| group.rows.iter());
     all.map(|rows| rows.topic.as_ref())

@@ -38,7 +38,12 @@ pub(super) fn view(
             .map(|(topic, partition, reading)| row(cluster, group, &owners, topic, partition, reading))
             .collect(),
         consumers: telemetry.map(|all| consumers(cluster, all, &commands)).unwrap_or_default(),
-        group_members: group.members.iter().flat_map(|all| all.iter()).map(|one| member(one, telemetry)).collect(),
+        group_members: group
+            .members
+            .iter()
+            .flat_map(|all| all.iter())
+            .map(|one| member(one, telemetry))
+            .collect(),
         commands: commands.iter().map(|command| command.view(&cluster.view, now)).collect(),
         warnings: warnings(cluster, group, &commands),
     }
@@ -177,7 +182,9 @@ fn instance_view(
     commands: &[&std::sync::Arc<Command>],
 ) -> InstanceView {
     let list = |pick: fn(&crate::telemetry::TopicStream) -> &Vec<Partition>| -> Vec<TopicPartitions> {
-        by_topic(instance.topics.iter().flat_map(|stream| pick(stream).iter().map(|one| (&stream.topic, *one))))
+        by_topic(
+            instance.topics.iter().flat_map(|stream| pick(stream).iter().map(|one| (&stream.topic, *one))),
+        )
     };
     InstanceView {
         instance: instance.instance.clone(),
@@ -221,7 +228,11 @@ fn member(member: &Member, telemetry: Option<&GroupTelemetry>) -> MemberView {
     }
 }
 
-fn warnings(cluster: &ClusterSnapshot, group: &GroupData, commands: &[&std::sync::Arc<Command>]) -> Vec<String> {
+fn warnings(
+    cluster: &ClusterSnapshot,
+    group: &GroupData,
+    commands: &[&std::sync::Arc<Command>],
+) -> Vec<String> {
     let mut warnings = Vec::new();
     if let Some(error) = &group.error {
         warnings.push(format!("the last refresh of this group failed: {}", error.words));

@@ -30,7 +30,12 @@ fn cluster_of<'a>(
     found.ok_or_else(|| PortError::not_found(Thing::Cluster, name.as_str()))
 }
 
-fn allowed(actor: &Actor, permission: Permission, cluster: &ClusterName, group: &GroupId) -> Result<(), PortError> {
+fn allowed(
+    actor: &Actor,
+    permission: Permission,
+    cluster: &ClusterName,
+    group: &GroupId,
+) -> Result<(), PortError> {
     if actor.may(permission, cluster, group) {
         return Ok(());
     }
@@ -48,7 +53,8 @@ fn allowed_on_cluster(actor: &Actor, permission: Permission, cluster: &ClusterNa
 /// read the topic. What no such group reads needs the right for all groups.
 fn allowed_payloads(actor: &Actor, cluster: &ClusterSnapshot, topic: &TopicName) -> Result<(), PortError> {
     let (permission, name) = (Permission::ReadPayloads, &cluster.settings.name);
-    let by_a_reader = || cluster.groups().any(|(group, _)| group.reads(topic) && actor.may(permission, name, &group.id));
+    let by_a_reader =
+        || cluster.groups().any(|(group, _)| group.reads(topic) && actor.may(permission, name, &group.id));
     if actor.may_on_all_groups(permission, name) || by_a_reader() {
         return Ok(());
     }

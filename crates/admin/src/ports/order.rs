@@ -65,7 +65,9 @@ mod tests {
             group: &groups[at],
         };
         let rows = [row(0, 1, None), row(1, 1, Some(5)), row(2, 4, Some(1)), row(3, 1, Some(5))];
-        for (sort, want) in [("", "cbda"), ("sort=lag", "cbda"), ("sort=-lag", "bdca"), ("sort=-group", "dcba")] {
+        for (sort, want) in
+            [("", "cbda"), ("sort=lag", "cbda"), ("sort=-lag", "bdca"), ("sort=-group", "dcba")]
+        {
             let sort = FleetQuery::parse(sort, true).unwrap().sort;
             let mut sorted = rows.to_vec();
             sorted.sort_by(|a, b| compare(a, b, &sort));

@@ -49,7 +49,8 @@ impl Peek for BoundPeek {
             return Err(unavailable(one.view.error.clone().unwrap_or_default()));
         };
         let Ok(_permit) = Arc::clone(&handle.peeks).try_acquire_owned() else {
-            let detail = format!("{} peeks run on {cluster}: try again in a moment", self.core.settings.peek_at_once);
+            let detail =
+                format!("{} peeks run on {cluster}: try again in a moment", self.core.settings.peek_at_once);
             return Err(PortError::TooMany { detail });
         };
         handle.stats.peeked();

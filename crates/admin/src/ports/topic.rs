@@ -101,7 +101,10 @@ pub(super) async fn view(
 }
 
 /// The topic in the known metadata: a topic that is not there is never asked for.
-pub(super) fn known<'a>(cluster: &'a ClusterSnapshot, name: &TopicName) -> Result<&'a TopicMetadata, PortError> {
+pub(super) fn known<'a>(
+    cluster: &'a ClusterSnapshot,
+    name: &TopicName,
+) -> Result<&'a TopicMetadata, PortError> {
     let Some(metadata) = &cluster.sample.metadata else {
         let why = cluster.view.error.as_deref().unwrap_or("its first refresh is not over");
         let detail = format!("its topics are not known yet: {why}");

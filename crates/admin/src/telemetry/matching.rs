@@ -12,13 +12,17 @@ pub(crate) fn instance_of<'a>(
     telemetry: &'a GroupTelemetry,
     member: &Member,
 ) -> Option<(&'a ConsumerName, &'a InstanceTelemetry)> {
-    let mut votes: HashMap<*const InstanceTelemetry, (usize, (&ConsumerName, &InstanceTelemetry))> = HashMap::new();
+    let mut votes: HashMap<*const InstanceTelemetry, (usize, (&ConsumerName, &InstanceTelemetry))> =
+        HashMap::new();
     for (topic, partition) in &member.assignment {
         if let Some(owner) = telemetry.owner(topic, *partition) {
             votes.entry(std::ptr::from_ref(owner.1)).or_insert((0, owner)).0 += 1;
         }
     }
-    votes.into_values().max_by_key(|(count, (_, instance))| (*count, instance.last_heard)).map(|(_, owner)| owner)
+    votes
+        .into_values()
+        .max_by_key(|(count, (_, instance))| (*count, instance.last_heard))
+        .map(|(_, owner)| owner)
 }
 
 /// How a plain member is named: client id and host.

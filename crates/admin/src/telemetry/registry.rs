@@ -95,6 +95,8 @@ struct Stream {
 struct Past {
     last: Option<Said>,
     before: Option<Said>,
+    /// How often in a row it went back to what was said before the last.
+    turns: u32,
 }
 
 #[derive(Clone, PartialEq, Eq)]
@@ -106,6 +108,8 @@ struct Said {
 
 /// KafkaFlow speaks every 5 s: A, B, A within less than two intervals comes from two processes.
 const ONE_VOICE: std::time::Duration = std::time::Duration::from_secs(8);
+/// A quick pause and resume is A, B, A too; only A, B, A, B, A without a repeat is two voices.
+const TURNS: u32 = 3;
 /// An ambiguity that was not seen for so long is over.
 const AMBIGUOUS_FOR: std::time::Duration = std::time::Duration::from_secs(60);
 /// An instance that speaks, but not of this topic for so long, reads it no more.
@@ -196,7 +200,11 @@ impl Registry {
         Ok(())
     }
 
-    fn make_room(&mut self, consumer: &ConsumerKey, is_known: impl Fn(&GroupId) -> bool) -> Result<(), Dropped> {
+    fn make_room(
+        &mut self,
+        consumer: &ConsumerKey,
+        is_known: impl Fn(&GroupId) -> bool,
+    ) -> Result<(), Dropped> {
         let of_this = self.consumers.get(consumer).map_or(0, BTreeMap::len);
         if of_this >= self.limits.instances_per_consumer {
             return Err(Dropped::TooManyInstancesOfOneConsumer);
@@ -298,15 +306,17 @@ impl Past {
         let said = Said { running: running.to_vec(), paused: paused.to_vec(), sent_at };
         let same = |past: &Said| past.running == said.running && past.paused == said.paused;
         if self.last.as_ref().is_some_and(same) {
+            self.turns = 0;
             self.last = Some(said);
             return false;
         }
-        let two_voices = self.before.as_ref().is_some_and(|before| {
+        let back = self.before.as_ref().is_some_and(|before| {
             same(before) && sent_at.since(before.sent_at).max(before.sent_at.since(sent_at)) < ONE_VOICE
         });
+        self.turns = if back { self.turns + 1 } else { 0 };
         self.before = self.last.take();
         self.last = Some(said);
-        two_voices
+        self.turns >= TURNS
     }
 }
 
@@ -448,16 +458,17 @@ mod tests {
     #[test]
     fn two_voices_under_one_kafkaflow_name() {
         let mut registry = registry();
-        for (seconds, running) in [(0, [0]), (1, [1]), (5, [0]), (6, [1])] {
+        for (seconds, running) in [(0, [0]), (1, [1]), (5, [0]), (6, [1]), (10, [0])] {
             registry.hear(heard("m-1", seconds, &running), |_| true).unwrap();
         }
-        assert_eq!(flags(&mut registry, 6), [(true, false)]);
+        assert_eq!(flags(&mut registry, 10), [(true, false)]);
         let mut one = super::tests::registry();
-        // A rebalance there and back, by one voice that speaks every five seconds.
-        for (seconds, running) in [(0, [0]), (5, [1]), (10, [0])] {
+        // Rebalances there and back, by one voice that speaks every five seconds; then a quick pause.
+        for (seconds, running) in [(0, [0]), (5, [1]), (10, [0]), (15, [1]), (20, [0]), (21, [1]), (22, [0])]
+        {
             one.hear(heard("m-1", seconds, &running), |_| true).unwrap();
         }
-        assert_eq!(flags(&mut one, 10), [(false, false)]);
+        assert_eq!(flags(&mut one, 22), [(false, false)]);
     }
 
     #[test]

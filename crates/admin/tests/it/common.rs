@@ -6,7 +6,9 @@ use flowdeck_admin::{Admin, AdminSettings, AdminTopics, ClusterSettings};
 use flowdeck_kafka::ClusterConfig;
 use flowdeck_model::ports::Bind;
 use flowdeck_model::view::{GroupView, Mode};
-use flowdeck_model::{Action, Actor, ClusterName, CommandId, Partition, Ports, Submit, Target, TopicName, Via};
+use flowdeck_model::{
+    Action, Actor, ClusterName, CommandId, Partition, Ports, Submit, Target, TopicName, Via,
+};
 use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
 use tokio_util::sync::CancellationToken;
 

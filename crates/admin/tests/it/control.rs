@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use flowdeck_model::view::{CommandView, Mode};
-use flowdeck_model::{
-    Action, CommandId, CommandState, InstanceState, PortError, Submit, Target, Verdict,
-};
+use flowdeck_model::{Action, CommandId, CommandState, InstanceState, PortError, Submit, Target, Verdict};
 use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
 
 use crate::common::{Running, settings, submit};
@@ -66,7 +64,8 @@ async fn a_pause_is_confirmed_by_the_agents_ack_and_never_before() {
     // The same form twice, another form for what stands: nothing more is written.
     let again = scene.submit(pause.clone()).await.unwrap();
     assert_eq!((again.id, again.existing), (pause.id, true));
-    let other = scene.submit(submit(Action::Pause, &scene.group, Some("pay"), &[&scene.topic])).await.unwrap();
+    let other =
+        scene.submit(submit(Action::Pause, &scene.group, Some("pay"), &[&scene.topic])).await.unwrap();
     assert_eq!((other.id, other.existing), (pause.id, true));
     assert_eq!(scene.holds_written(), 1);
     // Another body under the id.
@@ -143,17 +142,19 @@ async fn a_pause_with_an_end_ends_by_itself_also_over_a_restart() {
     scene.running.stop().await;
     tokio::time::sleep(Duration::from_millis(2_100)).await;
     let running = Running::start(settings);
-    running.group(&group, "ended at start", |view| {
-        view.row.holds.is_empty() && view.commands.iter().any(|one| one.action == Action::Resume)
-    })
-    .await;
+    running
+        .group(&group, "ended at start", |view| {
+            view.row.holds.is_empty() && view.commands.iter().any(|one| one.action == Action::Resume)
+        })
+        .await;
     running.stop().await;
 }
 
 #[tokio::test]
 async fn what_cannot_be_is_refused_with_its_reason() {
     let scene = scene().await;
-    let words = |result: Result<_, PortError>| result.map(|_: flowdeck_model::view::Submitted| ()).unwrap_err();
+    let words =
+        |result: Result<_, PortError>| result.map(|_: flowdeck_model::view::Submitted| ()).unwrap_err();
     let unknown = words(scene.submit(submit(Action::Pause, "no-such-group", None, &[])).await);
     assert!(matches!(unknown, PortError::NotFound { .. }), "{unknown}");
     let never = words(scene.submit(submit(Action::Pause, &scene.group, Some("ghost"), &[])).await);

@@ -52,8 +52,10 @@ impl Scene {
             .into_iter()
             .filter(ours)
             .map(|record| {
-                let headers = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
-                let Decoded::Message(Message::Command(command)) = decode(&headers, record.value.as_deref()) else {
+                let headers =
+                    record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+                let Decoded::Message(Message::Command(command)) = decode(&headers, record.value.as_deref())
+                else {
                     panic!("not one of KafkaFlow's commands");
                 };
                 (String::from_utf8(record.key.unwrap()).unwrap(), command)
@@ -71,7 +73,10 @@ async fn a_pause_is_seen_in_the_partition_lists_and_a_resume_in_the_commits() {
     assert_eq!(scene.commands(), [(pause.id.to_string(), group)]);
     // It still runs: no evidence.
     let view = scene.until(pause.id, (&[0, 1], &[]), CommandState::TimedOut).await;
-    assert_eq!((view.instances[0].kind, view.instances[0].state), (InstanceKind::KafkaFlow, InstanceState::Silent));
+    assert_eq!(
+        (view.instances[0].kind, view.instances[0].state),
+        (InstanceKind::KafkaFlow, InstanceState::Silent)
+    );
     let view = scene.until(pause.id, (&[], &[0, 1]), CommandState::Confirmed).await;
     assert_eq!(view.instances[0].state, InstanceState::FetchStopped);
     let resume = submit(Action::Resume, &scene.group, None, &[]);
@@ -94,7 +99,9 @@ async fn a_resume_with_nothing_to_read_says_so() {
     kafka().commit(&scene.group, &[(&scene.topic, 0, 10)]);
     let pause = submit(Action::Pause, &scene.group, Some(&scene.flow.consumer), &[&scene.topic]);
     scene.running.ports.control.submit(&scene.running.cluster, pause.clone()).await.unwrap();
-    assert!(matches!(&scene.commands()[0].1, Command::PauseConsumerByName { topics, .. } if topics.len() == 1));
+    assert!(
+        matches!(&scene.commands()[0].1, Command::PauseConsumerByName { topics, .. } if topics.len() == 1)
+    );
     scene.until(pause.id, (&[], &[0, 1]), CommandState::Confirmed).await;
     let resume = submit(Action::Resume, &scene.group, Some(&scene.flow.consumer), &[&scene.topic]);
     scene.running.ports.control.submit(&scene.running.cluster, resume.clone()).await.unwrap();
@@ -114,7 +121,8 @@ async fn an_instance_that_joins_later_is_shown_and_sent_the_command_again_up_to_
         scene.flow.says(&[], &[0]).await;
         joiner.says(&[1], &[]).await;
         tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-        let group = scene.running.ports.fleet.group(&scene.running.cluster, &scene.group.as_str().into()).ok()?;
+        let group =
+            scene.running.ports.fleet.group(&scene.running.cluster, &scene.group.as_str().into()).ok()?;
         group.warnings.iter().any(|warning| warning.contains("not sent again")).then_some(group)
     })
     .await;
@@ -141,7 +149,8 @@ async fn an_instance_that_joins_later_is_shown_and_sent_the_command_again_up_to_
 #[tokio::test]
 async fn a_foreign_command_becomes_a_hold_by_external_and_is_not_fought() {
     let scene = scene().await;
-    let pause = Command::PauseConsumerByName { consumer: scene.flow.consumer.as_str().into(), topics: vec![] };
+    let pause =
+        Command::PauseConsumerByName { consumer: scene.flow.consumer.as_str().into(), topics: vec![] };
     foreign(&scene.running.settings, pause).await;
     let view = scene.running.group(&scene.group, "held by external", |view| !view.row.holds.is_empty()).await;
     assert_eq!(view.row.holds[0].owner, "external");

@@ -24,7 +24,10 @@ async fn the_same_numbers_as_kafkas_own_tool() {
         let committed: Vec<_> = view.partitions.iter().filter(|row| row.committed.is_some()).collect();
         assert_eq!(committed.len(), judge.len());
         for (ours, theirs) in committed.iter().zip(&judge) {
-            assert_eq!((ours.topic.as_str(), ours.partition.get()), (theirs.topic.as_str(), theirs.partition));
+            assert_eq!(
+                (ours.topic.as_str(), ours.partition.get()),
+                (theirs.topic.as_str(), theirs.partition)
+            );
             assert_eq!((ours.committed, ours.end), (theirs.committed, theirs.end));
             assert_eq!(ours.lag.map(|lag| lag as i64), theirs.lag);
         }

@@ -20,11 +20,18 @@ async fn nothing_is_written() {
     kafka.commit(&group, &[(&name, 0, 0)]);
     let running = Running::start(settings.clone());
     running.heard(&Voice::new(&settings, &group, "pay", &name), &[0]).await;
-    let command = flowdeck_protocol::kafkaflow::Command::PauseConsumersByGroup { group: group.as_str().into(), topics: vec![] };
+    let command = flowdeck_protocol::kafkaflow::Command::PauseConsumersByGroup {
+        group: group.as_str().into(),
+        topics: vec![],
+    };
     foreign(&settings, command).await;
     let own = |topics: Vec<(String, usize)>| {
-        let mine = [settings.holds_topic.as_str(), settings.acks_topic.as_str(), admin.as_str(), name.as_str()];
-        topics.into_iter().filter(|(topic, _)| mine.contains(&topic.as_str()) || topic.starts_with("ghost")).collect::<Vec<_>>()
+        let mine =
+            [settings.holds_topic.as_str(), settings.acks_topic.as_str(), admin.as_str(), name.as_str()];
+        topics
+            .into_iter()
+            .filter(|(topic, _)| mine.contains(&topic.as_str()) || topic.starts_with("ghost"))
+            .collect::<Vec<_>>()
     };
     let before = (own(kafka.topics()), kafka.read_all(&admin).len(), kafka.read_all(&name).len());
     let (fleet, cluster) = (&running.ports.fleet, &running.cluster);
@@ -70,7 +77,8 @@ async fn a_broker_that_comes_goes_and_comes_back() {
     broker.stop();
     let view = running.group(&group, "age and error", |view| view.cluster_info.error.is_some()).await;
     assert_eq!((view.row.lag, view.row.as_of.is_some()), (Some(0), true));
-    let pause = running.ports.control.submit(&running.cluster, submit(Action::Pause, &group, None, &[])).await;
+    let pause =
+        running.ports.control.submit(&running.cluster, submit(Action::Pause, &group, None, &[])).await;
     assert!(matches!(pause, Err(PortError::ObserveMode { .. })));
     broker.start_again();
     running.group(&group, "recovered", |view| view.cluster_info.error.is_none()).await;

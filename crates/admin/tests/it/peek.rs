@@ -1,9 +1,9 @@
 //! Messages, bounded, touching no group.
 
+use flowdeck_model::ports::Bind;
 use flowdeck_model::query::From as Start;
 use flowdeck_model::view::{Mode, PayloadKind};
 use flowdeck_model::{Actor, Grant, MessagesQuery, Pattern, Permission, PortError, Via};
-use flowdeck_model::ports::Bind;
 use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
 
 use crate::common::{Running, partition, settings, topic};
@@ -26,7 +26,10 @@ async fn newest_first_from_an_offset_and_not_without_the_right() {
     assert_eq!(newest.records[0].value.kind, PayloadKind::Binary);
     assert!(newest.records[0].value.cut && newest.records[0].value.size == 2_000);
     assert_eq!(newest.records[0].headers[0].value.text, "abc");
-    assert_eq!((newest.records[1].value.kind, newest.records[1].value.text.as_str()), (PayloadKind::Json, "{\"n\":19}"));
+    assert_eq!(
+        (newest.records[1].value.kind, newest.records[1].value.text.as_str()),
+        (PayloadKind::Json, "{\"n\":19}")
+    );
     let times: Vec<_> = newest.records.iter().map(|record| record.timestamp).collect();
     assert!(times.is_sorted_by(|a, b| a >= b));
     let from = MessagesQuery { partition: Some(partition(0)), from: Start::Offset(3), limit: 2, full: false };
@@ -36,7 +39,8 @@ async fn newest_first_from_an_offset_and_not_without_the_right() {
     let nowhere = ask(MessagesQuery { partition: Some(partition(7)), ..MessagesQuery::default() }).await;
     assert!(matches!(nowhere, Err(PortError::NotFound { .. })), "{nowhere:?}");
     let view = Actor::anonymous(Via::Api, None).view;
-    let grant = Grant { permissions: vec![Permission::See], clusters: Pattern::any(), groups: Pattern::any() };
+    let grant =
+        Grant { permissions: vec![Permission::See], clusters: Pattern::any(), groups: Pattern::any() };
     let viewer = running.admin.bind(Actor::new(view, vec![grant]));
     let refused = viewer.peek.messages(cluster, &name, &MessagesQuery::default()).await;
     assert!(matches!(refused, Err(PortError::Forbidden { permission: Permission::ReadPayloads, .. })));

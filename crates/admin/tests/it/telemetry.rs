@@ -1,8 +1,8 @@
 //! Telemetry merged into the group's view, and telemetry that means harm.
 
 use flowdeck_admin::AdminSettings;
-use flowdeck_model::view::{InstanceKind, Mode};
 use flowdeck_model::Verdict;
+use flowdeck_model::view::{InstanceKind, Mode};
 use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
 
 use crate::common::{Running, settings};
@@ -52,9 +52,19 @@ async fn a_flood_of_fake_instances_is_bounded_and_said() {
     wait_for("a refresh", DEADLINE, async || running.admin.ready().clusters[0].as_of).await;
     let numbers = wait_for("drops", DEADLINE, async || {
         for n in 0..40 {
-            Voice::new(&settings, "fake", &format!("c{n}"), "t").named(&format!("i{n}")).says(&[0], &[]).await;
+            Voice::new(&settings, "fake", &format!("c{n}"), "t")
+                .named(&format!("i{n}"))
+                .says(&[0], &[])
+                .await;
         }
-        kafka.send(&admin, b"k", b"\xff\xff", &[("Message-Type", b"KafkaFlow.Admin.Messages.PauseConsumerByName, KafkaFlow.Admin")]).await;
+        kafka
+            .send(
+                &admin,
+                b"k",
+                b"\xff\xff",
+                &[("Message-Type", b"KafkaFlow.Admin.Messages.PauseConsumerByName, KafkaFlow.Admin")],
+            )
+            .await;
         let numbers = running.admin.stats().clusters.remove(0);
         (numbers.records_dropped.len() >= 2).then_some(numbers)
     })

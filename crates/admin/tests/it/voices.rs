@@ -3,11 +3,11 @@
 
 use flowdeck_admin::ClusterSettings;
 use flowdeck_model::{CommandId, Incarnation, InstanceState, Partition, Timestamp};
+use flowdeck_protocol::Record;
 use flowdeck_protocol::kafkaflow::{
     Command, ConsumerStatus, DateTime, Telemetry, foreign_command_record, telemetry_record,
 };
 use flowdeck_protocol::wire::{Ack, ack_record};
-use flowdeck_protocol::Record;
 use flowdeck_testkit::{DEADLINE, kafka};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};

@@ -8,8 +8,10 @@ use flowdeck_model::{Action, Actor, CommandState, GroupState, GroupType, Instanc
 use super::*;
 use crate::cluster::merge::{Commit, compact};
 use crate::cluster::sample::{Ends, GroupData, LogRow, Mark};
-use crate::commands::lifecycle::{Seen, expected, follow_up, observe, sent, sent_again};
-use crate::commands::{Command, plan};
+use crate::commands::evidence::observe;
+use crate::commands::follow_up::{follow_up, sent_again};
+use crate::commands::lifecycle::{Seen, expected, sent};
+use crate::commands::{Command, kafkaflow};
 use crate::settings::{AdminTopics, Timing};
 
 struct World {
@@ -72,8 +74,9 @@ fn commits(as_of: i64, committed: i64, end: i64) -> GroupData {
 
 #[test]
 fn evidence_of_a_pause() {
+    type Case<'a> = (i64, &'a [i32], &'a [i32], i64, I, CommandState);
     // (heard at, running, paused, looked at, the instance's state, the command's)
-    let cases: [(i64, &[i32], &[i32], i64, I, CommandState); 7] = [
+    let cases: [Case<'_>; 7] = [
         // Said before the command, or while it still runs: no evidence.
         (9, &[], &[0], 11, I::Waiting, CommandState::Sent),
         (12, &[0], &[], 13, I::Waiting, CommandState::Sent),
@@ -89,7 +92,11 @@ fn evidence_of_a_pause() {
         let mut command = world.sent(Action::Pause, 10);
         world.telemetry = flow(heard, running, paused);
         observe(&mut command, world.seen(now), false);
-        assert_eq!((command.instances[0].state, command.state), (state, whole), "{heard} {running:?} {paused:?}");
+        assert_eq!(
+            (command.instances[0].state, command.state),
+            (state, whole),
+            "{heard} {running:?} {paused:?}"
+        );
     }
 }
 
@@ -217,7 +224,10 @@ fn plain_members_cannot_be_controlled_and_are_said() {
     observe(&mut command, world.seen(13), false);
     let states: HashMap<&str, I> =
         command.instances.iter().map(|one| (one.key.instance.as_str(), one.state)).collect();
-    assert_eq!(states, HashMap::from([("host-1", I::FetchStopped), ("plain on 10.0.0.7", I::NotControllable)]));
+    assert_eq!(
+        states,
+        HashMap::from([("host-1", I::FetchStopped), ("plain on 10.0.0.7", I::NotControllable)])
+    );
     assert_eq!(command.state, CommandState::Partly);
 }
 
@@ -226,7 +236,7 @@ fn a_violation_is_a_running_partition_that_a_hold_covers() {
     let all = target(None, &[]);
     let heard = instance("host-1", false, 20, &[("a", &[0], &[]), ("b", &[0], &[])]);
     let consumer = ConsumerName::from("audio");
-    let topics = |holds: &[Hold], since| plan::violated(&all, holds, &consumer, &heard, at(since)).len();
+    let topics = |holds: &[Hold], since| kafkaflow::violated(&all, holds, &consumer, &heard, at(since)).len();
     assert_eq!(topics(&[hold(1, None, None)], 10), 2);
     assert_eq!(topics(&[hold(1, None, Some("a"))], 10), 1);
     assert_eq!(topics(&[hold(1, Some("video"), None)], 10), 0);

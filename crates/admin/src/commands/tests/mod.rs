@@ -4,8 +4,8 @@ mod lifecycle;
 mod plan;
 
 use flowdeck_model::{
-    Action, CommandId, ConsumerName, GroupId, Hold, HoldId, Incarnation, Partition, Scope, Submit, Target, Timestamp,
-    TopicName,
+    Action, CommandId, ConsumerName, GroupId, Hold, HoldId, Incarnation, Partition, Scope, Submit, Target,
+    Timestamp, TopicName,
 };
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -20,7 +20,12 @@ fn paused() -> GroupTelemetry {
     group(vec![("audio", vec![instance("host-1", false, 10, &[("a", &[], &[0, 1]), ("b", &[], &[0])])])])
 }
 
-fn run(submit: &Submit, telemetry: &TelemetryIndex, standing: &[Hold], book: &CommandBook) -> Result<Decision, PortError> {
+fn run(
+    submit: &Submit,
+    telemetry: &TelemetryIndex,
+    standing: &[Hold],
+    book: &CommandBook,
+) -> Result<Decision, PortError> {
     let facts = Facts {
         telemetry,
         standing,
@@ -49,7 +54,8 @@ fn names(names: &[&str]) -> Vec<TopicName> {
 
 #[test]
 fn what_a_pause_sends_to_kafkaflow() {
-    let by_name = |topics: &[&str]| C::PauseConsumerByName { consumer: "audio".into(), topics: names(topics) };
+    let by_name =
+        |topics: &[&str]| C::PauseConsumerByName { consumer: "audio".into(), topics: names(topics) };
     let cases: [(Target, usize, Vec<C>); 6] = [
         (target(None, &[]), 1, vec![C::PauseConsumersByGroup { group: "g".into(), topics: vec![] }]),
         (target(Some("audio"), &[]), 1, vec![by_name(&[])]),
@@ -94,7 +100,8 @@ fn what_stands_is_not_written_again() {
 
 #[test]
 fn what_a_resume_sends_to_kafkaflow() {
-    let by_name = |topics: &[&str]| C::ResumeConsumerByName { consumer: "audio".into(), topics: names(topics) };
+    let by_name =
+        |topics: &[&str]| C::ResumeConsumerByName { consumer: "audio".into(), topics: names(topics) };
     let group_wide = C::ResumeConsumersByGroup { group: "g".into(), topics: vec![] };
     let cases: [(Target, Vec<Hold>, Vec<C>); 5] = [
         (target(None, &[]), vec![hold(1, None, None)], vec![group_wide.clone()]),
@@ -103,7 +110,11 @@ fn what_a_resume_sends_to_kafkaflow() {
         (target(Some("audio"), &[]), vec![hold(1, Some("audio"), None)], vec![by_name(&[])]),
         // A narrow resume under a broad hold.
         (target(None, &["a"]), vec![hold(1, None, None)], vec![by_name(&["a"])]),
-        (target(None, &["b"]), vec![hold(1, None, Some("b")), hold(2, None, Some("a"))], vec![by_name(&["b"])]),
+        (
+            target(None, &["b"]),
+            vec![hold(1, None, Some("b")), hold(2, None, Some("a"))],
+            vec![by_name(&["b"])],
+        ),
     ];
     for (target, standing, want) in cases {
         let plan = plan(&submit(9, Action::Resume, target.clone()), paused(), &standing);
@@ -125,7 +136,8 @@ fn another_hold_on_the_same_partitions_keeps_them_paused() {
         heard_within: Duration::from_secs(15),
         now: at(12),
     };
-    let (admin, notes) = crate::commands::plan::release(&target(Some("audio"), &[]), &facts_holds, &facts);
+    let (admin, notes) =
+        crate::commands::kafkaflow::release(&target(Some("audio"), &[]), &facts_holds, &facts);
     let sent: Vec<C> = admin.into_iter().map(|command| command.message).collect();
     assert_eq!(sent, [C::ResumeConsumerByName { consumer: "audio".into(), topics: names(&["b"]) }]);
     assert_eq!(notes, ["a of audio stays paused: another hold stands there"]);
@@ -154,7 +166,9 @@ fn refusals() {
         let result = run(&submit(1, Action::Pause, target.clone()), telemetry, &[], &book);
         match (result, want) {
             (Ok(_), None) => {}
-            (Err(PortError::Unprocessable { detail }), Some(want)) => assert!(detail.contains(want), "{detail}"),
+            (Err(PortError::Unprocessable { detail }), Some(want)) => {
+                assert!(detail.contains(want), "{detail}")
+            }
             (other, _) => panic!("{target:?}: {other:?}"),
         }
     }

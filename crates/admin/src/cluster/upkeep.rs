@@ -1,0 +1,196 @@
+//! What happens without an operator: deadlines and evidence, sending again, the end of a pause whose
+//! time is over, foreign commands, and commands rebuilt from holds.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use flowdeck_model::actor::ActorView;
+use flowdeck_model::hold::HoldChange;
+use flowdeck_model::view::Mode;
+use flowdeck_model::{
+    Action, ActorKind, CommandId, CommandState, Hold, HoldId, Submit, Target, Timestamp, Via,
+};
+use flowdeck_protocol::kafkaflow as wire;
+
+use super::state::{State, TRY_AGAIN};
+use crate::commands::job::Job;
+use crate::commands::plan::{self, Plan};
+use crate::commands::{Command, evidence, external, follow_up, kafkaflow};
+
+/// A settled command is looked at for so long, for evidence that comes late.
+const LATE: Duration = Duration::from_secs(120);
+
+impl State {
+    /// Deadlines, evidence, sending again, expiry.
+    pub(crate) fn ticked(&mut self, now: Timestamp) {
+        self.registry.expire(now);
+        if self.book.is_empty() && self.holds.is_empty() {
+            return;
+        }
+        self.fresh_telemetry(now);
+        for id in self.book.ids() {
+            self.tick_command(id, now);
+        }
+        if self.settings.mode == Mode::Control && self.holds.is_known() && !self.fenced {
+            self.expire_holds(now);
+        }
+    }
+
+    fn tick_command(&mut self, id: CommandId, now: Timestamp) {
+        let Some(command) = self.book.get(id) else { return };
+        let stands = self.holds.stands(HoldId::from(id));
+        let late = command.sent_at.is_none_or(|at| now.since(at) > LATE);
+        let done = command.instances.iter().all(|one| one.state.is_done());
+        let pause_stands = command.action == Action::Pause && stands;
+        if !pause_stands && command.state.is_settled() && (late || done) {
+            return;
+        }
+        let retired = match command.action {
+            Action::Pause => !stands,
+            Action::Resume => self.is_undone(command),
+        };
+        let mut command = command.clone();
+        let group = command.target.group.clone();
+        let standing = self.holds.of_group(&group);
+        let own: Vec<Hold> = standing.iter().filter(|hold| hold.id == HoldId::from(id)).cloned().collect();
+        let seen = self.seen(&group, &standing, now);
+        let tracked = (command.instances.len(), command.resends.count, command.resends.capped);
+        let mut changed = evidence::observe(&mut command, seen, retired);
+        let may_send = self.settings.mode == Mode::Control && !self.fenced && !retired;
+        if may_send && (command.sent_at.is_some() || command.rebuilt) {
+            let wanted = follow_up::follow_up(&mut command, &own, seen);
+            if !wanted.is_empty() {
+                let admin = kafkaflow::again(command.action, wanted);
+                self.jobs.push(Job::Again { id, admin });
+            }
+        }
+        changed |= tracked != (command.instances.len(), command.resends.count, command.resends.capped);
+        if changed {
+            self.enter(command);
+        }
+    }
+
+    /// Something newer was asked for the same.
+    fn is_undone(&self, command: &Command) -> bool {
+        let scopes = command.scopes();
+        self.book.iter().take_while(|newer| newer.id != command.id).any(|newer| {
+            newer.target.group == command.target.group
+                && newer.scopes().iter().any(|one| scopes.iter().any(|scope| one.intersect(scope).is_some()))
+        })
+    }
+
+    fn expire_holds(&mut self, now: Timestamp) {
+        self.expiring.retain(|_, at| now.since(*at) < TRY_AGAIN);
+        let mut by_id: BTreeMap<HoldId, Vec<Hold>> = BTreeMap::new();
+        for hold in self.holds.overdue(now) {
+            if !self.expiring.contains_key(&hold.id) {
+                by_id.entry(hold.id).or_default().push(hold);
+            }
+        }
+        for (id, holds) in by_id {
+            self.expiring.insert(id, now);
+            let Some(target) = target_of(&holds) else { continue };
+            let changes: Vec<HoldChange> = holds.into_iter().map(HoldChange::Release).collect();
+            let standing = self.holds.of_group(&target.group);
+            let after = plan::apply(&standing, &changes);
+            let (admin, notes) =
+                kafkaflow::release(&target, &after, &self.facts(&standing, &target.group, now));
+            let submit = Submit {
+                id: CommandId::random(),
+                action: Action::Resume,
+                target,
+                reason: "the time of the pause is over".to_owned(),
+                for_seconds: None,
+            };
+            let actor = ActorView {
+                name: "flowdeck".to_owned(),
+                kind: ActorKind::System,
+                via: Via::Api,
+                address: None,
+            };
+            self.begin(submit, actor, Plan { changes, admin, notes }, None, now);
+        }
+    }
+
+    /// A foreign pause or resume.
+    pub(super) fn foreign(&mut self, id: CommandId, command: &wire::Command, now: Timestamp) {
+        if self.settings.mode != Mode::Control || self.fenced || !self.holds.is_known() {
+            return;
+        }
+        self.fresh_telemetry(now);
+        let Some((action, targets)) = external::targets(command, &self.telemetry) else { return };
+        if targets.is_empty() {
+            self.stats.dropped("foreign command for a consumer that was never heard");
+        }
+        for (nth, target) in targets.into_iter().enumerate() {
+            // One command for each group that a by-name command reaches.
+            let id = if nth == 0 { id } else { CommandId::random() };
+            let standing = self.holds.of_group(&target.group);
+            let changes = external::changes(action, &target, id, &standing, now);
+            if changes.is_empty() || self.book.get(id).is_some() {
+                continue;
+            }
+            if !self.repeats.admit(&target.group, self.settings.timing.external_per_minute, now) {
+                self.stats.dropped("foreign commands repeated too often");
+                self.dirty = true;
+                continue;
+            }
+            let submit = Submit { id, action, target, reason: external::reason(), for_seconds: None };
+            self.begin(submit, external::actor(), Plan { changes, ..Plan::default() }, None, now);
+        }
+    }
+
+    /// A hold whose command is not remembered: it was made before this process, or by another.
+    pub(super) fn rebuild(&mut self, id: HoldId) {
+        if self.book.get(id.into()).is_some_and(|command| !command.rebuilt) {
+            return;
+        }
+        let holds: Vec<Hold> = self.holds.all().filter(|hold| hold.id == id).cloned().collect();
+        let (Some(target), Some(first)) = (target_of(&holds), holds.first()) else { return };
+        let submit = Submit {
+            id: id.into(),
+            action: Action::Pause,
+            target,
+            reason: first.reason.clone(),
+            for_seconds: None,
+        };
+        let mut command = Command::new(submit, owner(&first.owner), first.since);
+        command.until = first.until;
+        command.state = CommandState::Standing;
+        command.holds = vec![id];
+        command.rebuilt = true;
+        if let Some(former) = self.book.get(id.into()) {
+            command.instances = former.instances.clone();
+            command.resends = former.resends.clone();
+        }
+        self.enter(command);
+    }
+
+    /// A hold went: a command that was rebuilt from it alone, while the topic was read, never stood.
+    pub(super) fn released(&mut self, id: HoldId) {
+        let rebuilt = self.book.get(id.into()).is_some_and(|command| command.rebuilt);
+        if rebuilt && !self.holds.stands(id) && !self.holds.is_known() {
+            self.book.remove(id.into());
+        }
+    }
+}
+
+/// The target of a command that made these holds: the same group and consumer, all their topics.
+fn target_of(holds: &[Hold]) -> Option<Target> {
+    let first = holds.first()?;
+    let mut topics: Vec<_> = holds.iter().filter_map(|hold| hold.scope.topic.clone()).collect();
+    topics.sort();
+    topics.dedup();
+    Some(Target { group: first.scope.group.clone(), consumer: first.scope.consumer.clone(), topics })
+}
+
+/// Of a hold only the owner's name is known; what kind of actor he was follows from the two names
+/// that Flowdeck gives itself.
+fn owner(name: &str) -> ActorView {
+    let kind = match name {
+        external::OWNER => ActorKind::External,
+        "anonymous" => ActorKind::Anonymous,
+        _ => ActorKind::User,
+    };
+    ActorView { name: name.to_owned(), kind, via: Via::Api, address: None }
+}

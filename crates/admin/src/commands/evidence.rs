@@ -1,0 +1,145 @@
+//! Evidence: what KafkaFlow's telemetry and the group's commits prove about a command. Partition lists
+//! of telemetry received after it, never `status` and never `sentAt`; for a resume a commit that moves.
+
+use std::collections::BTreeSet;
+
+use flowdeck_model::view::{InstanceKind, SentRecord};
+use flowdeck_model::{Action, InstanceState, Partition, Target, TopicName};
+
+use super::kafkaflow::violated;
+use super::lifecycle::{Seen, committed, settle};
+use super::scope::{is_held, streams};
+use super::{Command, Tracked};
+use crate::telemetry::{GroupTelemetry, InstanceTelemetry};
+
+impl Seen<'_> {
+    /// The newest of `sent` that shares its partition with the pair's telemetry: there, what has a
+    /// lower offset was said before the command.
+    fn told_at(&self, pair: usize, sent: &[SentRecord]) -> Option<i64> {
+        let (topic, partition) = &self.admin_topics.get(pair)?.telemetry;
+        let same = |record: &&SentRecord| &record.topic == topic && record.partition == *partition;
+        sent.iter().filter(same).map(|record| record.offset).max()
+    }
+}
+
+/// Looks at what is known now; says whether the command changed. `retired`: what it asked for was
+/// undone since, so what instances do now says nothing of it.
+pub(crate) fn observe(command: &mut Command, seen: Seen<'_>, retired: bool) -> bool {
+    let shape =
+        |command: &Command| -> Vec<_> { command.instances.iter().map(|one| (one.state, one.at)).collect() };
+    let before = (command.state, shape(command));
+    if command.sent_at.is_some() || command.rebuilt {
+        let mut instances = std::mem::take(&mut command.instances);
+        for tracked in &mut instances {
+            observe_one(command, tracked, seen, retired);
+        }
+        command.instances = instances;
+    }
+    settle(command, seen);
+    before != (command.state, shape(command))
+}
+
+fn observe_one(command: &Command, tracked: &mut Tracked, seen: Seen<'_>, retired: bool) {
+    if !retired
+        && tracked.kind == InstanceKind::KafkaFlow
+        && let Some(instance) = find(tracked, seen.telemetry)
+    {
+        match (no_evidence(command, instance), command.action) {
+            (Some(why), _) => tracked.detail = Some(why.to_owned()),
+            (None, _) if !is_fresh(command, tracked, instance, seen) => {}
+            (None, Action::Pause) => evidence_of_pause(tracked, &command.target, instance, seen),
+            (None, Action::Resume) => evidence_of_resume(tracked, &command.target, instance, seen),
+        }
+    }
+    if tracked.state == InstanceState::Waiting && seen.now > tracked.deadline {
+        let detail = tracked.detail.clone();
+        tracked.become_(InstanceState::Silent, detail, seen.now);
+    }
+}
+
+/// Why nothing that this instance says can be evidence.
+fn no_evidence(command: &Command, instance: &InstanceTelemetry) -> Option<&'static str> {
+    if instance.ambiguous {
+        return Some("ambiguous: two processes speak under one name");
+    }
+    let silent_pattern = instance.pattern && streams(&command.target, instance).next().is_none();
+    silent_pattern.then_some("it subscribes to a pattern, and its telemetry tells no partitions of it")
+}
+
+/// Everything that the instance says of the scope was said after the command.
+fn is_fresh(command: &Command, tracked: &Tracked, instance: &InstanceTelemetry, seen: Seen<'_>) -> bool {
+    let told_at = seen.told_at(instance.pair, &command.sent);
+    instance.last_heard > tracked.since
+        && streams(&command.target, instance)
+            .all(|one| one.heard > tracked.since && told_at.is_none_or(|offset| one.offset > offset))
+}
+
+fn find<'a>(tracked: &Tracked, telemetry: Option<&'a GroupTelemetry>) -> Option<&'a InstanceTelemetry> {
+    let consumer = telemetry?.consumer(tracked.key.consumer.as_ref()?)?;
+    consumer
+        .instances
+        .iter()
+        .filter(|one| one.instance == tracked.key.instance && one.incarnation == tracked.key.incarnation)
+        .max_by_key(|one| one.last_heard)
+}
+
+fn evidence_of_pause(tracked: &mut Tracked, target: &Target, instance: &InstanceTelemetry, seen: Seen<'_>) {
+    let Some(consumer) = tracked.key.consumer.clone() else { return };
+    let running = !violated(target, seen.holds, &consumer, instance, tracked.since).is_empty();
+    let paused: usize = streams(target, instance).map(|stream| stream.paused.len()).sum();
+    if running {
+        if tracked.state.is_done() {
+            tracked.become_(
+                InstanceState::Waiting,
+                Some("runs again: not paused any more".to_owned()),
+                seen.now,
+            );
+        }
+        return;
+    }
+    if paused > 0 {
+        let detail = format!("{paused} {} paused", if paused == 1 { "partition" } else { "partitions" });
+        tracked.become_(InstanceState::FetchStopped, Some(detail), seen.now);
+    } else {
+        tracked.become_(InstanceState::NothingToDo, None, seen.now);
+    }
+}
+
+fn evidence_of_resume(tracked: &mut Tracked, target: &Target, instance: &InstanceTelemetry, seen: Seen<'_>) {
+    let Some(consumer) = tracked.key.consumer.clone() else { return };
+    let all = || streams(target, instance);
+    let still_paused = all().any(|stream| {
+        stream.paused.iter().any(|partition| {
+            !is_held(seen.holds, &target.group, &consumer, instance, &stream.topic, *partition)
+        })
+    });
+    if still_paused || tracked.state == InstanceState::Acknowledged {
+        return;
+    }
+    let running: BTreeSet<(TopicName, Partition)> =
+        all().flat_map(|stream| stream.running.iter().map(|one| (stream.topic.clone(), *one))).collect();
+    if running.is_empty() {
+        tracked.become_(InstanceState::NothingToDo, None, seen.now);
+        return;
+    }
+    // Only commits that were read after the command prove that records flow.
+    let read_since = seen.group.and_then(|group| group.as_of).is_some_and(|as_of| as_of > tracked.since);
+    if !read_since {
+        return;
+    }
+    let mut at_end = true;
+    for (at, reading) in committed(target, seen.group).filter(|(at, _)| running.contains(at)) {
+        let before = *tracked.baseline.entry(at.clone()).or_insert(reading.committed);
+        if reading.committed > before {
+            let offset = reading.committed.unwrap_or_default();
+            let detail = format!("flows: {} partition {} committed {offset}", at.0, at.1);
+            tracked.become_(InstanceState::Acknowledged, Some(detail), seen.now);
+            return;
+        }
+        at_end &= reading.committed == reading.end || reading.is_empty_and_untouched();
+    }
+    if at_end {
+        let detail = "flow not yet proven: all is read".to_owned();
+        tracked.become_(InstanceState::NothingToRead, Some(detail), seen.now);
+    }
+}
