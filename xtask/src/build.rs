@@ -38,10 +38,12 @@ pub(crate) struct Programs {
     pub(crate) fleets: PathBuf,
 }
 
-/// The server and the fleet in one cargo call, so that librdkafka is built once, with one choice of features.
+/// The server and the fleet, with the features that the whole workspace agrees on: so the demo, the tests and
+/// the browser tests share every dependency that was built once, librdkafka before all.
 pub(crate) fn programs(machine: &Machine) -> Result<Programs> {
     say::step("building the server and the services (a first build takes minutes)");
-    let args = ["build", "--package", "flowdeck", "--package", "flowdeck-fleets", "--bins"];
+    let args =
+        ["build", "--workspace", "--exclude", "frontend", "--bin", "flowdeck", "--bin", "flowdeck-fleets"];
     must("the build", cargo(&args).args(machine.features()), LIMIT)?;
     let dir = target().join("debug");
     Ok(Programs { server: dir.join("flowdeck"), fleets: dir.join("flowdeck-fleets") })

@@ -17,7 +17,7 @@ use crate::workspace::{must, root, target_dir};
 use crate::{build, say};
 
 const INSTALL_LIMIT: Duration = Duration::from_secs(5 * 60);
-const RUN_LIMIT: Duration = Duration::from_secs(12 * 60);
+const RUN_LIMIT: Duration = Duration::from_secs(15 * 60);
 
 pub(crate) fn run(choice: &BrowserTests) -> Result<Tally> {
     let machine = machine::check(&[Need::Wasm, Need::Native, Need::Kafka, Need::Browser])?;

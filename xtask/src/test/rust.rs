@@ -16,21 +16,56 @@ use crate::say;
 use crate::workspace::{cargo, must, target_dir};
 
 const BUILD_LIMIT: Duration = Duration::from_secs(40 * 60);
-const RUN_LIMIT: Duration = Duration::from_secs(15 * 60);
+const RUN_LIMIT: Duration = Duration::from_secs(20 * 60);
 const GRACE: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(choice: &RustTests, machine: &Machine) -> Result<Tally> {
-    let select = select(choice);
-    let mut build = cargo(&["test", "--no-run", "--no-fail-fast"]);
+    let dir = target_dir("test")?.join(format!("kafka-{}", std::process::id()));
+    let broker = SharedBroker::open(dir.clone())?;
+    let mut tally = Tally::default();
+    for selection in selections(choice, machine) {
+        tally += one(&selection, &broker)?;
+    }
+    drop(broker);
+    let _ = std::fs::remove_dir_all(&dir);
+    Ok(tally)
+}
+
+/// One cargo call: what it builds, and the filter for what it runs.
+struct Selection<'a> {
+    words: Vec<&'a str>,
+    filter: Option<&'a str>,
+}
+
+/// Everything is one call. Chosen packages are a call each, as `cargo test --package` by hand would be: a call
+/// for several unites their features, and each new set would build librdkafka and the rest once more.
+fn selections<'a>(choice: &'a RustTests, machine: &Machine) -> Vec<Selection<'a>> {
+    match choice {
+        RustTests::All => {
+            let words = [["--workspace", "--exclude", "frontend"].as_slice(), machine.features()].concat();
+            vec![Selection { words, filter: None }]
+        }
+        RustTests::Some { packages, filter } => {
+            let select = |package: &'a String| {
+                // No doc tests: a name is asked for, and building them takes longer than the rest.
+                let words =
+                    [["--tests", "--package", package.as_str()].as_slice(), features(package, machine)]
+                        .concat();
+                Selection { words, filter: Some(filter) }
+            };
+            packages.iter().map(select).collect()
+        }
+    }
+}
+
+fn one(selection: &Selection<'_>, broker: &SharedBroker) -> Result<Tally> {
     say::step("building the Rust tests");
-    must("the build of the tests", build.args(&select).args(features(choice, machine)), BUILD_LIMIT)?;
+    must("the build of the tests", cargo(&["test", "--no-run"]).args(&selection.words), BUILD_LIMIT)?;
 
     say::step("running the Rust tests");
-    let dir = target_dir("test")?;
-    let broker = SharedBroker::open(dir.join(format!("kafka-{}", std::process::id())))?;
     let mut test = cargo(&["test", "--no-fail-fast"]);
-    test.args(&select).args(features(choice, machine));
-    if let RustTests::Some { filter, .. } = choice {
+    test.args(&selection.words);
+    if let Some(filter) = selection.filter {
         test.arg("--").arg(filter);
     }
     if std::env::var_os(env::TEST_KAFKA).is_none() {
@@ -41,7 +76,6 @@ pub(crate) fn run(choice: &RustTests, machine: &Machine) -> Result<Tally> {
     let reader = std::thread::spawn(move || count(stdout));
     let status = job.wait(RUN_LIMIT);
     let tally = reader.join().unwrap_or_default();
-    let _ = std::fs::remove_dir_all(dir.join(format!("kafka-{}", std::process::id())));
     match status {
         Ok(status) => Ok(tally.ended(status.success())),
         Err(error) => {
@@ -51,26 +85,9 @@ pub(crate) fn run(choice: &RustTests, machine: &Machine) -> Result<Tally> {
     }
 }
 
-fn select(choice: &RustTests) -> Vec<String> {
-    let words: Vec<&str> = match choice {
-        RustTests::All => vec!["--workspace", "--exclude", "frontend"],
-        // No doc tests: a name is asked for, and building them takes longer than the rest.
-        RustTests::Some { packages, .. } => {
-            ["--tests"].into_iter().chain(packages.iter().flat_map(|name| ["--package", name])).collect()
-        }
-    };
-    words.into_iter().map(str::to_owned).collect()
-}
-
 /// The vendored OpenSSL is a feature of the server, so it can be named where the server is chosen.
-fn features(choice: &RustTests, machine: &Machine) -> &'static [&'static str] {
-    match choice {
-        RustTests::All => machine.features(),
-        RustTests::Some { packages, .. } if packages.iter().any(|name| name == "flowdeck") => {
-            machine.features()
-        }
-        RustTests::Some { .. } => &[],
-    }
+fn features(package: &str, machine: &Machine) -> &'static [&'static str] {
+    if package == "flowdeck" { machine.features() } else { &[] }
 }
 
 /// Passes each line on as it comes and adds up the results.
