@@ -73,6 +73,16 @@ fn what_a_pause_sends_to_kafkaflow() {
 }
 
 #[test]
+fn a_command_goes_where_the_telemetry_came_from() {
+    let mut elsewhere = instance("host-2", false, 10, &[("a", &[1], &[])]);
+    elsewhere.pair = 2;
+    let telemetry =
+        group(vec![("audio", vec![instance("host-1", false, 10, &[("a", &[0], &[])]), elsewhere])]);
+    let plan = plan(&submit(1, Action::Pause, target(None, &[])), telemetry, &[]);
+    assert_eq!(plan.admin.iter().map(|command| command.pair).collect::<Vec<_>>(), [0, 2]);
+}
+
+#[test]
 fn a_pause_of_what_is_held_in_part_writes_the_rest() {
     let pause = submit(2, Action::Pause, target(Some("audio"), &["a", "b"]));
     let plan = plan(&pause, mixed(), &[hold(1, None, Some("a"))]);
