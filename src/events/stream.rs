@@ -6,7 +6,7 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use axum::response::sse::Event;
-use flowdeck_model::{Ports, Version};
+use flowdeck_model::{PortError, Ports, Version};
 use futures::Stream;
 use serde_json::json;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at, sleep_until};
@@ -154,7 +154,11 @@ impl Live {
 
     /// `None`: a reader would see no change.
     fn look(&mut self) -> Option<Event> {
-        let Ok(now) = self.watch.read(&self.ports) else { return Some(self.end(Bye::Gone)) };
+        let now = match self.watch.read(&self.ports) {
+            Ok(now) => now,
+            Err(PortError::Forbidden { .. }) => return Some(self.end(Bye::Expired)),
+            Err(_) => return Some(self.end(Bye::Gone)),
+        };
         self.not_before = Instant::now() + BETWEEN;
         if now.shows_the_same(&self.sent) {
             return None;

@@ -55,16 +55,14 @@ fn see_other(path: &str) -> Response {
 /// Where the form stands: the group's page, with the form open; the fleet, where no group is named.
 fn page_of(cluster: &ClusterName, body: &[u8]) -> String {
     let field = |wanted: &str| {
-        let found = form_urlencoded::parse(body).find(|(name, value)| name == wanted && !value.is_empty());
+        let found = form_urlencoded::parse(body).find(|(name, _)| name == wanted);
         found.map(|(_, value)| value.into_owned())
     };
     let Some(group) = field("group") else { return String::new() };
     let mut query = form_urlencoded::Serializer::new(String::new());
-    for (field_name, query_name) in
-        [("action", "form"), ("consumer", "consumer"), ("topic", "topic"), ("reason", "reason")]
-    {
-        if let Some(value) = field(field_name) {
-            query.append_pair(query_name, &value);
+    for (name, asked) in [("action", "form"), ("consumer", "consumer"), ("topic", "topic")] {
+        if let Some(value) = field(name).filter(|value| !value.is_empty()) {
+            query.append_pair(asked, &value);
         }
     }
     format!("{}?{}", url::group_path(cluster, &GroupId::from(group)), query.finish())

@@ -129,6 +129,7 @@ async fn a_form_that_is_refused_shows_its_page_with_the_reason() {
         (with("topic", "a b"), 400, "no topic name"),
         (with("forSeconds", "soon"), 400, "a whole number of seconds"),
         (with("id", ""), 400, "it is missing"),
+        (with("group", "error-unprocessable"), 422, "nobody listens"),
     ] {
         let answer = site.ask(form(FORM, &fields)).await;
         assert_eq!(answer.status, status, "{fields:?}");
