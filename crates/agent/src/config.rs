@@ -189,6 +189,8 @@ pub(crate) fn reader(base: &ClientConfig, settings: &Settings) -> ClientConfig {
         .set("queued.max.messages.kbytes", "4096")
         .set("topic.metadata.refresh.interval.ms", "60000")
         .remove("statistics.interval.ms");
+    // Back soon after the broker is: rebalances wait for this reader.
+    default(&mut config, "reconnect.backoff.max.ms", "2000");
     config
 }
 
