@@ -35,7 +35,8 @@ pub(crate) fn Bar() -> impl IntoView {
     let current = Memo::new(move |_| current(&clusters, &path.get()));
     let account = frame.account.clone();
     let base = frame.site.base;
-    let in_topics = move || path.with(|path| path.strip_prefix(base).unwrap_or(path).split('/').nth(3) == Some("topics"));
+    let in_topics =
+        move || path.with(|path| path.strip_prefix(base).unwrap_or(path).split('/').nth(3) == Some("topics"));
     let page = |here: bool| here.then_some("page");
     let topics = move || {
         current.get().or_else(|| first.clone()).map(|cluster| {
@@ -98,10 +99,11 @@ fn LiveState() -> AnyView {
 pub(crate) fn Banners() -> AnyView {
     let status = expect_context::<Status>();
     let warnings = use_frame().site.warnings;
-    let expired = move || status.contact.get() == Contact::Ended && status.reason.with(|reason| reason == EXPIRED);
+    let expired =
+        move || status.contact.get() == Contact::Ended && status.reason.with(|reason| reason == EXPIRED);
     let lost = move || match status.contact.get() {
         Contact::Lost => {
-            let since = status.heard_at.get().map(|at| format::time::exact(at));
+            let since = status.heard_at.get().map(format::time::exact);
             let since = since.map(|since| ["No contact with Flowdeck since ", &since].concat());
             let since = since.unwrap_or_else(|| "No contact with Flowdeck".to_owned());
             Some(since + ". What stands here is old; Flowdeck is asked again by itself.")

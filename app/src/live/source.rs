@@ -22,11 +22,14 @@ pub(crate) struct Source {
     _failed: Closure<dyn FnMut()>,
 }
 
+/// What an event's data is as a message.
+type Make = fn(String) -> Message;
+
 impl Source {
     /// `None` where the browser refuses the URL. `on` must not drop the source: it runs inside it.
     pub(crate) fn open(url: &str, on: Rc<dyn Fn(Message)>) -> Option<Self> {
         let events = EventSource::new(url).ok()?;
-        let kinds: [(&str, fn(String) -> Message); 4] = [
+        let kinds: [(&str, Make); 4] = [
             ("snapshot", Message::Snapshot),
             ("delta", Message::Delta),
             ("beat", Message::Beat),

@@ -33,7 +33,7 @@ pub struct Consume {
     handle_ms: u64,
     #[arg(long, value_enum, default_value_t = Protocol::ClassicEager)]
     protocol: Protocol,
-    /// The instance's name; <host>-<pid> unless given
+    /// The instance's name; `HOST-PID` unless given
     #[arg(long)]
     instance: Option<String>,
     /// What to do while the holds cannot be read
