@@ -1,0 +1,126 @@
+// Signing in and out, with a person's means: forms, the bar, the Back button; with JavaScript and without.
+// The server is one of its own, with users; it needs no Kafka.
+import { execFileSync, spawn, type ChildProcess } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+
+import type { Page } from "@playwright/test";
+
+import { env, expect, hydrated, test } from "./fixtures";
+
+const password = "correct horse battery";
+const deep = "/c/demo/topics?x=1";
+
+let server: ChildProcess;
+let folder: string;
+let base: string;
+
+test.skip(!env.server, "FLOWDECK_BIN names the server's program");
+// The browser itself logs an answer of 401, 404 or 429.
+test.use({ allowedErrors: [/the server responded with a status of (401|403|404|429)/] });
+
+test.beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "flowdeck-sign-in-"));
+  const hash = execFileSync(env.server, ["hash-password"], { input: `${password}\n` }).toString().trim();
+  const users = ["ana", "ben", "cleo"].map(
+    (name) => `[[auth.users]]\nname = "${name}"\npassword_hash = "${hash}"\nroles = ["viewer"]\n`,
+  );
+  const file = join(folder, "flowdeck.toml");
+  const cluster = `[clusters.demo]\nbootstrap = "127.0.0.1:1"\n`;
+  writeFileSync(file, `listen = "127.0.0.1:0"\n[auth]\nmode = "local"\n${users.join("")}${cluster}`);
+  server = spawn(env.server, ["serve", "--config", file], { stdio: ["ignore", "pipe", "ignore"] });
+  for await (const line of createInterface({ input: server.stdout! })) {
+    const found = /^Flowdeck: (\S+)/.exec(line);
+    if (found) {
+      base = found[1]!;
+      break;
+    }
+  }
+  expect(base, "the line that names the address").toBeTruthy();
+});
+
+test.afterAll(() => {
+  server?.kill("SIGTERM");
+  if (folder) rmSync(folder, { recursive: true, force: true });
+});
+
+async function signIn(page: Page, name: string, word = password) {
+  await page.getByLabel("Name").fill(name);
+  await page.getByLabel("Password").fill(word);
+  await page.getByRole("button", { name: "Sign in" }).click();
+}
+
+for (const javaScriptEnabled of [true, false]) {
+  test.describe(javaScriptEnabled ? "with JavaScript" : "without JavaScript", () => {
+    test.use({ javaScriptEnabled });
+
+    test("a deep link leads to the form, and back to the same URL", async ({ page }) => {
+      await page.goto(base + deep);
+      await expect(page).toHaveURL(/\/login\?next=/);
+      await expect(page.getByRole("heading", { name: "Sign in" })).toBeVisible();
+      if (javaScriptEnabled) await hydrated(page);
+      await signIn(page, "ana", "wrong");
+      await expect(page.getByRole("alert")).toHaveText("This name and password do not belong together.");
+      await expect(page.getByLabel("Name")).toHaveValue("ana");
+      await signIn(page, "ana");
+      await expect(page).toHaveURL(base + deep);
+      const me = page.getByText("ana", { exact: true });
+      await expect(me).toBeVisible();
+
+      await me.click();
+      await page.getByRole("button", { name: "Log out", exact: true }).click();
+      await expect(page).toHaveURL(`${base}/login`);
+      await page.goto(base + deep);
+      await expect(page).toHaveURL(/\/login\?next=/);
+    });
+  });
+}
+
+test("log-out shows nothing to who goes back", async ({ page }) => {
+  await page.goto(base);
+  await signIn(page, "ben");
+  await expect(page).toHaveURL(base);
+  await page.getByText("ben", { exact: true }).click();
+  await page.getByRole("button", { name: "Log out", exact: true }).click();
+  await expect(page).toHaveURL(`${base}/login`);
+  await page.goBack();
+  await expect(page.getByRole("heading", { name: "Sign in" })).toBeVisible();
+});
+
+test("a page that is open says that nobody is signed in any more", async ({ page, browser }) => {
+  await page.goto(base);
+  await signIn(page, "cleo");
+  await hydrated(page);
+  await expect(page.getByRole("status").filter({ hasText: "live" }).first()).toBeVisible();
+
+  const elsewhere = await browser.newContext();
+  const other = await elsewhere.newPage();
+  await other.goto(base);
+  await signIn(other, "cleo");
+  await other.getByText("cleo", { exact: true }).click();
+  await other.getByRole("button", { name: "Log out everywhere" }).click();
+  await expect(other).toHaveURL(`${base}/login`);
+  await elsewhere.close();
+
+  // The session of a stream is checked every 15 s.
+  await expect(page.getByText("You are not signed in any more.")).toBeVisible({ timeout: 20_000 });
+  await page.getByRole("link", { name: "Sign in" }).click();
+  await expect(page).toHaveURL(/\/login$/);
+  await signIn(page, "cleo");
+  await expect(page).toHaveURL(base);
+});
+
+test("a form on another site signs nobody in", async ({ page, context }) => {
+  const forged = `<form method="post" action="${base}/login"><input name="name" value="ana">
+    <input name="password" value="${password}"><button>win</button></form>`;
+  await page.route("http://evil.example/", (route) => route.fulfill({ contentType: "text/html", body: forged }));
+  await page.goto("http://evil.example/");
+  const [answer] = await Promise.all([
+    page.waitForResponse((response) => response.url().endsWith("/login")),
+    page.getByRole("button").click(),
+  ]);
+  expect(answer.status()).toBe(403);
+  expect(await context.cookies(base)).toEqual([]);
+});
