@@ -10,7 +10,10 @@
 
 // The type of a table with its listeners and rows is some 130 levels of queries deep.
 #![recursion_limit = "256"]
-#![expect(unreachable_pub, reason = "leptos' `component` and `server` macros make public items of private ones")]
+#![expect(
+    unreachable_pub,
+    reason = "leptos' `component` and `server` macros make public items of private ones"
+)]
 
 #[cfg(all(feature = "ssr", feature = "hydrate"))]
 compile_error!("`ssr` and `hydrate` exclude each other: one is for the server, one for the browser");

@@ -37,7 +37,8 @@ fn assets(site: &Site) -> Option<impl IntoView + use<>> {
     let nonce = site.nonce.clone();
     let (css, js, wasm) =
         (format!("{pkg}/flowdeck.css"), format!("{pkg}/flowdeck.js"), format!("{pkg}/flowdeck_bg.wasm"));
-    let start = format!("import init,{{hydrate}} from {js:?};init({{module_or_path:{wasm:?}}}).then(hydrate)");
+    let start =
+        format!("import init,{{hydrate}} from {js:?};init({{module_or_path:{wasm:?}}}).then(hydrate)");
     let scripts = site.scripts.then(|| {
         view! {
             <link rel="modulepreload" href=js nonce=nonce.clone()/>

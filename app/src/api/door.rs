@@ -3,7 +3,9 @@
 
 use flowdeck_model::error::Thing;
 use flowdeck_model::view::{CommandView, FleetView, GroupView, MessagesView, TopicView, TopicsView};
-use flowdeck_model::{ClusterName, CommandId, FleetQuery, GroupId, MessagesQuery, PortError, Ports, TopicName, url};
+use flowdeck_model::{
+    ClusterName, CommandId, FleetQuery, GroupId, MessagesQuery, PortError, Ports, TopicName, url,
+};
 use leptos::prelude::*;
 
 use super::PageError;

@@ -63,7 +63,11 @@ pub(crate) async fn topic(cluster: String, topic: String) -> Result<TopicView, P
 }
 
 #[server(prefix = "/fn", endpoint = "messages", input = GetUrl)]
-pub(crate) async fn messages(cluster: String, topic: String, query: String) -> Result<MessagesView, PageError> {
+pub(crate) async fn messages(
+    cluster: String,
+    topic: String,
+    query: String,
+) -> Result<MessagesView, PageError> {
     door::messages(&cluster, &topic, &query).await
 }
 

@@ -37,7 +37,8 @@ pub(crate) fn Bar() -> impl IntoView {
     let base = frame.site.base;
     let in_topics =
         move || path.with(|path| path.strip_prefix(base).unwrap_or(path).split('/').nth(3) == Some("topics"));
-    let page = |here: bool| here.then_some("page");
+    let signing_in = account.login.is_some();
+    let page = move |here: bool| (here && !signing_in).then_some("page");
     let topics = move || {
         current.get().or_else(|| first.clone()).map(|cluster| {
             view! { <a href=links::topics(&cluster.name) aria-current=move || page(in_topics())>"Topics"</a> }

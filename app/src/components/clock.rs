@@ -30,7 +30,8 @@ impl Clock {
         Effect::new(move |_| {
             clock.learnt.set_value((now, browser::monotonic()));
             clock.local.set(true);
-            let tick = set_interval_with_handle(move || clock.now.set(clock.reckoned()), Duration::from_secs(1));
+            let tick =
+                set_interval_with_handle(move || clock.now.set(clock.reckoned()), Duration::from_secs(1));
             on_cleanup(move || {
                 if let Ok(tick) = tick {
                     tick.clear();

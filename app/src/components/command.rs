@@ -1,5 +1,7 @@
-//! A command's state as a mark and a word. Success is green on evidence only.
+//! A command's state as a mark and a word (success is green on evidence only), and what kind of
+//! instance it speaks to.
 
+use flowdeck_model::view::InstanceKind;
 use flowdeck_model::{CommandState, InstanceState};
 use leptos::prelude::*;
 
@@ -26,4 +28,12 @@ pub(crate) fn instance_icon(state: InstanceState) -> impl IntoView {
         _ => ("mark done", Icon::Done),
     };
     view! { <span class=class>{icon(shape)}</span> }
+}
+
+pub(crate) fn kind_words(kind: InstanceKind) -> &'static str {
+    match kind {
+        InstanceKind::Agent => "agent",
+        InstanceKind::KafkaFlow => "KafkaFlow",
+        InstanceKind::Member => "plain member",
+    }
 }

@@ -45,13 +45,23 @@ fn words(error: &PageError) -> Words {
         }
     };
     let (status, title, todo) = match port {
-        PortError::NotFound { what, .. } => (404, not_found(*what), "Names are exact, and capital letters count."),
-        PortError::Forbidden { .. } => (403, "Not permitted", "Ask whoever runs this Flowdeck for the permission."),
-        PortError::Invalid { .. } => (400, "This address was not understood", "Correct it, or start from the fleet."),
-        PortError::Conflict { .. } => (409, "This does not fit what stands", "Look at what stands, then decide anew."),
+        PortError::NotFound { what, .. } => {
+            (404, not_found(*what), "Names are exact, and capital letters count.")
+        }
+        PortError::Forbidden { .. } => {
+            (403, "Not permitted", "Ask whoever runs this Flowdeck for the permission.")
+        }
+        PortError::Invalid { .. } => {
+            (400, "This address was not understood", "Correct it, or start from the fleet.")
+        }
+        PortError::Conflict { .. } => {
+            (409, "This does not fit what stands", "Look at what stands, then decide anew.")
+        }
         PortError::ObserveMode { .. } => (403, "Flowdeck only observes this cluster", ""),
         PortError::Unprocessable { .. } => (422, "This cannot be done", ""),
-        PortError::Unavailable { .. } => (503, "The cluster gives no answer", "Flowdeck goes on asking; try again."),
+        PortError::Unavailable { .. } => {
+            (503, "The cluster gives no answer", "Flowdeck goes on asking; try again.")
+        }
         PortError::TooMany { .. } => (429, "Too much at once", "Wait a little, then try again."),
     };
     Words { status, title, what: sentence(port.to_string()), todo }

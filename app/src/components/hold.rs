@@ -53,6 +53,7 @@ pub(crate) fn chips(row: &GroupRow) -> AnyView {
             view! { <span class="tag hold" title=title>{part.clone()}{until_words(hold)}</span> }
         })
         .collect_view();
-    let more = (more > 0).then(|| view! { <span class="sub">{["and ", &more.to_string(), " more"].concat()}</span> });
+    let more = (more > 0)
+        .then(|| view! { <span class="sub">{["and ", &more.to_string(), " more"].concat()}</span> });
     view! { {chips}{more} }.into_any()
 }

@@ -20,7 +20,7 @@ pub(crate) struct Words {
 pub(crate) fn field<K: IntoView + 'static>(
     words: Words,
     action: String,
-    first: String,
+    current: Memo<String>,
     typed: impl Fn(String) + Clone + 'static,
     kept: impl Fn() -> K + Send + Clone + 'static,
 ) -> AnyView {
@@ -35,13 +35,23 @@ pub(crate) fn field<K: IntoView + 'static>(
             *timer = set_timeout_with_handle(move || typed(text), TYPED).ok();
         });
     };
+    let field = NodeRef::<leptos::html::Input>::new();
+    // Back and links change the search too; never under somebody's fingers.
+    Effect::new(move |_| {
+        let search = current.get();
+        let Some(field) = field.get() else { return };
+        let focused = document().active_element();
+        if focused.as_ref() != Some(field.as_ref()) && field.value() != search {
+            field.set_value(&search);
+        }
+    });
     view! {
         <form class="search" role="search" method="get" action=action>
             <label>
                 <span class="unseen">{words.label}</span>
                 {icon(Icon::Search)}
                 <input type="search" name="search" data-key="search" autocomplete="off" maxlength=SEARCH_MAX.to_string()
-                    placeholder=words.placeholder value=first on:input=input/>
+                    placeholder=words.placeholder value=current.get_untracked() node_ref=field on:input=input/>
             </label>
             <kbd class="needs-js" aria-hidden="true">"/"</kbd>
             {kept}

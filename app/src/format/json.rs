@@ -108,9 +108,7 @@ impl Layout {
     }
 
     fn word(&mut self, rest: &str) -> usize {
-        let end = rest
-            .find([' ', '\t', '\r', '\n', ',', ':', '"', '{', '}', '[', ']'])
-            .unwrap_or(rest.len());
+        let end = rest.find([' ', '\t', '\r', '\n', ',', ':', '"', '{', '}', '[', ']']).unwrap_or(rest.len());
         let word = &rest[..end];
         let kind = match word {
             "true" | "false" | "null" => Kind::Word,
@@ -165,8 +163,10 @@ mod tests {
 
     #[test]
     fn marks_keys_and_values() {
-        let kinds: Vec<(Kind, String)> =
-            pieces(r#"{"k":"s","n":-1,"w":true}"#).into_iter().filter(|(kind, _)| *kind != Kind::Plain).collect();
+        let kinds: Vec<(Kind, String)> = pieces(r#"{"k":"s","n":-1,"w":true}"#)
+            .into_iter()
+            .filter(|(kind, _)| *kind != Kind::Plain)
+            .collect();
         let want = [
             (Kind::Key, "\"k\""),
             (Kind::Text, "\"s\""),

@@ -94,7 +94,9 @@ mod tests {
 
     #[test]
     fn sizes() {
-        for (size, want) in [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (4_200, "4.1 KiB"), (28_144_610, "26 MiB")] {
+        for (size, want) in
+            [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (4_200, "4.1 KiB"), (28_144_610, "26 MiB")]
+        {
             assert_eq!(bytes(size), want);
         }
     }

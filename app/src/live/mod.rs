@@ -109,7 +109,11 @@ struct Follower {
 
 /// Follows the stream at `url` until the current owner is cleaned up. Call it in an effect: only
 /// the browser has streams. `url` is asked again for each connection.
-pub(crate) fn follow(clock: Clock, url: impl Fn() -> String + 'static, handle: impl Fn(Message) -> Fit + 'static) {
+pub(crate) fn follow(
+    clock: Clock,
+    url: impl Fn() -> String + 'static,
+    handle: impl Fn(Message) -> Fit + 'static,
+) {
     let follower = Rc::new(Follower {
         url: Box::new(url),
         handle: Box::new(handle),

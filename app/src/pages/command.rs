@@ -1,7 +1,7 @@
 //! `/c/{cluster}/commands/{id}`: one command's life, instance by instance. Success is shown once
 //! there is evidence, never before.
 
-use flowdeck_model::view::{CommandView, InstanceKind, InstanceOutcome, SentRecord};
+use flowdeck_model::view::{CommandView, InstanceOutcome, SentRecord};
 use flowdeck_model::{Action, CommandState, url};
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -38,17 +38,21 @@ fn go_live(view: RwSignal<CommandView>, clock: Clock) {
             ["view=command&cluster=", &cluster, "&id=", &view.id.to_string()].concat()
         });
         let address = links::to(&links::with_query("/events", &address));
-        follow(clock, move || address.clone(), move |message| {
-            let Message::Snapshot(json) = message else { return Fit::Applied };
-            // A snapshot of a newer build that does not parse: the banner says it, the page stays.
-            if let Ok(new) = serde_json::from_str::<CommandView>(&json) {
-                clock.set(new.now);
-                if view.with_untracked(|old| *old != new) {
-                    view.set(new);
+        follow(
+            clock,
+            move || address.clone(),
+            move |message| {
+                let Message::Snapshot(json) = message else { return Fit::Applied };
+                // A snapshot of a newer build that does not parse: the banner says it, the page stays.
+                if let Ok(new) = serde_json::from_str::<CommandView>(&json) {
+                    clock.set(new.now);
+                    if view.with_untracked(|old| *old != new) {
+                        view.set(new);
+                    }
                 }
-            }
-            Fit::Applied
-        });
+                Fit::Applied
+            },
+        );
     });
 }
 
@@ -93,15 +97,30 @@ fn page(first: CommandView) -> AnyView {
 fn outcome(view: &CommandView) -> AnyView {
     let all = view.instances.len();
     let done = view.instances.iter().filter(|instance| instance.state.is_done()).count();
-    let of = || [&number::exact(done as u64), " of ", &number::count(all as u64, "instance", "instances")].concat();
+    let of = || {
+        [&number::exact(done as u64), " of ", &number::count(all as u64, "instance", "instances")].concat()
+    };
     let (tone, text) = match view.state {
-        CommandState::Requested => (Tone::None, "Accepted; nothing is written to the cluster yet.".to_owned()),
-        CommandState::Sent => (Tone::Warn, ["Written. Evidence came from ", &of(), "; the others are awaited."].concat()),
+        CommandState::Requested => {
+            (Tone::None, "Accepted; nothing is written to the cluster yet.".to_owned())
+        }
+        CommandState::Sent => {
+            (Tone::Warn, ["Written. Evidence came from ", &of(), "; the others are awaited."].concat())
+        }
         CommandState::Confirmed => (Tone::Ok, ["Evidence came from ", &of(), "."].concat()),
-        CommandState::Partly => (Tone::Warn, ["Evidence came from ", &of(), " only; below is what is known of the others."].concat()),
-        CommandState::TimedOut => (Tone::Bad, "No evidence came in time. Nothing is known to have obeyed.".to_owned()),
+        CommandState::Partly => (
+            Tone::Warn,
+            ["Evidence came from ", &of(), " only; below is what is known of the others."].concat(),
+        ),
+        CommandState::TimedOut => {
+            (Tone::Bad, "No evidence came in time. Nothing is known to have obeyed.".to_owned())
+        }
         CommandState::Refused => (Tone::Bad, "It was refused; below is by whom and why.".to_owned()),
-        CommandState::Standing => (Tone::Hold, "It stands since before Flowdeck started; what its instances answered then is not remembered.".to_owned()),
+        CommandState::Standing => (
+            Tone::Hold,
+            "It stands since before Flowdeck started; what its instances answered then is not remembered."
+                .to_owned(),
+        ),
     };
     let strong = match (view.state, view.action) {
         (CommandState::Confirmed, Action::Pause) => "Paused.",
@@ -118,7 +137,8 @@ fn outcome(view: &CommandView) -> AnyView {
         _ => tone.icon(),
     };
     let class = if view.state == CommandState::Confirmed { "good" } else { tone.class() };
-    let until = view.until.map(|until| view! { <p class="muted">"It ends by itself: " {at_time(until)} "."</p> });
+    let until =
+        view.until.map(|until| view! { <p class="muted">"It ends by itself: " {at_time(until)} "."</p> });
     view! {
         <section class=["panel finding ", class].concat() aria-label="Outcome" role="status" aria-live="polite">
             <span class=["verdict ", class].concat()>{icon(shape)}</span>
@@ -147,21 +167,14 @@ fn steps(view: &CommandView) -> impl IntoView + use<> {
 }
 
 fn sent(record: &SentRecord, after: String) -> impl IntoView + use<> {
-    let place = ["partition ", &record.partition.to_string(), ", offset ", &number::offset(record.offset)].concat();
+    let place =
+        ["partition ", &record.partition.to_string(), ", offset ", &number::offset(record.offset)].concat();
     view! {
         <li>
             <span class="mark done">{icon(Icon::Done)}</span>
             <span class="body">"Written to " {record.topic.to_string()} <small>{place}</small></span>
             <span class="faint num">{after}</span>
         </li>
-    }
-}
-
-fn kind(kind: InstanceKind) -> &'static str {
-    match kind {
-        InstanceKind::Agent => "agent",
-        InstanceKind::KafkaFlow => "KafkaFlow",
-        InstanceKind::Member => "plain member",
     }
 }
 
@@ -173,7 +186,7 @@ fn instance(one: &InstanceOutcome, after: String) -> impl IntoView + use<> {
             {command::instance_icon(one.state)}
             <span class="body">
                 <b>{one.instance.to_string()}</b> ": " {one.state.words()}
-                <small>{kind(one.kind)} {consumer}</small>
+                <small>{command::kind_words(one.kind)} {consumer}</small>
                 {detail}
             </span>
             <span class="faint num">{after}</span>

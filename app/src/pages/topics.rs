@@ -35,12 +35,16 @@ fn page(view: TopicsView) -> AnyView {
     Clock::provide(view.now);
     let info = view.cluster_info.clone();
     let query = use_query_map();
-    let searched = Memo::new(move |_| query.with(|query| query.get_str("search").unwrap_or_default().to_owned()));
+    let searched =
+        Memo::new(move |_| query.with(|query| query.get_str("search").unwrap_or_default().to_owned()));
     let rows = StoredValue::new(view.topics);
     let found = Memo::new(move |_| {
         let search = searched.get().to_lowercase();
         rows.with_value(|rows| {
-            rows.iter().filter(|row| row.topic.as_str().to_lowercase().contains(&search)).cloned().collect::<Vec<TopicRow>>()
+            rows.iter()
+                .filter(|row| row.topic.as_str().to_lowercase().contains(&search))
+                .cloned()
+                .collect::<Vec<TopicRow>>()
         })
     });
     let (name, here) = (info.name.clone(), links::topics(&info.name));
@@ -66,7 +70,7 @@ fn page(view: TopicsView) -> AnyView {
         {cluster::trouble(&info)}
         <section class="panel" aria-label="Topics">
             <div class="tools">
-                {search::field(words, here, searched.get_untracked(), typed, || ())}
+                {search::field(words, here, searched, typed, || ())}
                 <span class="muted push" role="status">{move || number::count(found.read().len() as u64, "topic", "topics")}</span>
             </div>
             {table}
@@ -90,7 +94,10 @@ fn table(cluster: &flowdeck_model::ClusterName, rows: &[TopicRow], search: &str)
         return notice::empty("No topic matches", all);
     }
     if rows.is_empty() {
-        return notice::empty("No topics", "The cluster has none, or Flowdeck may not see one: that takes the ACL Describe on them.");
+        return notice::empty(
+            "No topics",
+            "The cluster has none, or Flowdeck may not see one: that takes the ACL Describe on them.",
+        );
     }
     let rows = rows.iter().map(|row| line(cluster, row)).collect_view();
     view! {

@@ -97,7 +97,8 @@ pub fn rows() -> Vec<GroupRow> {
     paused.holds = vec![hold(1, "prod-deletion-processor", None, "ana", Some(at(-1_200)))];
     paused.held_partitions = 6;
     paused.why = Some("by ana".into());
-    let mut part = row(&prod, "prod-audio-processor", Verdict::Paused, Some(14_102), &["audio-events", "audio-retries"]);
+    let mut part =
+        row(&prod, "prod-audio-processor", Verdict::Paused, Some(14_102), &["audio-events", "audio-retries"]);
     part.holds = vec![hold(2, "prod-audio-processor", Some("audio-retries"), "deploy", None)];
     part.held_partitions = 2;
     part.kind = GroupType::Consumer;
@@ -111,7 +112,13 @@ pub fn rows() -> Vec<GroupRow> {
     other.why = Some("other, not a consumer group: it has no lag".into());
     vec![
         row(&prod, "convex-bus", Verdict::NoMembers, Some(1_240_113), &["convex.order-placed"]),
-        row(&prod, "prod.sales.customers", Verdict::Behind, Some(92_481), &["prod.sales.public.customers.v1"]),
+        row(
+            &prod,
+            "prod.sales.customers",
+            Verdict::Behind,
+            Some(92_481),
+            &["prod.sales.public.customers.v1"],
+        ),
         part,
         paused,
         unknown,
@@ -130,8 +137,10 @@ pub fn group_view(row: GroupRow, cluster: ClusterView) -> GroupView {
     let held: Vec<HoldId> = row.holds.iter().map(|hold| hold.id).collect();
     let partitions = (0..6)
         .map(|n| {
-            let name = topics.get(usize::from(n >= 4) % topics.len().max(1)).cloned().unwrap_or_else(|| topic("t"));
-            let unknown = (n == 3 && row.unknown_partitions > 0).then_some(flowdeck_model::Unknown::NeverCommitted);
+            let name =
+                topics.get(usize::from(n >= 4) % topics.len().max(1)).cloned().unwrap_or_else(|| topic("t"));
+            let unknown =
+                (n == 3 && row.unknown_partitions > 0).then_some(flowdeck_model::Unknown::NeverCommitted);
             let lag = [2, 0, 7, 1_376, 11_373, 1_344][n as usize];
             PartitionRow {
                 topic: name,
@@ -153,10 +162,16 @@ pub fn group_view(row: GroupRow, cluster: ClusterView) -> GroupView {
         incarnation: None,
         ambiguous: false,
         workers: Some(3),
-        running: vec![TopicPartitions { topic: topic("audio-events"), partitions: partitions.iter().map(|n| partition(*n)).collect() }],
+        running: vec![TopicPartitions {
+            topic: topic("audio-events"),
+            partitions: partitions.iter().map(|n| partition(*n)).collect(),
+        }],
         paused: match paused {
             [] => vec![],
-            paused => vec![TopicPartitions { topic: topic("audio-retries"), partitions: paused.iter().map(|n| partition(*n)).collect() }],
+            paused => vec![TopicPartitions {
+                topic: topic("audio-retries"),
+                partitions: paused.iter().map(|n| partition(*n)).collect(),
+            }],
         },
         last_heard: at(1),
         lost: false,
@@ -182,7 +197,10 @@ pub fn group_view(row: GroupRow, cluster: ClusterView) -> GroupView {
         client_id: "rdkafka".into(),
         host: format!("/10.0.0.{n}"),
         static_id: (n == 3).then(|| "static-3".to_owned()),
-        partitions: vec![TopicPartitions { topic: topic("audio-events"), partitions: vec![partition(i32::from(n))] }],
+        partitions: vec![TopicPartitions {
+            topic: topic("audio-events"),
+            partitions: vec![partition(i32::from(n))],
+        }],
         instance: matched.map(InstanceName::from),
     };
     let quiet = row.members == Some(0);
@@ -190,12 +208,20 @@ pub fn group_view(row: GroupRow, cluster: ClusterView) -> GroupView {
         version: version(),
         now: at(0),
         commands: vec![command_view(2, CommandState::Partly)],
-        warnings: if row.group.as_str() == "prod-audio-processor" { vec!["One instance does not know its holds.".into()] } else { vec![] },
+        warnings: if row.group.as_str() == "prod-audio-processor" {
+            vec!["One instance does not know its holds.".into()]
+        } else {
+            vec![]
+        },
         cluster_info: cluster,
         row,
         partitions,
         consumers: if quiet { vec![] } else { consumers },
-        group_members: if quiet { vec![] } else { vec![member(1, Some("web-2")), member(2, Some("web-3")), member(3, None)] },
+        group_members: if quiet {
+            vec![]
+        } else {
+            vec![member(1, Some("web-2")), member(2, Some("web-3")), member(3, None)]
+        },
     }
 }
 
@@ -214,7 +240,11 @@ pub fn command_view(n: u8, state: CommandState) -> CommandView {
         id: id(n),
         cluster_info: prod(),
         action: Action::Pause,
-        target: Target { group: "prod-audio-processor".into(), consumer: Some("audio".into()), topics: vec![topic("audio-retries")] },
+        target: Target {
+            group: "prod-audio-processor".into(),
+            consumer: Some("audio".into()),
+            topics: vec![topic("audio-retries")],
+        },
         actor: Actor::anonymous(Via::Page, Some("127.0.0.1".into())).view,
         reason: "poison record, see INC-2291".into(),
         state,
@@ -223,13 +253,30 @@ pub fn command_view(n: u8, state: CommandState) -> CommandView {
         until: Some(at(-1_200)),
         sent: vec![
             SentRecord { topic: topic("flowdeck.holds"), partition: partition(0), offset: 12, at: at(62) },
-            SentRecord { topic: topic("kafkaflow.admin"), partition: partition(0), offset: 20_114, at: at(61) },
+            SentRecord {
+                topic: topic("kafkaflow.admin"),
+                partition: partition(0),
+                offset: 20_114,
+                at: at(61),
+            },
         ],
         holds: vec![id(n)],
         instances: vec![
-            outcome("web-2", InstanceKind::KafkaFlow, InstanceState::FetchStopped, 60, Some("telemetry lists audio-retries/4 as paused")),
+            outcome(
+                "web-2",
+                InstanceKind::KafkaFlow,
+                InstanceState::FetchStopped,
+                60,
+                Some("telemetry lists audio-retries/4 as paused"),
+            ),
             outcome("web-3", InstanceKind::Agent, InstanceState::Drained, 60, None),
-            outcome("web-7", InstanceKind::Agent, if waits { InstanceState::Waiting } else { InstanceState::Silent }, 2, None),
+            outcome(
+                "web-7",
+                InstanceKind::Agent,
+                if waits { InstanceState::Waiting } else { InstanceState::Silent },
+                2,
+                None,
+            ),
             outcome("rdkafka /10.0.0.3", InstanceKind::Member, InstanceState::NotControllable, 62, None),
         ],
         notes: vec!["Up to 300 records may still finish on web-2.".into()],
@@ -245,7 +292,10 @@ fn text_payload(text: &str) -> Payload {
 }
 
 fn record(n: i64) -> MessageView {
-    let value = format!(r#"{{"type":"AudioUploaded","trackId":"trk_{n:06x}","durationMs":{},"tags":["a","<script>"],"userId":null}}"#, 90_000 + n);
+    let value = format!(
+        r#"{{"type":"AudioUploaded","trackId":"trk_{n:06x}","durationMs":{},"tags":["a","<script>"],"userId":null}}"#,
+        90_000 + n
+    );
     MessageView {
         partition: partition(3),
         offset: 86_009 - n,
@@ -257,7 +307,10 @@ fn record(n: i64) -> MessageView {
             5 => Payload { kind: PayloadKind::Binary, text: "00 1f 8b ff".into(), size: 4, cut: false },
             _ => json_payload(&value),
         },
-        headers: vec![HeaderView { name: "Message-Type".into(), value: text_payload("NovaTune.Events.AudioUploadedEvent, NovaTune") }],
+        headers: vec![HeaderView {
+            name: "Message-Type".into(),
+            value: text_payload("NovaTune.Events.AudioUploadedEvent, NovaTune"),
+        }],
     }
 }
 
@@ -287,12 +340,18 @@ impl Fleet for Made {
 
     fn fleet(&self, query: &FleetQuery) -> Result<FleetView, PortError> {
         let all = if self.empty { vec![] } else { rows() };
-        let found: Vec<GroupRow> = all.into_iter().filter(|row| row.group.as_str().contains(&query.search)).collect();
+        let found: Vec<GroupRow> =
+            all.into_iter().filter(|row| row.group.as_str().contains(&query.search)).collect();
         let counts = Verdict::WORST_FIRST
-            .map(|verdict| VerdictCount { verdict, groups: found.iter().filter(|row| row.verdict == verdict).count() as u32 })
+            .map(|verdict| VerdictCount {
+                verdict,
+                groups: found.iter().filter(|row| row.verdict == verdict).count() as u32,
+            })
             .to_vec();
-        let groups: Vec<GroupRow> =
-            found.into_iter().filter(|row| query.verdicts.is_empty() || query.verdicts.contains(&row.verdict)).collect();
+        let groups: Vec<GroupRow> = found
+            .into_iter()
+            .filter(|row| query.verdicts.is_empty() || query.verdicts.contains(&row.verdict))
+            .collect();
         let view = FleetView {
             version: version(),
             now: at(0),
@@ -317,8 +376,15 @@ impl Fleet for Made {
 
     fn topics(&self, cluster: &ClusterName) -> Result<TopicsView, PortError> {
         let cluster_info = self.cluster(cluster)?;
-        let row = |name: &str, internal| TopicRow { topic: topic(name), partitions: 6, replication: 3, readers: 2, internal };
-        let topics = vec![row("audio-events", false), row("audio-retries", false), row("flowdeck.holds", true)];
+        let row = |name: &str, internal| TopicRow {
+            topic: topic(name),
+            partitions: 6,
+            replication: 3,
+            readers: 2,
+            internal,
+        };
+        let topics =
+            vec![row("audio-events", false), row("audio-retries", false), row("flowdeck.holds", true)];
         Ok(TopicsView { version: version(), now: at(0), cluster_info, topics })
     }
 
@@ -337,8 +403,18 @@ impl Fleet for Made {
                 end: Some(86_010 + i64::from(n)),
             })
             .collect();
-        let reader = |group: &str, verdict, lag| ReaderRow { group: group.into(), verdict, lag, unknown_partitions: 0, members: Some(3) };
-        let config = |name: &str, value: &str, default| ConfigRow { name: name.into(), value: Some(value.into()), default };
+        let reader = |group: &str, verdict, lag| ReaderRow {
+            group: group.into(),
+            verdict,
+            lag,
+            unknown_partitions: 0,
+            members: Some(3),
+        };
+        let config = |name: &str, value: &str, default| ConfigRow {
+            name: name.into(),
+            value: Some(value.into()),
+            default,
+        };
         Ok(TopicView {
             version: version(),
             now: at(0),
@@ -346,8 +422,14 @@ impl Fleet for Made {
             topic: topic.clone(),
             as_of: Some(at(0)),
             partitions,
-            readers: vec![reader("prod-audio-processor", Verdict::Paused, Some(14_102)), reader("convex-bus", Verdict::Ok, None)],
-            config: vec![config("cleanup.policy", "delete", true), config("retention.ms", "604800000", false)],
+            readers: vec![
+                reader("prod-audio-processor", Verdict::Paused, Some(14_102)),
+                reader("convex-bus", Verdict::Ok, None),
+            ],
+            config: vec![
+                config("cleanup.policy", "delete", true),
+                config("retention.ms", "604800000", false),
+            ],
             notes: vec![],
         })
     }
@@ -382,10 +464,20 @@ impl Control for Made {
 
 #[async_trait]
 impl Peek for Made {
-    async fn messages(&self, cluster: &ClusterName, topic: &TopicName, query: &MessagesQuery) -> Result<MessagesView, PortError> {
+    async fn messages(
+        &self,
+        cluster: &ClusterName,
+        topic: &TopicName,
+        query: &MessagesQuery,
+    ) -> Result<MessagesView, PortError> {
         let cluster_info = self.cluster(cluster)?;
         let records: Vec<MessageView> = match query.from {
-            Start::Offset(offset) => (0..20).rev().map(record).filter(|record| record.offset >= offset).take(query.limit as usize).collect(),
+            Start::Offset(offset) => (0..20)
+                .rev()
+                .map(record)
+                .filter(|record| record.offset >= offset)
+                .take(query.limit as usize)
+                .collect(),
             _ => (0..14).map(record).collect(),
         };
         Ok(MessagesView {

@@ -1,5 +1,5 @@
-//! The pages as the server sends them, from a made-up fleet: status, what must be on them, and the
-//! whole HTML as snapshots. `FLOWDECK_PAGES_OUT=<folder>` also writes them there, to look at.
+//! The pages as the server sends them, from a made-up fleet: status, what must and must not be on
+//! them. `FLOWDECK_PAGES_OUT=<folder>` writes them there, to look at.
 
 mod fixture;
 
@@ -49,7 +49,9 @@ async fn page(path: &str) -> Page {
 /// For the eye: the page with its style, to be opened from a file.
 fn keep(name: &str, html: &str) {
     let Ok(folder) = std::env::var("FLOWDECK_PAGES_OUT") else { return };
-    let html = html.replace("/kafkaflow/pkg/0/", "").replace("<script type=\"module\"", "<script type=\"text/plain\"");
+    let html = html
+        .replace("/kafkaflow/pkg/0/", "")
+        .replace("<script type=\"module\"", "<script type=\"text/plain\"");
     std::fs::write(format!("{folder}/{name}.html"), &html).unwrap();
     let dark = html.replacen("<html ", "<html data-theme=\"dark\" ", 1);
     std::fs::write(format!("{folder}/{name}-dark.html"), dark).unwrap();
@@ -101,11 +103,19 @@ async fn without_an_actor_nothing_is_shown() {
 /// The CSP lets nothing else run or style.
 #[tokio::test]
 async fn every_script_carries_the_nonce_and_nothing_is_styled_inline() {
-    for path in ["", "/c/prod-eu/groups/prod-audio-processor?form=pause", "/c/prod-eu/topics/audio-events?open=3:86001"] {
+    for path in [
+        "",
+        "/c/prod-eu/groups/prod-audio-processor?form=pause",
+        "/c/prod-eu/topics/audio-events?open=3:86001",
+    ] {
         let html = page(path).await.html;
         let scripts = html.matches("<script").count();
         assert!(scripts >= 2, "{path}: {scripts}");
-        assert_eq!(scripts, html.matches("nonce=\"N0NCE\"").count() - 1, "{path}: one more is on modulepreload");
+        assert_eq!(
+            scripts,
+            html.matches("nonce=\"N0NCE\"").count() - 1,
+            "{path}: one more is on modulepreload"
+        );
         assert!(!html.contains(" style=") && !html.contains("<style"), "{path}");
         assert!(!html.contains("onclick") && !html.contains("javascript:"), "{path}");
     }
@@ -131,7 +141,63 @@ async fn links_carry_the_base_path() {
     for path in ["", "/c/prod-eu/groups/prod-audio-processor", "/c/prod-eu/topics/audio-events"] {
         let html = page(path).await.html;
         for link in html.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
-            assert!(link.is_empty() || link.starts_with('#') || link.starts_with("/kafkaflow"), "{path}: {link}");
+            assert!(
+                link.is_empty() || link.starts_with('#') || link.starts_with("/kafkaflow"),
+                "{path}: {link}"
+            );
         }
     }
+}
+
+/// In observe mode there is nothing to send, and the page says why and how that is changed.
+#[tokio::test]
+async fn an_observed_cluster_has_no_command_form() {
+    let html = page("/c/staging/groups/~bGVnYWN5L2V4cG9ydGVyICJ4Ig?form=pause").await.html;
+    assert!(!html.contains("/commands\""));
+    assert!(html.contains("Flowdeck only observes Staging") && html.contains("mode = &quot;control&quot;"));
+}
+
+#[tokio::test]
+async fn the_button_names_what_where_and_how_many() {
+    let html = page("/c/prod-eu/groups/prod-audio-processor?form=pause&consumer=audio&topic=audio-retries")
+        .await
+        .html;
+    assert!(html.contains("Pause audio of prod-audio-processor, audio-retries on PROD-EU, 3 instances"));
+    for field in [
+        r#"name="group" value="prod-audio-processor""#,
+        r#"name="consumer" value="audio""#,
+        r#"name="topic" value="audio-retries""#,
+    ] {
+        assert!(html.contains(field), "{field}");
+    }
+    // The hold that stands has its way out, under an id of its own.
+    assert!(html.contains(r#"name="action" value="resume""#));
+    let ids: Vec<&str> = html.split(r#"name="id" value=""#).skip(1).map(|rest| &rest[..36]).collect();
+    assert!(ids.len() == 2 && ids[0] != ids[1], "{ids:?}");
+}
+
+#[tokio::test]
+async fn a_name_of_any_shape_is_linked_and_shown() {
+    let html = page("").await.html;
+    assert!(html.contains(r#"href="/kafkaflow/c/staging/groups/~bGVnYWN5L2V4cG9ydGVyICJ4Ig""#));
+    assert!(html.contains("legacy/exporter \"x\"") || html.contains("legacy/exporter &quot;x&quot;"));
+}
+
+/// What is not known is a dash and a reason, never a zero.
+#[tokio::test]
+async fn the_unknown_is_said() {
+    let html = page("/c/staging/groups/~bGVnYWN5L2V4cG9ydGVyICJ4Ig").await.html;
+    assert!(html.contains("never committed"));
+    assert!(html.contains("not permitted to read"));
+    let fleet = page("").await.html;
+    assert!(
+        fleet.contains("no broker answered within 5 s") && fleet.contains("in part: a cluster is silent")
+    );
+}
+
+/// Waiting is not success.
+#[tokio::test]
+async fn a_command_without_evidence_is_not_done() {
+    let html = page("/c/prod-eu/commands/00000000-0000-4000-8000-000000000003").await.html;
+    assert!(html.contains("Waiting.") && !html.contains("Paused."));
 }

@@ -64,14 +64,16 @@ pub(super) fn figures(view: &FleetView) -> AnyView {
         .map(|(verdict, (x, width))| view! { <rect class=class(verdict) x=x.to_string() width=width.to_string() height="8"></rect> })
         .collect_view();
     let said = |verdict: Verdict, n: u32| [&number::exact(n.into()), " ", legend_words(verdict)].concat();
-    let label: Vec<String> = Verdict::WORST_FIRST.into_iter().zip(counts).map(|(verdict, n)| said(verdict, n)).collect();
+    let label: Vec<String> =
+        Verdict::WORST_FIRST.into_iter().zip(counts).map(|(verdict, n)| said(verdict, n)).collect();
     let legend = Verdict::WORST_FIRST
         .into_iter()
         .zip(counts)
         .map(|(verdict, n)| view! { <span class=class(verdict)><b>{number::exact(n.into())}</b> " " {legend_words(verdict)}</span> })
         .collect_view();
     let groups: u64 = counts.iter().map(|count| u64::from(*count)).sum();
-    let partial = view.partial.then(|| view! { <small class="warned">"in part: a cluster is silent"</small> });
+    let partial =
+        view.partial.then(|| view! { <small class="warned">"in part: a cluster is silent"</small> });
     let clusters = view.clusters.iter().map(cluster_figure).collect_view();
     view! {
         <section class="panel figures" aria-label="The whole fleet">

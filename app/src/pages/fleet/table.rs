@@ -40,7 +40,8 @@ pub(super) fn table(state: State, query: Memo<FleetQuery>) -> AnyView {
             </p>
         }),
     };
-    let none = move || rows.order.with(Vec::is_empty).then(|| state.header.with(|view| empty(view, &query.read())));
+    let none =
+        move || rows.order.with(Vec::is_empty).then(|| state.header.with(|view| empty(view, &query.read())));
     view! {
         // The way to the button counts as pointing at the table.
         <div
@@ -97,7 +98,9 @@ fn sorted(query: &FleetQuery, key: SortKey) -> FleetQuery {
 }
 
 fn heading(query: Memo<FleetQuery>, key: SortKey, words: &'static str, class: &'static str) -> AnyView {
-    let here = move || query.with(|query| query.sort.first().filter(|first| first.key == key).map(|first| first.descending));
+    let here = move || {
+        query.with(|query| query.sort.first().filter(|first| first.key == key).map(|first| first.descending))
+    };
     let aria = move || here().map(|descending| if descending { "descending" } else { "ascending" });
     let mark = move || match here() {
         Some(true) => "↓",
@@ -210,7 +213,9 @@ fn pager(view: &FleetView, query: &FleetQuery) -> Option<impl IntoView + use<>> 
         return None;
     }
     let to = |offset: u32| links::fleet(&FleetQuery { offset, ..query.clone() });
-    let before = (offset > 0).then(|| view! { <a class="btn small" rel="prev" href=to(offset.saturating_sub(limit))>"Before"</a> });
+    let before = (offset > 0).then(
+        || view! { <a class="btn small" rel="prev" href=to(offset.saturating_sub(limit))>"Before"</a> },
+    );
     let after = offset.saturating_add(limit);
     let next = (after < total).then(|| view! { <a class="btn small" rel="next" href=to(after)>"Next"</a> });
     let shown = [
@@ -221,5 +226,7 @@ fn pager(view: &FleetView, query: &FleetQuery) -> Option<impl IntoView + use<>> 
         &number::exact(total.into()),
     ];
     let shown = if offset < total { shown.concat() } else { "past the last group".to_owned() };
-    Some(view! { <nav class="pager" aria-label="Pages of the table"><span class="muted">{shown}</span> {before} {next}</nav> })
+    Some(
+        view! { <nav class="pager" aria-label="Pages of the table"><span class="muted">{shown}</span> {before} {next}</nav> },
+    )
 }

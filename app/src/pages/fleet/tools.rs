@@ -42,7 +42,8 @@ fn search(query: Memo<FleetQuery>) -> AnyView {
         hidden_fields(&query)
     };
     let words = Words { label: "Search groups, topics, clusters", placeholder: "Group, topic, cluster" };
-    search::field(words, links::to("/"), query.get_untracked().search, typed, kept)
+    let current = Memo::new(move |_| query.with(|query| query.search.clone()));
+    search::field(words, links::to("/"), current, typed, kept)
 }
 
 /// The rest of the query, which a form without scripts would lose.

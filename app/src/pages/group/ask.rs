@@ -62,7 +62,10 @@ impl Reach {
 /// Instances heard lately, each once, of the consumer or of all.
 pub(super) fn reach(view: &GroupView, consumer: Option<&ConsumerName>) -> Reach {
     let mut seen = Vec::new();
-    let mut reach = Reach { deaf: view.group_members.iter().filter(|it| it.instance.is_none()).count(), ..Reach::default() };
+    let mut reach = Reach {
+        deaf: view.group_members.iter().filter(|it| it.instance.is_none()).count(),
+        ..Reach::default()
+    };
     let consumers = view.consumers.iter().filter(|one| consumer.is_none_or(|name| one.name == *name));
     for instance in consumers.flat_map(|consumer| &consumer.instances).filter(|instance| !instance.lost) {
         let id = (&instance.instance, instance.incarnation);

@@ -24,7 +24,8 @@ pub(super) fn panel(view: &GroupView) -> AnyView {
 fn line(it: &CommandView) -> impl IntoView + use<> {
     let what = [it.action.words(), " ", &it.target.words()].concat();
     let done = it.instances.iter().filter(|instance| instance.state.is_done()).count();
-    let of = (!it.instances.is_empty()).then(|| [" · ", &done.to_string(), " of ", &it.instances.len().to_string(), " instances"].concat());
+    let of = (!it.instances.is_empty())
+        .then(|| [" · ", &done.to_string(), " of ", &it.instances.len().to_string(), " instances"].concat());
     let reason = (!it.reason.is_empty()).then(|| [" · “", &it.reason, "”"].concat());
     view! {
         <li>

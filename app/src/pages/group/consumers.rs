@@ -1,11 +1,12 @@
 //! Consumers and their instances, as telemetry tells of them.
 
-use flowdeck_model::view::{ConsumerView, GroupView, InstanceKind, InstanceView, Mode};
 use flowdeck_model::Action;
+use flowdeck_model::view::{ConsumerView, GroupView, InstanceView, Mode};
 use leptos::prelude::*;
 
 use super::ask::Ask;
 use crate::components::clock::ago;
+use crate::components::command::kind_words;
 use crate::components::icons::{Icon, icon};
 use crate::format::{number, partitions};
 use crate::links;
@@ -42,7 +43,8 @@ fn one(view: &GroupView, consumer: &ConsumerView) -> AnyView {
             view! { <li><a href=links::topic(&view.row.cluster, topic, &Default::default())>{topic.to_string()}</a> {pause}</li> }
         })
         .collect_view();
-    let pause = control.then(|| view! { <a class="btn small push" href=link(ask(None))>{icon(Icon::Hold)} "Pause…"</a> });
+    let pause = control
+        .then(|| view! { <a class="btn small push" href=link(ask(None))>{icon(Icon::Hold)} "Pause…"</a> });
     let instances = consumer.instances.iter().map(instance).collect_view();
     let heard = consumer.instances.iter().filter(|instance| !instance.lost).count();
     view! {
@@ -58,14 +60,6 @@ fn one(view: &GroupView, consumer: &ConsumerView) -> AnyView {
     .into_any()
 }
 
-fn kind(kind: InstanceKind) -> &'static str {
-    match kind {
-        InstanceKind::Agent => "agent",
-        InstanceKind::KafkaFlow => "KafkaFlow",
-        InstanceKind::Member => "plain member",
-    }
-}
-
 fn instance(instance: &InstanceView) -> impl IntoView + use<> {
     let (running, paused) = (partitions::count(&instance.running), partitions::count(&instance.paused));
     let (class, shape) = match () {
@@ -73,7 +67,7 @@ fn instance(instance: &InstanceView) -> impl IntoView + use<> {
         () if paused > 0 => ("verdict hold", Icon::Hold),
         () => ("mark", Icon::Ok),
     };
-    let mut words = vec![kind(instance.kind).to_owned()];
+    let mut words = vec![kind_words(instance.kind).to_owned()];
     words.extend(instance.workers.map(|n| number::count(n.into(), "worker", "workers")));
     let runs = (running > 0).then(|| ["runs ", &partitions::by_topic(&instance.running)].concat());
     let stands = (paused > 0).then(|| ["paused ", &partitions::by_topic(&instance.paused)].concat());

@@ -24,8 +24,12 @@ pub(super) fn find(view: &GroupView) -> Finding {
     let lag = row.lag.unwrap_or_default();
     let records = number::count(lag, "record", "records");
     let (strong, text) = match row.verdict {
-        Verdict::NoMembers if lag == 0 => ("Nobody reads.", "The group has no members, and nothing waits for it.".to_owned()),
-        Verdict::NoMembers => ("Nobody reads.", ["The group has no members while ", &records, wait(lag)].concat()),
+        Verdict::NoMembers if lag == 0 => {
+            ("Nobody reads.", "The group has no members, and nothing waits for it.".to_owned())
+        }
+        Verdict::NoMembers => {
+            ("Nobody reads.", ["The group has no members while ", &records, wait(lag)].concat())
+        }
         Verdict::Behind => ("Behind.", [&records, wait(lag)].concat()),
         Verdict::Paused => paused(view),
         Verdict::Unknown => ("Unknown.", unknown(view)),
@@ -58,7 +62,13 @@ fn paused(view: &GroupView) -> (&'static str, String) {
         (many, _) => [&text, " by ", &many.len().to_string(), " holds."].concat(),
     };
     if (1..row.partition_count).contains(&row.held_partitions) {
-        let stand = [&exact(row.held_partitions.into()), " of ", &exact(row.partition_count.into()), " partitions stand"].concat();
+        let stand = [
+            &exact(row.held_partitions.into()),
+            " of ",
+            &exact(row.partition_count.into()),
+            " partitions stand",
+        ]
+        .concat();
         return ("Paused in part.", by(stand));
     }
     ("Paused.", by("The group is meant to stand still".to_owned()))
@@ -66,7 +76,8 @@ fn paused(view: &GroupView) -> (&'static str, String) {
 
 fn unknown(view: &GroupView) -> String {
     if view.row.kind == GroupType::Other {
-        return "This is no consumer group (a share, Connect or Streams group), so it has no lag here.".to_owned();
+        return "This is no consumer group (a share, Connect or Streams group), so it has no lag here."
+            .to_owned();
     }
     match &view.row.why {
         Some(why) => [why.as_str(), "."].concat(),
@@ -85,7 +96,19 @@ fn spread(partitions: &[PartitionRow], lag: u64) -> Option<String> {
         return None;
     }
     let owner = worst.owner.as_ref().map(|owner| [", read by ", owner].concat()).unwrap_or_default();
-    Some(["Most of it, ", &exact(most), ", is in ", worst.topic.as_str(), ", partition ", &worst.partition.to_string(), &owner, "."].concat())
+    Some(
+        [
+            "Most of it, ",
+            &exact(most),
+            ", is in ",
+            worst.topic.as_str(),
+            ", partition ",
+            &worst.partition.to_string(),
+            &owner,
+            ".",
+        ]
+        .concat(),
+    )
 }
 
 /// Partitions with lag that no member owns, in a group that has members.
@@ -93,7 +116,8 @@ fn unread(view: &GroupView) -> Option<String> {
     if view.row.members.unwrap_or_default() == 0 {
         return None;
     }
-    let unread = view.partitions.iter().filter(|row| row.owner.is_none() && row.lag.unwrap_or_default() > 0).count();
+    let unread =
+        view.partitions.iter().filter(|row| row.owner.is_none() && row.lag.unwrap_or_default() > 0).count();
     (unread > 0).then(|| {
         let n = number::count(unread as u64, "partition with lag has", "partitions with lag have");
         [&n, " no owner."].concat()

@@ -22,11 +22,19 @@ pub(super) fn observe_words(label: &str, cluster: &str) -> String {
 }
 
 /// "Pause audio of payments on PROD-EU, 8 instances"
-pub(super) fn button_words(action: Action, target: Target, header: RwSignal<GroupView>) -> impl Fn() -> String + Send + Sync + Clone {
+pub(super) fn button_words(
+    action: Action,
+    target: Target,
+    header: RwSignal<GroupView>,
+) -> impl Fn() -> String + Send + Sync + Clone {
     let what = [action.words(), " ", &target.words()].concat();
     move || {
         header.with(|view| {
-            let n = number::count(reach(view, target.consumer.as_ref()).instances() as u64, "instance", "instances");
+            let n = number::count(
+                reach(view, target.consumer.as_ref()).instances() as u64,
+                "instance",
+                "instances",
+            );
             [&what, " on ", &view.cluster_info.label, ", ", &n].concat()
         })
     }
@@ -36,8 +44,15 @@ pub(super) fn button_words(action: Action, target: Target, header: RwSignal<Grou
 /// command; `autocomplete=off` keeps browsers from restoring an old one.
 pub(super) fn hidden_target(id: CommandId, action: Action, target: &Target) -> AnyView {
     let key = if action == Action::Pause { "pause" } else { "resume" };
-    let consumer = target.consumer.as_ref().map(|name| view! { <input type="hidden" name="consumer" value=name.to_string()/> });
-    let topics = target.topics.iter().map(|name| view! { <input type="hidden" name="topic" value=name.to_string()/> }).collect_view();
+    let consumer = target
+        .consumer
+        .as_ref()
+        .map(|name| view! { <input type="hidden" name="consumer" value=name.to_string()/> });
+    let topics = target
+        .topics
+        .iter()
+        .map(|name| view! { <input type="hidden" name="topic" value=name.to_string()/> })
+        .collect_view();
     view! {
         <input type="hidden" name="id" value=id.to_string() autocomplete="off"/>
         <input type="hidden" name="action" value=key/>
@@ -125,7 +140,13 @@ fn effects(action: Action, reach: Reach) -> Vec<String> {
     }
     if reach.deaf > 0 {
         let n = number::count(reach.deaf as u64, "member runs", "members run");
-        out.push([&n, " neither the agent nor KafkaFlow: not controllable, the outcome will be “in part” at best."].concat());
+        out.push(
+            [
+                &n,
+                " neither the agent nor KafkaFlow: not controllable, the outcome will be “in part” at best.",
+            ]
+            .concat(),
+        );
     }
     match action {
         Action::Pause => out.push("Instances that join later are paused too. Retention goes on: what is not read in time is deleted unread.".to_owned()),
@@ -134,7 +155,8 @@ fn effects(action: Action, reach: Reach) -> Vec<String> {
     out
 }
 
-const CHOICES: [(&str, &str); 4] = [("", "until resumed"), ("900", "15 min"), ("3600", "1 h"), ("14400", "4 h")];
+const CHOICES: [(&str, &str); 4] =
+    [("", "until resumed"), ("900", "15 min"), ("3600", "1 h"), ("14400", "4 h")];
 
 /// With scripts, a custom time sets the value of its own choice; without, it is not there.
 fn durations() -> AnyView {
@@ -177,7 +199,14 @@ mod tests {
         let none = said(Action::Pause, Reach { deaf: 2, ..Reach::default() });
         assert!(none.contains("No instance that is heard"));
         let mixed = said(Action::Pause, Reach { agents: 1, kafkaflow: 2, deaf: 1 });
-        assert!(mixed.contains("1 agent:") && mixed.contains("workers × buffer") && mixed.contains("not controllable"));
-        assert!(said(Action::Resume, Reach { kafkaflow: 1, ..Reach::default() }).contains("committed offset moves"));
+        assert!(
+            mixed.contains("1 agent:")
+                && mixed.contains("workers × buffer")
+                && mixed.contains("not controllable")
+        );
+        assert!(
+            said(Action::Resume, Reach { kafkaflow: 1, ..Reach::default() })
+                .contains("committed offset moves")
+        );
     }
 }

@@ -15,12 +15,14 @@ use crate::links;
 pub(super) fn panel(header: RwSignal<GroupView>) -> AnyView {
     let ids = Memo::new(move |_| {
         // Several topics of one command make one hold each, under one id: the scope tells them apart.
-        header.with(|view| view.row.holds.iter().map(|hold| (hold.id, hold.scope.clone())).collect::<Vec<_>>())
+        header
+            .with(|view| view.row.holds.iter().map(|hold| (hold.id, hold.scope.clone())).collect::<Vec<_>>())
     });
     let one = move |(id, scope): (HoldId, Scope)| {
         let same = move |hold: &&HoldChip| hold.id == id && hold.scope == scope;
         let hold = Memo::new(move |_| header.with(|view| view.row.holds.iter().find(&same).cloned()));
-        let (cluster, control) = header.with_untracked(|view| (view.cluster_info.clone(), view.cluster_info.mode == Mode::Control));
+        let (cluster, control) = header
+            .with_untracked(|view| (view.cluster_info.clone(), view.cluster_info.mode == Mode::Control));
         let form = hold.get_untracked().filter(|_| control).map(|hold| way_out(hold, header));
         view! {
             <li class="held-row">
@@ -61,7 +63,8 @@ fn way_out(hold: HoldChip, header: RwSignal<GroupView>) -> AnyView {
         return view! { <p class="muted">"This is narrower than a form here can name: resume its topic, its consumer or the group to release it."</p> }.into_any();
     }
     let cluster = header.with_untracked(|view| view.cluster_info.clone());
-    let target = Target { group: scope.group, consumer: scope.consumer, topics: scope.topic.into_iter().collect() };
+    let target =
+        Target { group: scope.group, consumer: scope.consumer, topics: scope.topic.into_iter().collect() };
     let label = form::button_words(Action::Resume, target.clone(), header);
     view! {
         <form class="inline" method="post" action=links::commands(&cluster.name)>

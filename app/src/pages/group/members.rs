@@ -35,7 +35,8 @@ fn line(member: &MemberView) -> impl IntoView + use<> {
         Some(instance) => view! { <span>{instance.to_string()}</span> }.into_any(),
         None => view! { <span class="tag" title="No instance that is heard owns the same partitions">"unmatched"</span> }.into_any(),
     };
-    let fixed = member.static_id.as_ref().map(|id| view! { <span class="sub">{["static id ", id].concat()}</span> });
+    let fixed =
+        member.static_id.as_ref().map(|id| view! { <span class="sub">{["static id ", id].concat()}</span> });
     view! {
         <tr>
             <td title=member.member_id.clone()><span class="name">{member.client_id.clone()}</span>{fixed}</td>

@@ -30,7 +30,8 @@ use finding::{Finding, find};
 #[component]
 pub(crate) fn GroupPage() -> impl IntoView {
     let (cluster, group) = (super::segment("cluster"), super::segment("group"));
-    let first = Resource::new(move || (cluster.get(), group.get()), |(cluster, group)| api::group(cluster, group));
+    let first =
+        Resource::new(move || (cluster.get(), group.get()), |(cluster, group)| api::group(cluster, group));
     view! {
         <Suspense fallback=notice::loading>
             {move || Suspend::new(async move {

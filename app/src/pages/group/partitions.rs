@@ -54,7 +54,11 @@ fn line(row: ArcRwSignal<PartitionRow>, most: RwSignal<u64>, cluster: ClusterNam
 fn cells(row: &PartitionRow, most: u64, cluster: &ClusterName) -> impl IntoView + use<> {
     let at = |offset: Option<i64>| offset.map(number::offset).unwrap_or_else(|| "–".to_owned());
     let from = row.committed.or(row.start).unwrap_or_default();
-    let query = MessagesQuery { partition: Some(row.partition), from: Start::Offset(from), ..MessagesQuery::default() };
+    let query = MessagesQuery {
+        partition: Some(row.partition),
+        from: Start::Offset(from),
+        ..MessagesQuery::default()
+    };
     let name = [row.topic.as_str(), ", partition ", &row.partition.to_string()].concat();
     let lag = match (row.lag, row.unknown) {
         (Some(lag), _) => figures::count(lag).into_any(),

@@ -17,7 +17,10 @@ pub(super) fn kept(view: &TopicView) -> Option<String> {
     let policy = value(view, "cleanup.policy")?;
     let deletes = policy.contains("delete");
     let compacts = policy.contains("compact").then_some("compacted");
-    let time = value(view, "retention.ms").filter(|_| deletes).and_then(millis).map(|time| ["kept for ", &time].concat());
+    let time = value(view, "retention.ms")
+        .filter(|_| deletes)
+        .and_then(millis)
+        .map(|time| ["kept for ", &time].concat());
     let forever = (deletes && value(view, "retention.ms") == Some("-1")).then(|| "kept for ever".to_owned());
     let words: Vec<String> = compacts.map(str::to_owned).into_iter().chain(time).chain(forever).collect();
     (!words.is_empty()).then(|| words.join(", "))
@@ -80,7 +83,10 @@ fn partition(row: &TopicPartitionRow) -> impl IntoView + use<> {
 
 pub(super) fn readers(view: &TopicView) -> AnyView {
     if view.readers.is_empty() {
-        return notice::empty("Nobody reads it", "No group has committed an offset on this topic or owns part of it.");
+        return notice::empty(
+            "Nobody reads it",
+            "No group has committed an offset on this topic or owns part of it.",
+        );
     }
     let rows = view.readers.iter().map(|row| reader(view, row)).collect_view();
     view! {
@@ -114,7 +120,10 @@ fn reader(view: &TopicView, row: &ReaderRow) -> impl IntoView + use<> {
 
 pub(super) fn settings(view: &TopicView) -> AnyView {
     if view.config.is_empty() {
-        return notice::empty("Settings could not be read", "That takes the ACL DescribeConfigs on the topic, and a broker that answers.");
+        return notice::empty(
+            "Settings could not be read",
+            "That takes the ACL DescribeConfigs on the topic, and a broker that answers.",
+        );
     }
     let rows = view.config.iter().map(setting).collect_view();
     view! {

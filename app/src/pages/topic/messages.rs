@@ -160,7 +160,8 @@ fn further(view: &MessagesView, place: &Place, asked: &MessagesQuery) -> AnyView
         view! { <a class="btn small" href=place.link(&next)>{words}</a> }
     };
     let least = view.records.iter().map(|record| record.offset).min().filter(|_| asked.partition.is_some());
-    let before = least.filter(|least| *least > 0).map(|least| link("Before", (least - i64::from(asked.limit)).max(0)));
+    let before =
+        least.filter(|least| *least > 0).map(|least| link("Before", (least - i64::from(asked.limit)).max(0)));
     let next = view.next.map(|next| link("Next", next));
     view! { {before} {next} }.into_any()
 }

@@ -76,7 +76,8 @@ fn listed(query: &str) -> String {
 pub(crate) fn TopicPage() -> impl IntoView {
     let (cluster, topic) = (super::segment("cluster"), super::segment("topic"));
     let search = use_location().search;
-    let about = Resource::new(move || (cluster.get(), topic.get()), |(cluster, topic)| api::topic(cluster, topic));
+    let about =
+        Resource::new(move || (cluster.get(), topic.get()), |(cluster, topic)| api::topic(cluster, topic));
     let list = Memo::new(move |_| listed(&search.read()));
     let shown = Memo::new(move |_| shown(&search.read()));
     let messages = Resource::new(
@@ -87,7 +88,9 @@ pub(crate) fn TopicPage() -> impl IntoView {
         move || (cluster.get(), topic.get(), shown.with(|shown| shown.open)),
         |(cluster, topic, open)| async move {
             match open {
-                Some((partition, offset)) => Some(api::messages(cluster, topic, record::query(partition, offset)).await),
+                Some((partition, offset)) => {
+                    Some(api::messages(cluster, topic, record::query(partition, offset)).await)
+                }
                 None => None,
             }
         },
@@ -207,7 +210,10 @@ mod tests {
 
     #[test]
     fn opening_a_record_reads_the_same_list() {
-        assert_eq!(listed("partition=3&from=offset:5&open=3:5&full=true"), listed("from=offset:5&partition=3"));
+        assert_eq!(
+            listed("partition=3&from=offset:5&open=3:5&full=true"),
+            listed("from=offset:5&partition=3")
+        );
         assert_eq!(listed("limit=0"), "limit=0");
     }
 }

@@ -17,18 +17,31 @@ pub(super) fn query(partition: Partition, offset: i64) -> String {
     MessagesQuery { partition: Some(partition), from: Start::Offset(offset), limit: 1, full: true }.to_query()
 }
 
-pub(super) fn panel(view: MessagesView, open: Option<(Partition, i64)>, place: &Place, close: String) -> AnyView {
+pub(super) fn panel(
+    view: MessagesView,
+    open: Option<(Partition, i64)>,
+    place: &Place,
+    close: String,
+) -> AnyView {
     let Some((partition, offset)) = open else { return ().into_any() };
-    let found = view.records.into_iter().find(|record| (record.partition, record.offset) == (partition, offset));
+    let found =
+        view.records.into_iter().find(|record| (record.partition, record.offset) == (partition, offset));
     let title = ["Partition ", &partition.to_string(), ", offset ", &number::offset(offset)].concat();
     let link = {
-        let query = MessagesQuery { partition: Some(partition), from: Start::Offset(offset), ..MessagesQuery::default() };
+        let query = MessagesQuery {
+            partition: Some(partition),
+            from: Start::Offset(offset),
+            ..MessagesQuery::default()
+        };
         [&place.link(&query), "&open=", &partition.to_string(), ":", &offset.to_string()].concat()
     };
     let body = match found {
         Some(record) => shown(record),
         None if !view.complete => notice::empty("Not read in time", view.note.unwrap_or_default()),
-        None => notice::empty("No longer there", "Retention or compaction took this record, or it was never written."),
+        None => notice::empty(
+            "No longer there",
+            "Retention or compaction took this record, or it was never written.",
+        ),
     };
     view! {
         <section class="record" aria-labelledby="record">
@@ -50,7 +63,8 @@ fn shown(record: MessageView) -> AnyView {
         let kind = record.timestamp_type.clone().map(|kind| [" · ", &kind].concat());
         view! { <dt>"Time"</dt><dd>{crate::format::time::exact(at)} <span class="faint">{kind} " · " {at_time(at)}</span></dd> }
     });
-    let size = [&number::bytes(record.value.size), " value, ", &number::bytes(record.key.size), " key"].concat();
+    let size =
+        [&number::bytes(record.value.size), " value, ", &number::bytes(record.key.size), " key"].concat();
     let headers = record.headers.iter().map(header).collect_view();
     let none = record.headers.is_empty().then(|| view! { <dt>"Headers"</dt><dd class="faint">"none"</dd> });
     view! {
@@ -74,14 +88,23 @@ fn inline(payload: &Payload) -> AnyView {
     let more = payload.cut.then(|| [" … ", &number::bytes(payload.size), " in all"].concat());
     match payload.kind {
         PayloadKind::Null => view! { <span class="faint">"null"</span> }.into_any(),
-        PayloadKind::Binary => view! { {payload.text.clone()} <span class="faint">" (hexadecimal)" {more}</span> }.into_any(),
-        PayloadKind::Json | PayloadKind::Text => view! { {payload.text.clone()} <span class="faint">{more}</span> }.into_any(),
+        PayloadKind::Binary => {
+            view! { {payload.text.clone()} <span class="faint">" (hexadecimal)" {more}</span> }.into_any()
+        }
+        PayloadKind::Json | PayloadKind::Text => {
+            view! { {payload.text.clone()} <span class="faint">{more}</span> }.into_any()
+        }
     }
 }
 
 fn value(payload: Payload) -> AnyView {
     let decoded = match payload.kind {
-        PayloadKind::Null => return notice::empty("No value", "The record is a tombstone: on a compacted topic it deletes its key."),
+        PayloadKind::Null => {
+            return notice::empty(
+                "No value",
+                "The record is a tombstone: on a compacted topic it deletes its key.",
+            );
+        }
         PayloadKind::Json => "Shown as JSON: it parses.",
         PayloadKind::Text if payload.cut => "Shown as text, as far as it was read.",
         PayloadKind::Text => "Shown as text: UTF-8, but no JSON.",
