@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         stack.check()?;
         std::thread::sleep(stop::TICK);
     }
-    say::step("stopping the server, the services and Kafka");
+    say::step("stopping all that was started");
     drop(stack);
     say::step("stopped");
     Ok(())
