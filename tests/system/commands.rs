@@ -1,0 +1,198 @@
+//! Pause and resume across the whole: the program, agents and KafkaFlow-like services as processes, one Kafka.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use flowdeck_testkit::{DEADLINE, Kafka, NodeOptions, private, wait_for};
+use serde_json::{Value, json};
+
+use crate::support::{Consumer, Server, cluster, command, new_id};
+
+const PARTITIONS: i32 = 4;
+/// A handler that leaks through a shut gate takes 5 ms; this is long enough to see one.
+const WATCH: Duration = Duration::from_secs(2);
+
+async fn produce(kafka: &Kafka, topic: &str, each: usize) {
+    for partition in 0..PARTITIONS {
+        kafka.produce(topic, partition, (0..each).map(|n| n.to_string())).await;
+    }
+}
+
+fn agent(kafka: &Kafka, instance: &str) -> Consumer {
+    let args = ["--group", "payments", "--topics", "orders", "--workers", "2", "--buffer", "20"];
+    let more = ["--handle-ms", "5", "--look-ms", "500"];
+    Consumer::start(kafka, "consume", instance, &[&args[..], &more[..]].concat())
+}
+
+fn holds(kafka: &Kafka) -> usize {
+    kafka.read_all("flowdeck.holds").len()
+}
+
+async fn all_handled(consumers: &[&Consumer], topic: &str, each: i64) {
+    let want: BTreeSet<(String, i32, i64)> =
+        (0..PARTITIONS).flat_map(|p| (0..each).map(move |n| (topic.to_owned(), p, n))).collect();
+    wait_for("every record to be handled", DEADLINE, async || {
+        let seen: BTreeSet<_> = consumers.iter().flat_map(|one| one.handled()).collect();
+        want.is_subset(&seen).then_some(())
+    })
+    .await;
+}
+
+fn states(view: &Value) -> Vec<&str> {
+    view["instances"].as_array().unwrap().iter().map(|one| one["state"].as_str().unwrap()).collect()
+}
+
+const COMMANDS: &str = "/api/v1/clusters/shop/commands";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_of_agents_stands_over_twice_joiners_sigkill_and_another_flowdeck() {
+    let kafka = private(&NodeOptions::default());
+    kafka.create_topic("orders", PARTITIONS).await;
+    kafka.create_topic("kafkaflow.admin", 1).await;
+    produce(&kafka, "orders", 500).await;
+    let config = cluster("shop", "control", kafka.bootstrap());
+    let mut first = Server::start(&config).await;
+    let (a, b) = (agent(&kafka, "a"), agent(&kafka, "b"));
+    a.wait_handled(20).await;
+    b.wait_handled(20).await;
+    let heard = |count: usize| {
+        move |view: &Value| view["consumers"][0]["instances"].as_array().is_some_and(|all| all.len() == count)
+    };
+    first.group("shop", "payments", "both agents are heard", heard(2)).await;
+
+    let id = new_id();
+    let body = command(&id, "pause", "payments");
+    let sent = first.send(COMMANDS, &body).await;
+    assert_eq!((sent.status, sent.json()["existing"].clone()), (202, Value::Bool(false)), "{}", sent.text);
+    assert_eq!(sent.location, format!("/kafkaflow{COMMANDS}/{id}"));
+    let view = first.command("shop", &id, "confirmed", |view| view["state"] == "confirmed").await;
+    assert_eq!(view["instances"].as_array().unwrap().len(), 2, "{view}");
+    assert!(states(&view).iter().all(|state| ["acknowledged", "drained"].contains(state)), "{view}");
+    first.command("shop", &id, "drained", |view| states(view).iter().all(|state| *state == "drained")).await;
+    let delivered = (a.started().len(), b.started().len());
+
+    // Twice, under another body, by another form, from another caller: one command, one record.
+    let again = first.send(COMMANDS, &body).await;
+    assert_eq!((again.status, again.json()["id"].as_str()), (202, Some(&*id)));
+    let mut twisted = body.clone();
+    twisted["reason"] = json!("something else");
+    assert_eq!(first.send(COMMANDS, &twisted).await.status, 409);
+    let stands = first.send(COMMANDS, &command(&new_id(), "pause", "payments")).await.json();
+    assert_eq!((stands["id"].as_str(), &stands["existing"]), (Some(&*id), &Value::Bool(true)));
+    let fields = [("id", &*new_id()), ("action", "pause"), ("group", "payments"), ("reason", "again")];
+    for _ in 0..2 {
+        let form = first.form("/c/shop/commands", &fields).await;
+        assert_eq!((form.status, form.location), (303, format!("/kafkaflow/c/shop/commands/{id}")));
+    }
+    assert_eq!(holds(&kafka), 1);
+
+    // One that starts under the pause delivers nothing, however long it runs.
+    let late = agent(&kafka, "late");
+    wait_for("the late one owns partitions", DEADLINE, async || (late.assigned().1 > 0).then_some(())).await;
+    first
+        .command("shop", &id, "the late one too", |view| view["instances"].as_array().unwrap().len() == 3)
+        .await;
+    tokio::time::sleep(WATCH).await;
+    assert_eq!((a.started().len(), b.started().len(), late.started().len()), (delivered.0, delivered.1, 0));
+
+    // Flowdeck dies in the middle. What stands is in Kafka, so it still stands.
+    first.assert_sound();
+    first.process.kill();
+    drop(first);
+    let mut second = Server::start(&config).await;
+    let view = second.command("shop", &id, "standing", |view| view["state"] == "standing").await;
+    assert_eq!((view["action"].as_str(), view["reason"].as_str()), (Some("pause"), Some("INC-1")));
+    second.group("shop", "payments", "held", |view| view["verdict"] == "paused").await;
+    let stands = second.send(COMMANDS, &command(&new_id(), "pause", "payments")).await;
+    assert_eq!((stands.status, stands.json()["id"].as_str()), (202, Some(&*id)), "{}", stands.text);
+    assert_eq!(holds(&kafka), 1);
+    second.group("shop", "payments", "all are heard again", heard(3)).await;
+    let resume = new_id();
+    let sent = second.send(COMMANDS, &command(&resume, "resume", "payments")).await;
+    assert_eq!(sent.status, 202, "{}", sent.text);
+    second.command("shop", &resume, "resumed", |view| view["state"] == "confirmed").await;
+    all_handled(&[&a, &b, &late], "orders", 500).await;
+    assert_eq!(holds(&kafka), 2);
+
+    // Another Flowdeck writes: the one before is fenced and says so, and its pages go on.
+    let mut third = Server::start(&config).await;
+    third.group("shop", "payments", "all are heard by the third", heard(3)).await;
+    let by_third = new_id();
+    assert_eq!(third.send(COMMANDS, &command(&by_third, "pause", "payments")).await.status, 202);
+    third.command("shop", &by_third, "confirmed", |view| view["state"] == "confirmed").await;
+    second.group("shop", "payments", "seen by the second", |view| view["verdict"] == "paused").await;
+    let fenced = second.send(COMMANDS, &command(&new_id(), "resume", "payments")).await;
+    assert_eq!(fenced.status, 503);
+    let words = "another Flowdeck writes on this cluster";
+    assert!(fenced.json()["detail"].as_str().unwrap().contains(words), "{}", fenced.text);
+    second
+        .json_when("/api/v1/groups", "the note", |fleet| {
+            fleet["clusters"][0]["notes"].to_string().contains(words)
+        })
+        .await;
+    let page = second.get("/c/shop/groups/payments").await;
+    assert!(page.status == 200 && page.text.contains(words), "{}", page.text);
+    assert_eq!(holds(&kafka), 3);
+    let by_third = new_id();
+    assert_eq!(third.send(COMMANDS, &command(&by_third, "resume", "payments")).await.status, 202);
+    third.command("shop", &by_third, "resumed", |view| view["state"] == "confirmed").await;
+    second.assert_sound();
+    third.assert_sound();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kafkaflow_process_that_joins_after_the_pause_is_shown_and_sent_the_command_again() {
+    let kafka = private(&NodeOptions::default());
+    kafka.create_topic("orders", PARTITIONS).await;
+    kafka.create_topic("kafkaflow.admin", 1).await;
+    produce(&kafka, "orders", 300).await;
+    let flow = |instance: &str| {
+        let args = ["--group", "flow", "--consumer", "orders", "--topic", "orders", "--buffer", "5"];
+        let times = ["--handle-ms", "10", "--commit-ms", "500", "--telemetry-ms", "500"];
+        Consumer::start(&kafka, "kafkaflow", instance, &[&args[..], &times[..]].concat())
+    };
+    let mut server = Server::start(&cluster("shop", "control", kafka.bootstrap())).await;
+    let one = flow("flow-1");
+    one.wait_handled(20).await;
+    server.group("shop", "flow", "is heard", |view| !view["consumers"][0].is_null()).await;
+    let id = new_id();
+    assert_eq!(server.send(COMMANDS, &command(&id, "pause", "flow")).await.status, 202);
+    let view = server.command("shop", &id, "confirmed", |view| view["state"] == "confirmed").await;
+    assert_eq!(states(&view), ["fetchStopped"], "by its own partition lists: {view}");
+    let sent = view["sent"].as_array().unwrap().len();
+
+    let two = flow("flow-2");
+    let joined = server.command("shop", &id, "the joiner is shown", |view| {
+        view.to_string().contains("after the pause: not paused")
+    });
+    let joined = joined.await;
+    let of_two = joined["instances"].as_array().unwrap().iter().find(|one| one["instance"] == "flow-2");
+    assert!(of_two.unwrap()["detail"].as_str().unwrap().starts_with("joined "), "{joined}");
+    let page = server.get(&format!("/c/shop/commands/{id}")).await;
+    assert!(page.text.contains("after the pause: not paused"), "the page says it, too");
+    let view = server.command("shop", &id, "sent again, and obeyed by both", |view| {
+        let all = states(view);
+        all.len() == 2 && all.iter().all(|state| *state == "fetchStopped")
+    });
+    let view = view.await;
+    assert!(view["sent"].as_array().unwrap().len() > sent, "{view}");
+    // What was fetched may still finish; then nothing more comes.
+    let count = || one.started().len() + two.started().len();
+    let mut last = count();
+    wait_for("what was fetched to be finished", DEADLINE, async || {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let now = count();
+        (std::mem::replace(&mut last, now) == now).then_some(())
+    })
+    .await;
+    tokio::time::sleep(WATCH).await;
+    assert_eq!(count(), last, "a record was handled under the pause");
+    assert!(last < 4 * 300, "all was handled before the pause");
+
+    let resume = new_id();
+    assert_eq!(server.send(COMMANDS, &command(&resume, "resume", "flow")).await.status, 202);
+    let view = server.command("shop", &resume, "resumed", |view| view["state"] == "confirmed").await;
+    assert!(view.to_string().contains("flows"), "a commit that moved: {view}");
+    all_handled(&[&one, &two], "orders", 300).await;
+    server.assert_sound();
+}

@@ -1,0 +1,9 @@
+//! The whole: the real program as a process, real services as processes, a real Kafka. Each module has a
+//! broker of its own where it stops, kills, secures or counts; nothing here looks inside.
+
+mod away;
+mod commands;
+mod judge;
+mod observe;
+mod secure;
+mod support;

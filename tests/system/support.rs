@@ -1,0 +1,337 @@
+//! Processes: the server and the demo's services. Each dies with its handle.
+
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use flowdeck_model::url;
+use flowdeck_testkit::{DEADLINE, Kafka, wait_for};
+use serde_json::{Value, json};
+
+/// KafkaFlow's commands are sent again every 30 s.
+const LIMIT: Duration = Duration::from_secs(75);
+
+/// A child with the lines that it printed.
+pub(crate) struct Process {
+    child: Child,
+    out: Lines,
+    err: Lines,
+}
+
+type Lines = Arc<Mutex<Vec<String>>>;
+
+fn lines(from: impl Read + Send + 'static) -> Lines {
+    let lines = Lines::default();
+    let sink = Arc::clone(&lines);
+    std::thread::spawn(move || {
+        for line in BufReader::new(from).lines().map_while(Result::ok) {
+            sink.lock().unwrap().push(line);
+        }
+    });
+    lines
+}
+
+impl Process {
+    fn spawn(mut command: Command) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("a process");
+        let out = lines(child.stdout.take().expect("its output"));
+        let err = lines(child.stderr.take().expect("its log"));
+        Self { child, out, err }
+    }
+
+    pub(crate) fn out(&self) -> Vec<String> {
+        self.out.lock().unwrap().clone()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        self.err.lock().unwrap().join("\n")
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// SIGKILL.
+    pub(crate) fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    /// SIGTERM, and the end awaited.
+    pub(crate) async fn stop(&mut self) {
+        let sent = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill");
+        assert!(sent.success());
+        wait_for("the end of a process", DEADLINE, async || (!self.is_running()).then_some(())).await;
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// One of the demo's consumers, by `flowdeck-fleets consume` or `kafkaflow`, with `--trace`.
+pub(crate) struct Consumer(Process);
+
+impl Consumer {
+    pub(crate) fn start(kafka: &Kafka, kind: &str, instance: &str, args: &[&str]) -> Self {
+        let mut command = Command::new(fleets());
+        command.args([kind, "--trace", "--bootstrap", kafka.bootstrap(), "--instance", instance]).args(args);
+        Self(Process::spawn(command))
+    }
+
+    fn records(&self, what: &str) -> Vec<(String, i32, i64)> {
+        let out = self.0.out();
+        let words = out.iter().map(|line| line.split(' ').collect::<Vec<_>>());
+        words
+            .filter(|words| words[0] == what)
+            .map(|words| (words[1].to_owned(), words[2].parse().unwrap(), words[3].parse().unwrap()))
+            .collect()
+    }
+
+    /// Records that were handed to a handler: topic, partition, offset.
+    pub(crate) fn started(&self) -> Vec<(String, i32, i64)> {
+        self.records("started")
+    }
+
+    pub(crate) fn handled(&self) -> Vec<(String, i32, i64)> {
+        self.records("handled")
+    }
+
+    pub(crate) async fn wait_handled(&self, count: usize) {
+        let what = format!("{count} records to be handled");
+        wait_for(&what, DEADLINE, async || (self.handled().len() >= count).then_some(())).await;
+    }
+
+    /// An agent's partitions that run and that stand.
+    pub(crate) fn assigned(&self) -> (usize, usize) {
+        let out = self.0.out();
+        let last = out.iter().rev().find_map(|line| line.strip_prefix("assigned "));
+        let numbers = last.and_then(|rest| rest.split_once(' '));
+        numbers.map_or((0, 0), |(a, b)| (a.parse().unwrap(), b.parse().unwrap()))
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        self.0.stop().await;
+    }
+}
+
+/// `flowdeck-fleets`: named, or beside the server, where every run of all tests builds it; a run of this
+/// package alone builds it here.
+fn fleets() -> &'static Path {
+    static FLEETS: OnceLock<PathBuf> = OnceLock::new();
+    FLEETS.get_or_init(|| {
+        if let Some(named) = std::env::var_os("FLEETS_BIN") {
+            return named.into();
+        }
+        let beside = Path::new(env!("CARGO_BIN_EXE_flowdeck")).with_file_name("flowdeck-fleets");
+        if !beside.is_file() {
+            let mut cargo = Command::new(env!("CARGO"));
+            cargo.args(["build", "-p", "flowdeck-fleets"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+            assert!(cargo.status().expect("cargo").success(), "flowdeck-fleets was not built");
+        }
+        beside
+    })
+}
+
+/// `flowdeck serve`, with a configuration of the test's own.
+pub(crate) struct Server {
+    pub(crate) process: Process,
+    /// `http://127.0.0.1:PORT/kafkaflow`
+    pub(crate) url: String,
+    client: reqwest::Client,
+    _folder: tempfile::TempDir,
+}
+
+/// What came back.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) location: String,
+    pub(crate) text: String,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
+    }
+}
+
+/// One cluster in the words of the configuration, read again every second.
+pub(crate) fn cluster(name: &str, mode: &str, bootstrap: &str) -> String {
+    format!("[clusters.{name}]\nmode = {mode:?}\nbootstrap = {bootstrap:?}\nrefresh = \"1s\"\n")
+}
+
+fn program(folder: &Path, config: &str) -> Command {
+    let path = folder.join("flowdeck.toml");
+    std::fs::write(&path, config).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_flowdeck"));
+    // No configuration of the machine that runs the tests.
+    command.env_clear().current_dir(folder).args(["serve", "--config"]).arg(path);
+    // The pages' files, where they were built already.
+    let site = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/site/debug");
+    if site.join("site.json").is_file() {
+        command.env("FLOWDECK_SITE", site);
+    }
+    command
+}
+
+/// `flowdeck serve --check`: whether it ended well, and what it said.
+pub(crate) async fn check(config: &str) -> (bool, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut process = Process::spawn({
+        let mut command = program(folder.path(), config);
+        command.arg("--check");
+        command
+    });
+    wait_for("the end of --check", DEADLINE, async || (!process.is_running()).then_some(())).await;
+    let good = process.child.wait().expect("its status").success();
+    let out = wait_for("what --check says", DEADLINE, async || {
+        let out = process.out().join("\n");
+        out.contains("\ncluster ").then_some(out)
+    });
+    (good, out.await)
+}
+
+impl Server {
+    /// Started, and listening.
+    pub(crate) async fn start(config: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = program(folder.path(), config);
+        command.args(["--listen", "127.0.0.1:0"]);
+        let process = Process::spawn(command);
+        let url = wait_for("the server's line", DEADLINE, async || {
+            Some(process.out().first()?.strip_prefix("Flowdeck: ").expect("its address").to_owned())
+        })
+        .await;
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .timeout(DEADLINE)
+            .build()
+            .unwrap();
+        Self { process, url, client, _folder: folder }
+    }
+
+    /// Everything begins with the base but what machines ask (`/health`, `/metrics`).
+    pub(crate) fn at(&self, path: &str) -> String {
+        let machines = path.starts_with("/health") || path.starts_with("/metrics");
+        let root = if machines { self.url.strip_suffix("/kafkaflow").unwrap() } else { &self.url };
+        format!("{root}{path}")
+    }
+
+    async fn answer(request: reqwest::RequestBuilder) -> Answer {
+        let response = request.send().await.expect("an answer");
+        let location = response.headers().get("location").map(|value| value.to_str().unwrap().to_owned());
+        Answer {
+            status: response.status().as_u16(),
+            location: location.unwrap_or_default(),
+            text: response.text().await.expect("a body"),
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        Self::answer(self.client.get(self.at(path)).header("accept", "text/html, application/json")).await
+    }
+
+    /// A form, as the server's own page sends it.
+    pub(crate) async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let mut body = reqwest::Url::parse("http://form").unwrap();
+        body.query_pairs_mut().extend_pairs(fields);
+        let body = body.query().unwrap_or_default().to_owned();
+        let origin = self.url.strip_suffix("/kafkaflow").unwrap();
+        let request = self.client.post(self.at(path)).header("origin", origin).header("accept", "text/html");
+        Self::answer(request.header("content-type", "application/x-www-form-urlencoded").body(body)).await
+    }
+
+    pub(crate) async fn send(&self, path: &str, body: &Value) -> Answer {
+        Self::answer(self.client.post(self.at(path)).json(body)).await
+    }
+
+    /// The beginning of a stream, at least its first event.
+    pub(crate) async fn stream(&self, query: &str) -> Answer {
+        let request = self.client.get(self.at(&format!("/events?{query}")));
+        let mut response = request.send().await.expect("an answer");
+        let status = response.status().as_u16();
+        let mut text = String::new();
+        while status == 200 && !text.contains("\n\n") {
+            let Some(chunk) = response.chunk().await.expect("a chunk") else { break };
+            text.push_str(&String::from_utf8_lossy(&chunk));
+        }
+        Answer { status, location: String::new(), text }
+    }
+
+    /// The API's answer to a GET that must succeed.
+    pub(crate) async fn api(&self, path: &str) -> Value {
+        let answer = self.get(&format!("/api/v1{path}")).await;
+        assert_eq!(answer.status, 200, "{path}: {}", answer.text);
+        answer.json()
+    }
+
+    /// The group's view, once it is as wanted.
+    pub(crate) async fn group(
+        &self,
+        cluster: &str,
+        group: &str,
+        what: &str,
+        is: impl Fn(&Value) -> bool,
+    ) -> Value {
+        let path = format!("/api/v1/clusters/{cluster}/groups/{}", url::encode(group));
+        self.json_when(&path, &format!("{group}: {what}"), is).await
+    }
+
+    pub(crate) async fn command(
+        &self,
+        cluster: &str,
+        id: &str,
+        what: &str,
+        is: impl Fn(&Value) -> bool,
+    ) -> Value {
+        self.json_when(&format!("/api/v1/clusters/{cluster}/commands/{id}"), what, is).await
+    }
+
+    pub(crate) async fn json_when(&self, path: &str, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+        let last = Mutex::new(String::new());
+        let found = tokio::time::timeout(LIMIT, async {
+            loop {
+                let answer = self.get(path).await;
+                *last.lock().unwrap() = answer.text.clone();
+                if answer.status == 200 && is(&answer.json()) {
+                    return answer.json();
+                }
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+        match found.await {
+            Ok(value) => value,
+            Err(_) => panic!("not within {LIMIT:?}: {what}: {}", last.lock().unwrap()),
+        }
+    }
+
+    /// The first refresh of this cluster is over.
+    pub(crate) async fn refreshed(&self, cluster: &str) {
+        self.json_when("/api/v1/groups", "the first refresh", |fleet| {
+            let clusters = fleet["clusters"].as_array().unwrap();
+            clusters.iter().any(|one| one["name"] == cluster && !one["asOf"].is_null())
+        })
+        .await;
+    }
+
+    /// Nothing of it panicked, and it runs.
+    pub(crate) fn assert_sound(&mut self) {
+        assert!(self.process.is_running(), "the server ended: {}", self.process.log());
+        let log = self.process.log();
+        assert!(!log.contains("panicked"), "{log}");
+    }
+}
+
+/// The body of a command.
+pub(crate) fn command(id: &str, action: &str, group: &str) -> Value {
+    json!({ "id": id, "action": action, "target": { "group": group }, "reason": "INC-1" })
+}
+
+pub(crate) fn new_id() -> String {
+    uuid::Uuid::new_v4().to_string()
+}
