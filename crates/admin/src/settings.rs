@@ -48,8 +48,6 @@ pub struct TelemetryLimits {
     pub partitions: usize,
     /// Bytes of a group's, consumer's or instance's name.
     pub name_bytes: usize,
-    /// Not heard for so long: lost.
-    pub lost_after: Duration,
     /// Not heard for so long: forgotten.
     pub forgotten_after: Duration,
 }
@@ -63,7 +61,6 @@ impl Default for TelemetryLimits {
             topics_per_instance: 256,
             partitions: 400_000,
             name_bytes: 512,
-            lost_after: Duration::from_secs(15),
             forgotten_after: Duration::from_secs(300),
         }
     }

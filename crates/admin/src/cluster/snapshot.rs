@@ -12,7 +12,7 @@ use super::sample::{GroupData, Sample};
 use crate::commands::CommandIndex;
 use crate::holds::HoldIndex;
 use crate::settings::ClusterSettings;
-use crate::telemetry::{GroupTelemetry, TelemetryIndex};
+use crate::telemetry::{GroupTelemetry, InstanceTelemetry, TelemetryIndex};
 
 /// All clusters at one version.
 pub(crate) struct Snapshot {
@@ -55,12 +55,15 @@ impl ClusterSnapshot {
         parts: Parts,
         now: Timestamp,
     ) -> Self {
+        let resumed = parts.commands.resumed();
         let judged = sample
             .groups
             .iter()
             .map(|group| {
                 let holds = parts.holds.group(&group.id);
-                judge_group(group, holds, parts.telemetry.group(&group.id), &settings, now)
+                let telemetry = parts.telemetry.group(&group.id);
+                let beside = Beside { holds, telemetry, resumed: resumed.get(&group.id).copied() };
+                judge_group(group, beside, &settings, now)
             })
             .collect();
         let mut notes = sample.notes.clone();
@@ -99,19 +102,22 @@ pub(crate) struct Parts {
     pub(crate) warnings: Vec<String>,
 }
 
-fn judge_group(
-    group: &GroupData,
-    holds: &[Hold],
-    telemetry: Option<&GroupTelemetry>,
-    settings: &ClusterSettings,
-    now: Timestamp,
-) -> Judged {
+/// What is known of a group beside the brokers' numbers.
+#[derive(Clone, Copy, Default)]
+struct Beside<'a> {
+    holds: &'a [Hold],
+    telemetry: Option<&'a GroupTelemetry>,
+    /// When it was last resumed.
+    resumed: Option<Timestamp>,
+}
+
+fn judge_group(group: &GroupData, beside: Beside<'_>, settings: &ClusterSettings, now: Timestamp) -> Judged {
     let stale = group.is_stale(now, settings.stale_after());
     let evidence = Evidence {
         kind: group.kind,
         members: group.members.as_ref().map(|members| u32::try_from(members.len()).unwrap_or(u32::MAX)),
         sum: group.sum,
-        paused_by: paused_by(holds, telemetry, now, settings),
+        paused_by: paused_by(beside, now, settings),
         stale: stale_words(group, stale, now),
     };
     let (verdict, why) = judge(&evidence, settings.allowed_lag);
@@ -134,27 +140,21 @@ fn stale_words(group: &GroupData, stale: bool, now: Timestamp) -> Option<String>
     }
 }
 
-/// Owners of holds; else the application, where telemetry lists paused partitions.
-fn paused_by(
-    holds: &[Hold],
-    telemetry: Option<&GroupTelemetry>,
-    now: Timestamp,
-    settings: &ClusterSettings,
-) -> Vec<String> {
+/// Owners of holds; else the application, where telemetry lists paused partitions since the last resume.
+fn paused_by(beside: Beside<'_>, now: Timestamp, settings: &ClusterSettings) -> Vec<String> {
     let mut owners: Vec<String> = Vec::new();
-    for hold in holds {
+    for hold in beside.holds {
         if !owners.contains(&hold.owner) {
             owners.push(hold.owner.clone());
         }
     }
-    let application = || {
-        telemetry.is_some_and(|telemetry| {
-            telemetry.instances().any(|(_, instance)| {
-                instance.heard_within(now, settings.timing.heard_within)
-                    && instance.topics.iter().any(|stream| !stream.paused.is_empty())
-            })
-        })
+    let says_paused = |instance: &InstanceTelemetry| {
+        let said = |heard: Timestamp| beside.resumed.is_none_or(|resumed| heard > resumed);
+        instance.heard_within(now, settings.timing.heard_within)
+            && instance.topics.iter().any(|stream| !stream.paused.is_empty() && said(stream.heard))
     };
+    let application =
+        || beside.telemetry.is_some_and(|all| all.instances().any(|(_, instance)| says_paused(instance)));
     if owners.is_empty() && application() {
         owners.push("the application".to_owned());
     }
@@ -241,11 +241,46 @@ mod tests {
     #[test]
     fn what_is_too_old_is_unknown() {
         let after = |seconds| Timestamp::from_millis(0).plus(Duration::from_secs(seconds));
-        let fresh = judge_group(&group(), &[], None, &settings(), after(30));
+        let fresh = judge_group(&group(), Beside::default(), &settings(), after(30));
         assert_eq!((fresh.verdict, fresh.lag), (Verdict::Ok, Some(5)));
-        let old = judge_group(&group(), &[], None, &settings(), after(31));
+        let old = judge_group(&group(), Beside::default(), &settings(), after(31));
         assert_eq!((old.verdict, old.lag), (Verdict::Unknown, None));
         assert_eq!(old.why.as_deref(), Some("the last reading is 31 s old"));
+    }
+
+    #[test]
+    fn what_was_said_before_a_resume_is_no_pause_by_the_application() {
+        let stream = crate::telemetry::TopicStream {
+            topic: "t".parse().unwrap(),
+            running: vec![],
+            paused: vec![flowdeck_model::Partition::new(0).unwrap()],
+            heard: Timestamp::from_millis(5_000),
+            offset: 0,
+        };
+        let instance = InstanceTelemetry {
+            pair: 0,
+            instance: "i".into(),
+            agent: false,
+            incarnation: None,
+            ambiguous: false,
+            superseded: false,
+            workers: None,
+            pattern: false,
+            topics: vec![stream],
+            first_heard: Timestamp::from_millis(0),
+            last_heard: Timestamp::from_millis(5_000),
+        };
+        let consumers =
+            vec![crate::telemetry::ConsumerTelemetry { name: "c".into(), instances: vec![instance] }];
+        let telemetry = GroupTelemetry { consumers };
+        for (resumed, want) in
+            [(None, Verdict::Paused), (Some(4_000), Verdict::Paused), (Some(6_000), Verdict::Ok)]
+        {
+            let resumed = resumed.map(Timestamp::from_millis);
+            let beside = Beside { holds: &[], telemetry: Some(&telemetry), resumed };
+            let judged = judge_group(&group(), beside, &settings(), Timestamp::from_millis(7_000));
+            assert_eq!(judged.verdict, want, "{resumed:?}");
+        }
     }
 
     #[test]

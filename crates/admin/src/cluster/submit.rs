@@ -7,6 +7,7 @@ use flowdeck_model::{
     ActorKind, CommandId, CommandState, GroupId, Hold, HoldId, InstanceState, PortError, Submit, Timestamp,
 };
 
+use super::facts::Source;
 use super::state::State;
 use crate::commands::job::{self, Answer, Done, Job, Written};
 use crate::commands::plan::{self, Decision, Facts, Plan};
@@ -49,7 +50,8 @@ impl State {
             return Err(self.unavailable("its first refresh is not over"));
         }
         if !self.holds.is_known() {
-            return Err(self.unavailable("the holds are not read to their end yet"));
+            let why = self.stands.get(&Source::Holds).map(|why| format!(": {why}")).unwrap_or_default();
+            return Err(self.unavailable(format!("the holds are not read to their end yet{why}")));
         }
         if self.fenced {
             return Err(self.unavailable(FENCED));

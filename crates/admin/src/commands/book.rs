@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use flowdeck_model::{CommandId, CommandState, GroupId};
+use flowdeck_model::{Action, CommandId, CommandState, GroupId, Timestamp};
 
 use super::Command;
 
@@ -17,6 +17,17 @@ pub(crate) struct CommandIndex {
 impl CommandIndex {
     pub(crate) fn get(&self, id: CommandId) -> Option<&Arc<Command>> {
         self.by_id.get(&id)
+    }
+
+    /// When each group was last resumed: what telemetry said before speaks of the pause.
+    pub(crate) fn resumed(&self) -> HashMap<&GroupId, Timestamp> {
+        let resumes = self.by_id.values().filter(|one| one.action == Action::Resume);
+        let mut newest = HashMap::new();
+        for (group, at) in resumes.filter_map(|one| Some((&one.target.group, one.sent_at?))) {
+            let known = newest.entry(group).or_insert(at);
+            *known = at.max(*known);
+        }
+        newest
     }
 
     /// Newest first.
@@ -97,7 +108,7 @@ impl CommandBook {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flowdeck_model::{Action, Actor, Submit, Target, Timestamp, Via};
+    use flowdeck_model::{Actor, Submit, Target, Via};
 
     fn command(number: u128) -> Command {
         let submit = Submit {

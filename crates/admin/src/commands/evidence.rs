@@ -89,6 +89,8 @@ fn evidence_of_pause(tracked: &mut Tracked, target: &Target, instance: &Instance
     let paused: usize = streams(target, instance).map(|stream| stream.paused.len()).sum();
     if running {
         if tracked.state.is_done() {
+            // The command is sent again, and then it has its time anew.
+            tracked.deadline = seen.now.plus(seen.timing.resend_every + seen.timing.kafkaflow_deadline);
             tracked.become_(
                 InstanceState::Waiting,
                 Some("runs again: not paused any more".to_owned()),
