@@ -13,6 +13,7 @@ use crate::config::{ClusterConfig, ConfigError};
 use crate::connection::{Connection, CoordinatorKey, Health, Reader};
 use crate::error::{Acl, Cause};
 use crate::ffi::ask::Ask;
+use crate::ffi::codes;
 use crate::ffi::handle::Native;
 use crate::ffi::queue::Event;
 use crate::{Deadline, Topic};
@@ -29,6 +30,8 @@ pub(crate) struct Names(Mutex<HashMap<Box<str>, Topic>>);
 /// Above this many the table starts anew: topics come and go, and it must not grow for ever.
 const MOST_NAMES: usize = 200_000;
 
+/// A younger connection has looked up the coordinators itself: they are on the move, and it is kept.
+const MOVED: Duration = Duration::from_secs(5);
 /// How often to look whether a group's last request was answered after all.
 const LEFT: Duration = Duration::from_millis(25);
 
@@ -48,10 +51,15 @@ impl Names {
     }
 }
 
+/// Empty where nobody has asked since the last had to be given up.
+type Place = Arc<Mutex<Option<Arc<Connection>>>>;
+
 pub(crate) struct Client {
     config: ClusterConfig,
-    /// Empty where the last had to be given up and nobody has asked since.
-    connection: Arc<Mutex<Option<Arc<Connection>>>>,
+    connection: Place,
+    /// For requests to groups' coordinators: opened with the first, and given up where they have moved,
+    /// without touching the other.
+    coordinators: Place,
     health: Arc<Health>,
     names: Arc<Names>,
     /// One at a time finds out whether the brokers answer again.
@@ -62,7 +70,8 @@ impl Client {
     pub(crate) fn new(config: ClusterConfig) -> Result<Self, ConfigError> {
         let client = Self {
             config,
-            connection: Arc::default(),
+            connection: Place::default(),
+            coordinators: Place::default(),
             health: Arc::default(),
             names: Arc::default(),
             knock: tokio::sync::Mutex::new(()),
@@ -76,12 +85,21 @@ impl Client {
     }
 
     fn connection(&self) -> Result<Arc<Connection>, ConfigError> {
-        let mut place = lock(&self.connection);
+        self.open(&self.connection, None)
+    }
+
+    /// `group` names one that is asked for (see [`Connection::open`]).
+    fn coordinators(&self, group: &str) -> Result<Arc<Connection>, ConfigError> {
+        self.open(&self.coordinators, Some(if group.trim().is_empty() { "flowdeck" } else { group }))
+    }
+
+    fn open(&self, place: &Place, group: Option<&str>) -> Result<Arc<Connection>, ConfigError> {
+        let weak = Arc::downgrade(place);
+        let mut place = lock(place);
         if let Some(connection) = &*place {
             return Ok(connection.clone());
         }
-        let slot = Arc::downgrade(&self.connection);
-        let opened = Connection::open(&self.config, self.health.clone(), move || give_up(&slot))?;
+        let opened = Connection::open(&self.config, group, self.health.clone(), move || give_up(&weak))?;
         let opened = Arc::new(opened);
         *place = Some(opened.clone());
         Ok(opened)
@@ -106,7 +124,8 @@ impl Client {
         ask: impl FnOnce(Ask<'_>) -> Result<(), Cause>,
         read: impl FnOnce(&Event) -> Result<T, i32> + Send + 'static,
     ) -> Result<T, Cause> {
-        self.request(deadline, None, acl, ask, read).await
+        let connection = self.connection().map_err(|_| Cause::Closing)?;
+        self.request(&connection, deadline, None, acl, ask, read).await
     }
 
     /// As `call`, for a request that goes to a group's coordinator. `key` names the request.
@@ -120,17 +139,29 @@ impl Client {
     ) -> Result<T, Cause> {
         // None is made while brokers are away: it would stay on the books (see `connection`).
         self.see_answers(deadline).await?;
-        while self.connection().is_ok_and(|connection| connection.is_left(&key)) {
+        if key.1.contains('\0') {
+            return Err(Cause::Unsupported("a group's name with a NUL byte cannot be asked for".to_owned()));
+        }
+        let connection = self.coordinators(&key.1).map_err(|_| Cause::Closing)?;
+        while connection.is_left(&key) {
             if deadline.passed() {
                 return Err(self.explain(Cause::Timeout));
             }
             tokio::time::sleep(LEFT.min(deadline.left())).await;
         }
-        self.request(deadline, Some(key), acl, ask, read).await
+        let answer = self.request(&connection, deadline, Some(key), acl, ask, read).await;
+        if matches!(answer, Err(Cause::Kafka { code: codes::NOT_COORDINATOR, .. }))
+            && connection.age() > MOVED
+        {
+            // librdkafka would go on asking the old one for as long as it is asked.
+            replace(&self.coordinators, &connection);
+        }
+        answer
     }
 
     async fn request<T: Send + 'static>(
         &self,
+        connection: &Connection,
         deadline: Deadline,
         coordinator: Option<CoordinatorKey>,
         acl: impl FnOnce() -> Acl,
@@ -145,7 +176,6 @@ impl Client {
             // The receiver may be gone: then nobody wants the answer.
             let _ = answer.send(event.check().and_then(|()| read(event)));
         });
-        let connection = self.connection().map_err(|_| Cause::Closing)?;
         let _ticket = connection.ask(deadline.millis(), coordinator, reader, ask)?;
         let answer = tokio::time::timeout_at(deadline.instant(), answered).await;
         self.outcome(answer.map(|answer| answer.ok()).ok(), acl)
@@ -222,6 +252,14 @@ impl Client {
     }
 }
 
+/// Gives `old` up, unless that was done already.
+fn replace(place: &Place, old: &Arc<Connection>) {
+    let mut place = lock(place);
+    if place.as_ref().is_some_and(|present| Arc::ptr_eq(present, old)) {
+        *place = None;
+    }
+}
+
 /// Called on the connection's own thread: the next request opens another.
 fn give_up(place: &Weak<Mutex<Option<Arc<Connection>>>>) {
     if let Some(place) = place.upgrade() {
@@ -241,6 +279,17 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &client.connection().unwrap()));
         give_up(&Arc::downgrade(&client.connection));
         assert!(!Arc::ptr_eq(&first, &client.connection().unwrap()));
+    }
+
+    #[test]
+    fn coordinators_are_looked_up_anew_once_for_each_move() {
+        let client = Client::new(ClusterConfig::new("127.0.0.1:1")).unwrap();
+        let first = client.coordinators(" ").unwrap();
+        replace(&client.coordinators, &first);
+        let second = client.coordinators("g").unwrap();
+        assert!(!Arc::ptr_eq(&first, &second));
+        replace(&client.coordinators, &first);
+        assert!(Arc::ptr_eq(&second, &client.coordinators("h").unwrap()));
     }
 
     #[test]

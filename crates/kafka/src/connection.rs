@@ -73,6 +73,7 @@ pub(crate) struct Connection {
     queue: Arc<Queue>,
     shared: Arc<Shared>,
     next: AtomicU64,
+    opened: Instant,
 }
 
 struct Shared {
@@ -82,13 +83,25 @@ struct Shared {
 }
 
 impl Connection {
+    /// `group`: for requests to coordinators. librdkafka 2.12 follows a null pointer where a coordinator
+    /// answers an OffsetFetch with "not coordinator" and its client has no group's name; so it is told
+    /// the name of a group that is asked for. It looks up that group's coordinator, which the request
+    /// does anyway; it subscribes to nothing, so that it neither joins nor commits.
     /// `stale` is called, on the connection's thread, where it must be replaced.
     pub(crate) fn open(
         config: &ClusterConfig,
+        group: Option<&str>,
         health: Arc<Health>,
         stale: impl FnOnce() + Send + 'static,
     ) -> Result<Self, ConfigError> {
-        let native = Arc::new(Native::new(&config.properties_for(&[])?, true)?);
+        let mut own = Vec::new();
+        if let Some(group) = group {
+            own = vec![("group.id", group.to_owned()), ("enable.auto.commit", "false".to_owned())];
+        }
+        let native = Arc::new(Native::new(&config.properties_for(&own)?, true)?);
+        if group.is_some() {
+            native.merge_queues();
+        }
         let queue = Arc::new(Queue::main(native.clone()));
         let shared = Arc::new(Shared { stop: AtomicBool::new(false), books: Mutex::default(), health });
         let (thread_queue, thread_shared) = (queue.clone(), shared.clone());
@@ -103,7 +116,11 @@ impl Connection {
                 lock(&thread_shared.books).waiting.clear();
             })
             .map_err(|error| ConfigError::Client { words: format!("no thread could be started: {error}") })?;
-        Ok(Self { native, queue, shared, next: AtomicU64::new(1) })
+        Ok(Self { native, queue, shared, next: AtomicU64::new(1), opened: Instant::now() })
+    }
+
+    pub(crate) fn age(&self) -> Duration {
+        self.opened.elapsed()
     }
 
     /// Whether a request that nobody waits for any more is still unanswered.

@@ -87,6 +87,12 @@ impl Native {
         Ok(Self { ptr })
     }
 
+    /// For a client with a group's name: what it reports of the group comes to the main queue, too.
+    pub(crate) fn merge_queues(&self) {
+        // SAFETY: the client is alive. The code tells only that it has no group.
+        unsafe { sys::rd_kafka_poll_set_consumer(self.ptr()) };
+    }
+
     pub(super) fn ptr(&self) -> *mut sys::rd_kafka_t {
         self.ptr.as_ptr()
     }
@@ -112,7 +118,11 @@ impl Drop for Native {
             fn destroy(self) {
                 // SAFETY: made by `rd_kafka_new`; queues, topics and events hold an `Arc` of the
                 // client, so that all of them are gone.
-                unsafe { sys::rd_kafka_destroy(self.0.as_ptr()) };
+                // No client of ours is a member of a group that it would have to leave.
+                unsafe {
+                    let flags = sys::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE;
+                    sys::rd_kafka_destroy_flags(self.0.as_ptr(), flags);
+                }
             }
         }
         let last = Last(self.ptr);
