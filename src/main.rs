@@ -44,8 +44,11 @@ fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let config = load()?;
     log(&config);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let code =
-        if args.check { runtime.block_on(check::run(&config)) } else { runtime.block_on(run::run(config, std::sync::Arc::new(load))) };
+    let code = if args.check {
+        runtime.block_on(check::run(&config))
+    } else {
+        runtime.block_on(run::run(config, std::sync::Arc::new(load)))
+    };
     // A read of a broker that never answers must not hold the end.
     runtime.shutdown_timeout(std::time::Duration::from_millis(500));
     code

@@ -38,7 +38,8 @@ struct SignIn;
 impl Modify for SignIn {
     fn modify(&self, document: &mut Document) {
         let mut bearer = Http::new(HttpAuthScheme::Bearer);
-        bearer.description = Some("A token of the configuration. Not needed with `auth.mode = \"none\"`.".to_owned());
+        bearer.description =
+            Some("A token of the configuration. Not needed with `auth.mode = \"none\"`.".to_owned());
         let components = document.components.get_or_insert_default();
         components.add_security_scheme("token", SecurityScheme::Http(bearer));
     }

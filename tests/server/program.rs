@@ -102,7 +102,8 @@ fn a_password_is_hashed_from_standard_input() {
         let mut child = command(&["hash-password"]).stdin(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
-        let (hash, error) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+        let (hash, error) =
+            (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
         assert_eq!(output.status.success(), good, "{error}");
         assert_eq!(hash.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), good, "{hash}");
         assert!(!error.contains(typed.trim()), "{error}");

@@ -42,7 +42,8 @@ impl Redis {
             }
         };
         let listener = tokio::time::timeout(Duration::from_secs(5), bind).await.unwrap();
-        let (address, stop, records) = (listener.local_addr().unwrap(), CancellationToken::new(), records.clone());
+        let (address, stop, records) =
+            (listener.local_addr().unwrap(), CancellationToken::new(), records.clone());
         let until = stop.clone();
         tokio::spawn(until.clone().run_until_cancelled_owned(async move {
             loop {
