@@ -194,18 +194,23 @@ pub(crate) fn reader(base: &ClientConfig, settings: &Settings) -> ClientConfig {
     config
 }
 
-/// The producer of telemetry and answers.
+/// The producer of telemetry and answers. Not idempotent: a record that comes twice says the same
+/// twice, while a producer id would have to be fetched anew before the first answer after an outage.
 pub(crate) fn writer(base: &ClientConfig, settings: &Settings) -> ClientConfig {
     let mut config = without(&without(base, &OF_THE_GROUP), &OF_A_CONSUMER);
     config
         .set("client.id", format!("{}-answers", settings.instance))
         .set("acks", "all")
-        .set("enable.idempotence", "true")
+        .set("enable.idempotence", "false")
+        // Keeps their order over retries.
+        .set("max.in.flight.requests.per.connection", "1")
         .set("linger.ms", "0")
         .set("message.timeout.ms", "30000")
         .set("queue.buffering.max.messages", "1000")
         .set("queue.buffering.max.kbytes", "4096")
-        .set("allow.auto.create.topics", "false");
+        .set("allow.auto.create.topics", "false")
+        .remove("transactional.id");
+    default(&mut config, "reconnect.backoff.max.ms", "2000");
     config
 }
 
