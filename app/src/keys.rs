@@ -1,8 +1,8 @@
 //! Single keys: `/` search, `j` and `k` through the rows, `p` opens the pause form and never more,
 //! `?` shows them. They rest while one types and can be switched off, which the browser remembers.
 
+use crate::prelude::*;
 use leptos::ev;
-use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
 use crate::browser;

@@ -42,8 +42,8 @@ test.describe("without JavaScript", () => {
   test("messages are read from an offset and opened by links", async ({ page }) => {
     await page.goto(topic);
     await expect(page.locator(".messages tbody tr")).not.toHaveCount(0);
-    await page.getByLabel("Partition", { exact: true }).selectOption("0");
-    await page.getByLabel("From", { exact: true }).fill("offset:0");
+    await page.locator("select[name=partition]").selectOption("0");
+    await page.locator("input[name=from]").fill("offset:0");
     await page.getByRole("button", { name: "Read" }).click();
     const first = page.locator(".messages tbody tr").first();
     await expect(first.locator('[data-l="partition"]')).toHaveText("0");

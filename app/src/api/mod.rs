@@ -4,13 +4,16 @@
 
 #[cfg(feature = "ssr")]
 mod door;
+mod json;
 
 use flowdeck_model::PortError;
 use flowdeck_model::view::{CommandView, FleetView, GroupView, MessagesView, TopicView, TopicsView};
 use leptos::prelude::*;
-use leptos::server_fn::codec::{GetUrl, JsonEncoding};
+use leptos::server_fn::codec::GetUrl;
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
 use serde::{Deserialize, Serialize};
+
+use json::{Json, JsonText};
 
 /// Why a page has nothing to show.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,7 +35,7 @@ impl From<PortError> for PageError {
 }
 
 impl FromServerFnError for PageError {
-    type Encoder = JsonEncoding;
+    type Encoder = JsonText;
 
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
         match error {
@@ -42,27 +45,27 @@ impl FromServerFnError for PageError {
     }
 }
 
-#[server(prefix = "/fn", endpoint = "fleet", input = GetUrl)]
+#[server(prefix = "/fn", endpoint = "fleet", input = GetUrl, output = Json)]
 pub(crate) async fn fleet(query: String) -> Result<FleetView, PageError> {
     door::fleet(&query)
 }
 
-#[server(prefix = "/fn", endpoint = "group", input = GetUrl)]
+#[server(prefix = "/fn", endpoint = "group", input = GetUrl, output = Json)]
 pub(crate) async fn group(cluster: String, group: String) -> Result<GroupView, PageError> {
     door::group(&cluster, &group)
 }
 
-#[server(prefix = "/fn", endpoint = "topics", input = GetUrl)]
+#[server(prefix = "/fn", endpoint = "topics", input = GetUrl, output = Json)]
 pub(crate) async fn topics(cluster: String) -> Result<TopicsView, PageError> {
     door::topics(&cluster)
 }
 
-#[server(prefix = "/fn", endpoint = "topic", input = GetUrl)]
+#[server(prefix = "/fn", endpoint = "topic", input = GetUrl, output = Json)]
 pub(crate) async fn topic(cluster: String, topic: String) -> Result<TopicView, PageError> {
     door::topic(&cluster, &topic).await
 }
 
-#[server(prefix = "/fn", endpoint = "messages", input = GetUrl)]
+#[server(prefix = "/fn", endpoint = "messages", input = GetUrl, output = Json)]
 pub(crate) async fn messages(
     cluster: String,
     topic: String,
@@ -71,7 +74,7 @@ pub(crate) async fn messages(
     door::messages(&cluster, &topic, &query).await
 }
 
-#[server(prefix = "/fn", endpoint = "command", input = GetUrl)]
+#[server(prefix = "/fn", endpoint = "command", input = GetUrl, output = Json)]
 pub(crate) async fn command(cluster: String, id: String) -> Result<CommandView, PageError> {
     door::command(&cluster, &id)
 }

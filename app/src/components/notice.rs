@@ -1,11 +1,12 @@
 //! A few words in place of what is not there: empty, loading, warned.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 
 use super::icons::{Icon, icon};
 
 /// Nothing to show, and why; `more` says what to do.
-pub(crate) fn empty(title: &'static str, more: impl IntoView) -> AnyView {
+pub(crate) fn empty(title: &'static str, more: impl IntoAny) -> AnyView {
+    let more = more.into_any();
     view! { <div class="empty"><p><b>{title}</b></p><p class="muted">{more}</p></div> }.into_any()
 }
 

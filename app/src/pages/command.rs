@@ -1,9 +1,9 @@
 //! `/c/{cluster}/commands/{id}`: one command's life, instance by instance. Success is shown once
 //! there is evidence, never before.
 
+use crate::prelude::*;
 use flowdeck_model::view::{CommandView, InstanceOutcome, SentRecord};
 use flowdeck_model::{Action, CommandState, url};
-use leptos::prelude::*;
 use leptos_meta::Title;
 
 use crate::api;

@@ -1,6 +1,6 @@
 //! The log-in form: a plain form, which the browser sends by itself.
 
-use leptos::prelude::*;
+use crate::prelude::*;
 use leptos_meta::Title;
 
 use super::NotFound;

@@ -16,7 +16,7 @@ pub(crate) use not_found::NotFound;
 pub(crate) use topic::TopicPage;
 pub(crate) use topics::TopicsPage;
 
-use leptos::prelude::*;
+use crate::prelude::*;
 use leptos_router::hooks::use_params_map;
 
 /// A part of the path as it stands in the URL, still encoded.

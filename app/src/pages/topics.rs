@@ -1,7 +1,7 @@
 //! `/c/{cluster}/topics`: the topics of one cluster.
 
+use crate::prelude::*;
 use flowdeck_model::view::{TopicRow, TopicsView};
-use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};

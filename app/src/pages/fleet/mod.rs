@@ -4,9 +4,9 @@ mod head;
 mod table;
 mod tools;
 
+use crate::prelude::*;
 use flowdeck_model::live::{Delta, Live as _, apply};
 use flowdeck_model::{FleetQuery, Version, view::FleetView};
-use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_meta::Title;
 use leptos_router::hooks::use_location;

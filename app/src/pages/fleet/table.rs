@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
+use crate::prelude::*;
 use flowdeck_model::query::{Sort, SortKey, default_sort};
 use flowdeck_model::view::{FleetView, GroupRow};
 use flowdeck_model::{FleetQuery, GroupState, GroupType};
 use leptos::ev::PointerEvent;
-use leptos::prelude::*;
 
 use super::State;
 use crate::components::clock::{ago, use_clock};

@@ -1,9 +1,9 @@
 //! Holds that stand on the group, each with its way out.
 
+use crate::prelude::*;
 use flowdeck_model::view::fleet::HoldChip;
 use flowdeck_model::view::{GroupView, Mode};
 use flowdeck_model::{Action, CommandId, HoldId, Scope, Target};
-use leptos::prelude::*;
 
 use super::form::{self, hidden_target};
 use crate::components::clock::{ago, at_time};

@@ -10,10 +10,10 @@ mod holds;
 mod members;
 mod partitions;
 
+use crate::prelude::*;
 use flowdeck_model::live::{Delta, Live as _, apply};
 use flowdeck_model::view::{GroupView, Mode};
 use flowdeck_model::{Version, url};
-use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 

@@ -1,9 +1,9 @@
 //! The partitions: committed, end, lag, owner, what stands.
 
+use crate::prelude::*;
 use flowdeck_model::query::From as Start;
 use flowdeck_model::view::PartitionRow;
 use flowdeck_model::{ClusterName, MessagesQuery};
-use leptos::prelude::*;
 
 use super::State;
 use crate::components::icons::{Icon, icon};

@@ -1,9 +1,9 @@
 //! The list of messages: from where, how many, what was read to show them.
 
+use crate::prelude::*;
 use flowdeck_model::query::{From as Start, MESSAGES_DEFAULT, MESSAGES_MAX};
 use flowdeck_model::view::{MessageView, MessagesView, Payload, PayloadKind, TopicView};
 use flowdeck_model::{ClusterName, MessagesQuery, Partition, TopicName};
-use leptos::prelude::*;
 
 use super::{Answer, Peek, record};
 use crate::components::clock::{Clock, at_time};

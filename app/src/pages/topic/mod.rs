@@ -5,9 +5,9 @@ mod about;
 mod messages;
 mod record;
 
+use crate::prelude::*;
 use flowdeck_model::view::TopicView;
 use flowdeck_model::{MessagesQuery, Partition};
-use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_location;
 
