@@ -31,6 +31,7 @@ test("a group says what is wrong with it, on what evidence", async ({ page }) =>
 });
 
 test("a pause is shown once there is evidence, stands on the group, and is resumed", async ({ page }) => {
+    test.slow();
   await page.goto(group);
   await hydrated(page);
   await expect(page.getByText(/agent · /).first()).toBeVisible();
@@ -94,6 +95,8 @@ test.describe("without JavaScript", () => {
   test.use({ javaScriptEnabled: false });
 
   test("pause and resume are plain forms", async ({ page }) => {
+    // Evidence has its own deadlines, and each look is a reload.
+    test.slow();
     await page.goto(group);
     await page.locator("[data-key=pause-page]").click();
     await page.getByLabel("Why", { exact: true }).fill("without a script");
