@@ -154,7 +154,7 @@ async fn links_carry_the_base_path() {
 async fn an_observed_cluster_has_no_command_form() {
     let html = page("/c/staging/groups/~bGVnYWN5L2V4cG9ydGVyICJ4Ig?form=pause").await.html;
     assert!(!html.contains("/commands\""));
-    assert!(html.contains("Flowdeck only observes Staging") && html.contains("mode = &quot;control&quot;"));
+    assert!(html.contains("Flowdeck only observes Staging") && html.contains("mode = \"control\""));
 }
 
 #[tokio::test]
