@@ -101,7 +101,8 @@ pub struct Producer {
 struct Inner {
     /// Only `None` while it is being dropped.
     native: Option<Native>,
-    transactional: bool,
+    /// Its `transactional.id`.
+    transactional: Option<String>,
     /// One transaction at a time.
     turn: tokio::sync::Mutex<()>,
 }
@@ -121,6 +122,8 @@ impl Drop for Inner {
 const CONFIRM: &str = "10000";
 /// How long the coordinator keeps a transaction that nobody ends.
 const TRANSACTION: &str = "30000";
+/// For an answer that librdkafka has already.
+const REASON: Duration = Duration::from_secs(2);
 
 impl Cluster {
     /// Starts a producer, in the background; needs no broker to be there. Writes to the cluster: only
@@ -137,12 +140,12 @@ impl Cluster {
             ("partitioner", "murmur2_random".to_owned()),
         ];
         let transactional = match &kind {
-            ProducerKind::Idempotent => false,
+            ProducerKind::Idempotent => None,
             ProducerKind::Transactional { id } => {
                 own.push(("transactional.id", id.clone()));
                 // The socket's time must not be longer than a transaction's.
                 own.push(("transaction.timeout.ms", TRANSACTION.to_owned()));
-                true
+                Some(id.clone())
             }
         };
         let failed = |words: String| Error::new(Operation::Producer, Cause::Unsupported(words));
@@ -174,7 +177,7 @@ impl Producer {
     /// Writes one record and waits for its confirmation. Not for transactional producers.
     pub async fn send(&self, record: NewRecord, deadline: impl Into<Deadline>) -> Result<Placed, SendError> {
         let deadline = deadline.into();
-        if self.inner.transactional {
+        if self.inner.transactional.is_some() {
             return Err(SendError::Failed(Cause::Unsupported(
                 "a transactional producer writes transactions".to_owned(),
             )));
@@ -222,11 +225,14 @@ impl Producer {
         let native = self.native()?;
         native
             .begin_transaction()
-            .map_err(|error| SendError::from_transaction(Failure::of(&error, native)))?;
+            .map_err(|error| SendError::from_transaction(self.inner.failure(&error, native)))?;
         let written = self.write_all(&records, deadline).await;
         let placed = match written {
             Ok(placed) => placed,
-            Err(error) => return Err(self.abort(error).await),
+            Err(error) => {
+                let error = self.reason(error, &records).await;
+                return Err(self.abort(error).await);
+            }
         };
         let left = deadline.left().max(Duration::from_millis(1));
         match self.blocking(move |native| native.commit_transaction(left)).await {
@@ -263,6 +269,25 @@ impl Producer {
         Ok(placed)
     }
 
+    /// A record that librdkafka took back says nothing of why. The transaction does, where it is asked to
+    /// commit: which it refuses once a record has failed.
+    async fn reason(&self, error: SendError, records: &[NewRecord]) -> SendError {
+        let taken_back = RDKafkaErrorCode::PurgeQueue as i32;
+        let is_taken_back =
+            matches!(&error, SendError::Failed(Cause::Kafka { code, .. }) if *code == taken_back);
+        if !is_taken_back {
+            return error;
+        }
+        match (self.blocking(|native| native.commit_transaction(REASON)).await, records.first()) {
+            (Err(failure), _) if failure.fenced => SendError::Fenced,
+            (Err(failure), Some(record)) if failure.topic => {
+                SendError::NotPermitted(Acl::topic("Write", record.topic.as_str()))
+            }
+            (Err(failure), _) => SendError::Failed(failure.cause),
+            (Ok(()), _) => error,
+        }
+    }
+
     /// What the caller is told once the transaction was aborted because of `error`.
     async fn abort(&self, error: SendError) -> SendError {
         if error == SendError::Fenced {
@@ -285,7 +310,7 @@ impl Producer {
     ) -> Result<(), Failure> {
         let inner = self.inner.clone();
         let work = off_thread(move || match &inner.native {
-            Some(native) => call(native).map_err(|error| Failure::of(&error, native)),
+            Some(native) => call(native).map_err(|error| inner.failure(&error, native)),
             None => Err(Failure::closing()),
         });
         work.await.unwrap_or(Err(Failure::closing()))
@@ -309,18 +334,24 @@ struct Failure {
     fenced: bool,
     /// The transaction must be aborted; the producer can go on after that.
     abort: bool,
+    /// A topic may not be written to.
+    topic: bool,
 }
 
 impl Failure {
     fn closing() -> Self {
-        Self { cause: Cause::Closing, fenced: false, abort: false }
+        Self { cause: Cause::Closing, fenced: false, abort: false, topic: false }
     }
+}
 
-    fn of(error: &KafkaError, native: &Native) -> Self {
+impl Inner {
+    fn failure(&self, error: &KafkaError, native: &Native) -> Failure {
         let abort = matches!(error, KafkaError::Transaction(error) if error.txn_requires_abort());
-        let cause = cause(error, &Acl { operation: "Write", resource: "TransactionalId".to_owned() });
+        let id = self.transactional.as_deref().unwrap_or_default();
+        let cause = cause(error, &Acl { operation: "Write", resource: format!("TransactionalId:{id}") });
         let fenced = cause == Cause::Fenced || is_fenced(native);
-        Self { fenced, cause: if fenced { Cause::Fenced } else { cause }, abort }
+        let topic = code(error) == Some(RDKafkaErrorCode::TopicAuthorizationFailed);
+        Failure { fenced, cause: if fenced { Cause::Fenced } else { cause }, abort, topic }
     }
 }
 
@@ -387,12 +418,15 @@ fn failed(error: &KafkaError, topic: &TopicName, native: &Native) -> SendError {
     }
 }
 
-fn cause(error: &KafkaError, acl: &Acl) -> Cause {
-    let code = match error {
+fn code(error: &KafkaError) -> Option<RDKafkaErrorCode> {
+    match error {
         KafkaError::Transaction(error) => Some(error.code()),
         error => error.rdkafka_error_code(),
-    };
-    match code {
+    }
+}
+
+fn cause(error: &KafkaError, acl: &Acl) -> Cause {
+    match code(error) {
         Some(code) => Cause::from_code(code as i32, acl.clone()),
         None => Cause::Unsupported("the client refused the call".to_owned()),
     }
