@@ -93,11 +93,13 @@ impl Fleet for BoundFleet {
         let (one, _) = cluster_of(&self.core, &snapshot, cluster)?;
         allowed(&self.actor, Permission::See, cluster, id)?;
         let Some((data, judged)) = one.group(id) else {
-            let hint = one.view.as_of.is_none().then(|| {
+            if one.view.as_of.is_none() {
+                // Nobody knows whether it is there.
                 let why = one.view.error.as_deref().unwrap_or("its first refresh is not over");
-                format!("nothing is known of cluster {cluster} yet: {why}")
-            });
-            return Err(PortError::NotFound { what: Thing::Group, name: id.to_string(), hint });
+                let detail = format!("nothing is known of its groups yet: {why}");
+                return Err(PortError::Unavailable { cluster: cluster.clone(), detail });
+            }
+            return Err(PortError::not_found(Thing::Group, id.to_string()));
         };
         Ok(group::view(snapshot.version, &one, data, judged, clock::now()))
     }
