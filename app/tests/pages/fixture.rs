@@ -11,9 +11,9 @@ use flowdeck_model::view::fleet::HoldChip;
 use flowdeck_model::view::*;
 use flowdeck_model::*;
 
-pub const NOW: &str = "2026-11-21T14:10:00Z";
+pub(crate) const NOW: &str = "2026-11-21T14:10:00Z";
 
-pub fn at(seconds_ago: i64) -> Timestamp {
+pub(crate) fn at(seconds_ago: i64) -> Timestamp {
     let now: Timestamp = NOW.parse().unwrap();
     Timestamp::from_millis(now.millis() - seconds_ago * 1_000)
 }
@@ -25,11 +25,11 @@ where
     format!("00000000-0000-4000-8000-0000000000{n:02x}").parse().unwrap()
 }
 
-pub fn version() -> Version {
+pub(crate) fn version() -> Version {
     Version { epoch: 7, n: 42 }
 }
 
-pub fn prod() -> ClusterView {
+pub(crate) fn prod() -> ClusterView {
     ClusterView {
         name: "prod-eu".parse().unwrap(),
         label: "PROD-EU".into(),
@@ -42,7 +42,7 @@ pub fn prod() -> ClusterView {
     }
 }
 
-pub fn staging() -> ClusterView {
+pub(crate) fn staging() -> ClusterView {
     ClusterView {
         name: "staging".parse().unwrap(),
         label: "Staging".into(),
@@ -91,7 +91,7 @@ fn row(cluster: &ClusterView, group: &str, verdict: Verdict, lag: Option<u64>, t
     }
 }
 
-pub fn rows() -> Vec<GroupRow> {
+pub(crate) fn rows() -> Vec<GroupRow> {
     let (prod, staging) = (prod(), staging());
     let mut paused = row(&prod, "prod-deletion-processor", Verdict::Paused, Some(812), &["track-deletions"]);
     paused.holds = vec![hold(1, "prod-deletion-processor", None, "ana", Some(at(-1_200)))];
@@ -132,7 +132,7 @@ fn partition(n: i32) -> Partition {
     Partition::new(n).unwrap()
 }
 
-pub fn group_view(row: GroupRow, cluster: ClusterView) -> GroupView {
+pub(crate) fn group_view(row: GroupRow, cluster: ClusterView) -> GroupView {
     let topics: Vec<TopicName> = row.topics.clone();
     let held: Vec<HoldId> = row.holds.iter().map(|hold| hold.id).collect();
     let partitions = (0..6)
@@ -225,7 +225,7 @@ pub fn group_view(row: GroupRow, cluster: ClusterView) -> GroupView {
     }
 }
 
-pub fn command_view(n: u8, state: CommandState) -> CommandView {
+pub(crate) fn command_view(n: u8, state: CommandState) -> CommandView {
     let outcome = |name: &str, kind, state, ago, detail: Option<&str>| InstanceOutcome {
         instance: name.into(),
         consumer: Some("audio".into()),
@@ -283,7 +283,7 @@ pub fn command_view(n: u8, state: CommandState) -> CommandView {
     }
 }
 
-pub fn json_payload(text: &str) -> Payload {
+pub(crate) fn json_payload(text: &str) -> Payload {
     Payload { kind: PayloadKind::Json, text: text.into(), size: text.len() as u32, cut: false }
 }
 
@@ -314,11 +314,11 @@ fn record(n: i64) -> MessageView {
     }
 }
 
-pub struct Made {
-    pub empty: bool,
+pub(crate) struct Made {
+    pub(crate) empty: bool,
 }
 
-pub fn ports(empty: bool) -> Ports {
+pub(crate) fn ports(empty: bool) -> Ports {
     let made = Arc::new(Made { empty });
     Ports { actor: Actor::anonymous(Via::Page, None), fleet: made.clone(), control: made.clone(), peek: made }
 }
