@@ -358,10 +358,10 @@ mod tests {
         let (backoff, now) = (Backoff::default(), Instant::now());
         for n in 0..(MOST as u32 + 500) {
             let now = now + Duration::from_millis(u64::from(n));
-            if let Ok(tried) = backoff.begin(&format!("user{n}"), elsewhere(n), now) {
-                if n % 2 == 0 {
-                    backoff.succeeded(tried, now);
-                }
+            if let Ok(tried) = backoff.begin(&format!("user{n}"), elsewhere(n), now)
+                && n % 2 == 0
+            {
+                backoff.succeeded(tried, now);
             }
             let _ = backoff.begin("one", elsewhere(n), now);
         }

@@ -331,7 +331,7 @@ fn session(table: SessionTable) -> Result<(SessionRules, Option<RedisUrl>), Sett
     };
     let idle = time("idle", table.idle, IDLE, Duration::from_secs(60))?;
     let absolute = time("absolute", table.absolute, ABSOLUTE.max(idle), idle)?;
-    let redis = table.redis.map(|secret| redis_url(secret)).transpose()?;
+    let redis = table.redis.map(redis_url).transpose()?;
     Ok((SessionRules { idle, absolute }, redis))
 }
 
@@ -436,7 +436,7 @@ mod tests {
         for (text, want) in [
             ("[auth]\nmode = \"ldap\"\n".to_owned(), "unknown variant `ldap`"),
             ("[auth]\nmod = \"none\"\n".to_owned(), "unknown field `mod`"),
-            (format!("{local}"), "auth.users: mode = \"local\" needs a user"),
+            (local.to_owned(), "auth.users: mode = \"local\" needs a user"),
             (ana.clone(), "auth.mode: there are users"),
             (format!("[auth]\nmode = \"none\"\n{ana}"), "auth.mode: there are users"),
             (format!("{local}{ana}{ana}"), "auth.users[1].name: there are two users named ana"),

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{Answer, ask, form, options};
 
-pub const PASSWORD: &str = "correct horse";
+pub(crate) const PASSWORD: &str = "correct horse";
 
 static HASH: LazyLock<String> =
     LazyLock::new(|| argon2::Argon2::default().hash_password(PASSWORD.as_bytes()).unwrap().to_string());
@@ -31,12 +31,12 @@ const ROLES: &str = r#"
 "#;
 
 /// `(name, role)`: users with `PASSWORD`, and tokens.
-pub fn settings(users: &[(&str, &str)], tokens: &[(&str, &str)]) -> Settings {
+pub(crate) fn settings(users: &[(&str, &str)], tokens: &[(&str, &str)]) -> Settings {
     settings_with(users, tokens, "")
 }
 
 /// `more`: other tables of `[auth]`.
-pub fn settings_with(users: &[(&str, &str)], tokens: &[(&str, &str)], more: &str) -> Settings {
+pub(crate) fn settings_with(users: &[(&str, &str)], tokens: &[(&str, &str)], more: &str) -> Settings {
     let mut text = format!("mode = \"local\"\n{more}{ROLES}");
     for (name, role) in users {
         text += &format!("[[users]]\nname = {name:?}\npassword_hash = {:?}\nroles = [{role:?}]\n", *HASH);
@@ -48,17 +48,17 @@ pub fn settings_with(users: &[(&str, &str)], tokens: &[(&str, &str)], more: &str
 }
 
 /// Sign-in with a clock that the test moves.
-pub struct People {
-    pub auth: Auth,
+pub(crate) struct People {
+    pub(crate) auth: Auth,
     now: Arc<AtomicI64>,
 }
 
 impl People {
-    pub async fn new(settings: Settings) -> Self {
+    pub(crate) async fn new(settings: Settings) -> Self {
         Self::at(settings, CookieScope::new("/kafkaflow", false)).await
     }
 
-    pub async fn at(settings: Settings, cookies: CookieScope) -> Self {
+    pub(crate) async fn at(settings: Settings, cookies: CookieScope) -> Self {
         let now = Arc::new(AtomicI64::new(1_800_000_000_000));
         let clock = Clock::new({
             let now = now.clone();
@@ -68,31 +68,31 @@ impl People {
         Self { auth, now }
     }
 
-    pub fn pass_minutes(&self, minutes: i64) {
+    pub(crate) fn pass_minutes(&self, minutes: i64) {
         self.now.fetch_add(minutes * 60_000, Ordering::Relaxed);
     }
 
-    pub fn options(&self) -> Options {
+    pub(crate) fn options(&self) -> Options {
         Options { door: Arc::new(self.auth.clone()), ..options() }
     }
 }
 
-pub async fn try_log_in(router: &Router, name: &str, password: &str) -> Answer {
+pub(crate) async fn try_log_in(router: &Router, name: &str, password: &str) -> Answer {
     ask(router, form("/kafkaflow/login", &[("name", name), ("password", password)])).await
 }
 
 /// The session's cookie, as `name=value`.
-pub async fn log_in(router: &Router, name: &str) -> String {
+pub(crate) async fn log_in(router: &Router, name: &str) -> String {
     let answer = try_log_in(router, name, PASSWORD).await;
     assert_eq!(answer.status, 303, "{}", answer.body);
     cookie_of(&answer)
 }
 
-pub fn cookie_of(answer: &Answer) -> String {
+pub(crate) fn cookie_of(answer: &Answer) -> String {
     answer.header("set-cookie").split(';').next().unwrap().to_owned()
 }
 
-pub fn with(mut request: Request<Body>, header: &'static str, value: &str) -> Request<Body> {
+pub(crate) fn with(mut request: Request<Body>, header: &'static str, value: &str) -> Request<Body> {
     request.headers_mut().insert(header, value.parse().unwrap());
     request
 }

@@ -246,7 +246,7 @@ impl Stream {
     }
 
     /// All that comes until the server ends it.
-    async fn to_its_end(mut self) -> String {
+    async fn into_rest(mut self) -> String {
         while let Some(chunk) = self.response.chunk().await.unwrap() {
             self.text.push_str(&String::from_utf8_lossy(&chunk));
         }
@@ -281,7 +281,7 @@ async fn what_ends_a_session_ends_its_streams() {
     local.ask(with(form("/kafkaflow/logout-everywhere", &[]), "cookie", &elsewhere)).await;
     assert!(people.auth.reload(settings(&users, &[])));
 
-    let all = futures::future::join_all(ends.map(Stream::to_its_end));
+    let all = futures::future::join_all(ends.map(Stream::into_rest));
     let all =
         tokio::time::timeout(Duration::from_secs(25), all).await.expect("each stream ends within a check");
     for text in all {
@@ -290,7 +290,7 @@ async fn what_ends_a_session_ends_its_streams() {
             "{text}"
         );
     }
-    let other = tokio::time::timeout(Duration::from_millis(1), goes_on.to_its_end()).await;
+    let other = tokio::time::timeout(Duration::from_millis(1), goes_on.into_rest()).await;
     assert!(other.is_err(), "olaf's stream goes on");
     let api =
         async |name, value: &str| local.ask(with(get("/kafkaflow/api/v1/groups"), name, value)).await.status;
