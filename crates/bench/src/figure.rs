@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::Serialize;
 
 /// A percentile of fewer samples is no percentile.
@@ -31,6 +31,17 @@ impl Figure {
         samples.sort();
         let rank = (count * 95).div_ceil(100);
         Ok(Self { name, unit: "ms", value: millis(samples[rank - 1]), limit: millis(limit), samples: count })
+    }
+
+    /// The largest of durations that were read off, each once; all must be within the limit.
+    pub(crate) fn most(name: &'static str, samples: &[Duration], limit: Duration) -> Result<Self> {
+        let most = samples.iter().max().with_context(|| format!("{name}: not one sample"))?;
+        Ok(Self { name, unit: "ms", value: millis(*most), limit: millis(limit), samples: samples.len() })
+    }
+
+    /// A size in MB of 1,000,000 bytes.
+    pub(crate) fn megabytes(name: &'static str, bytes: u64, limit: u64) -> Self {
+        Self { name, unit: "MB", value: bytes as f64 / 1e6, limit: limit as f64 / 1e6, samples: 1 }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The server under test: the release binary as a process, on a free port, ended with its handle.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -62,6 +63,32 @@ impl Server {
     pub(crate) async fn json(&self, path: &str) -> Result<serde_json::Value> {
         let answer = self.client.get(self.url(path)).send().await.with_context(|| format!("get {path}"))?;
         answer.json().await.with_context(|| format!("read {path}"))
+    }
+
+    /// One value of `/metrics`, by the beginning of its line.
+    pub(crate) async fn metric(&self, name: &str) -> Result<f64> {
+        let answer = self.client.get(self.url("/metrics")).send().await.context("get /metrics")?;
+        let text = answer.text().await.context("read /metrics")?;
+        let line = text.lines().find(|line| line.starts_with(name));
+        let value = line.and_then(|line| line.rsplit(' ').next()).and_then(|value| value.parse().ok());
+        value.with_context(|| format!("/metrics has no {name}"))
+    }
+
+    /// Resident memory of the process, in bytes, as Linux counts it (`VmRSS`).
+    pub(crate) fn resident(&self) -> Result<u64> {
+        let listen = self.base.trim_start_matches("http://");
+        for entry in fs::read_dir("/proc").context("read /proc")?.flatten() {
+            let read = |file: &str| fs::read_to_string(entry.path().join(file)).unwrap_or_default();
+            if read("comm").trim() != "flowdeck" || !read("cmdline").contains(listen) {
+                continue;
+            }
+            let status = read("status");
+            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+            let kilobytes =
+                line.and_then(|line| line.split_whitespace().next()).and_then(|kb| kb.parse::<u64>().ok());
+            return Ok(kilobytes.context("VmRSS")? * 1024);
+        }
+        bail!("the server's process is not in /proc")
     }
 
     fn url(&self, path: &str) -> String {

@@ -1,4 +1,5 @@
-//! A cluster of 1,000 groups with 100 commits each, over 10 topics of 100 partitions: the fleet page.
+//! A cluster of 1,000 groups with 100 commits each, over 10 topics of 100 partitions: the fleet page, the
+//! refreshes and the memory of the server.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -15,6 +16,9 @@ const TOPICS: usize = 10;
 const PARTITIONS: i32 = 100;
 const SAMPLES: usize = 300;
 const PAGE_LIMIT: Duration = Duration::from_millis(50);
+/// Committed, start, end and state of all groups.
+const REFRESH_LIMIT: Duration = Duration::from_millis(600);
+const MEMORY_LIMIT: u64 = 96_000_000;
 const SEEN_LIMIT: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(context: &Context) -> Result<Vec<Figure>> {
@@ -26,7 +30,30 @@ pub(super) async fn run(context: &Context) -> Result<Vec<Figure>> {
     for _ in 0..SAMPLES {
         samples.push(server.first_byte("/kafkaflow").await?);
     }
-    Ok(vec![Figure::p95("fleet page, first byte, p95", samples, PAGE_LIMIT)?])
+    let page = Figure::p95("fleet page, first byte, p95", samples, PAGE_LIMIT)?;
+    let refreshes = refreshes(&server).await?;
+    let refresh = Figure::most("refresh of 1,000 groups, the longest of ten", &refreshes, REFRESH_LIMIT)?;
+    let memory = Figure::megabytes("resident after ten refreshes", server.resident()?, MEMORY_LIMIT);
+    Ok(vec![page, refresh, memory])
+}
+
+/// How long each of ten refreshes took, read off as it ends.
+async fn refreshes(server: &Server) -> Result<Vec<Duration>> {
+    let end = Instant::now() + SEEN_LIMIT;
+    let mut total = server.metric("flowdeck_refresh_seconds_total").await?;
+    let mut took = Vec::with_capacity(10);
+    while took.len() < 10 {
+        if Instant::now() >= end {
+            bail!("only {} refreshes within {} s", took.len(), SEEN_LIMIT.as_secs());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        let now = server.metric("flowdeck_refresh_seconds_total").await?;
+        if now > total {
+            took.push(Duration::from_secs_f64(now - total));
+            total = now;
+        }
+    }
+    Ok(took)
 }
 
 /// Group `i` has committed on all partitions of topic `i % 10`, as an application that stopped there.

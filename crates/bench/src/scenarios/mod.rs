@@ -2,6 +2,7 @@
 
 mod first_page;
 mod fleet;
+mod peek;
 
 use std::path::PathBuf;
 
@@ -21,6 +22,7 @@ pub(crate) struct Context {
 pub(crate) enum Scenario {
     FirstPage,
     Fleet,
+    Peek,
 }
 
 impl Scenario {
@@ -33,6 +35,7 @@ impl Scenario {
         match self {
             Self::FirstPage => first_page::run(context).await,
             Self::Fleet => fleet::run(context).await,
+            Self::Peek => peek::run(context).await,
         }
     }
 }
