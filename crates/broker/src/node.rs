@@ -142,9 +142,15 @@ impl Node {
     }
 }
 
-/// A new cluster id: 16 random bytes as Kafka writes them.
+/// A new cluster id: 16 random bytes as Kafka writes them. Never with a dash in front, as Kafka's own are not:
+/// the command line would take it for an option.
 fn cluster_id() -> String {
-    BASE64_URL_SAFE_NO_PAD.encode(uuid::Uuid::new_v4().as_bytes())
+    loop {
+        let id = BASE64_URL_SAFE_NO_PAD.encode(uuid::Uuid::new_v4().as_bytes());
+        if !id.starts_with('-') {
+            return id;
+        }
+    }
 }
 
 fn properties(
@@ -173,6 +179,12 @@ fn properties(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// One in 64 began with a dash, and then a broker did not start.
+    #[test]
+    fn a_cluster_id_is_no_option() {
+        assert!((0..2_000).all(|_| !cluster_id().starts_with('-')));
+    }
 
     #[test]
     fn listeners_of_a_plain_node() {
