@@ -105,9 +105,14 @@ impl Kafka {
         partition: i32,
         values: impl IntoIterator<Item = impl AsRef<[u8]>>,
     ) {
+        self.produce_at(topic, values.into_iter().map(|value| (partition, value))).await;
+    }
+
+    /// The same with a partition for each record: one producer for all of them.
+    pub async fn produce_at(&self, topic: &str, records: impl IntoIterator<Item = (i32, impl AsRef<[u8]>)>) {
         let producer = self.producer();
         let mut sent = Vec::new();
-        for value in values {
+        for (partition, value) in records {
             let record = FutureRecord::<(), [u8]>::to(topic).partition(partition).payload(value.as_ref());
             sent.push(
                 producer

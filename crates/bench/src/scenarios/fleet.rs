@@ -79,9 +79,7 @@ async fn prepare(kafka: &Kafka) -> Result<()> {
         }
     });
     for topic in 0..TOPICS {
-        for partition in 0..PARTITIONS {
-            kafka.produce(&name(topic), partition, ["a record"]).await;
-        }
+        kafka.produce_at(&name(topic), (0..PARTITIONS).map(|partition| (partition, "a record"))).await;
     }
     Ok(())
 }

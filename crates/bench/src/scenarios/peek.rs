@@ -17,9 +17,8 @@ const TOPIC: &str = "bench-messages";
 pub(super) async fn run(context: &Context) -> Result<Vec<Figure>> {
     context.kafka.create_topic(TOPIC, PARTITIONS).await;
     let value = format!("{{\"note\":\"{}\"}}", "x".repeat(300));
-    for partition in 0..PARTITIONS {
-        context.kafka.produce(TOPIC, partition, std::iter::repeat_n(&value, RECORDS)).await;
-    }
+    let partitions = (0..PARTITIONS).flat_map(|partition| std::iter::repeat_n(partition, RECORDS));
+    context.kafka.produce_at(TOPIC, partitions.map(|partition| (partition, &value))).await;
     let mut server = Server::start(&context.server, context.kafka.bootstrap())?;
     let path = format!("/kafkaflow/api/v1/clusters/bench/topics/{TOPIC}/messages?limit=50");
     server.wait_ok(&path).await?;
