@@ -22,9 +22,13 @@ pub struct Broker {
 impl Broker {
     /// Prepares a node in `dir`, starts it and waits until it answers.
     pub fn start(home: &KafkaHome, dir: &Path, options: &NodeOptions) -> Result<Self> {
-        let mut broker = Self { node: Node::prepare(home, dir, options)?, job: None };
+        let mut broker = Self::prepare(home, dir, options)?;
         broker.start_again()?;
         Ok(broker)
+    }
+
+    pub(crate) fn prepare(home: &KafkaHome, dir: &Path, options: &NodeOptions) -> Result<Self> {
+        Ok(Self { node: Node::prepare(home, dir, options)?, job: None })
     }
 
     pub fn bootstrap(&self) -> String {
@@ -41,10 +45,23 @@ impl Broker {
 
     /// Starts a stopped broker on the same ports and data, and waits until it answers.
     pub fn start_again(&mut self) -> Result<()> {
-        let mut job = Job::spawn("Kafka", &self.node.command(), Output::Log(&self.node.log()), STOP_GRACE)?;
-        self.node.wait_ready(|| Ok(job.try_wait()?.is_none()))?;
-        self.job = Some(job);
+        self.spawn()?;
+        self.wait_ready()
+    }
+
+    /// Starts it and does not wait: one of several answers only once the others are there.
+    pub(crate) fn spawn(&mut self) -> Result<()> {
+        let log = self.node.log();
+        self.job = Some(Job::spawn("Kafka", &self.node.command(), Output::Log(&log), STOP_GRACE)?);
         Ok(())
+    }
+
+    pub(crate) fn wait_ready(&mut self) -> Result<()> {
+        let Self { node, job } = self;
+        node.wait_ready(|| match job {
+            Some(job) => Ok(job.try_wait()?.is_none()),
+            None => Ok(false),
+        })
     }
 
     /// A clean stop; the data stays.

@@ -30,10 +30,25 @@ pub struct NodeOptions {
     /// Users of a second listener with SASL_SSL and SCRAM-SHA-256, and with an authorizer: they may do
     /// nothing until an ACL says so. None: no such listener, and no authorizer. Fixed when the storage is made.
     pub users: Vec<ScramUser>,
+    /// The port of a proxy. Some: a listener of its own, [`Node::proxied`], advertises that port instead of its
+    /// own, so that clients which come through the proxy stay behind it. The plain listener goes round it.
+    pub behind: Option<u16>,
+    /// Its place among several brokers; alone where `None`.
+    pub member: Option<Member>,
     /// Broker properties that override ours.
     pub properties: Vec<(String, String)>,
     /// The JVM.
     pub jvm: Jvm,
+}
+
+/// One of several brokers, each of which votes.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// From 1.
+    pub(crate) id: usize,
+    pub(crate) cluster: String,
+    /// The controllers' ports of all members, by id.
+    pub(crate) controllers: Vec<u16>,
 }
 
 /// A node whose directory is ready to start from. Its ports stay the same over restarts.
@@ -41,9 +56,18 @@ pub struct NodeOptions {
 pub struct Node {
     home: KafkaHome,
     dir: PathBuf,
-    port: u16,
+    ports: Ports,
     jvm: Jvm,
     secure: Option<SecureEndpoint>,
+}
+
+/// Where a node listens.
+#[derive(Clone, Copy, Debug)]
+struct Ports {
+    plain: u16,
+    controller: u16,
+    /// The listener behind a proxy, and the proxy's port.
+    proxied: Option<(u16, u16)>,
 }
 
 impl Node {
@@ -52,23 +76,30 @@ impl Node {
     pub fn prepare(home: &KafkaHome, dir: &Path, options: &NodeOptions) -> Result<Self> {
         fs::create_dir_all(dir).with_context(|| format!("create {}", dir.display()))?;
         let dir = dir.canonicalize().with_context(|| format!("find {}", dir.display()))?;
-        let [free, controller, secure] = port::free(3)?[..] else { unreachable!("three were asked for") };
-        let port = options.port.unwrap_or(free);
+        let [plain, controller, secure, proxied] = port::free(4)?[..] else {
+            unreachable!("four were asked for")
+        };
+        let member = options.member.clone().unwrap_or_else(|| Member::alone(controller));
+        let ports = Ports {
+            plain: options.port.unwrap_or(plain),
+            controller: member.controllers[member.id - 1],
+            proxied: options.behind.map(|proxy| (proxied, proxy)),
+        };
         let secure = match options.users.is_empty() {
             true => None,
             false => Some(secure::endpoint(&dir, secure)?),
         };
         let mut text = PROPERTIES.to_owned();
         for (key, value) in
-            properties(port, controller, &dir, secure.as_ref()).iter().chain(&options.properties)
+            properties(ports, &member, &dir, secure.as_ref()).iter().chain(&options.properties)
         {
             text.push_str(&format!("{key}={value}\n"));
         }
         fs::write(dir.join("server.properties"), text).context("write the broker's properties")?;
         fs::write(dir.join("log4j2.properties"), LOG4J).context("write the broker's logging")?;
-        let node = Self { home: home.clone(), dir, port, jvm: options.jvm, secure };
+        let node = Self { home: home.clone(), dir, ports, jvm: options.jvm, secure };
         if !node.data().join("meta.properties").is_file() {
-            node.format(&options.users)?;
+            node.format(&member.cluster, &options.users)?;
         }
         Ok(node)
     }
@@ -78,7 +109,12 @@ impl Node {
     }
 
     pub fn address(&self) -> SocketAddr {
-        SocketAddr::from((Ipv4Addr::LOCALHOST, self.port))
+        SocketAddr::from((Ipv4Addr::LOCALHOST, self.ports.plain))
+    }
+
+    /// The listener that a proxy is to connect to, where one was announced.
+    pub fn proxied(&self) -> Option<SocketAddr> {
+        self.ports.proxied.map(|(port, _)| SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
     }
 
     /// The SASL_SSL listener, where users were asked for.
@@ -128,10 +164,10 @@ impl Node {
     }
 
     /// Formats under the name of the storage's directory only once it worked: an interrupted format leaves none.
-    fn format(&self, users: &[ScramUser]) -> Result<()> {
+    fn format(&self, cluster: &str, users: &[ScramUser]) -> Result<()> {
         let _ = fs::remove_dir_all(self.data());
         let mut command = java::jvm(&self.home, Jvm::Small, Some(&self.dir.join("log4j2.properties")));
-        command.args(["kafka.tools.StorageTool", "format", "--cluster-id", &cluster_id(), "--config"]);
+        command.args(["kafka.tools.StorageTool", "format", "--cluster-id", cluster, "--config"]);
         command.arg(self.dir.join("server.properties")).args(["--feature", "share.version=1"]);
         for user in users {
             command.arg("--add-scram").arg(user.record());
@@ -144,7 +180,7 @@ impl Node {
 
 /// A new cluster id: 16 random bytes as Kafka writes them. Never with a dash in front, as Kafka's own are not:
 /// the command line would take it for an option.
-fn cluster_id() -> String {
+pub(crate) fn cluster_id() -> String {
     loop {
         let id = BASE64_URL_SAFE_NO_PAD.encode(uuid::Uuid::new_v4().as_bytes());
         if !id.starts_with('-') {
@@ -153,18 +189,36 @@ fn cluster_id() -> String {
     }
 }
 
+impl Member {
+    fn alone(controller: u16) -> Self {
+        Self { id: 1, cluster: cluster_id(), controllers: vec![controller] }
+    }
+
+    /// `1@127.0.0.1:9093,2@…`
+    fn voters(&self) -> String {
+        let voter = |(at, port): (usize, &u16)| format!("{}@127.0.0.1:{port}", at + 1);
+        self.controllers.iter().enumerate().map(voter).collect::<Vec<_>>().join(",")
+    }
+}
+
 fn properties(
-    port: u16,
-    controller: u16,
+    ports: Ports,
+    member: &Member,
     dir: &Path,
     secure: Option<&SecureEndpoint>,
 ) -> Vec<(String, String)> {
-    let mut listeners = format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}");
-    let mut advertised = format!("PLAINTEXT://127.0.0.1:{port}");
+    let Ports { plain, controller, proxied } = ports;
+    let mut listeners = format!("PLAINTEXT://127.0.0.1:{plain},CONTROLLER://127.0.0.1:{controller}");
+    let mut advertised = format!("PLAINTEXT://127.0.0.1:{plain}");
     let mut out = vec![
-        ("controller.quorum.voters".to_owned(), format!("1@127.0.0.1:{controller}")),
+        ("node.id".to_owned(), member.id.to_string()),
+        ("controller.quorum.voters".to_owned(), member.voters()),
         ("log.dirs".to_owned(), dir.join("data").display().to_string()),
     ];
+    if let Some((port, proxy)) = proxied {
+        listeners.push_str(&format!(",PROXIED://127.0.0.1:{port}"));
+        advertised.push_str(&format!(",PROXIED://127.0.0.1:{proxy}"));
+    }
     if let Some(secure) = secure {
         let listener = format!(",SECURE://{}", secure.bootstrap);
         listeners.push_str(&listener);
@@ -186,15 +240,37 @@ mod tests {
         assert!((0..2_000).all(|_| !cluster_id().starts_with('-')));
     }
 
+    fn said(ports: Ports, member: &Member, name: &str) -> Option<String> {
+        let properties = properties(ports, member, Path::new("/d"), None);
+        properties.into_iter().find(|(key, _)| key == name).map(|(_, value)| value)
+    }
+
     #[test]
     fn listeners_of_a_plain_node() {
-        let properties = properties(9092, 9093, Path::new("/d"), None);
-        let get =
-            |name: &str| properties.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-        assert_eq!(get("listeners"), Some("PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093"));
-        assert_eq!(get("advertised.listeners"), Some("PLAINTEXT://127.0.0.1:9092"));
-        assert_eq!(get("log.dirs"), Some("/d/data"));
+        let get = |name: &str| {
+            let ports = Ports { plain: 9092, controller: 9093, proxied: None };
+            said(ports, &Member::alone(9093), name)
+        };
+        let is = |name: &str, value: &str| assert_eq!(get(name).as_deref(), Some(value));
+        is("listeners", "PLAINTEXT://127.0.0.1:9092,CONTROLLER://127.0.0.1:9093");
+        is("advertised.listeners", "PLAINTEXT://127.0.0.1:9092");
+        is("controller.quorum.voters", "1@127.0.0.1:9093");
+        is("log.dirs", "/d/data");
         assert_eq!(get("authorizer.class.name"), None);
+    }
+
+    #[test]
+    fn a_listener_behind_a_proxy_advertises_the_proxy() {
+        let ports = Ports { plain: 9092, controller: 9093, proxied: Some((9094, 19092)) };
+        let get = |name: &str| said(ports, &Member::alone(9093), name).unwrap();
+        assert!(get("listeners").ends_with(",PROXIED://127.0.0.1:9094"));
+        assert_eq!(get("advertised.listeners"), "PLAINTEXT://127.0.0.1:9092,PROXIED://127.0.0.1:19092");
+    }
+
+    #[test]
+    fn members_vote_for_each_other() {
+        let member = Member { id: 2, cluster: cluster_id(), controllers: vec![7001, 7002, 7003] };
+        assert_eq!(member.voters(), "1@127.0.0.1:7001,2@127.0.0.1:7002,3@127.0.0.1:7003");
     }
 
     #[test]

@@ -58,7 +58,6 @@ impl SecureEndpoint {
 
     pub(crate) fn properties(&self) -> Vec<(String, String)> {
         [
-            ("listener.security.protocol.map", "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SECURE:SASL_SSL"),
             ("listener.name.secure.sasl.enabled.mechanisms", "SCRAM-SHA-256"),
             (
                 "listener.name.secure.scram-sha-256.sasl.jaas.config",

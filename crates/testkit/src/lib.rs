@@ -3,17 +3,23 @@
 //!
 //! - [`kafka`]: the broker that all tests share. Take names from [`unique`], so that no test sees another's.
 //! - [`private`]: a broker of the test's own, to stop, kill, secure or configure.
+//! - [`private_cluster`]: several brokers of the test's own, to kill one of them.
+//! - [`Proxy`]: a network before a broker that stalls, is cut, or slows down.
 //! - [`wait_for`]: a condition with a deadline, instead of a sleep.
 //! - [`judge`]: the lag as Kafka's own `kafka-consumer-groups --describe` sees it.
 
+mod cluster;
 pub mod judge;
 mod private;
+mod proxy;
 mod records;
 mod shared;
 mod wait;
 
 pub use flowdeck_broker::{NodeOptions, ScramUser, SecureEndpoint, Tool, port};
+pub use cluster::{PrivateCluster, private_cluster};
 pub use private::{PrivateKafka, private};
+pub use proxy::{Network, Proxy};
 pub use records::{Kafka, Read};
 pub use shared::kafka;
 pub use wait::{DEADLINE, wait_for};

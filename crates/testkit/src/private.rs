@@ -40,6 +40,11 @@ impl PrivateKafka {
         self.broker.start_again().expect("Kafka starts again");
     }
 
+    /// The listener that a proxy is to connect to. Panics where none was announced.
+    pub fn proxied(&self) -> std::net::SocketAddr {
+        self.broker.node().proxied().expect("a broker behind a proxy")
+    }
+
     /// The SASL_SSL listener. Panics where no users were asked for.
     pub fn secure(&self) -> &SecureEndpoint {
         self.broker.secure().expect("a broker with users")
