@@ -6,7 +6,7 @@ use std::time::Duration;
 use flowdeck_kafka::{Capabilities, Cluster, Deadline};
 use flowdeck_model::ports::Bind;
 use flowdeck_model::{Actor, ClusterName, GroupId, Lag, Partition, Ports, Timestamp, TopicName};
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -41,6 +41,8 @@ pub(crate) struct ClusterHandle {
     /// `None`: its configuration cannot work; the snapshot says why.
     pub(crate) cluster: Option<Cluster>,
     pub(crate) asks: mpsc::Sender<Ask>,
+    /// Somebody looks who may pause here: the keeper makes ready what that needs.
+    pub(crate) looked: Arc<Notify>,
     pub(crate) peeks: Arc<Semaphore>,
     pub(crate) stats: Arc<ClusterStats>,
 }
@@ -85,6 +87,7 @@ impl Admin {
                 settings: own,
                 cluster,
                 asks: ask,
+                looked: Arc::default(),
                 peeks: Arc::new(Semaphore::new(settings.peek_at_once.max(1))),
                 stats: Arc::default(),
             });
@@ -181,6 +184,7 @@ impl Core {
             stats: Arc::clone(&handle.stats),
             samples: sampled,
             asks: asked,
+            looked: Arc::clone(&handle.looked),
         };
         let keeper = Keeper::new(inputs, &self.settings);
         self.tracker.spawn(keeper.run(self.shutdown.clone(), self.tracker.clone()));

@@ -12,7 +12,7 @@ use flowdeck_kafka::Cluster;
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::view::Mode;
 use flowdeck_model::{PortError, Submit};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -39,6 +39,8 @@ pub(crate) struct Ask {
 
 /// Telemetry alone is published so often at most.
 const TELEMETRY_PACE: Duration = Duration::from_millis(500);
+/// The writer is made ready once; after a failure it is tried again so often at most.
+const PREPARE_PACE: Duration = Duration::from_secs(60);
 /// Facts taken in before the rest gets its turn.
 const FACTS_AT_ONCE: usize = 256;
 
@@ -52,6 +54,7 @@ pub(crate) struct Keeper {
     cluster: Cluster,
     samples: watch::Receiver<Arc<Sample>>,
     asks: mpsc::Receiver<Ask>,
+    looked: Arc<Notify>,
     /// Bumped when Flowdeck's own topics were created.
     again: watch::Sender<u64>,
     state: State,
@@ -59,6 +62,9 @@ pub(crate) struct Keeper {
     /// `None` in observe mode, and while a job has them.
     writers: Option<Writers>,
     running: Option<Running>,
+    /// When the writer was last made ready, and whether that is what runs.
+    prepared: Option<Instant>,
+    prepares: bool,
     started: Instant,
     published: Instant,
 }
@@ -72,11 +78,13 @@ pub(crate) struct Inputs {
     pub(crate) stats: Arc<ClusterStats>,
     pub(crate) samples: watch::Receiver<Arc<Sample>>,
     pub(crate) asks: mpsc::Receiver<Ask>,
+    /// Somebody looks who may pause here.
+    pub(crate) looked: Arc<Notify>,
 }
 
 impl Keeper {
     pub(crate) fn new(inputs: Inputs, admin: &AdminSettings) -> Self {
-        let Inputs { at, core, cluster, settings, stats, samples, asks } = inputs;
+        let Inputs { at, core, cluster, settings, stats, samples, asks, looked } = inputs;
         let state = State::new(Arc::clone(&settings), admin, Arc::clone(&stats));
         let writers = (settings.mode == Mode::Control)
             .then(|| Writers::new(cluster.clone(), settings.writer_id.clone()));
@@ -88,11 +96,14 @@ impl Keeper {
             cluster,
             samples,
             asks,
+            looked,
             again: watch::Sender::new(0),
             state,
             jobs: VecDeque::new(),
             writers,
             running: None,
+            prepared: None,
+            prepares: false,
             started: Instant::now(),
             published: Instant::now(),
         }
@@ -121,12 +132,15 @@ impl Keeper {
                     self.sampled();
                 }
                 Some(fact) = facts.recv() => self.heard(fact, &mut facts),
+                () = self.looked.notified(), if self.wants_writer() => self.prepare(),
                 _ = tick.tick() => self.ticked(),
             }
             self.publish_if_due();
         }
         // A write that is under way ends by its deadline; its outcome is on the cluster.
-        if let Some(job) = self.running.take() {
+        if let Some(job) = self.running.take()
+            && !self.prepares
+        {
             let _ = tokio::time::timeout(self.settings.timing.write_deadline, job).await;
         }
     }
@@ -134,6 +148,19 @@ impl Keeper {
     /// Commands wait until holds and acks are read, but not for ever: they are refused with the reason.
     fn is_ready(&self) -> bool {
         self.state.is_ready() || self.started.elapsed() > self.settings.timing.write_deadline
+    }
+
+    /// Only one who writes, and not before it could: a new writer fences the one before. So no Flowdeck
+    /// takes over that nobody looks at, such as one that never becomes ready.
+    fn wants_writer(&self) -> bool {
+        let wanted = self.writers.as_ref().is_some_and(|writers| !writers.are_settled());
+        let due = self.prepared.is_none_or(|at| at.elapsed() >= PREPARE_PACE);
+        wanted && due && self.jobs.is_empty() && self.state.may_write().is_ok()
+    }
+
+    fn prepare(&mut self) {
+        self.prepared = Some(Instant::now());
+        self.jobs.push_back(Job::Writer);
     }
 
     fn start_job(&mut self) {
@@ -146,6 +173,7 @@ impl Keeper {
             return;
         };
         if let Some(job) = self.jobs.pop_front() {
+            self.prepares = matches!(job, Job::Writer);
             self.running = Some(Box::pin(job::run(writers, Arc::clone(&self.settings), job)));
         } else {
             self.writers = Some(writers);

@@ -39,6 +39,8 @@ pub(crate) struct State {
     pub(super) stands: BTreeMap<Source, String>,
     topics_asked: Option<Timestamp>,
     pub(super) topics_problem: Option<String>,
+    /// Why the holds could not be written when that was last tried.
+    pub(super) writer_problem: Option<String>,
     /// Holds whose end is being written, and when that was begun.
     pub(super) expiring: HashMap<HoldId, Timestamp>,
     pub(crate) fenced: bool,
@@ -69,6 +71,7 @@ impl State {
             stands: BTreeMap::new(),
             topics_asked: None,
             topics_problem: None,
+            writer_problem: None,
             expiring: HashMap::new(),
             fenced: false,
             dirty: true,
@@ -122,6 +125,8 @@ impl State {
     fn warnings(&self, now: Timestamp) -> Vec<String> {
         let mut warnings: Vec<String> = self.stands.values().cloned().collect();
         warnings.extend(self.topics_problem.clone());
+        let writer = self.writer_problem.as_ref();
+        warnings.extend(writer.map(|why| format!("a pause could not be written when last tried: {why}")));
         warnings.extend(self.holds.warning());
         warnings.extend(self.repeats.warning(now));
         warnings.extend(self.fenced.then(|| FENCED.to_owned()));

@@ -43,6 +43,21 @@ impl State {
                 }));
             }
         }
+        self.may_write()?;
+        self.fresh_telemetry(now);
+        let standing = self.holds.of_group(&submit.target.group);
+        let decision = plan::decide(submit, &actor.name, &self.facts(&standing, &submit.target.group, now))?;
+        Ok(match decision {
+            Decision::Write(plan) => Ready::Write(plan),
+            Decision::Existing(id) => {
+                let state = self.book.get(id).map_or(CommandState::Standing, |command| command.state);
+                Ready::Existing(Submitted { id, state, existing: true })
+            }
+        })
+    }
+
+    /// Whoever writes has read the holds to their end before, on a cluster that answers.
+    pub(crate) fn may_write(&self) -> Result<(), PortError> {
         if let Some(error) = &self.sample.error {
             return Err(self.unavailable(error.clone()));
         }
@@ -56,16 +71,7 @@ impl State {
         if self.fenced {
             return Err(self.unavailable(FENCED));
         }
-        self.fresh_telemetry(now);
-        let standing = self.holds.of_group(&submit.target.group);
-        let decision = plan::decide(submit, &actor.name, &self.facts(&standing, &submit.target.group, now))?;
-        Ok(match decision {
-            Decision::Write(plan) => Ready::Write(plan),
-            Decision::Existing(id) => {
-                let state = self.book.get(id).map_or(CommandState::Standing, |command| command.state);
-                Ready::Existing(Submitted { id, state, existing: true })
-            }
-        })
+        Ok(())
     }
 
     pub(super) fn facts<'a>(&'a self, standing: &'a [Hold], group: &GroupId, now: Timestamp) -> Facts<'a> {
@@ -138,6 +144,7 @@ impl State {
         self.dirty = true;
         match done {
             Done::Topics { problem, .. } => self.topics_problem = problem,
+            Done::Writer { problem } => self.writer_problem = problem,
             Done::Command { id, answer, written } => self.command_written(id, answer, written, now),
             Done::Again { id, written } => {
                 self.fresh_telemetry(now);
@@ -153,6 +160,9 @@ impl State {
     }
 
     fn command_written(&mut self, id: CommandId, answer: Option<Answer>, written: Written, now: Timestamp) {
+        if !written.holds.is_empty() {
+            self.writer_problem = None;
+        }
         for (key, hold, offset) in written.holds {
             self.holds.wrote(key, hold, offset);
         }

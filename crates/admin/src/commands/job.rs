@@ -25,6 +25,8 @@ pub(crate) enum Job {
     Topics {
         brokers: usize,
     },
+    /// The writer of the holds, before there is something to write.
+    Writer,
     Command {
         id: CommandId,
         changes: Vec<HoldChange>,
@@ -41,6 +43,7 @@ pub(crate) enum Job {
 #[derive(Debug)]
 pub(crate) enum Done {
     Topics { created: bool, problem: Option<String> },
+    Writer { problem: Option<String> },
     Command { id: CommandId, answer: Option<Answer>, written: Written },
     Again { id: CommandId, written: Written },
 }
@@ -59,6 +62,11 @@ pub(crate) struct Written {
 pub(crate) async fn run(mut writers: Writers, settings: Arc<ClusterSettings>, job: Job) -> (Writers, Done) {
     let done = match job {
         Job::Topics { brokers } => topics(&writers, &settings, brokers).await,
+        Job::Writer => {
+            let prepared = writers.prepare(Deadline::after(settings.timing.write_deadline)).await;
+            let problem = prepared.err().filter(|error| *error != WriteError::Fenced);
+            Done::Writer { problem: problem.as_ref().map(words) }
+        }
         Job::Command { id, changes, admin, answer } => {
             let written = write(&mut writers, &settings, id, changes, admin).await;
             Done::Command { id, answer, written }

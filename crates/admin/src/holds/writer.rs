@@ -1,8 +1,9 @@
 //! The producers of a cluster in control mode: a transactional one for `flowdeck.holds`, which fences
-//! every earlier Flowdeck, and a plain idempotent one for KafkaFlow's admin topics. Both are made at
-//! the first write; a cluster in observe mode never has one.
+//! every earlier Flowdeck, and a plain idempotent one for KafkaFlow's admin topics. The first is made
+//! ready when somebody looks who may pause here, at the latest at the first write, as the second is;
+//! a cluster in observe mode never has one.
 
-use flowdeck_kafka::{Cluster, Deadline, NewRecord, Placed, Producer, ProducerKind, SendError};
+use flowdeck_kafka::{Cause, Cluster, Deadline, NewRecord, Placed, Producer, ProducerKind, SendError};
 use flowdeck_model::{Partition, TopicName};
 use flowdeck_protocol::Record;
 
@@ -40,6 +41,20 @@ impl Writers {
         self.fenced
     }
 
+    /// Whether a pause could be written at once, or never will be.
+    pub(crate) fn are_settled(&self) -> bool {
+        self.fenced || self.holds.is_some()
+    }
+
+    /// Takes over the writer's id, which takes about a second the first time, so that the first pause
+    /// need not wait for it. Writes no record.
+    pub(crate) async fn prepare(&mut self, deadline: Deadline) -> Result<(), WriteError> {
+        if self.fenced {
+            return Err(WriteError::Fenced);
+        }
+        self.transactional(deadline).await.map(drop)
+    }
+
     /// All of `records` on the holds topic, or none.
     pub(crate) async fn write_holds(
         &mut self,
@@ -50,9 +65,20 @@ impl Writers {
         if self.fenced {
             return Err(WriteError::Fenced);
         }
-        let producer = self.transactional(deadline).await?;
-        let records = records.into_iter().map(|record| new_record(topic, None, record)).collect();
-        producer.transaction(records, deadline).await.map_err(|error| self.failed(error))
+        let kept = self.holds.is_some();
+        let records: Vec<NewRecord> =
+            records.into_iter().map(|record| new_record(topic, None, record)).collect();
+        let written = self.transactional(deadline).await?.transaction(records.clone(), deadline).await;
+        match written {
+            Ok(places) => Ok(places),
+            // Brokers forget an id that was silent for a week: nothing was written, and a new producer can.
+            Err(SendError::Aborted(cause)) if kept && cause != Cause::Timeout => {
+                self.holds = None;
+                let again = self.transactional(deadline).await?;
+                again.transaction(records, deadline).await.map_err(|error| self.failed(error))
+            }
+            Err(error) => Err(self.failed(error)),
+        }
     }
 
     async fn transactional(&mut self, deadline: Deadline) -> Result<Producer, WriteError> {

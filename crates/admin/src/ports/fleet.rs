@@ -32,6 +32,14 @@ impl BoundFleet {
     fn sees(&self, cluster: &ClusterName) -> bool {
         self.actor.may_on_cluster(Permission::See, cluster)
     }
+
+    /// He may be about to pause something.
+    fn looks(&self, cluster: &ClusterName) {
+        let handle = self.core.clusters.iter().find(|one| &one.settings.name == cluster);
+        if let Some(handle) = handle.filter(|_| self.actor.may_on_cluster(Permission::Control, cluster)) {
+            handle.looked.notify_one();
+        }
+    }
 }
 
 #[async_trait]
@@ -52,6 +60,7 @@ impl Fleet for BoundFleet {
                 return Err(PortError::not_found(Thing::Cluster, name.as_str()));
             }
         }
+        clusters.iter().for_each(|one| self.looks(&one.settings.name));
         let found = find(&clusters, query, &self.actor);
         let mut counts = [0u32; Verdict::WORST_FIRST.len()];
         let mut lag: Option<u64> = None;
@@ -92,6 +101,7 @@ impl Fleet for BoundFleet {
         let snapshot = self.core.publisher.current();
         let (one, _) = cluster_of(&self.core, &snapshot, cluster)?;
         allowed(&self.actor, Permission::See, cluster, id)?;
+        self.looks(cluster);
         let Some((data, judged)) = one.group(id) else {
             if one.view.as_of.is_none() {
                 // Nobody knows whether it is there.

@@ -10,3 +10,4 @@ mod peek;
 mod rights;
 mod telemetry;
 mod voices;
+mod writer;

@@ -47,6 +47,10 @@ impl Voice {
 
     /// Says which partitions run and which stand.
     pub(crate) async fn says(&self, running: &[i32], paused: &[i32]) {
+        send(&self.admin, self.telemetry(running, paused)).await;
+    }
+
+    pub(crate) fn telemetry(&self, running: &[i32], paused: &[i32]) -> Record {
         let list = |numbers: &[i32]| numbers.iter().filter_map(|n| Partition::new(*n)).collect::<Vec<_>>();
         let telemetry = Telemetry {
             group: self.group.as_str().into(),
@@ -61,7 +65,7 @@ impl Voice {
             lag: 0,
             dropped_partitions: 0,
         };
-        send(&self.admin, telemetry_record(uuid::Uuid::new_v4(), telemetry, self.incarnation)).await;
+        telemetry_record(uuid::Uuid::new_v4(), telemetry, self.incarnation)
     }
 
     pub(crate) async fn acks(&self, command: CommandId, state: InstanceState) {
