@@ -41,13 +41,15 @@ fn new_token() -> anyhow::Result<ExitCode> {
 fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let flags = args.flags();
     let load = move || Config::load(&flags, &Environment::of_process());
-    let config = load()?;
+    let mut config = load()?;
     log(&config);
+    // Hashing takes its time: before the runtime, and not for a check.
+    let one_time = if args.check { None } else { config.auth.make_one_time_password()? };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code = if args.check {
         runtime.block_on(check::run(&config))
     } else {
-        runtime.block_on(run::run(config, std::sync::Arc::new(load)))
+        runtime.block_on(run::run(config, one_time, std::sync::Arc::new(load)))
     };
     // A read of a broker that never answers must not hold the end.
     runtime.shutdown_timeout(std::time::Duration::from_millis(500));

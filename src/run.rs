@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use flowdeck::auth::{Auth, AuthMode, CookieScope};
+use flowdeck::auth::{Auth, AuthMode, CookieScope, OneTimePassword};
 use flowdeck::config::{Config, ConfigError};
 use flowdeck::{Assets, Options, Server, kafka};
 use tokio::signal::unix::{SignalKind, signal};
@@ -19,7 +19,11 @@ const ADMIN_GRACE: Duration = Duration::from_millis(500);
 /// Reads the configuration again.
 pub(crate) type Again = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
 
-pub(crate) async fn run(config: Config, again: Again) -> anyhow::Result<ExitCode> {
+pub(crate) async fn run(
+    config: Config,
+    one_time: Option<OneTimePassword>,
+    again: Again,
+) -> anyhow::Result<ExitCode> {
     for note in &config.notes {
         tracing::warn!("{note}");
     }
@@ -64,7 +68,7 @@ pub(crate) async fn run(config: Config, again: Again) -> anyhow::Result<ExitCode
     let service = flowdeck::service(admin.bind(), options);
 
     on_signal(shutdown.clone())?;
-    announce(&config, &server);
+    announce(&config, &server, one_time);
     server.run(service, config.limits, shutdown).await;
     admin_stop.cancel();
     if !admin.join(ADMIN_GRACE).await {
@@ -73,12 +77,16 @@ pub(crate) async fn run(config: Config, again: Again) -> anyhow::Result<ExitCode
     Ok(ExitCode::SUCCESS)
 }
 
-/// The one line on stdout: scripts wait for it.
-fn announce(config: &Config, server: &Server) {
+/// The first line on stdout: scripts wait for it. A one-time password is the second one: for the person who
+/// started this, and never in the log.
+fn announce(config: &Config, server: &Server, one_time: Option<OneTimePassword>) {
     let address = server.address();
     let mut out = std::io::stdout().lock();
     // A closed stdout is no reason not to serve.
     let _ = writeln!(out, "Flowdeck: http://{address}{}", config.base.path(""));
+    if let Some(password) = one_time {
+        let _ = writeln!(out, "Sign in as {} with the one-time password {password}", OneTimePassword::USER);
+    }
     let _ = out.flush();
 }
 
@@ -94,7 +102,7 @@ fn on_hang_up(auth: Auth, again: Again, shutdown: CancellationToken) -> anyhow::
                     let (users, tokens) = config.auth.counts();
                     tracing::info!(target: "audit", event = "reload", users, tokens, "users, roles and tokens were read again");
                 }
-                Ok(Ok(_)) => tracing::error!("`auth.mode` cannot be changed while the server runs; nothing was changed"),
+                Ok(Ok(_)) => tracing::error!("`auth.mode` and a one-time password are of the start; nothing was changed"),
                 Ok(Err(error)) => tracing::error!(%error, "the configuration was not read again; nothing was changed"),
                 Err(error) => tracing::error!(%error, "the configuration was not read again; nothing was changed"),
             }

@@ -16,6 +16,7 @@ mod command_line;
 mod cookie;
 mod login;
 mod next;
+mod one_time;
 mod password;
 mod roles;
 mod session;
@@ -35,6 +36,7 @@ pub use command_line::{HashPasswordError, hash_password, new_token};
 pub use cookie::CookieScope;
 pub use login::{Credentials, LoggedIn, LoginRefusal};
 pub use next::Next;
+pub use one_time::OneTimePassword;
 pub use session::Ended;
 pub use settings::{AuthMode, AuthTable, SessionRules, Settings, SettingsError};
 pub use store::{OpenError, StoreError};
@@ -168,7 +170,7 @@ impl Auth {
         stop: tokio_util::sync::CancellationToken,
         clock: Clock,
     ) -> Result<Self, OpenError> {
-        let Settings { mode: AuthMode::Local, accounts, session, redis } = settings else {
+        let Settings { mode: AuthMode::Local, accounts, session, redis, .. } = settings else {
             return Ok(Self::none());
         };
         let store = store::open(redis, session, &clock, stop).await?;
@@ -189,12 +191,14 @@ impl Auth {
     }
 
     /// Other users, roles and tokens from now on; sessions stay, but a session whose user is gone
-    /// or has another password is over. Mode, store and expiry are read at the start only; `false`:
-    /// the mode is another one, so nothing was changed.
+    /// or has another password is over. Mode, store, expiry and a one-time password are of the start
+    /// only; `false`: that would have to change, so nothing was changed.
     pub fn reload(&self, settings: Settings) -> bool {
         match &*self.0 {
             Inner::Local(local) if settings.mode == AuthMode::Local => {
-                *local.accounts.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(settings.accounts);
+                let mut now = local.accounts.write().unwrap_or_else(PoisonError::into_inner);
+                let Some(next) = one_time::kept(settings, &now) else { return false };
+                *now = Arc::new(next);
                 true
             }
             Inner::Local(_) => false,

@@ -9,6 +9,7 @@ use flowdeck_model::Timestamp;
 use flowdeck_model::actor::Grant;
 use serde::Deserialize;
 
+use super::one_time;
 use super::password::Hash;
 use super::roles::{self, GrantTable};
 use super::token::{Digest, Token};
@@ -45,6 +46,8 @@ pub enum AuthMode {
 #[serde(deny_unknown_fields)]
 pub struct AuthTable {
     mode: Option<AuthMode>,
+    #[serde(default)]
+    one_time_password: bool,
     #[serde(default)]
     users: Vec<UserTable>,
     #[serde(default)]
@@ -155,6 +158,8 @@ impl std::fmt::Debug for RedisUrl {
 pub struct Settings {
     pub mode: AuthMode,
     pub session: SessionRules,
+    /// One user whose password is made at the start: see [`super::one_time`].
+    pub(super) one_time: bool,
     pub(super) accounts: Accounts,
     pub(super) redis: Option<RedisUrl>,
 }
@@ -162,20 +167,23 @@ pub struct Settings {
 #[derive(Debug, Clone)]
 pub(super) struct User {
     pub(super) password: Hash,
-    roles: Vec<String>,
+    pub(super) roles: Vec<String>,
 }
 
 /// Who may come in, and what each may do.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Accounts {
     users: BTreeMap<String, User>,
+    /// Beside no other user.
+    pub(super) one_time: Option<User>,
     tokens: std::collections::HashMap<Digest, Token>,
     roles: BTreeMap<String, Vec<Grant>>,
 }
 
 impl Accounts {
     pub(super) fn user(&self, name: &str) -> Option<&User> {
-        self.users.get(name)
+        let one_time = self.one_time.as_ref().filter(|_| name == one_time::USER);
+        self.users.get(name).or(one_time)
     }
 
     pub(super) fn token(&self, digest: &Digest) -> Option<&Token> {
@@ -196,7 +204,7 @@ impl Accounts {
 impl Settings {
     /// Users and tokens in force, for people who look at the configuration.
     pub fn counts(&self) -> (usize, usize) {
-        (self.accounts.users.len(), self.accounts.tokens.len())
+        (self.accounts.users.len() + usize::from(self.one_time), self.accounts.tokens.len())
     }
 
     /// Sessions are shared among replicas.
@@ -208,16 +216,24 @@ impl Settings {
 impl AuthTable {
     pub fn check(self) -> Result<Settings, SettingsError> {
         let mode = self.mode.unwrap_or_default();
-        if mode == AuthMode::None && !(self.users.is_empty() && self.tokens.is_empty()) {
+        if self.one_time_password && !self.users.is_empty() {
             return Err(refused(
-                "auth.mode",
-                "there are users or tokens, but without mode = \"local\" everybody comes in and they mean nothing",
+                "auth.one_time_password",
+                "there are users with passwords of their own; take it out, or the users",
             ));
         }
-        if mode == AuthMode::Local && self.users.is_empty() && self.tokens.is_empty() {
+        let nobody = self.users.is_empty() && self.tokens.is_empty() && !self.one_time_password;
+        if mode == AuthMode::None && !nobody {
+            return Err(refused(
+                "auth.mode",
+                "there are users, tokens or a one-time password, but without mode = \"local\" everybody comes in and they mean nothing",
+            ));
+        }
+        if mode == AuthMode::Local && nobody {
             return Err(refused(
                 "auth.users",
-                "mode = \"local\" needs a user or a token, or nobody can come in",
+                "mode = \"local\" needs a user or a token, or nobody can come in; for a first look \
+                 one_time_password = true makes one",
             ));
         }
         let mut accounts = Accounts { roles: roles(self.roles)?, ..Accounts::default() };
@@ -228,7 +244,7 @@ impl AuthTable {
             token(&mut accounts, &format!("auth.tokens[{n}]"), table)?;
         }
         let (session, redis) = session(self.session)?;
-        Ok(Settings { mode, session, accounts, redis })
+        Ok(Settings { mode, session, one_time: self.one_time_password, accounts, redis })
     }
 }
 
@@ -438,6 +454,11 @@ mod tests {
             ("[auth]\nmod = \"none\"\n".to_owned(), "unknown field `mod`"),
             (local.to_owned(), "auth.users: mode = \"local\" needs a user"),
             (ana.clone(), "auth.mode: there are users"),
+            ("[auth]\none_time_password = true\n".to_owned(), "auth.mode: there are users"),
+            (
+                format!("{local}one_time_password = true\n{ana}"),
+                "auth.one_time_password: there are users with passwords of their own",
+            ),
             (format!("[auth]\nmode = \"none\"\n{ana}"), "auth.mode: there are users"),
             (format!("{local}{ana}{ana}"), "auth.users[1].name: there are two users named ana"),
             (format!("{local}{}", user("", &hash, "[\"viewer\"]")), "auth.users[0].name: a name has"),

@@ -69,6 +69,9 @@ impl Config {
         let (users, tokens) = auth.counts();
         let place = if auth.in_redis() { "in Redis" } else { "in this process" };
         writeln!(out, "# {users} users, {tokens} tokens, sessions {place}")?;
+        if auth.one_time_password() {
+            writeln!(out, "# the one user's password is made and printed at the start")?;
+        }
         let time = humantime::format_duration;
         let (idle, absolute) = (time(auth.session.idle), time(auth.session.absolute));
         writeln!(

@@ -52,6 +52,12 @@ pub const VARIABLES: &[Variable] = &[
         "Directory with the site that `cargo xtask build` made.",
         "`target/site/debug`",
     ),
+    variable(
+        "FLOWDECK_ONE_TIME_PASSWORD",
+        &[],
+        "`true`: sign-in with one user, `admin`, whose password is made and printed at each start; nothing where the file names users.",
+        "`false`",
+    ),
     variable("FLOWDECK_CLUSTERS", &[], "Clusters as NAME=HOST:PORT, by semicolons.", "none"),
     variable("FLOWDECK_MODE", &[], "`observe` or `control`, for every cluster.", "as configured"),
     variable(
@@ -157,6 +163,12 @@ pub(super) fn apply(config: &mut Config, environment: &Environment) -> Result<()
     }
     if let Some(text) = environment.get("FLOWDECK_SITE") {
         config.site = Some(text.into());
+    }
+    if let Some(text) = environment.get("FLOWDECK_ONE_TIME_PASSWORD")
+        && values::truth(place("FLOWDECK_ONE_TIME_PASSWORD"), text)?
+        && !config.auth.ask_one_time_password()
+    {
+        config.notes.push("FLOWDECK_ONE_TIME_PASSWORD does nothing: the file names users".to_owned());
     }
     for given in environment.get("FLOWDECK_CLUSTERS").into_iter().flat_map(|text| text.split(';')) {
         if !given.trim().is_empty() {

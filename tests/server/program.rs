@@ -190,3 +190,98 @@ fn check_fails_where_a_cluster_does_not_answer() {
     assert_eq!(status.code(), Some(1));
     assert!(said.contains("cluster gone at") && said.contains("list groups"), "{said}");
 }
+
+/// Started for a first look in `folder`, with its address and the password of its second line.
+fn first_look(folder: &std::path::Path) -> (Program, String, String) {
+    let mut command = command(&["serve", "--listen", "127.0.0.1:0"]);
+    command.current_dir(folder).env("FLOWDECK_ONE_TIME_PASSWORD", "true");
+    let mut child = Program(command.spawn().unwrap());
+    let mut lines = BufReader::new(child.0.stdout.take().unwrap()).lines();
+    let mut said = |head: &str| {
+        let line = lines.next().unwrap().unwrap();
+        line.strip_prefix(head).unwrap_or_else(|| panic!("{line:?}")).to_owned()
+    };
+    let url = said("Flowdeck: ");
+    let password = said("Sign in as admin with the one-time password ");
+    (child, url, password)
+}
+
+/// The answer's status, and the session's cookie.
+async fn sign_in(url: &str, name: &str, password: &str) -> (u16, String) {
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let body = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs([("name", name), ("password", password)])
+        .finish();
+    let request = client.post(format!("{url}/login")).body(body);
+    let answer =
+        request.header("content-type", "application/x-www-form-urlencoded").send().await.expect("an answer");
+    let cookie = answer.headers().get("set-cookie").map_or("", |value| value.to_str().unwrap());
+    (answer.status().as_u16(), cookie.split(';').next().unwrap_or_default().to_owned())
+}
+
+/// A `flowdeck.toml` with one user, whose password is `correct horse`.
+fn file_with_ana(folder: &std::path::Path) {
+    let mut hashing = command(&["hash-password"]).stdin(Stdio::piped()).spawn().unwrap();
+    std::io::Write::write_all(&mut hashing.stdin.take().unwrap(), b"correct horse\n").unwrap();
+    let hash = String::from_utf8(hashing.wait_with_output().unwrap().stdout).unwrap();
+    let user = format!("name = \"ana\"\npassword_hash = {:?}\nroles = [\"admin\"]\n", hash.trim());
+    let text = format!("[auth]\nmode = \"local\"\n[[auth.users]]\n{user}");
+    std::fs::write(folder.join("flowdeck.toml"), text).unwrap();
+}
+
+async fn status_of(url: &str, cookie: &str) -> u16 {
+    let request = reqwest::Client::new().get(format!("{url}/api/v1/groups")).header("cookie", cookie);
+    request.send().await.unwrap().status().as_u16()
+}
+
+#[test]
+fn a_one_time_password_is_printed_and_good_until_there_are_users() {
+    let folder = tempfile::tempdir().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (mut program, url, password) = first_look(folder.path());
+    let session = runtime.block_on(async {
+        assert_eq!(status_of(&url, "").await, 401);
+        assert_eq!(sign_in(&url, "admin", "guess-guess").await.0, 401);
+        assert_eq!(sign_in(&url, "root", &password).await.0, 401);
+        let (status, session) = sign_in(&url, "admin", &password).await;
+        assert_eq!((status, status_of(&url, &session).await), (303, 200));
+        session
+    });
+    // Read again without users: it is still the same one.
+    signal(&program, "HUP");
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(runtime.block_on(status_of(&url, &session)), 200);
+    // Users take its place.
+    file_with_ana(folder.path());
+    signal(&program, "HUP");
+    let begun = Instant::now();
+    while runtime.block_on(status_of(&url, &session)) != 401 {
+        assert!(begun.elapsed() < Duration::from_secs(5), "its session goes on");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(runtime.block_on(sign_in(&url, "admin", &password)).0, 401);
+    assert_eq!(runtime.block_on(sign_in(&url, "ana", "correct horse")).0, 303);
+    signal(&program, "TERM");
+    assert!(wait(&mut program, Duration::from_secs(5)).success());
+    let mut log = String::new();
+    program.0.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    assert!(log.contains("log-in refused") && !log.contains(&password), "{log}");
+}
+
+#[test]
+fn each_start_has_another_one_time_password_and_a_start_with_users_has_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let ((_one, _, first), (_other, _, second)) = (first_look(folder.path()), first_look(folder.path()));
+    assert_ne!(first, second);
+    let check = || {
+        let mut check = command(&["serve", "--check"]);
+        check.current_dir(folder.path()).env("FLOWDECK_ONE_TIME_PASSWORD", "true");
+        String::from_utf8(check.output().unwrap().stdout).unwrap()
+    };
+    let said = check();
+    assert!(said.contains("mode = \"local\"") && said.contains("made and printed at the start"), "{said}");
+    file_with_ana(folder.path());
+    let said = check();
+    assert!(said.contains("FLOWDECK_ONE_TIME_PASSWORD does nothing"), "{said}");
+    assert!(!said.contains("made and printed"), "{said}");
+}
