@@ -1,6 +1,6 @@
 //! The frame and the routes.
 
-use crate::prelude::*;
+use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
 use leptos_router::components::{FlatRoutes, Route, Router};
 use leptos_router::hooks::use_location;
@@ -30,18 +30,25 @@ pub fn App(site: Site) -> impl IntoView {
             <Bar/>
             <Banners/>
             <main id="main" tabindex="-1" class:old=old>
-                <FlatRoutes fallback=NotFound>
-                    <Route path=path!("") view=Fleet/>
-                    <Route path=path!("login") view=LoginPage/>
-                    <Route path=path!("c/:cluster/groups/:group") view=GroupPage/>
-                    <Route path=path!("c/:cluster/topics") view=TopicsPage/>
-                    <Route path=path!("c/:cluster/topics/:topic") view=TopicPage/>
-                    <Route path=path!("c/:cluster/commands/:id") view=CommandPage/>
-                </FlatRoutes>
+                <Pages/>
             </main>
             <Keys/>
             <TakenOver/>
         </Router>
+    }
+}
+
+#[component]
+fn Pages() -> impl IntoView {
+    view! {
+        <FlatRoutes fallback=NotFound>
+            <Route path=path!("") view=Fleet/>
+            <Route path=path!("login") view=LoginPage/>
+            <Route path=path!("c/:cluster/groups/:group") view=GroupPage/>
+            <Route path=path!("c/:cluster/topics") view=TopicsPage/>
+            <Route path=path!("c/:cluster/topics/:topic") view=TopicPage/>
+            <Route path=path!("c/:cluster/commands/:id") view=CommandPage/>
+        </FlatRoutes>
     }
 }
 

@@ -1,8 +1,8 @@
 //! Single keys: `/` search, `j` and `k` through the rows, `p` opens the pause form and never more,
 //! `?` shows them. They rest while one types and can be switched off, which the browser remembers.
 
-use crate::prelude::*;
 use leptos::ev;
+use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
 use crate::browser;
@@ -107,7 +107,7 @@ pub(crate) fn Keys() -> impl IntoView {
         <dialog id="keys" aria-labelledby="keys-title">
             <h2 id="keys-title">"Keys"</h2>
             <dl>{rows}</dl>
-            <label><input type="checkbox" prop:checked=on on:change=switch/> " Use single keys"</label>
+            <label><input type="checkbox" prop:checked=move || on.get() on:change=switch/> " Use single keys"</label>
             <form method="dialog"><button class="btn">"Close"</button></form>
         </dialog>
     }

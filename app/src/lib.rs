@@ -22,18 +22,19 @@ mod api;
 mod app;
 mod browser;
 mod components;
-mod erased;
 mod format;
+mod json;
 mod keys;
 mod links;
 mod live;
 mod pages;
-mod prelude;
+#[cfg(not(target_family = "wasm"))]
 mod shell;
 mod site;
 mod status;
 
 pub use api::PageError;
 pub use app::App;
+#[cfg(not(target_family = "wasm"))]
 pub use shell::shell;
 pub use site::{Account, Login, Site, THEME_COOKIE, Theme};

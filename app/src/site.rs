@@ -8,6 +8,8 @@ use flowdeck_model::view::cluster::Colour;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use crate::json;
+
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Theme {
@@ -113,6 +115,7 @@ impl Frame {
         Self { site, clusters, account: account() }
     }
 
+    #[cfg(not(target_family = "wasm"))]
     pub(crate) fn to_json(&self) -> String {
         let handed = Handed {
             base: self.site.base.to_owned(),
@@ -127,7 +130,7 @@ impl Frame {
     }
 
     pub(crate) fn from_json(json: &str) -> Option<Self> {
-        let handed: Handed = serde_json::from_str(json).ok()?;
+        let handed: Handed = json::read(json).ok()?;
         let site = Site {
             // Once for the life of the page.
             base: handed.base.leak(),

@@ -2,23 +2,27 @@
 //! GET to `{base}/fn/…`. Each takes the actor's ports from the context and fails closed without;
 //! names come as they stand in the URL.
 
+mod codec;
 #[cfg(feature = "ssr")]
 mod door;
-mod json;
 
-use flowdeck_model::PortError;
+use flowdeck_model::actor::Permission;
+use flowdeck_model::error::Thing;
 use flowdeck_model::view::{CommandView, FleetView, GroupView, MessagesView, TopicView, TopicsView};
+use flowdeck_model::{ClusterName, PortError};
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use json::{Json, JsonText};
+use codec::{Json, JsonText};
 
 /// Why a page has nothing to show.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum PageError {
+    #[serde(with = "PortErrorBeside")]
     Port(PortError),
     /// The browser could not reach Flowdeck.
     Unreachable,
@@ -26,6 +30,38 @@ pub enum PageError {
     Broken(String),
     /// No ports in the context: nobody said who asks.
     NoActor,
+}
+
+/// `PortError` for the browser. In the API its kind stands among its fields, as a tag that may come
+/// last: to read that takes the code for values of any kind.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", remote = "PortError")]
+enum PortErrorBeside {
+    NotFound { what: Thing, name: String, hint: Option<String> },
+    Forbidden { permission: Permission, on: String },
+    Invalid { field: String, problem: String },
+    Conflict { detail: String },
+    ObserveMode { cluster: ClusterName },
+    Unprocessable { detail: String },
+    Unavailable { cluster: ClusterName, detail: String },
+    TooMany { detail: String },
+}
+
+pub(crate) type Answer<T> = Result<T, PageError>;
+
+/// Fetched on the server with the page, and by the browser when `asked` changes.
+pub(crate) type Fetched<T> = Resource<T, JsonText>;
+
+pub(crate) fn fetched<A, T, F>(
+    asked: impl Fn() -> A + Send + Sync + 'static,
+    by: impl Fn(A) -> F + Send + Sync + 'static,
+) -> Fetched<T>
+where
+    A: PartialEq + Clone + Send + Sync + 'static,
+    T: Serialize + DeserializeOwned + Send + Sync + 'static,
+    F: Future<Output = T> + Send + 'static,
+{
+    Fetched::new_with_options(asked, by, false)
 }
 
 impl From<PortError> for PageError {

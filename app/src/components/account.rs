@@ -1,7 +1,7 @@
 //! Who is signed in, and the way out. Plain forms: they work without scripts, and a log-out is never
 //! a link that something could follow by itself.
 
-use crate::prelude::*;
+use leptos::prelude::*;
 
 use crate::links;
 use crate::site::Account;

@@ -1,7 +1,7 @@
 //! The bar on top of every page: where one is, how fresh it is, which cluster.
 
-use crate::prelude::*;
 use flowdeck_model::{ClusterName, url};
+use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
 use super::icons::LOGO;

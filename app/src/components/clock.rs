@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crate::prelude::*;
 use flowdeck_model::Timestamp;
+use leptos::prelude::*;
 
 use crate::browser;
 use crate::format::time;

@@ -1,9 +1,9 @@
 //! Which cluster: its label in its colour wherever something of it is shown, and what is wrong
 //! with it. Nobody shall pause production while looking at staging.
 
-use crate::prelude::*;
 use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::view::{ClusterView, Mode};
+use leptos::prelude::*;
 
 use super::clock::ago;
 use super::icons::{Icon, icon};

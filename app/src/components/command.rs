@@ -1,9 +1,9 @@
 //! A command's state as a mark and a word (success is green on evidence only), and what kind of
 //! instance it speaks to.
 
-use crate::prelude::*;
 use flowdeck_model::view::InstanceKind;
 use flowdeck_model::{CommandState, InstanceState};
+use leptos::prelude::*;
 
 use super::icons::{Icon, icon};
 

@@ -1,8 +1,8 @@
 //! A page that cannot show what was asked for: what was looked for, why it is not here, what to do.
 
-use crate::prelude::*;
 use flowdeck_model::PortError;
 use flowdeck_model::error::Thing;
+use leptos::prelude::*;
 use leptos_meta::Title;
 
 use super::icons::{Icon, icon};

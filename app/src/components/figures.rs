@@ -1,6 +1,6 @@
 //! Numbers: short for the eye, exact for whoever asks (a title on hover; a tap shows the same).
 
-use crate::prelude::*;
+use leptos::prelude::*;
 
 use crate::format::number;
 

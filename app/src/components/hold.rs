@@ -1,8 +1,8 @@
 //! Holds: what stands paused, by whom, until when.
 
-use crate::prelude::*;
 use flowdeck_model::Scope;
 use flowdeck_model::view::{GroupRow, fleet::HoldChip};
+use leptos::prelude::*;
 
 use super::clock::use_clock;
 

@@ -1,6 +1,6 @@
 //! Shapes. They stand beside a word, never for one, so they are hidden from readers aloud.
 
-use crate::prelude::*;
+use leptos::prelude::*;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Icon {

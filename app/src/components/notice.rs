@@ -1,6 +1,6 @@
 //! A few words in place of what is not there: empty, loading, warned.
 
-use crate::prelude::*;
+use leptos::prelude::*;
 
 use super::icons::{Icon, icon};
 

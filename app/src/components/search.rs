@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::prelude::*;
 use flowdeck_model::query::SEARCH_MAX;
 use leptos::leptos_dom::helpers::TimeoutHandle;
+use leptos::prelude::*;
 
 use super::icons::{Icon, icon};
 

@@ -1,8 +1,8 @@
 //! A tap shows what a hover shows: where a finger touches something that has a title, the title is
 //! shown beside it until the next tap.
 
-use crate::prelude::*;
 use leptos::ev;
+use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
 use crate::browser;

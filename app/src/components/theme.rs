@@ -1,7 +1,7 @@
 //! The theme switch: a form that works without scripts; with them, it switches at once.
 
-use crate::prelude::*;
 use leptos::ev::SubmitEvent;
+use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 use wasm_bindgen::JsCast;
 

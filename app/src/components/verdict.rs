@@ -1,8 +1,8 @@
 //! A verdict is a shape, a word and, only where it asks for a person, a colour.
 
-use crate::prelude::*;
 use flowdeck_model::Verdict;
 use flowdeck_model::view::GroupRow;
+use leptos::prelude::*;
 
 use super::icons::{Icon, icon};
 

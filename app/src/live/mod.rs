@@ -20,6 +20,7 @@ use source::Source;
 
 use crate::browser;
 use crate::components::clock::Clock;
+use crate::json;
 
 /// A beat comes every 5 s; after this long without a word the page says so and greys.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -188,7 +189,7 @@ impl Follower {
     }
 
     fn beat(&self, data: &str) {
-        let Ok(beat) = serde_json::from_str::<Beat>(data) else { return };
+        let Ok(beat) = json::read::<Beat>(data) else { return };
         self.clock.set(beat.now);
         self.heard();
         if beat.build.is_some_and(|build| build != self.build) {
@@ -197,7 +198,7 @@ impl Follower {
     }
 
     fn bye(self: &Rc<Self>, data: &str) {
-        let reason = serde_json::from_str::<Bye>(data).map(|bye| bye.reason).unwrap_or_default();
+        let reason = json::read::<Bye>(data).map(|bye| bye.reason).unwrap_or_default();
         self.close();
         self.status.reason.set(reason);
         self.status.set(Contact::Ended);

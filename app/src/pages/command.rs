@@ -1,34 +1,26 @@
 //! `/c/{cluster}/commands/{id}`: one command's life, instance by instance. Success is shown once
 //! there is evidence, never before.
 
-use crate::prelude::*;
 use flowdeck_model::view::{CommandView, InstanceOutcome, SentRecord};
 use flowdeck_model::{Action, CommandState, url};
+use leptos::prelude::*;
 use leptos_meta::Title;
 
 use crate::api;
 use crate::components::clock::{Clock, ago, at_time};
 use crate::components::icons::{Icon, icon};
 use crate::components::verdict::Tone;
-use crate::components::{cluster, command, error, notice};
+use crate::components::{cluster, command, notice};
 use crate::format::{number, time};
+use crate::json;
 use crate::links;
 use crate::live::{Fit, Message, follow};
 
 #[component]
 pub(crate) fn CommandPage() -> impl IntoView {
     let (cluster, id) = (super::segment("cluster"), super::segment("id"));
-    let first = Resource::new(move || (cluster.get(), id.get()), |(cluster, id)| api::command(cluster, id));
-    view! {
-        <Suspense fallback=notice::loading>
-            {move || Suspend::new(async move {
-                match first.await {
-                    Ok(view) => page(view),
-                    Err(error) => error::page(&error),
-                }
-            })}
-        </Suspense>
-    }
+    let first = api::fetched(move || (cluster.get(), id.get()), |(cluster, id)| api::command(cluster, id));
+    super::once_read(first, page)
 }
 
 fn go_live(view: RwSignal<CommandView>, clock: Clock) {
@@ -44,7 +36,7 @@ fn go_live(view: RwSignal<CommandView>, clock: Clock) {
             move |message| {
                 let Message::Snapshot(json) = message else { return Fit::Applied };
                 // A snapshot of a newer build that does not parse: the banner says it, the page stays.
-                if let Ok(new) = serde_json::from_str::<CommandView>(&json) {
+                if let Ok(new) = json::read::<CommandView>(&json) {
                     clock.set(new.now);
                     if view.with_untracked(|old| *old != new) {
                         view.set(new);

@@ -1,6 +1,6 @@
 //! The log-in form: a plain form, which the browser sends by itself.
 
-use crate::prelude::*;
+use leptos::prelude::*;
 use leptos_meta::Title;
 
 use super::NotFound;

@@ -16,8 +16,31 @@ pub(crate) use not_found::NotFound;
 pub(crate) use topic::TopicPage;
 pub(crate) use topics::TopicsPage;
 
-use crate::prelude::*;
+use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
+
+use crate::api::{Answer, Fetched};
+use crate::components::{error, notice};
+
+/// What every page is while its view is read, and once it is or could not be.
+fn once_read<T>(
+    view: Fetched<Answer<T>>,
+    page: impl Fn(T) -> AnyView + Clone + Send + Sync + 'static,
+) -> AnyView
+where
+    T: Clone + Send + Sync + 'static,
+{
+    let shown = move || {
+        let page = page.clone();
+        Suspend::new(async move {
+            match view.await {
+                Ok(view) => page(view),
+                Err(error) => error::page(&error),
+            }
+        })
+    };
+    view! { <Suspense fallback=notice::loading>{shown}</Suspense> }.into_any()
+}
 
 /// A part of the path as it stands in the URL, still encoded.
 fn segment(name: &'static str) -> Memo<String> {

@@ -1,8 +1,8 @@
 //! A path that leads nowhere.
 
-use crate::prelude::*;
 use flowdeck_model::PortError;
 use flowdeck_model::error::Thing;
+use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
 use crate::components::error;

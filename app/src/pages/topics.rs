@@ -1,7 +1,7 @@
 //! `/c/{cluster}/topics`: the topics of one cluster.
 
-use crate::prelude::*;
 use flowdeck_model::view::{TopicRow, TopicsView};
+use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};
@@ -9,7 +9,7 @@ use leptos_router::hooks::{use_navigate, use_query_map};
 use crate::api;
 use crate::components::clock::{Clock, at_time};
 use crate::components::search::{self, Words};
-use crate::components::{cluster, error, notice};
+use crate::components::{cluster, notice};
 use crate::format::number;
 use crate::links;
 use crate::site::use_frame;
@@ -17,17 +17,10 @@ use crate::site::use_frame;
 #[component]
 pub(crate) fn TopicsPage() -> impl IntoView {
     let cluster = super::segment("cluster");
-    let view = Resource::new(move || cluster.get(), api::topics);
+    let view = api::fetched(move || cluster.get(), api::topics);
     view! {
         <Title text="Topics"/>
-        <Suspense fallback=notice::loading>
-            {move || Suspend::new(async move {
-                match view.await {
-                    Ok(view) => page(view),
-                    Err(error) => error::page(&error),
-                }
-            })}
-        </Suspense>
+        {super::once_read(view, page)}
     }
 }
 

@@ -1,8 +1,8 @@
 //! The whole fleet in figures.
 
-use crate::prelude::*;
 use flowdeck_model::Verdict;
 use flowdeck_model::view::{ClusterView, FleetView};
+use leptos::prelude::*;
 
 use crate::components::{bar, cluster, figures};
 use crate::format::number;

@@ -4,35 +4,28 @@ mod head;
 mod table;
 mod tools;
 
-use crate::prelude::*;
 use flowdeck_model::live::{Delta, Live as _, apply};
 use flowdeck_model::{FleetQuery, Version, view::FleetView};
+use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_meta::Title;
 use leptos_router::hooks::use_location;
 
 use crate::api::{self, PageError};
 use crate::components::clock::Clock;
-use crate::components::{cluster, error, notice};
+use crate::components::{cluster, error};
+use crate::json;
 use crate::links;
 use crate::live::{Fit, Message, Rows, follow};
 
 #[component]
 pub(crate) fn Fleet() -> impl IntoView {
     let search = use_location().search;
-    let first = Resource::new(|| (), move |()| api::fleet(search.get_untracked()));
+    let first = api::fetched(|| (), move |()| api::fleet(search.get_untracked()));
     view! {
         <Title text="Fleet"/>
-        <Suspense fallback=notice::loading>
-            {move || Suspend::new(async move {
-                match first.await {
-                    Ok(view) => page(view, search).into_any(),
-                    Err(error) => error::page(&error),
-                }
-            })}
-        </Suspense>
+        {super::once_read(first, move |view| page(view, search))}
     }
-    .into_any()
 }
 
 /// What the page shows: the view without rows, and the rows.
@@ -70,8 +63,8 @@ impl State {
 
     fn on(self, clock: Clock, message: Message) -> Fit {
         let new = match message {
-            Message::Snapshot(json) => serde_json::from_str::<FleetView>(&json).ok(),
-            Message::Delta(json) => serde_json::from_str::<Delta<FleetView>>(&json)
+            Message::Snapshot(json) => json::read::<FleetView>(&json).ok(),
+            Message::Delta(json) => json::read::<Delta<FleetView>>(&json)
                 .ok()
                 .filter(|delta| self.have.get_value() == Some(delta.base))
                 .and_then(|delta| self.view.with_value(|view| apply(view, &delta))),

@@ -3,11 +3,11 @@
 
 use std::time::Duration;
 
-use crate::prelude::*;
 use flowdeck_model::query::{Sort, SortKey, default_sort};
 use flowdeck_model::view::{FleetView, GroupRow};
 use flowdeck_model::{FleetQuery, GroupState, GroupType};
 use leptos::ev::PointerEvent;
+use leptos::prelude::*;
 
 use super::State;
 use crate::components::clock::{ago, use_clock};
@@ -30,6 +30,9 @@ pub(super) fn table(state: State, query: Memo<FleetQuery>) -> AnyView {
         inside.update_value(|inside| *inside = (pointer.unwrap_or(inside.0), focus.unwrap_or(inside.1)));
         let (pointer, focus) = inside.get_value();
         rows.stand(pointer || focus);
+    };
+    let lines = view! {
+        <For each=move || rows.order.get() key=Clone::clone children=move |key| rows.row(&key).map(|row| line(row, several))/>
     };
     let waiting = move || match rows.would_move() {
         0 => None,
@@ -69,7 +72,7 @@ pub(super) fn table(state: State, query: Memo<FleetQuery>) -> AnyView {
                     on:focusin=move |_| stand(None, Some(true))
                     on:focusout=move |_| stand(None, Some(false))
                 >
-                    <For each=move || rows.order.get() key=Clone::clone children=move |key| rows.row(&key).map(|row| line(row, several))/>
+                    {lines}
                 </tbody>
             </table>
         </div>

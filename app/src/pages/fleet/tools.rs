@@ -1,10 +1,10 @@
 //! Above the table: search, verdicts, clusters. All of it is the URL; with scripts the search
 //! follows the typing, without them it is a form.
 
-use crate::prelude::*;
 use flowdeck_model::query::{LIMIT_DEFAULT, default_sort};
 use flowdeck_model::view::FleetView;
 use flowdeck_model::{FleetQuery, Verdict};
+use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
 

@@ -1,7 +1,7 @@
 //! The newest commands of the group, each with its outcome.
 
-use crate::prelude::*;
 use flowdeck_model::view::{CommandView, GroupView};
+use leptos::prelude::*;
 
 use crate::components::clock::ago;
 use crate::components::command;

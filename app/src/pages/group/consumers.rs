@@ -1,8 +1,8 @@
 //! Consumers and their instances, as telemetry tells of them.
 
-use crate::prelude::*;
 use flowdeck_model::Action;
 use flowdeck_model::view::{ConsumerView, GroupView, InstanceView, Mode};
+use leptos::prelude::*;
 
 use super::ask::Ask;
 use crate::components::clock::ago;

@@ -1,8 +1,8 @@
 //! The verdict as a sentence, with the evidence that the page has for it.
 
-use crate::prelude::*;
 use flowdeck_model::view::{GroupView, PartitionRow};
 use flowdeck_model::{GroupType, Verdict};
+use leptos::prelude::*;
 
 use crate::components::icons::icon;
 use crate::components::verdict::{Tone, tone};

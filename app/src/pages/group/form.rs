@@ -1,10 +1,10 @@
 //! The form that sends a pause or a resume: what it will do, what it cannot, and for whom, before
 //! the button. A plain form: the server answers with the command's page.
 
-use crate::prelude::*;
 use flowdeck_model::command::{FOR_SECONDS_MAX, REASON_MAX};
 use flowdeck_model::view::{GroupView, Mode};
 use flowdeck_model::{Action, CommandId, Target};
+use leptos::prelude::*;
 
 use super::ask::{Ask, Reach, reach};
 use crate::browser;

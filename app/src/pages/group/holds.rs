@@ -1,9 +1,9 @@
 //! Holds that stand on the group, each with its way out.
 
-use crate::prelude::*;
 use flowdeck_model::view::fleet::HoldChip;
 use flowdeck_model::view::{GroupView, Mode};
 use flowdeck_model::{Action, CommandId, HoldId, Scope, Target};
+use leptos::prelude::*;
 
 use super::form::{self, hidden_target};
 use crate::components::clock::{ago, at_time};
@@ -32,10 +32,11 @@ pub(super) fn panel(header: RwSignal<GroupView>) -> AnyView {
             </li>
         }
     };
+    let rows = view! { <For each=move || ids.get() key=Clone::clone children=one/> };
     view! {
         <section class="panel holds" aria-labelledby="holds" hidden=move || ids.read().is_empty()>
             <header><h2 id="holds">"Held"</h2></header>
-            <ul><For each=move || ids.get() key=Clone::clone children=one/></ul>
+            <ul>{rows}</ul>
         </section>
     }
     .into_any()

@@ -1,7 +1,7 @@
 //! Members: the sessions that Kafka knows, each with the instance that owns the same partitions.
 
-use crate::prelude::*;
 use flowdeck_model::view::{GroupView, MemberView};
+use leptos::prelude::*;
 
 use crate::format::partitions;
 

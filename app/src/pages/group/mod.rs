@@ -10,18 +10,19 @@ mod holds;
 mod members;
 mod partitions;
 
-use crate::prelude::*;
 use flowdeck_model::live::{Delta, Live as _, apply};
 use flowdeck_model::view::{GroupView, Mode};
 use flowdeck_model::{Version, url};
+use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
 use crate::api;
 use crate::components::clock::Clock;
 use crate::components::icons::{Icon, icon};
-use crate::components::{bar, cluster, error, notice};
+use crate::components::{bar, cluster, notice};
 use crate::format::number;
+use crate::json;
 use crate::links;
 use crate::live::{Fit, Message, Rows, follow};
 use ask::Ask;
@@ -31,17 +32,8 @@ use finding::{Finding, find};
 pub(crate) fn GroupPage() -> impl IntoView {
     let (cluster, group) = (super::segment("cluster"), super::segment("group"));
     let first =
-        Resource::new(move || (cluster.get(), group.get()), |(cluster, group)| api::group(cluster, group));
-    view! {
-        <Suspense fallback=notice::loading>
-            {move || Suspend::new(async move {
-                match first.await {
-                    Ok(view) => page(view),
-                    Err(error) => error::page(&error),
-                }
-            })}
-        </Suspense>
-    }
+        api::fetched(move || (cluster.get(), group.get()), |(cluster, group)| api::group(cluster, group));
+    super::once_read(first, page)
 }
 
 #[derive(Clone, Copy)]
@@ -85,8 +77,8 @@ impl State {
 
     fn on(self, clock: Clock, message: Message) -> Fit {
         let new = match message {
-            Message::Snapshot(json) => serde_json::from_str::<GroupView>(&json).ok(),
-            Message::Delta(json) => serde_json::from_str::<Delta<GroupView>>(&json)
+            Message::Snapshot(json) => json::read::<GroupView>(&json).ok(),
+            Message::Delta(json) => json::read::<Delta<GroupView>>(&json)
                 .ok()
                 .and_then(|delta| self.view.with_value(|view| apply(view, &delta))),
             _ => return Fit::Applied,

@@ -1,9 +1,9 @@
 //! The partitions: committed, end, lag, owner, what stands.
 
-use crate::prelude::*;
 use flowdeck_model::query::From as Start;
 use flowdeck_model::view::PartitionRow;
 use flowdeck_model::{ClusterName, MessagesQuery};
+use leptos::prelude::*;
 
 use super::State;
 use crate::components::icons::{Icon, icon};
@@ -15,6 +15,10 @@ pub(super) fn panel(state: State) -> AnyView {
     let rows = state.rows;
     let cluster = state.header.with_untracked(|view| view.row.cluster.clone());
     let count = move || rows.order.with(Vec::len).to_string();
+    let lines = view! {
+        <For each=move || rows.order.get() key=Clone::clone
+            children=move |key| rows.row(&key).map(|row| line(row, state.most, cluster.clone()))/>
+    };
     let none = move || {
         let more = "The group has committed nothing and owns no partition.";
         rows.order.with(Vec::is_empty).then(|| notice::empty("No partitions", more))
@@ -36,8 +40,7 @@ pub(super) fn panel(state: State) -> AnyView {
                         <th scope="col"><span class="unseen">"Messages"</span></th>
                     </tr></thead>
                     <tbody>
-                        <For each=move || rows.order.get() key=Clone::clone
-                            children=move |key| rows.row(&key).map(|row| line(row, state.most, cluster.clone()))/>
+                        {lines}
                     </tbody>
                 </table>
             </div>

@@ -1,7 +1,7 @@
 //! What a topic is: partitions, who reads it, the settings that matter.
 
-use crate::prelude::*;
 use flowdeck_model::view::{ConfigRow, ReaderRow, TopicPartitionRow, TopicView};
+use leptos::prelude::*;
 
 use crate::components::verdict::{labelled, tone};
 use crate::components::{figures, notice};

@@ -1,9 +1,9 @@
 //! The list of messages: from where, how many, what was read to show them.
 
-use crate::prelude::*;
 use flowdeck_model::query::{From as Start, MESSAGES_DEFAULT, MESSAGES_MAX};
 use flowdeck_model::view::{MessageView, MessagesView, Payload, PayloadKind, TopicView};
 use flowdeck_model::{ClusterName, MessagesQuery, Partition, TopicName};
+use leptos::prelude::*;
 
 use super::{Answer, Peek, record};
 use crate::components::clock::{Clock, at_time};
@@ -38,28 +38,26 @@ pub(super) fn panel(view: &TopicView, peek: Peek) -> AnyView {
     let query = Memo::new(move |_| MessagesQuery::parse(&peek.list.read(), false).unwrap_or_default());
     let is_open = move || peek.shown.with(|shown| shown.open.is_some());
     let (tools_place, list_place, record_place) = (place.clone(), place.clone(), place);
+    let listed = move || {
+        let place = list_place.clone();
+        Suspend::new(async move {
+            match peek.messages.await {
+                Ok(view) => list(&view, place, query, peek),
+                Err(error) => error::part(&error),
+            }
+        })
+    };
+    let opened = move || {
+        let place = record_place.clone();
+        Suspend::new(async move { peek.open.await.map(|answer| opened(answer, place, query, peek)) })
+    };
+    let list = view! { <Transition fallback=notice::loading>{listed}</Transition> };
+    let record = view! { <Transition>{opened}</Transition> };
     view! {
         {move || tools(&tools_place, &partitions, &query.read())}
         <div class="split" class:open=is_open>
-            <div class="list">
-                <Transition fallback=notice::loading>
-                    {move || {
-                        let place = list_place.clone();
-                        Suspend::new(async move {
-                            match peek.messages.await {
-                                Ok(view) => list(&view, place, query, peek),
-                                Err(error) => error::part(&error),
-                            }
-                        })
-                    }}
-                </Transition>
-            </div>
-            <Transition>
-                {move || {
-                    let place = record_place.clone();
-                    Suspend::new(async move { peek.open.await.map(|answer| opened(answer, place, query, peek)) })
-                }}
-            </Transition>
+            <div class="list">{list}</div>
+            {record}
         </div>
     }
     .into_any()

@@ -5,15 +5,15 @@ mod about;
 mod messages;
 mod record;
 
-use crate::prelude::*;
-use flowdeck_model::view::TopicView;
+use flowdeck_model::view::{MessagesView, TopicView};
 use flowdeck_model::{MessagesQuery, Partition};
+use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_location;
 
-use crate::api;
+use crate::api::{self, Fetched};
 use crate::components::clock::Clock;
-use crate::components::{bar, cluster, error, notice};
+use crate::components::{bar, cluster, notice};
 use crate::format::number;
 use crate::links;
 
@@ -77,14 +77,14 @@ pub(crate) fn TopicPage() -> impl IntoView {
     let (cluster, topic) = (super::segment("cluster"), super::segment("topic"));
     let search = use_location().search;
     let about =
-        Resource::new(move || (cluster.get(), topic.get()), |(cluster, topic)| api::topic(cluster, topic));
+        api::fetched(move || (cluster.get(), topic.get()), |(cluster, topic)| api::topic(cluster, topic));
     let list = Memo::new(move |_| listed(&search.read()));
     let shown = Memo::new(move |_| shown(&search.read()));
-    let messages = Resource::new(
+    let messages = api::fetched(
         move || (cluster.get(), topic.get(), list.get()),
         |(cluster, topic, query)| api::messages(cluster, topic, query),
     );
-    let open = Resource::new(
+    let open = api::fetched(
         move || (cluster.get(), topic.get(), shown.with(|shown| shown.open)),
         |(cluster, topic, open)| async move {
             match open {
@@ -95,26 +95,18 @@ pub(crate) fn TopicPage() -> impl IntoView {
             }
         },
     );
-    view! {
-        <Suspense fallback=notice::loading>
-            {move || Suspend::new(async move {
-                match about.await {
-                    Ok(view) => page(view, Peek { list, shown, messages, open }),
-                    Err(error) => error::page(&error),
-                }
-            })}
-        </Suspense>
-    }
+    let peek = Peek { list, shown, messages, open };
+    super::once_read(about, move |view| page(view, peek))
 }
 
-type Answer = Result<flowdeck_model::view::MessagesView, api::PageError>;
+type Answer = api::Answer<MessagesView>;
 
 #[derive(Clone, Copy)]
 struct Peek {
     list: Memo<String>,
     shown: Memo<Shown>,
-    messages: Resource<Answer>,
-    open: Resource<Option<Answer>>,
+    messages: Fetched<Answer>,
+    open: Fetched<Option<Answer>>,
 }
 
 fn page(view: TopicView, peek: Peek) -> AnyView {

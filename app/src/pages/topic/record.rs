@@ -1,9 +1,9 @@
 //! One record, opened: all that it carries, laid out.
 
-use crate::prelude::*;
 use flowdeck_model::query::From as Start;
 use flowdeck_model::view::{HeaderView, MessageView, MessagesView, Payload, PayloadKind};
 use flowdeck_model::{MessagesQuery, Partition};
+use leptos::prelude::*;
 
 use super::messages::Place;
 use crate::browser;

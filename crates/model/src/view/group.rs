@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", from = "super::flat::FlatGroup")]
 pub struct GroupView {
     pub version: Version,
     pub now: Timestamp,

@@ -3,6 +3,7 @@
 
 pub mod cluster;
 pub mod command;
+mod flat;
 pub mod fleet;
 pub mod group;
 pub mod messages;

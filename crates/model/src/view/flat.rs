@@ -1,0 +1,74 @@
+//! How a group's page is read. serde reads a flattened field by keeping the whole page as values of
+//! any kind first and then reading them once more: a second reader of every type in the browser's
+//! download. Here the fields stand side by side, as they do in the JSON.
+
+use serde::Deserialize;
+
+use super::group::{ConsumerView, GroupView, MemberView, PartitionRow};
+use super::{ClusterView, CommandView, GroupRow, HoldChip};
+use crate::ids::Version;
+use crate::names::{ClusterName, GroupId, TopicName};
+use crate::time::Timestamp;
+use crate::verdict::{GroupState, GroupType, Verdict};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct FlatGroup {
+    version: Version,
+    now: Timestamp,
+    cluster_info: ClusterView,
+    cluster: ClusterName,
+    group: GroupId,
+    #[serde(rename = "type")]
+    kind: GroupType,
+    state: GroupState,
+    verdict: Verdict,
+    why: Option<String>,
+    lag: Option<u64>,
+    unknown_partitions: u32,
+    members: Option<u32>,
+    topics: Vec<TopicName>,
+    topic_count: u32,
+    partition_count: u32,
+    held_partitions: u32,
+    holds: Vec<HoldChip>,
+    as_of: Option<Timestamp>,
+    partitions: Vec<PartitionRow>,
+    consumers: Vec<ConsumerView>,
+    group_members: Vec<MemberView>,
+    commands: Vec<CommandView>,
+    warnings: Vec<String>,
+}
+
+impl From<FlatGroup> for GroupView {
+    fn from(flat: FlatGroup) -> Self {
+        let row = GroupRow {
+            cluster: flat.cluster,
+            group: flat.group,
+            kind: flat.kind,
+            state: flat.state,
+            verdict: flat.verdict,
+            why: flat.why,
+            lag: flat.lag,
+            unknown_partitions: flat.unknown_partitions,
+            members: flat.members,
+            topics: flat.topics,
+            topic_count: flat.topic_count,
+            partition_count: flat.partition_count,
+            held_partitions: flat.held_partitions,
+            holds: flat.holds,
+            as_of: flat.as_of,
+        };
+        Self {
+            version: flat.version,
+            now: flat.now,
+            cluster_info: flat.cluster_info,
+            row,
+            partitions: flat.partitions,
+            consumers: flat.consumers,
+            group_members: flat.group_members,
+            commands: flat.commands,
+            warnings: flat.warnings,
+        }
+    }
+}
