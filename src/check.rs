@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use flowdeck::config::Config;
-use flowdeck::kafka;
+use flowdeck::{Certificate, exposed_key, kafka};
 
 const PROBES: Duration = Duration::from_secs(10);
 
@@ -13,6 +13,18 @@ pub(crate) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let mut good = !config.clusters.is_empty();
     if config.clusters.is_empty() {
         println!("\nno cluster is configured: name one with --cluster NAME=HOST:PORT or in flowdeck.toml");
+    }
+    if let Some(files) = &config.tls {
+        match Certificate::read(files).map(drop).map_err(anyhow::Error::from) {
+            Ok(()) => println!("\ntls: the certificate and its key belong together"),
+            Err(error) => {
+                good = false;
+                println!("\n{error:#}");
+            }
+        }
+        if let Some(warning) = exposed_key(files) {
+            println!("{warning}");
+        }
     }
     for cluster in &config.clusters {
         println!("\ncluster {} at {}", cluster.name, cluster.bootstrap);

@@ -43,6 +43,6 @@ pub use assets::{Assets, AssetsError};
 pub use layers::actor::Doorkeeper;
 pub use layers::host::Hosts;
 pub use router::{doors, service};
-pub use serve::{ServeError, Server};
+pub use serve::{Certificate, ServeError, Server, Tls, TlsError, exposed_key};
 pub use state::Options;
 pub use work::{LagVisitor, Number, Work};

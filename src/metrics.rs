@@ -20,6 +20,7 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use crate::api::problem::Problem;
+use crate::events::Streams;
 use crate::layers::actor::ApiPorts;
 use crate::state::AppState;
 use crate::work::{Number, Work};
@@ -49,7 +50,7 @@ fn buckets() -> Histogram {
 }
 
 impl Metrics {
-    pub(crate) fn new(work: Arc<dyn Work>) -> Self {
+    pub(crate) fn new(work: Arc<dyn Work>, open: &Streams) -> Self {
         let mut registry = Registry::default();
         let requests = Family::default();
         let seconds = Family::new_with_constructor(buckets as fn() -> Histogram);
@@ -57,6 +58,9 @@ impl Metrics {
         registry.register("flowdeck_http_requests", "Requests answered", requests.clone());
         registry.register("flowdeck_http_request_seconds", "Time to the answer's head", seconds.clone());
         registry.register("flowdeck_streams_open", "Event streams open now", streams.clone());
+        registry.register("flowdeck_streams_refused", "Event streams not let in", open.refused());
+        let help = "Event streams that made room for a newer one of their session";
+        registry.register("flowdeck_streams_replaced", help, open.replaced());
         registry.register_collector(Box::new(Kafka(work)));
         Self { registry, requests, seconds, streams }
     }

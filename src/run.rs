@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail, ensure};
 use flowdeck::auth::{Auth, AuthMode, CookieScope, OneTimePassword};
 use flowdeck::config::{Config, ConfigError};
-use flowdeck::{Assets, Options, Server, kafka};
+use flowdeck::{Assets, Certificate, Options, Server, Tls, exposed_key, kafka};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -41,23 +41,30 @@ pub(crate) async fn run(
     for cluster in &config.clusters {
         kafka::validate(cluster)?;
     }
+    let tls = config.tls.as_ref().map(|files| Tls::new(Certificate::read(files)?)).transpose()?;
+    if let Some(warning) = config.tls.as_ref().and_then(exposed_key) {
+        tracing::warn!("{warning}");
+    }
     // Before anything touches Kafka: a second server on this port does no work.
-    let server = Server::bind(config.listen).await?;
+    let mut server = Server::bind(config.listen).await?;
+    if let Some(tls) = &tls {
+        server = server.with_tls(tls.clone());
+    }
     let shutdown = CancellationToken::new();
     let admin_stop = CancellationToken::new();
     let admin = kafka::start(&config, admin_stop.clone());
 
-    let https = config.public_url.as_ref().is_some_and(|url| url.is_https());
+    let https = config.is_https();
     if config.auth.mode == AuthMode::Local && !https && !config.listen.ip().is_loopback() {
         tracing::warn!(
-            "passwords travel as they are typed: put TLS before this server and set `public_url` to https"
+            "passwords travel as they are typed: set `tls`, or put TLS before this server and set `public_url` to https"
         );
     }
     let cookies = CookieScope::new(config.base.as_str(), https);
     let auth = Auth::open(config.auth.clone(), cookies, shutdown.clone()).await.context("sign-in")?;
 
-    if config.auth.mode == AuthMode::Local {
-        on_hang_up(auth.clone(), again, shutdown.clone())?;
+    if config.auth.mode == AuthMode::Local || tls.is_some() {
+        on_hang_up(Reload { auth: auth.clone(), tls, again }, shutdown.clone())?;
     }
 
     let mut options = Options::from_config(&config);
@@ -83,28 +90,53 @@ fn announce(config: &Config, server: &Server, one_time: Option<OneTimePassword>)
     let address = server.address();
     let mut out = std::io::stdout().lock();
     // A closed stdout is no reason not to serve.
-    let _ = writeln!(out, "Flowdeck: http://{address}{}", config.base.path(""));
+    let _ = writeln!(out, "Flowdeck: {}://{address}{}", server.scheme(), config.base.path(""));
     if let Some(password) = one_time {
         let _ = writeln!(out, "Sign in as {} with the one-time password {password}", OneTimePassword::USER);
     }
     let _ = out.flush();
 }
 
-/// SIGHUP: users, roles and tokens are read again, so that one can be revoked while the server runs.
-/// Where something is wrong, nothing is changed and the log says it.
-fn on_hang_up(auth: Auth, again: Again, shutdown: CancellationToken) -> anyhow::Result<()> {
+/// What is read again at SIGHUP, so that a user or token can be revoked, and a certificate renewed,
+/// while the server runs.
+#[derive(Clone)]
+struct Reload {
+    auth: Auth,
+    tls: Option<Tls>,
+    again: Again,
+}
+
+impl Reload {
+    /// Where something is wrong, nothing is changed. Blocks while it reads files.
+    fn read(&self) -> anyhow::Result<()> {
+        let config = (self.again)()?;
+        let renewed = match (&self.tls, &config.tls) {
+            (Some(tls), Some(files)) => Some((tls, Certificate::read(files)?)),
+            (None, None) => None,
+            _ => bail!("`tls` cannot be turned on or off while the server runs"),
+        };
+        ensure!(
+            self.auth.reload(config.auth.clone()),
+            "`auth.mode` and a one-time password are of the start"
+        );
+        let certificate = renewed.is_some();
+        if let Some((tls, renewed)) = renewed {
+            tls.show(renewed);
+        }
+        let (users, tokens) = config.auth.counts();
+        tracing::info!(target: "audit", event = "reload", users, tokens, certificate, "the configuration was read again");
+        Ok(())
+    }
+}
+
+fn on_hang_up(reload: Reload, shutdown: CancellationToken) -> anyhow::Result<()> {
     let mut hang_up = signal(SignalKind::hangup()).context("listen for SIGHUP")?;
     tokio::spawn(shutdown.run_until_cancelled_owned(async move {
         while hang_up.recv().await.is_some() {
-            let again = again.clone();
-            match tokio::task::spawn_blocking(move || again()).await {
-                Ok(Ok(config)) if auth.reload(config.auth.clone()) => {
-                    let (users, tokens) = config.auth.counts();
-                    tracing::info!(target: "audit", event = "reload", users, tokens, "users, roles and tokens were read again");
-                }
-                Ok(Ok(_)) => tracing::error!("`auth.mode` and a one-time password are of the start; nothing was changed"),
-                Ok(Err(error)) => tracing::error!(%error, "the configuration was not read again; nothing was changed"),
-                Err(error) => tracing::error!(%error, "the configuration was not read again; nothing was changed"),
+            let reload = reload.clone();
+            let read = tokio::task::spawn_blocking(move || reload.read()).await;
+            if let Err(error) = read.map_err(anyhow::Error::from).flatten() {
+                tracing::error!(error = format!("{error:#}"), "the configuration was not read again; nothing was changed");
             }
         }
     }));

@@ -22,6 +22,8 @@ pub struct Options {
     pub base: Base,
     pub hosts: Hosts,
     pub public_url: Option<PublicUrl>,
+    /// The listener itself speaks TLS.
+    pub tls: bool,
     pub trusted_proxies: Vec<Cidr>,
     pub limits: Limits,
     pub assets: Assets,
@@ -39,6 +41,7 @@ impl Options {
             base,
             hosts: Hosts::loopback(),
             public_url: None,
+            tls: false,
             trusted_proxies: vec![],
             limits: Limits::default(),
             assets: Assets::none(),
@@ -53,6 +56,7 @@ impl Options {
         let mut options = Self::new(config.base.clone());
         options.hosts = Hosts::of(config);
         options.public_url = config.public_url.clone();
+        options.tls = config.tls.is_some();
         options.trusted_proxies = config.trusted_proxies.clone();
         options.limits = config.limits;
         if !config.listen.ip().is_loopback() && config.auth.mode == AuthMode::None {
@@ -62,6 +66,11 @@ impl Options {
             ));
         }
         options
+    }
+
+    /// Browsers come by https.
+    pub(crate) fn is_https(&self) -> bool {
+        self.tls || self.public_url.as_ref().is_some_and(PublicUrl::is_https)
     }
 }
 
@@ -83,11 +92,12 @@ pub(crate) struct Inner {
 impl AppState {
     pub(crate) fn new(bind: Arc<dyn Bind>, options: Options) -> Self {
         let limits = options.limits;
+        let streams = Streams::new(&limits);
         Self(Arc::new(Inner {
             bind,
             base: options.base.as_str().to_owned().leak(),
-            streams: Streams::new(limits.streams, limits.streams_per_client),
-            metrics: Metrics::new(options.work.clone()),
+            metrics: Metrics::new(options.work.clone(), &streams),
+            streams,
             requests: Semaphore::new(limits.requests),
             started: now(),
             options,

@@ -18,6 +18,8 @@ mod login;
 mod next;
 mod one_time;
 mod password;
+#[cfg(feature = "redis")]
+mod redis;
 mod roles;
 mod session;
 mod settings;
@@ -104,6 +106,33 @@ impl Known {
 /// What an actor's rights rest on. Holds a session's id: neither printed nor sent anywhere.
 #[derive(Clone)]
 pub struct Ticket(Proof);
+
+/// Tells sessions apart; as secret as the id that it is.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct SessionKey(session::Id);
+
+impl std::fmt::Debug for SessionKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SessionKey(…)")
+    }
+}
+
+#[cfg(test)]
+impl SessionKey {
+    pub(crate) fn random() -> Self {
+        Self(session::Id::default())
+    }
+}
+
+impl Ticket {
+    /// Of a person who is signed in.
+    pub(crate) fn session(&self) -> Option<SessionKey> {
+        match &self.0 {
+            Proof::Session { id, .. } => Some(SessionKey(*id)),
+            Proof::Nothing | Proof::Token { .. } => None,
+        }
+    }
+}
 
 #[derive(Clone)]
 enum Proof {

@@ -2,11 +2,13 @@
 //! Errors name the field; no hash, token or URL is repeated in them.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use flowdeck_model::Timestamp;
 use flowdeck_model::actor::Grant;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use serde::Deserialize;
 
 use super::one_time;
@@ -82,6 +84,7 @@ struct SessionTable {
     idle: Option<String>,
     absolute: Option<String>,
     redis: Option<Secret>,
+    redis_ca: Option<PathBuf>,
 }
 
 /// As it is, or from an environment variable or a file, so that it need not stand in the
@@ -135,19 +138,30 @@ impl Default for SessionRules {
     }
 }
 
-/// May hold a password: never printed.
+/// Where sessions are shared, and which issuers of certificates are trusted there.
 #[derive(Clone)]
-pub(super) struct RedisUrl(String);
+#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "a build without Redis refuses it unread"))]
+pub(super) struct Redis {
+    /// May hold a password: never printed.
+    url: String,
+    /// `None`: those that this machine trusts.
+    pub(super) roots: Option<Vec<CertificateDer<'static>>>,
+}
 
-impl RedisUrl {
-    /// For the client alone.
-    #[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "a build without Redis refuses it unread"))]
-    pub(super) fn expose(&self) -> &str {
-        &self.0
+#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "a build without Redis refuses it unread"))]
+impl Redis {
+    /// With TLS it is `rediss…://`.
+    pub(super) fn is_tls(&self) -> bool {
+        self.url.starts_with("rediss")
+    }
+
+    /// As for a connection without TLS. For the client alone.
+    pub(super) fn plain_url(&self) -> String {
+        self.url.strip_prefix("rediss").map_or_else(|| self.url.clone(), |rest| format!("redis{rest}"))
     }
 }
 
-impl std::fmt::Debug for RedisUrl {
+impl std::fmt::Debug for Redis {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("…")
     }
@@ -161,7 +175,7 @@ pub struct Settings {
     /// One user whose password is made at the start: see [`super::one_time`].
     pub(super) one_time: bool,
     pub(super) accounts: Accounts,
-    pub(super) redis: Option<RedisUrl>,
+    pub(super) redis: Option<Redis>,
 }
 
 #[derive(Debug, Clone)]
@@ -331,7 +345,7 @@ fn check_roles(accounts: &Accounts, field: &str, roles: &[String]) -> Result<(),
     }
 }
 
-fn session(table: SessionTable) -> Result<(SessionRules, Option<RedisUrl>), SettingsError> {
+fn session(table: SessionTable) -> Result<(SessionRules, Option<Redis>), SettingsError> {
     let time = |field: &str, text: Option<String>, usual: Duration, least: Duration| {
         let Some(text) = text else { return Ok(usual) };
         match humantime::parse_duration(&text) {
@@ -347,21 +361,42 @@ fn session(table: SessionTable) -> Result<(SessionRules, Option<RedisUrl>), Sett
     };
     let idle = time("idle", table.idle, IDLE, Duration::from_secs(60))?;
     let absolute = time("absolute", table.absolute, ABSOLUTE.max(idle), idle)?;
-    let redis = table.redis.map(redis_url).transpose()?;
+    let redis = match (table.redis, table.redis_ca) {
+        (Some(url), ca) => Some(redis(url, ca)?),
+        (None, None) => None,
+        (None, Some(_)) => return Err(refused("auth.session.redis_ca", "there is no redis beside it")),
+    };
     Ok((SessionRules { idle, absolute }, redis))
 }
 
-fn redis_url(secret: Secret) -> Result<RedisUrl, SettingsError> {
+fn redis(secret: Secret, ca: Option<PathBuf>) -> Result<Redis, SettingsError> {
     let field = "auth.session.redis";
     let url = secret.resolve().map_err(|problem| refused(field, problem))?;
-    let schemes = ["redis://", "redis-cluster://", "redis-sentinel://"];
-    if schemes.iter().any(|scheme| url.starts_with(scheme)) {
-        return Ok(RedisUrl(url));
+    let plain = url.strip_prefix("rediss").or_else(|| url.strip_prefix("redis"));
+    if !plain.is_some_and(|rest| ["://", "-cluster://", "-sentinel://"].iter().any(|one| rest.starts_with(one))) {
+        return Err(refused(
+            field,
+            "write redis://[USER:PASSWORD@]HOST:PORT[/DATABASE], or redis-cluster:// or redis-sentinel://; \
+             with TLS rediss://, rediss-cluster:// or rediss-sentinel://",
+        ));
     }
-    Err(refused(
-        field,
-        "write redis://[USER:PASSWORD@]HOST:PORT[/DATABASE], or redis-cluster:// or redis-sentinel://",
-    ))
+    let roots = ca.map(|path| issuers(&path)).transpose()?;
+    let redis = Redis { url, roots };
+    if redis.roots.is_some() && !redis.is_tls() {
+        return Err(refused(field, "there is redis_ca, but only rediss:// speaks TLS"));
+    }
+    Ok(redis)
+}
+
+fn issuers(path: &Path) -> Result<Vec<CertificateDer<'static>>, SettingsError> {
+    let refused = |problem: String| refused("auth.session.redis_ca", format!("{}: {problem}", path.display()));
+    let text = std::fs::read(path).map_err(|error| refused(format!("it could not be read: {error}")))?;
+    let all: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();
+    match all {
+        Ok(all) if all.is_empty() => Err(refused("it holds no certificate".to_owned())),
+        Ok(all) => Ok(all),
+        Err(error) => Err(refused(format!("it is no PEM file: {error}"))),
+    }
 }
 
 #[cfg(test)]
@@ -517,6 +552,14 @@ mod tests {
             (
                 format!("{local}session = {{ redis = \"localhost\" }}\n{ana}"),
                 "auth.session.redis: write redis://",
+            ),
+            (
+                format!("{local}session = {{ redis = \"redis://h\", redis_ca = \"/no/such.pem\" }}\n{ana}"),
+                "auth.session.redis_ca: /no/such.pem: it could not be read",
+            ),
+            (
+                format!("{local}session = {{ redis_ca = \"/no/such.pem\" }}\n{ana}"),
+                "auth.session.redis_ca: there is no redis beside it",
             ),
         ] {
             let problem = check(&text).expect_err(want);

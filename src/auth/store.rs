@@ -16,10 +16,10 @@ use tower_sessions::SessionStore;
 use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{Error as BackendError, ExpiredDeletion, Result as StoreResult};
 
-use super::settings::RedisUrl;
+use super::settings::Redis;
 use super::{Clock, SessionRules};
 
-const PATIENCE: Duration = Duration::from_secs(2);
+pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 /// Sessions and generations in this process: some MiB at most.
 const MOST_RECORDS: usize = 10_000;
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -38,6 +38,8 @@ pub enum StoreError {
 pub enum OpenError {
     #[error("auth.session.redis: {0}")]
     Redis(String),
+    #[error("auth.session.redis_ca: {0}")]
+    RedisCa(String),
     #[error("auth.session.redis: this build has no Redis; build it with the cargo feature `redis`")]
     NoRedis,
 }
@@ -66,13 +68,16 @@ async fn ask_within<T>(
 }
 
 pub(super) async fn open(
-    redis: Option<RedisUrl>,
+    redis: Option<Redis>,
     rules: SessionRules,
     clock: &Clock,
     stop: CancellationToken,
 ) -> Result<Arc<dyn SessionStore>, OpenError> {
-    if let Some(url) = redis {
-        return open_redis(&url, stop).await;
+    if let Some(redis) = redis {
+        #[cfg(feature = "redis")]
+        return super::redis::open(&redis, stop).await;
+        #[cfg(not(feature = "redis"))]
+        return Err(OpenError::NoRedis);
     }
     let store = Arc::new(Memory::new(MOST_RECORDS, clock.clone()));
     let swept = store.clone();
@@ -84,43 +89,6 @@ pub(super) async fn open(
         }
     });
     Ok(store)
-}
-
-#[cfg(not(feature = "redis"))]
-async fn open_redis(_: &RedisUrl, _: CancellationToken) -> Result<Arc<dyn SessionStore>, OpenError> {
-    Err(OpenError::NoRedis)
-}
-
-/// Redis that is away when the server starts is no reason not to start: log-ins say so until it is
-/// there. Expired records are Redis' own to remove: each is written with its time.
-#[cfg(feature = "redis")]
-async fn open_redis(url: &RedisUrl, stop: CancellationToken) -> Result<Arc<dyn SessionStore>, OpenError> {
-    use tower_sessions_redis_store::RedisStore;
-    use tower_sessions_redis_store::fred::prelude::{Builder, ClientLike, Config, ReconnectPolicy};
-
-    const CONNECTIONS: usize = 2;
-    let refused =
-        |error: tower_sessions_redis_store::fred::error::Error| OpenError::Redis(error.details().to_owned());
-    let config = Config::from_url(url.expose()).map_err(refused)?;
-    let pool = Builder::from_config(config)
-        .with_connection_config(|config| config.connection_timeout = PATIENCE)
-        .with_performance_config(|config| config.default_command_timeout = PATIENCE)
-        // For ever, from 100 ms to 5 s apart.
-        .set_policy(ReconnectPolicy::new_exponential(0, 100, 5_000, 2))
-        .build_pool(CONNECTIONS)
-        .map_err(refused)?;
-    let running = pool.connect();
-    match tokio::time::timeout(PATIENCE, pool.wait_for_connect()).await {
-        Ok(Ok(())) => tracing::info!("sessions are kept in Redis"),
-        _ => tracing::warn!("Redis does not answer yet, so nobody can sign in until it does"),
-    }
-    let leaving = pool.clone();
-    tokio::spawn(async move {
-        stop.cancelled().await;
-        let _ = tokio::time::timeout(PATIENCE, leaving.quit()).await;
-        running.abort();
-    });
-    Ok(Arc::new(RedisStore::new(pool)))
 }
 
 /// The records of this process.

@@ -35,6 +35,9 @@ impl Config {
         writeln!(out, "allowed_hosts = {hosts:?}")?;
         let proxies: Vec<String> = self.trusted_proxies.iter().map(ToString::to_string).collect();
         writeln!(out, "trusted_proxies = {proxies:?}")?;
+        if let Some(tls) = &self.tls {
+            writeln!(out, "tls = {{ certificate = {:?}, key = {:?} }}", tls.certificate, tls.key)?;
+        }
         let format = match self.log_format {
             LogFormat::Text => "text",
             LogFormat::Json => "json",
@@ -43,9 +46,10 @@ impl Config {
         let limits = &self.limits;
         writeln!(
             out,
-            "limits = {{ streams = {}, streams_per_client = {}, connections = {}, requests = {}, body = {}, \
+            "limits = {{ streams = {}, streams_per_session = {}, streams_per_client = {}, connections = {}, requests = {}, body = {}, \
              request_seconds = {}, head_seconds = {}, stall_seconds = {} }}",
             limits.streams,
+            limits.streams_per_session,
             limits.streams_per_client,
             limits.connections,
             limits.requests,

@@ -2,11 +2,12 @@
 //! from it (`docs/CONFIG.md`), and what is not in it does nothing.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use flowdeck_model::view::Mode;
 
 use super::values::{self, Listen};
-use super::{Config, ConfigError, Place, Property, cluster};
+use super::{Config, ConfigError, Place, Property, TlsFiles, cluster};
 
 pub struct Variable {
     pub name: &'static str,
@@ -44,6 +45,13 @@ pub const VARIABLES: &[Variable] = &[
         "Addresses or networks whose `X-Forwarded-For` is believed, by commas.",
         "none",
     ),
+    variable(
+        "FLOWDECK_TLS_CERTIFICATE",
+        &[],
+        "`tls.certificate`: a PEM file, for TLS by the server itself.",
+        "none",
+    ),
+    variable("FLOWDECK_TLS_KEY", &[], "`tls.key`: the PEM file with its key.", "none"),
     variable("FLOWDECK_LOG", &[], "Log level, or directives such as `info,flowdeck_kafka=debug`.", "`info`"),
     variable("FLOWDECK_LOG_FORMAT", &[], "`text` or `json`.", "`text`"),
     variable(
@@ -155,6 +163,7 @@ pub(super) fn apply(config: &mut Config, environment: &Environment) -> Result<()
     if let Some(text) = environment.get("FLOWDECK_TRUSTED_PROXIES") {
         config.trusted_proxies = list(place("FLOWDECK_TRUSTED_PROXIES"), text)?;
     }
+    tls(config, environment)?;
     if let Some(text) = environment.get("FLOWDECK_LOG") {
         config.log_level = values::parse(place("FLOWDECK_LOG"), text)?;
     }
@@ -185,6 +194,26 @@ pub(super) fn apply(config: &mut Config, environment: &Environment) -> Result<()
         config.clusters.iter_mut().for_each(|cluster| cluster.mode = mode);
     }
     config.notes.extend(strangers(environment));
+    Ok(())
+}
+
+fn tls(config: &mut Config, environment: &Environment) -> Result<(), ConfigError> {
+    const NAMES: [&str; 2] = ["FLOWDECK_TLS_CERTIFICATE", "FLOWDECK_TLS_KEY"];
+    let [certificate, key] = NAMES.map(|name| environment.get(name).map(PathBuf::from));
+    let alone = |given: &str, missing: &str| {
+        let problem = format!("a certificate and its key belong together: set {missing}, too");
+        ConfigError::new(Place::Variable(given.to_owned()), problem)
+    };
+    config.tls = match (config.tls.take(), certificate, key) {
+        (before, None, None) => before,
+        (Some(before), certificate, key) => Some(TlsFiles {
+            certificate: certificate.unwrap_or(before.certificate),
+            key: key.unwrap_or(before.key),
+        }),
+        (None, Some(certificate), Some(key)) => Some(TlsFiles { certificate, key }),
+        (None, Some(_), None) => return Err(alone(NAMES[0], NAMES[1])),
+        (None, None, Some(_)) => return Err(alone(NAMES[1], NAMES[0])),
+    };
     Ok(())
 }
 

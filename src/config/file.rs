@@ -16,7 +16,9 @@ use crate::auth::AuthTable;
 
 use super::cluster::AdminStream;
 use super::values::{Base, Cidr, HostName, Listen, LogFormat, LogLevel, PublicUrl};
-use super::{AdminTopics, ClusterConfig, Config, ConfigError, Environment, Limits, Place, Property, cluster};
+use super::{
+    AdminTopics, ClusterConfig, Config, ConfigError, Environment, Limits, Place, Property, TlsFiles, cluster,
+};
 
 /// The file in the working directory that is read where none is named.
 const USUAL: &str = "flowdeck.toml";
@@ -71,6 +73,7 @@ struct File {
     allowed_hosts: Vec<HostName>,
     #[serde(default)]
     trusted_proxies: Vec<Cidr>,
+    tls: Option<TlsTable>,
     #[serde(default)]
     log: LogTable,
     #[serde(default)]
@@ -79,6 +82,13 @@ struct File {
     limits: LimitsTable,
     #[serde(default)]
     clusters: Clusters,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TlsTable {
+    certificate: PathBuf,
+    key: PathBuf,
 }
 
 #[derive(Deserialize, Default)]
@@ -92,6 +102,7 @@ struct LogTable {
 #[serde(deny_unknown_fields)]
 struct LimitsTable {
     streams: Option<Spanned<usize>>,
+    streams_per_session: Option<Spanned<usize>>,
     streams_per_client: Option<Spanned<usize>>,
     connections: Option<Spanned<usize>>,
     requests: Option<Spanned<usize>>,
@@ -285,6 +296,7 @@ impl File {
             public_url: self.public_url,
             allowed_hosts: self.allowed_hosts,
             trusted_proxies: self.trusted_proxies,
+            tls: self.tls.map(|tls| TlsFiles { certificate: tls.certificate, key: tls.key }),
             log_level: self.log.level.unwrap_or_default(),
             log_format: self.log.format.unwrap_or_default(),
             limits: self.limits.into_limits(&at)?,
@@ -313,6 +325,7 @@ impl LimitsTable {
         };
         Ok(Limits {
             streams: or(self.streams, usual.streams, 100_000)?,
+            streams_per_session: or(self.streams_per_session, usual.streams_per_session, 100_000)?,
             streams_per_client: or(self.streams_per_client, usual.streams_per_client, 100_000)?,
             connections: or(self.connections, usual.connections, 1_000_000)?,
             requests: or(self.requests, usual.requests, 100_000)?,

@@ -33,6 +33,8 @@ pub struct Config {
     pub public_url: Option<PublicUrl>,
     pub allowed_hosts: Vec<HostName>,
     pub trusted_proxies: Vec<Cidr>,
+    /// TLS by the server itself.
+    pub tls: Option<TlsFiles>,
     pub log_level: LogLevel,
     pub log_format: LogFormat,
     pub limits: Limits,
@@ -46,12 +48,23 @@ pub struct Config {
     pub file: Option<PathBuf>,
 }
 
+/// PEM files, read at the start and again at SIGHUP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// The server's own certificate first, then those that lead to its issuer.
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
 /// Bounds on what clients can ask of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Event streams open at once, in all.
     pub streams: usize,
-    /// Event streams open at once from one address.
+    /// Event streams open at once of one session; at the bound the oldest makes room for the newest.
+    /// A browser has six connections to a host over HTTP/1.1: one fewer leaves one to ask with.
+    pub streams_per_session: usize,
+    /// Event streams open at once from one address, of those without a session.
     pub streams_per_client: usize,
     /// Connections open at once.
     pub connections: usize,
@@ -71,6 +84,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             streams: 512,
+            streams_per_session: 5,
             streams_per_client: 32,
             connections: 2_048,
             requests: 256,
@@ -119,6 +133,11 @@ impl Config {
         &mut self.clusters[at]
     }
 
+    /// Browsers reach the server by https: its own TLS, or a proxy's.
+    pub fn is_https(&self) -> bool {
+        self.tls.is_some() || self.public_url.as_ref().is_some_and(PublicUrl::is_https)
+    }
+
     /// Rules between settings.
     fn check(&self) -> Result<(), ConfigError> {
         if self.auth.mode == AuthMode::None && !self.listen.ip().is_loopback() && !self.insecure_listen {
@@ -131,6 +150,12 @@ impl Config {
                     self.listen
                 ),
             ));
+        }
+        if let (Some(_), Some(url)) = (&self.tls, &self.public_url)
+            && !url.is_https()
+        {
+            let problem = format!("{} is plain http, but `tls` makes the server speak https", url.origin());
+            return Err(ConfigError::new(Place::Setting("public_url"), problem));
         }
         let mut seen = BTreeMap::new();
         for cluster in &self.clusters {
@@ -160,6 +185,7 @@ impl Default for Config {
             public_url: None,
             allowed_hosts: vec![],
             trusted_proxies: vec![],
+            tls: None,
             log_level: LogLevel::default(),
             log_format: LogFormat::default(),
             limits: Limits::default(),

@@ -20,6 +20,7 @@ use crate::layers::actor::{ClientAddress, StreamPorts};
 use crate::state::AppState;
 
 use stream::Bye;
+use streams::Holder;
 pub(crate) use streams::Streams;
 use watch::Watch;
 
@@ -35,7 +36,8 @@ pub(crate) async fn open(
     let have = have(&query, &headers);
     // Asked for before a place is taken: what does not exist is 404, not a stream.
     let first = watch.read(&entered.ports)?;
-    let Some(place) = state.streams.enter(address) else {
+    let holder = entered.known.ticket.session().map_or(Holder::Address(address), Holder::Session);
+    let Some(place) = state.streams.enter(holder) else {
         let detail = "as many event streams are open as may be, in all or from this address";
         let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many", detail);
         return Ok(refuse(&headers, Bye::TooMany, problem));

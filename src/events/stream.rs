@@ -33,6 +33,8 @@ pub(super) enum Bye {
     /// The session is over or its rights were taken.
     Expired,
     TooMany,
+    /// A newer stream of the same session has its place.
+    Replaced,
     /// What was watched is not there any more.
     Gone,
 }
@@ -43,6 +45,7 @@ impl Bye {
             Self::Shutdown => "shutdown",
             Self::Expired => "expired",
             Self::TooMany => "tooMany",
+            Self::Replaced => "replaced",
             Self::Gone => "gone",
         }
     }
@@ -69,7 +72,7 @@ pub(super) struct Live {
     beat: Interval,
     check: Interval,
     over: bool,
-    _place: Place,
+    place: Place,
 }
 
 impl Live {
@@ -98,7 +101,7 @@ impl Live {
             beat,
             check,
             over: false,
-            _place: place,
+            place,
         }
     }
 
@@ -126,6 +129,7 @@ impl Live {
             tokio::select! {
                 biased;
                 () = self.state.options.shutdown.cancelled() => return Some(self.end(Bye::Shutdown)),
+                () = self.place.taken() => return Some(self.end(Bye::Replaced)),
                 _ = self.check.tick() => {
                     if !self.still_welcome().await {
                         return Some(self.end(Bye::Expired));

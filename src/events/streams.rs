@@ -1,61 +1,154 @@
-//! How many streams are open, in all and from each address.
+//! Which streams are open: how many in all, and of whom.
+//!
+//! A session's newest stream is the one that its owner looks at, so at the session's bound the oldest
+//! makes room. A program, or who is not signed in, is refused instead: several may share an address.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-#[derive(Clone)]
-pub(crate) struct Streams(Arc<Bounds>);
+use prometheus_client::metrics::counter::Counter;
+use tokio_util::sync::CancellationToken;
 
-struct Bounds {
+use crate::auth::SessionKey;
+use crate::config::Limits;
+
+/// Whose a stream is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Holder {
+    Session(SessionKey),
+    /// Without a session. A host program that tells no addresses has one bound for all.
+    Address(Option<IpAddr>),
+}
+
+#[derive(Clone)]
+pub(crate) struct Streams(Arc<Inner>);
+
+struct Inner {
     in_all: usize,
-    of_one: usize,
-    open: Mutex<HashMap<Option<IpAddr>, usize>>,
+    of_session: usize,
+    of_address: usize,
+    table: Mutex<Table>,
+    refused: Counter,
+    replaced: Counter,
+}
+
+#[derive(Default)]
+struct Table {
+    all: usize,
+    last: u64,
+    /// The oldest in front.
+    open: HashMap<Holder, VecDeque<Open>>,
+}
+
+struct Open {
+    id: u64,
+    leave: CancellationToken,
 }
 
 /// A place; given back when dropped.
 pub(crate) struct Place {
     streams: Streams,
-    address: Option<IpAddr>,
+    holder: Holder,
+    id: u64,
+    leave: CancellationToken,
 }
 
 impl Streams {
-    pub(crate) fn new(in_all: usize, of_one: usize) -> Self {
-        Self(Arc::new(Bounds { in_all, of_one, open: Mutex::default() }))
+    pub(crate) fn new(limits: &Limits) -> Self {
+        Self(Arc::new(Inner {
+            in_all: limits.streams,
+            of_session: limits.streams_per_session,
+            of_address: limits.streams_per_client,
+            table: Mutex::default(),
+            refused: Counter::default(),
+            replaced: Counter::default(),
+        }))
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Option<IpAddr>, usize>> {
-        // A count is whole after every statement: a panic elsewhere cannot have broken it.
-        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        // The table is whole after every statement: a panic elsewhere cannot have broken it.
+        self.0.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// `None` where the bound is reached. A host program that tells no addresses has one bound for all.
-    pub(crate) fn enter(&self, address: Option<IpAddr>) -> Option<Place> {
-        let mut open = self.lock();
-        let all: usize = open.values().sum();
-        let own = open.get(&address).copied().unwrap_or(0);
-        let of_one = if address.is_some() { self.0.of_one } else { self.0.in_all };
-        if all >= self.0.in_all || own >= of_one {
-            return None;
+    /// `None` where the bound is reached and nobody makes room.
+    pub(crate) fn enter(&self, holder: Holder) -> Option<Place> {
+        let bounds = &*self.0;
+        let most = match holder {
+            Holder::Session(_) => bounds.of_session,
+            Holder::Address(Some(_)) => bounds.of_address,
+            Holder::Address(None) => bounds.in_all,
+        };
+        let mut table = self.lock();
+        if table.all >= bounds.in_all || table.of(holder) >= most {
+            if !matches!(holder, Holder::Session(_)) || !table.end_oldest(holder) {
+                bounds.refused.inc();
+                return None;
+            }
+            bounds.replaced.inc();
         }
-        open.insert(address, own + 1);
-        Some(Place { streams: self.clone(), address })
+        let leave = CancellationToken::new();
+        let id = table.add(holder, leave.clone());
+        Some(Place { streams: self.clone(), holder, id, leave })
     }
 
     pub(crate) fn open(&self) -> usize {
-        self.lock().values().sum()
+        self.lock().all
+    }
+
+    /// Streams that were not let in, since the start.
+    pub(crate) fn refused(&self) -> Counter {
+        self.0.refused.clone()
+    }
+
+    /// Streams that made room for a newer one of their session, since the start.
+    pub(crate) fn replaced(&self) -> Counter {
+        self.0.replaced.clone()
+    }
+}
+
+impl Table {
+    fn of(&self, holder: Holder) -> usize {
+        self.open.get(&holder).map_or(0, VecDeque::len)
+    }
+
+    fn add(&mut self, holder: Holder, leave: CancellationToken) -> u64 {
+        self.last += 1;
+        self.all += 1;
+        self.open.entry(holder).or_default().push_back(Open { id: self.last, leave });
+        self.last
+    }
+
+    /// Its place is free at once; the stream itself learns it when it is next read.
+    fn end_oldest(&mut self, holder: Holder) -> bool {
+        let Some(oldest) = self.open.get_mut(&holder).and_then(VecDeque::pop_front) else { return false };
+        self.all -= 1;
+        oldest.leave.cancel();
+        true
+    }
+
+    fn remove(&mut self, holder: Holder, id: u64) {
+        let Some(own) = self.open.get_mut(&holder) else { return };
+        if let Some(at) = own.iter().position(|open| open.id == id) {
+            own.remove(at);
+            self.all -= 1;
+        }
+        if own.is_empty() {
+            self.open.remove(&holder);
+        }
+    }
+}
+
+impl Place {
+    /// Returns once a newer stream of the session has taken the place.
+    pub(super) async fn taken(&self) {
+        self.leave.cancelled().await;
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut open = self.streams.lock();
-        match open.get_mut(&self.address) {
-            Some(count) if *count > 1 => *count -= 1,
-            _ => {
-                open.remove(&self.address);
-            }
-        }
+        self.streams.lock().remove(self.holder, self.id);
     }
 }
 
@@ -63,10 +156,20 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
+    fn streams(in_all: usize, of_session: usize, of_address: usize) -> Streams {
+        let limits = Limits {
+            streams: in_all,
+            streams_per_session: of_session,
+            streams_per_client: of_address,
+            ..Limits::default()
+        };
+        Streams::new(&limits)
+    }
+
     #[test]
-    fn bounds_and_places_given_back() {
-        let streams = Streams::new(3, 2);
-        let (a, b) = (Some(IpAddr::from([127, 0, 0, 1])), Some(IpAddr::from([127, 0, 0, 2])));
+    fn bounds_of_addresses_and_places_given_back() {
+        let streams = streams(3, 1, 2);
+        let [a, b] = [1, 2].map(|last| Holder::Address(Some(IpAddr::from([127, 0, 0, last]))));
         let first = streams.enter(a).unwrap();
         let _second = streams.enter(a).unwrap();
         assert!(streams.enter(a).is_none());
@@ -74,6 +177,28 @@ mod tests {
         assert!(streams.enter(b).is_none());
         drop(first);
         assert!(streams.enter(b).is_some());
+        assert_eq!((streams.open(), streams.refused().get()), (2, 2));
+    }
+
+    #[test]
+    fn a_sessions_oldest_stream_makes_room() {
+        let streams = streams(3, 2, 1);
+        let [ana, ben] = [SessionKey::random(), SessionKey::random()].map(Holder::Session);
+        let first = streams.enter(ana).unwrap();
+        let second = streams.enter(ana).unwrap();
+        let third = streams.enter(ana).unwrap();
+        assert!(first.leave.is_cancelled() && !second.leave.is_cancelled() && !third.leave.is_cancelled());
+        assert_eq!((streams.open(), streams.replaced().get()), (2, 1));
+        // Its place was given back when it was taken.
+        drop(first);
         assert_eq!(streams.open(), 2);
+        // Where all places are taken, nobody else is made to leave.
+        let _bens = streams.enter(ben).unwrap();
+        assert!(streams.enter(Holder::Address(None)).is_none());
+        let _again = streams.enter(ben).expect("his own makes room");
+        assert!(!second.leave.is_cancelled() && !third.leave.is_cancelled());
+        drop((second, third));
+        assert_eq!(streams.open(), 1);
+        assert_eq!(streams.lock().open.len(), 1, "nothing is kept of who has gone");
     }
 }

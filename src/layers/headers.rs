@@ -5,6 +5,7 @@ use axum::middleware::Next;
 use axum::response::Response;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use super::host;
 use crate::state::AppState;
 
 pub(crate) const BUILD: HeaderName = HeaderName::from_static("x-flowdeck-build");
@@ -39,13 +40,16 @@ static CLOSED: HeaderValue =
     HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'");
 
 pub(crate) async fn add(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    // A browser that is told so of localhost would keep to it for every other program there.
+    let binding =
+        state.options.is_https() && host::authority(&request).is_some_and(|name| !host::is_here(name));
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     if let Ok(build) = HeaderValue::from_str(state.options.assets.build()) {
         headers.insert(BUILD, build);
     }
     usual(headers);
-    if state.options.public_url.as_ref().is_some_and(|url| url.is_https()) {
+    if binding {
         headers
             .entry(header::STRICT_TRANSPORT_SECURITY)
             .or_insert(HeaderValue::from_static("max-age=31536000"));

@@ -47,17 +47,26 @@ impl Hosts {
     /// `authority` as in the Host header.
     fn allows(&self, authority: &str) -> bool {
         let authority = authority.trim().to_ascii_lowercase();
-        let host = crate::config::host_of(&authority);
-        let host = host.strip_suffix('.').unwrap_or(host);
+        let host = bare(&authority);
         if authority.contains(['@', '/', '\\', ' ']) || host.is_empty() {
             return false;
         }
-        // All of 127.0.0.0/8 is this machine, and a name of `.localhost` never leaves it (RFC 6761).
-        let address = host.parse::<IpAddr>().ok();
-        self.names.contains(host)
-            || host.ends_with(".localhost")
-            || address.is_some_and(|address| self.any_address || address.is_loopback())
+        let address = self.any_address && host.parse::<IpAddr>().is_ok();
+        self.names.contains(host) || address || is_here(host)
     }
+}
+
+fn bare(authority: &str) -> &str {
+    let host = crate::config::host_of(authority);
+    host.strip_suffix('.').unwrap_or(host)
+}
+
+/// All of 127.0.0.0/8 is this machine, and `localhost` and what is under it never leave it (RFC 6761).
+pub(crate) fn is_here(authority: &str) -> bool {
+    let authority = authority.to_ascii_lowercase();
+    let host = if authority.parse::<IpAddr>().is_ok() { &authority } else { bare(&authority) };
+    let address = host.parse::<IpAddr>();
+    host == "localhost" || host.ends_with(".localhost") || address.is_ok_and(|address| address.is_loopback())
 }
 
 /// The authority that the client asked for: of the request line, else of the Host header. `None`

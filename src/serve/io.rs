@@ -1,5 +1,5 @@
 //! A socket whose writes may not stand still: a client that stops reading its stream would else
-//! keep it, and its place, for ever.
+//! keep it, and its place, for ever. TLS lies above it.
 
 use std::future::Future as _;
 use std::io;
@@ -7,13 +7,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::rt::{Read, ReadBufCursor, Write};
-use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
 pub(super) struct Guarded {
-    socket: TokioIo<TcpStream>,
+    socket: TcpStream,
     /// No byte taken for so long: cut off.
     most: Duration,
     /// Runs while a write waits.
@@ -22,7 +21,7 @@ pub(super) struct Guarded {
 
 impl Guarded {
     pub(super) fn new(socket: TcpStream, most: Duration) -> Self {
-        Self { socket: TokioIo::new(socket), most, waiting: None }
+        Self { socket, most, waiting: None }
     }
 
     fn guard<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
@@ -42,17 +41,17 @@ impl Guarded {
     }
 }
 
-impl Read for Guarded {
+impl AsyncRead for Guarded {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-        buf: ReadBufCursor<'_>,
+        buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.socket).poll_read(cx, buf)
     }
 }
 
-impl Write for Guarded {
+impl AsyncWrite for Guarded {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.socket).poll_write(cx, buf);
         self.guard(cx, written)

@@ -1,32 +1,25 @@
 //! The listener: bounds on connections and slow clients that `axum::serve` does not offer, and an
 //! end within seconds.
 
+mod connection;
 mod io;
+mod pace;
+mod tls;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::ConnectInfo;
-use http::Request;
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper_util::rt::TokioTimer;
-use hyper_util::service::TowerToHyperService;
 use std::sync::Arc;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::ServiceExt as _;
 
 use crate::config::Limits;
-use io::Guarded;
+use connection::Terms;
+pub use tls::{Certificate, Tls, TlsError, exposed_key};
 
-/// Bytes of a request's head.
-const HEAD_BYTES: usize = 32 * 1024;
-const HEADERS: usize = 64;
 /// Streams are told at once; answers under way get so long.
 const GRACE: Duration = Duration::from_secs(4);
 
@@ -42,6 +35,7 @@ pub enum ServeError {
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    tls: Option<Tls>,
 }
 
 impl Server {
@@ -52,17 +46,28 @@ impl Server {
         })?;
         // The port is the system's choice where 0 was asked for.
         let address = listener.local_addr().unwrap_or(address);
-        Ok(Self { listener, address })
+        Ok(Self { listener, address, tls: None })
     }
 
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
+    /// Speaks TLS, and nothing else.
+    pub fn with_tls(self, tls: Tls) -> Self {
+        Self { tls: Some(tls), ..self }
+    }
+
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
+    }
+
     /// Until `shutdown`; then at most some seconds longer.
     pub async fn run(self, service: Router, limits: Limits, shutdown: CancellationToken) {
         let places = Arc::new(Semaphore::new(limits.connections));
         let open = TaskTracker::new();
+        let tls = self.tls.as_ref().map(Tls::acceptor);
+        let terms = Terms { service, limits, tls, shutdown: shutdown.clone(), tasks: open.clone() };
         loop {
             // A place first: at the bound, new clients wait in the system's queue.
             let place = tokio::select! {
@@ -75,9 +80,9 @@ impl Server {
             };
             match accepted {
                 Ok((socket, peer)) => {
-                    let (service, shutdown) = (service.clone(), shutdown.clone());
+                    let terms = terms.clone();
                     open.spawn(async move {
-                        connection(socket, peer, service, limits, shutdown).await;
+                        connection::serve(socket, peer, terms).await;
                         drop(place);
                     });
                 }
@@ -93,43 +98,5 @@ impl Server {
         if tokio::time::timeout(GRACE, open.wait()).await.is_err() {
             tracing::warn!(connections = open.len(), "connections were still open and are cut");
         }
-    }
-}
-
-async fn connection(
-    socket: TcpStream,
-    peer: SocketAddr,
-    service: Router,
-    limits: Limits,
-    shutdown: CancellationToken,
-) {
-    // Events are small, and each is wanted now.
-    let _ = socket.set_nodelay(true);
-    let service = service.map_request(move |request: Request<Incoming>| {
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(peer));
-        request
-    });
-    let served = http1::Builder::new()
-        .timer(TokioTimer::new())
-        // So long for a whole head; an idle connection is closed by it, too.
-        .header_read_timeout(Duration::from_secs(limits.head_seconds))
-        .max_header_size(HEAD_BYTES)
-        .max_headers(HEADERS)
-        .max_buf_size(64 * 1024)
-        .serve_connection(
-            Guarded::new(socket, Duration::from_secs(limits.stall_seconds)),
-            TowerToHyperService::new(service),
-        );
-    let mut served = std::pin::pin!(served);
-    let ended = tokio::select! {
-        ended = served.as_mut() => ended,
-        () = shutdown.cancelled() => {
-            served.as_mut().graceful_shutdown();
-            served.await
-        }
-    };
-    if let Err(error) = ended {
-        tracing::debug!(%error, client.address = %peer, "a connection ended early");
     }
 }

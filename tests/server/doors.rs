@@ -226,7 +226,8 @@ async fn call(router: &Router, row: &Row, credential: Option<(&'static str, &str
     let said = format!("{} {location} {}", parts.status, body.chars().take(300).collect::<String>());
     let refused_by_right = body.contains("this needs the permission to")
         || body.contains("This needs the permission to")
-        || body.contains("\"error\":\"forbidden\"");
+        || body.contains("\"error\":\"forbidden\"")
+        || body.contains("{\"forbidden\":");
     // Back to the fleet needs no `next`. Log-out leads there too, and is no refusal.
     let home = row.need != Need::Open && location == "/kafkaflow/login";
     let outcome = match parts.status {
@@ -290,6 +291,49 @@ async fn every_door_answers_every_role_as_the_table_says() {
         }
     }
     assert!(wrong.is_empty(), "\n{wrong}");
+}
+
+/// Numbers that differ from answer to answer: ids, nonces, times.
+fn without_numbers(text: &str) -> String {
+    let hex = |c: char| c.is_ascii_hexdigit() || c == '-';
+    let words = text.split_inclusive(|c: char| !hex(c));
+    let same = words.map(|word| if word.trim_end_matches(|c| !hex(c)).len() >= 8 { "#" } else { word });
+    same.collect()
+}
+
+/// Who may not see a cluster does not learn whether it is there: `demo` is, `mist` is not.
+#[tokio::test]
+async fn what_may_not_be_seen_is_as_what_is_not_there() {
+    let people = People::new(settings(&[("elsewhere", "elsewhere"), ("payments", "payments")], &[])).await;
+    let (router, _stop) = router(&people).await;
+    let cookies = [log_in(&router, "elsewhere").await, log_in(&router, "payments").await];
+    let mut asked = 0;
+    let more = [
+        "/kafkaflow?cluster=demo",
+        "/kafkaflow/api/v1/groups?cluster=demo",
+        "/kafkaflow/events?view=fleet&cluster=demo",
+    ];
+    let reads = more.map(|ask| (Door::Api, Method::GET, ask.to_owned(), String::new()));
+    let all = rows().into_iter().map(|row| (row.door, row.method, row.ask.to_owned(), row.body.to_owned()));
+    for (door, method, ask, body) in all.chain(reads).filter(|(_, _, ask, _)| ask.contains("demo")) {
+        let mut answers = vec![];
+        for cluster in ["demo", "mist"] {
+            let kind =
+                if door == Door::Api { "application/json" } else { "application/x-www-form-urlencoded" };
+            let request = Request::builder().method(method.clone()).uri(ask.replace("demo", cluster));
+            let request = request.header("host", "localhost:8077").header("content-type", kind);
+            let request = request.header("cookie", &cookies[0]).body(Body::from(body.clone())).unwrap();
+            let answer = crate::support::ask(&router, request).await;
+            answers.push((answer.status, without_numbers(&answer.body.replace(cluster, "C"))));
+        }
+        assert_eq!(answers[0], answers[1], "{method} {ask}");
+        asked += 1;
+    }
+    assert!(asked > 20, "{asked}");
+    // On a cluster of which he sees a part: a command's id tells nothing, of whichever group it is.
+    let path = format!("/kafkaflow/api/v1/clusters/demo/commands/{ID}");
+    let request = crate::people::with(get(&path), "cookie", &cookies[1]);
+    assert_eq!(crate::support::ask(&router, request).await.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

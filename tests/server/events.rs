@@ -207,7 +207,8 @@ async fn streams_are_bounded_and_places_come_back() {
     assert_eq!((bye.kind.as_str(), bye.data.as_str()), ("bye", r#"{"reason":"tooMany"}"#));
     assert!(second.next().await.is_none());
     // A program that is no EventSource sees a status.
-    assert_eq!(reqwest::get(site.url("/events?view=fleet")).await.unwrap().status(), 429);
+    let refused = reqwest::get(site.url("/events?view=fleet")).await.unwrap();
+    assert_eq!((refused.status().as_u16(), &refused.headers()["retry-after"]), (429, &"2".parse().unwrap()));
     drop(first);
     tokio::time::timeout(LONG, async {
         while reqwest::get(site.url("/events?view=fleet")).await.unwrap().status() != 200 {}

@@ -19,3 +19,4 @@ mod safety;
 mod secured;
 mod sign_in;
 mod support;
+mod tls;

@@ -9,12 +9,16 @@ use std::time::Duration;
 
 use flowdeck::auth::{Auth, CookieScope};
 use http::StatusCode;
-use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{
+    AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
+};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
 use crate::people::{PASSWORD, log_in, settings_with, try_log_in, with};
 use crate::support::{Site, form, get, options, site_with};
+use crate::tls::Issued;
 
 type Records = Arc<Mutex<HashMap<Vec<u8>, Vec<u8>>>>;
 
@@ -32,6 +36,11 @@ impl Drop for Redis {
 
 impl Redis {
     async fn start(address: &str, records: &Records) -> Self {
+        Self::with(address, records, None).await
+    }
+
+    /// One that speaks TLS, if `tls` says so.
+    async fn with(address: &str, records: &Records, tls: Option<TlsAcceptor>) -> Self {
         // The port of one that has just gone may take a moment to be free.
         let bind = async {
             loop {
@@ -48,14 +57,26 @@ impl Redis {
         tokio::spawn(until.clone().run_until_cancelled_owned(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                tokio::spawn(until.clone().run_until_cancelled_owned(serve(stream, records.clone())));
+                let (records, tls) = (records.clone(), tls.clone());
+                tokio::spawn(until.clone().run_until_cancelled_owned(async move {
+                    match tls {
+                        None => serve(stream, records).await,
+                        Some(tls) => match tls.accept(stream).await {
+                            Ok(stream) => serve(stream, records).await,
+                            Err(_) => {}
+                        },
+                    }
+                }));
             }
         }));
         Self { address, stop }
     }
 }
 
-async fn serve(stream: TcpStream, records: Records) {
+trait Wire: AsyncRead + AsyncWrite + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Unpin> Wire for T {}
+
+async fn serve(stream: impl Wire, records: Records) {
     let mut stream = BufReader::new(stream);
     while let Some(words) = command(&mut stream).await {
         let answer = answer(&words, &records);
@@ -66,7 +87,7 @@ async fn serve(stream: TcpStream, records: Records) {
 }
 
 /// `*2\r\n$3\r\nGET\r\n$1\r\nk\r\n`
-async fn command(stream: &mut BufReader<TcpStream>) -> Option<Vec<Vec<u8>>> {
+async fn command(stream: &mut BufReader<impl Wire>) -> Option<Vec<Vec<u8>>> {
     let mut words = vec![];
     for _ in 0..number(stream, '*').await? {
         let mut word = vec![0; number(stream, '$').await? + 2];
@@ -77,7 +98,7 @@ async fn command(stream: &mut BufReader<TcpStream>) -> Option<Vec<Vec<u8>>> {
     Some(words)
 }
 
-async fn number(stream: &mut BufReader<TcpStream>, kind: char) -> Option<usize> {
+async fn number(stream: &mut BufReader<impl Wire>, kind: char) -> Option<usize> {
     let mut line = String::new();
     stream.read_line(&mut line).await.ok()?;
     line.trim_end().strip_prefix(kind)?.parse().ok()
@@ -106,9 +127,12 @@ fn answer(words: &[Vec<u8>], records: &Records) -> Vec<u8> {
 }
 
 async fn replica(url: &str) -> (Site, CancellationToken) {
+    replica_with(&format!("[session]\nredis = {url:?}\n")).await
+}
+
+async fn replica_with(redis: &str) -> (Site, CancellationToken) {
     let stop = CancellationToken::new();
-    let redis = format!("[session]\nredis = {url:?}\n");
-    let settings = settings_with(&[("ana", "admin"), ("vera", "viewer")], &[], &redis);
+    let settings = settings_with(&[("ana", "admin"), ("vera", "viewer")], &[], redis);
     let auth = Auth::open(settings, CookieScope::new("/kafkaflow", false), stop.clone()).await.unwrap();
     (site_with(flowdeck::Options { door: Arc::new(auth), ..options() }), stop)
 }
@@ -167,4 +191,22 @@ async fn a_redis_that_is_away_lets_nobody_in_and_comes_back() {
         }
     };
     tokio::time::timeout(Duration::from_secs(20), back).await.expect("the session is there again");
+}
+
+#[tokio::test]
+async fn over_tls_only_a_redis_that_proves_who_it_is_gets_a_session() {
+    let (issued, stranger) = (Issued::new(), Issued::new());
+    let records = Records::default();
+    let redis = Redis::with("127.0.0.1:0", &records, Some(issued.acceptor())).await;
+    let session = |ca: &Issued| {
+        let (address, ca) = (redis.address, &ca.files.certificate);
+        format!("[session]\nredis = \"rediss://localhost:{}/0\"\nredis_ca = {ca:?}\n", address.port())
+    };
+    let (one, _) = replica_with(&session(&issued)).await;
+    let (two, _) = replica_with(&session(&issued)).await;
+    let ana = log_in(&one.router, "ana").await;
+    assert_eq!(status(&two, &ana).await, StatusCode::OK);
+    assert!(!records.lock().unwrap().is_empty());
+    let (deceived, _) = replica_with(&session(&stranger)).await;
+    assert_eq!(try_log_in(&deceived.router, "ana", PASSWORD).await.status, StatusCode::SERVICE_UNAVAILABLE);
 }

@@ -300,6 +300,28 @@ async fn what_ends_a_session_ends_its_streams() {
     assert_eq!(api("cookie", &olaf).await, StatusCode::OK);
 }
 
+/// A person's newest tabs are the ones that he looks at. Others, and who shares his address, keep theirs.
+#[tokio::test]
+async fn a_sessions_oldest_stream_makes_room_for_its_newest() {
+    let people = people().await;
+    let mut options = people.options();
+    (options.limits.streams_per_session, options.limits.streams_per_client) = (2, 1);
+    let listening = Listening::start(options).await;
+    let local = site_with(people.options());
+    let (ana, vera) = (log_in(&local.router, "ana").await, log_in(&local.router, "vera").await);
+    let open = async |cookie: &str| Stream::open(&listening, ("cookie", cookie)).await;
+    let [first, theirs, second] = [open(&ana).await, open(&vera).await, open(&ana).await];
+    let third = open(&ana).await;
+    let text = tokio::time::timeout(Duration::from_secs(10), first.into_rest()).await.expect("its end");
+    assert!(text.trim_end().ends_with("event: bye\ndata: {\"reason\":\"replaced\"}"), "{text}");
+    for stays in [theirs, second, third] {
+        assert!(tokio::time::timeout(Duration::from_millis(100), stays.into_rest()).await.is_err());
+    }
+    let metrics = reqwest::Client::new().get(format!("http://{}/metrics", listening.address));
+    let metrics = metrics.header("cookie", &ana).send().await.unwrap().text().await.unwrap();
+    assert!(metrics.contains("flowdeck_streams_replaced_total 1\n"), "{metrics}");
+}
+
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use flowdeck::{Options, Server};
+use flowdeck::{Options, Server, Tls};
 use http::{HeaderMap, Request, StatusCode};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -93,10 +93,18 @@ pub(crate) struct Listening {
 
 impl Listening {
     pub(crate) async fn start(options: Options) -> Self {
+        Self::with(options, |server| server).await
+    }
+
+    pub(crate) async fn secured(options: Options, tls: Tls) -> Self {
+        Self::with(options, |server| server.with_tls(tls)).await
+    }
+
+    async fn with(options: Options, more: impl FnOnce(Server) -> Server) -> Self {
         let shutdown = options.shutdown.clone();
         let limits = options.limits;
         let Site { memory, router } = site_with(options);
-        let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+        let server = more(Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap());
         let address = server.address();
         let ended = tokio::spawn(server.run(router, limits, shutdown.clone()));
         Self { memory, address, shutdown, ended }

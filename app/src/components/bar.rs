@@ -7,7 +7,7 @@ use leptos_router::hooks::use_location;
 use super::icons::LOGO;
 use super::theme::ThemeSwitch;
 use super::{account, clock, cluster};
-use crate::live::{Contact, EXPIRED, Status};
+use crate::live::{Contact, EXPIRED, REPLACED, Status};
 use crate::site::{ClusterLink, Frame, use_frame};
 use crate::{format, keys, links};
 
@@ -112,6 +112,13 @@ pub(crate) fn Banners() -> AnyView {
         Contact::Ended if expired() => None,
         Contact::Ended => {
             let reason = status.reason.get();
+            if reason == REPLACED {
+                return Some(
+                    "More windows of yours are in view than may be live at once, so this one stands still. \
+                     Click into it to have it live again."
+                        .to_owned(),
+                );
+            }
             Some(["Flowdeck ended the live view: ", &reason, ". It is asked again by itself."].concat())
         }
         _ => None,

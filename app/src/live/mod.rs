@@ -28,6 +28,8 @@ const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_MOST: Duration = Duration::from_secs(30);
 /// The reason of a `bye` where nobody is signed in any more.
 pub(crate) const EXPIRED: &str = "expired";
+/// The reason of a `bye` where another window of the same person took this one's place.
+pub(crate) const REPLACED: &str = "replaced";
 /// After a `bye`: the server may be on its way back.
 const RETRY_BYE: Duration = Duration::from_secs(5);
 
@@ -148,6 +150,13 @@ pub(crate) fn follow(
         }
     });
     on_cleanup(move || visibility.remove());
+    let weak = Rc::downgrade(&follower);
+    let focus = window_event_listener_untyped("focus", move |_| {
+        if let Some(follower) = weak.upgrade() {
+            follower.focus();
+        }
+    });
+    on_cleanup(move || focus.remove());
     // Dropped with the owner, which closes the stream.
     StoredValue::new_local(follower);
 }
@@ -202,8 +211,9 @@ impl Follower {
         self.close();
         self.status.reason.set(reason);
         self.status.set(Contact::Ended);
-        // Asking again helps only after a log-in, which loads the page anew.
-        if self.status.reason.with_untracked(|reason| reason != EXPIRED) {
+        // Asking again helps only after a log-in, which loads the page anew; or it would take the place of
+        // a window that somebody looks at.
+        if self.status.reason.with_untracked(|reason| reason != EXPIRED && reason != REPLACED) {
             self.later(RETRY_BYE);
         }
     }
@@ -264,8 +274,23 @@ impl Follower {
         if browser::hidden() {
             self.cancel();
             *self.source.borrow_mut() = None;
+            // What is shown when the tab comes back is as old as this moment until the first event.
+            self.status.set(Contact::Opening);
             return;
         }
+        self.again();
+    }
+
+    /// A window that was shown all the time but lost its place is looked at.
+    fn focus(self: &Rc<Self>) {
+        let ended = self.status.contact.get_untracked() == Contact::Ended;
+        if ended && self.status.reason.with_untracked(|reason| reason == REPLACED) {
+            self.again();
+        }
+    }
+
+    fn again(self: &Rc<Self>) {
+        self.status.set(Contact::Opening);
         self.status.heard.set_value(browser::monotonic());
         self.failures.set(0);
         self.open();

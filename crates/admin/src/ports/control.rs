@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use flowdeck_model::error::Thing;
 use flowdeck_model::view::{CommandView, Mode, Submitted};
-use flowdeck_model::{Actor, ClusterName, CommandId, Control, Permission, PortError, Submit};
+use flowdeck_model::{Actor, ClusterName, CommandId, Control, GroupId, Permission, PortError, Submit};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
@@ -31,8 +31,8 @@ impl BoundControl {
 impl Control for BoundControl {
     async fn submit(&self, cluster: &ClusterName, command: Submit) -> Result<Submitted, PortError> {
         let snapshot = self.core.publisher.current();
-        let (_, handle) = cluster_of(&self.core, &snapshot, cluster)?;
         allowed(&self.actor, Permission::Control, cluster, &command.target.group)?;
+        let (_, handle) = cluster_of(&self.core, &snapshot, cluster)?;
         command.check()?;
         if handle.settings.mode != Mode::Control {
             return Err(PortError::ObserveMode { cluster: cluster.clone() });
@@ -65,13 +65,14 @@ impl Control for BoundControl {
 
     fn command(&self, cluster: &ClusterName, id: CommandId) -> Result<CommandView, PortError> {
         let snapshot = self.core.publisher.current();
-        let (one, _) = cluster_of(&self.core, &snapshot, cluster)?;
         super::allowed_on_cluster(&self.actor, Permission::See, cluster)?;
-        let Some(command) = one.commands.get(id) else {
+        let (one, _) = cluster_of(&self.core, &snapshot, cluster)?;
+        // That it is there, and for which group, is for who may see the group.
+        let seen = |group: &GroupId| self.actor.may(Permission::See, cluster, group);
+        let Some(command) = one.commands.get(id).filter(|command| seen(&command.target.group)) else {
             let hint = format!("not remembered since the restart at {}", self.core.started_at);
             return Err(PortError::not_found_because(Thing::Command, id.to_string(), hint));
         };
-        allowed(&self.actor, Permission::See, cluster, &command.target.group)?;
         Ok(command.view(&one.view, clock::now()))
     }
 }

@@ -55,6 +55,7 @@ impl Fleet for BoundFleet {
         let mut clusters: Vec<&Arc<ClusterSnapshot>> =
             snapshot.clusters.iter().filter(|one| self.sees(&one.settings.name)).collect();
         if let Some(name) = &query.cluster {
+            super::allowed_on_cluster(&self.actor, Permission::See, name)?;
             clusters.retain(|one| &one.settings.name == name);
             if clusters.is_empty() {
                 return Err(PortError::not_found(Thing::Cluster, name.as_str()));
@@ -99,8 +100,8 @@ impl Fleet for BoundFleet {
 
     fn group(&self, cluster: &ClusterName, id: &GroupId) -> Result<GroupView, PortError> {
         let snapshot = self.core.publisher.current();
-        let (one, _) = cluster_of(&self.core, &snapshot, cluster)?;
         allowed(&self.actor, Permission::See, cluster, id)?;
+        let (one, _) = cluster_of(&self.core, &snapshot, cluster)?;
         self.looks(cluster);
         let Some((data, judged)) = one.group(id) else {
             if one.view.as_of.is_none() {
@@ -116,15 +117,15 @@ impl Fleet for BoundFleet {
 
     fn topics(&self, cluster: &ClusterName) -> Result<TopicsView, PortError> {
         let snapshot = self.core.publisher.current();
-        let (one, _) = cluster_of(&self.core, &snapshot, cluster)?;
         super::allowed_on_cluster(&self.actor, Permission::See, cluster)?;
+        let (one, _) = cluster_of(&self.core, &snapshot, cluster)?;
         Ok(topic::list(snapshot.version, &one, &self.actor))
     }
 
     async fn topic(&self, cluster: &ClusterName, name: &TopicName) -> Result<TopicView, PortError> {
         let snapshot = self.core.publisher.current();
-        let (one, handle) = cluster_of(&self.core, &snapshot, cluster)?;
         super::allowed_on_cluster(&self.actor, Permission::See, cluster)?;
+        let (one, handle) = cluster_of(&self.core, &snapshot, cluster)?;
         topic::view(snapshot.version, &one, handle, &self.actor, name).await
     }
 

@@ -1,4 +1,6 @@
-//! The ports, bound to an actor. Each call checks his permissions first and fails closed.
+//! The ports, bound to an actor. Each call checks his permissions first and fails closed. They are judged by the
+//! name that is asked for, before anybody looks whether it is there: who may not see a cluster or group gets the
+//! same answer for one that exists and one that does not.
 
 mod control;
 mod fleet;
@@ -50,11 +52,17 @@ fn allowed_on_cluster(actor: &Actor, permission: Permission, cluster: &ClusterNa
 }
 
 /// A topic's records belong to the groups that read it: who may read payloads for one of them may
-/// read the topic. What no such group reads needs the right for all groups.
-fn allowed_payloads(actor: &Actor, cluster: &ClusterSnapshot, topic: &TopicName) -> Result<(), PortError> {
-    let (permission, name) = (Permission::ReadPayloads, &cluster.settings.name);
+/// read the topic. What no such group reads needs the right for all groups. `there`: the cluster, if there is one.
+fn allowed_payloads(
+    actor: &Actor,
+    name: &ClusterName,
+    there: Option<&ClusterSnapshot>,
+    topic: &TopicName,
+) -> Result<(), PortError> {
+    let permission = Permission::ReadPayloads;
+    let may = |group: &GroupId| actor.may(permission, name, group);
     let by_a_reader =
-        || cluster.groups().any(|(group, _)| group.reads(topic) && actor.may(permission, name, &group.id));
+        || there.is_some_and(|all| all.groups().any(|(group, _)| group.reads(topic) && may(&group.id)));
     if actor.may_on_all_groups(permission, name) || by_a_reader() {
         return Ok(());
     }

@@ -35,8 +35,10 @@ impl Peek for BoundPeek {
         query: &MessagesQuery,
     ) -> Result<MessagesView, PortError> {
         let snapshot = self.core.publisher.current();
-        let (one, handle) = cluster_of(&self.core, &snapshot, cluster)?;
-        allowed_payloads(&self.actor, &one, name)?;
+        let found = cluster_of(&self.core, &snapshot, cluster);
+        let there = found.as_ref().ok().map(|(one, _)| &**one);
+        allowed_payloads(&self.actor, cluster, there, name)?;
+        let (one, handle) = found?;
         let metadata = topic::known(&one, name)?;
         if let Some(partition) = query.partition
             && !metadata.partitions.iter().any(|known| known.partition == partition)
