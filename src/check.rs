@@ -1,48 +1,56 @@
 //! `flowdeck serve --check`: what is in force, with secrets hidden, and what each cluster can do.
 
+use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use flowdeck::config::Config;
 use flowdeck::{Certificate, exposed_key, kafka};
 
 const PROBES: Duration = Duration::from_secs(10);
 
 pub(crate) async fn run(config: &Config) -> anyhow::Result<ExitCode> {
-    print!("{}", config.in_force());
+    say(&config.in_force())?;
     let mut good = !config.clusters.is_empty();
     if config.clusters.is_empty() {
-        println!("\nno cluster is configured: name one with --cluster NAME=HOST:PORT or in flowdeck.toml");
+        say("\nno cluster is configured: name one with --cluster NAME=HOST:PORT or in flowdeck.toml\n")?;
     }
     if let Some(files) = &config.tls {
         match Certificate::read(files).map(drop).map_err(anyhow::Error::from) {
-            Ok(()) => println!("\ntls: the certificate and its key belong together"),
+            Ok(()) => say("\ntls: the certificate and its key belong together\n")?,
             Err(error) => {
                 good = false;
-                println!("\n{error:#}");
+                say(&format!("\n{error:#}\n"))?;
             }
         }
         if let Some(warning) = exposed_key(files) {
-            println!("{warning}");
+            say(&format!("{warning}\n"))?;
         }
     }
     for cluster in &config.clusters {
-        println!("\ncluster {} at {}", cluster.name, cluster.bootstrap);
+        say(&format!("\ncluster {} at {}\n", cluster.name, cluster.bootstrap))?;
         if let Err(error) = kafka::validate(cluster) {
             good = false;
-            println!("  {error}");
+            say(&format!("  {error}\n"))?;
             continue;
         }
         match kafka::probe(cluster, PROBES).await {
             Ok(probe) => {
                 good &= probe.reached;
-                probe.rows.iter().for_each(|(name, found)| println!("  {name:<26} {found}"));
+                for (name, found) in &probe.rows {
+                    say(&format!("  {name:<26} {found}\n"))?;
+                }
             }
             Err(error) => {
                 good = false;
-                println!("  its configuration cannot work: {error}");
+                say(&format!("  its configuration cannot work: {error}\n"))?;
             }
         }
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn say(text: &str) -> anyhow::Result<()> {
+    std::io::stdout().lock().write_all(text.as_bytes()).context("write to standard output")
 }

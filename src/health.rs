@@ -35,6 +35,30 @@ struct Health {
 #[derive(Serialize)]
 struct Checks {
     kafka: Kafka,
+    /// Whether new clients are let in; not where a host program has the listener.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    connections: Option<Check>,
+    /// Whether the log's lines can be written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    log: Option<Check>,
+}
+
+#[derive(Serialize)]
+struct Check {
+    status: Status,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+}
+
+impl Check {
+    fn of(trouble: Option<String>) -> Self {
+        let status = if trouble.is_some() { Status::Degraded } else { Status::Healthy };
+        Self { status, detail: trouble }
+    }
+
+    fn is_healthy(check: Option<&Self>) -> bool {
+        check.is_none_or(|check| check.status == Status::Healthy)
+    }
 }
 
 #[derive(Serialize)]
@@ -76,9 +100,13 @@ pub(crate) async fn ready(
     let mut kafka = kafka(&all);
     kafka.clusters.retain(|cluster| visible.iter().any(|seen| seen.name.as_str() == cluster.name));
     let serving = state.options.work.ready();
+    let process = &state.options.process;
+    let connections = process.connections.as_ref().map(|all| Check::of(all.trouble()));
+    let log = process.log.as_ref().map(|_| Check::of(process.log_trouble()));
+    let own = Check::is_healthy(connections.as_ref()) && Check::is_healthy(log.as_ref());
     let status = match (serving, kafka.status) {
         (false, _) => Status::Unhealthy,
-        (true, Status::Healthy) => Status::Healthy,
+        (true, Status::Healthy) if own => Status::Healthy,
         (true, _) => Status::Degraded,
     };
     let ok = serving && (!strict || kafka.status == Status::Healthy);
@@ -87,7 +115,7 @@ pub(crate) async fn ready(
         now: state::now(),
         started: state.started,
         build: state.options.assets.build().to_owned(),
-        checks: Checks { kafka },
+        checks: Checks { kafka, connections, log },
     };
     let code = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, Json(health)).into_response()

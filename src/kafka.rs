@@ -91,7 +91,15 @@ impl Work for Shared {
     }
 
     fn numbers(&self) -> Vec<Number> {
-        self.admin.stats().clusters.iter().flat_map(numbers).collect()
+        let calls = Number {
+            name: "blocking_calls",
+            help: "Calls of the Kafka client that hold a thread",
+            counter: false,
+            labels: vec![],
+            value: flowdeck_kafka::blocking_calls() as f64,
+        };
+        let clusters = self.admin.stats().clusters;
+        clusters.iter().flat_map(numbers).chain([calls]).collect()
     }
 }
 
@@ -120,6 +128,13 @@ fn numbers(one: &ClusterNumbers) -> Vec<Number> {
         help: dropped,
         counter: true,
         labels: labels(Some(("reason", (*reason).to_owned()))),
+        value: *count as f64,
+    }));
+    all.extend(one.waiting.iter().map(|(queue, count)| Number {
+        name: "waiting",
+        help: "What waits, by queue; each has a bound",
+        counter: false,
+        labels: labels(Some(("queue", (*queue).to_owned()))),
         value: *count as f64,
     }));
     all.extend(one.commands.iter().map(|(state, count)| Number {

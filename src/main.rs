@@ -3,13 +3,18 @@
 mod check;
 mod run;
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use std::sync::Arc;
 
+use anyhow::Context as _;
 use clap::Parser as _;
 use flowdeck::auth;
 use flowdeck::cli::{Cli, Command, ServeArgs};
 use flowdeck::config::{Config, Environment, LogFormat};
+use flowdeck::handles;
+use flowdeck::lines::{self, LostLines};
+use tracing_appender::non_blocking::WorkerGuard;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -21,20 +26,24 @@ fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("flowdeck: {error:#}");
+            // Where nobody can be told, the exit code says it.
+            let _ = writeln!(std::io::stderr().lock(), "flowdeck: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
 fn hash_password() -> anyhow::Result<ExitCode> {
-    println!("{}", auth::hash_password()?);
-    Ok(ExitCode::SUCCESS)
+    print(&format!("{}\n", auth::hash_password()?))
 }
 
 fn new_token() -> anyhow::Result<ExitCode> {
     let (token, hash) = auth::new_token();
-    println!("token: {token}\nhash:  {hash}");
+    print(&format!("token: {token}\nhash:  {hash}\n"))
+}
+
+fn print(text: &str) -> anyhow::Result<ExitCode> {
+    std::io::stdout().lock().write_all(text.as_bytes()).context("write to standard output")?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -42,27 +51,36 @@ fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let flags = args.flags();
     let load = move || Config::load(&flags, &Environment::of_process());
     let mut config = load()?;
-    log(&config);
+    let (lost, _guard) = log(&config);
+    if !args.check {
+        let (limits, note) = handles::fit(config.limits, config.clusters.len(), handles::raise())?;
+        config.limits = limits;
+        config.notes.extend(note);
+    }
     // Hashing takes its time: before the runtime, and not for a check.
     let one_time = if args.check { None } else { config.auth.make_one_time_password()? };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code = if args.check {
         runtime.block_on(check::run(&config))
     } else {
-        runtime.block_on(run::run(config, one_time, std::sync::Arc::new(load)))
+        runtime.block_on(run::run(config, one_time, lost, Arc::new(load)))
     };
     // A read of a broker that never answers must not hold the end.
     runtime.shutdown_timeout(std::time::Duration::from_millis(500));
     code
 }
 
-/// To stderr: stdout is for the one line that says where the pages are.
-fn log(config: &Config) {
+/// To stderr: stdout is for the lines that say where the pages are.
+fn log(config: &Config) -> (Arc<LostLines>, WorkerGuard) {
+    let (writer, lost, guard) = lines::to_stderr();
     let filter = tracing_subscriber::EnvFilter::new(config.log_level.directives());
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
+    // It would tell of a line that is lost on standard error, and panic where that is full.
+    let log = log.log_internal_errors(false);
     let log = log.with_ansi(std::io::stderr().is_terminal());
     match config.log_format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),
     }
+    (lost, guard)
 }

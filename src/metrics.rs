@@ -22,7 +22,7 @@ use prometheus_client::registry::Registry;
 use crate::api::problem::Problem;
 use crate::events::Streams;
 use crate::layers::actor::ApiPorts;
-use crate::state::AppState;
+use crate::state::{AppState, Options};
 use crate::work::{Number, Work};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -42,6 +42,7 @@ pub(crate) struct Metrics {
     requests: Family<Answered, Counter>,
     seconds: Family<Route, Histogram, fn() -> Histogram>,
     streams: Gauge<i64>,
+    answering: Gauge<i64>,
 }
 
 fn buckets() -> Histogram {
@@ -50,19 +51,21 @@ fn buckets() -> Histogram {
 }
 
 impl Metrics {
-    pub(crate) fn new(work: Arc<dyn Work>, open: &Streams) -> Self {
+    pub(crate) fn new(options: &Options, open: &Streams) -> Self {
         let mut registry = Registry::default();
         let requests = Family::default();
         let seconds = Family::new_with_constructor(buckets as fn() -> Histogram);
-        let streams = Gauge::default();
+        let (streams, answering) = (Gauge::default(), Gauge::default());
         registry.register("flowdeck_http_requests", "Requests answered", requests.clone());
         registry.register("flowdeck_http_request_seconds", "Time to the answer's head", seconds.clone());
         registry.register("flowdeck_streams_open", "Event streams open now", streams.clone());
         registry.register("flowdeck_streams_refused", "Event streams not let in", open.refused());
         let help = "Event streams that made room for a newer one of their session";
         registry.register("flowdeck_streams_replaced", help, open.replaced());
-        registry.register_collector(Box::new(Kafka(work)));
-        Self { registry, requests, seconds, streams }
+        registry.register("flowdeck_http_requests_open", "Requests that are being answered", answering.clone());
+        registry.register_collector(Box::new(Kafka(options.work.clone())));
+        registry.register_collector(Box::new(options.process.clone()));
+        Self { registry, requests, seconds, streams, answering }
     }
 }
 
@@ -90,6 +93,8 @@ pub(crate) async fn serve(State(state): State<AppState>, ApiPorts(ports): ApiPor
         return Problem::from(PortError::Forbidden { permission: Permission::See, on }).into_response();
     }
     state.metrics.streams.set(i64::try_from(state.streams.open()).unwrap_or(i64::MAX));
+    let answering = state.options.limits.requests.saturating_sub(state.requests.available_permits());
+    state.metrics.answering.set(i64::try_from(answering).unwrap_or(i64::MAX));
     let mut body = String::new();
     if text::encode(&mut body, &state.metrics.registry).is_err() {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();

@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use flowdeck::auth::{Auth, AuthMode, CookieScope, OneTimePassword};
 use flowdeck::config::{Config, ConfigError};
-use flowdeck::{Assets, Certificate, Options, Server, Tls, exposed_key, kafka};
+use flowdeck::lines::LostLines;
+use flowdeck::{Assets, Certificate, Options, Process, Server, Tls, exposed_key, kafka};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -22,6 +23,7 @@ pub(crate) type Again = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Syn
 pub(crate) async fn run(
     config: Config,
     one_time: Option<OneTimePassword>,
+    lost: Arc<LostLines>,
     again: Again,
 ) -> anyhow::Result<ExitCode> {
     for note in &config.notes {
@@ -72,6 +74,7 @@ pub(crate) async fn run(
     options.assets = assets;
     options.shutdown = shutdown.clone();
     options.work = admin.work();
+    options.process = Process { connections: Some(server.connections()), log: Some(lost) };
     let service = flowdeck::service(admin.bind(), options);
 
     on_signal(shutdown.clone())?;

@@ -14,6 +14,7 @@ use crate::events::Streams;
 use crate::layers::actor::Doorkeeper;
 use crate::layers::host::Hosts;
 use crate::metrics::Metrics;
+use crate::process::Process;
 use crate::work::{Silent, Work};
 
 /// How the service behaves. [`Options::new`] is safe for a loopback listener.
@@ -32,6 +33,7 @@ pub struct Options {
     /// Cancelled when the program ends: open streams are told, and close.
     pub shutdown: CancellationToken,
     pub work: Arc<dyn Work>,
+    pub process: Process,
     pub door: Arc<dyn Doorkeeper>,
 }
 
@@ -48,6 +50,7 @@ impl Options {
             warnings: vec![],
             shutdown: CancellationToken::new(),
             work: Arc::new(Silent),
+            process: Process::default(),
             door: Arc::new(Auth::none()),
         }
     }
@@ -96,7 +99,7 @@ impl AppState {
         Self(Arc::new(Inner {
             bind,
             base: options.base.as_str().to_owned().leak(),
-            metrics: Metrics::new(options.work.clone(), &streams),
+            metrics: Metrics::new(&options, &streams),
             streams,
             requests: Semaphore::new(limits.requests),
             started: now(),

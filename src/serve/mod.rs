@@ -2,6 +2,7 @@
 //! end within seconds.
 
 mod connection;
+mod connections;
 mod io;
 mod pace;
 mod tls;
@@ -18,6 +19,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Limits;
 use connection::Terms;
+pub use connections::Connections;
 pub use tls::{Certificate, Tls, TlsError, exposed_key};
 
 /// Streams are told at once; answers under way get so long.
@@ -35,6 +37,7 @@ pub enum ServeError {
 pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
+    connections: Arc<Connections>,
     tls: Option<Tls>,
 }
 
@@ -46,7 +49,7 @@ impl Server {
         })?;
         // The port is the system's choice where 0 was asked for.
         let address = listener.local_addr().unwrap_or(address);
-        Ok(Self { listener, address, tls: None })
+        Ok(Self { listener, address, connections: Arc::default(), tls: None })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -62,13 +65,23 @@ impl Server {
         if self.tls.is_some() { "https" } else { "http" }
     }
 
+    /// What `/metrics` and `/health` tell of the listener.
+    pub fn connections(&self) -> Arc<Connections> {
+        Arc::clone(&self.connections)
+    }
+
     /// Until `shutdown`; then at most some seconds longer.
     pub async fn run(self, service: Router, limits: Limits, shutdown: CancellationToken) {
         let places = Arc::new(Semaphore::new(limits.connections));
+        let counts = self.connections;
+        counts.bound(limits.connections);
         let open = TaskTracker::new();
         let tls = self.tls.as_ref().map(Tls::acceptor);
         let terms = Terms { service, limits, tls, shutdown: shutdown.clone(), tasks: open.clone() };
         loop {
+            if places.available_permits() == 0 {
+                counts.full();
+            }
             // A place first: at the bound, new clients wait in the system's queue.
             let place = tokio::select! {
                 () = shutdown.cancelled() => break,
@@ -80,6 +93,8 @@ impl Server {
             };
             match accepted {
                 Ok((socket, peer)) => {
+                    counts.accepted();
+                    let place = (place, counts.enter());
                     let terms = terms.clone();
                     open.spawn(async move {
                         connection::serve(socket, peer, terms).await;
@@ -87,8 +102,8 @@ impl Server {
                     });
                 }
                 Err(error) => {
+                    counts.accept_failed(&error);
                     // Most often no file handles are left: others must end before the next try.
-                    tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(Duration::from_millis(200)).await;
                 }
             }

@@ -128,7 +128,11 @@ impl Admin {
         let numbers = self.core.clusters.iter().zip(&snapshot.clusters).map(|(handle, one)| {
             let groups = one.sample.groups.len() as u64;
             let partitions = one.sample.groups.iter().map(|group| u64::from(group.partition_count())).sum();
-            handle.stats.read(handle.settings.name.clone(), groups, partitions, one.holds.count() as u64)
+            let mut numbers =
+                handle.stats.read(handle.settings.name.clone(), groups, partitions, one.holds.count() as u64);
+            let unanswered = handle.cluster.as_ref().map_or(0, Cluster::unanswered);
+            numbers.waiting.push(("requests to brokers", unanswered as u64));
+            numbers
         });
         Stats { clusters: numbers.collect() }
     }

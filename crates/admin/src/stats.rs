@@ -18,6 +18,9 @@ pub(crate) struct ClusterStats {
     peeks: AtomicU64,
     submits_refused_full: AtomicU64,
     instances: AtomicU64,
+    waiting_commands: AtomicU64,
+    waiting_facts: AtomicU64,
+    waiting_writes: AtomicU64,
     reasons: Mutex<BTreeMap<&'static str, u64>>,
     commands: Mutex<Vec<(CommandState, usize)>>,
 }
@@ -42,6 +45,8 @@ pub struct ClusterNumbers {
     pub records_dropped: BTreeMap<&'static str, u64>,
     /// Commands refused since the queue was full.
     pub queue_drops: u64,
+    /// What waits in each queue at the moment.
+    pub waiting: Vec<(&'static str, u64)>,
     pub commands: Vec<(CommandState, u64)>,
     pub instances_heard: u64,
     pub holds: u64,
@@ -69,6 +74,13 @@ impl ClusterStats {
 
     pub(crate) fn queue_full(&self) {
         self.submits_refused_full.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Commands, records of followed topics, and writes that wait.
+    pub(crate) fn waiting(&self, commands: usize, facts: usize, writes: usize) {
+        self.waiting_commands.store(commands as u64, Ordering::Relaxed);
+        self.waiting_facts.store(facts as u64, Ordering::Relaxed);
+        self.waiting_writes.store(writes as u64, Ordering::Relaxed);
     }
 
     pub(crate) fn dropped(&self, reason: &'static str) {
@@ -102,6 +114,11 @@ impl ClusterStats {
             snapshots_published: load(&self.published),
             records_dropped: self.reasons.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
             queue_drops: load(&self.submits_refused_full),
+            waiting: vec![
+                ("commands", load(&self.waiting_commands)),
+                ("records", load(&self.waiting_facts)),
+                ("writes", load(&self.waiting_writes)),
+            ],
             commands: commands.iter().map(|(state, count)| (*state, *count as u64)).collect(),
             instances_heard: load(&self.instances),
             holds,

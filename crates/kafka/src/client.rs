@@ -105,6 +105,12 @@ impl Client {
         Ok(opened)
     }
 
+    /// Requests that are not answered yet, those that nobody waits for any more among them.
+    pub(crate) fn unanswered(&self) -> usize {
+        let of = |place: &Place| lock(place).as_ref().map_or(0, |connection| connection.unanswered());
+        of(&self.connection) + of(&self.coordinators)
+    }
+
     pub(crate) fn topic(&self, name: &str) -> Option<Topic> {
         self.names.topic(name)
     }

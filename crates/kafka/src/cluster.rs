@@ -40,6 +40,12 @@ impl Cluster {
         self.inner.client.config()
     }
 
+    /// Requests that the brokers have not answered yet. Bounded by what asks: each group has at most one of
+    /// each kind that nobody waits for any more.
+    pub fn unanswered(&self) -> usize {
+        self.client().unanswered()
+    }
+
     pub(crate) fn client(&self) -> &Client {
         &self.inner.client
     }

@@ -128,6 +128,10 @@ impl Connection {
         lock(&self.shared.books).left.contains(key)
     }
 
+    pub(crate) fn unanswered(&self) -> usize {
+        lock(&self.shared.books).waiting.len()
+    }
+
     pub(crate) fn native(&self) -> &Arc<Native> {
         &self.native
     }

@@ -33,6 +33,7 @@ mod topics;
 
 use std::sync::Arc;
 
+pub use blocking::blocking_calls;
 pub use capabilities::{Capabilities, Capability};
 pub use cluster::Cluster;
 pub use committed::Committed;

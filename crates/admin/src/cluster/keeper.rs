@@ -135,6 +135,7 @@ impl Keeper {
                 () = self.looked.notified(), if self.wants_writer() => self.prepare(),
                 _ = tick.tick() => self.ticked(),
             }
+            self.stats.waiting(self.asks.len(), facts.len(), self.jobs.len());
             self.publish_if_due();
         }
         // A write that is under way ends by its deadline; its outcome is on the cluster.
@@ -210,6 +211,7 @@ impl Keeper {
         let mut next = Some(first);
         let mut taken = 0;
         while let Some(fact) = next.take() {
+            self.state.writes_waiting = self.jobs.len();
             self.state.heard(fact);
             taken += 1;
             if taken < FACTS_AT_ONCE {

@@ -35,6 +35,8 @@ pub(crate) struct State {
     pub(super) acks_known: bool,
     pub(super) repeats: Repeats,
     pub(super) jobs: Vec<Job>,
+    /// Jobs that were handed over and are not begun yet.
+    pub(crate) writes_waiting: usize,
     /// Why a topic cannot be followed.
     pub(super) stands: BTreeMap<Source, String>,
     topics_asked: Option<Timestamp>,
@@ -68,6 +70,7 @@ impl State {
             acks_known: false,
             repeats: Repeats::default(),
             jobs: Vec::new(),
+            writes_waiting: 0,
             stands: BTreeMap::new(),
             topics_asked: None,
             topics_problem: None,

@@ -19,6 +19,9 @@ use crate::commands::{Command, evidence, external, follow_up, kafkaflow};
 
 /// A settled command is looked at for so long, for evidence that comes late.
 const LATE: Duration = Duration::from_secs(120);
+/// Writes that may wait before foreign commands are no longer taken over, and holds that end have to wait:
+/// who may write to the topics could name any number of groups.
+const WRITES_MAX: usize = 256;
 
 impl State {
     /// Deadlines, evidence, sending again, expiry.
@@ -88,6 +91,10 @@ impl State {
             }
         }
         for (id, holds) in by_id {
+            // The rest waits for the next tick: who may write to the topic could let thousands end at once.
+            if self.writes_waiting + self.jobs.len() >= WRITES_MAX {
+                break;
+            }
             self.expiring.insert(id, now);
             let Some(target) = target_of(&holds) else { continue };
             let changes: Vec<HoldChange> = holds.into_iter().map(HoldChange::Release).collect();
@@ -128,6 +135,10 @@ impl State {
             let standing = self.holds.of_group(&target.group);
             let changes = external::changes(action, &target, id, &standing, now);
             if changes.is_empty() || self.book.get(id).is_some() {
+                continue;
+            }
+            if self.writes_waiting + self.jobs.len() >= WRITES_MAX {
+                self.stats.dropped("foreign commands beyond what can be written");
                 continue;
             }
             if !self.repeats.admit(&target.group, self.settings.timing.external_per_minute, now) {

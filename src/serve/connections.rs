@@ -1,0 +1,116 @@
+//! How many connections are open, and whether more find a place: for `/metrics`, `/health` and the log, which
+//! hears of trouble once and not at each try.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Between two words on a bound that is reached again and again.
+const SAY_AGAIN: Duration = Duration::from_secs(60);
+/// Trouble counts for health so long after it was last met.
+const LATELY: Duration = Duration::from_secs(5);
+
+/// Of one listener.
+#[derive(Debug, Default)]
+pub struct Connections {
+    open: AtomicUsize,
+    most: AtomicUsize,
+    failed: AtomicU64,
+    failing: AtomicBool,
+    full: Mutex<Full>,
+}
+
+#[derive(Debug, Default)]
+struct Full {
+    met: Option<Instant>,
+    said: Option<Instant>,
+}
+
+impl Connections {
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
+    }
+
+    /// As many as may be open at once.
+    pub fn most(&self) -> usize {
+        self.most.load(Ordering::Relaxed)
+    }
+
+    /// Tries to accept a client that failed.
+    pub fn failed(&self) -> u64 {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// Why new clients are not let in; `None` where they are.
+    pub fn trouble(&self) -> Option<String> {
+        if self.failing.load(Ordering::Relaxed) {
+            return Some("new connections cannot be accepted; most often no file handles are left".to_owned());
+        }
+        let full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
+        let waits = full.met.is_some_and(|at| at.elapsed() < LATELY) || self.open() >= self.most();
+        (waits && self.most() > 0).then(|| format!("{} connections are open, as many as may be; new ones wait", self.open()))
+    }
+
+    pub(super) fn bound(&self, most: usize) {
+        self.most.store(most, Ordering::Relaxed);
+    }
+
+    /// A new client has to wait for a place.
+    pub(super) fn full(&self) {
+        let now = Instant::now();
+        let mut full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
+        full.met = Some(now);
+        if full.said.is_none_or(|at| now.duration_since(at) >= SAY_AGAIN) {
+            full.said = Some(now);
+            tracing::warn!(most = self.most(), "as many connections are open as may be: new ones wait");
+        }
+    }
+
+    pub(super) fn accept_failed(&self, error: &std::io::Error) {
+        self.failed.fetch_add(1, Ordering::Relaxed);
+        if !self.failing.swap(true, Ordering::Relaxed) {
+            tracing::warn!(%error, "connections cannot be accepted; it is tried again and again");
+        }
+    }
+
+    pub(super) fn accepted(&self) {
+        if self.failing.swap(false, Ordering::Relaxed) {
+            tracing::info!("connections are accepted again");
+        }
+    }
+
+    pub(super) fn enter(self: &std::sync::Arc<Self>) -> Open {
+        self.open.fetch_add(1, Ordering::Relaxed);
+        Open(std::sync::Arc::clone(self))
+    }
+}
+
+/// One connection; counted until it is dropped.
+pub(super) struct Open(std::sync::Arc<Connections>);
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    #[test]
+    fn trouble_is_said_while_it_lasts() {
+        let connections = Arc::<Connections>::default();
+        connections.bound(2);
+        assert_eq!(connections.trouble(), None);
+        connections.accept_failed(&std::io::Error::other("no handles"));
+        assert!(connections.trouble().unwrap().contains("file handles"));
+        connections.accepted();
+        assert_eq!((connections.trouble(), connections.failed()), (None, 1));
+        let places = [connections.enter(), connections.enter()];
+        assert!(connections.trouble().unwrap().starts_with("2 connections are open"));
+        drop(places);
+        assert_eq!((connections.trouble(), connections.open()), (None, 0));
+    }
+}
