@@ -2,11 +2,12 @@
 //! still or a disk that is full costs lines, which are counted, and never a page: a write from a task would hold up
 //! everything that shares its thread, and a failed one must end nothing.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use flowdeck_model::shown;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
 
 /// Lines that may wait: some MB at most.
@@ -44,7 +45,8 @@ impl LostLines {
 /// The log's writer; what waits is written when the guard is dropped, for a second at most.
 pub fn to_stderr() -> (NonBlocking, Arc<LostLines>, WorkerGuard) {
     let failed = Arc::<AtomicU64>::default();
-    let out = Counting { out: io::stderr(), failed: Arc::clone(&failed) };
+    let coloured = io::stderr().is_terminal();
+    let out = Counting { out: io::stderr(), coloured, failed: Arc::clone(&failed) };
     let builder = NonBlockingBuilder::default().lossy(true).buffered_lines_limit(QUEUE).thread_name("log");
     let (writer, guard) = builder.finish(out);
     let lost = LostLines { dropped: writer.error_counter(), failed, seen: Mutex::default() };
@@ -54,12 +56,16 @@ pub fn to_stderr() -> (NonBlocking, Arc<LostLines>, WorkerGuard) {
 /// Takes every line; one that cannot be written is counted.
 struct Counting<W> {
     out: W,
+    /// A terminal reads it, and the log colours it.
+    coloured: bool,
     failed: Arc<AtomicU64>,
 }
 
 impl<W: Write> Write for Counting<W> {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        if self.out.write_all(line).is_err() {
+        // Names, reasons and errors of others are in it: none of them makes a line of its own.
+        let text = String::from_utf8_lossy(line);
+        if self.out.write_all(shown::log_line(&text, self.coloured).as_bytes()).is_err() {
             self.failed.fetch_add(1, Ordering::Relaxed);
         }
         Ok(line.len())
@@ -91,7 +97,7 @@ mod tests {
     #[test]
     fn a_line_that_cannot_be_written_is_counted_and_no_error() {
         let failed = Arc::<AtomicU64>::default();
-        let mut log = Counting { out: Full, failed: Arc::clone(&failed) };
+        let mut log = Counting { out: Full, coloured: false, failed: Arc::clone(&failed) };
         log.write_all(b"one\n").unwrap();
         log.write_all(b"two\n").unwrap();
         log.flush().unwrap();

@@ -16,10 +16,10 @@ pub(crate) fn scope_words(scope: &Scope) -> String {
         words.push(["partition ", &partition.to_string()].concat());
     }
     if let Some(consumer) = &scope.consumer {
-        words.push(["consumer ", consumer.as_str()].concat());
+        words.push(["consumer ", &consumer.shown()].concat());
     }
     if let Some(instance) = &scope.instance {
-        words.push(["instance ", instance.as_str()].concat());
+        words.push(["instance ", &instance.shown()].concat());
     }
     if words.is_empty() { "the whole group".to_owned() } else { words.join(", ") }
 }
@@ -27,14 +27,14 @@ pub(crate) fn scope_words(scope: &Scope) -> String {
 /// "by ana, until 14:30 UTC"
 pub(crate) fn until_words(hold: &HoldChip) -> impl Fn() -> String + Send + Sync + Clone + use<> {
     let clock = use_clock();
-    let (owner, until) = (hold.owner.clone(), hold.until);
+    let (owner, until) = (flowdeck_model::shown::name(&hold.owner), hold.until);
     move || match until {
         Some(until) => ["by ", &owner, ", until ", &clock.clock_time(until)].concat(),
         None => ["by ", &owner, ", until resumed"].concat(),
     }
 }
 
-/// In a row: "2 of 3 partitions, by ana, until 14:30", one for each hold, the first three.
+/// In a row: "2 of 3 partitions, by ana, until 14:30" and why, one for each hold, the first three.
 pub(crate) fn chips(row: &GroupRow) -> AnyView {
     const SHOWN: usize = 3;
     if row.holds.is_empty() {
@@ -49,8 +49,13 @@ pub(crate) fn chips(row: &GroupRow) -> AnyView {
         .iter()
         .take(SHOWN)
         .map(|hold| {
-            let title = [&scope_words(&hold.scope), ": ", &hold.reason].concat();
-            view! { <span class="tag hold" title=title>{part.clone()}{until_words(hold)}</span> }
+            let title =
+                [&scope_words(&hold.scope), ": ", &flowdeck_model::shown::name(&hold.reason)].concat();
+            let reason = ["“", &flowdeck_model::shown::name(&hold.reason), "”"].concat();
+            view! {
+                <span class="tag hold" title=title>{part.clone()}{until_words(hold)}</span>
+                <span class="reason">{reason}</span>
+            }
         })
         .collect_view();
     let more = (more > 0)

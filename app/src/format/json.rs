@@ -26,16 +26,25 @@ impl Kind {
 
 /// Longer texts are laid out without colours: each coloured token is an element of the page.
 const COLOURED_MAX: usize = 32 * 1024;
-/// Deeper levels are no longer indented, so that a hostile text cannot blow the page up.
+/// Deeper levels are no longer indented.
 const INDENT_MAX: usize = 40;
+/// Line breaks and indentation for each byte of the text, and as many again for a short one. A hostile text
+/// would grow by eighty times: what comes after stays as it was sent.
+const GROWTH: usize = 4;
+const GROWTH_OF_ANY: usize = 16 * 1024;
 
 /// The text in pieces, in order.
 pub(crate) fn pieces(json: &str) -> Vec<(Kind, String)> {
-    let mut out = Layout { pieces: vec![], depth: 0, coloured: json.len() <= COLOURED_MAX };
+    let room = json.len() * GROWTH + GROWTH_OF_ANY;
+    let mut out = Layout { pieces: vec![], depth: 0, room, coloured: json.len() <= COLOURED_MAX };
     let bytes = json.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
         let rest = &json[at..];
+        if out.room == 0 {
+            out.put(Kind::Plain, rest);
+            break;
+        }
         at += match bytes[at] {
             b' ' | b'\t' | b'\r' | b'\n' => 1,
             b'{' | b'[' => out.open(rest),
@@ -52,6 +61,8 @@ pub(crate) fn pieces(json: &str) -> Vec<(Kind, String)> {
 struct Layout {
     pieces: Vec<(Kind, String)>,
     depth: usize,
+    /// Bytes of layout that may still be added.
+    room: usize,
     coloured: bool,
 }
 
@@ -70,6 +81,7 @@ impl Layout {
         let indent = "  ".repeat(self.depth.min(INDENT_MAX));
         self.put(Kind::Plain, "\n");
         self.put(Kind::Plain, &indent);
+        self.room = self.room.saturating_sub(indent.len() + 1);
     }
 
     /// An empty object or array stays on its line.
@@ -180,7 +192,10 @@ mod tests {
 
     #[test]
     fn a_deep_text_stays_small() {
-        let deep = "[".repeat(10_000);
-        assert!(laid_out(&deep).len() < 1_000_000);
+        for hostile in ["[".repeat(100_000), ["[".repeat(50), ",".repeat(1_000_000)].concat()] {
+            let shown = laid_out(&hostile);
+            assert!(shown.len() < hostile.len() * (GROWTH + 1) + GROWTH_OF_ANY + 200, "{}", shown.len());
+            assert_eq!(shown.replace([' ', '\n'], ""), hostile, "nothing is lost");
+        }
     }
 }

@@ -56,7 +56,7 @@ fn page(first: CommandView) -> AnyView {
     let clock = Clock::provide(first.now);
     let (name, info) = (title(&first), first.cluster_info.clone());
     let group = links::group(&info.name, &first.target.group);
-    let group_name = first.target.group.to_string();
+    let group_name = first.target.group.shown();
     let view = RwSignal::new(first);
     go_live(view, clock);
     view! {
@@ -143,14 +143,15 @@ fn outcome(view: &CommandView) -> AnyView {
 fn steps(view: &CommandView) -> impl IntoView + use<> {
     let start = view.requested_at;
     let after = |at: flowdeck_model::Timestamp| ["+", &time::brief(at.since(start))].concat();
-    let reason = (!view.reason.is_empty()).then(|| ["“", &view.reason, "”"].concat());
+    let reason =
+        (!view.reason.is_empty()).then(|| ["“", &flowdeck_model::shown::name(&view.reason), "”"].concat());
     let from = view.actor.address.as_ref().map(|address| ["from ", address].concat());
     let sent = view.sent.iter().map(|record| sent(record, after(record.at))).collect_view();
     let instances = view.instances.iter().map(|one| instance(one, after(one.at))).collect_view();
     view! {
         <li>
             <span class="mark done">{icon(Icon::Done)}</span>
-            <span class="body">"Requested by " {view.actor.name.clone()} <small>{reason} " " {from}</small></span>
+            <span class="body">"Requested by " {flowdeck_model::shown::name(&view.actor.name)} <small>{reason} " " {from}</small></span>
             <span class="faint num">{at_time(start)} <small>{ago(start)} " ago"</small></span>
         </li>
         {sent}
@@ -171,13 +172,13 @@ fn sent(record: &SentRecord, after: String) -> impl IntoView + use<> {
 }
 
 fn instance(one: &InstanceOutcome, after: String) -> impl IntoView + use<> {
-    let consumer = one.consumer.as_ref().map(|name| [" · ", name.as_str()].concat());
+    let consumer = one.consumer.as_ref().map(|name| [" · ", &name.shown()].concat());
     let detail = one.detail.clone().map(|detail| view! { <small>{detail}</small> });
     view! {
         <li>
             {command::instance_icon(one.state)}
             <span class="body">
-                <b>{one.instance.to_string()}</b> ": " {one.state.words()}
+                <b>{one.instance.shown()}</b> ": " {one.state.words()}
                 <small>{command::kind_words(one.kind)} {consumer}</small>
                 {detail}
             </span>

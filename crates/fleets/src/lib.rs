@@ -13,4 +13,5 @@ pub mod plain;
 pub mod plan;
 pub mod producers;
 pub mod run;
+pub mod send;
 pub mod topics;

@@ -5,7 +5,7 @@ use clap::{Args, Parser, Subcommand};
 use flowdeck_fleets::cluster::Cluster;
 use flowdeck_fleets::consume::Consume;
 use flowdeck_fleets::plan::Plan;
-use flowdeck_fleets::{consume, kafkaflow, run, topics};
+use flowdeck_fleets::{consume, kafkaflow, run, send, topics};
 use tracing_subscriber::EnvFilter;
 
 /// The demo's services: producers and consumers to look at.
@@ -38,6 +38,9 @@ enum Command {
     Consume(Consume),
     /// Run one consumer that behaves as KafkaFlow does
     Kafkaflow(kafkaflow::Options),
+    /// Write records that are given byte by byte, one line of JSON each
+    #[command(hide = true)]
+    Send(send::Send),
 }
 
 #[derive(Debug, Args)]
@@ -65,5 +68,6 @@ async fn main() -> Result<()> {
         Command::Run { cluster, prefix } => run::run(cluster, Plan::new(&prefix.prefix)).await,
         Command::Consume(args) => consume::run(args).await,
         Command::Kafkaflow(options) => kafkaflow::run(options).await,
+        Command::Send(args) => send::run(args).await,
     }
 }

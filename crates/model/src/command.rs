@@ -51,8 +51,8 @@ impl Target {
     /// For a title: "consumer orders of payments, topics a, b".
     pub fn words(&self) -> String {
         let mut words = match &self.consumer {
-            Some(consumer) => format!("{consumer} of {}", self.group),
-            None => self.group.to_string(),
+            Some(consumer) => format!("{} of {}", consumer.shown(), self.group.shown()),
+            None => self.group.shown(),
         };
         if !self.topics.is_empty() {
             let topics: Vec<&str> = self.topics.iter().map(TopicName::as_str).collect();

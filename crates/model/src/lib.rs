@@ -15,6 +15,7 @@ pub mod names;
 pub mod ports;
 pub mod query;
 pub mod scope;
+pub mod shown;
 pub mod time;
 pub mod url;
 pub mod verdict;

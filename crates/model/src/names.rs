@@ -23,6 +23,11 @@ macro_rules! free_name {
             pub fn as_str(&self) -> &str {
                 &self.0
             }
+
+            /// For eyes: what is invisible in it is written out.
+            pub fn shown(&self) -> String {
+                crate::shown::name(&self.0)
+            }
         }
 
         impl From<&str> for $name {

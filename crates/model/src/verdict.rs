@@ -180,7 +180,7 @@ pub fn judge(evidence: &Evidence, allowed: u64) -> (Verdict, Option<String>) {
         return (Verdict::Unknown, Some("other, not a consumer group: it has no lag".to_owned()));
     }
     if !evidence.paused_by.is_empty() {
-        return (Verdict::Paused, Some(format!("by {}", evidence.paused_by.join(", "))));
+        return (Verdict::Paused, Some(format!("by {}", names(&evidence.paused_by))));
     }
     if evidence.members == Some(0) {
         return (Verdict::NoMembers, None);
@@ -196,6 +196,16 @@ pub fn judge(evidence: &Evidence, allowed: u64) -> (Verdict, Option<String>) {
         return (Verdict::Unknown, Some("it has committed nothing and owns no partition".to_owned()));
     }
     (Verdict::Ok, None)
+}
+
+/// The first few: anybody who may write to the topic of holds can claim to be thousands.
+fn names(all: &[String]) -> String {
+    const SAID: usize = 5;
+    let mut said: Vec<String> = all.iter().take(SAID).map(|name| crate::shown::name(name)).collect();
+    if all.len() > SAID {
+        said.push(format!("{} others", all.len() - SAID));
+    }
+    said.join(", ")
 }
 
 #[cfg(test)]

@@ -132,7 +132,7 @@ fn cells(row: &GroupRow, several: bool, frame: &crate::site::Frame) -> impl Into
     let pause = links::with_query(&href, "form=pause");
     let name = match row.group.as_str() {
         "" => "(empty name)".to_owned(),
-        name => name.to_owned(),
+        name => flowdeck_model::shown::name(name),
     };
     let cluster = several.then(|| {
         let link = frame.clusters.iter().find(|cluster| cluster.name == row.cluster);

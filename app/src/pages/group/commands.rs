@@ -26,13 +26,14 @@ fn line(it: &CommandView) -> impl IntoView + use<> {
     let done = it.instances.iter().filter(|instance| instance.state.is_done()).count();
     let of = (!it.instances.is_empty())
         .then(|| [" · ", &done.to_string(), " of ", &it.instances.len().to_string(), " instances"].concat());
-    let reason = (!it.reason.is_empty()).then(|| [" · “", &it.reason, "”"].concat());
+    let reason =
+        (!it.reason.is_empty()).then(|| [" · “", &flowdeck_model::shown::name(&it.reason), "”"].concat());
     view! {
         <li>
             <span></span>
             <span class="body">
                 <a class="link" href=links::command(&it.cluster_info.name, it.id)>{what}</a>
-                <small>"by " {it.actor.name.clone()} {reason}</small>
+                <small>"by " {flowdeck_model::shown::name(&it.actor.name)} {reason}</small>
                 <small>{command::state(it.state)} {of}</small>
             </span>
             <span class="faint num">{ago(it.requested_at)}</span>

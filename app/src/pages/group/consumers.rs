@@ -37,7 +37,7 @@ fn one(view: &GroupView, consumer: &ConsumerView) -> AnyView {
         .iter()
         .map(|topic| {
             let pause = (control && several).then(|| {
-                let label = ["Pause topic ", topic.as_str(), " of ", consumer.name.as_str()].concat();
+                let label = ["Pause topic ", topic.as_str(), " of ", &consumer.name.shown()].concat();
                 view! { <a class="btn small" href=link(ask(Some(topic.clone()))) title=label.clone() aria-label=label>{icon(Icon::Hold)}</a> }
             });
             view! { <li><a href=links::topic(&view.row.cluster, topic, &Default::default())>{topic.to_string()}</a> {pause}</li> }
@@ -48,9 +48,9 @@ fn one(view: &GroupView, consumer: &ConsumerView) -> AnyView {
     let instances = consumer.instances.iter().map(instance).collect_view();
     let heard = consumer.instances.iter().filter(|instance| !instance.lost).count();
     view! {
-        <section class="panel" aria-label=["Consumer ", consumer.name.as_str()].concat()>
+        <section class="panel" aria-label=["Consumer ", &consumer.name.shown()].concat()>
             <header>
-                <h2>{consumer.name.to_string()} " " <span class="count">{number::count(heard as u64, "instance", "instances")}</span></h2>
+                <h2>{consumer.name.shown()} " " <span class="count">{number::count(heard as u64, "instance", "instances")}</span></h2>
                 {pause}
             </header>
             <ul class="topics">{topics}</ul>
@@ -79,7 +79,7 @@ fn instance(instance: &InstanceView) -> impl IntoView + use<> {
         <li>
             <span class=class>{icon(shape)}</span>
             <span class="body">
-                {instance.instance.to_string()}
+                {instance.instance.shown()}
                 <small>{lost}{words.join(" · ")}</small>
                 {runs.map(|words| view! { <small>{words}</small> })}
                 {stands.map(|words| view! { <small class="held">{words}</small> })}

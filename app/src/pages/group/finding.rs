@@ -1,7 +1,7 @@
 //! The verdict as a sentence, with the evidence that the page has for it.
 
 use flowdeck_model::view::{GroupView, PartitionRow};
-use flowdeck_model::{GroupType, Verdict};
+use flowdeck_model::{GroupType, Verdict, shown};
 use leptos::prelude::*;
 
 use crate::components::icons::icon;
@@ -58,7 +58,9 @@ fn paused(view: &GroupView) -> (&'static str, String) {
     let by = |text: String| match (&row.holds[..], &row.why) {
         ([], Some(why)) => [&text, ", ", why, "; no hold of Flowdeck stands."].concat(),
         ([], None) => text + "; no hold of Flowdeck stands.",
-        ([one], _) => [&text, ", held by ", &one.owner, ": “", &one.reason, "”."].concat(),
+        ([one], _) => {
+            [&text, ", held by ", &shown::name(&one.owner), ": “", &shown::name(&one.reason), "”."].concat()
+        }
         (many, _) => [&text, " by ", &many.len().to_string(), " holds."].concat(),
     };
     if (1..row.partition_count).contains(&row.held_partitions) {
@@ -95,7 +97,8 @@ fn spread(partitions: &[PartitionRow], lag: u64) -> Option<String> {
     if u128::from(most) * 2 <= u128::from(lag) {
         return None;
     }
-    let owner = worst.owner.as_ref().map(|owner| [", read by ", owner].concat()).unwrap_or_default();
+    let owner =
+        worst.owner.as_ref().map(|owner| [", read by ", &shown::name(owner)].concat()).unwrap_or_default();
     Some(
         [
             "Most of it, ",

@@ -50,8 +50,8 @@ fn words(hold: &HoldChip) -> AnyView {
     };
     view! {
         <p><span class="verdict hold">{icon(Icon::Hold)} <span>{scope_words(&hold.scope)}</span></span></p>
-        <p>"by " <b>{hold.owner.clone()}</b> ", " {until} ", since " {ago(hold.since)}</p>
-        <p class="muted">"“" {hold.reason.clone()} "”"</p>
+        <p>"by " <b>{flowdeck_model::shown::name(&hold.owner)}</b> ", " {until} ", since " {ago(hold.since)}</p>
+        <p class="muted">"“" {flowdeck_model::shown::name(&hold.reason)} "”"</p>
         {(!except.is_empty()).then(|| view! { <p class="muted">"but not: " {except.clone()}</p> })}
     }
     .into_any()

@@ -32,15 +32,16 @@ pub(super) fn panel(view: &GroupView) -> AnyView {
 
 fn line(member: &MemberView) -> impl IntoView + use<> {
     let instance = match &member.instance {
-        Some(instance) => view! { <span>{instance.to_string()}</span> }.into_any(),
+        Some(instance) => view! { <span>{instance.shown()}</span> }.into_any(),
         None => view! { <span class="tag" title="No instance that is heard owns the same partitions">"unmatched"</span> }.into_any(),
     };
-    let fixed =
-        member.static_id.as_ref().map(|id| view! { <span class="sub">{["static id ", id].concat()}</span> });
+    let fixed = member.static_id.as_ref().map(
+        |id| view! { <span class="sub">{["static id ", &flowdeck_model::shown::name(id)].concat()}</span> },
+    );
     view! {
         <tr>
-            <td title=member.member_id.clone()><span class="name">{member.client_id.clone()}</span>{fixed}</td>
-            <td class="mono" data-l="host">{member.host.clone()}</td>
+            <td title=flowdeck_model::shown::name(&member.member_id)><span class="name">{flowdeck_model::shown::name(&member.client_id)}</span>{fixed}</td>
+            <td class="mono" data-l="host">{flowdeck_model::shown::name(&member.host)}</td>
             <td data-l="instance">{instance}</td>
             <td class="wrap muted">{partitions::by_topic(&member.partitions)}</td>
         </tr>

@@ -115,7 +115,7 @@ fn go_live(state: State, clock: Clock) {
 
 fn page(view: GroupView) -> AnyView {
     let clock = Clock::provide(view.now);
-    let title = view.row.group.to_string();
+    let title = view.row.group.shown();
     let query = use_query_map();
     let asked = Memo::new(move |_| query.with(Ask::from_query));
     let state = State::new(view);
@@ -147,7 +147,7 @@ fn page(view: GroupView) -> AnyView {
 fn head(header: RwSignal<GroupView>) -> AnyView {
     let tags = move || header.with(tags);
     let actions = move || header.with(actions);
-    let name = header.with_untracked(|view| view.row.group.to_string());
+    let name = header.with_untracked(|view| view.row.group.shown());
     let name = if name.is_empty() { "(empty name)".to_owned() } else { name };
     let info = header.with_untracked(|view| view.cluster_info.clone());
     view! {

@@ -77,7 +77,7 @@ fn cells(row: &PartitionRow, most: u64, cluster: &ClusterName) -> impl IntoView 
         <td class="num mono" data-l="end">{at(row.end)}</td>
         <td class="num" data-l="lag">{lag}</td>
         <td class="hide">{meter(row.lag.unwrap_or_default(), most)}</td>
-        <td data-l="owner">{row.owner.clone().map(|owner| view! { <span>{owner}</span> })} {row.owner.is_none().then(|| view! { <span class="faint">"nobody"</span> })}</td>
+        <td data-l="owner">{row.owner.as_ref().map(|owner| view! { <span>{flowdeck_model::shown::name(owner)}</span> })} {row.owner.is_none().then(|| view! { <span class="faint">"nobody"</span> })}</td>
         <td data-c="stands">{stands(row)}</td>
         <td class="num"><a class="btn small" href=links::topic(cluster, &row.topic, &query) title=["What is read next of ", &name].concat()>"Next records"</a></td>
     }

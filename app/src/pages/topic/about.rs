@@ -111,7 +111,7 @@ fn reader(view: &TopicView, row: &ReaderRow) -> impl IntoView + use<> {
     view! {
         <tr>
             <td>{labelled(tone(row.verdict, row.lag), row.verdict.words())}</td>
-            <td><a class="name" data-key="row" href=links::group(&view.cluster_info.name, &row.group)>{row.group.to_string()}</a></td>
+            <td><a class="name" data-key="row" href=links::group(&view.cluster_info.name, &row.group)>{row.group.shown()}</a></td>
             <td class="num" data-l="lag">{figures::lag(row.lag, row.unknown_partitions)}</td>
             <td class="num" data-l="members">{members}</td>
         </tr>
@@ -139,7 +139,7 @@ pub(super) fn settings(view: &TopicView) -> AnyView {
 }
 
 fn setting(row: &ConfigRow) -> impl IntoView + use<> {
-    let value = row.value.clone().unwrap_or_else(|| "hidden".to_owned());
+    let value = row.value.as_deref().map(flowdeck_model::shown::name).unwrap_or_else(|| "hidden".to_owned());
     let words = row.value.as_deref().filter(|_| row.name.ends_with(".ms")).and_then(millis);
     let words = words.map(|words| view! { <span class="sub">{words}</span> });
     view! {

@@ -6,7 +6,7 @@ use flowdeck_model::{ClusterName, MessagesQuery, Partition, TopicName};
 use leptos::prelude::*;
 
 use super::{Answer, Peek, record};
-use crate::components::clock::{Clock, at_time};
+use crate::components::clock::{Clock, ago, at_time};
 use crate::components::{error, notice};
 use crate::format::number;
 use crate::links;
@@ -146,7 +146,7 @@ fn list(view: &MessagesView, place: Place, query: Memo<MessagesQuery>, peek: Pee
             </table>
         </div>
         {none}
-        <nav class="pager" aria-label="Further messages"><span class="muted push">{read.concat()}</span> {further(view, &place, &asked)}</nav>
+        <nav class="pager" aria-label="Further messages"><span class="muted push">{read.concat()} ", " {ago(view.now)} " ago"</span> {further(view, &place, &asked)}</nav>
     }
     .into_any()
 }
@@ -188,6 +188,6 @@ fn preview(payload: &Payload) -> AnyView {
             let size = [&number::bytes(payload.size), " of binary: ", &payload.text].concat();
             view! { <span class="faint">{size}</span> }.into_any()
         }
-        PayloadKind::Json | PayloadKind::Text => payload.text.clone().into_any(),
+        PayloadKind::Json | PayloadKind::Text => flowdeck_model::shown::text(&payload.text).into_any(),
     }
 }

@@ -2,7 +2,7 @@
 
 use flowdeck_model::query::From as Start;
 use flowdeck_model::view::{HeaderView, MessageView, MessagesView, Payload, PayloadKind};
-use flowdeck_model::{MessagesQuery, Partition};
+use flowdeck_model::{MessagesQuery, Partition, shown};
 use leptos::prelude::*;
 
 use super::messages::Place;
@@ -81,7 +81,7 @@ fn shown(record: MessageView) -> AnyView {
 }
 
 fn header(header: &HeaderView) -> impl IntoView + use<> {
-    view! { <dt class="mono">{header.name.clone()}</dt><dd class="mono">{inline(&header.value)}</dd> }
+    view! { <dt class="mono">{shown::name(&header.name)}</dt><dd class="mono">{inline(&header.value)}</dd> }
 }
 
 fn inline(payload: &Payload) -> AnyView {
@@ -92,7 +92,7 @@ fn inline(payload: &Payload) -> AnyView {
             view! { {payload.text.clone()} <span class="faint">" (hexadecimal)" {more}</span> }.into_any()
         }
         PayloadKind::Json | PayloadKind::Text => {
-            view! { {payload.text.clone()} <span class="faint">{more}</span> }.into_any()
+            view! { {shown::text(&payload.text)} <span class="faint">{more}</span> }.into_any()
         }
     }
 }
@@ -108,7 +108,7 @@ fn value(payload: Payload) -> AnyView {
         PayloadKind::Json => "Shown as JSON: it parses.",
         PayloadKind::Text if payload.cut => "Shown as text, as far as it was read.",
         PayloadKind::Text => "Shown as text: UTF-8, but no JSON.",
-        PayloadKind::Binary => "Shown in hexadecimal: it is not UTF-8.",
+        PayloadKind::Binary => "Shown in hexadecimal: it is no text in UTF-8.",
     };
     let cut = payload.cut.then(|| {
         let shown = [" Only its beginning is shown, of ", &number::bytes(payload.size), "."].concat();
@@ -121,8 +121,8 @@ fn value(payload: Payload) -> AnyView {
     let pieces = pieces
         .into_iter()
         .map(|(kind, text)| match kind {
-            Kind::Plain => text.into_any(),
-            kind => view! { <span class=kind.class()>{text}</span> }.into_any(),
+            Kind::Plain => shown::text(&text).into_any(),
+            kind => view! { <span class=kind.class()>{shown::text(&text)}</span> }.into_any(),
         })
         .collect_view();
     let copied = RwSignal::new(None::<bool>);

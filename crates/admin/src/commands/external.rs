@@ -109,7 +109,7 @@ impl Repeats {
     pub(crate) fn warning(&self, now: Timestamp) -> Option<String> {
         let (group, at) = self.capped.as_ref()?;
         (now.since(*at) <= MINUTE).then(|| {
-            format!("commands on the admin topic pause and resume {group} again and again; the newest were not taken over")
+            format!("commands on the admin topic pause and resume {} again and again; the newest were not taken over", group.shown())
         })
     }
 }

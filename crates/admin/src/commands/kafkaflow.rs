@@ -85,7 +85,8 @@ pub(super) fn resume_commands(
         for (consumer, instances) in consumers {
             let (free, held) = topics(target, after, consumer, &instances);
             for topic in &held {
-                notes.push(format!("{topic} of {consumer} stays paused: another hold stands there"));
+                notes
+                    .push(format!("{topic} of {} stays paused: another hold stands there", consumer.shown()));
             }
             let all = held.is_empty() && target.topics.is_empty();
             if !all && free.is_empty() {

@@ -8,7 +8,7 @@ use flowdeck_model::command::outcome;
 use flowdeck_model::view::InstanceKind;
 use flowdeck_model::{
     Action, CommandState, ConsumerName, Hold, InstanceName, InstanceState, Partition, PartitionReading,
-    Target, Timestamp, TopicName,
+    Target, Timestamp, TopicName, shown,
 };
 use flowdeck_protocol::wire::Ack;
 
@@ -138,7 +138,8 @@ pub(crate) fn acknowledged(command: &mut Command, ack: &Ack, now: Timestamp) -> 
     let known = command.instances.iter_mut().find(|one| {
         one.key.incarnation == Some(ack.incarnation) && one.key.consumer.as_ref() == Some(&ack.consumer)
     });
-    let detail = ack.detail.clone().map(|detail| detail.chars().take(300).collect());
+    let detail = ack.detail.as_deref();
+    let detail = detail.map(|detail| shown::name(&detail.chars().take(300).collect::<String>()));
     if let Some(tracked) = known {
         return tracked.become_(ack.state, detail, now);
     }

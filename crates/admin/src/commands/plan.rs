@@ -168,7 +168,11 @@ fn check_names(
 ) -> Result<(), PortError> {
     if let Some(consumer) = &target.consumer {
         if telemetry.and_then(|group| group.consumer(consumer)).is_none() {
-            let detail = format!("telemetry has never shown a consumer {consumer} of {}", target.group);
+            let detail = format!(
+                "telemetry has never shown a consumer {} of {}",
+                consumer.shown(),
+                target.group.shown()
+            );
             return Err(PortError::Unprocessable { detail });
         }
         return unique(consumer, facts.telemetry);
@@ -182,13 +186,14 @@ fn check_names(
 }
 
 fn unique(consumer: &ConsumerName, telemetry: &TelemetryIndex) -> Result<(), PortError> {
-    let groups: Vec<&str> = telemetry.groups_of(consumer).into_iter().map(GroupId::as_str).collect();
+    let groups: Vec<String> = telemetry.groups_of(consumer).into_iter().map(GroupId::shown).collect();
     if groups.len() < 2 {
         return Ok(());
     }
     let detail = format!(
-        "consumer {consumer} runs in several groups ({}), and KafkaFlow's by-name commands would reach them all; \
+        "consumer {} runs in several groups ({}), and KafkaFlow's by-name commands would reach them all; \
          pause or resume the whole group instead",
+        consumer.shown(),
         groups.join(", ")
     );
     Err(PortError::Unprocessable { detail })

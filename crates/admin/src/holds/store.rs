@@ -26,12 +26,21 @@ impl HoldIndex {
 
 pub(crate) type HoldKey = (Scope, HoldId);
 
-/// Holds beyond this are not taken in.
+/// Anybody who may write to the topic can claim any number of holds, with any reason. Beyond these bounds
+/// they are not taken in, which is said: in all, of one group, and bytes of all together.
 const HOLDS_MAX: usize = 10_000;
+const GROUP_MAX: usize = 500;
+const BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Flowdeck's own are shorter (`model::command::REASON_MAX`); longer words are cut.
+const WORDS_MAX: usize = 1_000;
 
 #[derive(Debug, Default)]
 pub(crate) struct HoldStore {
     standing: BTreeMap<HoldKey, Hold>,
+    /// Of each group that has some.
+    counts: HashMap<GroupId, usize>,
+    /// Of all that stand.
+    bytes: usize,
     /// Keys that this process wrote, until the tail has come to that record.
     written: HashMap<HoldKey, i64>,
     known: bool,
@@ -48,31 +57,53 @@ impl HoldStore {
             }
             self.written.remove(&key);
         }
-        self.put(key, hold)
+        self.put(key, hold, false)
     }
 
     /// What this process wrote and saw confirmed.
     pub(crate) fn wrote(&mut self, key: HoldKey, hold: Option<Hold>, offset: i64) -> bool {
         self.written.insert(key.clone(), offset);
-        self.put(key, hold)
+        self.put(key, hold, true)
     }
 
-    fn put(&mut self, key: HoldKey, hold: Option<Hold>) -> bool {
-        let changed = match hold {
-            None => self.standing.remove(&key).is_some(),
-            Some(_) if !self.standing.contains_key(&key) && self.standing.len() >= HOLDS_MAX => {
-                self.too_many = true;
-                false
-            }
+    /// `own`: an operator's, through this process; no flood keeps it out.
+    fn put(&mut self, key: HoldKey, hold: Option<Hold>, own: bool) -> bool {
+        let changed = match hold.map(cut) {
+            None => self.take(&key).is_some(),
+            Some(hold) if self.standing.get(&key) == Some(&hold) => false,
             Some(hold) => {
-                self.standing.get(&key) != Some(&hold) && {
+                let before = self.take(&key);
+                let fits = own || self.fits(&hold);
+                self.too_many |= !fits;
+                // An older wish of the same hold is not the present one: what does not fit takes it away.
+                if fits {
+                    self.bytes += weight(&hold);
+                    *self.counts.entry(key.0.group.clone()).or_default() += 1;
                     self.standing.insert(key, hold);
-                    true
                 }
+                fits || before.is_some()
             }
         };
         self.dirty |= changed;
         changed
+    }
+
+    fn fits(&self, hold: &Hold) -> bool {
+        self.standing.len() < HOLDS_MAX
+            && self.counts.get(&hold.scope.group).is_none_or(|count| *count < GROUP_MAX)
+            && self.bytes + weight(hold) <= BYTES_MAX
+    }
+
+    fn take(&mut self, key: &HoldKey) -> Option<Hold> {
+        let hold = self.standing.remove(key)?;
+        self.bytes -= weight(&hold);
+        if let Some(count) = self.counts.get_mut(&key.0.group) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&key.0.group);
+            }
+        }
+        Some(hold)
     }
 
     /// The topic was read to its end.
@@ -85,6 +116,8 @@ impl HoldStore {
     pub(crate) fn gone(&mut self) {
         self.dirty |= !self.known || !self.standing.is_empty();
         self.standing.clear();
+        self.counts.clear();
+        self.bytes = 0;
         self.written.clear();
         self.known = true;
     }
@@ -98,7 +131,13 @@ impl HoldStore {
     }
 
     pub(crate) fn warning(&self) -> Option<String> {
-        self.too_many.then(|| format!("more than {HOLDS_MAX} holds stand; the ones beyond are not shown"))
+        self.too_many.then(|| {
+            format!(
+                "more holds stand than are taken in ({GROUP_MAX} of a group, {HOLDS_MAX} and {} MB in all); \
+                 the ones beyond are not shown",
+                BYTES_MAX / (1024 * 1024)
+            )
+        })
     }
 
     pub(crate) fn of_group(&self, group: &GroupId) -> Vec<Hold> {
@@ -132,6 +171,31 @@ impl HoldStore {
     }
 }
 
+fn cut(mut hold: Hold) -> Hold {
+    for words in [&mut hold.owner, &mut hold.reason] {
+        if let Some((end, _)) = words.char_indices().nth(WORDS_MAX) {
+            words.truncate(end);
+            words.push('…');
+        }
+    }
+    hold
+}
+
+/// About what it takes of memory.
+fn weight(hold: &Hold) -> usize {
+    let name = |name: Option<&str>| name.map_or(0, str::len);
+    let scope = |scope: &Scope| {
+        size_of::<Scope>()
+            + scope.group.as_str().len()
+            + name(scope.consumer.as_ref().map(AsRef::as_ref))
+            + name(scope.topic.as_ref().map(AsRef::as_ref))
+            + name(scope.instance.as_ref().map(AsRef::as_ref))
+    };
+    let words = hold.owner.len() + hold.reason.len();
+    // The key has the scope once more.
+    size_of::<Hold>() + words + 2 * scope(&hold.scope) + hold.except.iter().map(scope).sum::<usize>()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -161,6 +225,42 @@ mod tests {
         assert!(!store.apply(key(), None, 5));
         assert!(store.apply(key(), Some(hold("c")), 6));
         assert!(!store.apply(key(), Some(hold("c")), 7), "the same again changes nothing");
+    }
+
+    /// As anybody could write them who may write to the topic.
+    fn forged(group: &str, reason: &str) -> (HoldKey, Option<Hold>) {
+        let id = HoldId::from_uuid(uuid::Uuid::new_v4());
+        let hold = Hold { scope: Scope::group(group.into()), id, ..hold(reason) };
+        ((hold.scope.clone(), id), Some(hold))
+    }
+
+    #[test]
+    fn a_flood_of_holds_is_bounded_and_said() {
+        let mut store = HoldStore::default();
+        for n in 0..GROUP_MAX {
+            let (key, hold) = forged("g", "x");
+            assert!(store.apply(key, hold, n as i64));
+        }
+        assert_eq!(store.warning(), None);
+        let (key, hold) = forged("g", "one too many");
+        assert!(!store.apply(key, hold, 1_000));
+        assert!(store.warning().unwrap().contains("500 of a group"));
+        assert_eq!(store.of_group(&"g".into()).len(), GROUP_MAX);
+        let (key, hold) = forged("g", "ours");
+        assert!(store.wrote(key, hold, 1_001));
+        // Other groups are not shut out by it, until all together are too many.
+        for n in 0..200_000 {
+            let (key, hold) = forged(&format!("other {n}"), &"🦀".repeat(10_000));
+            store.apply(key, hold, 2_000 + n);
+        }
+        assert!(store.standing.len() > 3_000 && store.bytes <= BYTES_MAX, "{}", store.standing.len());
+        let longest = store.all().map(|hold| hold.reason.chars().count()).max();
+        assert_eq!(longest, Some(WORDS_MAX + 1));
+        // What is released makes room again.
+        for (key, _) in store.standing.clone() {
+            store.apply(key, None, 1_000_000);
+        }
+        assert_eq!((store.bytes, store.counts.len()), (0, 0));
     }
 
     #[test]

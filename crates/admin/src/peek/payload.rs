@@ -63,7 +63,8 @@ pub(crate) fn payload(bytes: Option<&[u8]>, size: usize, shown: usize) -> Payloa
     Payload { kind, text: part.to_owned(), size: size_shown, cut }
 }
 
-/// UTF-8 without control characters that no text has. The last character of a beginning may be torn.
+/// UTF-8 in which control characters are the exception, as in a line that colours a terminal: a page writes
+/// them out (`model::shown`). The last character of a beginning may be torn.
 fn readable(bytes: &[u8], whole: bool) -> Option<&str> {
     let text = match std::str::from_utf8(bytes) {
         Ok(text) => text,
@@ -72,11 +73,12 @@ fn readable(bytes: &[u8], whole: bool) -> Option<&str> {
         }
         Err(_) => return None,
     };
-    let strange = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
-    (!text.contains(strange)).then_some(text)
+    let strange = |c: &char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+    (text.chars().filter(strange).count() * 4 < text.len().max(1)).then_some(text)
 }
 
-/// An object or an array: a bare number or word is text to a person. serde_json bounds the depth.
+/// An object or an array: a bare number or word is text to a person. What is ignored is read without
+/// recursion, so any depth will do.
 fn is_json(text: &str) -> bool {
     text.trim_start().starts_with(['{', '[']) && serde_json::from_str::<IgnoredAny>(text).is_ok()
 }
@@ -114,6 +116,8 @@ mod tests {
             ("gr\u{fc}n".as_bytes(), Text, "gr\u{fc}n"),
             (b"", Text, ""),
             (b"\x00\x01", Binary, "0001"),
+            (b"\x1b[31mred\x1b[0m", Text, "\x1b[31mred\x1b[0m"),
+            (b"\0\0\0\0\x07order", Binary, "00000000076f72646572"),
             (b"\xff\xfe", Binary, "fffe"),
         ] {
             let shown = payload(Some(bytes), bytes.len(), 512);
@@ -133,9 +137,11 @@ mod tests {
     }
 
     #[test]
-    fn deep_json_is_text_and_no_overflow() {
-        let deep = "[".repeat(100_000);
-        assert_eq!(payload(Some(deep.as_bytes()), deep.len(), 512).kind, PayloadKind::Text);
+    fn json_of_any_depth_is_json_and_no_overflow() {
+        let open = "[".repeat(100_000);
+        assert_eq!(payload(Some(open.as_bytes()), open.len(), 512).kind, PayloadKind::Text);
+        let deep = [open, "]".repeat(100_000)].concat();
+        assert_eq!(payload(Some(deep.as_bytes()), deep.len(), 512).kind, PayloadKind::Json);
     }
 
     proptest! {

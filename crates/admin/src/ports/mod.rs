@@ -41,7 +41,7 @@ fn allowed(
     if actor.may(permission, cluster, group) {
         return Ok(());
     }
-    Err(PortError::Forbidden { permission, on: format!("group {group} of {cluster}") })
+    Err(PortError::Forbidden { permission, on: format!("group {} of {cluster}", group.shown()) })
 }
 
 fn allowed_on_cluster(actor: &Actor, permission: Permission, cluster: &ClusterName) -> Result<(), PortError> {
