@@ -32,9 +32,11 @@ mod pages;
 mod shell;
 mod site;
 mod status;
+mod typed;
 
 pub use api::PageError;
 pub use app::App;
 #[cfg(not(target_family = "wasm"))]
 pub use shell::shell;
 pub use site::{Account, Login, Site, THEME_COOKIE, Theme};
+pub use typed::{OWN_LENGTH, Typed};

@@ -91,8 +91,48 @@ test("the same form sent twice is one command", async ({ page }) => {
   expect(first.headers().location).toContain(fields.id);
 });
 
+test.describe("a form that is refused", () => {
+  test.use({ allowedErrors: [/400 \(Bad Request\)/] });
+
+  test("keeps what was typed", async ({ page }) => {
+    await page.goto(`${group}?form=pause`);
+    await hydrated(page);
+    const why = page.getByLabel("Why", { exact: true });
+    const own = page.getByLabel("other", { exact: true });
+    await why.fill("INC-7, a long one");
+    await page.getByLabel("Minutes").fill("99999");
+    await expect(own).toBeChecked();
+    // As a browser would that knows nothing of the field's bounds.
+    await page.locator("#form form").evaluate((form) => form.setAttribute("novalidate", ""));
+    await page.locator("#form button[type=submit]").click();
+    await expect(page.getByText("Nothing was done")).toBeVisible();
+    await expect(why).toHaveValue("INC-7, a long one");
+    await expect(own).toBeChecked();
+    await expect(page.getByLabel("Minutes")).toHaveValue("99999");
+  });
+});
+
 test.describe("without JavaScript", () => {
   test.use({ javaScriptEnabled: false });
+
+  test("a pause has a length of one's own, and the fleet says why it stands", async ({ page }) => {
+    test.slow();
+    await page.goto(group);
+    await page.locator("[data-key=pause-page]").click();
+    await page.getByLabel("Why", { exact: true }).fill("INC-2291, poison record");
+    await page.getByLabel("other", { exact: true }).check();
+    await page.getByLabel("Minutes").fill("90");
+    await page.locator("#form button[type=submit]").click();
+    await page.waitForURL(/\/commands\//);
+    await expect(page.locator(".finding")).toContainText("It ends by itself");
+    await expect(async () => {
+      await page.goto("./");
+      const row = page.locator("table.fleet tr", { hasText: "dev-audio-processor" });
+      await expect(row.locator(".reason")).toHaveText("“INC-2291, poison record”", { timeout: 500 });
+      await expect(row.locator(".tag.hold")).toContainText("until ", { timeout: 500 });
+      await expect(row.locator(".tag.hold")).not.toContainText("until resumed", { timeout: 500 });
+    }).toPass();
+  });
 
   test("pause and resume are plain forms", async ({ page }) => {
     // Evidence has its own deadlines, and each look is a reload.

@@ -16,6 +16,20 @@ test("topics are searched and opened", async ({ page }) => {
   await expect(page.getByRole("cell", { name: "retention.ms", exact: true })).toBeVisible();
 });
 
+test("what was read once says how long ago, and goes on saying it", async ({ page }) => {
+  for (const [path, age] of [
+    ["./c/demo/topics", ".title time"],
+    [topic, ".pager time"],
+  ] as const) {
+    await page.goto(path);
+    await hydrated(page);
+    const time = page.locator(age);
+    const first = (await time.textContent()) ?? "";
+    expect(first).toMatch(/^\s*\d+ s/);
+    await expect(time).not.toHaveText(first);
+  }
+});
+
 test("a record opens beside the list, laid out, and has a link that lasts", async ({ page }) => {
   await page.goto(topic);
   await hydrated(page);

@@ -1,6 +1,7 @@
 //! `POST {base}/c/{cluster}/commands`: a form, with or without JavaScript. Success is 303 to the
 //! command's page; what is refused shows the page of the group again, with the reason and its status.
 
+use app::Typed;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
@@ -8,7 +9,7 @@ use flowdeck_model::{Action, ClusterName, CommandId, GroupId, PortError, Submit,
 use http::header::{HeaderMap, HeaderValue, LOCATION};
 use http::{StatusCode, Uri};
 
-use super::render;
+use super::render::{self, Refused};
 use crate::api::names;
 use crate::api::problem::{Problem, status_of};
 use crate::layers::actor::FormPorts;
@@ -38,8 +39,8 @@ pub(crate) async fn submit(
     let page = state.options.base.path(&page_of(&cluster, &body));
     let Ok(uri) = page.parse::<Uri>() else { return Problem::from(error).into_response() };
     let status = status_of(&error);
-    let refused = Some(format!("Nothing was done: {error}"));
-    let mut response = render::document(&state, entered.into(), &headers, uri, refused).await;
+    let refused = Refused { why: format!("Nothing was done: {error}"), typed: typed(&body) };
+    let mut response = render::document(&state, entered.into(), &headers, uri, Some(refused)).await;
     *response.status_mut() = status;
     response
 }
@@ -68,12 +69,13 @@ fn page_of(cluster: &ClusterName, body: &[u8]) -> String {
     format!("{}?{}", url::group_path(cluster, &GroupId::from(group)), query.finish())
 }
 
-/// Fields: `id`, `action`, `group`, `consumer`, `topic` (as often as wanted), `reason`, `forSeconds`.
+/// Fields: `id`, `action`, `group`, `consumer`, `topic` (as often as wanted), `reason`, `forSeconds`, `minutes`.
 /// An empty field is an absent one, but for the group, which may have the empty name.
 fn parse(body: &[u8]) -> Result<Submit, PortError> {
     let mut id = None;
     let mut action = None;
-    let mut for_seconds = None;
+    let mut length = None;
+    let mut minutes = String::new();
     let mut reason = String::new();
     let mut group = None;
     let mut consumer = None;
@@ -91,7 +93,8 @@ fn parse(body: &[u8]) -> Result<Submit, PortError> {
                     PortError::invalid("topic", error.to_string())
                 })?)
             }
-            "forSeconds" => for_seconds = Some(parse_seconds(&value)?),
+            "forSeconds" => length = Some(value.into_owned()),
+            "minutes" => minutes = value.into_owned(),
             _ => {}
         }
     }
@@ -101,7 +104,7 @@ fn parse(body: &[u8]) -> Result<Submit, PortError> {
         action: action.ok_or_else(|| missing("action"))?,
         target: Target { group: group.ok_or_else(|| missing("group"))?, consumer, topics },
         reason,
-        for_seconds,
+        for_seconds: length.map(|length| parse_length(&length, &minutes)).transpose()?,
     })
 }
 
@@ -113,6 +116,26 @@ fn parse_action(value: &str) -> Result<Action, PortError> {
     }
 }
 
-fn parse_seconds(value: &str) -> Result<u32, PortError> {
-    value.trim().parse().map_err(|_| PortError::invalid("forSeconds", "a whole number of seconds"))
+/// The minutes stand in the form at all times; they count where their choice was made.
+fn parse_length(length: &str, minutes: &str) -> Result<u32, PortError> {
+    if length != app::OWN_LENGTH {
+        let seconds = length.trim().parse();
+        return seconds.map_err(|_| PortError::invalid("forSeconds", "a whole number of seconds"));
+    }
+    let seconds = minutes.trim().parse().ok().and_then(|minutes: u32| minutes.checked_mul(60));
+    seconds.ok_or_else(|| PortError::invalid("minutes", "a whole number of minutes, at most 30 days"))
+}
+
+/// What the form shows again.
+fn typed(body: &[u8]) -> Typed {
+    let mut typed = Typed::default();
+    for (name, value) in form_urlencoded::parse(body) {
+        match &*name {
+            "reason" => typed.reason = value.into_owned(),
+            "forSeconds" => typed.length = value.into_owned(),
+            "minutes" => typed.minutes = value.into_owned(),
+            _ => {}
+        }
+    }
+    typed
 }

@@ -1,7 +1,7 @@
 //! Server-side rendering. One wildcard route: which page it is, the app's own router decides, and
 //! says the status. Pages are rendered whole, so that they work without JavaScript.
 
-use app::{Account, Site, Theme};
+use app::{Account, Site, Theme, Typed};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
@@ -58,28 +58,38 @@ impl From<Entered> for Viewer {
     }
 }
 
-/// The page of `uri`. `refused`: why a form did nothing; the page then
-/// answers another URL than its own.
+/// Why a form did nothing, and what stood in it.
+pub(crate) struct Refused {
+    pub(crate) why: String,
+    pub(crate) typed: Typed,
+}
+
+/// The page of `uri`. Where a form was refused, the page answers another URL than its own.
 pub(crate) async fn document(
     state: &AppState,
     viewer: Viewer,
     request: &HeaderMap,
     uri: Uri,
-    refused: Option<String>,
+    refused: Option<Refused>,
 ) -> Response {
     let nonce = headers::Nonce::new();
+    let scripts = refused.is_none();
+    let (why, typed) = refused.map(|refused| (refused.why, refused.typed)).unzip();
     let site = Site {
         base: state.base,
         pkg: state.options.assets.pkg().map(str::to_owned),
         build: state.options.assets.build().to_owned(),
-        scripts: refused.is_none(),
+        scripts,
         nonce: nonce.as_str().to_owned(),
         theme: theme(request),
-        warnings: state.options.warnings.iter().cloned().chain(refused).collect(),
+        warnings: state.options.warnings.iter().cloned().chain(why).collect(),
     };
     let render = leptos_axum::render_app_async_with_context(
         move || {
             provide_context(viewer.account.clone());
+            if let Some(typed) = &typed {
+                provide_context(typed.clone());
+            }
             if let Some(ports) = &viewer.ports {
                 provide_context(ports.clone());
             }

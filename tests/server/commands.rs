@@ -146,6 +146,28 @@ async fn a_form_that_is_refused_shows_its_page_with_the_reason() {
 }
 
 #[tokio::test]
+async fn a_length_of_ones_own_is_in_minutes_and_a_refused_form_keeps_what_was_typed() {
+    let site = site();
+    let fields = |minutes: &'static str| {
+        let mut fields = FIELDS.to_vec();
+        fields.retain(|(field, _)| !["group", "forSeconds"].contains(field));
+        fields.extend([("group", "payments"), ("forSeconds", "minutes"), ("minutes", minutes)]);
+        fields
+    };
+    for minutes in ["", "soon", "-1", "99999999", "43201"] {
+        let refused = site.ask(form(FORM, &fields(minutes))).await;
+        assert_eq!(refused.status, 400, "{minutes}");
+        assert!(refused.body.contains("value=\" INC-1 \""), "{}", refused.body);
+        assert!(refused.body.contains(&format!("value=\"{minutes}\"")), "{}", refused.body);
+        let own = refused.body.split("value=\"minutes\"").nth(1).unwrap();
+        assert!(own[..own.find('>').unwrap()].contains("checked"), "{}", refused.body);
+    }
+    assert_eq!(site.memory.submitted().len(), 0);
+    assert_eq!(site.ask(form(FORM, &fields(" 90 "))).await.status, StatusCode::SEE_OTHER);
+    assert_eq!(site.memory.submitted()[0].for_seconds, Some(90 * 60));
+}
+
+#[tokio::test]
 async fn several_topics() {
     let site = site();
     let mut fields = FIELDS.to_vec();

@@ -7,9 +7,9 @@ use leptos_router::NavigateOptions;
 use leptos_router::hooks::{use_navigate, use_query_map};
 
 use crate::api;
-use crate::components::clock::{Clock, at_time};
+use crate::components::clock::Clock;
 use crate::components::search::{self, Words};
-use crate::components::{cluster, notice};
+use crate::components::{bar, cluster, notice};
 use crate::format::number;
 use crate::links;
 use crate::site::use_frame;
@@ -56,7 +56,7 @@ fn page(view: TopicsView) -> AnyView {
             <div class="title">
                 {cluster::pill(info.label.clone(), info.colour)}
                 <h1>"Topics"</h1>
-                <span class="muted">"as of " {at_time(view.now)}</span>
+                {bar::read_at(Some(view.now))}
                 {others(&info.name)}
             </div>
         </div>

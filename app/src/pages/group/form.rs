@@ -12,6 +12,7 @@ use crate::components::cluster;
 use crate::components::icons::{Icon, icon};
 use crate::format::number;
 use crate::links;
+use crate::typed::{OWN_LENGTH, Typed, typed};
 
 pub(super) fn observe_words(label: &str, cluster: &str) -> String {
     [
@@ -98,6 +99,7 @@ fn fields(ask: &Ask, target: Target, header: RwSignal<GroupView>) -> AnyView {
     let hidden = hidden_target(CommandId::random(), action, &target);
     let reason_label = if pause { "Why" } else { "Why (may stay empty)" };
     let send = move || reached.get().instances() > 0;
+    let typed = typed();
     view! {
         <ul class="effects">{move || effects(action, reached.get()).into_iter().map(|text| view! { <li>{text}</li> }).collect_view()}</ul>
         // Hidden, not gone: what was typed stays while instances come and go.
@@ -106,9 +108,9 @@ fn fields(ask: &Ask, target: Target, header: RwSignal<GroupView>) -> AnyView {
             <label class="field">
                 <span>{reason_label}</span>
                 <input name="reason" data-first="" data-key="search" required=pause maxlength=REASON_MAX.to_string() autocomplete="off"
-                    placeholder=if pause { "INC-2291, poison record: the next person on call reads this" } else { "" }/>
+                    value=typed.reason.clone() placeholder=if pause { "INC-2291, poison record: the next person on call reads this" } else { "" }/>
             </label>
-            {pause.then(durations)}
+            {pause.then(|| durations(&typed))}
             <button type="submit" class=if pause { "btn hold" } else { "btn primary" }>
                 {icon(if pause { Icon::Hold } else { Icon::Resume })} <span>{label}</span>
             </button>
@@ -158,31 +160,35 @@ fn effects(action: Action, reach: Reach) -> Vec<String> {
 const CHOICES: [(&str, &str); 4] =
     [("", "until resumed"), ("900", "15 min"), ("3600", "1 h"), ("14400", "4 h")];
 
-/// With scripts, a custom time sets the value of its own choice; without, it is not there.
-fn durations() -> AnyView {
-    let minutes = RwSignal::new(30_u32);
+/// "other" takes its length from the field beside it, with scripts and without.
+fn durations(typed: &Typed) -> AnyView {
+    let choice = |value: &'static str| {
+        let known = typed.length == OWN_LENGTH || CHOICES.iter().any(|(value, _)| *value == typed.length);
+        if known { value == typed.length } else { value.is_empty() }
+    };
     let choices = CHOICES.map(|(value, words)| {
-        view! { <label><input type="radio" name="forSeconds" value=value checked=value.is_empty()/> <span>{words}</span></label> }
+        view! { <label><input type="radio" name="forSeconds" value=value checked=choice(value)/> <span>{words}</span></label> }
     });
-    let custom = NodeRef::<leptos::html::Input>::new();
-    let typed = move |event| {
-        if let Ok(new) = event_target_value(&event).parse() {
-            minutes.set(new);
-        }
-        if let Some(custom) = custom.get_untracked() {
-            custom.set_checked(true);
+    let own = NodeRef::<leptos::html::Input>::new();
+    let choose = move |_| {
+        if let Some(own) = own.get_untracked() {
+            own.set_checked(true);
         }
     };
     view! {
         <fieldset class="durations">
             <legend>"For how long"</legend>
             {choices}
-            <span class="custom needs-js">
+            <span class="custom">
                 <label>
-                    <input type="radio" name="forSeconds" node_ref=custom value=move || minutes.get().saturating_mul(60).clamp(60, FOR_SECONDS_MAX).to_string()/>
+                    <input type="radio" name="forSeconds" value=OWN_LENGTH checked=choice(OWN_LENGTH) node_ref=own/>
                     <span>"other"</span>
                 </label>
-                <label><input type="number" min="1" max=(FOR_SECONDS_MAX / 60).to_string() value="30" aria-label="Minutes" on:input=typed/> <span>"min"</span></label>
+                <label>
+                    <input type="number" name="minutes" min="1" max=(FOR_SECONDS_MAX / 60).to_string() value=typed.minutes.clone()
+                        aria-label="Minutes" on:input=choose/>
+                    <span>"min"</span>
+                </label>
             </span>
         </fieldset>
     }

@@ -1,0 +1,26 @@
+//! What somebody typed into a form that was refused. The server puts it into the context of the page
+//! that it shows again, which has no scripts, so that nothing has to be typed twice.
+
+use leptos::prelude::use_context;
+
+/// The choice of a pause's length that takes it from the field `minutes`.
+pub const OWN_LENGTH: &str = "minutes";
+
+/// The fields of a command's form, as they came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Typed {
+    pub reason: String,
+    /// Of `forSeconds`: nothing, seconds, or [`OWN_LENGTH`].
+    pub length: String,
+    pub minutes: String,
+}
+
+impl Default for Typed {
+    fn default() -> Self {
+        Self { reason: String::new(), length: String::new(), minutes: "30".to_owned() }
+    }
+}
+
+pub(crate) fn typed() -> Typed {
+    use_context().unwrap_or_default()
+}
