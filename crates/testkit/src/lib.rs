@@ -6,6 +6,7 @@
 //! - [`private_cluster`]: several brokers of the test's own, to kill one of them.
 //! - [`Proxy`]: a network before a broker that stalls, is cut, or slows down.
 //! - [`wait_for`]: a condition with a deadline, instead of a sleep.
+//! - [`World`]: topics, holds and answers for a test of agents.
 //! - [`judge`]: the lag as Kafka's own `kafka-consumer-groups --describe` sees it.
 
 mod cluster;
@@ -14,7 +15,9 @@ mod private;
 mod proxy;
 mod records;
 mod shared;
+mod transactions;
 mod wait;
+mod world;
 
 pub use flowdeck_broker::{NodeOptions, ScramUser, SecureEndpoint, Tool, port};
 pub use cluster::{PrivateCluster, private_cluster};
@@ -22,7 +25,9 @@ pub use private::{PrivateKafka, private};
 pub use proxy::{Network, Proxy};
 pub use records::{Kafka, Read};
 pub use shared::kafka;
+pub use transactions::{End, plain};
 pub use wait::{DEADLINE, wait_for};
+pub use world::World;
 
 /// A name that no other test, process or run has: `<stem>-<12 hex digits>`.
 pub fn unique(stem: &str) -> String {

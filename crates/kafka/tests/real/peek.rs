@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use flowdeck_kafka::{Isolation, ReadEnd, ReadOutcome, ReadRequest, ReadStart, TimeKind};
 use flowdeck_model::Timestamp;
-use flowdeck_testkit::{Kafka, kafka, unique, wait_for};
+use flowdeck_testkit::{End, Kafka, kafka, plain, unique, wait_for};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use tokio_util::sync::CancellationToken;
@@ -138,25 +138,16 @@ async fn aborted_transactions_are_seen_or_not_as_asked() {
     let cluster = cluster(kafka);
     let name = unique("aborted");
     kafka.create_topic(&name, 1).await;
-    let producer: ThreadedProducer<DefaultProducerContext> =
-        kafka.client().set("transactional.id", unique("tx")).create().expect("a producer");
-    let name_of = name.clone();
-    let work = tokio::task::spawn_blocking(move || {
-        producer.init_transactions(LONG).expect("init");
-        for (value, commit) in
-            [("kept", true), ("aborted", false), ("aborted", false), ("kept", true), ("aborted", false)]
-        {
-            producer.begin_transaction().expect("begin");
-            for _ in 0..5 {
-                let record = BaseRecord::<str, str>::to(&name_of).payload(value);
-                producer.send(record).map_err(|(error, _)| error).expect("a place in the queue");
-            }
-            producer.flush(LONG).expect("all sent");
-            if commit { producer.commit_transaction(LONG) } else { producer.abort_transaction(LONG) }
-                .expect("the end");
-        }
-    });
-    work.await.expect("transactions");
+    let five = |value: &str| (0..5).map(|_| plain(value)).collect::<Vec<_>>();
+    let all = [
+        ("kept", End::Commit),
+        ("aborted", End::Abort),
+        ("aborted", End::Abort),
+        ("kept", End::Commit),
+        ("aborted", End::Abort),
+    ];
+    let all = all.map(|(value, end)| (five(value), end)).to_vec();
+    kafka.transact(&unique("tx"), &name, all).await;
     for (isolation, want) in [(Isolation::ReadCommitted, 10), (Isolation::ReadUncommitted, 25)] {
         for start in [ReadStart::Newest, ReadStart::Earliest] {
             let request = ReadRequest { isolation, ..read(&name, start, 100) };

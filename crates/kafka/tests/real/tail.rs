@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use flowdeck_kafka::{Isolation, Tail, TailEvent, TailFrom, TailRequest};
-use flowdeck_testkit::{kafka, unique};
-use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
+use flowdeck_testkit::{End, kafka, plain, unique};
 
 use crate::support::{LONG, cluster, partition, topic};
 
@@ -63,21 +62,8 @@ async fn the_end_is_known_behind_transactions() {
     let cluster = cluster(kafka);
     let name = unique("transactions");
     kafka.create_topic(&name, 1).await;
-    let producer: ThreadedProducer<DefaultProducerContext> =
-        kafka.client().set("transactional.id", unique("tx")).create().expect("a producer");
-    let name_of = name.clone();
-    let work = tokio::task::spawn_blocking(move || {
-        producer.init_transactions(LONG).expect("init");
-        for (value, commit) in [("kept", true), ("aborted", false)] {
-            producer.begin_transaction().expect("begin");
-            let record = BaseRecord::<str, str>::to(&name_of).payload(value);
-            producer.send(record).map_err(|(error, _)| error).expect("a place in the queue");
-            producer.flush(LONG).expect("all sent");
-            if commit { producer.commit_transaction(LONG) } else { producer.abort_transaction(LONG) }
-                .expect("the end");
-        }
-    });
-    work.await.expect("transactions");
+    let transactions = vec![(vec![plain("kept")], End::Commit), (vec![plain("aborted")], End::Abort)];
+    kafka.transact(&unique("tx"), &name, transactions).await;
     let mut tail = cluster.tail(follow(&name, TailFrom::Beginning));
     assert_eq!(value(&mut tail).await, "kept");
     // Two records and two markers.
