@@ -140,6 +140,54 @@ async fn a_pause_of_agents_stands_over_twice_joiners_sigkill_and_another_flowdec
     third.assert_sound();
 }
 
+/// One that ended cannot answer: it is silent, until Kafka itself tells that it left. What is there is
+/// resumed meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_resume_is_whole_once_kafka_tells_that_the_silent_left() {
+    let kafka = private(&NodeOptions::default());
+    kafka.create_topic("orders", PARTITIONS).await;
+    kafka.create_topic("kafkaflow.admin", 1).await;
+    let server = Server::start(&cluster("shop", "control", kafka.bootstrap())).await;
+    let (stays, mut stopped) = (agent(&kafka, "stays"), agent(&kafka, "stopped"));
+    // Its session outlasts the time in which an agent answers.
+    let args = ["--group", "payments", "--topics", "orders", "--property", "session.timeout.ms=15000"];
+    let killed = Consumer::start(&kafka, "consume", "killed", &args);
+    let all_own = |view: &Value| {
+        let instances = view["consumers"][0]["instances"].as_array().cloned().unwrap_or_default();
+        instances.len() == 3 && instances.iter().all(|one| one["running"][0]["topic"] == "orders")
+    };
+    server.group("shop", "payments", "all three own partitions", all_own).await;
+    let pause = new_id();
+    assert_eq!(server.send(COMMANDS, &command(&pause, "pause", "payments")).await.status, 202);
+    server.command("shop", &pause, "confirmed", |view| view["state"] == "confirmed").await;
+
+    drop(killed);
+    stopped.stop().await;
+    let resume = new_id();
+    assert_eq!(server.send(COMMANDS, &command(&resume, "resume", "payments")).await.status, 202);
+    let of = |view: &Value, name: &str| {
+        let all = view["instances"].as_array().unwrap();
+        all.iter().find(|one| one["instance"] == name).expect("an instance").clone()
+    };
+    let part = server.command("shop", &resume, "in part", |view| view["state"] == "partly").await;
+    // While the group waits for the one that was killed, it may own nothing.
+    assert!(
+        ["acknowledged", "nothingToDo"].contains(&of(&part, "stays")["state"].as_str().unwrap()),
+        "{part}"
+    );
+    let silent = of(&part, "killed");
+    assert_eq!(silent["state"], "silent", "its session runs still: {part}");
+    assert!(silent["detail"].as_str().unwrap().starts_with("last heard "), "{part}");
+    let whole = server.command("shop", &resume, "whole", |view| view["state"] == "confirmed").await;
+    for name in ["stopped", "killed"] {
+        let gone = of(&whole, name);
+        assert_eq!(gone["state"], "nothingToDo", "{whole}");
+        assert!(gone["detail"].as_str().unwrap().starts_with("left the group: "), "{whole}");
+    }
+    produce(&kafka, "orders", 5).await;
+    all_handled(&[&stays], "orders", 5).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kafkaflow_process_that_joins_after_the_pause_is_shown_and_sent_the_command_again() {
     let kafka = private(&NodeOptions::default());

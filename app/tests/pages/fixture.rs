@@ -162,6 +162,7 @@ pub(crate) fn group_view(row: GroupRow, cluster: ClusterView) -> GroupView {
         incarnation: None,
         ambiguous: false,
         workers: Some(3),
+        holds: (kind == InstanceKind::Agent).then_some(InstanceHolds::Known),
         running: vec![TopicPartitions {
             topic: topic("audio-events"),
             partitions: partitions.iter().map(|n| partition(*n)).collect(),
@@ -178,6 +179,7 @@ pub(crate) fn group_view(row: GroupRow, cluster: ClusterView) -> GroupView {
         note: None,
     };
     let mut web7 = instance("web-7", InstanceKind::Agent, &[2], &[]);
+    web7.holds = Some(InstanceHolds::Unknown);
     web7.note = Some("joined 14 s after the pause: not paused".into());
     let mut gone = instance("web-9", InstanceKind::KafkaFlow, &[], &[]);
     gone.lost = true;
@@ -187,6 +189,10 @@ pub(crate) fn group_view(row: GroupRow, cluster: ClusterView) -> GroupView {
         topics: topics.clone(),
         instances: vec![
             instance("web-2", InstanceKind::KafkaFlow, &[0, 1], &[4]),
+            InstanceView {
+                holds: Some(InstanceHolds::Reading),
+                ..instance("web-8", InstanceKind::Agent, &[], &[])
+            },
             instance("web-3", InstanceKind::Agent, &[3], &[5]),
             web7,
             gone,

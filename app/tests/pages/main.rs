@@ -201,3 +201,16 @@ async fn a_command_without_evidence_is_not_done() {
     let html = page("/c/prod-eu/commands/00000000-0000-4000-8000-000000000003").await.html;
     assert!(html.contains("Waiting.") && !html.contains("Paused."));
 }
+
+/// An instance that does not know the holds may deliver under a pause: nobody is to believe otherwise.
+#[tokio::test]
+async fn an_instance_that_does_not_know_the_holds_is_said() {
+    let html = page("/c/prod-eu/groups/prod-audio-processor").await.html;
+    let of = |name: &str| {
+        let rest = &html[html.find(&format!("class=\"body\">{name}")).expect(name)..];
+        rest[..rest.find("</li>").unwrap()].to_owned()
+    };
+    assert!(of("web-7").contains("cannot read the holds") && of("web-7").contains("joined 14 s after"));
+    assert!(of("web-8").contains("has not read the holds yet"));
+    assert!(!of("web-2").contains("the holds") && !of("web-3").contains("the holds"));
+}

@@ -2,8 +2,12 @@
 //!
 //! A standing hold is answered when it is written, when partitions under it come to this instance,
 //! and once nothing under it is in flight. A resume is answered once, when the gates are open.
+//!
+//! No handler begins after the answer to a pause: what a worker took before the gates shut is waited
+//! for until its handler has begun, wherever its partition went since.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::{Duration, Instant};
 
 use flowdeck_model::{CommandId, Hold, HoldId, InstanceState, Scope};
 
@@ -14,6 +18,9 @@ use crate::view::{place, speaks_to};
 
 /// Resumes that are remembered, so that records of one command that arrive apart are answered as one.
 const RESUMES: usize = 64;
+/// A handler that was called so long ago has begun, though it gives its thread back to nobody. Well
+/// within the time in which Flowdeck expects an answer.
+const CALLED: Duration = Duration::from_secs(2);
 
 /// One record for `flowdeck.acks`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +46,17 @@ struct Pause {
     /// What was acknowledged.
     told: BTreeSet<Tp>,
     last: Option<InstanceState>,
+    /// Since when handlers are waited for that were taken before the gates shut.
+    waits_since: Option<Instant>,
+}
+
+/// What the lanes show, under one lock: gates that were set, and a client that was told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sight<'a> {
+    pub(crate) seen: &'a [Seen],
+    /// Partitions of which a record was taken whose handler is not known to have begun.
+    pub(crate) starting: &'a [Tp],
+    pub(crate) now: Instant,
 }
 
 #[derive(Debug)]
@@ -75,6 +93,7 @@ impl Answers {
                 // Written again is asked again.
                 pause.last = None;
                 pause.told.clear();
+                pause.waits_since = None;
             }
         }
     }
@@ -139,16 +158,22 @@ impl Answers {
         }
     }
 
-    /// What is to be said now. `seen` must show gates that were set, and a client that was told.
-    pub(crate) fn due(&mut self, settings: &Settings, seen: &[Seen]) -> Vec<Answer> {
+    /// What is to be said now.
+    pub(crate) fn due(&mut self, settings: &Settings, sight: Sight<'_>) -> Vec<Answer> {
         let mut answers = vec![];
         for resume in self.resumes.iter_mut().filter(|resume| !resume.told) {
-            answers.extend(resume.answer(settings, seen));
+            answers.extend(resume.answer(settings, sight.seen));
         }
         for (command, pause) in &mut self.pauses {
-            pause.answer(*command, settings, seen, &mut answers);
+            pause.answer(*command, settings, sight, &mut answers);
         }
         answers
+    }
+
+    /// Whether an answer waits for a handler that begins in this instant.
+    pub(crate) fn wait(&self, now: Instant) -> bool {
+        let soon = |since: Instant| now.saturating_duration_since(since) < CALLED;
+        self.pauses.values().any(|pause| pause.waits_since.is_some_and(soon))
     }
 }
 
@@ -180,20 +205,32 @@ impl Resume {
 
 impl Pause {
     fn new(offset: i64) -> Self {
-        Self { offset, holds: BTreeMap::new(), told: BTreeSet::new(), last: None }
+        Self { offset, holds: BTreeMap::new(), told: BTreeSet::new(), last: None, waits_since: None }
     }
 
-    fn answer(&mut self, command: CommandId, settings: &Settings, seen: &[Seen], answers: &mut Vec<Answer>) {
-        let under = |seen: &&Seen| self.holds.values().any(|hold| hold.holds(place(settings, &seen.at)));
-        let under: Vec<&Seen> = seen.iter().filter(under).collect();
+    fn answer(
+        &mut self,
+        command: CommandId,
+        settings: &Settings,
+        sight: Sight<'_>,
+        answers: &mut Vec<Answer>,
+    ) {
+        let covers = |at: &Tp| self.holds.values().any(|hold| hold.holds(place(settings, at)));
+        let under: Vec<&Seen> = sight.seen.iter().filter(|seen| covers(&seen.at)).collect();
         if under.iter().any(|seen| seen.gate != Gate::Held) {
             return;
         }
+        let starting = sight.starting.iter().filter(|at| covers(at)).count();
+        let called = match self.begun(starting, sight.now) {
+            Begun::NotYet => return,
+            Begun::All => None,
+            Begun::Called(words) => Some(words),
+        };
         let partitions: Vec<Tp> = under.iter().map(|seen| seen.at.clone()).collect();
         let mut say = |state, last: &mut Option<InstanceState>| {
             *last = Some(state);
-            let partitions = partitions.clone();
-            answers.push(Answer { command, holds_offset: self.offset, state, partitions, detail: None });
+            let (partitions, detail) = (partitions.clone(), called.clone());
+            answers.push(Answer { command, holds_offset: self.offset, state, partitions, detail });
         };
         if partitions.is_empty() {
             self.told.clear();
@@ -210,6 +247,27 @@ impl Pause {
             say(InstanceState::Drained, &mut self.last);
         }
     }
+
+    fn begun(&mut self, starting: usize, now: Instant) -> Begun {
+        if starting == 0 {
+            self.waits_since = None;
+            return Begun::All;
+        }
+        let since = *self.waits_since.get_or_insert(now);
+        if now.saturating_duration_since(since) < CALLED {
+            return Begun::NotYet;
+        }
+        let seconds = CALLED.as_secs();
+        Begun::Called(format!("{starting} called more than {seconds} s ago, and still in the first step"))
+    }
+}
+
+/// Handlers of what was taken before the gates shut.
+enum Begun {
+    All,
+    NotYet,
+    /// Some are only known to have been called, a while ago; in words.
+    Called(String),
 }
 
 #[cfg(test)]
@@ -221,6 +279,10 @@ mod tests {
 
     fn lane(topic: &str, gate: Gate, in_flight: bool) -> Seen {
         Seen { at: Tp::parse(topic, 0).unwrap(), gate, stands: false, in_flight, lag: 0 }
+    }
+
+    fn sight(seen: &[Seen]) -> Sight<'_> {
+        Sight { seen, starting: &[], now: Instant::now() }
     }
 
     fn hold(topic: Option<&str>, id: HoldId) -> Hold {
@@ -244,22 +306,22 @@ mod tests {
         let (settings, mut answers, id) = (settings(), Answers::default(), HoldId::random());
         answers.set(&settings, &hold(None, id), None, None, 7);
         let busy = [lane("t", Gate::Held, true), lane("u", Gate::Held, false)];
-        let first = answers.due(&settings, &busy);
+        let first = answers.due(&settings, sight(&busy));
         assert_eq!(said(&first), vec![(id.into(), Acknowledged, 2)]);
         assert_eq!(first[0].holds_offset, 7);
-        assert_eq!(answers.due(&settings, &busy), vec![]);
+        assert_eq!(answers.due(&settings, sight(&busy)), vec![]);
         let idle = [lane("t", Gate::Held, false), lane("u", Gate::Held, false)];
-        assert_eq!(said(&answers.due(&settings, &idle)), vec![(id.into(), Drained, 2)]);
-        assert_eq!(answers.due(&settings, &idle), vec![]);
+        assert_eq!(said(&answers.due(&settings, sight(&idle))), vec![(id.into(), Drained, 2)]);
+        assert_eq!(answers.due(&settings, sight(&idle)), vec![]);
     }
 
     #[test]
     fn nothing_is_said_before_the_gates_are_set() {
         let (settings, mut answers, id) = (settings(), Answers::default(), HoldId::random());
         answers.set(&settings, &hold(None, id), None, None, 7);
-        assert_eq!(answers.due(&settings, &[lane("t", Gate::Pending, false)]), vec![]);
-        assert_eq!(answers.due(&settings, &[lane("t", Gate::Open, false)]), vec![]);
-        let all = answers.due(&settings, &[lane("t", Gate::Held, false)]);
+        assert_eq!(answers.due(&settings, sight(&[lane("t", Gate::Pending, false)])), vec![]);
+        assert_eq!(answers.due(&settings, sight(&[lane("t", Gate::Open, false)])), vec![]);
+        let all = answers.due(&settings, sight(&[lane("t", Gate::Held, false)]));
         assert_eq!(said(&all), vec![(id.into(), Acknowledged, 1), (id.into(), Drained, 1)]);
     }
 
@@ -269,12 +331,12 @@ mod tests {
         answers.set(&settings, &hold(Some("t"), id), None, None, 7);
         let other = lane("u", Gate::Open, false);
         assert_eq!(
-            said(&answers.due(&settings, std::slice::from_ref(&other))),
+            said(&answers.due(&settings, sight(std::slice::from_ref(&other)))),
             vec![(id.into(), NothingToDo, 0)]
         );
         let both = [other, lane("t", Gate::Held, false)];
         assert_eq!(
-            said(&answers.due(&settings, &both)),
+            said(&answers.due(&settings, sight(&both))),
             vec![(id.into(), Acknowledged, 1), (id.into(), Drained, 1)]
         );
     }
@@ -292,7 +354,7 @@ mod tests {
             answers.set(&settings, &Hold { scope: scope.clone(), ..hold(None, id) }, None, None, 0);
             answers.release(&settings, &scope, id, None, 1);
         }
-        assert_eq!(answers.due(&settings, &seen), vec![]);
+        assert_eq!(answers.due(&settings, sight(&seen)), vec![]);
     }
 
     #[test]
@@ -301,17 +363,17 @@ mod tests {
         let (split, release) = (CommandId::random(), CommandId::random());
         let whole = hold(None, id);
         answers.set(&settings, &whole, None, None, 1);
-        answers.due(&settings, &[lane("t", Gate::Held, false), lane("u", Gate::Held, false)]);
+        answers.due(&settings, sight(&[lane("t", Gate::Held, false), lane("u", Gate::Held, false)]));
 
         let cut = Scope { topic: Some("t".parse().unwrap()), ..Scope::group("g".into()) };
         let left = Hold { except: vec![cut], ..whole.clone() };
         answers.set(&settings, &left, Some(&whole), Some(split), 2);
         let seen = [lane("t", Gate::Open, false), lane("u", Gate::Held, false)];
-        assert_eq!(said(&answers.due(&settings, &seen)), vec![(split, Acknowledged, 1)]);
+        assert_eq!(said(&answers.due(&settings, sight(&seen))), vec![(split, Acknowledged, 1)]);
 
         answers.release(&settings, &left.scope, id, Some(release), 3);
         let seen = [lane("t", Gate::Open, false), lane("u", Gate::Open, false)];
-        let last = answers.due(&settings, &seen);
+        let last = answers.due(&settings, sight(&seen));
         assert_eq!(said(&last), vec![(release, Acknowledged, 2)]);
         assert_eq!((last[0].holds_offset, &last[0].detail), (3, &None));
     }
@@ -323,10 +385,10 @@ mod tests {
         answers.set(&settings, &hold(None, a), None, None, 1);
         answers.set(&settings, &hold(Some("t"), b), None, None, 2);
         let held = [lane("t", Gate::Held, false), lane("u", Gate::Held, false)];
-        answers.due(&settings, &held);
+        answers.due(&settings, sight(&held));
         answers.release(&settings, &hold(None, a).scope, a, None, 3);
         let seen = [lane("t", Gate::Held, false), lane("u", Gate::Open, false)];
-        let answer = answers.due(&settings, &seen).remove(0);
+        let answer = answers.due(&settings, sight(&seen)).remove(0);
         assert_eq!(answer.detail.as_deref(), Some("1 of 2 partitions stand under another hold"));
     }
 
@@ -337,11 +399,49 @@ mod tests {
         answers.set(&settings, &hold(Some("u"), id), None, None, 2);
         let held = [lane("t", Gate::Held, false), lane("u", Gate::Held, false)];
         assert_eq!(
-            said(&answers.due(&settings, &held)),
+            said(&answers.due(&settings, sight(&held))),
             vec![(id.into(), Acknowledged, 2), (id.into(), Drained, 2)]
         );
         // Written again is asked again.
         answers.set(&settings, &hold(Some("t"), id), Some(&hold(Some("t"), id)), None, 3);
-        assert_eq!(answers.due(&settings, &held).len(), 2);
+        assert_eq!(answers.due(&settings, sight(&held)).len(), 2);
+    }
+
+    #[test]
+    fn an_answer_to_a_pause_waits_for_handlers_that_begin_in_this_instant() {
+        let (settings, id) = (settings(), HoldId::random());
+        let (t, u) = (Tp::parse("t", 0).unwrap(), Tp::parse("u", 0).unwrap());
+        let start = Instant::now();
+        let after = |ms| start + Duration::from_millis(ms);
+        let held = [lane("t", Gate::Held, true)];
+        // Its partition may have gone since: then nothing else is owned.
+        for (seen, state) in [(&held[..], Acknowledged), (&[], NothingToDo)] {
+            let mut answers = Answers::default();
+            answers.set(&settings, &hold(Some("t"), id), None, None, 7);
+            let mut due = |starting: &[Tp], now| {
+                let all = answers.due(&settings, Sight { seen, starting, now });
+                (all, answers.wait(now))
+            };
+            assert_eq!(due(std::slice::from_ref(&t), after(0)), (vec![], true));
+            assert_eq!(due(std::slice::from_ref(&t), after(1_999)), (vec![], true));
+            // Elsewhere handlers may begin.
+            let (all, waits) = due(std::slice::from_ref(&u), after(1_999));
+            assert_eq!((said(&all), waits), (vec![(id.into(), state, seen.len())], false));
+            assert_eq!(all[0].detail, None);
+        }
+    }
+
+    #[test]
+    fn one_that_never_gives_its_thread_back_does_not_keep_the_answer_but_is_said() {
+        let (settings, mut answers, id) = (settings(), Answers::default(), HoldId::random());
+        answers.set(&settings, &hold(None, id), None, None, 7);
+        let (seen, starting) = ([lane("t", Gate::Held, true)], [Tp::parse("t", 0).unwrap()]);
+        let now = Instant::now();
+        assert_eq!(answers.due(&settings, Sight { seen: &seen, starting: &starting, now }), vec![]);
+        let now = now + CALLED;
+        let all = answers.due(&settings, Sight { seen: &seen, starting: &starting, now });
+        assert_eq!(said(&all), vec![(id.into(), Acknowledged, 1)]);
+        assert!(all[0].detail.as_deref().unwrap().starts_with("1 called more than 2 s ago"));
+        assert!(!answers.wait(now));
     }
 }

@@ -2,25 +2,23 @@
 
 use std::collections::BTreeMap;
 
+use flowdeck_model::view::InstanceHolds;
 use flowdeck_model::{Partition, Timestamp, TopicName};
 use flowdeck_protocol::Record;
 use flowdeck_protocol::kafkaflow::{ConsumerStatus, DateTime, Telemetry, telemetry_record};
+use flowdeck_protocol::wire::HOLDS;
 use uuid::Uuid;
 
 use crate::config::Settings;
 use crate::lanes::Seen;
 use crate::view::{Standing, View};
 
-/// Beside wire.md's headers: how the agent stands to the holds. `known`, `absent` (no such topic;
-/// admin commands are obeyed), `unknown` (they cannot be read, or not all of them), `reading`.
-pub(crate) const HOLDS: &str = "Flowdeck-Holds";
-
-pub(crate) fn holds_word(view: &View) -> &'static str {
+pub(crate) fn holds(view: &View) -> InstanceHolds {
     match view.standing() {
-        Standing::Looking => "reading",
-        Standing::Absent => "absent",
-        _ if view.unknown().is_some() => "unknown",
-        _ => "known",
+        Standing::Looking => InstanceHolds::Reading,
+        Standing::Absent => InstanceHolds::Absent,
+        _ if view.unknown().is_some() => InstanceHolds::Unknown,
+        _ => InstanceHolds::Known,
     }
 }
 
@@ -34,7 +32,7 @@ struct Lists {
 pub(crate) fn records(
     settings: &Settings,
     seen: &[Seen],
-    holds: &'static str,
+    holds: InstanceHolds,
     now: Timestamp,
 ) -> Vec<Record> {
     let mut topics: BTreeMap<&TopicName, Lists> =
@@ -63,7 +61,7 @@ pub(crate) fn records(
                 dropped_partitions: 0,
             };
             let mut record = telemetry_record(Uuid::new_v4(), telemetry, Some(settings.incarnation));
-            record.headers.push((HOLDS.to_owned(), holds.as_bytes().to_vec()));
+            record.headers.push((HOLDS.to_owned(), holds.word().as_bytes().to_vec()));
             record
         })
         .collect()
@@ -76,7 +74,7 @@ mod tests {
     use crate::lanes::Gate;
     use crate::record::Tp;
     use flowdeck_protocol::kafkaflow::{Decoded, Message, decode};
-    use flowdeck_protocol::wire::{Sender, sender};
+    use flowdeck_protocol::wire::{Sender, holds_of, sender};
 
     fn lane(topic: &str, partition: i32, gate: Gate) -> Seen {
         Seen { at: Tp::parse(topic, partition).unwrap(), gate, stands: false, in_flight: false, lag: 5 }
@@ -86,7 +84,7 @@ mod tests {
     fn one_record_for_each_topic_with_its_own_lists() {
         let settings = settings();
         let seen = [lane("t", 0, Gate::Open), lane("t", 1, Gate::Held), lane("t", 2, Gate::Pending)];
-        let records = records(&settings, &seen, "known", Timestamp::from_millis(1_000));
+        let records = records(&settings, &seen, InstanceHolds::Known, Timestamp::from_millis(1_000));
         let read: Vec<Telemetry> = records
             .iter()
             .map(|record| match decode(&record.headers(), record.value.as_deref()) {
@@ -104,12 +102,12 @@ mod tests {
         assert_eq!(lists, vec![("t", vec![0], vec![1, 2], 15), ("u", vec![], vec![], 0)]);
         assert!(read.iter().all(|one| one.status == ConsumerStatus::PartiallyRunning));
         assert_eq!(sender(&records[0].headers()), Sender::Agent(settings.incarnation));
-        assert_eq!(records[1].headers().last(HOLDS), Some(b"known".as_slice()));
+        assert_eq!(holds_of(&records[1].headers()), Some(InstanceHolds::Known));
     }
 
     #[test]
     fn without_partitions_it_is_stopped() {
-        let records = records(&settings(), &[], "absent", Timestamp::from_millis(0));
+        let records = records(&settings(), &[], InstanceHolds::Absent, Timestamp::from_millis(0));
         let Decoded::Message(Message::Telemetry(one)) =
             decode(&records[0].headers(), records[0].value.as_deref())
         else {

@@ -1,6 +1,8 @@
 //! The workers: tasks on the host's runtime that take one record after the other and call the handler.
 
+use std::future::{Future as _, poll_fn};
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
@@ -21,9 +23,7 @@ pub(crate) fn start<H: Handler>(shared: &Arc<Shared>, handler: H, tasks: &TaskTr
 async fn work<H: Handler>(shared: Arc<Shared>, handler: Arc<H>, tasks: TaskTracker) {
     let _guard = RuntimeGone(Arc::clone(&shared));
     while let Some(job) = shared.next_job().await {
-        // A panic of the handler must not take the worker with it.
-        let call = AssertUnwindSafe(async { handler.handle(&job.record).await }).catch_unwind().await;
-        let error = match call {
+        let error = match call(&*handler, &job).await {
             Ok(Ok(())) => {
                 add(&shared.counts.handled, 1);
                 shared.done(&job, &Outcome::Done);
@@ -34,6 +34,17 @@ async fn work<H: Handler>(shared: Arc<Shared>, handler: Arc<H>, tasks: TaskTrack
         };
         failed(&shared, job, &error, &tasks);
     }
+}
+
+/// Calls the handler, and notes that it has begun. A panic of it must not take the worker with it.
+async fn call<H: Handler>(handler: &H, job: &Job) -> std::thread::Result<Result<(), HandlerError>> {
+    let mut call = pin!(AssertUnwindSafe(async { handler.handle(&job.record).await }).catch_unwind());
+    poll_fn(|context| {
+        let polled = call.as_mut().poll(context);
+        job.begun();
+        polled
+    })
+    .await
 }
 
 fn failed(shared: &Arc<Shared>, job: Job, error: &HandlerError, tasks: &TaskTracker) {
@@ -74,5 +85,123 @@ impl Drop for RuntimeGone {
         if !self.0.draining.is_cancelled() {
             self.0.abandon();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Record;
+    use crate::answers::{Answers, Sight};
+    use crate::config::Settings;
+    use crate::config::tests::settings;
+    use crate::record::Tp;
+    use crate::view::Standing;
+    use async_trait::async_trait;
+    use flowdeck_model::{Hold, HoldId, InstanceState, Scope, Timestamp};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+    use std::time::{Duration, Instant};
+
+    const PARTITIONS: i32 = 6;
+    const ROUNDS: usize = 200;
+
+    /// Its first statement comes late, as where the machine is busy; then it notes whether the pause was
+    /// answered by then.
+    #[derive(Clone, Default)]
+    struct Late {
+        answered: Arc<AtomicBool>,
+        begun: Arc<AtomicUsize>,
+        too_late: Arc<AtomicUsize>,
+    }
+
+    #[async_trait]
+    impl Handler for Late {
+        async fn handle(&self, _: &Record) -> Result<(), HandlerError> {
+            std::thread::sleep(Duration::from_micros(200));
+            self.begun.fetch_add(1, Ordering::SeqCst);
+            self.too_late.fetch_add(self.answered.load(Ordering::SeqCst).into(), Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            Ok(())
+        }
+    }
+
+    fn at(partition: i32) -> Tp {
+        Tp::parse("t", partition).unwrap()
+    }
+
+    fn hold() -> Hold {
+        Hold {
+            scope: Scope::group("g".into()),
+            id: HoldId::random(),
+            owner: "ana".into(),
+            reason: "INC-1".into(),
+            since: Timestamp::from_millis(0),
+            until: None,
+            except: vec![],
+        }
+    }
+
+    /// As the control thread does it: the hold is read, the gates are set, and the answer is due.
+    fn pause(shared: &Shared, hold: &Hold) {
+        let mut answers = Answers::default();
+        shared.lock().view.set(b"k", hold.clone());
+        answers.set(&shared.settings, hold, None, None, 0);
+        shared.regate(u64::MAX);
+        let limit = Instant::now() + Duration::from_secs(30);
+        loop {
+            assert!(Instant::now() < limit, "no answer");
+            let (seen, starting) = {
+                let state = shared.lock();
+                (state.lanes.seen(), state.lanes.starting())
+            };
+            let sight = Sight { seen: &seen, starting: &starting, now: Instant::now() };
+            let due = answers.due(&shared.settings, sight);
+            if due.iter().any(|answer| answer.state == InstanceState::Acknowledged) {
+                return;
+            }
+            std::hint::spin_loop();
+        }
+    }
+
+    fn resume(shared: &Shared) {
+        shared.lock().view.release(b"k");
+        shared.regate(u64::MAX);
+    }
+
+    #[test]
+    fn no_handler_begins_after_the_answer_to_a_pause() {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();
+        let shared = Arc::new(Shared::new(Settings { workers: 4, ..settings() }));
+        shared.lock().view.stands(Standing::Known);
+        shared.assign(&(0..PARTITIONS).map(at).collect::<Vec<_>>());
+        shared.regate(u64::MAX);
+        let (handler, tasks) = (Late::default(), TaskTracker::new());
+        let guard = runtime.enter();
+        start(&shared, handler.clone(), &tasks);
+        drop(guard);
+        let mut offset = 0;
+        for round in 0..ROUNDS {
+            let before = handler.begun.load(Ordering::SeqCst);
+            for partition in 0..PARTITIONS {
+                for _ in 0..5 {
+                    shared.push(Record::test("t", partition, offset));
+                    offset += 1;
+                }
+            }
+            // Each round the gates shut at another moment.
+            while handler.begun.load(Ordering::SeqCst) == before {
+                std::hint::spin_loop();
+            }
+            std::thread::sleep(Duration::from_micros((round as u64 * 37) % 400));
+            pause(&shared, &hold());
+            handler.answered.store(true, Ordering::SeqCst);
+            std::thread::sleep(Duration::from_millis(1));
+            assert_eq!(handler.too_late.load(Ordering::SeqCst), 0, "round {round}");
+            handler.answered.store(false, Ordering::SeqCst);
+            resume(&shared);
+        }
+        shared.drain();
+        tasks.close();
+        runtime.block_on(tasks.wait());
     }
 }

@@ -3,14 +3,15 @@
 
 mod common;
 
-use common::{World, a_while, noting, settled};
+use common::{Agents as _, a_while, noting, settled};
 use flowdeck_model::InstanceState::Drained;
+use flowdeck_model::view::InstanceHolds;
 use flowdeck_protocol::Headers;
 use flowdeck_protocol::kafkaflow::{
     Command, ConsumerStatus, Decoded, Message, Telemetry, decode, foreign_command_record,
 };
-use flowdeck_protocol::wire::{Sender, sender};
-use flowdeck_testkit::{DEADLINE, wait_for};
+use flowdeck_protocol::wire::{Sender, holds_of, sender};
+use flowdeck_testkit::{DEADLINE, World, wait_for};
 use uuid::Uuid;
 
 async fn send(world: &World, command: Command) {
@@ -20,14 +21,13 @@ async fn send(world: &World, command: Command) {
     world.kafka.send(&world.admin, &record.key, &record.value.unwrap(), &headers).await;
 }
 
-fn telemetry(world: &World) -> Vec<(Telemetry, Sender, Option<String>)> {
+fn telemetry(world: &World) -> Vec<(Telemetry, Sender, Option<InstanceHolds>)> {
     let records = world.kafka.read_all(&world.admin);
     let telemetry = records.iter().filter_map(|record| {
         let headers: Headers<'_> =
             record.headers.iter().map(|(key, value)| (key.as_str(), value.as_slice())).collect();
-        let holds = headers.last("Flowdeck-Holds").map(|word| String::from_utf8_lossy(word).into_owned());
         match decode(&headers, record.value.as_deref()) {
-            Decoded::Message(Message::Telemetry(one)) => Some((one, sender(&headers), holds)),
+            Decoded::Message(Message::Telemetry(one)) => Some((one, sender(&headers), holds_of(&headers))),
             _ => None,
         }
     });
@@ -61,7 +61,7 @@ async fn admin_commands_are_obeyed_where_there_are_no_holds() {
     .await;
     assert_eq!((paused.paused.len(), paused.running.len()), (2, 0));
     assert!(matches!(from, Sender::Agent(_)));
-    assert_eq!(holds.as_deref(), Some("absent"));
+    assert_eq!(holds, Some(InstanceHolds::Absent));
 
     let group = world.group.as_str().into();
     send(&world, Command::ResumeConsumersByGroup { group, topics: vec![] }).await;

@@ -4,12 +4,12 @@ mod common;
 
 use std::time::Duration;
 
-use common::{World, a_while, noting, quick, settled};
+use common::{Agents as _, a_while, noting, quick, settled};
 use flowdeck_agent::{OnUnknown, Timings};
 use flowdeck_model::InstanceState::{Acknowledged, Drained, NothingToDo};
 use flowdeck_model::{CommandId, Hold, Scope, Timestamp};
 use flowdeck_protocol::wire::hold_record;
-use flowdeck_testkit::{Kafka, NodeOptions, ScramUser, private};
+use flowdeck_testkit::{Kafka, NodeOptions, ScramUser, World, private};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_is_answered_and_kept_and_a_resume_loses_nothing() {

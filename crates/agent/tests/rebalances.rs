@@ -5,10 +5,10 @@ mod common;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use common::{Noting, Seen, World, settled};
+use common::{Agents as _, Noting, Seen, settled};
 use flowdeck_agent::Running;
 use flowdeck_model::InstanceState::{Drained, NothingToDo};
-use flowdeck_testkit::{DEADLINE, wait_for};
+use flowdeck_testkit::{DEADLINE, World, wait_for};
 
 const PARTITIONS: i32 = 6;
 

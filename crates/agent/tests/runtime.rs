@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use common::{World, noting, settled, skip_at_once};
+use common::{Agents as _, noting, settled, skip_at_once};
 use flowdeck_agent::{Handler, HandlerError, OnError, Record, Then, async_trait};
-use flowdeck_testkit::{DEADLINE, wait_for};
+use flowdeck_testkit::{DEADLINE, World, wait_for};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::{Offset, TopicPartitionList};
 

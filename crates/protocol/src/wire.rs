@@ -4,6 +4,7 @@
 mod acks;
 mod holds;
 
+use flowdeck_model::view::InstanceHolds;
 use flowdeck_model::{CommandId, Incarnation};
 
 pub use acks::{Ack, AckRecord, TopicPartition, ack_record, read_ack};
@@ -18,6 +19,8 @@ pub const VERSION: &str = "Flowdeck-Version";
 pub const COMMAND: &str = "Flowdeck-Command";
 /// On telemetry: it comes from an agent and not from KafkaFlow.
 pub const AGENT: &str = "Flowdeck-Agent";
+/// On an agent's telemetry: how it stands to the holds, as one of [`InstanceHolds`]' words.
+pub const HOLDS: &str = "Flowdeck-Holds";
 
 const VERSION_1: &[u8] = b"1";
 
@@ -36,6 +39,12 @@ pub fn sender(headers: &Headers<'_>) -> Sender {
     }
     let incarnation = headers.last_text(AGENT).and_then(|text| text.strip_prefix("1;")?.parse().ok());
     incarnation.map_or(Sender::OtherAgent, Sender::Agent)
+}
+
+/// What an agent says of the holds. `None`: nothing, or a word that is not known here.
+pub fn holds_of(headers: &Headers<'_>) -> Option<InstanceHolds> {
+    let word = headers.last_text(HOLDS)?;
+    InstanceHolds::ALL.into_iter().find(|one| one.word() == word)
 }
 
 /// The command that a record carries in its header. On the admin topic `None` means foreign.

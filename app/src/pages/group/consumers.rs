@@ -1,7 +1,7 @@
 //! Consumers and their instances, as telemetry tells of them.
 
 use flowdeck_model::Action;
-use flowdeck_model::view::{ConsumerView, GroupView, InstanceView, Mode};
+use flowdeck_model::view::{ConsumerView, GroupView, InstanceHolds, InstanceView, Mode};
 use leptos::prelude::*;
 
 use super::ask::Ask;
@@ -45,7 +45,7 @@ fn one(view: &GroupView, consumer: &ConsumerView) -> AnyView {
         .collect_view();
     let pause = control
         .then(|| view! { <a class="btn small push" href=link(ask(None))>{icon(Icon::Hold)} "Pause…"</a> });
-    let instances = consumer.instances.iter().map(instance).collect_view();
+    let instances = consumer.instances.iter().map(|one| instance(one, control)).collect_view();
     let heard = consumer.instances.iter().filter(|instance| !instance.lost).count();
     view! {
         <section class="panel" aria-label=["Consumer ", &consumer.name.shown()].concat()>
@@ -60,7 +60,7 @@ fn one(view: &GroupView, consumer: &ConsumerView) -> AnyView {
     .into_any()
 }
 
-fn instance(instance: &InstanceView) -> impl IntoView + use<> {
+fn instance(instance: &InstanceView, control: bool) -> impl IntoView + use<> {
     let (running, paused) = (partitions::count(&instance.running), partitions::count(&instance.paused));
     let (class, shape) = match () {
         () if instance.lost => ("mark bad", Icon::None),
@@ -72,8 +72,12 @@ fn instance(instance: &InstanceView) -> impl IntoView + use<> {
     let runs = (running > 0).then(|| ["runs ", &partitions::by_topic(&instance.running)].concat());
     let stands = (paused > 0).then(|| ["paused ", &partitions::by_topic(&instance.paused)].concat());
     let idle = (running + paused == 0).then_some("owns no partition");
-    let ambiguous = instance.ambiguous.then(|| view! { <small class="warned">"Two processes speak under this name: what they say cannot be told apart."</small> });
-    let note = instance.note.clone().map(|note| view! { <small class="warned">{note}</small> });
+    let ambiguous = instance
+        .ambiguous
+        .then_some("Two processes speak under this name: what they say cannot be told apart.");
+    let deaf = instance.holds.filter(|_| !instance.lost).and_then(|holds| deaf(holds, control));
+    let warnings = [ambiguous, deaf].into_iter().flatten().map(str::to_owned).chain(instance.note.clone());
+    let warnings = warnings.map(|words| view! { <small class="warned">{words}</small> }).collect_view();
     let lost = instance.lost.then_some("not heard any more · ");
     view! {
         <li>
@@ -84,9 +88,25 @@ fn instance(instance: &InstanceView) -> impl IntoView + use<> {
                 {runs.map(|words| view! { <small>{words}</small> })}
                 {stands.map(|words| view! { <small class="held">{words}</small> })}
                 {idle.map(|words| view! { <small>{words}</small> })}
-                {ambiguous}{note}
+                {warnings}
             </span>
             <span class="faint num" title="Last heard">{ago(instance.last_heard)}</span>
         </li>
+    }
+}
+
+/// Why a pause that stands may not reach an instance. Where nobody commands, no topic of holds is due.
+fn deaf(holds: InstanceHolds, control: bool) -> Option<&'static str> {
+    match holds {
+        InstanceHolds::Known => None,
+        InstanceHolds::Unknown => {
+            Some("It cannot read the holds: it may deliver records although a pause stands.")
+        }
+        InstanceHolds::Reading => {
+            Some("It has not read the holds yet: it may deliver records although a pause stands.")
+        }
+        InstanceHolds::Absent => control.then_some(
+            "It finds no topic of holds and obeys admin commands alone: a pause may not reach it.",
+        ),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use flowdeck_kafka::{ListedGroup, Member};
-use flowdeck_model::{GroupId, GroupState, GroupType, TopicName};
+use flowdeck_model::{GroupId, GroupState, GroupType, Timestamp, TopicName};
 
 use super::sample::GroupError;
 use super::sampler::{Description, group_error};
@@ -23,6 +23,8 @@ pub(crate) struct GroupKnown {
     pub(crate) state: Option<GroupState>,
     /// `None`: not described yet, or not permitted.
     pub(crate) members: Option<Arc<[Member]>>,
+    /// When they were asked for.
+    pub(crate) members_at: Option<Timestamp>,
     pub(crate) error: Option<GroupError>,
     listed: Option<GroupState>,
     asked: u64,
@@ -76,7 +78,13 @@ impl Described {
         if changed || !steady { 1 } else { 2 + known.asked }
     }
 
-    pub(crate) fn learn(&mut self, listed: &[ListedGroup], answers: Vec<(GroupId, Description)>) {
+    /// `asked`: when the listing, which came first, was asked for.
+    pub(crate) fn learn(
+        &mut self,
+        listed: &[ListedGroup],
+        answers: Vec<(GroupId, Description)>,
+        asked: Timestamp,
+    ) {
         self.round += 1;
         let mut kept = std::mem::take(&mut self.groups);
         for group in listed {
@@ -84,6 +92,7 @@ impl Described {
             known.listed = group.state;
             if has_nobody(group) {
                 known.members = Some(Arc::from([]));
+                known.members_at = Some(asked);
                 known.state = group.state;
                 known.error = None;
             }
@@ -92,18 +101,19 @@ impl Described {
         for (id, answer) in answers {
             if let Some(known) = self.groups.get_mut(&id) {
                 known.asked = self.round;
-                learn_one(known, answer);
+                learn_one(known, answer, asked);
             }
         }
     }
 }
 
-fn learn_one(known: &mut GroupKnown, answer: Description) {
+fn learn_one(known: &mut GroupKnown, answer: Description, asked: Timestamp) {
     match answer {
         Ok(description) => {
             known.kind = Some(description.kind);
             known.state = Some(description.state);
             known.error = None;
+            known.members_at = Some(asked);
             // Shared with the former snapshot where nothing moved.
             if known.members.as_deref() != Some(&description.members[..]) {
                 known.members = Some(description.members.into());
@@ -128,6 +138,10 @@ mod tests {
         ListedGroup { id: id.into(), kind: GroupType::Classic, state: Some(state), simple: false }
     }
 
+    fn at() -> Timestamp {
+        Timestamp::from_millis(0)
+    }
+
     fn description() -> GroupDescription {
         GroupDescription {
             kind: GroupType::Classic,
@@ -149,9 +163,9 @@ mod tests {
         let mut described = Described::default();
         let groups = [listed("a", Stable), listed("b", Stable), listed("e", Empty)];
         assert_eq!(chosen(&described, &groups, 1), ["a"]);
-        described.learn(&groups, vec![("a".into(), Ok(description()))]);
+        described.learn(&groups, vec![("a".into(), Ok(description()))], at());
         assert_eq!(chosen(&described, &groups, 1), ["b"], "never described comes first");
-        described.learn(&groups, vec![("b".into(), Ok(description()))]);
+        described.learn(&groups, vec![("b".into(), Ok(description()))], at());
         assert_eq!(chosen(&described, &groups, 9), ["a", "b"]);
         let moved = [listed("a", Stable), listed("b", GroupState::PreparingRebalance)];
         assert_eq!(chosen(&described, &moved, 1), ["b"]);
@@ -161,11 +175,11 @@ mod tests {
     fn an_empty_group_has_no_members_and_one_not_permitted_is_unknown() {
         let mut described = Described::default();
         let groups = [listed("e", GroupState::Empty), listed("x", GroupState::Stable)];
-        described.learn(&groups, vec![("x".into(), Err(Cause::Timeout))]);
+        described.learn(&groups, vec![("x".into(), Err(Cause::Timeout))], at());
         assert_eq!(described.get(&"e".into()).unwrap().members.as_deref(), Some(&[][..]));
         assert!(described.get(&"x".into()).unwrap().members.is_none());
         assert!(!described.get(&"x".into()).unwrap().error.as_ref().unwrap().not_permitted);
-        described.learn(&groups[..1], vec![]);
+        described.learn(&groups[..1], vec![], at());
         assert!(described.get(&"x".into()).is_none(), "what vanished is forgotten");
     }
 }

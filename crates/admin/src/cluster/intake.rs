@@ -115,6 +115,7 @@ impl State {
             running: telemetry.running,
             paused: telemetry.paused,
             workers: u32::try_from(telemetry.workers).ok(),
+            holds: wire::holds_of(headers).filter(|_| agent),
             sent_at: Some(telemetry.sent_at.timestamp()),
             offset,
             at,
@@ -155,6 +156,9 @@ impl State {
         };
         if command.target.group != ack.group {
             return self.stats.dropped("ack from another group");
+        }
+        if lifecycle::is_borrowed(command, &ack) {
+            return self.stats.dropped("ack with the incarnation of another instance");
         }
         let mut command = command.clone();
         if lifecycle::acknowledged(&mut command, &ack, at) {

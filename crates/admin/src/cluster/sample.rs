@@ -42,6 +42,8 @@ pub(crate) struct GroupData {
     pub(crate) state: GroupState,
     /// `None`: not described yet, or not permitted.
     pub(crate) members: Option<Arc<[Member]>>,
+    /// When the members were asked for.
+    pub(crate) members_at: Option<Timestamp>,
     pub(crate) rows: Arc<[TopicRows]>,
     /// The log offsets that were read after these commits: a group whose refresh failed keeps the
     /// pair that belongs together.

@@ -93,13 +93,14 @@ impl Sampler {
 
     async fn read(&mut self) -> Result<Sample, String> {
         let old = Arc::clone(&self.out.borrow());
+        let asked = clock::now();
         let listing = self.cluster.list_groups(self.deadline()).await;
         let listing = listing.map_err(|error| error.sentence())?;
         self.refresh_metadata(false).await;
         let watched = Arc::clone(&self.watched.borrow());
         let listed = listed_groups(listing.groups, &listing.errors, &watched, &old);
         let began = clock::now();
-        let commits = self.read_groups(&listed).await;
+        let commits = self.read_groups(&listed, asked).await;
         if let Some(cause) = all_failed(&commits) {
             return Err(format!("could not read committed offsets: {cause}"));
         }
@@ -149,7 +150,11 @@ impl Sampler {
     }
 
     /// Commits and descriptions, together within the cap.
-    async fn read_groups(&mut self, listed: &[ListedGroup]) -> Vec<Result<Vec<TopicRows>, Cause>> {
+    async fn read_groups(
+        &mut self,
+        listed: &[ListedGroup],
+        asked: Timestamp,
+    ) -> Vec<Result<Vec<TopicRows>, Cause>> {
         let deadline = self.deadline();
         let cap = (self.settings.in_flight / 2).max(1);
         let ids: Vec<GroupId> = listed
@@ -167,7 +172,7 @@ impl Sampler {
         });
         let describe = self.cluster.describe_groups(&wanted, cap, deadline);
         let ((), descriptions) = tokio::join!(committed, describe);
-        self.described.learn(listed, descriptions);
+        self.described.learn(listed, descriptions, asked);
         let mut answers = answers.into_iter();
         listed
             .iter()
@@ -298,6 +303,7 @@ impl Sampler {
         let kind = described.map_or(listed.kind, |group| group.kind(listed.kind));
         let state = listed.state.or(described.and_then(|group| group.state));
         let members = described.and_then(|group| group.members.clone());
+        let members_at = described.and_then(|group| group.members_at);
         let describe_error = described.and_then(|group| group.error.clone());
         let (rows, ends, as_of, error) = match (read.rows, former) {
             (Ok(rows), _) => {
@@ -315,7 +321,19 @@ impl Sampler {
             None => listed.id.as_str().to_lowercase().into_boxed_str(),
         };
         let state = state.unwrap_or(GroupState::RebalancingOrUnknown);
-        Arc::new(GroupData { id: listed.id, lower, kind, state, members, rows, ends, sum, as_of, error })
+        Arc::new(GroupData {
+            id: listed.id,
+            lower,
+            kind,
+            state,
+            members,
+            members_at,
+            rows,
+            ends,
+            sum,
+            as_of,
+            error,
+        })
     }
 }
 
@@ -410,6 +428,7 @@ mod tests {
                 kind: GroupType::Classic,
                 state: GroupState::Empty,
                 members: None,
+                members_at: None,
                 rows: Vec::new().into(),
                 ends: Arc::default(),
                 sum: Default::default(),

@@ -7,6 +7,7 @@ use flowdeck_model::view::{InstanceKind, SentRecord};
 use flowdeck_model::{Action, InstanceState, Partition, Target, TopicName};
 
 use super::kafkaflow::violated;
+use super::left;
 use super::lifecycle::{Seen, committed, settle};
 use super::scope::{is_held, streams};
 use super::{Command, Tracked};
@@ -51,9 +52,20 @@ fn observe_one(command: &Command, tracked: &mut Tracked, seen: Seen<'_>, retired
             (None, Action::Resume) => evidence_of_resume(tracked, &command.target, instance, seen),
         }
     }
+    in_time(tracked, seen);
+}
+
+/// Silent once its time is over; nothing to do where Kafka tells that it left.
+fn in_time(tracked: &mut Tracked, seen: Seen<'_>) {
     if tracked.state == InstanceState::Waiting && seen.now > tracked.deadline {
         let detail = tracked.detail.clone();
+        let detail = detail.or_else(|| left::silence(find(tracked, seen.telemetry), tracked.since));
         tracked.become_(InstanceState::Silent, detail, seen.now);
+    }
+    if tracked.state == InstanceState::Silent
+        && let Some(words) = left::words(tracked, find(tracked, seen.telemetry), seen)
+    {
+        tracked.become_(InstanceState::NothingToDo, Some(words), seen.now);
     }
 }
 

@@ -133,10 +133,18 @@ pub(crate) fn sent(command: &mut Command, seen: Seen<'_>) {
     settle(command, seen);
 }
 
+/// Whether an answer speaks in the life of another instance: an incarnation has one name.
+pub(crate) fn is_borrowed(command: &Command, ack: &Ack) -> bool {
+    let same_life = |one: &&Tracked| one.key.incarnation == Some(ack.incarnation);
+    command.instances.iter().filter(same_life).any(|one| one.key.instance != ack.instance)
+}
+
 /// An agent's answer. `false`: nothing changed.
 pub(crate) fn acknowledged(command: &mut Command, ack: &Ack, now: Timestamp) -> bool {
     let known = command.instances.iter_mut().find(|one| {
-        one.key.incarnation == Some(ack.incarnation) && one.key.consumer.as_ref() == Some(&ack.consumer)
+        one.key.incarnation == Some(ack.incarnation)
+            && one.key.instance == ack.instance
+            && one.key.consumer.as_ref() == Some(&ack.consumer)
     });
     let detail = ack.detail.as_deref();
     let detail = detail.map(|detail| shown::name(&detail.chars().take(300).collect::<String>()));

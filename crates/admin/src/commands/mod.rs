@@ -7,6 +7,7 @@ pub(crate) mod external;
 pub(crate) mod follow_up;
 pub(crate) mod job;
 pub(crate) mod kafkaflow;
+mod left;
 pub(crate) mod lifecycle;
 pub(crate) mod plan;
 pub(crate) mod scope;

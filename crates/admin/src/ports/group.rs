@@ -192,6 +192,7 @@ fn instance_view(
         incarnation: instance.incarnation,
         ambiguous: instance.ambiguous,
         workers: instance.workers,
+        holds: instance.holds,
         running: list(|stream| &stream.running),
         paused: list(|stream| &stream.paused),
         last_heard: instance.last_heard,

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowdeck_model::view::InstanceKind;
+use flowdeck_model::view::{InstanceHolds, InstanceKind};
 use flowdeck_model::{ConsumerName, GroupId, Incarnation, InstanceName, Partition, Timestamp, TopicName};
 
 #[derive(Debug, Default, Clone)]
@@ -37,6 +37,8 @@ pub(crate) struct InstanceTelemetry {
     /// Another incarnation under the same name was heard since, and this one was not.
     pub(crate) superseded: bool,
     pub(crate) workers: Option<u32>,
+    /// What it says of the holds, where it is an agent.
+    pub(crate) holds: Option<InstanceHolds>,
     /// It subscribes to a pattern: of those partitions its telemetry tells nothing.
     pub(crate) pattern: bool,
     /// Sorted by topic.

@@ -2,9 +2,13 @@
 //! and size, since anybody who may write to the admin topic can claim to be thousands. What does not
 //! fit is dropped and counted; a known group's instance takes the place of an unknown group's.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use flowdeck_model::view::InstanceHolds;
 use flowdeck_model::{ConsumerName, GroupId, Incarnation, InstanceName, Partition, Timestamp, TopicName};
 
 use super::{ConsumerTelemetry, GroupTelemetry, InstanceTelemetry, TelemetryIndex, TopicStream};
@@ -25,6 +29,8 @@ pub(crate) struct Heard {
     pub(crate) running: Vec<Partition>,
     pub(crate) paused: Vec<Partition>,
     pub(crate) workers: Option<u32>,
+    /// What an agent says of the holds.
+    pub(crate) holds: Option<InstanceHolds>,
     /// The instance's own clock; only differences of one instance mean anything.
     pub(crate) sent_at: Option<Timestamp>,
     pub(crate) offset: i64,
@@ -74,6 +80,7 @@ pub(crate) struct Registry {
 
 struct Entry {
     workers: Option<u32>,
+    holds: Option<InstanceHolds>,
     topics: BTreeMap<TopicName, Stream>,
     /// It subscribes to a pattern, of whose partitions KafkaFlow tells nothing.
     pattern: bool,
@@ -159,6 +166,7 @@ impl Registry {
             self.instances += 1;
             Entry {
                 workers: None,
+                holds: None,
                 topics: BTreeMap::new(),
                 pattern: false,
                 first_heard: heard.at,
@@ -168,6 +176,7 @@ impl Registry {
         });
         entry.last_heard = heard.at;
         entry.workers = heard.workers.or(entry.workers);
+        entry.holds = heard.holds;
         self.dirty.insert(heard.group);
         let Some(topic) = heard.topic else {
             entry.pattern = true;
@@ -342,6 +351,7 @@ fn instances(entries: &BTreeMap<InstanceKey, Entry>, now: Timestamp) -> Vec<Inst
                     }),
                 superseded: namesakes().any(|other| other.first_heard > entry.last_heard),
                 workers: entry.workers,
+                holds: entry.holds,
                 pattern: entry.pattern,
                 topics: entry
                     .topics
@@ -359,129 +369,4 @@ fn instances(entries: &BTreeMap<InstanceKey, Entry>, now: Timestamp) -> Vec<Inst
             }
         })
         .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(seconds: i64) -> Timestamp {
-        Timestamp::from_millis(1_000_000 + seconds * 1_000)
-    }
-
-    fn heard(instance: &str, seconds: i64, running: &[i32]) -> Heard {
-        Heard {
-            pair: 0,
-            group: "g".into(),
-            consumer: "c".into(),
-            instance: instance.into(),
-            agent: false,
-            incarnation: None,
-            topic: Some("t".parse().unwrap()),
-            running: running.iter().filter_map(|p| Partition::new(*p)).collect(),
-            paused: vec![],
-            workers: Some(3),
-            sent_at: Some(at(seconds)),
-            offset: seconds,
-            at: at(seconds),
-        }
-    }
-
-    fn agent(number: u128, seconds: i64) -> Heard {
-        let incarnation = Incarnation::from_uuid(uuid::Uuid::from_u128(number));
-        Heard { agent: true, incarnation: Some(incarnation), ..heard("pod-1", seconds, &[0]) }
-    }
-
-    fn registry() -> Registry {
-        let limits = TelemetryLimits {
-            instances_per_consumer: 3,
-            instances: 5,
-            consumers: 3,
-            topics_per_instance: 2,
-            partitions: 20,
-            ..TelemetryLimits::default()
-        };
-        Registry::new(limits)
-    }
-
-    fn flags(registry: &mut Registry, now: i64) -> Vec<(bool, bool)> {
-        let index = registry.index(at(now));
-        index.group(&"g".into()).unwrap().instances().map(|(_, i)| (i.ambiguous, i.superseded)).collect()
-    }
-
-    #[test]
-    fn a_flood_does_not_grow_memory() {
-        let mut registry = registry();
-        let mut dropped = 0;
-        for n in 0..10_000 {
-            let mut record = heard(&format!("i{n}"), n, &[0, 1, 2]);
-            record.group = format!("g{}", n % 100).as_str().into();
-            dropped += usize::from(registry.hear(record, |_| false).is_err());
-        }
-        assert!(registry.instances() <= 5 && dropped > 9_000, "{} {dropped}", registry.instances());
-        // A known group's instance still finds a place.
-        assert_eq!(registry.hear(heard("real", 1, &[0]), |group| group.as_str() == "g"), Ok(()));
-        assert!(registry.index(at(2)).group(&"g".into()).is_some());
-        assert!(registry.index(at(2)).warning.is_some());
-        assert!(registry.index(at(20_000)).warning.is_none());
-    }
-
-    #[test]
-    fn each_bound_says_why() {
-        let mut all = registry();
-        for instance in ["a", "b", "c"] {
-            all.hear(heard(instance, 0, &[0]), |_| true).unwrap();
-        }
-        let fourth = all.hear(heard("d", 0, &[0]), |_| true);
-        assert_eq!(fourth, Err(Dropped::TooManyInstancesOfOneConsumer));
-        let many: Vec<i32> = (0..30).collect();
-        assert_eq!(all.hear(heard("a", 0, &many), |_| true), Err(Dropped::TooManyPartitions));
-        assert_eq!(all.hear(heard(&"x".repeat(600), 0, &[]), |_| true), Err(Dropped::NameTooLong));
-        for (topic, want) in [("t2", Ok(())), ("t3", Err(Dropped::TooManyTopics))] {
-            let record = Heard { topic: topic.parse().ok(), ..heard("a", 0, &[0]) };
-            assert_eq!(all.hear(record, |_| true), want);
-        }
-    }
-
-    #[test]
-    fn the_silent_are_forgotten() {
-        let mut registry = registry();
-        registry.hear(heard("a", 0, &[0, 1]), |_| true).unwrap();
-        registry.hear(heard("b", 200, &[2]), |_| true).unwrap();
-        registry.expire(at(301));
-        assert_eq!((registry.instances(), registry.partitions), (1, 1));
-        registry.expire(at(600));
-        assert_eq!((registry.instances(), registry.partitions), (0, 0));
-        assert!(registry.index(at(600)).groups.is_empty());
-    }
-
-    #[test]
-    fn two_voices_under_one_kafkaflow_name() {
-        let mut registry = registry();
-        for (seconds, running) in [(0, [0]), (1, [1]), (5, [0]), (6, [1]), (10, [0])] {
-            registry.hear(heard("m-1", seconds, &running), |_| true).unwrap();
-        }
-        assert_eq!(flags(&mut registry, 10), [(true, false)]);
-        let mut one = super::tests::registry();
-        // Rebalances there and back, by one voice that speaks every five seconds; then a quick pause.
-        for (seconds, running) in [(0, [0]), (5, [1]), (10, [0]), (15, [1]), (20, [0]), (21, [1]), (22, [0])]
-        {
-            one.hear(heard("m-1", seconds, &running), |_| true).unwrap();
-        }
-        assert_eq!(flags(&mut one, 22), [(false, false)]);
-    }
-
-    #[test]
-    fn a_restart_supersedes_and_two_lives_at_once_are_ambiguous() {
-        let mut restart = registry();
-        for record in [agent(1, 0), agent(1, 5), agent(2, 7), agent(2, 12)] {
-            restart.hear(record, |_| true).unwrap();
-        }
-        assert_eq!(flags(&mut restart, 12), [(false, true), (false, false)]);
-        let mut both = registry();
-        for record in [agent(1, 0), agent(2, 3), agent(1, 5), agent(2, 8)] {
-            both.hear(record, |_| true).unwrap();
-        }
-        assert_eq!(flags(&mut both, 8), [(true, false), (true, false)]);
-    }
 }

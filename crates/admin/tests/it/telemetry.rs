@@ -2,7 +2,7 @@
 
 use flowdeck_admin::AdminSettings;
 use flowdeck_model::Verdict;
-use flowdeck_model::view::{InstanceKind, Mode};
+use flowdeck_model::view::{InstanceHolds, InstanceKind, Mode};
 use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
 
 use crate::common::{Running, settings};
@@ -37,6 +37,39 @@ async fn instances_partitions_and_a_pause_by_the_application() {
     assert_eq!(view.row.why.as_deref(), Some("by the application"));
     let rows: Vec<_> = view.partitions.iter().map(|row| (row.owner.as_deref(), row.paused)).collect();
     assert_eq!(rows, [(Some("host-1"), true), (Some("pod-7"), false)]);
+    running.stop().await;
+}
+
+/// Of an instance that does not know the holds nobody may believe that a pause reaches it.
+#[tokio::test]
+async fn what_an_agent_says_of_the_holds_is_shown() {
+    let kafka = kafka();
+    let (topic, group) = (unique("audio"), unique("audio-processor"));
+    let settings = settings(Mode::Observe);
+    kafka.create_topic(&topic, 2).await;
+    kafka.create_topic(settings.admin_topics[0].telemetry.0.as_str(), 1).await;
+    kafka.commit(&group, &[(&topic, 0, 0), (&topic, 1, 0)]);
+    let running = Running::start(settings.clone());
+    running.group(&group, "the group", |view| view.partitions.len() == 2).await;
+    let flow = Voice::new(&settings, &group, "audio", &topic);
+    let agent = Voice::new(&settings, &group, "audio", &topic).named("pod-7").agent();
+    // It finds its way to them: the newest word counts.
+    for holds in [InstanceHolds::Reading, InstanceHolds::Unknown, InstanceHolds::Absent, InstanceHolds::Known]
+    {
+        let want = [("host-1".to_owned(), None), ("pod-7".to_owned(), Some(holds))];
+        wait_for(&format!("{holds:?} in the view"), DEADLINE, async || {
+            // What KafkaFlow says of them is nobody's word.
+            flow.says_of_the_holds(&[0], InstanceHolds::Unknown).await;
+            agent.says_of_the_holds(&[1], holds).await;
+            let view = running.ports.fleet.group(&running.cluster, &group.as_str().into()).ok()?;
+            let instances = view.consumers.into_iter().flat_map(|consumer| consumer.instances);
+            let mut said: Vec<_> =
+                instances.map(|instance| (instance.instance.to_string(), instance.holds)).collect();
+            said.sort();
+            (said == want).then_some(())
+        })
+        .await;
+    }
     running.stop().await;
 }
 

@@ -2,12 +2,13 @@
 //! commands, made with the wire's own encoders.
 
 use flowdeck_admin::ClusterSettings;
+use flowdeck_model::view::InstanceHolds;
 use flowdeck_model::{CommandId, Incarnation, InstanceState, Partition, Timestamp};
 use flowdeck_protocol::Record;
 use flowdeck_protocol::kafkaflow::{
     Command, ConsumerStatus, DateTime, Telemetry, foreign_command_record, telemetry_record,
 };
-use flowdeck_protocol::wire::{Ack, ack_record};
+use flowdeck_protocol::wire::{Ack, HOLDS, ack_record};
 use flowdeck_testkit::{DEADLINE, kafka};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
@@ -48,6 +49,13 @@ impl Voice {
     /// Says which partitions run and which stand.
     pub(crate) async fn says(&self, running: &[i32], paused: &[i32]) {
         send(&self.admin, self.telemetry(running, paused)).await;
+    }
+
+    /// The same as an agent that stands so to the holds.
+    pub(crate) async fn says_of_the_holds(&self, running: &[i32], holds: InstanceHolds) {
+        let mut record = self.telemetry(running, &[]);
+        record.headers.push((HOLDS.to_owned(), holds.word().as_bytes().to_vec()));
+        send(&self.admin, record).await;
     }
 
     pub(crate) fn telemetry(&self, running: &[i32], paused: &[i32]) -> Record {

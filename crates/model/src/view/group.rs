@@ -68,6 +68,8 @@ pub struct InstanceView {
     /// Two streams under one name: what they say cannot be told apart.
     pub ambiguous: bool,
     pub workers: Option<u32>,
+    /// How it stands to the holds of the cluster. Null where it does not say: only agents do.
+    pub holds: Option<InstanceHolds>,
     pub running: Vec<TopicPartitions>,
     pub paused: Vec<TopicPartitions>,
     /// By Flowdeck's clock.
@@ -76,6 +78,35 @@ pub struct InstanceView {
     pub lost: bool,
     /// "joined 14 s after the pause: not paused", "holds unknown".
     pub note: Option<String>,
+}
+
+/// What an agent says of the holds: whether a pause that stands reaches it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum InstanceHolds {
+    /// Read to their end, and followed since.
+    Known,
+    /// They cannot be read, or not all of them.
+    Unknown,
+    /// It finds no topic of holds and obeys admin commands.
+    Absent,
+    /// Not read to their end yet.
+    Reading,
+}
+
+impl InstanceHolds {
+    pub const ALL: [Self; 4] = [Self::Known, Self::Unknown, Self::Absent, Self::Reading];
+
+    /// On the wire.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Known => "known",
+            Self::Unknown => "unknown",
+            Self::Absent => "absent",
+            Self::Reading => "reading",
+        }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

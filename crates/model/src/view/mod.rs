@@ -12,6 +12,8 @@ pub mod topic;
 pub use cluster::{ClusterView, Mode};
 pub use command::{CommandView, InstanceKind, InstanceOutcome, SentRecord, Submitted};
 pub use fleet::{FleetView, GroupRow, HoldChip, VerdictCount};
-pub use group::{ConsumerView, GroupView, InstanceView, MemberView, PartitionRow, TopicPartitions};
+pub use group::{
+    ConsumerView, GroupView, InstanceHolds, InstanceView, MemberView, PartitionRow, TopicPartitions,
+};
 pub use messages::{HeaderView, MessageView, MessagesView, Payload, PayloadKind};
 pub use topic::{ConfigRow, ReaderRow, TopicPartitionRow, TopicRow, TopicView, TopicsView};

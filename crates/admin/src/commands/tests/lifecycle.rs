@@ -4,13 +4,14 @@ use std::sync::Arc;
 use flowdeck_model::verdict::LagSum;
 use flowdeck_model::view::SentRecord;
 use flowdeck_model::{Action, Actor, CommandState, GroupState, GroupType, InstanceState as I, Unknown, Via};
+use flowdeck_protocol::wire::Ack;
 
 use super::*;
 use crate::cluster::merge::{Commit, compact};
 use crate::cluster::sample::{Ends, GroupData, LogRow, Mark};
 use crate::commands::evidence::observe;
 use crate::commands::follow_up::{follow_up, sent_again};
-use crate::commands::lifecycle::{Seen, expected, sent};
+use crate::commands::lifecycle::{self, Seen, expected, sent};
 use crate::commands::{Command, kafkaflow};
 use crate::settings::{AdminTopics, Timing};
 
@@ -64,11 +65,24 @@ fn commits(as_of: i64, committed: i64, end: i64) -> GroupData {
         kind: GroupType::Classic,
         state: GroupState::Stable,
         members: None,
+        members_at: None,
         rows: compact(vec![commit]).into(),
         ends: Arc::new(Ends::new([(name, row)])),
         sum: LagSum::default(),
         as_of: Some(at(as_of)),
         error: None,
+    }
+}
+
+/// A member that owns partitions of topic a.
+fn owner(client: &str, partitions: &[i32]) -> flowdeck_kafka::Member {
+    flowdeck_kafka::Member {
+        member_id: client.into(),
+        client_id: client.into(),
+        host: "/10.0.0.7".into(),
+        group_instance_id: None,
+        assignment: parts(partitions).into_iter().map(|one| (Arc::new(topic("a")), one)).collect(),
+        target_assignment: None,
     }
 }
 
@@ -208,16 +222,8 @@ fn what_cannot_be_told_apart_is_no_evidence() {
 
 #[test]
 fn plain_members_cannot_be_controlled_and_are_said() {
-    let owner = |client: &str, partition| flowdeck_kafka::Member {
-        member_id: client.into(),
-        client_id: client.into(),
-        host: "/10.0.0.7".into(),
-        group_instance_id: None,
-        assignment: vec![(Arc::new(topic("a")), Partition::new(partition).unwrap())],
-        target_assignment: None,
-    };
     let mut world = World::new(flow(9, &[0], &[]));
-    let members = vec![owner("flow", 0), owner("plain", 1)];
+    let members = vec![owner("flow", &[0]), owner("plain", &[1])];
     world.group = Some(GroupData { members: Some(members.into()), ..commits(9, 5, 10) });
     let mut command = world.sent(Action::Pause, 10);
     world.telemetry = flow(12, &[], &[0]);
@@ -244,4 +250,96 @@ fn a_violation_is_a_running_partition_that_a_hold_covers() {
     let mut split = hold(1, None, None);
     split.except = vec![hold(2, None, Some("a")).scope];
     assert_eq!(topics(&[split], 10), 1);
+}
+
+fn ack(command: &Command, instance: &str, incarnation: u128) -> Ack {
+    Ack {
+        command: command.id,
+        holds_offset: 0,
+        group: "g".into(),
+        consumer: "audio".into(),
+        instance: instance.into(),
+        incarnation: Incarnation::from_uuid(uuid::Uuid::from_u128(incarnation)),
+        state: I::Acknowledged,
+        partitions: vec![],
+        at: at(10),
+        detail: None,
+    }
+}
+
+/// Two agents, heard last at 9 and at `other`; the second says what it owns then.
+fn agents(other: i64, owns: &[i32]) -> GroupTelemetry {
+    let life = |number| Some(Incarnation::from_uuid(uuid::Uuid::from_u128(number)));
+    let one = InstanceTelemetry { incarnation: life(1), ..instance("one", true, 9, &[("a", &[], &[0])]) };
+    let two = InstanceTelemetry { incarnation: life(2), ..instance("two", true, other, &[("a", &[], owns)]) };
+    group(vec![("audio", vec![one, two])])
+}
+
+#[test]
+fn an_instance_that_kafka_lists_no_more_has_nothing_to_do_and_silence_alone_says_nothing() {
+    type Case<'a> = (i64, Vec<flowdeck_kafka::Member>, i64, &'a [i32], I, CommandState);
+    // (members asked at, members, the other heard at, it owns, the state of the one that is gone, the command's)
+    let cases: [Case<'_>; 7] = [
+        // Its session runs still, or Kafka was asked before the command.
+        (15, vec![owner("x", &[0]), owner("y", &[1])], 14, &[1], I::Silent, CommandState::Partly),
+        (9, vec![owner("y", &[0, 1])], 14, &[0, 1], I::Silent, CommandState::Partly),
+        (15, vec![owner("y", &[0, 1])], 14, &[0, 1], I::NothingToDo, CommandState::Confirmed),
+        // A member that owns nothing may be the one that is silent; so may one of two for one instance.
+        (15, vec![owner("y", &[0, 1]), owner("x", &[])], 14, &[0, 1], I::Silent, CommandState::Partly),
+        (15, vec![owner("y", &[0]), owner("x", &[1])], 14, &[0, 1], I::Silent, CommandState::Partly),
+        // What the other said before the command does not tell who is there now.
+        (15, vec![owner("y", &[0, 1])], 9, &[0, 1], I::Silent, CommandState::Partly),
+        (15, vec![], 14, &[0, 1], I::NothingToDo, CommandState::Confirmed),
+    ];
+    for (asked, members, heard, owns, state, whole) in cases {
+        let mut world = World::new(agents(9, &[1]));
+        let mut command = world.sent(Action::Resume, 10);
+        let words = format!("asked at {asked}: {members:?}, heard at {heard}");
+        let known = GroupData { members_at: Some(at(asked)), ..commits(9, 5, 10) };
+        world.group = Some(GroupData { members: Some(members.into()), ..known });
+        world.telemetry = agents(heard, owns);
+        let (one, two) = (ack(&command, "one", 1), ack(&command, "two", 2));
+        assert!(lifecycle::acknowledged(&mut command, &two, at(11)));
+        observe(&mut command, world.seen(15), false);
+        assert_eq!(command.instances[0].state, I::Waiting, "within its time: {words}");
+        observe(&mut command, world.seen(16), false);
+        assert_eq!((command.instances[0].state, command.state), (state, whole), "{words}");
+        let detail = command.instances[0].detail.as_deref().unwrap();
+        assert!(detail.contains("last heard 1 s before the command"), "{detail}");
+        assert_eq!(detail.starts_with("left the group: "), state == I::NothingToDo, "{detail}");
+        // It was there after all.
+        assert!(lifecycle::acknowledged(&mut command, &one, at(17)));
+        assert_eq!(command.instances[0].state, I::Acknowledged);
+    }
+}
+
+#[test]
+fn one_that_speaks_and_does_not_answer_has_not_left() {
+    let mut world = World::new(agents(9, &[1]));
+    let mut command = world.sent(Action::Resume, 10);
+    world.group =
+        Some(GroupData { members: Some(vec![].into()), members_at: Some(at(15)), ..commits(9, 5, 10) });
+    world.telemetry = agents(16, &[1]);
+    observe(&mut command, world.seen(17), false);
+    let two = &command.instances[1];
+    assert_eq!(
+        (two.state, two.detail.as_deref()),
+        (I::Silent, Some("it is heard, but gives no evidence of this"))
+    );
+}
+
+/// An incarnation belongs to one instance: nobody answers in another's life.
+#[test]
+fn an_answer_counts_for_the_instance_that_it_names() {
+    let world = World::new(agents(9, &[1]));
+    let mut command = world.sent(Action::Pause, 10);
+    let (true_one, false_one) = (ack(&command, "one", 1), ack(&command, "two", 1));
+    assert!(lifecycle::is_borrowed(&command, &false_one) && !lifecycle::is_borrowed(&command, &true_one));
+    lifecycle::acknowledged(&mut command, &false_one, at(11));
+    assert_eq!(command.instances[0].state, I::Waiting, "another instance's answer was counted for it");
+    lifecycle::acknowledged(&mut command, &true_one, at(11));
+    assert_eq!(command.instances[0].state, I::Acknowledged);
+    // One that was not expected joins.
+    let joiner = ack(&command, "three", 3);
+    assert!(!lifecycle::is_borrowed(&command, &joiner));
 }

@@ -54,6 +54,7 @@ pub(super) fn instance(name: &str, agent: bool, heard: i64, said: Said<'_>) -> I
         ambiguous: false,
         superseded: false,
         workers: Some(3),
+        holds: None,
         pattern: false,
         topics: said
             .iter()

@@ -1,0 +1,57 @@
+//! Kafka's own evidence that an instance which does not answer has left the group: its members, asked
+//! for after the command, are each another instance that was heard since. Silence alone is none.
+
+use std::collections::HashSet;
+
+use flowdeck_model::Timestamp;
+
+use super::Tracked;
+use super::lifecycle::Seen;
+use crate::telemetry::InstanceTelemetry;
+use crate::telemetry::matching::instance_of;
+
+/// In words, where it is proven. `last`: what telemetry last told of the instance.
+pub(super) fn words(tracked: &Tracked, last: Option<&InstanceTelemetry>, seen: Seen<'_>) -> Option<String> {
+    let group = seen.group?;
+    let members = group.members.as_deref()?;
+    let asked = group.members_at.filter(|at| *at > tracked.since)?;
+    if last.is_some_and(|last| last.last_heard >= asked) {
+        return None;
+    }
+    let mut others = HashSet::new();
+    for member in members {
+        // One that owns nothing, or that nobody speaks for, may be this very instance.
+        let (consumer, instance) = instance_of(seen.telemetry?, member)?;
+        let same = tracked.key.consumer.as_ref() == Some(consumer)
+            && tracked.key.instance == instance.instance
+            && tracked.key.incarnation == instance.incarnation;
+        let alive = instance.last_heard > tracked.since;
+        if same || !alive || !others.insert(std::ptr::from_ref(instance)) {
+            return None;
+        }
+    }
+    let members = match members.len() {
+        0 => "Kafka lists no member any more".to_owned(),
+        1 => "Kafka lists 1 member, another instance".to_owned(),
+        n => format!("Kafka lists {n} members, all of them other instances"),
+    };
+    let heard = last.map(|last| format!("; {}", last_heard(last, tracked.since)));
+    Some(format!("left the group: {members}{}", heard.unwrap_or_default()))
+}
+
+/// Of an instance that gave no evidence in time: whether it speaks at all.
+pub(super) fn silence(last: Option<&InstanceTelemetry>, since: Timestamp) -> Option<String> {
+    let last = last?;
+    if last.last_heard > since {
+        return Some("it is heard, but gives no evidence of this".to_owned());
+    }
+    Some(last_heard(last, since))
+}
+
+fn last_heard(last: &InstanceTelemetry, since: Timestamp) -> String {
+    match since.since(last.last_heard).as_secs() {
+        _ if last.last_heard > since => "last heard after the command".to_owned(),
+        0 => "not heard since the command".to_owned(),
+        seconds => format!("last heard {seconds} s before the command"),
+    }
+}

@@ -1,0 +1,176 @@
+//! Following the topic of holds: reading it to its end, at the start and for each assignment, obeying
+//! what is written since, and holds that nobody releases in time.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use flowdeck_model::Hold;
+use flowdeck_protocol::wire::{self, HoldRecord};
+use rdkafka::Offset;
+use tracing::{info, warn};
+
+use crate::config::Stream;
+use crate::shared::{add, now};
+use crate::view::Standing;
+
+use super::Control;
+use super::reader::Read;
+
+/// What the reader is assigned to.
+pub(super) enum Follows {
+    Nothing,
+    Holds(Reading),
+    Commands,
+}
+
+pub(super) struct Reading {
+    /// The next offset; `None`: from the beginning.
+    pub(super) next: Option<i64>,
+    /// Assignments up to this one may trust the view.
+    pub(super) trusted: u64,
+    /// Under way: the newest assignment that waits, and when it has waited too long.
+    pub(super) waits: Option<(u64, Instant)>,
+    /// The end was reached once: changes since are live, and are answered.
+    pub(super) live: bool,
+    /// The topic was missing when last looked for.
+    pub(super) gone: bool,
+}
+
+impl Control {
+    pub(super) fn follow_holds(&mut self) {
+        info!(topic = %self.shared.settings.holds, "reading the holds");
+        let limit = Instant::now() + self.shared.settings.timings.holds;
+        let mut state = self.shared.lock();
+        let ticket = state.lanes.pending().unwrap_or(0);
+        // Gates stay as they are until the end is reached; new assignments wait for that.
+        state.view.stands(Standing::Looking);
+        state.view.forget();
+        drop(state);
+        let reading =
+            Reading { next: None, trusted: 0, waits: Some((ticket, limit)), live: false, gone: false };
+        self.answers.forget_pauses();
+        self.expired.clear();
+        self.follows = Follows::Holds(reading);
+        self.assign_holds();
+    }
+
+    pub(super) fn read_holds_again(&mut self) {
+        let limit = Instant::now() + self.shared.settings.timings.holds;
+        let pending = self.shared.lock().lanes.pending();
+        if let Follows::Holds(reading) = &mut self.follows {
+            reading.waits = Some((pending.unwrap_or(reading.trusted), limit));
+            self.assign_holds();
+        }
+    }
+
+    fn assign_holds(&mut self) {
+        let Follows::Holds(reading) = &self.follows else { return };
+        let from = reading.next.map_or(Offset::Beginning, Offset::Offset);
+        let stream = Stream { topic: self.shared.settings.holds.clone(), partition: 0 };
+        self.assign(&stream, from);
+    }
+
+    /// The reader stands at the end of the holds.
+    pub(super) fn at_end(&mut self) {
+        let Follows::Holds(reading) = &mut self.follows else { return };
+        let Some((ticket, _)) = reading.waits.take() else { return };
+        reading.trusted = reading.trusted.max(ticket);
+        let first = !reading.live;
+        reading.live = true;
+        let trusted = reading.trusted;
+        {
+            let mut state = self.shared.lock();
+            if state.view.stands(Standing::Known) {
+                self.shared.tell();
+            }
+            if first {
+                let offset = reading.next.map_or(-1, |next| next - 1);
+                for hold in state.view.standing_holds(now()) {
+                    self.answers.set(&self.shared.settings, hold, None, None, offset);
+                }
+            }
+        }
+        self.shared.settled();
+        self.regate(trusted);
+    }
+
+    pub(super) fn waited_too_long(&mut self) {
+        let Follows::Holds(reading) = &mut self.follows else { return };
+        if reading.waits.is_some_and(|(_, limit)| Instant::now() >= limit) {
+            reading.waits = None;
+            let topic = self.shared.settings.holds.clone();
+            self.unknown(format!("{topic} was not read to its end in time"));
+        }
+    }
+
+    pub(super) fn hold(&mut self, record: &Read, live: bool) -> bool {
+        let shared = Arc::clone(&self.shared);
+        let settings = &shared.settings;
+        let headers = record.headers();
+        let key = record.key.as_deref().unwrap_or_default();
+        let command = wire::command_of(&headers);
+        let mut state = shared.lock();
+        match wire::read_hold(&headers, record.key.as_deref(), record.value.as_deref()) {
+            HoldRecord::Set(hold) if hold.scope.group == settings.group => {
+                let before = state.view.set(key, hold.clone());
+                self.expired.remove(&(hold.scope.clone(), hold.id));
+                if live {
+                    self.answers.set(settings, &hold, before.as_ref(), command, record.offset);
+                }
+            }
+            HoldRecord::Set(_) => {
+                state.view.release(key);
+            }
+            HoldRecord::Released { scope, id } => {
+                state.view.release(key);
+                if live {
+                    self.answers.release(settings, &scope, id, command, record.offset);
+                }
+            }
+            HoldRecord::NewerVersion if record.value.is_none() => {
+                state.view.release(key);
+            }
+            HoldRecord::NewerVersion => {
+                state.view.unreadable(key);
+                add(&shared.counts.records_not_understood, 1);
+                warn!(
+                    offset = record.offset,
+                    "a hold of a newer version: holds are unknown; update this service"
+                );
+            }
+            HoldRecord::Malformed(reason) => {
+                add(&shared.counts.records_not_understood, 1);
+                warn!(offset = record.offset, %reason, "a record on the topic of holds was skipped");
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Holds whose end is past and that nobody released.
+    pub(super) fn expire(&mut self) {
+        let over: Vec<Hold> = self.shared.lock().view.overdue(now());
+        let new: Vec<Hold> =
+            over.into_iter().filter(|hold| self.expired.insert((hold.scope.clone(), hold.id))).collect();
+        if new.is_empty() {
+            return;
+        }
+        let ticket = match &self.follows {
+            Follows::Holds(reading) if reading.live => reading.trusted,
+            // They are not read to the end yet: a later record may say otherwise.
+            _ => {
+                self.expired.clear();
+                return;
+            }
+        };
+        self.regate(ticket);
+        self.shared.tell();
+        for hold in new {
+            warn!(hold = %hold.id, "the hold is past its end and no Flowdeck released it: resumed by the own clock");
+            let until = hold.until.map(|until| until.to_string()).unwrap_or_default();
+            let detail =
+                format!("resumed by its own clock: the hold ended at {until} and nobody released it");
+            self.answers.expired(&self.shared.settings, &hold, detail);
+        }
+    }
+}
