@@ -204,21 +204,37 @@ fn rustc(args: &[&str]) -> Command {
     command
 }
 
-/// Installs Debian's Chromium where we may: as root with apt-get. False: somebody else must.
+/// False: somebody else must install it.
 fn install_chromium() -> Result<bool> {
-    let root = said("id", &["-u"]).is_some_and(|id| id.trim() == "0");
-    if std::env::var_os("CHROMIUM").is_some() || !root || !has("apt-get") {
+    Ok(std::env::var_os("CHROMIUM").is_none() && apt_get("chromium")? && chromium().is_some())
+}
+
+/// debootstrap, installed where we may. False: somebody else must install it.
+pub(crate) fn debootstrap() -> Result<bool> {
+    Ok(has("debootstrap") || apt_get("debootstrap")?)
+}
+
+pub(crate) fn may_have_debootstrap() -> bool {
+    has("debootstrap") || has("apt-get")
+}
+
+pub(crate) fn is_root() -> bool {
+    said("id", &["-u"]).is_some_and(|id| id.trim() == "0")
+}
+
+/// Installs a package of Debian where we may: as root with apt-get. False: we may not, or it did not work.
+fn apt_get(package: &str) -> Result<bool> {
+    if !is_root() || !has("apt-get") {
         return Ok(false);
     }
-    say::step("installing Chromium for the browser tests (apt-get)");
+    say::step(&format!("installing {package} (apt-get)"));
     let apt = |args: &[&str]| {
         let mut command = Command::new("apt-get");
-        command.args(args).env("DEBIAN_FRONTEND", "noninteractive");
+        command.args(["-o", "Acquire::Retries=3"]).args(args).env("DEBIAN_FRONTEND", "noninteractive");
         supervise::run("apt-get", &command, Duration::from_secs(600))
     };
     apt(&["update", "-qq"]).context("update the package lists")?;
-    let status = apt(&["install", "-y", "-qq", "--no-install-recommends", "chromium"])?;
-    Ok(status.success() && chromium().is_some())
+    Ok(apt(&["install", "-y", "-qq", "--no-install-recommends", package])?.success())
 }
 
 #[cfg(test)]

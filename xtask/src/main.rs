@@ -3,11 +3,14 @@
 mod bench;
 mod build;
 mod ci;
+mod container;
 mod demo;
 mod http;
 mod kafka;
 mod machine;
+mod packages;
 mod say;
+mod sbom;
 mod site;
 mod stack;
 mod test;
@@ -42,6 +45,12 @@ enum Command {
     Site(site::Args),
     /// Every gate of a change, then all tests: what .ci/run runs
     Ci(ci::Args),
+    /// Runs the Dockerfile's steps without Docker, then what they made, as compose.yaml says
+    Container(container::Args),
+    /// What the release binary is made of, as CycloneDX
+    Sbom(sbom::Args),
+    /// Every `unsafe` of the repository, with its reason
+    Unsafe(ci::unsafety::Args),
     /// Measures a release build against a real Kafka; fails over a limit
     Bench(bench::Args),
     /// A Kafka of one node on loopback, for work on the side
@@ -70,6 +79,9 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Build(args) => build::build(&args).map(|()| ExitCode::SUCCESS),
         Command::Site(args) => site::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Ci(args) => ci::run(&args),
+        Command::Container(args) => container::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Sbom(args) => sbom::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Unsafe(args) => ci::unsafety::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args),
         Command::Kafka(command) => kafka::run(&command).map(|()| ExitCode::SUCCESS),
     }

@@ -28,8 +28,17 @@ pub(crate) fn target_dir(name: &str) -> Result<PathBuf> {
     Ok(dir)
 }
 
-/// cargo, in the root, by the toolchain that runs us.
+/// A command of cargo that builds or reads packages, with the lock file as it is. (A manifest that was edited
+/// has changed it by now: `cargo xtask` itself is such a command, and CI and the image lock that one, too.)
 pub(crate) fn cargo(args: &[&str]) -> Command {
+    let (subcommand, rest) = args.split_at(1);
+    let mut command = cargo_tool(subcommand);
+    command.arg("--locked").args(rest);
+    command
+}
+
+/// cargo, in the root, by the toolchain that runs us.
+pub(crate) fn cargo_tool(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(args).current_dir(root());
     command

@@ -25,7 +25,7 @@ impl Jvm {
 }
 
 /// A JVM on Kafka's jars.
-pub(crate) fn jvm(home: &KafkaHome, jvm: Jvm, log4j: Option<&Path>) -> Command {
+pub fn jvm(home: &KafkaHome, jvm: Jvm, log4j: Option<&Path>) -> Command {
     let mut command = Command::new("java");
     command.args(jvm.flags());
     if let Some(log4j) = log4j {

@@ -18,8 +18,8 @@ mod tail;
 mod tools;
 
 pub use broker::Broker;
-pub use cache::{KAFKA_VERSION_LINE, KafkaHome};
-pub use java::Jvm;
+pub use cache::{KAFKA_VERSION_LINE, KafkaHome, kafka_version};
+pub use java::{Jvm, jvm};
 pub use node::{Node, NodeOptions};
 pub use quorum::Brokers;
 pub use secure::{ScramUser, SecureEndpoint};

@@ -35,7 +35,7 @@ fn cargo_audit() -> Result<PathBuf> {
     let own = tools.join("bin/cargo-audit");
     if !own.is_file() {
         say::step("installing cargo-audit into target/tools");
-        let mut install = cargo(&["install", "--locked", "cargo-audit", "--version", VERSION, "--root"]);
+        let mut install = cargo(&["install", "cargo-audit", "--version", VERSION, "--root"]);
         must("the installation of cargo-audit", install.arg(&tools), LIMIT)?;
     }
     Ok(own)

@@ -7,8 +7,9 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 use spdx::{Expression, ParseMode};
 
+use crate::packages::{Package, metadata};
 use crate::say;
-use crate::workspace::{cargo, root};
+use crate::workspace::root;
 
 /// The allow-list.
 #[derive(Deserialize)]
@@ -29,40 +30,22 @@ struct Exception {
     _reason: String,
 }
 
-#[derive(Deserialize)]
-struct Metadata {
-    packages: Vec<Package>,
-}
-
-#[derive(Deserialize)]
-struct Package {
-    name: String,
-    version: String,
-    license: Option<String>,
-}
-
 pub(super) fn check() -> Result<()> {
     let text = fs::read_to_string(root().join("xtask/licences.toml")).context("read xtask/licences.toml")?;
     let policy: Policy = toml::from_str(&text).context("read xtask/licences.toml")?;
-    let output =
-        cargo(&["metadata", "--locked", "--format-version", "1"]).output().context("run cargo metadata")?;
-    if !output.status.success() {
-        bail!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    let metadata: Metadata = serde_json::from_slice(&output.stdout).context("read cargo's metadata")?;
-    let refused: Vec<String> =
-        metadata.packages.iter().filter_map(|package| policy.refuses(package)).collect();
+    let packages = metadata()?.packages;
+    let refused: Vec<String> = packages.iter().filter_map(|package| policy.refuses(package)).collect();
     if !refused.is_empty() {
         bail!("not allowed by xtask/licences.toml:\n  {}", refused.join("\n  "));
     }
-    say::step(&format!("the licences of {} crates are allowed", metadata.packages.len()));
+    say::step(&format!("the licences of {} crates are allowed", packages.len()));
     Ok(())
 }
 
 impl Policy {
     /// Why a package is not allowed; `None` where it is.
     fn refuses(&self, package: &Package) -> Option<String> {
-        let Package { name, version, license } = package;
+        let Package { name, version, license, .. } = package;
         let Some(license) = license else { return Some(format!("{name} {version}: names no licence")) };
         let expression = match Expression::parse_mode(license, ParseMode::LAX) {
             Ok(expression) => expression,
@@ -93,6 +76,7 @@ mod tests {
         .unwrap();
         let refused = |name: &str, license: Option<&str>| {
             let package = Package {
+                id: String::new(),
                 name: name.to_owned(),
                 version: "1.0.0".to_owned(),
                 license: license.map(str::to_owned),

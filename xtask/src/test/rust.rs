@@ -16,7 +16,7 @@ use crate::say;
 use crate::workspace::{cargo, must, target_dir};
 
 const BUILD_LIMIT: Duration = Duration::from_secs(40 * 60);
-const RUN_LIMIT: Duration = Duration::from_secs(20 * 60);
+const RUN_LIMIT: Duration = Duration::from_secs(40 * 60);
 const GRACE: Duration = Duration::from_secs(5);
 
 pub(crate) fn run(choice: &RustTests, machine: &Machine) -> Result<Tally> {
