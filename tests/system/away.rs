@@ -2,35 +2,18 @@
 //! answer at once with the age of what they show, and nobody restarts Flowdeck.
 
 use std::net::TcpListener;
-use std::time::{Duration, Instant};
 
 use flowdeck_testkit::{NodeOptions, port, private};
 use serde_json::Value;
 
-use crate::support::{Answer, Server, cluster};
-
-/// No page waits for Kafka.
-const SOON: Duration = Duration::from_secs(2);
-
-async fn soon(server: &Server, path: &str) -> Answer {
-    let begun = Instant::now();
-    let answer = server.get(path).await;
-    assert!(begun.elapsed() < SOON, "{path} took {:?}", begun.elapsed());
-    answer
-}
-
-/// What the API says of a cluster in the list of groups.
-async fn says(server: &Server, name: &str) -> Value {
-    let fleet = soon(server, "/api/v1/groups").await.json();
-    fleet["clusters"].as_array().unwrap().iter().find(|one| one["name"] == name).unwrap().clone()
-}
+use crate::support::{Server, cluster};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_comes_later_dies_and_comes_back_needs_no_restart_of_flowdeck() {
     let port = port::free(1).unwrap()[0];
     let mut server = Server::start(&cluster("late", "observe", &format!("127.0.0.1:{port}"))).await;
     for path in ["", "/api/v1/groups", "/c/late/topics", "/health/live"] {
-        let answer = soon(&server, path).await;
+        let answer = server.soon(path).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text);
     }
     let first = server
@@ -38,16 +21,16 @@ async fn a_broker_that_comes_later_dies_and_comes_back_needs_no_restart_of_flowd
     let first = first.await;
     assert_eq!((&first["partial"], &first["clusters"][0]["asOf"]), (&Value::Bool(true), &Value::Null));
     let words = first["clusters"][0]["error"].as_str().unwrap().to_owned();
-    let page = soon(&server, "").await.text;
+    let page = server.soon("").await.text;
     assert!(page.contains("gives no answer") && page.contains("No answer from Kafka yet"), "{page}");
     assert!(words.contains("no broker can be reached") || words.contains("no answer in time"), "{words}");
     assert_eq!(
-        soon(&server, "/c/late/groups/orders-readers").await.status,
+        server.soon("/c/late/groups/orders-readers").await.status,
         503,
         "nobody knows whether it is there"
     );
     server.json_when("/health/ready", "ready without Kafka", |health| health["status"] == "degraded").await;
-    assert_eq!(soon(&server, "/health/ready?strict").await.status, 503);
+    assert_eq!(server.soon("/health/ready?strict").await.status, 503);
 
     let mut kafka = private(&NodeOptions { port: Some(port), ..NodeOptions::default() });
     kafka.create_topic("orders", 1).await;
@@ -55,7 +38,7 @@ async fn a_broker_that_comes_later_dies_and_comes_back_needs_no_restart_of_flowd
     kafka.commit("orders-readers", &[("orders", 0, 1)]);
     let fresh = |view: &Value| view["lag"] == 2 && view["clusterInfo"]["error"].is_null();
     server.group("late", "orders-readers", "seen once the broker is there", fresh).await;
-    assert_eq!(soon(&server, "/health/ready?strict").await.status, 200);
+    assert_eq!(server.soon("/health/ready?strict").await.status, 200);
 
     kafka.kill();
     let gone = |view: &Value| !view["clusterInfo"]["error"].is_null();
@@ -64,7 +47,7 @@ async fn a_broker_that_comes_later_dies_and_comes_back_needs_no_restart_of_flowd
     let stamp = view["asOf"].clone();
     assert!(stamp.is_string());
     for path in ["", "/c/late/groups/orders-readers", "/c/late/topics", "/c/late/topics/orders"] {
-        let answer = soon(&server, path).await;
+        let answer = server.soon(path).await;
         assert_eq!(answer.status, 200, "{path}: {}", answer.text);
     }
     // The age grows by our clock; the stamp stays.
@@ -76,12 +59,12 @@ async fn a_broker_that_comes_later_dies_and_comes_back_needs_no_restart_of_flowd
     let later =
         server.group("late", "orders-readers", "an older age", |view| age(view).0[..19] > then[..19]).await;
     assert_eq!(later["asOf"], stamp);
-    let group = soon(&server, "/c/late/groups/orders-readers").await.text;
+    let group = server.soon("/c/late/groups/orders-readers").await.text;
     assert!(
         group.contains("gives no answer") && group.contains(" ago"),
         "the page says how old it is: {group}"
     );
-    let error = says(&server, "late").await["error"].as_str().unwrap().to_owned();
+    let error = server.says("late").await["error"].as_str().unwrap().to_owned();
     assert!(error.contains("no broker can be reached") || error.contains("no answer in time"), "{error}");
 
     kafka.start_again();
@@ -103,7 +86,7 @@ async fn a_cluster_that_accepts_and_never_answers_touches_no_other() {
     let silent = hole.local_addr().unwrap().to_string();
     let config = cluster("well", "observe", kafka.bootstrap()) + &cluster("silent", "observe", &silent);
     let mut server = Server::start(&config).await;
-    let page = soon(&server, "").await;
+    let page = server.soon("").await;
     assert_eq!(page.status, 200);
     server.group("well", &group, "the cluster that answers", |view| view["lag"] == 2).await;
     server.json_when("/api/v1/groups", "the other's error", |_| true).await;
@@ -116,11 +99,11 @@ async fn a_cluster_that_accepts_and_never_answers_touches_no_other() {
     });
     assert_eq!(silent.await["partial"], true);
     // Still read again and again, as if it were alone.
-    let stamp = says(&server, "well").await["asOf"].clone();
+    let stamp = server.says("well").await["asOf"].clone();
     kafka.produce(&topic, 0, ["c"]).await;
     let view = server.group("well", &group, "its new lag", |view| view["lag"] == 3).await;
     assert_ne!(view["asOf"], stamp);
-    assert!(says(&server, "well").await["error"].is_null());
+    assert!(server.says("well").await["error"].is_null());
     for path in [
         "",
         "/c/well/topics",
@@ -129,7 +112,7 @@ async fn a_cluster_that_accepts_and_never_answers_touches_no_other() {
         "/c/silent/groups/g",
         "/metrics",
     ] {
-        assert!(soon(&server, path).await.status < 504, "{path}");
+        assert!(server.soon(path).await.status < 504, "{path}");
     }
     server.assert_sound();
 }

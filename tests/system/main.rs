@@ -3,7 +3,13 @@
 
 mod away;
 mod commands;
+mod deaf;
+mod exhausted;
+mod figures;
 mod judge;
+mod killed;
+mod leaders;
+mod network;
 mod observe;
 mod secure;
 mod support;

@@ -4,12 +4,14 @@ use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flowdeck_model::url;
 use flowdeck_testkit::{DEADLINE, Kafka, wait_for};
 use serde_json::{Value, json};
 
+/// Fleet and group pages answer by then, whatever Kafka does.
+pub(crate) const SOON: Duration = Duration::from_secs(2);
 /// KafkaFlow's commands are sent again every 30 s.
 const LIMIT: Duration = Duration::from_secs(75);
 
@@ -22,24 +24,37 @@ pub(crate) struct Process {
 
 type Lines = Arc<Mutex<Vec<String>>>;
 
-fn lines(from: impl Read + Send + 'static) -> Lines {
-    let lines = Lines::default();
-    let sink = Arc::clone(&lines);
+fn lines(from: impl Read + Send + 'static, mut sink: impl FnMut(String) + Send + 'static) {
     std::thread::spawn(move || {
-        for line in BufReader::new(from).lines().map_while(Result::ok) {
-            sink.lock().unwrap().push(line);
-        }
+        BufReader::new(from).lines().map_while(Result::ok).for_each(&mut sink);
     });
-    lines
+}
+
+fn kept(lines: &Lines) -> impl FnMut(String) + Send + 'static {
+    let lines = Arc::clone(lines);
+    move |line| lines.lock().unwrap().push(line)
 }
 
 impl Process {
-    fn spawn(mut command: Command) -> Self {
+    pub(crate) fn spawn(command: Command) -> Self {
+        let out = Lines::default();
+        let mut process = Self::spawn_to(command, kept(&out));
+        process.out = out;
+        process
+    }
+
+    /// Its output goes to `sink`, line by line, and is not kept.
+    pub(crate) fn spawn_to(mut command: Command, sink: impl FnMut(String) + Send + 'static) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("a process");
-        let out = lines(child.stdout.take().expect("its output"));
-        let err = lines(child.stderr.take().expect("its log"));
-        Self { child, out, err }
+        let err = Lines::default();
+        lines(child.stdout.take().expect("its output"), sink);
+        lines(child.stderr.take().expect("its log"), kept(&err));
+        Self { child, out: Lines::default(), err }
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     pub(crate) fn out(&self) -> Vec<String> {
@@ -79,9 +94,13 @@ pub(crate) struct Consumer(Process);
 
 impl Consumer {
     pub(crate) fn start(kafka: &Kafka, kind: &str, instance: &str, args: &[&str]) -> Self {
+        Self(Process::spawn(Self::command(kafka, kind, instance, args)))
+    }
+
+    pub(crate) fn command(kafka: &Kafka, kind: &str, instance: &str, args: &[&str]) -> Command {
         let mut command = Command::new(fleets());
         command.args([kind, "--trace", "--bootstrap", kafka.bootstrap(), "--instance", instance]).args(args);
-        Self(Process::spawn(command))
+        command
     }
 
     fn records(&self, what: &str) -> Vec<(String, i32, i64)> {
@@ -144,7 +163,7 @@ pub(crate) struct Server {
     /// `http://127.0.0.1:PORT/kafkaflow`
     pub(crate) url: String,
     client: reqwest::Client,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// What came back.
@@ -165,10 +184,11 @@ pub(crate) fn cluster(name: &str, mode: &str, bootstrap: &str) -> String {
     format!("[clusters.{name}]\nmode = {mode:?}\nbootstrap = {bootstrap:?}\nrefresh = \"1s\"\n")
 }
 
-fn program(folder: &Path, config: &str) -> Command {
+pub(crate) fn program(folder: &Path, config: &str) -> Command {
     let path = folder.join("flowdeck.toml");
     std::fs::write(&path, config).unwrap();
-    let mut command = Command::new(env!("CARGO_BIN_EXE_flowdeck"));
+    let named = std::env::var_os("FLOWDECK_BIN");
+    let mut command = Command::new(named.unwrap_or_else(|| env!("CARGO_BIN_EXE_flowdeck").into()));
     // No configuration of the machine that runs the tests.
     command.env_clear().current_dir(folder).args(["serve", "--config"]).arg(path);
     // The pages' files, where they were built already.
@@ -199,9 +219,18 @@ pub(crate) async fn check(config: &str) -> (bool, String) {
 impl Server {
     /// Started, and listening.
     pub(crate) async fn start(config: &str) -> Self {
+        Self::start_at(config, "127.0.0.1:0").await
+    }
+
+    pub(crate) async fn start_at(config: &str, listen: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut command = program(folder.path(), config);
-        command.args(["--listen", "127.0.0.1:0"]);
+        command.args(["--listen", listen]);
+        Self::of(command, folder).await
+    }
+
+    /// Of a command that prints the server's line; its folder stays as long as it does.
+    pub(crate) async fn of(command: Command, folder: tempfile::TempDir) -> Self {
         let process = Process::spawn(command);
         let url = wait_for("the server's line", DEADLINE, async || {
             Some(process.out().first()?.strip_prefix("Flowdeck: ").expect("its address").to_owned())
@@ -212,7 +241,12 @@ impl Server {
             .timeout(DEADLINE)
             .build()
             .unwrap();
-        Self { process, url, client, _folder: folder }
+        Self { process, url, client, folder }
+    }
+
+    /// Where its configuration lies.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Everything begins with the base but what machines ask (`/health`, `/metrics`).
@@ -236,6 +270,27 @@ impl Server {
         Self::answer(self.client.get(self.at(path)).header("accept", "text/html, application/json")).await
     }
 
+    /// No page waits for Kafka.
+    pub(crate) async fn soon(&self, path: &str) -> Answer {
+        let begun = Instant::now();
+        let answer = self.get(path).await;
+        assert!(begun.elapsed() < SOON, "{path} took {:?}", begun.elapsed());
+        answer
+    }
+
+    /// What the API says of a cluster in the list of groups.
+    pub(crate) async fn says(&self, cluster: &str) -> Value {
+        let fleet = self.soon("/api/v1/groups").await.json();
+        let all = fleet["clusters"].as_array().unwrap();
+        all.iter().find(|one| one["name"] == cluster).unwrap().clone()
+    }
+
+    /// One number of `/metrics`, by its name with all its labels.
+    pub(crate) async fn metric(&self, name: &str) -> Option<f64> {
+        let text = self.get("/metrics").await.text;
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+    }
+
     /// A form, as the server's own page sends it.
     pub(crate) async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
         let mut body = reqwest::Url::parse("http://form").unwrap();
@@ -248,6 +303,12 @@ impl Server {
 
     pub(crate) async fn send(&self, path: &str, body: &Value) -> Answer {
         Self::answer(self.client.post(self.at(path)).json(body)).await
+    }
+
+    /// Only the status, where an answer came at all: the server may be killed meanwhile.
+    pub(crate) async fn try_send(&self, path: &str, body: &Value) -> Option<u16> {
+        let answer = self.client.post(self.at(path)).json(body).send().await.ok()?;
+        Some(answer.status().as_u16())
     }
 
     /// The beginning of a stream, at least its first event.

@@ -32,6 +32,8 @@ const MOST_NAMES: usize = 200_000;
 
 /// A younger connection has looked up the coordinators itself: they are on the move, and it is kept.
 const MOVED: Duration = Duration::from_secs(5);
+/// A coordinator that owes an answer for so long, while brokers answer, is gone: the group has another.
+const GONE: Duration = Duration::from_secs(12);
 /// How often to look whether a group's last request was answered after all.
 const LEFT: Duration = Duration::from_millis(25);
 
@@ -148,8 +150,13 @@ impl Client {
         if key.1.contains('\0') {
             return Err(Cause::Unsupported("a group's name with a NUL byte cannot be asked for".to_owned()));
         }
-        let connection = self.coordinators(&key.1).map_err(|_| Cause::Closing)?;
-        while connection.is_left(&key) {
+        let mut connection = self.coordinators(&key.1).map_err(|_| Cause::Closing)?;
+        while let Some(since) = connection.left_since(&key) {
+            if since.elapsed() > GONE && self.health.answers.load(std::sync::atomic::Ordering::Acquire) {
+                replace(&self.coordinators, &connection);
+                connection = self.coordinators(&key.1).map_err(|_| Cause::Closing)?;
+                continue;
+            }
             if deadline.passed() {
                 return Err(self.explain(Cause::Timeout));
             }
@@ -182,7 +189,7 @@ impl Client {
             // The receiver may be gone: then nobody wants the answer.
             let _ = answer.send(event.check().and_then(|()| read(event)));
         });
-        let _ticket = connection.ask(deadline.millis(), coordinator, reader, ask)?;
+        let _ticket = connection.ask(deadline.millis_to_answer(), coordinator, reader, ask)?;
         let answer = tokio::time::timeout_at(deadline.instant(), answered).await;
         self.outcome(answer.map(|answer| answer.ok()).ok(), acl)
     }

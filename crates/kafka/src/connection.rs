@@ -6,9 +6,11 @@
 //! its own time limit while the coordinator is away and the coordinator then comes back (it gives up one
 //! reference twice). So those are never given a limit that they could reach: they stay on the books
 //! until they are answered, no second one is made for a group whose last is unanswered, and a
-//! connection on which one stays unanswered for long is replaced as a whole.
+//! connection on which one stays unanswered for long is replaced as a whole: soon where other requests
+//! are answered, since the group then has another coordinator, for which librdkafka does not look while
+//! it waits for the old one.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -44,8 +46,8 @@ struct Waiting {
 #[derive(Default)]
 struct Books {
     waiting: HashMap<u64, Waiting>,
-    /// Requests to coordinators that nobody waits for, and that are not answered yet.
-    left: HashSet<CoordinatorKey>,
+    /// Requests to coordinators that nobody waits for, and that are not answered yet, with when they were made.
+    left: HashMap<CoordinatorKey, Instant>,
 }
 
 #[derive(Default)]
@@ -123,9 +125,9 @@ impl Connection {
         self.opened.elapsed()
     }
 
-    /// Whether a request that nobody waits for any more is still unanswered.
-    pub(crate) fn is_left(&self, key: &CoordinatorKey) -> bool {
-        lock(&self.shared.books).left.contains(key)
+    /// Since when a request that nobody waits for any more is unanswered.
+    pub(crate) fn left_since(&self, key: &CoordinatorKey) -> Option<Instant> {
+        lock(&self.shared.books).left.get(key).copied()
     }
 
     pub(crate) fn unanswered(&self) -> usize {
@@ -180,7 +182,7 @@ impl Drop for Ticket {
             None => drop(waiting.remove(&self.id)),
             Some(key) => {
                 entry.reader = None;
-                left.insert(key);
+                left.insert(key, entry.since);
             }
         }
     }
@@ -269,7 +271,7 @@ mod tests {
         let key = || ("committed", "g".to_owned());
         let mut books = Books::default();
         books.waiting.insert(1, entry(Instant::now(), Some(key()), false));
-        books.left.insert(key());
+        books.left.insert(key(), Instant::now());
         assert!(answered(&mut books, 1).is_none());
         assert!(books.left.is_empty() && books.waiting.is_empty());
         assert!(answered(&mut books, 1).is_none());

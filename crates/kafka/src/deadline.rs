@@ -28,8 +28,15 @@ impl Deadline {
     }
 
     /// What is left in librdkafka's unit, at least 1 (0 and -1 have meanings of their own).
-    pub(crate) fn millis(self) -> i32 {
+    fn millis(self) -> i32 {
         i32::try_from(self.left().as_millis()).unwrap_or(i32::MAX).max(1)
+    }
+
+    /// A little less: for requests to several brokers, of which one that does not answer would else cost the
+    /// answers of the others, too. They come when librdkafka gives up on the one.
+    pub(crate) fn millis_to_answer(self) -> i32 {
+        let left = self.millis();
+        (left - (left / 10).min(500)).max(1)
     }
 }
 

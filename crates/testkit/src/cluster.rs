@@ -41,9 +41,9 @@ impl PrivateCluster {
     /// A topic whose partitions have three replicas.
     pub async fn create_replicated(&self, name: &str, partitions: i32) {
         let admin: rdkafka::admin::AdminClient<_> = self.client().create().expect("an admin client");
-        let options =
-            AdminOptions::new().operation_timeout(Some(DEADLINE)).request_timeout(Some(DEADLINE));
-        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(3)).set("min.insync.replicas", "2");
+        let options = AdminOptions::new().operation_timeout(Some(DEADLINE)).request_timeout(Some(DEADLINE));
+        let topic =
+            NewTopic::new(name, partitions, TopicReplication::Fixed(3)).set("min.insync.replicas", "2");
         let results = admin.create_topics([&topic], &options).await.expect("create a topic");
         for result in results {
             result.unwrap_or_else(|(topic, code)| panic!("topic {topic} was not created: {code}"));

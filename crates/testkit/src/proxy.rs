@@ -52,7 +52,8 @@ impl Proxy {
         let address = listener.local_addr().expect("its address");
         let (network, target) = (watch::Sender::new(Network::Pass), watch::Sender::new(None));
         let counts = Arc::<Counts>::default();
-        let side = Side { network: network.subscribe(), target: target.subscribe(), counts: Arc::clone(&counts) };
+        let side =
+            Side { network: network.subscribe(), target: target.subscribe(), counts: Arc::clone(&counts) };
         let task = tokio::spawn(run(listener, address, side));
         Self { address, network, target, counts, task }
     }
@@ -287,10 +288,9 @@ mod tests {
         assert_ne!(answers(&mut stream).await, Some(true));
         assert_eq!(proxy.open(), 0);
         proxy.set(Network::Pass);
-        let mut stream = wait_for("an open port", DEADLINE, async || {
-            TcpStream::connect(proxy.bootstrap()).await.ok()
-        })
-        .await;
+        let mut stream =
+            wait_for("an open port", DEADLINE, async || TcpStream::connect(proxy.bootstrap()).await.ok())
+                .await;
         assert_eq!(answers(&mut stream).await, Some(true));
     }
 
