@@ -62,7 +62,11 @@ impl Metrics {
         registry.register("flowdeck_streams_refused", "Event streams not let in", open.refused());
         let help = "Event streams that made room for a newer one of their session";
         registry.register("flowdeck_streams_replaced", help, open.replaced());
-        registry.register("flowdeck_http_requests_open", "Requests that are being answered", answering.clone());
+        registry.register(
+            "flowdeck_http_requests_open",
+            "Requests that are being answered",
+            answering.clone(),
+        );
         registry.register_collector(Box::new(Kafka(options.work.clone())));
         registry.register_collector(Box::new(options.process.clone()));
         Self { registry, requests, seconds, streams, answering }

@@ -139,7 +139,10 @@ fn on_hang_up(reload: Reload, shutdown: CancellationToken) -> anyhow::Result<()>
             let reload = reload.clone();
             let read = tokio::task::spawn_blocking(move || reload.read()).await;
             if let Err(error) = read.map_err(anyhow::Error::from).flatten() {
-                tracing::error!(error = format!("{error:#}"), "the configuration was not read again; nothing was changed");
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "the configuration was not read again; nothing was changed"
+                );
             }
         }
     }));

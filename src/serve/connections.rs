@@ -44,11 +44,14 @@ impl Connections {
     /// Why new clients are not let in; `None` where they are.
     pub fn trouble(&self) -> Option<String> {
         if self.failing.load(Ordering::Relaxed) {
-            return Some("new connections cannot be accepted; most often no file handles are left".to_owned());
+            return Some(
+                "new connections cannot be accepted; most often no file handles are left".to_owned(),
+            );
         }
         let full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
         let waits = full.met.is_some_and(|at| at.elapsed() < LATELY) || self.open() >= self.most();
-        (waits && self.most() > 0).then(|| format!("{} connections are open, as many as may be; new ones wait", self.open()))
+        (waits && self.most() > 0)
+            .then(|| format!("{} connections are open, as many as may be; new ones wait", self.open()))
     }
 
     pub(super) fn bound(&self, most: usize) {

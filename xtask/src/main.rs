@@ -12,6 +12,7 @@ mod packages;
 mod say;
 mod sbom;
 mod site;
+mod soak;
 mod stack;
 mod test;
 mod workspace;
@@ -53,6 +54,8 @@ enum Command {
     Unsafe(ci::unsafety::Args),
     /// Measures a release build against a real Kafka; fails over a limit
     Bench(bench::Args),
+    /// The tests' fault run for many minutes: memory, handles and tasks must stay flat
+    Soak(soak::Args),
     /// A Kafka of one node on loopback, for work on the side
     #[command(subcommand)]
     Kafka(kafka::Command),
@@ -83,6 +86,7 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Sbom(args) => sbom::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Unsafe(args) => ci::unsafety::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args),
+        Command::Soak(args) => soak::run(&args),
         Command::Kafka(command) => kafka::run(&command).map(|()| ExitCode::SUCCESS),
     }
 }

@@ -1,0 +1,144 @@
+//! What must hold once the faults are over: nothing is lost, nothing stands that nobody wants, the numbers are the
+//! broker's, and the server has given back what it took.
+
+use std::time::Duration;
+
+use flowdeck_testkit::Network;
+
+use crate::agents::GROUP;
+use crate::plan::{self, Sample};
+use crate::support::{command, new_id};
+use crate::world::{CLUSTER, World};
+
+const SETTLED: Duration = Duration::from_secs(120);
+/// Growth of the resident memory from the first third of the server's last life to its last third.
+pub(crate) const GROWTH_MB: u64 = 32;
+/// Handles and tasks above those of a server that has just begun.
+const MORE_HANDLES: usize = 12;
+const MORE_TASKS: u64 = 3;
+
+pub(crate) async fn check(world: &mut World, samples: &[Sample]) {
+    world.proxy.set(Network::Pass);
+    resumed(world).await;
+    world.stop_producing();
+    // The producer still sends what waits in its queue.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    all_handled(world).await;
+    numbers_agree(world).await;
+    memory_is_flat(samples);
+    everything_is_given_back(world).await;
+    world.agents.assert_sound();
+    world.server.assert_sound();
+}
+
+async fn resumed(world: &World) {
+    let path = format!("/api/v1/clusters/{CLUSTER}/commands");
+    let begun = std::time::Instant::now();
+    loop {
+        let answer = world.server.send(&path, &command(&new_id(), "resume", GROUP)).await;
+        let mut said = answer.text.clone();
+        if answer.status == 202 {
+            let id = answer.json()["id"].as_str().unwrap().to_owned();
+            let settled =
+                |view: &serde_json::Value| !["requested", "sent"].contains(&view["state"].as_str().unwrap());
+            let view = world.server.command(CLUSTER, &id, "an end", settled).await;
+            // Where nothing stood, nothing had to be confirmed.
+            let nothing = view["notes"].to_string().contains("nothing stands paused here");
+            if view["state"] == "confirmed" || nothing {
+                break;
+            }
+            said = format!("{view:#}");
+        }
+        assert!(begun.elapsed() < SETTLED, "no resume is confirmed: {said}\n{}", world.server.process.log());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let runs = |view: &serde_json::Value| {
+        let rows = view["partitions"].as_array().unwrap();
+        rows.iter().all(|row| row["paused"] == false && row["held"].as_array().is_some_and(Vec::is_empty))
+    };
+    world.server.group(CLUSTER, GROUP, "nothing stands", runs).await;
+}
+
+async fn all_handled(world: &World) {
+    let ends = world.ends();
+    let total: i64 = ends.values().sum();
+    assert!(total > 200, "only {total} records were written");
+    let begun = std::time::Instant::now();
+    loop {
+        let missing = world.agents.ledger.missing(&ends);
+        if missing.is_empty() {
+            println!("{total} records were written, and all were handled");
+            return;
+        }
+        let some = &missing[..missing.len().min(10)];
+        assert!(
+            begun.elapsed() < SETTLED,
+            "{} of {total} records were never handled: {some:?}",
+            missing.len()
+        );
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+}
+
+async fn numbers_agree(world: &World) {
+    let at_rest = |view: &serde_json::Value| view["lag"] == 0 && view["clusterInfo"]["error"].is_null();
+    world.server.group(CLUSTER, GROUP, "no lag is left", at_rest).await;
+    let judged: i64 = world.kafka.judge(GROUP).iter().filter_map(|row| row.lag).sum();
+    assert_eq!(judged, 0, "Kafka's own tool sees a lag");
+}
+
+fn memory_is_flat(samples: &[Sample]) {
+    assert!(samples.len() >= 6, "the server's last life was too short: {} samples", samples.len());
+    let third = samples.len() / 3;
+    let highest = |part: &[Sample]| part.iter().map(|one| one.figures.megabytes()).max().unwrap();
+    let (early, late) = (highest(&samples[..third]), highest(&samples[samples.len() - third..]));
+    println!("memory: {early} MB in the first third of the server's last life, {late} MB in the last");
+    assert!(late <= early + GROWTH_MB, "memory grows: {early} MB, then {late} MB");
+}
+
+/// At rest the old server has no more handles and tasks than a new one that has done the same once.
+async fn everything_is_given_back(world: &mut World) {
+    exercised(world).await;
+    // Warm readers of records are closed after a minute without a request.
+    tokio::time::sleep(Duration::from_secs(62)).await;
+    let old = lowest(world).await;
+    world.stop_server().await;
+    exercised(world).await;
+    let new = lowest(world).await;
+    println!("at rest: {old:?}; a new server: {new:?}");
+    let (handles, tasks) = (new.figures.handles + MORE_HANDLES, new.tasks + MORE_TASKS);
+    assert!(
+        old.figures.handles <= handles,
+        "handles are not given back: {old:?}, and {new:?} of a new server"
+    );
+    assert!(old.tasks <= tasks, "tasks are left: {old:?}, and {new:?} of a new server");
+}
+
+/// Everything once that keeps something: a pause, a resume, a look at records.
+async fn exercised(world: &World) {
+    let heard = |view: &serde_json::Value| {
+        view["consumers"][0]["instances"].as_array().is_some_and(|all| !all.is_empty())
+    };
+    world.server.group(CLUSTER, GROUP, "an agent is heard", heard).await;
+    let path = format!("/api/v1/clusters/{CLUSTER}/commands");
+    for action in ["pause", "resume"] {
+        let answer = world.server.send(&path, &command(&new_id(), action, GROUP)).await;
+        assert_eq!(answer.status, 202, "{}", answer.text);
+        let id = answer.json()["id"].as_str().unwrap().to_owned();
+        world.server.command(CLUSTER, &id, action, |view| view["state"] == "confirmed").await;
+    }
+    let messages = world.server.get(&format!("/api/v1/clusters/{CLUSTER}/topics/orders/messages")).await;
+    assert_eq!(messages.status, 200, "{}", messages.text);
+}
+
+/// The lowest of some looks: refreshes come and go.
+async fn lowest(world: &World) -> Sample {
+    let mut lowest = plan::sample(world).await;
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let now = plan::sample(world).await;
+        lowest.tasks = lowest.tasks.min(now.tasks);
+        lowest.figures.handles = lowest.figures.handles.min(now.figures.handles);
+    }
+    lowest
+}

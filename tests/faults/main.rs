@@ -1,0 +1,50 @@
+//! The fault run: the program, two agents and a Kafka behind a network, all as processes, while pages, API and
+//! streams are read and pauses and resumes are given. Faults come at random, by a seed that is printed:
+//!
+//! - `FLOWDECK_FAULT_SECONDS`: how long (110); `cargo xtask soak` makes it minutes or hours.
+//! - `FLOWDECK_FAULT_SEED`: the seed of an earlier run, for the same faults in the same order.
+//! - `FLOWDECK_BIN`: another server than the debug build.
+//!
+//! What must hold all the while is in `watch` and `operator`, what must hold at the end in `end`.
+
+mod agents;
+mod end;
+#[path = "../system/figures.rs"]
+#[allow(dead_code, reason = "the system tests use the rest")]
+mod figures;
+mod operator;
+mod plan;
+mod site;
+#[path = "../system/support.rs"]
+#[allow(dead_code, reason = "the system tests use the rest")]
+mod support;
+mod watch;
+mod world;
+
+use std::time::Duration;
+
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
+
+use world::World;
+
+fn setting(name: &str) -> Option<u64> {
+    let value = std::env::var(name).ok()?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{name} is no number: {value}")))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_pages_and_commands_say_stays_true_through_minutes_of_faults() {
+    let span = Duration::from_secs(setting("FLOWDECK_FAULT_SECONDS").unwrap_or(110));
+    let seed = setting("FLOWDECK_FAULT_SEED").unwrap_or_else(|| u64::from(rand::random::<u32>()));
+    println!("fault run of {} s, FLOWDECK_FAULT_SEED={seed}", span.as_secs());
+    let mut world = World::start().await;
+    let mut random = StdRng::seed_from_u64(seed);
+    let watched = watch::start(&world);
+    let operated = operator::start(&world, StdRng::seed_from_u64(seed ^ 1));
+    let figures = plan::run(&mut world, &mut random, span).await;
+    let operated = operated.end().await;
+    let watched = watched.end().await;
+    println!("{operated}\n{watched}");
+    end::check(&mut world, &figures).await;
+}

@@ -1,0 +1,172 @@
+//! An operator who pauses and resumes all the while. Success must be true: from an instance's acknowledgement on
+//! no handler of it begins, and from the command's confirmation on none at all, until the resume is asked for.
+
+use std::fmt;
+use std::time::Duration;
+
+use rand::Rng as _;
+use rand::rngs::StdRng;
+use serde_json::Value;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::agents::{GROUP, Ledger};
+use crate::site::{Site, now};
+use crate::support::{command, new_id};
+use crate::world::World;
+
+const COMMANDS: &str = "/kafkaflow/api/v1/clusters/shop/commands";
+/// A command comes to an end by then, good or not.
+const SETTLED: Duration = Duration::from_secs(40);
+
+/// What became of commands.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Operated {
+    confirmed: usize,
+    /// Ended in another way, and said so.
+    otherwise: usize,
+    /// Not taken, with a reason.
+    refused: usize,
+    /// The server was killed in the middle.
+    cut: usize,
+}
+
+impl fmt::Display for Operated {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { confirmed, otherwise, refused, cut } = self;
+        write!(
+            f,
+            "commands: {confirmed} confirmed, {otherwise} ended otherwise, {refused} refused, {cut} cut off"
+        )
+    }
+}
+
+pub(crate) struct Operating {
+    stop: CancellationToken,
+    task: JoinHandle<Operated>,
+}
+
+pub(crate) fn start(world: &World, random: StdRng) -> Operating {
+    let stop = CancellationToken::new();
+    let operator = Operator {
+        site: world.site.clone(),
+        ledger: world.agents.ledger.clone(),
+        random,
+        counts: Operated::default(),
+    };
+    Operating { task: tokio::spawn(operator.run(stop.clone())), stop }
+}
+
+impl Operating {
+    pub(crate) async fn end(self) -> Operated {
+        self.stop.cancel();
+        self.task.await.expect("the operator")
+    }
+}
+
+enum Outcome {
+    Confirmed(Value),
+    Otherwise,
+}
+
+pub(crate) struct Operator {
+    site: Site,
+    ledger: Ledger,
+    random: StdRng,
+    counts: Operated,
+}
+
+impl Operator {
+    async fn run(mut self, stop: CancellationToken) -> Operated {
+        while !stop.is_cancelled() {
+            if let Outcome::Confirmed(view) = self.give("pause").await {
+                let confirmed = now();
+                self.pause(1_000..4_000).await;
+                let asked = now();
+                // Lines of the agents on their way to us.
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                self.none_began(&view, confirmed, asked);
+                self.ledger.forget(asked);
+            }
+            self.give("resume").await;
+            self.pause(500..3_000).await;
+        }
+        self.counts
+    }
+
+    async fn pause(&mut self, span: std::ops::Range<u64>) {
+        tokio::time::sleep(Duration::from_millis(self.random.random_range(span))).await;
+    }
+
+    fn none_began(&self, view: &Value, confirmed: i64, asked: i64) {
+        let instances = view["instances"].as_array().unwrap();
+        // Of an instance from the moment on at which its answer was heard; of all from the confirmation on.
+        let from = |instance: &str| {
+            let known = instances.iter().find(|one| one["instance"] == instance);
+            let at = known.and_then(|one| one["at"].as_str()?.parse::<flowdeck_model::Timestamp>().ok());
+            at.map_or(confirmed, |at| at.millis().min(confirmed))
+        };
+        let since = instances.iter().map(|one| from(one["instance"].as_str().unwrap())).min();
+        let begun = self.ledger.begun(since.unwrap_or(confirmed).min(confirmed), asked);
+        let wrong: Vec<_> = begun.iter().filter(|one| one.at > from(&one.instance)).collect();
+        assert!(
+            wrong.is_empty(),
+            "handlers began under a confirmed pause ({confirmed} to {asked}): {wrong:?}\n{view:#}"
+        );
+    }
+
+    /// Asks for it and waits for its end.
+    async fn give(&mut self, action: &str) -> Outcome {
+        let id = new_id();
+        let Some(answer) = self.site.post(COMMANDS, &command(&id, action, GROUP)).await else {
+            self.counts.cut += 1;
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            return Outcome::Otherwise;
+        };
+        match answer.status {
+            202 => self.follow(answer.json()["id"].as_str().unwrap().to_owned()).await,
+            // Said with a reason: no answer from Kafka, or nobody listens at the moment.
+            422 | 503 => {
+                assert!(!answer.json()["detail"].as_str().unwrap_or_default().is_empty(), "{}", answer.text);
+                self.counts.refused += 1;
+                Outcome::Otherwise
+            }
+            other => panic!("{action}: {other} {}", answer.text),
+        }
+    }
+
+    async fn follow(&mut self, id: String) -> Outcome {
+        let path = format!("{COMMANDS}/{id}");
+        let followed = tokio::time::timeout(SETTLED, async {
+            loop {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                let Some(said) = self.site.get(&path).await else { return None };
+                match said.status {
+                    200 => {}
+                    // Another life of the server remembers only what stands.
+                    404 => return None,
+                    other => panic!("{path}: {other} {}", said.text),
+                }
+                let view = said.json();
+                if !["requested", "sent"].contains(&view["state"].as_str().unwrap()) {
+                    return Some(view);
+                }
+            }
+        });
+        let view = followed.await.unwrap_or_else(|_| panic!("command {id} comes to no end"));
+        match view {
+            None => {
+                self.counts.cut += 1;
+                Outcome::Otherwise
+            }
+            Some(view) if view["state"] == "confirmed" => {
+                self.counts.confirmed += 1;
+                Outcome::Confirmed(view)
+            }
+            Some(_) => {
+                self.counts.otherwise += 1;
+                Outcome::Otherwise
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The server as callers see it: one address over all its lives, and whether it was there for the whole of a
+//! request.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::Value;
+
+use crate::support::SOON;
+
+#[derive(Clone)]
+pub(crate) struct Site {
+    root: String,
+    client: reqwest::Client,
+    /// Odd while nobody listens.
+    life: Arc<AtomicU64>,
+}
+
+pub(crate) struct Said {
+    pub(crate) status: u16,
+    pub(crate) text: String,
+    pub(crate) took: Duration,
+}
+
+impl Said {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
+    }
+}
+
+impl Site {
+    pub(crate) fn at(listen: &str) -> Self {
+        // A page has 2 s; what takes longer is seen as such and not as a broken connection.
+        let client = reqwest::Client::builder().timeout(SOON * 10).build().unwrap();
+        Self { root: format!("http://{listen}"), client, life: Arc::default() }
+    }
+
+    pub(crate) fn comes_or_goes(&self) {
+        self.life.fetch_add(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn life(&self) -> u64 {
+        self.life.load(Ordering::SeqCst)
+    }
+
+    /// `None`: the server was killed meanwhile, or is not there.
+    async fn ask(&self, request: reqwest::RequestBuilder) -> Option<Said> {
+        let (life, begun) = (self.life(), Instant::now());
+        let answer = async {
+            let answer = request.send().await?;
+            let status = answer.status().as_u16();
+            Ok::<_, reqwest::Error>((status, answer.text().await?))
+        };
+        let answer = answer.await;
+        if life % 2 == 1 || self.life() != life {
+            return None;
+        }
+        let (status, text) =
+            answer.unwrap_or_else(|error| panic!("the server is there and gives no answer: {error:?}"));
+        Some(Said { status, text, took: begun.elapsed() })
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Option<Said> {
+        let request = self.client.get(format!("{}{path}", self.root));
+        self.ask(request.header("accept", "text/html, application/json")).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Option<Said> {
+        self.ask(self.client.post(format!("{}{path}", self.root)).json(body)).await
+    }
+
+    pub(crate) async fn open(&self, path: &str) -> Option<reqwest::Response> {
+        // A stream has no end: its client has no time limit.
+        reqwest::Client::new().get(format!("{}{path}", self.root)).send().await.ok()
+    }
+}
+
+/// Epoch milliseconds.
+pub(crate) fn now() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis() as i64
+}

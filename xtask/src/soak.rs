@@ -1,0 +1,59 @@
+//! `cargo xtask soak`: the fault run of the tests, for longer, with the server's memory, handles and tasks minute by
+//! minute. It fails where they grow beyond the bounds of `tests/faults/end.rs`, or where anything else is not true.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Result;
+use flowdeck_broker::{KafkaHome, env, supervise};
+
+use crate::machine::{self, Need};
+use crate::workspace::{cargo, must, target};
+use crate::{build, say};
+
+const BUILD_LIMIT: Duration = Duration::from_secs(60 * 60);
+/// Beside the faults: the start, and the look at what is left at the end.
+const AROUND: Duration = Duration::from_secs(10 * 60);
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// How long faults come
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
+    minutes: u32,
+    /// The seed of an earlier run: the same faults in the same order
+    #[arg(long)]
+    seed: Option<u32>,
+    /// A release build of the server; else the debug build
+    #[arg(long)]
+    release: bool,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let machine = machine::check(&[Need::Native, Need::Kafka])?;
+    let home = KafkaHome::resolve(&mut say::step)?;
+    let programs = build::programs(&machine)?;
+    let server = match args.release {
+        true => build::release()?.0,
+        false => programs.server,
+    };
+    let words = ["test", "--package", "flowdeck", "--test", "faults"];
+    let build = [&words[..], &["--no-run"]].concat();
+    must("the build of the fault run", cargo(&build).args(machine.features()), BUILD_LIMIT)?;
+
+    let seconds = u64::from(args.minutes) * 60;
+    say::step(&format!("{} minutes of faults on {}", args.minutes, shown(&server)));
+    let mut soak = cargo(&words);
+    soak.args(machine.features()).args(["--", "--nocapture"]);
+    soak.env("FLOWDECK_FAULT_SECONDS", seconds.to_string());
+    soak.env("FLOWDECK_BIN", &server).env("FLEETS_BIN", &programs.fleets).env(env::KAFKA_LIBS, home.libs());
+    if let Some(seed) = args.seed {
+        soak.env("FLOWDECK_FAULT_SEED", seed.to_string());
+    }
+    let status = supervise::run("the fault run", &soak, Duration::from_secs(seconds) + AROUND)?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// As seen from the checkout.
+fn shown(server: &std::path::Path) -> String {
+    server.strip_prefix(target()).unwrap_or(server).display().to_string()
+}
