@@ -6,8 +6,8 @@
 //! first visit downloads. Signals, effects, resources, routes and components are leptos' own.
 //!
 //! It works by names alone: `view!` writes `::leptos::tachys::html::element::div()` and the like,
-//! and finds here what this crate puts over leptos' own. The HTML is the server's, so [`any`] and
-//! [`element`] take it over exactly as leptos' own types would.
+//! and finds here what this crate puts over leptos' own. The HTML is the server's, so `any` and
+//! `element` take it over exactly as leptos' own types would.
 
 pub use leptos::*;
 
