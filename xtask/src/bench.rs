@@ -59,16 +59,20 @@ struct Report {
     date: String,
     commit: String,
     machine: BTreeMap<&'static str, String>,
+    /// What else the machine did before: the system's load over one minute.
+    load: String,
     scenarios: BTreeMap<String, Vec<Line>>,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    machine::check(&[Need::Kafka])?;
+    let load = load();
+    let machine = machine::check(&[Need::Kafka])?;
     let home = KafkaHome::resolve(&mut say::step)?;
     let (server, site) = build::release()?;
+    let features: &[&str] = if machine.vendored_ssl { &["--features", "ssl-vendored"] } else { &[] };
     must(
         "the build of the bench",
-        &cargo(&["build", "--release", "--package", "flowdeck-bench"]),
+        cargo(&["build", "--release", "--package", "flowdeck-bench"]).args(features),
         BUILD_LIMIT,
     )?;
     let bench = target().join("release/flowdeck-bench");
@@ -87,7 +91,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     }
     let good = print(&scenarios);
     if args.scenarios.is_empty() {
-        let path = keep(scenarios)?;
+        let path = keep(scenarios, load)?;
         say::step(&format!("kept in {}", path.display()));
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -156,15 +160,16 @@ fn print(scenarios: &BTreeMap<String, Vec<Line>>) -> bool {
     good
 }
 
-fn keep(scenarios: BTreeMap<String, Vec<Line>>) -> Result<PathBuf> {
+fn keep(scenarios: BTreeMap<String, Vec<Line>>, load: String) -> Result<PathBuf> {
     let date = said("date", &["-u", "+%Y-%m-%d"]);
     let dir = root().join("docs/bench");
     fs::create_dir_all(&dir).context("create docs/bench")?;
     let path = dir.join(format!("{date}.json"));
     let report = Report {
         date,
-        commit: said("git", &["rev-parse", "--short", "HEAD"]),
+        commit: said("git", &["describe", "--always", "--dirty", "--exclude=*"]),
         machine: describe(),
+        load,
         scenarios,
     };
     let text = serde_json::to_string_pretty(&report).context("write the report")?;
@@ -189,6 +194,11 @@ fn describe() -> BTreeMap<&'static str, String> {
         ("java", said("java", &["--version"]).lines().next().unwrap_or_default().to_owned()),
         ("kafka", flowdeck_broker::KAFKA_VERSION_LINE.to_owned()),
     ])
+}
+
+fn load() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or_default().to_owned()
 }
 
 fn said(program: &str, args: &[&str]) -> String {

@@ -1,7 +1,9 @@
 //! The scenarios of the bench. `cargo xtask bench` builds everything in release, gives each run of a scenario
 //! a fresh broker, repeats it, judges the figures and keeps them; here is only what is measured.
 
+mod agents;
 mod figure;
+mod groups;
 mod scenarios;
 mod server;
 

@@ -28,8 +28,11 @@ impl Server {
         command.args(["serve", "--mode", "control", "--listen", &format!("127.0.0.1:{port}")]);
         command.arg("--cluster").arg(format!("bench={bootstrap}")).current_dir(&dir);
         let job = Job::spawn("the server", &command, Output::Log(&log), Duration::from_secs(5))?;
-        let client =
-            reqwest::Client::builder().timeout(Duration::from_secs(20)).build().context("an HTTP client")?;
+        let client = reqwest::Client::builder()
+            .timeout(Duration::from_secs(20))
+            .redirect(reqwest::redirect::Policy::none())
+            .build()
+            .context("an HTTP client")?;
         Ok(Self { job, base: format!("http://127.0.0.1:{port}"), log, client })
     }
 
@@ -48,11 +51,12 @@ impl Server {
         }
     }
 
-    /// The time from the request to the first byte of the body, after which the rest is read and dropped.
+    /// The time from the request, as a browser makes it, to the first byte of the body, after which the rest
+    /// is read and dropped.
     pub(crate) async fn first_byte(&self, path: &str) -> Result<Duration> {
+        let request = self.client.get(self.url(path)).header("accept-encoding", "gzip, deflate, br, zstd");
         let begin = Instant::now();
-        let mut answer =
-            self.client.get(self.url(path)).send().await.with_context(|| format!("get {path}"))?;
+        let mut answer = request.send().await.with_context(|| format!("get {path}"))?;
         ensure!(answer.status() == 200, "{path} answers {}", answer.status());
         answer.chunk().await.context("the first byte")?;
         let took = begin.elapsed();
@@ -63,6 +67,21 @@ impl Server {
     pub(crate) async fn json(&self, path: &str) -> Result<serde_json::Value> {
         let answer = self.client.get(self.url(path)).send().await.with_context(|| format!("get {path}"))?;
         answer.json().await.with_context(|| format!("read {path}"))
+    }
+
+    /// Sends a form of one of the server's own pages; the page that it leads to.
+    pub(crate) async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Result<String> {
+        let mut body = reqwest::Url::parse("http://form").context("a form")?;
+        body.query_pairs_mut().extend_pairs(fields);
+        let request = self.client.post(self.url(path)).header("origin", &self.base);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        let request = request.body(body.query().unwrap_or_default().to_owned());
+        let answer = request.send().await.with_context(|| format!("post {path}"))?;
+        let (status, location) = (answer.status(), answer.headers().get("location").cloned());
+        match location.as_ref().and_then(|location| location.to_str().ok()) {
+            Some(location) if status == 303 => Ok(location.to_owned()),
+            _ => bail!("{path} answers {status}: {}", answer.text().await.unwrap_or_default()),
+        }
     }
 
     /// One value of `/metrics`, by the beginning of its line.

@@ -1,20 +1,23 @@
 //! A cluster of 1,000 groups with 100 commits each, over 10 topics of 100 partitions: the fleet page, the
 //! refreshes and the memory of the server.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use flowdeck_testkit::Kafka;
 
 use super::Context;
 use crate::figure::Figure;
+use crate::groups;
 use crate::server::Server;
 
 const GROUPS: usize = 1_000;
 const TOPICS: usize = 10;
 const PARTITIONS: i32 = 100;
 const SAMPLES: usize = 300;
+/// Between two pages, so that some of them meet a refresh.
+const BETWEEN: Duration = Duration::from_millis(40);
+const REFRESHES: usize = 10;
 const PAGE_LIMIT: Duration = Duration::from_millis(50);
 /// Committed, start, end and state of all groups.
 const REFRESH_LIMIT: Duration = Duration::from_millis(600);
@@ -29,31 +32,50 @@ pub(super) async fn run(context: &Context) -> Result<Vec<Figure>> {
     let mut samples = Vec::with_capacity(SAMPLES);
     for _ in 0..SAMPLES {
         samples.push(server.first_byte("/kafkaflow").await?);
+        tokio::time::sleep(BETWEEN).await;
     }
     let page = Figure::p95("fleet page, first byte, p95", samples, PAGE_LIMIT)?;
+    check(&server).await?;
     let refreshes = refreshes(&server).await?;
     let refresh = Figure::most("refresh of 1,000 groups, the longest of ten", &refreshes, REFRESH_LIMIT)?;
     let memory = Figure::megabytes("resident after ten refreshes", server.resident()?, MEMORY_LIMIT);
     Ok(vec![page, refresh, memory])
 }
 
-/// How long each of ten refreshes took, read off as it ends.
+/// What is measured is what was prepared: each partition of each group, one record behind.
+async fn check(server: &Server) -> Result<()> {
+    let partitions = server.metric("flowdeck_group_partitions").await?;
+    ensure!(partitions == (GROUPS * PARTITIONS as usize) as f64, "{partitions} partitions are known");
+    let answer = server.json("/kafkaflow/api/v1/groups?limit=1000").await?;
+    let groups = answer["groups"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let behind = groups.iter().filter(|group| group["lag"] == PARTITIONS && group["unknownPartitions"] == 0);
+    ensure!(behind.count() == GROUPS, "not every group is {PARTITIONS} records behind");
+    Ok(())
+}
+
+/// How long each of ten refreshes took, read off once after each: `/metrics` has a line for each of the
+/// 100,000 partitions, and asking for it during a refresh would be measured too.
 async fn refreshes(server: &Server) -> Result<Vec<Duration>> {
     let end = Instant::now() + SEEN_LIMIT;
-    let mut total = server.metric("flowdeck_refresh_seconds_total").await?;
-    let mut took = Vec::with_capacity(10);
-    while took.len() < 10 {
-        if Instant::now() >= end {
-            bail!("only {} refreshes within {} s", took.len(), SEEN_LIMIT.as_secs());
-        }
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let now = server.metric("flowdeck_refresh_seconds_total").await?;
-        if now > total {
-            took.push(Duration::from_secs_f64(now - total));
-            total = now;
+    let mut seen = as_of(server).await?;
+    let mut took = Vec::with_capacity(REFRESHES);
+    while took.len() < REFRESHES {
+        ensure!(Instant::now() < end, "only {} refreshes within {} s", took.len(), SEEN_LIMIT.as_secs());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        let now = as_of(server).await?;
+        if now != seen {
+            seen = now;
+            took.push(Duration::from_secs_f64(server.metric("flowdeck_refresh_last_seconds").await?));
         }
     }
+    ensure!(server.metric("flowdeck_refreshes_failed_total").await? == 0.0, "a refresh failed");
     Ok(took)
+}
+
+async fn as_of(server: &Server) -> Result<String> {
+    let answer = server.json("/kafkaflow/api/v1/groups?limit=1").await?;
+    ensure!(answer["clusters"][0]["error"].is_null(), "the cluster is not read: {answer}");
+    Ok(answer["clusters"][0]["asOf"].to_string())
 }
 
 /// Group `i` has committed on all partitions of topic `i % 10`, as an application that stopped there.
@@ -61,23 +83,9 @@ async fn prepare(kafka: &Kafka) -> Result<()> {
     for topic in 0..TOPICS {
         kafka.create_topic(&name(topic), PARTITIONS).await;
     }
-    let next = AtomicUsize::new(0);
-    std::thread::scope(|scope| {
-        for _ in 0..8 {
-            scope.spawn(|| {
-                loop {
-                    let group = next.fetch_add(1, Ordering::Relaxed);
-                    if group >= GROUPS {
-                        break;
-                    }
-                    let topic = name(group % TOPICS);
-                    let offsets: Vec<_> =
-                        (0..PARTITIONS).map(|partition| (topic.as_str(), partition, 0)).collect();
-                    kafka.commit(&format!("bench-group-{group:04}"), &offsets);
-                }
-            });
-        }
-    });
+    let groups: Vec<_> =
+        (0..GROUPS).map(|group| (format!("bench-group-{group:04}"), name(group % TOPICS))).collect();
+    groups::commit_all(kafka, &groups, PARTITIONS)?;
     for topic in 0..TOPICS {
         kafka.produce_at(&name(topic), (0..PARTITIONS).map(|partition| (partition, "a record"))).await;
     }

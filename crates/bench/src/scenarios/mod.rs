@@ -2,6 +2,7 @@
 
 mod first_page;
 mod fleet;
+mod pause;
 mod peek;
 
 use std::path::PathBuf;
@@ -23,6 +24,7 @@ pub(crate) enum Scenario {
     FirstPage,
     Fleet,
     Peek,
+    Pause,
 }
 
 impl Scenario {
@@ -36,6 +38,7 @@ impl Scenario {
             Self::FirstPage => first_page::run(context).await,
             Self::Fleet => fleet::run(context).await,
             Self::Peek => peek::run(context).await,
+            Self::Pause => pause::run(context).await,
         }
     }
 }
