@@ -16,6 +16,8 @@ const deep = "/c/demo/topics?x=1";
 let server: ChildProcess;
 let folder: string;
 let base: string;
+/** Of a script that reads the server's figures. */
+let token: string;
 
 test.skip(!env.server, "FLOWDECK_BIN names the server's program");
 // The browser itself logs an answer of 401, 404 or 429.
@@ -27,6 +29,9 @@ test.beforeAll(async () => {
   const users = ["ana", "ben", "cleo"].map(
     (name) => `[[auth.users]]\nname = "${name}"\npassword_hash = "${hash}"\nroles = ["viewer"]\n`,
   );
+  const made = execFileSync(env.server, ["new-token"]).toString();
+  token = /token:\s*(\S+)/.exec(made)![1]!;
+  users.push(`[[auth.tokens]]\nname = "figures"\nhash = "${/hash:\s*(\S+)/.exec(made)![1]}"\nroles = ["viewer"]\n`);
   const file = join(folder, "flowdeck.toml");
   const cluster = `[clusters.demo]\nbootstrap = "127.0.0.1:1"\n`;
   writeFileSync(file, `listen = "127.0.0.1:0"\n[auth]\nmode = "local"\n${users.join("")}${cluster}`);
@@ -110,6 +115,47 @@ test("a page that is open says that nobody is signed in any more", async ({ page
   await expect(page).toHaveURL(/\/login$/);
   await signIn(page, "cleo");
   await expect(page).toHaveURL(base);
+});
+
+// All of them in view at once, say side by side: a browser has six connections to a host, and five streams leave one.
+test("of nine windows in view five are live, and all of them work", async ({ context }) => {
+  test.setTimeout(240_000);
+  const streams = async () => {
+    const headers = { authorization: `Bearer ${token}` };
+    const text = await (await context.request.get(new URL("/metrics", base).href, { headers })).text();
+    return Number(/^flowdeck_streams_open (\d+)$/m.exec(text)?.[1]);
+  };
+  const takenOver = (page: Page) => expect(page.locator("html[data-hydrated]")).toBeAttached({ timeout: 60_000 });
+  const state = (page: Page) => page.locator(".live");
+  const windows = [await context.newPage()];
+  await windows[0]!.goto(base);
+  await signIn(windows[0]!, "ben");
+  await expect(windows[0]!).toHaveURL(base);
+  await takenOver(windows[0]!);
+  await expect(state(windows[0]!)).toHaveText("live");
+  while (windows.length < 9) {
+    const page = await context.newPage();
+    await page.goto(base);
+    await takenOver(page);
+    await expect(state(page)).toHaveText("live");
+    expect(await streams()).toBeLessThanOrEqual(5);
+    windows.push(page);
+  }
+  await expect.poll(streams).toBe(5);
+  for (const page of windows.slice(0, 4)) await expect(page.getByText("this one stands still")).toBeVisible();
+  for (const page of windows.slice(4)) await expect(state(page)).toHaveText("live");
+
+  const first = windows[0]!;
+  await first.evaluate(() => window.dispatchEvent(new Event("focus")));
+  await expect(state(first)).toHaveText("live");
+  await expect(first.getByText("this one stands still")).toBeHidden();
+  await expect(windows[4]!.getByText("this one stands still")).toBeVisible();
+  await windows[4]!.getByText("ben", { exact: true }).click();
+  await windows[4]!.getByRole("button", { name: "Log out", exact: true }).click();
+  await expect(windows[4]!).toHaveURL(`${base}/login`);
+
+  for (const page of windows) await page.close();
+  await expect.poll(streams).toBe(0);
 });
 
 test("a form on another site signs nobody in", async ({ page, context }) => {

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Ended with its test, whatever happens.
-struct Program(Child);
+pub(crate) struct Program(Child);
 
 impl Drop for Program {
     fn drop(&mut self) {
@@ -15,7 +15,7 @@ impl Drop for Program {
     }
 }
 
-fn command(arguments: &[&str]) -> Command {
+pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_flowdeck"));
     // No configuration of the machine that runs the tests.
     command.env_clear().args(arguments).current_dir(std::env::temp_dir());
@@ -24,19 +24,19 @@ fn command(arguments: &[&str]) -> Command {
 }
 
 /// Started, with the line that it prints once it listens.
-fn start(arguments: &[&str]) -> (Program, String) {
+pub(crate) fn start(arguments: &[&str]) -> (Program, String) {
     let mut child = Program(command(arguments).spawn().unwrap());
     let mut line = String::new();
     BufReader::new(child.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
     (child, line)
 }
 
-fn signal(program: &Program, name: &str) {
+pub(crate) fn signal(program: &Program, name: &str) {
     let sent = Command::new("kill").arg(format!("-{name}")).arg(program.0.id().to_string()).status().unwrap();
     assert!(sent.success());
 }
 
-fn wait(program: &mut Program, within: Duration) -> std::process::ExitStatus {
+pub(crate) fn wait(program: &mut Program, within: Duration) -> std::process::ExitStatus {
     let start = Instant::now();
     loop {
         if let Some(status) = program.0.try_wait().unwrap() {

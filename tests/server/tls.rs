@@ -21,6 +21,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 use crate::people::{PASSWORD, People, settings};
+use crate::program::{command, signal, start as start_program, wait};
 use crate::support::{Listening, options};
 
 const LONG: Duration = Duration::from_secs(10);
@@ -336,4 +337,51 @@ fn a_key_that_everybody_can_read_is_told() {
     std::fs::set_permissions(&issued.files.key, std::fs::Permissions::from_mode(0o644)).unwrap();
     let said = exposed_key(&issued.files).unwrap();
     assert!(said.contains(issued.files.key.to_str().unwrap()) && said.contains("chmod"), "{said}");
+}
+
+#[test]
+fn the_program_checks_its_files_and_reads_them_again_while_it_runs() {
+    let (issued, other) = (Issued::new(), Issued::new());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("flowdeck.toml");
+    let config = path.to_str().unwrap();
+    let write = |key: &Path| {
+        let text = format!("[tls]\ncertificate = {:?}\nkey = {key:?}\n", issued.files.certificate);
+        std::fs::write(&path, text).unwrap();
+    };
+    write(&other.files.key);
+    let words = format!("tls.key: {} does not belong to", other.files.key.display());
+    let output = command(&["serve", "--listen", "127.0.0.1:0", "--config", config]).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && said.lines().last().unwrap().contains(&words), "{said}");
+    let output = command(&["serve", "--check", "--config", config]).output().unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(output.status.code() == Some(1) && said.contains(&words), "{said}");
+
+    write(&issued.files.key);
+    let (mut program, line) = start_program(&["serve", "--listen", "127.0.0.1:0", "--config", config]);
+    let said = line.trim().strip_prefix("Flowdeck: https://").unwrap_or_else(|| panic!("{line:?}"));
+    let address: SocketAddr = said.split('/').next().unwrap().parse().unwrap();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let shows = |root: &CertificateDer<'static>| {
+        runtime.block_on(connect(address, root, &[H1], rustls::ALL_VERSIONS)).is_ok()
+    };
+    let page = runtime.block_on(ask(address, &issued.root, &get("/kafkaflow", "localhost")));
+    assert!(page.starts_with("HTTP/1.1 200 OK"), "{page}");
+    // What cannot be used changes nothing.
+    let key = std::fs::read(&issued.files.key).unwrap();
+    std::fs::copy(&other.files.key, &issued.files.key).unwrap();
+    signal(&program, "HUP");
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(shows(&issued.root));
+    std::fs::write(&issued.files.key, key).unwrap();
+    let renewed = issue(&issued.files);
+    signal(&program, "HUP");
+    let begun = std::time::Instant::now();
+    while !shows(&renewed) {
+        assert!(begun.elapsed() < LONG, "the renewed one is not shown");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    signal(&program, "TERM");
+    assert!(wait(&mut program, Duration::from_secs(5)).success());
 }

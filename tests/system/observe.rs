@@ -120,11 +120,15 @@ async fn every_page_form_function_call_and_stream_leaves_the_cluster_as_it_was()
     for group in GROUPS {
         for action in ["pause", "resume"] {
             let id = new_id();
-            let fields = [("id", id.as_str()), ("action", action), ("group", group), ("reason", "INC-1")];
-            let page = server.form("/c/watched/commands", &fields).await;
-            assert_eq!(page.status, 403, "{action} {group}: {}", page.text);
-            let enable = page.text.contains("observe mode") && page.text.contains("set mode = ");
-            assert!(enable, "the page says how to enable it: {}", page.text);
+            for topic in ["", "orders", "no-such-topic"] {
+                let mut fields =
+                    vec![("id", id.as_str()), ("action", action), ("group", group), ("reason", "INC-1")];
+                fields.extend((!topic.is_empty()).then_some(("topic", topic)));
+                let page = server.form("/c/watched/commands", &fields).await;
+                assert_eq!(page.status, 403, "{action} {group} {topic}: {}", page.text);
+                let enable = page.text.contains("observe mode") && page.text.contains("set mode = ");
+                assert!(enable, "the page says how to enable it: {}", page.text);
+            }
             let refused =
                 server.send("/api/v1/clusters/watched/commands", &command(&id, action, group)).await;
             assert_eq!(refused.status, 403);
@@ -162,4 +166,12 @@ async fn every_page_form_function_call_and_stream_leaves_the_cluster_as_it_was()
     server.assert_sound();
     server.process.stop().await;
     assert_eq!(state(&kafka), before, "after the end, too");
+    // The broker does create what is named: it was us who did not name it.
+    let careless: BaseConsumer =
+        kafka.client().set("allow.auto.create.topics", "true").create().expect("a consumer");
+    wait_for("a topic that was only named", DEADLINE, async || {
+        let _ = careless.fetch_metadata(Some("named-by-another"), DEADLINE);
+        kafka.topics().iter().any(|(name, _)| name == "named-by-another").then_some(())
+    })
+    .await;
 }

@@ -44,7 +44,7 @@ async fn with_rights_lag_messages_and_a_pause_work_over_sasl_ssl() {
     let config = config(&kafka, &full, "control");
     let (good, said) = check(&config).await;
     assert!(good, "{said}");
-    assert!(!said.contains("not permitted"), "{said}");
+    assert!(!said.contains("not permitted") && said.contains("SCRAM-SHA-256"), "{said}");
     assert!(!said.contains("of the vault"), "the password is hidden: {said}");
 
     let args = ["--group", "worker", "--topics", "orders", "--look-ms", "500"];
@@ -141,6 +141,8 @@ async fn a_wrong_password_is_said_in_words() {
     let kafka = private(&NodeOptions { users: users().to_vec(), ..NodeOptions::default() });
     let wrong = ScramUser::new("full", "not it");
     let config = config(&kafka, &wrong, "control");
+    let (good, said) = check(&config).await;
+    assert!(!good && !said.contains("not it"), "{said}");
     let mut server = Server::start(&config).await;
     let refused = server.json_when("/api/v1/groups", "the refusal", |fleet| {
         let error = fleet["clusters"][0]["error"].as_str().unwrap_or_default();

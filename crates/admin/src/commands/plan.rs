@@ -7,7 +7,7 @@ use std::time::Duration;
 use flowdeck_model::error::Thing;
 use flowdeck_model::hold::{HoldChange, not_yet_held, resume};
 use flowdeck_model::{
-    Action, CommandId, CommandState, ConsumerName, GroupId, Hold, HoldId, PortError, Scope, Submit, Target,
+    Action, CommandId, CommandState, ConsumerName, Hold, HoldId, PortError, Scope, Submit, Target,
     Timestamp,
 };
 
@@ -186,15 +186,15 @@ fn check_names(
 }
 
 fn unique(consumer: &ConsumerName, telemetry: &TelemetryIndex) -> Result<(), PortError> {
-    let groups: Vec<String> = telemetry.groups_of(consumer).into_iter().map(GroupId::shown).collect();
-    if groups.len() < 2 {
+    let groups = telemetry.groups_of(consumer).len();
+    if groups < 2 {
         return Ok(());
     }
+    // Their names are for who may see them all.
     let detail = format!(
-        "consumer {} runs in several groups ({}), and KafkaFlow's by-name commands would reach them all; \
+        "consumer {} runs in several groups ({groups}), and KafkaFlow's by-name commands would reach them all; \
          pause or resume the whole group instead",
         consumer.shown(),
-        groups.join(", ")
     );
     Err(PortError::Unprocessable { detail })
 }
