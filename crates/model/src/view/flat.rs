@@ -72,3 +72,26 @@ impl From<FlatGroup> for GroupView {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every number another, so that none stands in another's place.
+    const JSON: &str = r#"{
+        "version": "00000001-2", "now": "2026-11-21T14:00:00.000Z",
+        "clusterInfo": {"name": "demo", "label": "Demo", "colour": "red", "mode": "control", "asOf": null,
+            "error": null, "brokers": 1, "notes": []},
+        "cluster": "demo", "group": "g", "type": "classic", "state": "stable", "verdict": "behind", "why": "w",
+        "lag": 1, "unknownPartitions": 2, "members": 3, "topics": ["t"], "topicCount": 4, "partitionCount": 5,
+        "heldPartitions": 6, "holds": [], "asOf": "2026-11-21T13:59:59.000Z",
+        "partitions": [], "consumers": [], "groupMembers": [], "commands": [], "warnings": ["careful"]
+    }"#;
+
+    #[test]
+    fn what_is_read_is_what_was_written() {
+        let written: serde_json::Value = serde_json::from_str(JSON).unwrap();
+        let view: GroupView = serde_json::from_str(JSON).unwrap();
+        assert_eq!(serde_json::to_value(&view).unwrap(), written);
+    }
+}
