@@ -70,11 +70,6 @@ impl Options {
         }
         options
     }
-
-    /// Browsers come by https.
-    pub(crate) fn is_https(&self) -> bool {
-        self.tls || self.public_url.as_ref().is_some_and(PublicUrl::is_https)
-    }
 }
 
 /// Cheap to clone.

@@ -6,6 +6,7 @@ use axum::response::Response;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::host;
+use crate::config::PublicUrl;
 use crate::state::AppState;
 
 pub(crate) const BUILD: HeaderName = HeaderName::from_static("x-flowdeck-build");
@@ -40,16 +41,16 @@ static CLOSED: HeaderValue =
     HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'; base-uri 'none'");
 
 pub(crate) async fn add(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let public = state.options.public_url.as_ref().is_some_and(PublicUrl::is_https);
     // A browser that is told so of localhost would keep to it for every other program there.
-    let binding =
-        state.options.is_https() && host::authority(&request).is_some_and(|name| !host::is_here(name));
+    let own = state.options.tls && host::authority(&request).is_some_and(|name| !host::is_here(name));
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     if let Ok(build) = HeaderValue::from_str(state.options.assets.build()) {
         headers.insert(BUILD, build);
     }
     usual(headers);
-    if binding {
+    if public || own {
         headers
             .entry(header::STRICT_TRANSPORT_SECURITY)
             .or_insert(HeaderValue::from_static("max-age=31536000"));
