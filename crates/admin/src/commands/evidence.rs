@@ -52,17 +52,19 @@ fn observe_one(command: &Command, tracked: &mut Tracked, seen: Seen<'_>, retired
             (None, Action::Resume) => evidence_of_resume(tracked, &command.target, instance, seen),
         }
     }
-    in_time(tracked, seen);
+    in_time(tracked, command.action, seen);
 }
 
-/// Silent once its time is over; nothing to do where Kafka tells that it left.
-fn in_time(tracked: &mut Tracked, seen: Seen<'_>) {
+/// Silent once its time is over. One that left has nothing to resume; of a pause that is no evidence,
+/// since a process that Kafka lost may still run what it has.
+fn in_time(tracked: &mut Tracked, action: Action, seen: Seen<'_>) {
     if tracked.state == InstanceState::Waiting && seen.now > tracked.deadline {
         let detail = tracked.detail.clone();
         let detail = detail.or_else(|| left::silence(find(tracked, seen.telemetry), tracked.since));
         tracked.become_(InstanceState::Silent, detail, seen.now);
     }
-    if tracked.state == InstanceState::Silent
+    if action == Action::Resume
+        && tracked.state == InstanceState::Silent
         && let Some(words) = left::words(tracked, find(tracked, seen.telemetry), seen)
     {
         tracked.become_(InstanceState::NothingToDo, Some(words), seen.now);

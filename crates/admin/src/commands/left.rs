@@ -51,7 +51,7 @@ pub(super) fn silence(last: Option<&InstanceTelemetry>, since: Timestamp) -> Opt
 fn last_heard(last: &InstanceTelemetry, since: Timestamp) -> String {
     match since.since(last.last_heard).as_secs() {
         _ if last.last_heard > since => "last heard after the command".to_owned(),
-        0 => "not heard since the command".to_owned(),
+        0 => "last heard just before the command".to_owned(),
         seconds => format!("last heard {seconds} s before the command"),
     }
 }

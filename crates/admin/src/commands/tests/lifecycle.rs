@@ -313,6 +313,17 @@ fn an_instance_that_kafka_lists_no_more_has_nothing_to_do_and_silence_alone_says
     }
 }
 
+/// A process that Kafka lost may still run what it has.
+#[test]
+fn that_an_instance_left_is_no_evidence_of_a_pause() {
+    let mut world = World::new(agents(9, &[1]));
+    let mut command = world.sent(Action::Pause, 10);
+    let known = GroupData { members_at: Some(at(15)), ..commits(9, 5, 10) };
+    world.group = Some(GroupData { members: Some(vec![].into()), ..known });
+    observe(&mut command, world.seen(16), false);
+    assert_eq!((command.instances[0].state, command.state), (I::Silent, CommandState::TimedOut));
+}
+
 #[test]
 fn one_that_speaks_and_does_not_answer_has_not_left() {
     let mut world = World::new(agents(9, &[1]));
