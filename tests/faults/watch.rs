@@ -72,7 +72,8 @@ async fn pages(site: Site, counts: Arc<Counts>, stop: CancellationToken) {
         let of_the_group = turn % 3 == 2;
         let path = if of_the_group { OF_THE_GROUP[turn / 3 % 2] } else { ALWAYS[turn % ALWAYS.len()] };
         if let Some(said) = site.get(path).await {
-            assert!(said.took < SOON, "{path} took {:?}", said.took);
+            let most = soon();
+            assert!(said.took < most, "{path} took {:?}, where {most:?} were allowed", said.took);
             let good = said.status == 200 || (of_the_group && [404, 503].contains(&said.status));
             assert!(good, "{path}: {} {}", said.status, said.text);
             counts.answers.fetch_add(1, Ordering::Relaxed);
@@ -80,6 +81,15 @@ async fn pages(site: Site, counts: Arc<Counts>, stop: CancellationToken) {
         }
         tokio::time::sleep(Duration::from_millis(150)).await;
     }
+}
+
+/// 2 s where the machine keeps up; as many times longer as it has more to run than cores, since it then is the
+/// machine that is slow.
+fn soon() -> Duration {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load: f64 = load.split(' ').next().and_then(|one| one.parse().ok()).unwrap_or(0.0);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    SOON.mul_f64((load / cores as f64).max(1.0))
 }
 
 /// Reads a stream for some time and opens it again, as pages do that come and go.
