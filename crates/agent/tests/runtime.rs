@@ -16,7 +16,16 @@ fn committed(world: &World, partition: i32) -> Option<i64> {
     let consumer: BaseConsumer = world.kafka.client().set("group.id", &world.group).create().unwrap();
     let mut list = TopicPartitionList::new();
     list.add_partition(&world.topic, partition);
-    match consumer.committed_offsets(list, DEADLINE).unwrap().elements()[0].offset() {
+    // On a broker that is just up the group's coordinator may still move.
+    let end = Instant::now() + DEADLINE;
+    let offsets = loop {
+        match consumer.committed_offsets(list.clone(), DEADLINE) {
+            Ok(offsets) => break offsets,
+            Err(error) => assert!(Instant::now() < end, "no commits of {}: {error}", world.group),
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    match offsets.elements()[0].offset() {
         Offset::Offset(offset) => Some(offset),
         _ => None,
     }
