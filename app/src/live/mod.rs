@@ -211,11 +211,16 @@ impl Follower {
         self.close();
         self.status.reason.set(reason);
         self.status.set(Contact::Ended);
-        // Asking again helps only after a log-in, which loads the page anew; or it would take the place of
-        // a window that somebody looks at.
-        if self.status.reason.with_untracked(|reason| reason != EXPIRED && reason != REPLACED) {
+        if !self.rests() {
             self.later(RETRY_BYE);
         }
+    }
+
+    /// Asking again by itself helps only after a log-in, which loads the page anew; or it would take the
+    /// place of a window that somebody looks at.
+    fn rests(&self) -> bool {
+        self.status.contact.get_untracked() == Contact::Ended
+            && self.status.reason.with_untracked(|reason| reason == EXPIRED || reason == REPLACED)
     }
 
     fn fail(self: &Rc<Self>) {
@@ -254,7 +259,7 @@ impl Follower {
     }
 
     fn watch(self: &Rc<Self>) {
-        if browser::hidden() {
+        if browser::hidden() || self.rests() {
             return;
         }
         let silent = browser::monotonic().saturating_sub(self.status.heard.get_value());
