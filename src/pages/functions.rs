@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use flowdeck_model::Via;
-use http::header::WWW_AUTHENTICATE;
+use http::header::{ACCEPT, HeaderValue, REFERER, WWW_AUTHENTICATE};
 use http::{StatusCode, Uri};
 use leptos::prelude::provide_context;
 
@@ -23,6 +23,10 @@ pub(crate) async fn call(State(state): State<AppState>, request: Request) -> Res
         Err(refusal) => return Problem::from(refusal).into_response(),
     };
     parts.uri = below_base(&parts.uri, state.base);
+    // Who takes HTML would be sent back to the Referer, with the error in the URL: to another site, which would
+    // so learn what is here. Nobody comes by a form: these are the scripts' own reads.
+    parts.headers.remove(REFERER);
+    parts.headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     let request = Request::from_parts(parts, body);
     leptos_axum::handle_server_fns_with_context(move || provide_context(ports.clone()), request)
         .await

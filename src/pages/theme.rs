@@ -41,8 +41,9 @@ fn back(headers: &HeaderMap, body: &[u8], state: &AppState) -> String {
         Some(path.to_owned())
     };
     let below = named.or_else(referer).unwrap_or_default();
-    // `//host` and `/\host` are other hosts to a browser.
-    let plain = below.starts_with(['/', '?']) && !below.contains('\\') && !below.starts_with("//");
+    // `//host` and `/\host` are other hosts to a browser, and so is `/<tab>/host`, from which it strips the tab.
+    let graphic = below.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    let plain = graphic && below.starts_with(['/', '?']) && !below.starts_with("//");
     match below.as_str() {
         "/" => state.options.base.path(""),
         _ if !plain => state.options.base.path(""),

@@ -8,6 +8,7 @@ mod config;
 mod doors;
 mod events;
 mod health;
+mod hostile;
 mod memory;
 mod mount;
 mod pages;

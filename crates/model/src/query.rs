@@ -255,7 +255,11 @@ impl MessagesQuery {
                 "from" if value.is_empty() => {}
                 "from" => parsed.from = from(&value)?,
                 "limit" => parsed.limit = number("limit", &value, 1, MESSAGES_MAX)?,
-                "full" => parsed.full = value == "true",
+                "full" => match &*value {
+                    "true" => parsed.full = true,
+                    "false" | "" => parsed.full = false,
+                    _ => return Err(PortError::invalid("full", "true or false")),
+                },
                 _ if strict => return Err(unknown_field(&name)),
                 _ => {}
             }
