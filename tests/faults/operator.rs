@@ -1,6 +1,7 @@
 //! An operator who pauses and resumes all the while. Success must be true: from an instance's acknowledgement on
 //! no handler of it begins, and from the command's confirmation on none at all, until the resume is asked for.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
@@ -25,8 +26,8 @@ pub(crate) struct Operated {
     confirmed: usize,
     /// Ended in another way, and said so.
     otherwise: usize,
-    /// Not taken, with a reason.
-    refused: usize,
+    /// Not taken, by the reason that was said.
+    refused: BTreeMap<String, usize>,
     /// The server was killed in the middle.
     cut: usize,
 }
@@ -34,9 +35,10 @@ pub(crate) struct Operated {
 impl fmt::Display for Operated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { confirmed, otherwise, refused, cut } = self;
+        let refused: Vec<String> = refused.iter().map(|(why, count)| format!("{count} × {why}")).collect();
         write!(
             f,
-            "commands: {confirmed} confirmed, {otherwise} ended otherwise, {refused} refused, {cut} cut off"
+            "commands: {confirmed} confirmed, {otherwise} ended otherwise, {cut} cut off; refused: {refused:?}"
         )
     }
 }
@@ -127,8 +129,9 @@ impl Operator {
             202 => self.follow(answer.json()["id"].as_str().unwrap().to_owned()).await,
             // Said with a reason: no answer from Kafka, or nobody listens at the moment.
             422 | 503 => {
-                assert!(!answer.json()["detail"].as_str().unwrap_or_default().is_empty(), "{}", answer.text);
-                self.counts.refused += 1;
+                let why = answer.json()["detail"].as_str().unwrap_or_default().to_owned();
+                assert!(!why.is_empty(), "{}", answer.text);
+                *self.counts.refused.entry(why).or_default() += 1;
                 Outcome::Otherwise
             }
             other => panic!("{action}: {other} {}", answer.text),
@@ -140,7 +143,7 @@ impl Operator {
         let followed = tokio::time::timeout(SETTLED, async {
             loop {
                 tokio::time::sleep(Duration::from_millis(100)).await;
-                let Some(said) = self.site.get(&path).await else { return None };
+                let said = self.site.get(&path).await?;
                 match said.status {
                     200 => {}
                     // Another life of the server remembers only what stands.

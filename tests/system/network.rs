@@ -89,8 +89,7 @@ impl Watched {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_network_that_stalls_is_cut_or_forgets_its_connections_comes_back_without_a_restart() {
     let mut watched = Watched::start().await;
-    let mut lag = 2;
-    for network in [Network::Stall, Network::Cut, Network::HalfOpen] {
+    for (lag, network) in (3..).zip([Network::Stall, Network::Cut, Network::HalfOpen]) {
         watched.proxy.set(network);
         let said = watched.noticed(network).await;
         watched.others_are_untouched().await;
@@ -100,7 +99,6 @@ async fn a_network_that_stalls_is_cut_or_forgets_its_connections_comes_back_with
         watched.proxy.set(Network::Pass);
         let begun = Instant::now();
         watched.behind.produce("orders", 0, ["d"]).await;
-        lag += 1;
         let fresh = |view: &Value| view["lag"] == lag && view["clusterInfo"]["error"].is_null();
         watched.server.group("behind", "readers", &format!("back after {network:?}"), fresh).await;
         println!("back {:?} after {network:?} was over", begun.elapsed());
