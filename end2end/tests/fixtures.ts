@@ -6,6 +6,8 @@ import { test as base, expect, type ConsoleMessage, type Page } from "@playwrigh
 export const env = {
   url: (process.env.FLOWDECK_URL ?? "http://127.0.0.1:8077/kafkaflow").replace(/\/$/, ""),
   bootstrap: process.env.KAFKA_BOOTSTRAP ?? "",
+  /** Another Kafka, with nothing on it. */
+  second: process.env.KAFKA_BOOTSTRAP_SECOND ?? "",
   /** The server's binary, for tests that need one of their own. */
   server: process.env.FLOWDECK_BIN ?? "",
   fleets: process.env.FLEETS_BIN ?? "",

@@ -12,8 +12,8 @@ export class Consumer {
   private readonly child: ChildProcess;
   private out = "";
 
-  constructor(group: string, instance: string, ...more: string[]) {
-    const args = ["consume", "--bootstrap", env.bootstrap, "--topics", TOPIC, "--group", group, "--instance", instance];
+  constructor(group: string, instance: string, { bootstrap = env.bootstrap, more = [] as string[] } = {}) {
+    const args = ["consume", "--bootstrap", bootstrap, "--topics", TOPIC, "--group", group, "--instance", instance];
     this.child = spawn(env.fleets, [...args, "--trace", "--handle-ms", "5", ...more], { stdio: ["ignore", "pipe", "ignore"] });
     this.child.stdout!.on("data", (data) => (this.out += String(data)));
   }
@@ -45,10 +45,10 @@ export class Consumer {
 }
 
 /** Groups that were left stay on the cluster: other tests count groups. */
-export function deleteGroups(groups: string[]): void {
+export function deleteGroups(groups: string[], bootstrap = env.bootstrap): void {
   const tool = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand";
   const named = groups.flatMap((group) => ["--group", group]);
-  const java = ["-Xmx64m", "-cp", `${env.kafkaLibs}/*`, tool, "--bootstrap-server", env.bootstrap, "--delete", ...named];
+  const java = ["-Xmx64m", "-cp", `${env.kafkaLibs}/*`, tool, "--bootstrap-server", bootstrap, "--delete", ...named];
   execFileSync("java", java, { stdio: "ignore", timeout: 40_000 });
 }
 
@@ -58,8 +58,8 @@ export function encoded(name: string): string {
   return `~${Buffer.from(name, "utf8").toString("base64url")}`;
 }
 
-export function groupPath(group: string): string {
-  return `./c/${CLUSTER}/groups/${encoded(group)}`;
+export function groupPath(group: string, cluster = CLUSTER): string {
+  return `./c/${cluster}/groups/${encoded(group)}`;
 }
 
 /** The API's view of a group. */

@@ -31,6 +31,7 @@ pub(crate) fn run(choice: &BrowserTests) -> Result<Tally> {
     let dir = target_dir(&format!("test/browser-{}", std::process::id()))?;
     say::step("starting Kafka for the browser tests");
     let broker = Broker::start(&home, &dir.join("kafka"), &NodeOptions::default())?;
+    let second = Broker::start(&home, &dir.join("second"), &NodeOptions::default())?;
     let bootstrap = broker.bootstrap();
     let [port] = port::free(1)?[..] else { unreachable!("one was asked for") };
     let plan = Plan {
@@ -63,6 +64,7 @@ pub(crate) fn run(choice: &BrowserTests) -> Result<Tally> {
     playwright.current_dir(&end2end);
     playwright.env("PLAYWRIGHT_JSON_OUTPUT_NAME", &report).env("CHROMIUM", chromium);
     playwright.env("FLOWDECK_URL", stack.url()).env("KAFKA_BOOTSTRAP", &bootstrap);
+    playwright.env("KAFKA_BOOTSTRAP_SECOND", second.bootstrap());
     playwright.env("FLOWDECK_BIN", &programs.server).env("FLEETS_BIN", &programs.fleets);
     playwright.env("FLOWDECK_SITE", &site.dir).env(env::KAFKA_LIBS, home.libs());
     let status = supervise::run("Playwright", &playwright, RUN_LIMIT)?;
@@ -70,7 +72,7 @@ pub(crate) fn run(choice: &BrowserTests) -> Result<Tally> {
     let tally = Tally::from_playwright(&text)?.ended(status.success());
     stack.check()?;
     if !tally.failed() {
-        drop(stack);
+        drop((stack, second));
         let _ = fs::remove_dir_all(&dir);
     }
     Ok(tally)
