@@ -2,8 +2,12 @@
 
 use std::time::Duration;
 
+use flowdeck_model::ports::Bind as _;
 use flowdeck_model::view::{CommandView, Mode};
-use flowdeck_model::{Action, CommandId, CommandState, InstanceState, PortError, Submit, Target, Verdict};
+use flowdeck_model::{
+    Action, Actor, CommandId, CommandState, Grant, InstanceState, Pattern, Permission, PortError, Submit,
+    Target, Verdict, Via,
+};
 use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
 
 use crate::common::{Running, settings, submit};
@@ -45,6 +49,40 @@ impl Scene {
     fn holds_written(&self) -> usize {
         kafka().read_all(self.running.settings.holds_topic.as_str()).len()
     }
+}
+
+/// To who may not see a group it is as one that is not there, and so are its commands.
+#[tokio::test]
+async fn what_may_not_be_seen_is_as_what_is_not_there() {
+    let scene = scene().await;
+    let pause = submit(Action::Pause, &scene.group, None, &[]);
+    scene.submit(pause.clone()).await.unwrap();
+    scene.command(pause.id, "sent", |_| true).await;
+    let grant = Grant {
+        permissions: vec![Permission::See, Permission::Control],
+        clusters: Pattern::any(),
+        groups: Pattern::new("others-*"),
+    };
+    let view = Actor::anonymous(Via::Api, None).view;
+    let stranger = scene.running.admin.bind(Actor::new(view, vec![grant]));
+    let cluster = &scene.running.cluster;
+    let never = CommandId::random();
+    let said = [pause.id, never].map(|id| {
+        let refused = stranger.control.command(cluster, id).err().expect("a refusal").to_string();
+        refused.replace(&id.to_string(), "ID")
+    });
+    assert_eq!(said[0], said[1]);
+    assert!(said[0].contains("there is no command") && !said[0].contains(&scene.group), "{}", said[0]);
+    let said = [scene.group.as_str(), "no-such-group"].map(|group| {
+        let refused = stranger.fleet.group(cluster, &group.into()).err().expect("a refusal").to_string();
+        refused.replace(group, "GROUP")
+    });
+    assert_eq!(said[0], said[1]);
+    for group in [scene.group.as_str(), "no-such-group"] {
+        let refused = stranger.control.submit(cluster, submit(Action::Resume, group, None, &[])).await;
+        assert!(matches!(refused, Err(PortError::Forbidden { .. })), "{refused:?}");
+    }
+    scene.running.stop().await;
 }
 
 #[tokio::test]
