@@ -3,16 +3,12 @@
 
 use std::any::{Any, TypeId};
 
-use leptos::tachys::html::InertElement;
 use leptos::tachys::html::attribute::Attribute;
 use leptos::tachys::html::attribute::any_attribute::AnyAttribute;
 use leptos::tachys::hydration::Cursor;
-use leptos::tachys::reactive_graph::Suspend;
 use leptos::tachys::renderer::types;
 use leptos::tachys::view::add_attr::AddAnyAttr;
 use leptos::tachys::view::{Mountable, Position, PositionState, Render, RenderHtml};
-
-use crate::element::Element;
 
 pub struct AnyView(Box<dyn Erased>);
 
@@ -59,7 +55,7 @@ where
     }
 }
 
-fn erase<T: RenderHtml + Send + 'static>(view: T) -> AnyView
+pub(crate) fn erase<T: RenderHtml + Send + 'static>(view: T) -> AnyView
 where
     T::State: 'static,
 {
@@ -173,15 +169,20 @@ impl AnyView {
         self
     }
 
+    /// As `().into_any()` is written.
+    pub(crate) fn or_nothing(self) -> Self {
+        if self.0.id() == TypeId::of::<()>() { erase(Nothing) } else { self }
+    }
+
     fn take_over(self, cursor: &Cursor, position: &PositionState) -> AnyState {
         AnyState { id: self.0.id(), state: self.0.hydrate(cursor, position) }
     }
 }
 
 /// Views beside each other, always as many: a tuple, an array.
-struct Several(Vec<AnyView>);
+pub(crate) struct Several(pub(crate) Vec<AnyView>);
 
-struct SeveralState(Vec<AnyState>);
+pub(crate) struct SeveralState(Vec<AnyState>);
 
 impl Several {
     fn take_over(self, cursor: &Cursor, position: &PositionState) -> SeveralState {
@@ -242,139 +243,4 @@ impl Render for Nothing {
     }
 
     fn rebuild(self, _: &mut types::Placeholder) {}
-}
-
-/// What can stand between the tags of `view!`, over leptos' trait of this name.
-pub trait IntoRender: Sized {
-    fn into_render(self) -> AnyView;
-
-    /// As children of an element: those of a tuple one by one.
-    fn into_children(self, out: &mut Vec<AnyView>) {
-        out.push(self.into_render());
-    }
-}
-
-/// Leptos' `IntoView`, for what functions return.
-pub trait IntoView: leptos::IntoView + IntoRender {}
-
-impl<T: leptos::IntoView + IntoRender> IntoView for T {}
-
-pub trait IntoAny {
-    fn into_any(self) -> AnyView;
-}
-
-impl<T: IntoRender> IntoAny for T {
-    fn into_any(self) -> AnyView {
-        let view = self.into_render();
-        if view.0.id() == TypeId::of::<()>() { erase(Nothing) } else { view }
-    }
-}
-
-pub trait CollectView {
-    fn collect_view(self) -> Vec<AnyView>;
-}
-
-impl<V: IntoRender, I: IntoIterator<Item = V>> CollectView for I {
-    fn collect_view(self) -> Vec<AnyView> {
-        let mut views = Vec::new();
-        self.into_iter().for_each(|view| views.push(view.into_render()));
-        views
-    }
-}
-
-/// What `view!` wraps its outermost in: an element, several, a component.
-pub enum View {}
-
-impl View {
-    #[expect(clippy::new_ret_no_self, reason = "the name that `view!` calls")]
-    pub fn new<T: RenderHtml + Send + 'static>(view: T) -> AnyView
-    where
-        T::State: 'static,
-    {
-        erase(view)
-    }
-}
-
-impl IntoRender for AnyView {
-    fn into_render(self) -> AnyView {
-        self
-    }
-}
-
-macro_rules! as_it_is {
-    ($($type:ty),*) => {
-        $(impl IntoRender for $type {
-            fn into_render(self) -> AnyView {
-                erase(self)
-            }
-        })*
-    };
-}
-
-as_it_is!((), &'static str, String, Element, InertElement, leptos::tachys::svg::InertElement);
-
-impl<T: IntoRender> IntoRender for Option<T> {
-    fn into_render(self) -> AnyView {
-        erase(self.map(IntoRender::into_render))
-    }
-}
-
-impl<T: IntoRender> IntoRender for Vec<T> {
-    fn into_render(self) -> AnyView {
-        erase(self.collect_view())
-    }
-}
-
-impl<T: IntoRender, const N: usize> IntoRender for [T; N] {
-    fn into_render(self) -> AnyView {
-        erase(Several(self.collect_view()))
-    }
-}
-
-impl<T: RenderHtml + 'static> IntoRender for Suspend<T>
-where
-    T::State: 'static,
-{
-    fn into_render(self) -> AnyView {
-        erase(self)
-    }
-}
-
-/// One type for all closures that show something.
-type Shows = Box<dyn FnMut() -> AnyView + Send>;
-
-impl<F, T> IntoRender for F
-where
-    F: FnMut() -> T + Send + 'static,
-    T: IntoRender,
-{
-    fn into_render(mut self) -> AnyView {
-        let shows: Shows = Box::new(move || self().into_render());
-        erase(shows)
-    }
-}
-
-macro_rules! tuples {
-    ($(($($name:ident)*))*) => {
-        $(impl<$($name: IntoRender),*> IntoRender for ($($name,)*) {
-            fn into_render(self) -> AnyView {
-                let mut views = Vec::new();
-                self.into_children(&mut views);
-                erase(Several(views))
-            }
-
-            #[expect(non_snake_case, reason = "names of types, for values")]
-            fn into_children(self, out: &mut Vec<AnyView>) {
-                let ($($name,)*) = self;
-                $($name.into_children(out);)*
-            }
-        })*
-    };
-}
-
-tuples! {
-    (A) (A B) (A B C) (A B C D) (A B C D E) (A B C D E F) (A B C D E F G) (A B C D E F G H)
-    (A B C D E F G H I) (A B C D E F G H I J) (A B C D E F G H I J K) (A B C D E F G H I J K L)
-    (A B C D E F G H I J K L M) (A B C D E F G H I J K L M N) (A B C D E F G H I J K L M N O)
-    (A B C D E F G H I J K L M N O P)
 }

@@ -11,8 +11,9 @@ use leptos::tachys::view::add_attr::AddAnyAttr;
 use leptos::tachys::view::{Mountable, Position, PositionState, Render, RenderHtml};
 use leptos::wasm_bindgen::JsCast;
 
-use crate::any::{AnyState, AnyView, IntoRender, never_html, replace};
+use crate::any::{AnyState, AnyView, never_html, replace};
 use crate::attribute::{Attr, AttrState, IntoAttributeValue, IntoClass, Start};
+use crate::render::IntoRender;
 
 const SVG: &str = "http://www.w3.org/2000/svg";
 

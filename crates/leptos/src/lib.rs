@@ -18,14 +18,17 @@ mod attribute;
 #[cfg(target_family = "wasm")]
 mod element;
 #[cfg(target_family = "wasm")]
+mod render;
+#[cfg(target_family = "wasm")]
 mod tags;
 
 #[cfg(target_family = "wasm")]
 pub mod prelude {
     pub use leptos::prelude::*;
 
-    pub use crate::any::{AnyView, CollectView, IntoAny, IntoRender, IntoView, View};
+    pub use crate::any::AnyView;
     pub use crate::attribute::IntoAttributeValue;
+    pub use crate::render::{CollectView, IntoAny, IntoRender, IntoView, View};
 }
 
 #[cfg(target_family = "wasm")]
