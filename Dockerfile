@@ -17,7 +17,7 @@ FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates libssl3 \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin flowdeck
+    && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin flowdeck
 COPY --from=build /usr/local/bin/flowdeck /usr/local/bin/flowdeck
 USER 10001
 # Where a flowdeck.toml is found that is mounted here.

@@ -45,7 +45,9 @@ impl Container {
         )?;
 
         self.refuses_to_listen_without_sign_in()?;
-        self.check_accepts(&setting)?;
+        self.check_accepts(&setting).with_context(|| {
+            format!("Kafka's last lines:\n{}", tail(&self.dir.join("kafka/kafka.log"), 5))
+        })?;
         let mut server = self.start(&setting)?;
         http::wait_ok(&mut server.job, address, "/health/ready", READY)
             .map_err(|error| server.told(error))?;
@@ -91,7 +93,10 @@ impl Container {
     /// The names of services, as Docker's resolver knows them: for the container, and for Kafka here.
     fn names(&self) -> Result<()> {
         let hosts = self.dir.join("hosts");
-        fs::write(&hosts, "127.0.0.1 localhost kafka flowdeck\n").context("write the names of services")?;
+        // A container's own name is known, too: Kafka asks for it.
+        let own = fs::read_to_string("/proc/sys/kernel/hostname").context("read this machine's name")?;
+        let line = format!("127.0.0.1 localhost kafka flowdeck {}\n", own.trim());
+        fs::write(&hosts, line).context("write the names of services")?;
         must("mount the names", Command::new("mount").arg("--bind").arg(hosts).arg("/etc/hosts"), LIMIT)
     }
 

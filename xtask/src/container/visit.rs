@@ -84,13 +84,16 @@ impl Visit {
             let answer = self.get("/kafkaflow/api/v1/groups", &[])?;
             let list: Value = serde_json::from_slice(&answer.body).context("read the API's answer")?;
             let cluster = &list["clusters"][0];
-            ensure!(cluster["name"] == name && cluster["mode"] == "control", "another cluster: {cluster}");
             if cluster["error"].is_null() && cluster["asOf"].is_string() {
+                ensure!(
+                    cluster["name"] == name && cluster["mode"] == "control",
+                    "another cluster: {cluster}"
+                );
                 say::step("container: it reads the cluster of compose.yaml");
                 return Ok(());
             }
             if Instant::now() >= end {
-                bail!("the cluster is not read: {cluster}");
+                bail!("the cluster is not read: {}", answer.text());
             }
             std::thread::sleep(Duration::from_millis(200));
         }
