@@ -63,11 +63,16 @@ fn in_time(tracked: &mut Tracked, action: Action, seen: Seen<'_>) {
         let detail = detail.or_else(|| left::silence(find(tracked, seen.telemetry), tracked.since));
         tracked.become_(InstanceState::Silent, detail, seen.now);
     }
-    if action == Action::Resume
-        && tracked.state == InstanceState::Silent
-        && let Some(words) = left::words(tracked, find(tracked, seen.telemetry), seen)
-    {
-        tracked.become_(InstanceState::NothingToDo, Some(words), seen.now);
+    if action == Action::Pause {
+        return;
+    }
+    let left = match tracked.state {
+        InstanceState::Silent => left::words(tracked, find(tracked, seen.telemetry), seen),
+        InstanceState::NotControllable => left::member(tracked, seen),
+        _ => None,
+    };
+    if left.is_some() {
+        tracked.become_(InstanceState::NothingToDo, left, seen.now);
     }
 }
 

@@ -8,7 +8,7 @@ use flowdeck_model::Timestamp;
 use super::Tracked;
 use super::lifecycle::Seen;
 use crate::telemetry::InstanceTelemetry;
-use crate::telemetry::matching::instance_of;
+use crate::telemetry::matching::{instance_of, member_words as words_of};
 
 /// In words, where it is proven. `last`: what telemetry last told of the instance.
 pub(super) fn words(tracked: &Tracked, last: Option<&InstanceTelemetry>, seen: Seen<'_>) -> Option<String> {
@@ -37,6 +37,16 @@ pub(super) fn words(tracked: &Tracked, last: Option<&InstanceTelemetry>, seen: S
     };
     let heard = last.map(|last| format!("; {}", last_heard(last, tracked.since)));
     Some(format!("left the group: {members}{}", heard.unwrap_or_default()))
+}
+
+/// The same of a plain member: Kafka, asked after the command, lists nobody of that name any more. An
+/// agent that said good-bye is one until then.
+pub(super) fn member(tracked: &Tracked, seen: Seen<'_>) -> Option<String> {
+    let group = seen.group?;
+    group.members_at.filter(|at| *at > tracked.since)?;
+    let listed = group.members.as_deref()?;
+    let here = listed.iter().any(|member| words_of(member) == tracked.key.instance.as_str());
+    (!here).then(|| "left the group: Kafka lists it no more".to_owned())
 }
 
 /// Of an instance that gave no evidence in time: whether it speaks at all.

@@ -354,3 +354,29 @@ fn an_answer_counts_for_the_instance_that_it_names() {
     let joiner = ack(&command, "three", 3);
     assert!(!lifecycle::is_borrowed(&command, &joiner));
 }
+
+/// An agent that said good-bye owns nothing by its own words, and is a plain member until Kafka is asked anew.
+#[test]
+fn a_plain_member_that_kafka_lists_no_more_left() {
+    for (action, asked, want) in [
+        (Action::Resume, 9, CommandState::Partly),
+        (Action::Resume, 12, CommandState::Confirmed),
+        (Action::Pause, 12, CommandState::Partly),
+    ] {
+        let mut world = World::new(agents(9, &[1]));
+        let members = |all: Vec<flowdeck_kafka::Member>, asked| {
+            let known = GroupData { members_at: Some(at(asked)), ..commits(9, 5, 10) };
+            Some(GroupData { members: Some(all.into()), ..known })
+        };
+        world.group = members(vec![owner("plain", &[7])], 8);
+        let mut command = world.sent(action, 10);
+        assert!(command.instances.iter().any(|one| one.state == I::NotControllable));
+        for (name, number) in [("one", 1), ("two", 2)] {
+            let answer = ack(&command, name, number);
+            lifecycle::acknowledged(&mut command, &answer, at(11));
+        }
+        world.group = members(vec![], asked);
+        observe(&mut command, world.seen(13), false);
+        assert_eq!(command.state, want, "{action:?} {asked}");
+    }
+}
