@@ -191,9 +191,8 @@ pub(crate) fn group_view(row: GroupRow, cluster: ClusterView) -> GroupView {
             instance("web-2", InstanceKind::KafkaFlow, &[0, 1], &[4]),
             InstanceView {
                 holds: Some(InstanceHolds::Reading),
-                ..instance("web-8", InstanceKind::Agent, &[], &[])
+                ..instance("web-3", InstanceKind::Agent, &[3], &[5])
             },
-            instance("web-3", InstanceKind::Agent, &[3], &[5]),
             web7,
             gone,
         ],
