@@ -105,11 +105,11 @@ fn coordinator_code(answer: &[u8]) -> Result<i16> {
     Ok(i16::from_be_bytes([code[0], code[1]]))
 }
 
-/// The last code that is not 0 of all partitions: after correlation id, one topic and its name.
+/// The first code that is not 0 of all partitions: after correlation id, one topic and its name.
 fn commit_code(answer: &[u8]) -> Result<i16> {
     let name = answer.get(8..10).context("a short answer")?;
     let rows = 10 + usize::from(u16::from_be_bytes([name[0], name[1]])) + 4;
-    let rows = answer.get(rows..).context("a short answer")?.chunks_exact(6);
+    let mut rows = answer.get(rows..).context("a short answer")?.chunks_exact(6);
     ensure!(rows.len() > 0, "an answer without partitions");
-    Ok(rows.map(|row| i16::from_be_bytes([row[4], row[5]])).filter(|code| *code != 0).last().unwrap_or(0))
+    Ok(rows.find_map(|row| Some(i16::from_be_bytes([row[4], row[5]])).filter(|code| *code != 0)).unwrap_or(0))
 }
