@@ -12,8 +12,8 @@ const evil = `"'><img src=x onerror="window.pwned=1"></title></script><script>wi
 const hidden = "\u202e\x1b[31m\n2026-01-01T00:00:00Z ERROR forged";
 const marked = "‹U+202E›‹U+001B›[31m‹U+000A›2026-01-01T00:00:00Z ERROR forged";
 // A browser sends a line break in a form's field as two characters: a group with one is paused by the API only.
-const GROUP = `group ${evil}\u202e\x1b[31m${"w".repeat(200)}`;
-const SHOWN = `group ${evil}‹U+202E›‹U+001B›[31m`;
+const GROUP = `group ${process.pid} ${evil}\u202e\x1b[31m${"w".repeat(200)}`;
+const SHOWN = `group ${process.pid} ${evil}‹U+202E›‹U+001B›[31m`;
 const INSTANCE = `instance ${evil}${hidden}`;
 const CLIENT = `client ${evil}\u202e`;
 const REASON = `reason ${evil}\u202e\x1b[2J`;

@@ -1,6 +1,6 @@
 // Records of somebody who means harm, on a real topic: each is shown as data. Nothing of it runs, nothing is
 // wider than a phone, no page takes long; with JavaScript and without.
-import { test, expect } from "./fixtures";
+import { env, test, expect } from "./fixtures";
 import { CLUSTER } from "./live";
 import { createTopic, deleteTopic, send, type Given } from "./stranger";
 import type { Page } from "@playwright/test";
@@ -41,12 +41,12 @@ const cases: Case[] = [
   { name: "large numbers", record: { value: '{"n":9007199254740993,"e":1e400,"f":0.10000000000000000001}' }, shows: ["9007199254740993", "1e400", "0.10000000000000000001"] },
   { name: "doubled keys", record: { value: '{"role":"user","role":"admin"}' }, shows: ['"role": "user"', '"role": "admin"'] },
   { name: "a tombstone", record: { key: "gone", value: null }, shows: ["No value", "tombstone"] },
-  { name: "an empty value", record: { key: "", value: "" }, shows: ["0 bytes"] },
+  { name: "an empty value", record: { key: "", value: "" }, shows: ["0 B value"] },
   { name: "a hostile key", record: { key: `${script}\u202e\x1b[31m`, value: "v" }, shows: [`${script}‹U+202E›‹U+001B›[31m`] },
   {
     name: "thousands of headers",
     record: { value: "v", headers: Array.from({ length: 3_000 }, (_, n): [string, string] => [`h${n}`, "x"]) },
-    shows: ["h99", "2,900 more headers"],
+    shows: ["h99", "2900 more headers"],
     hides: ["h100"],
   },
   {
@@ -61,9 +61,15 @@ const cases: Case[] = [
 let offsets: number[] = [];
 let soon = SOON;
 
-test.beforeAll(() => {
+test.beforeAll(async ({ playwright }) => {
+  test.setTimeout(240_000);
   createTopic(TOPIC, "max.message.bytes=20000000");
   offsets = send(cases.map(({ record }) => ({ topic: TOPIC, ...record })));
+  // The list of topics is read every 10 s.
+  const request = await playwright.request.newContext({ baseURL: `${env.url}/` });
+  const known = async () => (await request.get(`./api/v1/clusters/${CLUSTER}/topics/${TOPIC}`)).status();
+  await expect.poll(known, { timeout: 60_000 }).toBe(200);
+  await request.dispose();
 });
 
 test.afterAll(() => deleteTopic(TOPIC));
