@@ -61,10 +61,11 @@ impl Redis {
                 tokio::spawn(until.clone().run_until_cancelled_owned(async move {
                     match tls {
                         None => serve(stream, records).await,
-                        Some(tls) => match tls.accept(stream).await {
-                            Ok(stream) => serve(stream, records).await,
-                            Err(_) => {}
-                        },
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, records).await;
+                            }
+                        }
                     }
                 }));
             }

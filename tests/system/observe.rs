@@ -105,7 +105,9 @@ async fn every_page_form_function_call_and_stream_leaves_the_cluster_as_it_was()
     let mut statuses = BTreeMap::<u16, usize>::new();
     for path in reads(&["fleet", "group", "topics", "topic", "messages", "command"]) {
         let answer = server.get(&path).await;
-        assert!(answer.status < 500, "{path}: {} {}", answer.status, answer.text);
+        // A function has one status for all that its port refuses; its caller reads the body.
+        let said = path.starts_with("/fn/") && answer.text.starts_with("{\"port\":");
+        assert!(answer.status < 500 || said, "{path}: {} {}", answer.status, answer.text);
         *statuses.entry(answer.status).or_default() += 1;
         if answer.status == 404 && path.starts_with("/c/watched/topics/no-such-topic") {
             assert!(answer.text.contains("no-such-topic"), "{path} names what is not there");

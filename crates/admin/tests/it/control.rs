@@ -68,13 +68,13 @@ async fn what_may_not_be_seen_is_as_what_is_not_there() {
     let cluster = &scene.running.cluster;
     let never = CommandId::random();
     let said = [pause.id, never].map(|id| {
-        let refused = stranger.control.command(cluster, id).err().expect("a refusal").to_string();
+        let refused = stranger.control.command(cluster, id).expect_err("a refusal").to_string();
         refused.replace(&id.to_string(), "ID")
     });
     assert_eq!(said[0], said[1]);
     assert!(said[0].contains("there is no command") && !said[0].contains(&scene.group), "{}", said[0]);
     let said = [scene.group.as_str(), "no-such-group"].map(|group| {
-        let refused = stranger.fleet.group(cluster, &group.into()).err().expect("a refusal").to_string();
+        let refused = stranger.fleet.group(cluster, &group.into()).expect_err("a refusal").to_string();
         refused.replace(group, "GROUP")
     });
     assert_eq!(said[0], said[1]);
