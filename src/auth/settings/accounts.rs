@@ -66,7 +66,9 @@ impl Accounts {
 
     /// A role that does not exist gives nothing; settings with one are refused before.
     pub(in crate::auth) fn grants(&self, roles: &[String]) -> Vec<Grant> {
-        roles.iter().filter_map(|role| self.roles.get(role)).flatten().cloned().collect()
+        // Where there is no file, nobody has listed those that are built in.
+        let of = |role: &String| self.roles.get(role).cloned().or_else(|| roles::built_in(role));
+        roles.iter().filter_map(of).flatten().collect()
     }
 }
 
