@@ -2,11 +2,15 @@
 //! answer at once with the age of what they show, and nobody restarts Flowdeck.
 
 use std::net::TcpListener;
+use std::time::Duration;
 
 use flowdeck_testkit::{NodeOptions, port, private};
 use serde_json::Value;
 
+use crate::figures::processor;
 use crate::support::{Server, cluster};
+
+const WATCHED: Duration = Duration::from_secs(5);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broker_that_comes_later_dies_and_comes_back_needs_no_restart_of_flowdeck() {
@@ -66,6 +70,11 @@ async fn a_broker_that_comes_later_dies_and_comes_back_needs_no_restart_of_flowd
     );
     let error = server.says("late").await["error"].as_str().unwrap().to_owned();
     assert!(error.contains("no broker can be reached") || error.contains("no answer in time"), "{error}");
+    // It is asked for patiently: librdkafka can try ten thousand times a second.
+    let before = processor(server.process.pid());
+    tokio::time::sleep(WATCHED).await;
+    let spent = processor(server.process.pid()) - before;
+    assert!(spent < 50, "{spent} hundredths of a second of work in {WATCHED:?} without a broker");
 
     kafka.start_again();
     kafka.produce("orders", 0, ["d"]).await;

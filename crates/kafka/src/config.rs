@@ -73,6 +73,9 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("socket.nagle.disable", "true"),
     ("socket.keepalive.enable", "true"),
     ("topic.metadata.refresh.interval.ms", "60000"),
+    // Connections to be made "when needed" are made without any pause by librdkafka 2.12 while a request waits for
+    // a broker that refuses: ten thousand attempts a second, on a whole core.
+    ("enable.sparse.connections", "false"),
     // An idle connection to each broker that once answered is cheaper than losing the first call.
     ("log.connection.close", "false"),
 ];

@@ -1,7 +1,7 @@
 //! Evidence: what KafkaFlow's telemetry and the group's commits prove about a command. Partition lists
 //! of telemetry received after it, never `status` and never `sentAt`; for a resume a commit that moves.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use flowdeck_model::view::{InstanceKind, SentRecord};
 use flowdeck_model::{Action, InstanceState, Partition, Target, TopicName};
@@ -10,7 +10,8 @@ use super::kafkaflow::violated;
 use super::left;
 use super::lifecycle::{Seen, committed, settle};
 use super::scope::{is_held, streams};
-use super::{Command, Tracked};
+use super::{Command, Tracked, TrackedKey};
+use crate::telemetry::matching::{instance_of, member_words};
 use crate::telemetry::{GroupTelemetry, InstanceTelemetry};
 
 impl Seen<'_> {
@@ -34,6 +35,8 @@ pub(crate) fn observe(command: &mut Command, seen: Seen<'_>, retired: bool) -> b
         for tracked in &mut instances {
             observe_one(command, tracked, seen, retired);
         }
+        let keys: HashSet<TrackedKey> = instances.iter().map(|one| one.key.clone()).collect();
+        instances.retain(|tracked| !is_another(tracked, &keys, seen));
         command.instances = instances;
     }
     settle(command, seen);
@@ -53,6 +56,31 @@ fn observe_one(command: &Command, tracked: &mut Tracked, seen: Seen<'_>, retired
         }
     }
     in_time(tracked, command.action, seen);
+}
+
+/// A plain member that has become one of the instances: what it owns was not told when the command was
+/// given, and is told now. That instance answers for itself.
+fn is_another(tracked: &Tracked, keys: &HashSet<TrackedKey>, seen: Seen<'_>) -> bool {
+    if tracked.state != InstanceState::NotControllable {
+        return false;
+    }
+    let (Some(group), Some(telemetry)) = (seen.group, seen.telemetry) else { return false };
+    let listed = group.members.as_deref().unwrap_or_default();
+    let mut namesakes = listed
+        .iter()
+        .filter(|member| member_words(member) == tracked.key.instance.as_str())
+        .peekable();
+    let speaks = |member| {
+        instance_of(telemetry, member).is_some_and(|(consumer, instance)| {
+            let key = TrackedKey {
+                consumer: Some(consumer.clone()),
+                instance: instance.instance.clone(),
+                incarnation: instance.incarnation,
+            };
+            instance.last_heard > tracked.since && keys.contains(&key)
+        })
+    };
+    namesakes.peek().is_some() && namesakes.all(speaks)
 }
 
 /// Silent once its time is over. One that left has nothing to resume; of a pause that is no evidence,

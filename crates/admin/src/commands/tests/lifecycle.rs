@@ -380,3 +380,26 @@ fn a_plain_member_that_kafka_lists_no_more_left() {
         assert_eq!(command.state, want, "{action:?} {asked}");
     }
 }
+
+/// Heard, and what it owns not yet: the member is nobody's until it is told.
+#[test]
+fn a_member_that_turns_out_to_be_an_instance_is_counted_once() {
+    let mut world = World::new(agents(9, &[]));
+    let members = vec![owner("one", &[0]), owner("two", &[1])];
+    world.group = Some(GroupData { members: Some(members.into()), ..commits(9, 5, 10) });
+    let mut command = world.sent(Action::Pause, 10);
+    let plain = |command: &Command| command.instances.iter().any(|one| one.state == I::NotControllable);
+    assert!(plain(&command));
+    for (name, number) in [("one", 1), ("two", 2)] {
+        let answer = ack(&command, name, number);
+        lifecycle::acknowledged(&mut command, &answer, at(11));
+    }
+    // Said before the command, it speaks of what was.
+    world.telemetry = agents(9, &[1]);
+    observe(&mut command, world.seen(12), false);
+    assert!(plain(&command) && command.state == CommandState::Partly);
+    world.telemetry = agents(12, &[1]);
+    observe(&mut command, world.seen(13), false);
+    assert!(!plain(&command));
+    assert_eq!(command.state, CommandState::Confirmed);
+}
