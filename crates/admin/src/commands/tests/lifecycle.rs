@@ -90,7 +90,7 @@ fn owner(client: &str, partitions: &[i32]) -> flowdeck_kafka::Member {
 fn evidence_of_a_pause() {
     type Case<'a> = (i64, &'a [i32], &'a [i32], i64, I, CommandState);
     // (heard at, running, paused, looked at, the instance's state, the command's)
-    let cases: [Case<'_>; 8] = [
+    let cases: [Case<'_>; 7] = [
         // Said before the command, or while it still runs: no evidence.
         (9, &[], &[0], 11, I::Waiting, CommandState::Sent),
         (12, &[0], &[], 13, I::Waiting, CommandState::Sent),
