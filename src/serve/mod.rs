@@ -23,7 +23,7 @@ pub use connections::Connections;
 pub use tls::{Certificate, Tls, TlsError, exposed_key};
 
 /// Streams are told at once; answers under way get so long.
-const GRACE: Duration = Duration::from_secs(4);
+const GRACE: Duration = Duration::from_secs(3);
 
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {

@@ -46,5 +46,6 @@ async fn what_pages_and_commands_say_stays_true_through_minutes_of_faults() {
     let operated = operated.end().await;
     let watched = watched.end().await;
     println!("{operated}\n{watched}");
+    assert!(operated.confirmed > 0, "no command was confirmed: nothing was tried");
     end::check(&mut world, &figures).await;
 }

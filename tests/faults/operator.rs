@@ -23,7 +23,7 @@ const SETTLED: Duration = Duration::from_secs(40);
 /// What became of commands.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Operated {
-    confirmed: usize,
+    pub(crate) confirmed: usize,
     /// Ended in another way, and said so.
     otherwise: usize,
     /// Not taken, by the reason that was said.

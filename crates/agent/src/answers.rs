@@ -48,6 +48,8 @@ struct Pause {
     last: Option<InstanceState>,
     /// Since when handlers are waited for that were taken before the gates shut.
     waits_since: Option<Instant>,
+    /// That some were only called was said; nothing is waited for any more.
+    called_said: bool,
 }
 
 /// What the lanes show, under one lock: gates that were set, and a client that was told.
@@ -93,7 +95,7 @@ impl Answers {
                 // Written again is asked again.
                 pause.last = None;
                 pause.told.clear();
-                pause.waits_since = None;
+                (pause.waits_since, pause.called_said) = (None, false);
             }
         }
     }
@@ -172,8 +174,8 @@ impl Answers {
 
     /// Whether an answer waits for a handler that begins in this instant.
     pub(crate) fn wait(&self, now: Instant) -> bool {
-        let soon = |since: Instant| now.saturating_duration_since(since) < CALLED;
-        self.pauses.values().any(|pause| pause.waits_since.is_some_and(soon))
+        let soon = |since: Instant| now.saturating_duration_since(since) < CALLED + CALLED;
+        self.pauses.values().any(|pause| !pause.called_said && pause.waits_since.is_some_and(soon))
     }
 }
 
@@ -205,7 +207,14 @@ impl Resume {
 
 impl Pause {
     fn new(offset: i64) -> Self {
-        Self { offset, holds: BTreeMap::new(), told: BTreeSet::new(), last: None, waits_since: None }
+        Self {
+            offset,
+            holds: BTreeMap::new(),
+            told: BTreeSet::new(),
+            last: None,
+            waits_since: None,
+            called_said: false,
+        }
     }
 
     fn answer(
@@ -250,13 +259,14 @@ impl Pause {
 
     fn begun(&mut self, starting: usize, now: Instant) -> Begun {
         if starting == 0 {
-            self.waits_since = None;
+            (self.waits_since, self.called_said) = (None, false);
             return Begun::All;
         }
         let since = *self.waits_since.get_or_insert(now);
         if now.saturating_duration_since(since) < CALLED {
             return Begun::NotYet;
         }
+        self.called_said = true;
         let seconds = CALLED.as_secs();
         Begun::Called(format!("{starting} called more than {seconds} s ago, and still in the first step"))
     }
@@ -439,6 +449,7 @@ mod tests {
         let now = Instant::now();
         assert_eq!(answers.due(&settings, Sight { seen: &seen, starting: &starting, now }), vec![]);
         let now = now + CALLED;
+        assert!(answers.wait(now), "nothing else asks for the answer then");
         let all = answers.due(&settings, Sight { seen: &seen, starting: &starting, now });
         assert_eq!(said(&all), vec![(id.into(), Acknowledged, 1)]);
         assert!(all[0].detail.as_deref().unwrap().starts_with("1 called more than 2 s ago"));

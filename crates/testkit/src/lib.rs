@@ -19,8 +19,8 @@ mod transactions;
 mod wait;
 mod world;
 
-pub use flowdeck_broker::{NodeOptions, ScramUser, SecureEndpoint, Tool, port};
 pub use cluster::{PrivateCluster, private_cluster};
+pub use flowdeck_broker::{NodeOptions, ScramUser, SecureEndpoint, Tool, port};
 pub use private::{PrivateKafka, private};
 pub use proxy::{Network, Proxy};
 pub use records::{Kafka, Read};

@@ -395,8 +395,8 @@ fn listed_groups(
     if !errors.is_empty() {
         for former in &old.groups {
             let id = former.id.clone();
-            let group =
-                ListedGroup { id: id.clone(), kind: former.kind, state: Some(former.state), simple: false };
+            // Its former state is no news: nobody told it now, and it proves nothing.
+            let group = ListedGroup { id: id.clone(), kind: former.kind, state: None, simple: false };
             all.insert(id, group);
         }
     }
@@ -446,6 +446,7 @@ mod tests {
         let complete = listed_groups(vec![listed("b")], &[], &watched, &old(&["a", "b"]));
         assert_eq!(names(complete), ["b", "share"]);
         let partial = listed_groups(vec![listed("b")], &[Cause::Timeout], &watched, &old(&["a", "b"]));
+        assert_eq!(partial[0].state, None, "what it was is not told as what it is");
         assert_eq!(names(partial), ["a", "b", "share"]);
     }
 

@@ -66,10 +66,8 @@ fn is_another(tracked: &Tracked, keys: &HashSet<TrackedKey>, seen: Seen<'_>) -> 
     }
     let (Some(group), Some(telemetry)) = (seen.group, seen.telemetry) else { return false };
     let listed = group.members.as_deref().unwrap_or_default();
-    let mut namesakes = listed
-        .iter()
-        .filter(|member| member_words(member) == tracked.key.instance.as_str())
-        .peekable();
+    let mut namesakes =
+        listed.iter().filter(|member| member_words(member) == tracked.key.instance.as_str()).peekable();
     let speaks = |member| {
         instance_of(telemetry, member).is_some_and(|(consumer, instance)| {
             let key = TrackedKey {

@@ -25,7 +25,8 @@ pub(super) fn words(tracked: &Tracked, last: Option<&InstanceTelemetry>, seen: S
         let same = tracked.key.consumer.as_ref() == Some(consumer)
             && tracked.key.instance == instance.instance
             && tracked.key.incarnation == instance.incarnation;
-        let alive = instance.last_heard > tracked.since;
+        // As new as the list of members: else its partitions may be another's by now.
+        let alive = instance.last_heard >= asked;
         if same || !alive || !others.insert(std::ptr::from_ref(instance)) {
             return None;
         }

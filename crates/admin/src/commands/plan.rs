@@ -7,8 +7,7 @@ use std::time::Duration;
 use flowdeck_model::error::Thing;
 use flowdeck_model::hold::{HoldChange, not_yet_held, resume};
 use flowdeck_model::{
-    Action, CommandId, CommandState, ConsumerName, Hold, HoldId, PortError, Scope, Submit, Target,
-    Timestamp,
+    Action, CommandId, CommandState, ConsumerName, Hold, HoldId, PortError, Scope, Submit, Target, Timestamp,
 };
 
 use super::kafkaflow::{AdminCommand, kafkaflow_instances, pause_commands, resume_commands};

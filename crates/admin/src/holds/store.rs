@@ -119,6 +119,7 @@ impl HoldStore {
         self.counts.clear();
         self.bytes = 0;
         self.written.clear();
+        self.too_many = false;
         self.known = true;
     }
 
