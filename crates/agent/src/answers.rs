@@ -284,8 +284,8 @@ enum Begun {
 mod tests {
     use super::*;
     use crate::config::tests::settings;
+    use crate::view::tests::hold as hold_on;
     use flowdeck_model::InstanceState::{Acknowledged, Drained, NothingToDo};
-    use flowdeck_model::Timestamp;
 
     fn lane(topic: &str, gate: Gate, in_flight: bool) -> Seen {
         Seen { at: Tp::parse(topic, 0).unwrap(), gate, stands: false, in_flight, lag: 0 }
@@ -296,15 +296,8 @@ mod tests {
     }
 
     fn hold(topic: Option<&str>, id: HoldId) -> Hold {
-        Hold {
-            scope: Scope { topic: topic.map(|t| t.parse().unwrap()), ..Scope::group("g".into()) },
-            id,
-            owner: "ana".into(),
-            reason: "INC-1".into(),
-            since: Timestamp::from_millis(0),
-            until: None,
-            except: vec![],
-        }
+        let scope = Scope { topic: topic.map(|t| t.parse().unwrap()), ..Scope::group("g".into()) };
+        Hold { id, ..hold_on(scope) }
     }
 
     fn said(answers: &[Answer]) -> Vec<(CommandId, InstanceState, usize)> {

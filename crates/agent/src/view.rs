@@ -174,7 +174,7 @@ pub(crate) fn speaks_to(settings: &Settings, scope: &Scope) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::config::tests::settings;
 
@@ -182,7 +182,7 @@ mod tests {
         Tp::parse(topic, partition).unwrap()
     }
 
-    fn hold(scope: Scope) -> Hold {
+    pub(crate) fn hold(scope: Scope) -> Hold {
         Hold {
             scope,
             id: HoldId::random(),

@@ -97,8 +97,9 @@ mod tests {
     use crate::config::tests::settings;
     use crate::record::Tp;
     use crate::view::Standing;
+    use crate::view::tests::hold;
     use async_trait::async_trait;
-    use flowdeck_model::{Hold, HoldId, InstanceState, Scope, Timestamp};
+    use flowdeck_model::{Hold, InstanceState, Scope};
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     use std::time::{Duration, Instant};
 
@@ -127,18 +128,6 @@ mod tests {
 
     fn at(partition: i32) -> Tp {
         Tp::parse("t", partition).unwrap()
-    }
-
-    fn hold() -> Hold {
-        Hold {
-            scope: Scope::group("g".into()),
-            id: HoldId::random(),
-            owner: "ana".into(),
-            reason: "INC-1".into(),
-            since: Timestamp::from_millis(0),
-            until: None,
-            except: vec![],
-        }
     }
 
     /// As the control thread does it: the hold is read, the gates are set, and the answer is due.
@@ -195,7 +184,7 @@ mod tests {
                 std::hint::spin_loop();
             }
             std::thread::sleep(Duration::from_micros((round as u64 * 37) % 400));
-            pause(&shared, &hold());
+            pause(&shared, &hold(Scope::group("g".into())));
             handler.answered.store(true, Ordering::SeqCst);
             std::thread::sleep(Duration::from_millis(1));
             assert_eq!(handler.too_late.load(Ordering::SeqCst), 0, "round {round}");

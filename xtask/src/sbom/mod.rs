@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn a_crate_in_the_binary_that_is_not_listed_is_found() {
         let linked = Linked::of("tokio v1.2.3\n", "leptos v0.8.23\n");
-        let binary = b"\0\0/root/.cargo/registry/src/index-1949/tokio-1.2.3/src/a.rs\0panic \
+        let binary = b"\0\0/home/ana/.cargo/registry/src/index-1949/tokio-1.2.3/src/a.rs\0panic \
             /usr/local/cargo/registry/src/index-1949/secret-0.1.0/src/b.rs\0";
         assert_eq!(unlisted(binary, &linked), (2, BTreeSet::from(["secret-0.1.0".to_owned()])));
     }

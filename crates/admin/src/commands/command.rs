@@ -9,6 +9,8 @@ use flowdeck_model::{
     Partition, Scope, Submit, Target, Timestamp, TopicName,
 };
 
+use crate::telemetry::InstanceTelemetry;
+
 #[derive(Debug, Clone)]
 pub(crate) struct Command {
     pub(crate) id: CommandId,
@@ -44,6 +46,16 @@ pub(crate) struct TrackedKey {
     pub(crate) consumer: Option<ConsumerName>,
     pub(crate) instance: InstanceName,
     pub(crate) incarnation: Option<Incarnation>,
+}
+
+impl TrackedKey {
+    pub(crate) fn of(consumer: &ConsumerName, instance: &InstanceTelemetry) -> Self {
+        Self {
+            consumer: Some(consumer.clone()),
+            instance: instance.instance.clone(),
+            incarnation: instance.incarnation,
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

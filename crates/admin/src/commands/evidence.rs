@@ -35,8 +35,7 @@ pub(crate) fn observe(command: &mut Command, seen: Seen<'_>, retired: bool) -> b
         for tracked in &mut instances {
             observe_one(command, tracked, seen, retired);
         }
-        let keys: HashSet<TrackedKey> = instances.iter().map(|one| one.key.clone()).collect();
-        instances.retain(|tracked| !is_another(tracked, &keys, seen));
+        drop_doubles(&mut instances, seen);
         command.instances = instances;
     }
     settle(command, seen);
@@ -58,24 +57,25 @@ fn observe_one(command: &Command, tracked: &mut Tracked, seen: Seen<'_>, retired
     in_time(tracked, command.action, seen);
 }
 
-/// A plain member that has become one of the instances: what it owns was not told when the command was
-/// given, and is told now. That instance answers for itself.
-fn is_another(tracked: &Tracked, keys: &HashSet<TrackedKey>, seen: Seen<'_>) -> bool {
-    if tracked.state != InstanceState::NotControllable {
-        return false;
+/// Plain members that turned out to be one of the instances.
+fn drop_doubles(instances: &mut Vec<Tracked>, seen: Seen<'_>) {
+    let is_plain = |tracked: &Tracked| tracked.state == InstanceState::NotControllable;
+    if !instances.iter().any(is_plain) {
+        return;
     }
+    let keys: HashSet<TrackedKey> = instances.iter().map(|one| one.key.clone()).collect();
+    instances.retain(|tracked| !(is_plain(tracked) && is_another(tracked, &keys, seen)));
+}
+
+/// What it owns was not told when the command was given, and is told now. That instance answers for itself.
+fn is_another(tracked: &Tracked, keys: &HashSet<TrackedKey>, seen: Seen<'_>) -> bool {
     let (Some(group), Some(telemetry)) = (seen.group, seen.telemetry) else { return false };
     let listed = group.members.as_deref().unwrap_or_default();
     let mut namesakes =
         listed.iter().filter(|member| member_words(member) == tracked.key.instance.as_str()).peekable();
     let speaks = |member| {
         instance_of(telemetry, member).is_some_and(|(consumer, instance)| {
-            let key = TrackedKey {
-                consumer: Some(consumer.clone()),
-                instance: instance.instance.clone(),
-                incarnation: instance.incarnation,
-            };
-            instance.last_heard > tracked.since && keys.contains(&key)
+            instance.last_heard > tracked.since && keys.contains(&TrackedKey::of(consumer, instance))
         })
     };
     namesakes.peek().is_some() && namesakes.all(speaks)

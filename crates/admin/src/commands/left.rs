@@ -5,8 +5,8 @@ use std::collections::HashSet;
 
 use flowdeck_model::Timestamp;
 
-use super::Tracked;
 use super::lifecycle::Seen;
+use super::{Tracked, TrackedKey};
 use crate::telemetry::InstanceTelemetry;
 use crate::telemetry::matching::{instance_of, member_words as words_of};
 
@@ -22,9 +22,7 @@ pub(super) fn words(tracked: &Tracked, last: Option<&InstanceTelemetry>, seen: S
     for member in members {
         // One that owns nothing, or that nobody speaks for, may be this very instance.
         let (consumer, instance) = instance_of(seen.telemetry?, member)?;
-        let same = tracked.key.consumer.as_ref() == Some(consumer)
-            && tracked.key.instance == instance.instance
-            && tracked.key.incarnation == instance.incarnation;
+        let same = tracked.key == TrackedKey::of(consumer, instance);
         // As new as the list of members: else its partitions may be another's by now.
         let alive = instance.last_heard >= asked;
         if same || !alive || !others.insert(std::ptr::from_ref(instance)) {

@@ -53,11 +53,7 @@ pub(super) fn tracked(
     seen: Seen<'_>,
 ) -> Tracked {
     Tracked {
-        key: TrackedKey {
-            consumer: Some(consumer.clone()),
-            instance: instance.instance.clone(),
-            incarnation: instance.incarnation,
-        },
+        key: TrackedKey::of(consumer, instance),
         kind: instance.kind(),
         state: InstanceState::Waiting,
         at: seen.now,

@@ -8,8 +8,8 @@ use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
 use crate::common::{Running, settings};
 use crate::voices::Voice;
 
-#[tokio::test]
-async fn instances_partitions_and_a_pause_by_the_application() {
+/// A group of two partitions, and two who speak for it: KafkaFlow's `host-1` and the agent `pod-7`.
+async fn two_voices() -> (Running, String, [Voice; 2]) {
     let kafka = kafka();
     let (topic, group) = (unique("audio"), unique("audio-processor"));
     let settings = settings(Mode::Observe);
@@ -20,6 +20,12 @@ async fn instances_partitions_and_a_pause_by_the_application() {
     running.group(&group, "the group", |view| view.partitions.len() == 2).await;
     let flow = Voice::new(&settings, &group, "audio", &topic);
     let agent = Voice::new(&settings, &group, "audio", &topic).named("pod-7").agent();
+    (running, group, [flow, agent])
+}
+
+#[tokio::test]
+async fn instances_partitions_and_a_pause_by_the_application() {
+    let (running, group, [flow, agent]) = two_voices().await;
     let view = wait_for("both instances", DEADLINE, async || {
         flow.says(&[], &[0]).await;
         agent.says(&[1], &[]).await;
@@ -43,16 +49,7 @@ async fn instances_partitions_and_a_pause_by_the_application() {
 /// Of an instance that does not know the holds nobody may believe that a pause reaches it.
 #[tokio::test]
 async fn what_an_agent_says_of_the_holds_is_shown() {
-    let kafka = kafka();
-    let (topic, group) = (unique("audio"), unique("audio-processor"));
-    let settings = settings(Mode::Observe);
-    kafka.create_topic(&topic, 2).await;
-    kafka.create_topic(settings.admin_topics[0].telemetry.0.as_str(), 1).await;
-    kafka.commit(&group, &[(&topic, 0, 0), (&topic, 1, 0)]);
-    let running = Running::start(settings.clone());
-    running.group(&group, "the group", |view| view.partitions.len() == 2).await;
-    let flow = Voice::new(&settings, &group, "audio", &topic);
-    let agent = Voice::new(&settings, &group, "audio", &topic).named("pod-7").agent();
+    let (running, group, [flow, agent]) = two_voices().await;
     // It finds its way to them: the newest word counts.
     for holds in [InstanceHolds::Reading, InstanceHolds::Unknown, InstanceHolds::Absent, InstanceHolds::Known]
     {
