@@ -4,7 +4,8 @@
 //! and once nothing under it is in flight. A resume is answered once, when the gates are open.
 //!
 //! No handler begins after the answer to a pause: what a worker took before the gates shut is waited
-//! for until its handler has begun, wherever its partition went since.
+//! for until its handler has begun, wherever its partition went since. And nothing is drained, or was
+//! not concerned, while a handler of a partition that was revoked still runs.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use std::time::{Duration, Instant};
 use flowdeck_model::{CommandId, Hold, HoldId, InstanceState, Scope};
 
 use crate::config::Settings;
-use crate::lanes::{Gate, Seen};
+use crate::lanes::{Gate, Seen, Sight};
 use crate::record::Tp;
 use crate::view::{place, speaks_to};
 
@@ -50,15 +51,6 @@ struct Pause {
     waits_since: Option<Instant>,
     /// That some were only called was said; nothing is waited for any more.
     called_said: bool,
-}
-
-/// What the lanes show, under one lock: gates that were set, and a client that was told.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Sight<'a> {
-    pub(crate) seen: &'a [Seen],
-    /// Partitions of which a record was taken whose handler is not known to have begun.
-    pub(crate) starting: &'a [Tp],
-    pub(crate) now: Instant,
 }
 
 #[derive(Debug)]
@@ -161,13 +153,13 @@ impl Answers {
     }
 
     /// What is to be said now.
-    pub(crate) fn due(&mut self, settings: &Settings, sight: Sight<'_>) -> Vec<Answer> {
+    pub(crate) fn due(&mut self, settings: &Settings, sight: &Sight, now: Instant) -> Vec<Answer> {
         let mut answers = vec![];
         for resume in self.resumes.iter_mut().filter(|resume| !resume.told) {
-            answers.extend(resume.answer(settings, sight.seen));
+            answers.extend(resume.answer(settings, &sight.seen));
         }
         for (command, pause) in &mut self.pauses {
-            pause.answer(*command, settings, sight, &mut answers);
+            pause.answer(*command, settings, sight, now, &mut answers);
         }
         answers
     }
@@ -221,7 +213,8 @@ impl Pause {
         &mut self,
         command: CommandId,
         settings: &Settings,
-        sight: Sight<'_>,
+        sight: &Sight,
+        now: Instant,
         answers: &mut Vec<Answer>,
     ) {
         let covers = |at: &Tp| self.holds.values().any(|hold| hold.holds(place(settings, at)));
@@ -230,29 +223,31 @@ impl Pause {
             return;
         }
         let starting = sight.starting.iter().filter(|at| covers(at)).count();
-        let called = match self.begun(starting, sight.now) {
+        let outlasting = sight.outlasting.iter().filter(|at| covers(at)).count();
+        let called = match self.begun(starting, now) {
             Begun::NotYet => return,
             Begun::All => None,
             Begun::Called(words) => Some(words),
         };
+        let busy = outlasting > 0 || under.iter().any(|seen| seen.in_flight);
         let partitions: Vec<Tp> = under.iter().map(|seen| seen.at.clone()).collect();
         let mut say = |state, last: &mut Option<InstanceState>| {
             *last = Some(state);
-            let (partitions, detail) = (partitions.clone(), called.clone());
+            let runs = (state == InstanceState::Acknowledged && outlasting > 0).then(|| {
+                format!("{outlasting} of the partitions that were revoked still have a handler that runs")
+            });
+            let (partitions, detail) = (partitions.clone(), called.clone().or(runs));
             answers.push(Answer { command, holds_offset: self.offset, state, partitions, detail });
         };
-        if partitions.is_empty() {
-            self.told.clear();
-            if self.last.is_none() {
-                say(InstanceState::NothingToDo, &mut self.last);
-            }
+        if partitions.is_empty() && !busy && self.last.is_none() {
+            say(InstanceState::NothingToDo, &mut self.last);
             return;
         }
-        if partitions.iter().any(|at| !self.told.contains(at)) {
+        if self.last.is_none() || partitions.iter().any(|at| !self.told.contains(at)) {
             say(InstanceState::Acknowledged, &mut self.last);
         }
         self.told = partitions.iter().cloned().collect();
-        if self.last == Some(InstanceState::Acknowledged) && !under.iter().any(|seen| seen.in_flight) {
+        if self.last == Some(InstanceState::Acknowledged) && !busy {
             say(InstanceState::Drained, &mut self.last);
         }
     }
@@ -281,171 +276,4 @@ enum Begun {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::tests::settings;
-    use crate::view::tests::hold as hold_on;
-    use flowdeck_model::InstanceState::{Acknowledged, Drained, NothingToDo};
-
-    fn lane(topic: &str, gate: Gate, in_flight: bool) -> Seen {
-        Seen { at: Tp::parse(topic, 0).unwrap(), gate, stands: false, in_flight, lag: 0 }
-    }
-
-    fn sight(seen: &[Seen]) -> Sight<'_> {
-        Sight { seen, starting: &[], now: Instant::now() }
-    }
-
-    fn hold(topic: Option<&str>, id: HoldId) -> Hold {
-        let scope = Scope { topic: topic.map(|t| t.parse().unwrap()), ..Scope::group("g".into()) };
-        Hold { id, ..hold_on(scope) }
-    }
-
-    fn said(answers: &[Answer]) -> Vec<(CommandId, InstanceState, usize)> {
-        answers.iter().map(|answer| (answer.command, answer.state, answer.partitions.len())).collect()
-    }
-
-    #[test]
-    fn acknowledged_then_drained_each_once() {
-        let (settings, mut answers, id) = (settings(), Answers::default(), HoldId::random());
-        answers.set(&settings, &hold(None, id), None, None, 7);
-        let busy = [lane("t", Gate::Held, true), lane("u", Gate::Held, false)];
-        let first = answers.due(&settings, sight(&busy));
-        assert_eq!(said(&first), vec![(id.into(), Acknowledged, 2)]);
-        assert_eq!(first[0].holds_offset, 7);
-        assert_eq!(answers.due(&settings, sight(&busy)), vec![]);
-        let idle = [lane("t", Gate::Held, false), lane("u", Gate::Held, false)];
-        assert_eq!(said(&answers.due(&settings, sight(&idle))), vec![(id.into(), Drained, 2)]);
-        assert_eq!(answers.due(&settings, sight(&idle)), vec![]);
-    }
-
-    #[test]
-    fn nothing_is_said_before_the_gates_are_set() {
-        let (settings, mut answers, id) = (settings(), Answers::default(), HoldId::random());
-        answers.set(&settings, &hold(None, id), None, None, 7);
-        assert_eq!(answers.due(&settings, sight(&[lane("t", Gate::Pending, false)])), vec![]);
-        assert_eq!(answers.due(&settings, sight(&[lane("t", Gate::Open, false)])), vec![]);
-        let all = answers.due(&settings, sight(&[lane("t", Gate::Held, false)]));
-        assert_eq!(said(&all), vec![(id.into(), Acknowledged, 1), (id.into(), Drained, 1)]);
-    }
-
-    #[test]
-    fn one_that_owns_nothing_says_so_and_answers_again_when_partitions_come() {
-        let (settings, mut answers, id) = (settings(), Answers::default(), HoldId::random());
-        answers.set(&settings, &hold(Some("t"), id), None, None, 7);
-        let other = lane("u", Gate::Open, false);
-        assert_eq!(
-            said(&answers.due(&settings, sight(std::slice::from_ref(&other)))),
-            vec![(id.into(), NothingToDo, 0)]
-        );
-        let both = [other, lane("t", Gate::Held, false)];
-        assert_eq!(
-            said(&answers.due(&settings, sight(&both))),
-            vec![(id.into(), Acknowledged, 1), (id.into(), Drained, 1)]
-        );
-    }
-
-    #[test]
-    fn another_group_or_consumer_is_not_answered() {
-        let (settings, mut answers) = (settings(), Answers::default());
-        let seen = [lane("t", Gate::Open, false)];
-        for scope in [
-            Scope::group("h".into()),
-            Scope { consumer: Some("other".into()), ..Scope::group("g".into()) },
-            Scope { instance: Some("i-2".into()), ..Scope::group("g".into()) },
-        ] {
-            let id = HoldId::random();
-            answers.set(&settings, &Hold { scope: scope.clone(), ..hold(None, id) }, None, None, 0);
-            answers.release(&settings, &scope, id, None, 1);
-        }
-        assert_eq!(answers.due(&settings, sight(&seen)), vec![]);
-    }
-
-    #[test]
-    fn a_release_and_a_split_are_answered_with_the_resumes_id() {
-        let (settings, mut answers, id) = (settings(), Answers::default(), HoldId::random());
-        let (split, release) = (CommandId::random(), CommandId::random());
-        let whole = hold(None, id);
-        answers.set(&settings, &whole, None, None, 1);
-        answers.due(&settings, sight(&[lane("t", Gate::Held, false), lane("u", Gate::Held, false)]));
-
-        let cut = Scope { topic: Some("t".parse().unwrap()), ..Scope::group("g".into()) };
-        let left = Hold { except: vec![cut], ..whole.clone() };
-        answers.set(&settings, &left, Some(&whole), Some(split), 2);
-        let seen = [lane("t", Gate::Open, false), lane("u", Gate::Held, false)];
-        assert_eq!(said(&answers.due(&settings, sight(&seen))), vec![(split, Acknowledged, 1)]);
-
-        answers.release(&settings, &left.scope, id, Some(release), 3);
-        let seen = [lane("t", Gate::Open, false), lane("u", Gate::Open, false)];
-        let last = answers.due(&settings, sight(&seen));
-        assert_eq!(said(&last), vec![(release, Acknowledged, 2)]);
-        assert_eq!((last[0].holds_offset, &last[0].detail), (3, &None));
-    }
-
-    #[test]
-    fn a_release_under_another_hold_says_what_still_stands() {
-        let (settings, mut answers) = (settings(), Answers::default());
-        let (a, b) = (HoldId::random(), HoldId::random());
-        answers.set(&settings, &hold(None, a), None, None, 1);
-        answers.set(&settings, &hold(Some("t"), b), None, None, 2);
-        let held = [lane("t", Gate::Held, false), lane("u", Gate::Held, false)];
-        answers.due(&settings, sight(&held));
-        answers.release(&settings, &hold(None, a).scope, a, None, 3);
-        let seen = [lane("t", Gate::Held, false), lane("u", Gate::Open, false)];
-        let answer = answers.due(&settings, sight(&seen)).remove(0);
-        assert_eq!(answer.detail.as_deref(), Some("1 of 2 partitions stand under another hold"));
-    }
-
-    #[test]
-    fn a_command_of_several_topics_is_answered_as_one() {
-        let (settings, mut answers, id) = (settings(), Answers::default(), HoldId::random());
-        answers.set(&settings, &hold(Some("t"), id), None, None, 1);
-        answers.set(&settings, &hold(Some("u"), id), None, None, 2);
-        let held = [lane("t", Gate::Held, false), lane("u", Gate::Held, false)];
-        assert_eq!(
-            said(&answers.due(&settings, sight(&held))),
-            vec![(id.into(), Acknowledged, 2), (id.into(), Drained, 2)]
-        );
-        // Written again is asked again.
-        answers.set(&settings, &hold(Some("t"), id), Some(&hold(Some("t"), id)), None, 3);
-        assert_eq!(answers.due(&settings, sight(&held)).len(), 2);
-    }
-
-    #[test]
-    fn an_answer_to_a_pause_waits_for_handlers_that_begin_in_this_instant() {
-        let (settings, id) = (settings(), HoldId::random());
-        let (t, u) = (Tp::parse("t", 0).unwrap(), Tp::parse("u", 0).unwrap());
-        let start = Instant::now();
-        let after = |ms| start + Duration::from_millis(ms);
-        let held = [lane("t", Gate::Held, true)];
-        // Its partition may have gone since: then nothing else is owned.
-        for (seen, state) in [(&held[..], Acknowledged), (&[], NothingToDo)] {
-            let mut answers = Answers::default();
-            answers.set(&settings, &hold(Some("t"), id), None, None, 7);
-            let mut due = |starting: &[Tp], now| {
-                let all = answers.due(&settings, Sight { seen, starting, now });
-                (all, answers.wait(now))
-            };
-            assert_eq!(due(std::slice::from_ref(&t), after(0)), (vec![], true));
-            assert_eq!(due(std::slice::from_ref(&t), after(1_999)), (vec![], true));
-            // Elsewhere handlers may begin.
-            let (all, waits) = due(std::slice::from_ref(&u), after(1_999));
-            assert_eq!((said(&all), waits), (vec![(id.into(), state, seen.len())], false));
-            assert_eq!(all[0].detail, None);
-        }
-    }
-
-    #[test]
-    fn one_that_never_gives_its_thread_back_does_not_keep_the_answer_but_is_said() {
-        let (settings, mut answers, id) = (settings(), Answers::default(), HoldId::random());
-        answers.set(&settings, &hold(None, id), None, None, 7);
-        let (seen, starting) = ([lane("t", Gate::Held, true)], [Tp::parse("t", 0).unwrap()]);
-        let now = Instant::now();
-        assert_eq!(answers.due(&settings, Sight { seen: &seen, starting: &starting, now }), vec![]);
-        let now = now + CALLED;
-        assert!(answers.wait(now), "nothing else asks for the answer then");
-        let all = answers.due(&settings, Sight { seen: &seen, starting: &starting, now });
-        assert_eq!(said(&all), vec![(id.into(), Acknowledged, 1)]);
-        assert!(all[0].detail.as_deref().unwrap().starts_with("1 called more than 2 s ago"));
-        assert!(!answers.wait(now));
-    }
-}
+mod tests;

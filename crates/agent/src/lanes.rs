@@ -16,7 +16,7 @@ use std::sync::Arc;
 use crate::record::{Record, Tp};
 
 use lane::Lane;
-pub(crate) use lane::{Gate, Job, Outcome, Pushed, Seen};
+pub(crate) use lane::{Gate, Job, Outcome, Pushed, Seen, Sight};
 use strays::Strays;
 
 #[derive(Debug)]
@@ -250,11 +250,19 @@ impl Lanes {
         lanes.map(|(at, lane)| lane.seen(at, self.in_flight(at))).collect()
     }
 
-    /// Partitions of which a record was taken whose handler is not known to have begun; also those
-    /// that are leaving, and those that are gone while it runs.
-    pub(crate) fn starting(&self) -> Vec<Tp> {
+    pub(crate) fn sight(&self) -> Sight {
+        Sight { seen: self.seen(), starting: self.starting(), outlasting: self.outlasting() }
+    }
+
+    /// Also those that are leaving, and those that are gone while the handler runs.
+    fn starting(&self) -> Vec<Tp> {
         let lanes = self.lanes.iter().filter(|(_, lane)| lane.starting.is_set()).map(|(at, _)| at);
         lanes.chain(self.strays.starting()).cloned().collect()
+    }
+
+    fn outlasting(&self) -> Vec<Tp> {
+        let leaving = self.lanes.iter().filter(|(_, lane)| lane.leaving && lane.in_flight).map(|(at, _)| at);
+        leaving.chain(self.strays.all()).cloned().collect()
     }
 
     /// No handler starts any more, anywhere.

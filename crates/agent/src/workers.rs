@@ -92,7 +92,7 @@ impl Drop for RuntimeGone {
 mod tests {
     use super::*;
     use crate::Record;
-    use crate::answers::{Answers, Sight};
+    use crate::answers::Answers;
     use crate::config::Settings;
     use crate::config::tests::settings;
     use crate::record::Tp;
@@ -139,12 +139,8 @@ mod tests {
         let limit = Instant::now() + Duration::from_secs(30);
         loop {
             assert!(Instant::now() < limit, "no answer");
-            let (seen, starting) = {
-                let state = shared.lock();
-                (state.lanes.seen(), state.lanes.starting())
-            };
-            let sight = Sight { seen: &seen, starting: &starting, now: Instant::now() };
-            let due = answers.due(&shared.settings, sight);
+            let sight = shared.lock().lanes.sight();
+            let due = answers.due(&shared.settings, &sight, Instant::now());
             if due.iter().any(|answer| answer.state == InstanceState::Acknowledged) {
                 return;
             }

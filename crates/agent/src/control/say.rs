@@ -4,7 +4,6 @@ use std::time::Instant;
 
 use tracing::debug;
 
-use crate::answers::Sight;
 use crate::lanes::{Gate, Seen};
 use crate::record::Tp;
 use crate::shared::now;
@@ -14,35 +13,40 @@ use super::Control;
 
 impl Control {
     pub(super) fn say(&mut self) {
-        let at = Instant::now();
-        let news = self.shared.take_news() || self.answers.wait(at);
-        if news {
-            let (seen, starting, unknown) = {
-                let state = self.shared.lock();
-                (state.lanes.seen(), state.lanes.starting(), state.view.unknown())
-            };
-            let sight = Sight { seen: &seen, starting: &starting, now: at };
-            for mut answer in self.answers.due(&self.shared.settings, sight) {
-                if answer.detail.is_none() {
-                    answer.detail = unknown.as_ref().map(|why| format!("holds unknown: {why}"));
-                }
-                debug!(command = %answer.command, state = ?answer.state, "answered");
-                self.outbox.answer(answer);
-            }
+        let news = self.shared.take_news();
+        let now = Instant::now();
+        let mut changed = false;
+        if news || self.answers.wait(now) {
+            let seen = self.answer(now);
+            changed = news && self.changed(&seen);
         }
         self.outbox.serve();
-        let due = Instant::now() >= self.telemetry_at;
-        if due || (news && self.changed()) {
+        if changed || Instant::now() >= self.telemetry_at {
             self.report();
             self.telemetry_at = Instant::now() + self.shared.settings.timings.telemetry;
         }
     }
 
+    /// Answers what can be answered, by the lanes that it returns.
+    fn answer(&mut self, now: Instant) -> Vec<Seen> {
+        let (sight, unknown) = {
+            let state = self.shared.lock();
+            (state.lanes.sight(), state.view.unknown())
+        };
+        for mut answer in self.answers.due(&self.shared.settings, &sight, now) {
+            if answer.detail.is_none() {
+                answer.detail = unknown.as_ref().map(|why| format!("holds unknown: {why}"));
+            }
+            debug!(command = %answer.command, state = ?answer.state, "answered");
+            self.outbox.answer(answer);
+        }
+        sight.seen
+    }
+
     /// Whether partitions came, went, stand or run otherwise than telemetry last said. While the
     /// holds are read after an assignment nothing is said: it would be outdated at once.
-    fn changed(&self) -> bool {
-        let seen = self.shared.seen();
-        !seen.iter().any(|lane| lane.gate == Gate::Pending) && shape(&seen) != self.reported
+    fn changed(&self, seen: &[Seen]) -> bool {
+        !seen.iter().any(|lane| lane.gate == Gate::Pending) && shape(seen) != self.reported
     }
 
     pub(super) fn report(&mut self) {

@@ -101,6 +101,16 @@ pub(crate) struct Seen {
     pub(crate) lag: i64,
 }
 
+/// All lanes, under one lock: gates that were set, and a client that was told.
+#[derive(Debug, Default)]
+pub(crate) struct Sight {
+    pub(crate) seen: Vec<Seen>,
+    /// Partitions of which a record was taken whose handler is not known to have begun.
+    pub(crate) starting: Vec<Tp>,
+    /// Partitions that were revoked while a handler of them runs.
+    pub(crate) outlasting: Vec<Tp>,
+}
+
 impl Seen {
     /// Whether handlers may run.
     pub(crate) fn runs(&self) -> bool {

@@ -38,6 +38,10 @@ impl Strays {
         }
     }
 
+    pub(super) fn all(&self) -> impl Iterator<Item = &Tp> {
+        self.0.keys()
+    }
+
     pub(super) fn starting(&self) -> impl Iterator<Item = &Tp> {
         let starts = |strays: &[Stray]| strays.iter().any(|stray| stray.starting.is_set());
         self.0.iter().filter(move |(_, strays)| starts(strays)).map(|(at, _)| at)

@@ -186,4 +186,10 @@ fn what_was_taken_is_starting_until_its_handler_has_begun_wherever_its_partition
     b.begun();
     assert_eq!(lanes.starting(), vec![]);
     assert!(lanes.any_in_flight(&[at(1)]));
+    // Both handlers run: one of a partition that is owned, one that outlasts.
+    assert_eq!(lanes.sight().outlasting, vec![at(1)]);
+    lanes.done(&b, &Outcome::Done);
+    assert_eq!(lanes.sight().outlasting, vec![]);
+    lanes.leave(&[at(0)]);
+    assert_eq!(lanes.sight().outlasting, vec![at(0)]);
 }
