@@ -6,12 +6,12 @@ use std::time::Duration;
 use flowdeck_kafka::{Capabilities, Cluster, Deadline};
 use flowdeck_model::ports::Bind;
 use flowdeck_model::{Actor, ClusterName, GroupId, Lag, Partition, Ports, Timestamp, TopicName};
-use tokio::sync::{Notify, Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock;
-use crate::cluster::keeper::{Ask, Inputs, Keeper};
+use crate::cluster::keeper::{Ask, Inputs, Keeper, LastLook};
 use crate::cluster::sample::Sample;
 use crate::cluster::sampler::Sampler;
 use crate::cluster::snapshot::{ClusterSnapshot, Publisher};
@@ -41,8 +41,8 @@ pub(crate) struct ClusterHandle {
     /// `None`: its configuration cannot work; the snapshot says why.
     pub(crate) cluster: Option<Cluster>,
     pub(crate) asks: mpsc::Sender<Ask>,
-    /// Somebody looks who may pause here: the keeper makes ready what that needs.
-    pub(crate) looked: Arc<Notify>,
+    /// The keeper makes ready what the pause needs that may follow.
+    pub(crate) looked: Arc<LastLook>,
     pub(crate) peeks: Arc<Semaphore>,
     pub(crate) stats: Arc<ClusterStats>,
 }

@@ -2,17 +2,17 @@
 //! time, and publishes snapshots. Everything is serialised here, and nothing here waits for Kafka:
 //! what is written is written by one job at a time, beside it.
 
-use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use flowdeck_kafka::Cluster;
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::view::Mode;
-use flowdeck_model::{PortError, Submit};
-use tokio::sync::{Notify, mpsc, watch};
+use flowdeck_model::{PortError, Submit, Timestamp};
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -41,6 +41,8 @@ pub(crate) struct Ask {
 const TELEMETRY_PACE: Duration = Duration::from_millis(500);
 /// The writer is made ready once; after a failure it is tried again so often at most.
 const PREPARE_PACE: Duration = Duration::from_secs(60);
+/// Whoever looked so long ago is not about to pause something.
+const LOOK_COUNTS: Duration = Duration::from_secs(10);
 /// Facts taken in before the rest gets its turn.
 const FACTS_AT_ONCE: usize = 256;
 
@@ -54,11 +56,10 @@ pub(crate) struct Keeper {
     cluster: Cluster,
     samples: watch::Receiver<Arc<Sample>>,
     asks: mpsc::Receiver<Ask>,
-    looked: Arc<Notify>,
+    looked: Arc<LastLook>,
     /// Bumped when Flowdeck's own topics were created.
     again: watch::Sender<u64>,
     state: State,
-    jobs: VecDeque<Job>,
     /// `None` in observe mode, and while a job has them.
     writers: Option<Writers>,
     running: Option<Running>,
@@ -67,6 +68,20 @@ pub(crate) struct Keeper {
     prepares: bool,
     started: Instant,
     published: Instant,
+}
+
+/// When somebody last looked at a group who may pause it.
+#[derive(Debug, Default)]
+pub(crate) struct LastLook(AtomicI64);
+
+impl LastLook {
+    pub(crate) fn now(&self) {
+        self.0.store(clock::now().millis(), Ordering::Relaxed);
+    }
+
+    fn is_recent(&self, now: Timestamp) -> bool {
+        now.since(Timestamp::from_millis(self.0.load(Ordering::Relaxed))) < LOOK_COUNTS
+    }
 }
 
 /// What the keeper is made of.
@@ -78,8 +93,7 @@ pub(crate) struct Inputs {
     pub(crate) stats: Arc<ClusterStats>,
     pub(crate) samples: watch::Receiver<Arc<Sample>>,
     pub(crate) asks: mpsc::Receiver<Ask>,
-    /// Somebody looks who may pause here.
-    pub(crate) looked: Arc<Notify>,
+    pub(crate) looked: Arc<LastLook>,
 }
 
 impl Keeper {
@@ -99,7 +113,6 @@ impl Keeper {
             looked,
             again: watch::Sender::new(0),
             state,
-            jobs: VecDeque::new(),
             writers,
             running: None,
             prepared: None,
@@ -116,7 +129,7 @@ impl Keeper {
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             self.start_job();
-            let takes_asks = self.running.is_none() && self.jobs.is_empty() && self.is_ready();
+            let takes_asks = self.running.is_none() && self.state.jobs.is_empty() && self.is_ready();
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
@@ -132,10 +145,9 @@ impl Keeper {
                     self.sampled();
                 }
                 Some(fact) = facts.recv() => self.heard(fact, &mut facts),
-                () = self.looked.notified(), if self.wants_writer() => self.prepare(),
                 _ = tick.tick() => self.ticked(),
             }
-            self.stats.waiting(self.asks.len(), facts.len(), self.jobs.len());
+            self.stats.waiting(self.asks.len(), facts.len(), self.state.jobs.len());
             self.publish_if_due();
         }
         // A write that is under way ends by its deadline; its outcome is on the cluster.
@@ -156,24 +168,24 @@ impl Keeper {
     fn wants_writer(&self) -> bool {
         let wanted = self.writers.as_ref().is_some_and(|writers| !writers.are_settled());
         let due = self.prepared.is_none_or(|at| at.elapsed() >= PREPARE_PACE);
-        wanted && due && self.jobs.is_empty() && self.state.may_write().is_ok()
+        wanted && due && self.state.may_write().is_ok()
     }
 
     fn prepare(&mut self) {
         self.prepared = Some(Instant::now());
-        self.jobs.push_back(Job::Writer);
+        self.state.jobs.push_back(Job::Writer);
     }
 
     fn start_job(&mut self) {
-        if self.running.is_some() || self.jobs.is_empty() {
+        if self.running.is_some() || self.state.jobs.is_empty() {
             return;
         }
         let Some(writers) = self.writers.take() else {
             // Observe mode: there is nobody who could write.
-            self.jobs.clear();
+            self.state.jobs.clear();
             return;
         };
-        if let Some(job) = self.jobs.pop_front() {
+        if let Some(job) = self.state.jobs.pop_front() {
             self.prepares = matches!(job, Job::Writer);
             self.running = Some(Box::pin(job::run(writers, Arc::clone(&self.settings), job)));
         } else {
@@ -198,34 +210,34 @@ impl Keeper {
             return;
         }
         self.state.asked(ask.submit, ask.actor, ask.answer, clock::now());
-        self.jobs.extend(self.state.take_jobs());
     }
 
     fn sampled(&mut self) {
         let sample = Arc::clone(&self.samples.borrow_and_update());
         self.state.sampled(sample, clock::now());
-        self.jobs.extend(self.state.take_jobs());
     }
 
     fn heard(&mut self, first: Fact, facts: &mut mpsc::Receiver<Fact>) {
         let mut next = Some(first);
         let mut taken = 0;
         while let Some(fact) = next.take() {
-            self.state.writes_waiting = self.jobs.len();
             self.state.heard(fact);
             taken += 1;
             if taken < FACTS_AT_ONCE {
                 next = facts.try_recv().ok();
             }
         }
-        self.jobs.extend(self.state.take_jobs());
     }
 
     fn ticked(&mut self) {
         // While something is being written its outcome is not known yet: time waits for it.
-        if self.running.is_none() && self.jobs.is_empty() {
-            self.state.ticked(clock::now());
-            self.jobs.extend(self.state.take_jobs());
+        if self.running.is_some() || !self.state.jobs.is_empty() {
+            return;
+        }
+        let now = clock::now();
+        self.state.ticked(now);
+        if self.looked.is_recent(now) && self.wants_writer() {
+            self.prepare();
         }
     }
 

@@ -1,7 +1,7 @@
 //! What is known of a cluster beside the brokers' numbers, and how it changes: telemetry, holds,
 //! commands. No I/O and no clock; what is to be written comes out as jobs.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use flowdeck_model::view::Mode;
@@ -34,9 +34,8 @@ pub(crate) struct State {
     command_index: Arc<CommandIndex>,
     pub(super) acks_known: bool,
     pub(super) repeats: Repeats,
-    pub(super) jobs: Vec<Job>,
-    /// Jobs that were handed over and are not begun yet.
-    pub(crate) writes_waiting: usize,
+    /// What is to be written, in this order.
+    pub(super) jobs: VecDeque<Job>,
     /// Why a topic cannot be followed.
     pub(super) stands: BTreeMap<Source, String>,
     topics_asked: Option<Timestamp>,
@@ -69,8 +68,7 @@ impl State {
             command_index: Arc::default(),
             acks_known: false,
             repeats: Repeats::default(),
-            jobs: Vec::new(),
-            writes_waiting: 0,
+            jobs: VecDeque::new(),
             stands: BTreeMap::new(),
             topics_asked: None,
             topics_problem: None,
@@ -100,10 +98,6 @@ impl State {
         self.holds.is_known()
             && self.acks_known
             && (self.sample.as_of.is_some() || self.sample.error.is_some())
-    }
-
-    pub(crate) fn take_jobs(&mut self) -> Vec<Job> {
-        std::mem::take(&mut self.jobs)
     }
 
     /// What stands beside the brokers' numbers in a snapshot.
@@ -159,7 +153,7 @@ impl State {
             return;
         }
         self.topics_asked = Some(now);
-        self.jobs.push(Job::Topics { brokers: metadata.brokers.len() });
+        self.jobs.push_back(Job::Topics { brokers: metadata.brokers.len() });
     }
 
     pub(super) fn enter(&mut self, command: Command) {

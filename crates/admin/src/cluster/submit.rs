@@ -120,7 +120,7 @@ impl State {
             return;
         }
         self.enter(command);
-        self.jobs.push(Job::Command { id, changes: plan.changes, admin: plan.admin, answer });
+        self.jobs.push_back(Job::Command { id, changes: plan.changes, admin: plan.admin, answer });
     }
 
     /// Before anything is sent.

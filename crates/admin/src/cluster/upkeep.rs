@@ -19,9 +19,12 @@ use crate::commands::{Command, evidence, external, follow_up, kafkaflow};
 
 /// A settled command is looked at for so long, for evidence that comes late.
 const LATE: Duration = Duration::from_secs(120);
-/// Writes that may wait before foreign commands are no longer taken over, and holds that end have to wait:
-/// who may write to the topics could name any number of groups.
+/// Writes that may wait before foreign commands are no longer taken over: who may write to the topics could
+/// name any number of groups.
 const WRITES_MAX: usize = 256;
+/// Pauses that end in one tick. Who may write to the topics could let thousands end at once, and an operator's
+/// command waits for what was begun before it.
+const ENDS_AT_ONCE: usize = 8;
 
 impl State {
     /// Deadlines, evidence, sending again, expiry.
@@ -64,7 +67,7 @@ impl State {
             let wanted = follow_up::follow_up(&mut command, &own, seen);
             if !wanted.is_empty() {
                 let admin = kafkaflow::again(command.action, wanted);
-                self.jobs.push(Job::Again { id, admin });
+                self.jobs.push_back(Job::Again { id, admin });
             }
         }
         changed |= tracked != (command.instances.len(), command.resends.count, command.resends.capped);
@@ -90,11 +93,7 @@ impl State {
                 by_id.entry(hold.id).or_default().push(hold);
             }
         }
-        for (id, holds) in by_id {
-            // The rest waits for the next tick: who may write to the topic could let thousands end at once.
-            if self.writes_waiting + self.jobs.len() >= WRITES_MAX {
-                break;
-            }
+        for (id, holds) in by_id.into_iter().take(ENDS_AT_ONCE) {
             self.expiring.insert(id, now);
             let Some(target) = target_of(&holds) else { continue };
             let changes: Vec<HoldChange> = holds.into_iter().map(HoldChange::Release).collect();
@@ -137,7 +136,7 @@ impl State {
             if changes.is_empty() || self.book.get(id).is_some() {
                 continue;
             }
-            if self.writes_waiting + self.jobs.len() >= WRITES_MAX {
+            if self.jobs.len() >= WRITES_MAX {
                 self.stats.dropped("foreign commands beyond what can be written");
                 continue;
             }

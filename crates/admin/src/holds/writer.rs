@@ -1,6 +1,6 @@
 //! The producers of a cluster in control mode: a transactional one for `flowdeck.holds`, which fences
 //! every earlier Flowdeck, and a plain idempotent one for KafkaFlow's admin topics. The first is made
-//! ready when somebody looks who may pause here, at the latest at the first write, as the second is;
+//! ready when somebody looks at a group who may pause it, at the latest at the first write, as the second is;
 //! a cluster in observe mode never has one.
 
 use flowdeck_kafka::{Cause, Cluster, Deadline, NewRecord, Placed, Producer, ProducerKind, SendError};
@@ -49,9 +49,6 @@ impl Writers {
     /// Takes over the writer's id, which takes about a second the first time, so that the first pause
     /// need not wait for it. Writes no record.
     pub(crate) async fn prepare(&mut self, deadline: Deadline) -> Result<(), WriteError> {
-        if self.fenced {
-            return Err(WriteError::Fenced);
-        }
         self.transactional(deadline).await.map(drop)
     }
 
@@ -62,9 +59,6 @@ impl Writers {
         records: Vec<Record>,
         deadline: Deadline,
     ) -> Result<Vec<Placed>, WriteError> {
-        if self.fenced {
-            return Err(WriteError::Fenced);
-        }
         let kept = self.holds.is_some();
         let records: Vec<NewRecord> =
             records.into_iter().map(|record| new_record(topic, None, record)).collect();
@@ -82,6 +76,9 @@ impl Writers {
     }
 
     async fn transactional(&mut self, deadline: Deadline) -> Result<Producer, WriteError> {
+        if self.fenced {
+            return Err(WriteError::Fenced);
+        }
         if let Some(producer) = &self.holds {
             return Ok(producer.clone());
         }

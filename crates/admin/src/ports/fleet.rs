@@ -33,13 +33,6 @@ impl BoundFleet {
         self.actor.may_on_cluster(Permission::See, cluster)
     }
 
-    /// He may be about to pause something.
-    fn looks(&self, cluster: &ClusterName) {
-        let handle = self.core.clusters.iter().find(|one| &one.settings.name == cluster);
-        if let Some(handle) = handle.filter(|_| self.actor.may_on_cluster(Permission::Control, cluster)) {
-            handle.looked.notify_one();
-        }
-    }
 }
 
 #[async_trait]
@@ -61,7 +54,6 @@ impl Fleet for BoundFleet {
                 return Err(PortError::not_found(Thing::Cluster, name.as_str()));
             }
         }
-        clusters.iter().for_each(|one| self.looks(&one.settings.name));
         let found = find(&clusters, query, &self.actor);
         let mut counts = [0u32; Verdict::WORST_FIRST.len()];
         let mut lag: Option<u64> = None;
@@ -101,8 +93,7 @@ impl Fleet for BoundFleet {
     fn group(&self, cluster: &ClusterName, id: &GroupId) -> Result<GroupView, PortError> {
         let snapshot = self.core.publisher.current();
         allowed(&self.actor, Permission::See, cluster, id)?;
-        let (one, _) = cluster_of(&self.core, &snapshot, cluster)?;
-        self.looks(cluster);
+        let (one, handle) = cluster_of(&self.core, &snapshot, cluster)?;
         let Some((data, judged)) = one.group(id) else {
             if one.view.as_of.is_none() {
                 // Nobody knows whether it is there.
@@ -112,6 +103,9 @@ impl Fleet for BoundFleet {
             }
             return Err(PortError::not_found(Thing::Group, id.to_string()));
         };
+        if self.actor.may(Permission::Control, cluster, id) {
+            handle.looked.now();
+        }
         Ok(group::view(snapshot.version, &one, data, judged, clock::now()))
     }
 
