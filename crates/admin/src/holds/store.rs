@@ -1,7 +1,8 @@
 //! The holds that stand, by key, as the topic told them in order of its offsets. What this process
 //! wrote counts at once, before the tail brings it back. Pure.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use flowdeck_model::{GroupId, Hold, HoldId, Scope, Timestamp};
@@ -31,6 +32,8 @@ pub(crate) type HoldKey = (Scope, HoldId);
 const HOLDS_MAX: usize = 10_000;
 const GROUP_MAX: usize = 500;
 const BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Those that are counted beyond these bounds.
+const BEYOND_MAX: usize = 100_000;
 /// Flowdeck's own are shorter (`model::command::REASON_MAX`); longer words are cut.
 const WORDS_MAX: usize = 1_000;
 
@@ -45,7 +48,10 @@ pub(crate) struct HoldStore {
     written: HashMap<HoldKey, i64>,
     known: bool,
     dirty: bool,
-    too_many: bool,
+    /// Those that stand and were not taken in, by their keys' hashes.
+    beyond: HashSet<u64>,
+    /// More than `BEYOND_MAX` of them: they are not counted any more, until the topic is there anew.
+    beyond_uncounted: bool,
 }
 
 impl HoldStore {
@@ -69,23 +75,34 @@ impl HoldStore {
     /// `own`: an operator's, through this process; no flood keeps it out.
     fn put(&mut self, key: HoldKey, hold: Option<Hold>, own: bool) -> bool {
         let changed = match hold.map(cut) {
-            None => self.take(&key).is_some(),
+            None => self.beyond.remove(&hash(&key)) | self.take(&key).is_some(),
             Some(hold) if self.standing.get(&key) == Some(&hold) => false,
             Some(hold) => {
                 let before = self.take(&key);
                 let fits = own || self.fits(&hold);
-                self.too_many |= !fits;
+                let moved = self.count_beyond(&key, !fits);
                 // An older wish of the same hold is not the present one: what does not fit takes it away.
                 if fits {
                     self.bytes += weight(&hold);
                     *self.counts.entry(key.0.group.clone()).or_default() += 1;
                     self.standing.insert(key, hold);
                 }
-                fits || before.is_some()
+                fits || moved || before.is_some()
             }
         };
         self.dirty |= changed;
         changed
+    }
+
+    /// Says whether the warning changes.
+    fn count_beyond(&mut self, key: &HoldKey, beyond: bool) -> bool {
+        if !beyond {
+            return self.beyond.remove(&hash(key));
+        }
+        if self.beyond.len() >= BEYOND_MAX {
+            return !std::mem::replace(&mut self.beyond_uncounted, true);
+        }
+        self.beyond.insert(hash(key))
     }
 
     fn fits(&self, hold: &Hold) -> bool {
@@ -119,7 +136,8 @@ impl HoldStore {
         self.counts.clear();
         self.bytes = 0;
         self.written.clear();
-        self.too_many = false;
+        self.beyond.clear();
+        self.beyond_uncounted = false;
         self.known = true;
     }
 
@@ -132,13 +150,16 @@ impl HoldStore {
     }
 
     pub(crate) fn warning(&self) -> Option<String> {
-        self.too_many.then(|| {
-            format!(
-                "more holds stand than are taken in ({GROUP_MAX} of a group, {HOLDS_MAX} and {} MB in all); \
-                 the ones beyond are not shown",
-                BYTES_MAX / (1024 * 1024)
-            )
-        })
+        if self.beyond.is_empty() && !self.beyond_uncounted {
+            return None;
+        }
+        let least = if self.beyond_uncounted { "at least " } else { "" };
+        Some(format!(
+            "{least}{} more holds stand than are taken in ({GROUP_MAX} of a group, {HOLDS_MAX} and {} MB in \
+             all); the ones beyond are not shown",
+            self.beyond.len(),
+            BYTES_MAX / (1024 * 1024)
+        ))
     }
 
     pub(crate) fn of_group(&self, group: &GroupId) -> Vec<Hold> {
@@ -180,6 +201,12 @@ fn cut(mut hold: Hold) -> Hold {
         }
     }
     hold
+}
+
+fn hash(key: &HoldKey) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    key.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// About what it takes of memory.
@@ -244,17 +271,22 @@ mod tests {
         }
         assert_eq!(store.warning(), None);
         let (key, hold) = forged("g", "one too many");
-        assert!(!store.apply(key, hold, 1_000));
-        assert!(store.warning().unwrap().contains("500 of a group"));
+        assert!(store.apply(key.clone(), hold.clone(), 1_000));
+        assert!(store.warning().unwrap().starts_with("1 more holds stand"), "{:?}", store.warning());
+        assert!(!store.apply(key.clone(), hold, 1_001), "the same again changes nothing");
         assert_eq!(store.of_group(&"g".into()).len(), GROUP_MAX);
+        // It was released, though it was never taken in.
+        assert!(store.apply(key, None, 1_002));
+        assert_eq!(store.warning(), None);
         let (key, hold) = forged("g", "ours");
-        assert!(store.wrote(key, hold, 1_001));
+        assert!(store.wrote(key, hold, 1_003));
         // Other groups are not shut out by it, until all together are too many.
         for n in 0..200_000 {
             let (key, hold) = forged(&format!("other {n}"), &"🦀".repeat(10_000));
             store.apply(key, hold, 2_000 + n);
         }
         assert!(store.standing.len() > 3_000 && store.bytes <= BYTES_MAX, "{}", store.standing.len());
+        assert!(store.warning().unwrap().starts_with("at least 100000 more"));
         let longest = store.all().map(|hold| hold.reason.chars().count()).max();
         assert_eq!(longest, Some(WORDS_MAX + 1));
         // What is released makes room again.
