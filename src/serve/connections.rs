@@ -1,6 +1,7 @@
 //! How many connections are open, and whether more find a place: for `/metrics`, `/health` and the log, which
 //! hears of trouble once and not at each try.
 
+use std::io::ErrorKind;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -69,7 +70,11 @@ impl Connections {
         }
     }
 
+    /// A client that went before it was accepted is none of ours.
     pub(super) fn accept_failed(&self, error: &std::io::Error) {
+        if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset) {
+            return;
+        }
         self.failed.fetch_add(1, Ordering::Relaxed);
         if !self.failing.swap(true, Ordering::Relaxed) {
             tracing::warn!(%error, "connections cannot be accepted; it is tried again and again");
@@ -106,6 +111,7 @@ mod tests {
     fn trouble_is_said_while_it_lasts() {
         let connections = Arc::<Connections>::default();
         connections.bound(2);
+        connections.accept_failed(&ErrorKind::ConnectionAborted.into());
         assert_eq!(connections.trouble(), None);
         connections.accept_failed(&std::io::Error::other("no handles"));
         assert!(connections.trouble().unwrap().contains("file handles"));

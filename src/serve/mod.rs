@@ -14,6 +14,7 @@ use axum::Router;
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,6 +25,8 @@ pub use tls::{Certificate, Tls, TlsError, exposed_key};
 
 /// Streams are told at once; answers under way get so long.
 const GRACE: Duration = Duration::from_secs(3);
+/// After a client could not be accepted.
+const TRY_AGAIN: Duration = Duration::from_millis(200);
 
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -104,13 +107,13 @@ impl Server {
                 Err(error) => {
                     counts.accept_failed(&error);
                     // Most often no file handles are left: others must end before the next try.
-                    tokio::time::sleep(Duration::from_millis(200)).await;
+                    let _ = timeout(TRY_AGAIN, shutdown.cancelled()).await;
                 }
             }
         }
         drop(self.listener);
         open.close();
-        if tokio::time::timeout(GRACE, open.wait()).await.is_err() {
+        if timeout(GRACE, open.wait()).await.is_err() {
             tracing::warn!(connections = open.len(), "connections were still open and are cut");
         }
     }

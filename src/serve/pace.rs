@@ -14,6 +14,8 @@ use tokio::time::{Instant, sleep};
 
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_secs(1);
+/// A part of an answer. One that is handed over whole would count as over, while a slow client still takes it.
+const PART: usize = 16 * 1024;
 
 /// Why a connection is to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +80,7 @@ pub(super) struct Answer {
 
 impl Answer {
     pub(super) fn paced(self, body: Body) -> Paced {
-        Paced { body, answer: self }
+        Paced { body, rest: Bytes::new(), answer: self }
     }
 
     fn waits_since(&self, since: Option<Instant>) {
@@ -97,6 +99,8 @@ impl Drop for Answer {
 /// hyper asks for the next part only when the client has taken of the last one.
 pub(super) struct Paced {
     body: Body,
+    /// Of what the body gave last.
+    rest: Bytes,
     answer: Answer,
 }
 
@@ -108,16 +112,56 @@ impl HttpBody for Paced {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
-        self.answer.waits_since(polled.is_ready().then(Instant::now));
-        polled
+        if self.rest.is_empty() {
+            let polled = Pin::new(&mut self.body).poll_frame(cx);
+            self.answer.waits_since(polled.is_ready().then(Instant::now));
+            let Poll::Ready(Some(Ok(frame))) = polled else { return polled };
+            match frame.into_data() {
+                Ok(data) => self.rest = data,
+                Err(trailers) => return Poll::Ready(Some(Ok(trailers))),
+            }
+        }
+        self.answer.waits_since(Some(Instant::now()));
+        let part = self.rest.len().min(PART);
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(part)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (mut hint, rest) = (self.body.size_hint(), self.rest.len() as u64);
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper + rest);
+        }
+        hint.set_lower(hint.lower() + rest);
+        hint
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http_body_util::BodyExt as _;
+
+    #[tokio::test]
+    async fn an_answer_is_under_way_until_its_last_part_is_taken() {
+        let (pace, text) = (Pace::default(), "0123456789".repeat(5_000));
+        let mut body = pace.begin().paced(Body::from(text.clone()));
+        let (mut taken, mut parts) = (Vec::new(), 0);
+        while taken.len() < text.len() {
+            assert!(!body.is_end_stream());
+            assert_eq!(body.size_hint().exact(), Some((text.len() - taken.len()) as u64));
+            let part = body.frame().await.unwrap().unwrap().into_data().unwrap();
+            assert!(part.len() <= PART);
+            taken.extend_from_slice(&part);
+            parts += 1;
+            assert_eq!(pace.lock().open.len(), 1);
+        }
+        assert_eq!((taken == text.as_bytes(), parts), (true, 4));
+        assert!(body.is_end_stream());
+        drop(body);
+        assert!(pace.lock().open.is_empty());
     }
 }
