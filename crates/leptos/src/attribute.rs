@@ -197,6 +197,10 @@ impl Attr {
                 }
             }
             (Self::Html(new), Kind::Html(old)) if new == *old => {}
+            (Self::Set(name, Value::Fixed(None)), _) => {
+                old.kind = Kind::Fixed(None);
+                set(el, name, None);
+            }
             (new, _) => {
                 // Dropped first: a listener that goes may share its place with the one that comes.
                 old.kind = Kind::Gone;
