@@ -6,8 +6,9 @@ use std::time::Duration;
 use flowdeck_testkit::Network;
 
 use crate::agents::GROUP;
+use crate::figures::thirds;
 use crate::plan::{self, Sample};
-use crate::support::{command, new_id};
+use crate::support::{command, is_heard, new_id, settled};
 use crate::world::{CLUSTER, World};
 
 const SETTLED: Duration = Duration::from_secs(120);
@@ -84,10 +85,8 @@ async fn numbers_agree(world: &World) {
 }
 
 fn memory_is_flat(samples: &[Sample]) {
-    assert!(samples.len() >= 3, "the server's last life was too short: {} samples", samples.len());
-    let third = samples.len() / 3;
-    let highest = |part: &[Sample]| part.iter().map(|one| one.figures.megabytes()).max().unwrap();
-    let (early, late) = (highest(&samples[..third]), highest(&samples[samples.len() - third..]));
+    let figures: Vec<_> = samples.iter().map(|one| one.figures).collect();
+    let (early, late) = thirds(&figures);
     println!("memory: {early} MB in the first third of the server's last life, {late} MB in the last");
     assert!(late <= early + GROWTH_MB, "memory grows: {early} MB, then {late} MB");
 }
@@ -112,17 +111,12 @@ async fn everything_is_given_back(world: &mut World) {
 
 /// Everything once that keeps something: a pause, a resume, a look at records.
 async fn exercised(world: &World) {
-    let heard = |view: &serde_json::Value| {
-        view["consumers"][0]["instances"].as_array().is_some_and(|all| !all.is_empty())
-    };
-    world.server.group(CLUSTER, GROUP, "an agent is heard", heard).await;
+    world.server.group(CLUSTER, GROUP, "an agent is heard", is_heard).await;
     let path = format!("/api/v1/clusters/{CLUSTER}/commands");
     for action in ["pause", "resume"] {
         let answer = world.server.send(&path, &command(&new_id(), action, GROUP)).await;
         assert_eq!(answer.status, 202, "{}", answer.text);
         let id = answer.json()["id"].as_str().unwrap().to_owned();
-        let settled =
-            |view: &serde_json::Value| !["requested", "sent"].contains(&view["state"].as_str().unwrap());
         world.server.command(CLUSTER, &id, action, settled).await;
     }
     let messages = world.server.get(&format!("/api/v1/clusters/{CLUSTER}/topics/orders/messages")).await;

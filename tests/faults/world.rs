@@ -8,9 +8,9 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::producer::FutureRecord;
 use tokio::task::JoinHandle;
 
-use crate::agents::{Agents, TOPIC};
+use crate::agents::{Agents, GROUP, TOPIC};
 use crate::site::Site;
-use crate::support::{Server, cluster};
+use crate::support::{Server, cluster, heard};
 
 pub(crate) const PARTITIONS: i32 = 4;
 pub(crate) const CLUSTER: &str = "shop";
@@ -38,11 +38,7 @@ impl World {
         let server = Server::start_at(&config, &listen).await;
         let agents = Agents::start(&kafka);
         let producing = tokio::spawn(produce(kafka.producer()));
-        server
-            .group(CLUSTER, crate::agents::GROUP, "both agents are heard", |view| {
-                view["consumers"][0]["instances"].as_array().is_some_and(|all| all.len() == 2)
-            })
-            .await;
+        server.group(CLUSTER, GROUP, "both agents are heard", heard(2)).await;
         Self { proxy, kafka, agents, server, site: Site::at(&listen), config, listen, producing }
     }
 

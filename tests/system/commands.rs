@@ -6,7 +6,7 @@ use std::time::Duration;
 use flowdeck_testkit::{DEADLINE, Kafka, NodeOptions, private, wait_for};
 use serde_json::{Value, json};
 
-use crate::support::{Consumer, Server, cluster, command, new_id};
+use crate::support::{Consumer, Server, cluster, command, heard, is_heard, new_id};
 
 const PARTITIONS: i32 = 4;
 /// A handler that leaks through a shut gate takes 5 ms; this is long enough to see one.
@@ -55,9 +55,6 @@ async fn a_pause_of_agents_stands_over_twice_joiners_sigkill_and_another_flowdec
     let (a, b) = (agent(&kafka, "a"), agent(&kafka, "b"));
     a.wait_handled(20).await;
     b.wait_handled(20).await;
-    let heard = |count: usize| {
-        move |view: &Value| view["consumers"][0]["instances"].as_array().is_some_and(|all| all.len() == count)
-    };
     first.group("shop", "payments", "both agents are heard", heard(2)).await;
 
     let id = new_id();
@@ -202,7 +199,7 @@ async fn a_kafkaflow_process_that_joins_after_the_pause_is_shown_and_sent_the_co
     let mut server = Server::start(&cluster("shop", "control", kafka.bootstrap())).await;
     let one = flow("flow-1");
     one.wait_handled(20).await;
-    server.group("shop", "flow", "is heard", |view| !view["consumers"][0].is_null()).await;
+    server.group("shop", "flow", "is heard", is_heard).await;
     let id = new_id();
     assert_eq!(server.send(COMMANDS, &command(&id, "pause", "flow")).await.status, 202);
     let view = server.command("shop", &id, "confirmed", |view| view["state"] == "confirmed").await;

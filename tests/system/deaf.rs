@@ -6,7 +6,7 @@ use flowdeck_testkit::{NodeOptions, private};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::figures::Figures;
+use crate::figures::{Figures, thirds};
 use crate::support::{Server, cluster};
 
 const CLIENTS: usize = 50;
@@ -59,9 +59,7 @@ async fn memory_is_flat_while_fifty_browsers_read_nothing() {
             seen.push(Figures::of(server.process.pid()).unwrap());
         }
     }
-    let third = seen.len() / 3;
-    let highest = |part: &[Figures]| part.iter().map(|one| one.megabytes()).max().unwrap();
-    let (early, late) = (highest(&seen[..third]), highest(&seen[seen.len() - third..]));
+    let (early, late) = thirds(&seen);
     println!(
         "{CLIENTS} deaf clients, {GROUPS} groups: {early} MB in the first third, {late} MB in the last; {most_open} streams open at most"
     );

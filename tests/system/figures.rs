@@ -27,6 +27,14 @@ impl Figures {
     }
 }
 
+/// The highest memory in the first third of these looks and in the last, in megabytes.
+pub(crate) fn thirds(looks: &[Figures]) -> (u64, u64) {
+    let third = looks.len() / 3;
+    assert!(third > 0, "{} looks say nothing of growth", looks.len());
+    let highest = |part: &[Figures]| part.iter().map(|one| one.megabytes()).max().unwrap();
+    (highest(&looks[..third]), highest(&looks[looks.len() - third..]))
+}
+
 /// Time that a process spent on the processor, in hundredths of a second.
 pub(crate) fn processor(pid: u32) -> u64 {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("a process");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use flowdeck_testkit::{Kafka, Network, NodeOptions, Proxy, port, private};
 use serde_json::Value;
 
-use crate::support::{Consumer, Server, cluster, command, new_id};
+use crate::support::{Consumer, Server, cluster, command, heard, new_id};
 
 const COMMANDS: &str = "/api/v1/clusters/shop/commands";
 
@@ -24,14 +24,6 @@ fn standing(kafka: &Kafka) -> Vec<String> {
     }
     let stands = keys.into_iter().filter(|(_, value)| value.is_some());
     stands.map(|(key, _)| String::from_utf8_lossy(&key.unwrap_or_default()).into_owned()).collect()
-}
-
-async fn heard(server: &Server) {
-    server
-        .group("shop", "payments", "the agent is heard", |view| {
-            view["consumers"][0]["instances"].as_array().is_some_and(|all| all.len() == 1)
-        })
-        .await;
 }
 
 /// Submits and waits for its confirmation; what stands already is as good.
@@ -55,7 +47,7 @@ async fn killed_in_the_middle_of_a_pause_the_next_start_says_what_is_true_and_go
     let listen = format!("127.0.0.1:{}", port::free(1).unwrap()[0]);
     let agent = agent(&kafka);
     let mut server = Server::start_at(&config, &listen).await;
-    heard(&server).await;
+    server.group("shop", "payments", "the agent is heard", heard(1)).await;
     confirmed(&server, "pause").await;
     confirmed(&server, "resume").await;
 
@@ -80,7 +72,7 @@ async fn killed_in_the_middle_of_a_pause_the_next_start_says_what_is_true_and_go
         proxy.set(Network::Pass);
 
         server = Server::start_at(&config, &listen).await;
-        heard(&server).await;
+        server.group("shop", "payments", "the agent is heard", heard(1)).await;
         stood = standing(&kafka).len();
         let path = format!("/api/v1/clusters/shop/commands/{id}");
         let found = server.get(&path).await;

@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use flowdeck_testkit::{DEADLINE, NodeOptions, PrivateCluster, Tool, private_cluster, wait_for};
-use serde_json::Value;
 
-use crate::support::{Consumer, Server, cluster, command, new_id};
+use crate::support::{Consumer, Server, cluster, command, heard, new_id, settled};
 
 const COMMANDS: &str = "/api/v1/clusters/three/commands";
 const PARTITIONS: i32 = 6;
@@ -66,8 +65,6 @@ async fn until_confirmed(server: &Server, action: &str) -> Vec<String> {
         match answer.status {
             202 => {
                 let id = answer.json()["id"].as_str().unwrap().to_owned();
-                let settled =
-                    |view: &Value| !["requested", "sent"].contains(&view["state"].as_str().unwrap());
                 let view = server.command("three", &id, "an end", settled).await;
                 let state = view["state"].as_str().unwrap().to_owned();
                 if state == "confirmed" {
@@ -141,11 +138,7 @@ async fn leaders_and_coordinators_that_move_need_no_restart_and_invent_nothing()
     produce(&kafka, "work", 60).await;
     a.wait_handled(10).await;
     b.wait_handled(10).await;
-    server
-        .group("three", "payments", "both are heard", |view| {
-            view["consumers"][0]["instances"].as_array().is_some_and(|all| all.len() == 2)
-        })
-        .await;
+    server.group("three", "payments", "both are heard", heard(2)).await;
 
     // The one that coordinates the group; of six partitions each broker leads two.
     let gone = kafka.coordinator("payments");

@@ -8,7 +8,7 @@ use flowdeck_model::url;
 use flowdeck_testkit::{DEADLINE, Kafka, NodeOptions, Tool, private, wait_for};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
-use crate::support::{Consumer, Server, cluster, command, new_id};
+use crate::support::{Consumer, Server, cluster, command, is_heard, new_id};
 
 /// First and last offsets of every partition of every topic, Kafka's own among them, and all groups.
 #[derive(Debug, PartialEq, Eq)]
@@ -96,7 +96,7 @@ async fn every_page_form_function_call_and_stream_leaves_the_cluster_as_it_was()
     let mut flow = Consumer::start(&kafka, "kafkaflow", "flow-1", &args);
     flow.wait_handled(20).await;
     let mut server = Server::start(&cluster("watched", "observe", kafka.bootstrap())).await;
-    server.group("watched", "orders-flow", "is heard", |view| !view["consumers"][0].is_null()).await;
+    server.group("watched", "orders-flow", "is heard", is_heard).await;
     flow.stop().await;
     server.group("watched", "orders-flow", "has no members", |view| view["members"] == 0).await;
 

@@ -4,7 +4,7 @@
 use flowdeck_model::url;
 use flowdeck_testkit::{NodeOptions, PrivateKafka, ScramUser, private};
 
-use crate::support::{Consumer, Server, check, command, new_id};
+use crate::support::{Consumer, Server, check, command, is_heard, new_id};
 
 fn config(kafka: &PrivateKafka, user: &ScramUser, mode: &str) -> String {
     let mut text = format!("[clusters.vault]\nmode = {mode:?}\nrefresh = \"1s\"\n");
@@ -54,7 +54,7 @@ async fn with_rights_lag_messages_and_a_pause_work_over_sasl_ssl() {
     assert_eq!(view["clusterInfo"]["notes"].as_array().unwrap().len(), 0, "{view}");
     let peeked = server.api("/clusters/vault/topics/secrets/messages").await;
     assert_eq!(peeked["records"][0]["value"]["text"], "the vault's own");
-    server.group("vault", "worker", "is heard", |view| !view["consumers"][0]["instances"][0].is_null()).await;
+    server.group("vault", "worker", "is heard", is_heard).await;
     agent.wait_handled(3).await;
     let id = new_id();
     let sent = server.send("/api/v1/clusters/vault/commands", &command(&id, "pause", "worker")).await;
@@ -115,7 +115,7 @@ async fn without_rights_page_api_and_check_name_the_acl_that_is_missing() {
     let (_, said) = check(&text).await;
     assert!(said.contains("not permitted"), "what control mode lacks: {said}");
     let mut server = Server::start(&text).await;
-    server.group("vault", "worker", "is heard", |view| !view["consumers"][0]["instances"][0].is_null()).await;
+    server.group("vault", "worker", "is heard", is_heard).await;
     let refused =
         server.send("/api/v1/clusters/vault/commands", &command(&new_id(), "pause", "worker")).await;
     assert_eq!(refused.status, 503, "{}", refused.text);

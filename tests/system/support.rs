@@ -396,3 +396,18 @@ pub(crate) fn command(id: &str, action: &str, group: &str) -> Value {
 pub(crate) fn new_id() -> String {
     uuid::Uuid::new_v4().to_string()
 }
+
+/// Of a group's view: so many instances of its first consumer have been heard.
+pub(crate) fn heard(count: usize) -> impl Fn(&Value) -> bool {
+    move |view| view["consumers"][0]["instances"].as_array().is_some_and(|all| all.len() == count)
+}
+
+/// Of a group's view: an instance has been heard.
+pub(crate) fn is_heard(view: &Value) -> bool {
+    !view["consumers"][0]["instances"][0].is_null()
+}
+
+/// Of a command's view: it has come to its end, good or not.
+pub(crate) fn settled(view: &Value) -> bool {
+    !["requested", "sent"].contains(&view["state"].as_str().unwrap())
+}
