@@ -3,11 +3,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-use crate::support::SOON;
+use crate::support::{Answer, SOON, Server};
 
 #[derive(Clone)]
 pub(crate) struct Site {
@@ -15,18 +15,6 @@ pub(crate) struct Site {
     client: reqwest::Client,
     /// Odd while nobody listens.
     life: Arc<AtomicU64>,
-}
-
-pub(crate) struct Said {
-    pub(crate) status: u16,
-    pub(crate) text: String,
-    pub(crate) took: Duration,
-}
-
-impl Said {
-    pub(crate) fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("no JSON: {}", self.text))
-    }
 }
 
 impl Site {
@@ -45,28 +33,21 @@ impl Site {
     }
 
     /// `None`: the server was killed meanwhile, or is not there.
-    async fn ask(&self, request: reqwest::RequestBuilder) -> Option<Said> {
-        let (life, begun) = (self.life(), Instant::now());
-        let answer = async {
-            let answer = request.send().await?;
-            let status = answer.status().as_u16();
-            Ok::<_, reqwest::Error>((status, answer.text().await?))
-        };
-        let answer = answer.await;
+    async fn ask(&self, request: reqwest::RequestBuilder) -> Option<Answer> {
+        let life = self.life();
+        let answer = Server::try_answer(request).await;
         if life % 2 == 1 || self.life() != life {
             return None;
         }
-        let (status, text) =
-            answer.unwrap_or_else(|error| panic!("the server is there and gives no answer: {error:?}"));
-        Some(Said { status, text, took: begun.elapsed() })
+        Some(answer.unwrap_or_else(|error| panic!("the server is there and gives no answer: {error:?}")))
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Option<Said> {
+    pub(crate) async fn get(&self, path: &str) -> Option<Answer> {
         let request = self.client.get(format!("{}{path}", self.root));
         self.ask(request.header("accept", "text/html, application/json")).await
     }
 
-    pub(crate) async fn post(&self, path: &str, body: &Value) -> Option<Said> {
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Option<Answer> {
         self.ask(self.client.post(format!("{}{path}", self.root)).json(body)).await
     }
 

@@ -171,6 +171,8 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) location: String,
     pub(crate) text: String,
+    /// From the request to the end of the body.
+    pub(crate) took: Duration,
 }
 
 impl Answer {
@@ -257,13 +259,17 @@ impl Server {
     }
 
     async fn answer(request: reqwest::RequestBuilder) -> Answer {
-        let response = request.send().await.expect("an answer");
+        Self::try_answer(request).await.expect("an answer")
+    }
+
+    /// An error where no whole answer came.
+    pub(crate) async fn try_answer(request: reqwest::RequestBuilder) -> reqwest::Result<Answer> {
+        let begun = Instant::now();
+        let response = request.send().await?;
+        let status = response.status().as_u16();
         let location = response.headers().get("location").map(|value| value.to_str().unwrap().to_owned());
-        Answer {
-            status: response.status().as_u16(),
-            location: location.unwrap_or_default(),
-            text: response.text().await.expect("a body"),
-        }
+        let text = response.text().await?;
+        Ok(Answer { status, location: location.unwrap_or_default(), text, took: begun.elapsed() })
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -272,9 +278,8 @@ impl Server {
 
     /// No page waits for Kafka.
     pub(crate) async fn soon(&self, path: &str) -> Answer {
-        let begun = Instant::now();
         let answer = self.get(path).await;
-        assert!(begun.elapsed() < SOON, "{path} took {:?}", begun.elapsed());
+        assert!(answer.took < SOON, "{path} took {:?}", answer.took);
         answer
     }
 
@@ -313,6 +318,7 @@ impl Server {
 
     /// The beginning of a stream, at least its first event.
     pub(crate) async fn stream(&self, query: &str) -> Answer {
+        let begun = Instant::now();
         let request = self.client.get(self.at(&format!("/events?{query}")));
         let mut response = request.send().await.expect("an answer");
         let status = response.status().as_u16();
@@ -321,7 +327,7 @@ impl Server {
             let Some(chunk) = response.chunk().await.expect("a chunk") else { break };
             text.push_str(&String::from_utf8_lossy(&chunk));
         }
-        Answer { status, location: String::new(), text }
+        Answer { status, location: String::new(), text, took: begun.elapsed() }
     }
 
     /// The API's answer to a GET that must succeed.
