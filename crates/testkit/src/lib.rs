@@ -9,6 +9,7 @@
 //! - [`World`]: topics, holds and answers for a test of agents.
 //! - [`judge`]: the lag as Kafka's own `kafka-consumer-groups --describe` sees it.
 
+mod acls;
 mod cluster;
 pub mod judge;
 mod private;
@@ -19,6 +20,7 @@ mod transactions;
 mod wait;
 mod world;
 
+pub use acls::Rule;
 pub use cluster::{PrivateCluster, private_cluster};
 pub use flowdeck_broker::{NodeOptions, ScramUser, SecureEndpoint, Tool, port};
 pub use private::{PrivateKafka, private};

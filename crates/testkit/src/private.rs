@@ -1,12 +1,16 @@
 //! A broker of a test's own.
 
+use std::collections::BTreeSet;
 use std::ops::Deref;
+use std::time::{Duration, Instant};
 
-use flowdeck_broker::{Broker, NodeOptions, SecureEndpoint, Tool};
+use flowdeck_broker::{Broker, NodeOptions, SecureEndpoint};
 use tempfile::TempDir;
 
+use crate::acls::{self, Rule};
 use crate::records::Kafka;
 use crate::shared::home;
+use crate::wait::DEADLINE;
 
 /// Runs until dropped; its data goes with it. All of [`Kafka`] is there too.
 pub struct PrivateKafka {
@@ -53,12 +57,37 @@ impl PrivateKafka {
     /// Lets `user` do `operations` (`Read`, `Describe`, …) on a resource, given as kafka-acls takes it:
     /// `["--topic", "orders"]`, `["--group", "*"]`, `["--cluster"]`.
     pub fn allow(&self, user: &str, operations: &[&str], resource: &[&str]) {
-        let principal = format!("User:{user}");
-        let bootstrap = self.bootstrap();
-        let mut args = vec!["--bootstrap-server", bootstrap, "--add", "--allow-principal", &principal];
-        args.extend(operations.iter().flat_map(|operation| ["--operation", operation]));
-        args.extend(resource);
-        Tool::Acls.run(home(), &args).expect("an ACL");
+        let (kind, name) = match *resource {
+            ["--cluster"] => ("Cluster", "kafka-cluster"),
+            ["--topic", name] => ("Topic", name),
+            ["--group", name] => ("Group", name),
+            ["--transactional-id", name] => ("TransactionalId", name),
+            _ => panic!("{resource:?} is no resource"),
+        };
+        self.grant(user, &operations.iter().map(|operation| Rule::new(operation, kind, name)).collect());
+    }
+
+    /// Lets `user` do all of this, beside what he may do already; the broker knows it on return.
+    pub fn grant(&self, user: &str, rules: &BTreeSet<Rule>) {
+        acls::create(self.bootstrap(), user, rules);
+        let end = Instant::now() + DEADLINE;
+        while !rules.is_subset(&self.rules(user)) {
+            assert!(Instant::now() < end, "the broker does not know the ACLs of {user}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// What the broker lets `user` do.
+    pub fn rules(&self, user: &str) -> BTreeSet<Rule> {
+        acls::describe(self.bootstrap(), user)
+    }
+
+    /// What the broker refused to `user` so far, in its authorizer's words, each once. What it leaves out of a
+    /// list silently is not among it.
+    pub fn denied(&self, user: &str) -> BTreeSet<String> {
+        let log = std::fs::read_to_string(self.broker.node().log()).expect("the broker's log");
+        let words = format!("Principal = User:{user} is Denied ");
+        log.lines().filter_map(|line| Some(line.split_once(&words)?.1.to_owned())).collect()
     }
 }
 
