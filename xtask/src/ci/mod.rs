@@ -15,7 +15,7 @@ use flowdeck_broker::stop;
 use crate::machine::{self, Machine, Need};
 use crate::site::{self, Profile, WASM_LIMIT};
 use crate::workspace::{cargo, cargo_tool, must};
-use crate::{say, test};
+use crate::{container, say, test};
 
 const LIMIT: Duration = Duration::from_secs(30 * 60);
 
@@ -42,6 +42,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         ("clippy, wasm", &clippy_wasm),
         ("documentation", &|| docs(&machine)),
         ("size of the wasm", &wasm_size),
+        ("container", &container::check),
     ];
     let mut failed = Vec::new();
     for (name, gate) in gates.iter().filter(|(name, _)| chosen(name)) {
