@@ -7,6 +7,7 @@
 //!
 //! What must hold all the while is in `watch` and `operator`, what must hold at the end in `end`.
 
+mod acks;
 mod agents;
 mod end;
 #[path = "../system/figures.rs"]
@@ -46,6 +47,6 @@ async fn what_pages_and_commands_say_stays_true_through_minutes_of_faults() {
     let operated = operated.end().await;
     let watched = watched.end().await;
     println!("{operated}\n{watched}");
-    assert!(operated.confirmed > 0, "no command was confirmed: nothing was tried");
+    operated.assert_tried();
     end::check(&mut world, &figures).await;
 }

@@ -1,19 +1,21 @@
-//! An operator who pauses and resumes all the while. Success must be true: from an instance's acknowledgement on
-//! no handler of it begins, and from the command's confirmation on none at all, until the resume is asked for.
+//! An operator who pauses and resumes all the while. Success must be true: from an instance's first acknowledgement
+//! on no handler of it begins, and from the command's confirmation on none at all, until the resume is asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::time::Duration;
 
+use flowdeck_testkit::Kafka;
 use rand::Rng as _;
 use rand::rngs::StdRng;
 use serde_json::Value;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::acks;
 use crate::agents::{GROUP, Ledger};
 use crate::site::{Site, now};
-use crate::support::{command, new_id};
+use crate::support::{command, new_id, settled};
 use crate::world::World;
 
 const COMMANDS: &str = "/kafkaflow/api/v1/clusters/shop/commands";
@@ -23,22 +25,33 @@ const SETTLED: Duration = Duration::from_secs(40);
 /// What became of commands.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Operated {
-    pub(crate) confirmed: usize,
+    confirmed: usize,
     /// Ended in another way, and said so.
     otherwise: usize,
     /// Not taken, by the reason that was said.
     refused: BTreeMap<String, usize>,
     /// The server was killed in the middle.
     cut: usize,
+    /// Acknowledgements from which on nothing began.
+    acknowledged: usize,
+}
+
+impl Operated {
+    /// A run that looked at nothing has proven nothing.
+    pub(crate) fn assert_tried(&self) {
+        assert!(self.confirmed > 0, "no command was confirmed");
+        assert!(self.acknowledged > 0, "no agent acknowledged a pause that was confirmed");
+    }
 }
 
 impl fmt::Display for Operated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { confirmed, otherwise, refused, cut } = self;
+        let Self { confirmed, otherwise, refused, cut, acknowledged } = self;
         let refused: Vec<String> = refused.iter().map(|(why, count)| format!("{count} × {why}")).collect();
         write!(
             f,
-            "commands: {confirmed} confirmed, {otherwise} ended otherwise, {cut} cut off; refused: {refused:?}"
+            "commands: {confirmed} confirmed, {otherwise} ended otherwise, {cut} cut off; refused: {refused:?}; \
+             {acknowledged} acknowledgements held"
         )
     }
 }
@@ -52,6 +65,7 @@ pub(crate) fn start(world: &World, random: StdRng) -> Operating {
     let stop = CancellationToken::new();
     let operator = Operator {
         site: world.site.clone(),
+        kafka: (*world.kafka).clone(),
         ledger: world.agents.ledger.clone(),
         random,
         counts: Operated::default(),
@@ -73,6 +87,7 @@ enum Outcome {
 
 pub(crate) struct Operator {
     site: Site,
+    kafka: Kafka,
     ledger: Ledger,
     random: StdRng,
     counts: Operated,
@@ -87,7 +102,7 @@ impl Operator {
                 let asked = now();
                 // Lines of the agents on their way to us.
                 tokio::time::sleep(Duration::from_millis(300)).await;
-                self.none_began(&view, confirmed, asked);
+                self.none_began(&view, confirmed, asked).await;
                 self.ledger.forget(asked);
             }
             self.give("resume").await;
@@ -100,21 +115,22 @@ impl Operator {
         tokio::time::sleep(Duration::from_millis(self.random.random_range(span))).await;
     }
 
-    fn none_began(&self, view: &Value, confirmed: i64, asked: i64) {
-        let instances = view["instances"].as_array().unwrap();
-        // Of an instance from the moment on at which its answer was heard; of all from the confirmation on.
-        let from = |instance: &str| {
-            let known = instances.iter().find(|one| one["instance"] == instance);
-            let at = known.and_then(|one| one["at"].as_str()?.parse::<flowdeck_model::Timestamp>().ok());
-            at.map_or(confirmed, |at| at.millis().min(confirmed))
-        };
-        let since = instances.iter().map(|one| from(one["instance"].as_str().unwrap())).min();
-        let begun = self.ledger.begun(since.unwrap_or(confirmed).min(confirmed), asked);
+    async fn none_began(&mut self, view: &Value, confirmed: i64, asked: i64) {
+        let answered = |one: &&Value| ["acknowledged", "drained"].contains(&one["state"].as_str().unwrap());
+        let answered = view["instances"].as_array().unwrap().iter().filter(answered);
+        let answered: BTreeSet<_> =
+            answered.map(|one| one["instance"].as_str().unwrap().to_owned()).collect();
+        let acks = acks::first(&self.kafka, view["id"].as_str().unwrap(), answered).await;
+        // Of an instance from its own answer on; of all from the confirmation on.
+        let from = |instance: &str| acks.get(instance).map_or(confirmed, |at| confirmed.min(*at));
+        let since = acks.values().copied().chain([confirmed]).min().unwrap();
+        let begun = self.ledger.begun(since, asked);
         let wrong: Vec<_> = begun.iter().filter(|one| one.at > from(&one.instance)).collect();
         assert!(
             wrong.is_empty(),
-            "handlers began under a confirmed pause ({confirmed} to {asked}): {wrong:?}\n{view:#}"
+            "handlers began under a confirmed pause ({confirmed} to {asked}), acknowledged at {acks:?}: {wrong:?}\n{view:#}"
         );
+        self.counts.acknowledged += acks.len();
     }
 
     /// Asks for it and waits for its end.
@@ -151,7 +167,7 @@ impl Operator {
                     other => panic!("{path}: {other} {}", said.text),
                 }
                 let view = said.json();
-                if !["requested", "sent"].contains(&view["state"].as_str().unwrap()) {
+                if settled(&view) {
                     return Some(view);
                 }
             }

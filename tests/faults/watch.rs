@@ -54,6 +54,7 @@ impl Watching {
         }
         let count = |number: &AtomicUsize| number.load(Ordering::Relaxed);
         let Counts { answers, slowest_ms, streams, events } = &*self.counts;
+        assert!(count(answers) > 0 && count(events) > 0, "nothing was read");
         format!(
             "{} pages and answers, the slowest in {} ms; {} streams with {} events",
             count(answers),
