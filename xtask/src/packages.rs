@@ -1,9 +1,9 @@
 //! What cargo knows of every package in Cargo.lock.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::workspace::cargo;
+use crate::workspace::{cargo, output_of};
 
 #[derive(Deserialize)]
 pub(crate) struct Metadata {
@@ -34,9 +34,5 @@ pub(crate) struct Node {
 pub(crate) fn metadata() -> Result<Metadata> {
     // All features: what is optional and not on by default is in Cargo.lock, and may be shipped.
     let mut command = cargo(&["metadata", "--all-features", "--format-version", "1"]);
-    let output = command.output().context("run cargo metadata")?;
-    if !output.status.success() {
-        bail!("cargo metadata: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    serde_json::from_slice(&output.stdout).context("read cargo's metadata")
+    serde_json::from_str(&output_of("cargo metadata", &mut command)?).context("read cargo's metadata")
 }

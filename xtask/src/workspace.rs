@@ -62,6 +62,15 @@ pub(crate) fn must(what: &str, command: &Command, limit: Duration) -> Result<()>
     Ok(())
 }
 
+/// What a command prints; an end other than success is an error with what it said.
+pub(crate) fn output_of(what: &str, command: &mut Command) -> Result<String> {
+    let output = command.output().with_context(|| format!("run {what}"))?;
+    if !output.status.success() {
+        bail!("{what}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("read what {what} prints"))
+}
+
 /// An error in one line where the port is taken, with the flag that chooses another.
 pub(crate) fn port_must_be_free(number: u16) -> Result<()> {
     if !port::is_free(number) {

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail, ensure};
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
 use crate::say;
-use crate::workspace::root;
+use crate::workspace::{output_of, root};
 
 const ALLOWED: &str = "crates/kafka/";
 const LIST: &str = "docs/unsafe.md";
@@ -101,11 +101,7 @@ fn all() -> Result<Vec<Found>> {
 fn sources() -> Result<Vec<PathBuf>> {
     let mut git = Command::new("git");
     git.args(["ls-files", "--cached", "--others", "--exclude-standard", "--deduplicate", "-z", "--", "*.rs"]);
-    let output = git.current_dir(root()).output().context("run git ls-files")?;
-    if !output.status.success() {
-        bail!("git ls-files: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    let names = String::from_utf8_lossy(&output.stdout).into_owned();
+    let names = output_of("git ls-files", git.current_dir(root()))?;
     let mut files: Vec<PathBuf> = names.split_terminator('\0').map(PathBuf::from).collect();
     files.retain(|file| root().join(file).is_file());
     files.sort();

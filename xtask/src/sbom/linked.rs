@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
-use crate::workspace::cargo;
+use crate::workspace::{cargo, output_of};
 
 /// Name and version.
 type Key = (String, String);
@@ -47,11 +47,7 @@ impl Linked {
 fn tree(select: &[&str]) -> Result<String> {
     let mut command =
         cargo(&["tree", "--edges", "normal,no-proc-macro", "--prefix", "none", "--format", "{p}"]);
-    let output = command.args(select).output().context("run cargo tree")?;
-    if !output.status.success() {
-        bail!("cargo tree: {}", String::from_utf8_lossy(&output.stderr).trim());
-    }
-    String::from_utf8(output.stdout).context("read cargo's tree")
+    output_of("cargo tree", command.args(select))
 }
 
 /// Of lines such as `tokio v1.48.0` and `app v0.1.0 (/src/app) (*)`.

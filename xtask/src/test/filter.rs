@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
-use crate::workspace::{cargo, root};
+use crate::workspace::{cargo, output_of, root};
 
 /// What is to run.
 #[derive(Debug, PartialEq, Eq)]
@@ -85,10 +85,9 @@ impl Package {
 
 /// The packages with tests for the host.
 fn packages() -> Result<Vec<Package>> {
-    let output = cargo(&["metadata", "--no-deps", "--format-version", "1", "--offline"])
-        .output()
-        .context("run cargo metadata")?;
-    let metadata: Metadata = serde_json::from_slice(&output.stdout).context("read cargo's metadata")?;
+    let mut command = cargo(&["metadata", "--no-deps", "--format-version", "1", "--offline"]);
+    let said = output_of("cargo metadata", &mut command)?;
+    let metadata: Metadata = serde_json::from_str(&said).context("read cargo's metadata")?;
     Ok(metadata.packages.into_iter().filter(|package| package.name != "frontend").collect())
 }
 
