@@ -14,12 +14,14 @@ use flowdeck_broker::{Job, Jvm, KafkaHome, jvm, stop, tail};
 use super::compose::{self, Compose};
 use super::dockerfile::{Image, Setting};
 use super::root::Root;
-use super::visit::{self, Visit};
+use super::visit::Visit;
 use crate::workspace::must;
 use crate::{http, say};
 
 const LIMIT: Duration = Duration::from_secs(30);
 const READY: Duration = Duration::from_secs(60);
+/// Where the image has the server.
+const PROGRAM: &str = "/usr/local/bin/flowdeck";
 /// From SIGTERM to the end, by the issue that this proves.
 const END: Duration = Duration::from_secs(5);
 
@@ -210,7 +212,8 @@ impl Container {
         must("mount an empty directory", Command::new("mount").args(["-t", "tmpfs", "none", "/mnt"]), LIMIT)?;
         fs::create_dir(dir.join("home")).context("make an empty directory")?;
         let binary = dir.join("flowdeck");
-        fs::copy(self.root.mounted().join("usr/local/bin/flowdeck"), &binary).context("copy the binary")?;
+        let program = self.root.mounted().join(PROGRAM.trim_start_matches('/'));
+        fs::copy(program, &binary).context("copy the binary")?;
         let mut command = Command::new("setpriv");
         command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "env", "-i", "-C"]);
         command.arg(dir.join("home")).arg(format!("HOME={}", dir.join("home").display())).arg(&binary);
@@ -294,6 +297,6 @@ fn ensure_bare(pid: u32, user: &str) -> Result<()> {
 
 /// Bytes of the program in the image, while nothing is mounted.
 pub(super) fn binary(root: &Root) -> Result<Vec<u8>> {
-    let path = root.find(Path::new(visit::PROGRAM));
+    let path = root.find(Path::new(PROGRAM));
     fs::read(&path).with_context(|| format!("read {}", path.display()))
 }

@@ -9,8 +9,6 @@ use serde_json::Value;
 use crate::http::{self, Answer};
 use crate::say;
 
-pub(super) const PROGRAM: &str = "/usr/local/bin/flowdeck";
-
 pub(super) struct Visit {
     address: SocketAddr,
     cookie: String,
