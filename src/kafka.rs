@@ -119,6 +119,7 @@ fn numbers(one: &ClusterNumbers) -> Vec<Number> {
         counter("snapshots_published", "Snapshots published", one.snapshots_published as f64),
         counter("commands_refused_full", "Commands refused since the queue was full", one.queue_drops as f64),
         gauge("instances_heard", "Instances that telemetry tells of", one.instances_heard as f64),
+        gauge("instances_unkept", "Instances beyond those that are kept", one.instances_unkept as f64),
         gauge("holds", "Holds that stand", one.holds as f64),
         counter("peeks", "Reads of records for a person", one.peeks as f64),
     ];

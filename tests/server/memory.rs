@@ -116,6 +116,7 @@ fn cluster_view(name: &ClusterName) -> ClusterView {
         error: None,
         brokers: Some(1),
         notes: vec![],
+        capped: vec![],
     }
 }
 

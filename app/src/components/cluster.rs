@@ -38,6 +38,24 @@ pub(crate) fn trouble(cluster: &ClusterView) -> Option<AnyView> {
     )
 }
 
+/// What is said on the cluster and not shown, since there is too much of it; nothing where there is not.
+pub(crate) fn capped(cluster: &ClusterView) -> Option<AnyView> {
+    if cluster.capped.is_empty() {
+        return None;
+    }
+    let label = cluster.label.clone();
+    let lines = cluster.capped.iter().map(|line| view! { <li>{line.clone()}</li> }).collect_view();
+    Some(
+        view! {
+            <div class="note capped" role="status">
+                {icon(Icon::Warn)}
+                <div><b>"More telemetry comes on " {label} " than is taken in."</b> <ul>{lines}</ul></div>
+            </div>
+        }
+        .into_any(),
+    )
+}
+
 /// What is off or unknown for lack of rights or capabilities.
 pub(crate) fn notes(cluster: &ClusterView) -> Option<impl IntoView + use<>> {
     if cluster.notes.is_empty() {

@@ -39,6 +39,7 @@ pub(crate) fn prod() -> ClusterView {
         error: None,
         brokers: Some(3),
         notes: vec![],
+        capped: vec![],
     }
 }
 
@@ -52,6 +53,7 @@ pub(crate) fn staging() -> ClusterView {
         error: Some("staging: no broker answered within 5 s (10.0.0.7:9092: connection refused)".into()),
         brokers: None,
         notes: vec!["Telemetry cannot be read: the ACL Read on topic kafkaflow.admin is missing.".into()],
+        capped: vec![],
     }
 }
 
@@ -161,6 +163,7 @@ pub(crate) fn group_view(row: GroupRow, cluster: ClusterView) -> GroupView {
         kind,
         incarnation: None,
         ambiguous: false,
+        confirmed: Some(true),
         workers: Some(3),
         holds: (kind == InstanceKind::Agent).then_some(InstanceHolds::Known),
         running: vec![TopicPartitions {

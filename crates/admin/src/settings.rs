@@ -41,10 +41,12 @@ impl Default for AdminSettings {
 #[derive(Debug, Clone, Copy)]
 pub struct TelemetryLimits {
     pub instances_per_consumer: usize,
+    pub instances_per_group: usize,
     pub instances: usize,
+    pub consumers_per_group: usize,
     pub consumers: usize,
     pub topics_per_instance: usize,
-    /// Partition numbers listed by all instances together.
+    /// Partition numbers listed by all instances together; each topic of an instance counts as eight.
     pub partitions: usize,
     /// Bytes of a group's, consumer's or instance's name.
     pub name_bytes: usize,
@@ -56,7 +58,9 @@ impl Default for TelemetryLimits {
     fn default() -> Self {
         Self {
             instances_per_consumer: 256,
+            instances_per_group: 512,
             instances: 4_096,
+            consumers_per_group: 64,
             consumers: 1_024,
             topics_per_instance: 256,
             partitions: 400_000,

@@ -18,6 +18,7 @@ pub(crate) struct ClusterStats {
     peeks: AtomicU64,
     submits_refused_full: AtomicU64,
     instances: AtomicU64,
+    instances_unkept: AtomicU64,
     waiting_commands: AtomicU64,
     waiting_facts: AtomicU64,
     waiting_writes: AtomicU64,
@@ -49,6 +50,8 @@ pub struct ClusterNumbers {
     pub waiting: Vec<(&'static str, u64)>,
     pub commands: Vec<(CommandState, u64)>,
     pub instances_heard: u64,
+    /// Heard, and beyond what is kept.
+    pub instances_unkept: u64,
     pub holds: u64,
     pub peeks: u64,
 }
@@ -89,8 +92,9 @@ impl ClusterStats {
         *reasons.entry(reason).or_default() += 1;
     }
 
-    pub(crate) fn gauges(&self, instances: usize, commands: Vec<(CommandState, usize)>) {
+    pub(crate) fn gauges(&self, instances: usize, unkept: usize, commands: Vec<(CommandState, usize)>) {
         self.instances.store(instances as u64, Ordering::Relaxed);
+        self.instances_unkept.store(unkept as u64, Ordering::Relaxed);
         *self.commands.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = commands;
     }
 
@@ -121,6 +125,7 @@ impl ClusterStats {
             ],
             commands: commands.iter().map(|(state, count)| (*state, *count as u64)).collect(),
             instances_heard: load(&self.instances),
+            instances_unkept: load(&self.instances_unkept),
             holds,
             peeks: load(&self.peeks),
         }

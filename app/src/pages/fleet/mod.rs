@@ -92,7 +92,7 @@ fn page(view: FleetView, search: Memo<String>) -> AnyView {
     view! {
         <h1 class="unseen">"Fleet"</h1>
         {move || header.with(head::figures)}
-        {move || header.with(|view| view.clusters.iter().map(|it| (cluster::trouble(it), cluster::notes(it))).collect_view())}
+        {move || header.with(|view| view.clusters.iter().map(|it| (cluster::trouble(it), cluster::capped(it), cluster::notes(it))).collect_view())}
         <section class="panel" aria-label="Groups">
             {tools::tools(state.header, query)}
             {move || state.failed.with(|error| error.as_ref().map(error::part))}

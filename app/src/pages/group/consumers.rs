@@ -11,6 +11,9 @@ use crate::components::icons::{Icon, icon};
 use crate::format::{number, partitions};
 use crate::links;
 
+/// Lines of instances that Kafka does not confirm: who may write to the admin topic can claim to be hundreds.
+const CLAIMS_SHOWN: usize = 20;
+
 pub(super) fn panel(view: &GroupView) -> AnyView {
     if view.consumers.is_empty() {
         return view! {
@@ -23,10 +26,49 @@ pub(super) fn panel(view: &GroupView) -> AnyView {
         }
         .into_any();
     }
-    view.consumers.iter().map(|consumer| one(view, consumer)).collect_view().into_any()
+    let mut room = CLAIMS_SHOWN;
+    let mut panels = Vec::new();
+    let (mut instances, mut consumers) = (0, 0);
+    for consumer in &view.consumers {
+        let shown = shown(consumer, &mut room);
+        instances += consumer.instances.len() - shown.len();
+        if shown.is_empty() {
+            consumers += 1;
+        } else {
+            panels.push(one(view, consumer, shown));
+        }
+    }
+    let more = (instances > 0).then(|| more(instances, consumers));
+    (panels, more).into_any()
 }
 
-fn one(view: &GroupView, consumer: &ConsumerView) -> AnyView {
+/// Those that Kafka confirms, and of the others as many as there is room for.
+fn shown<'a>(consumer: &'a ConsumerView, room: &mut usize) -> &'a [InstanceView] {
+    let confirmed = consumer.instances.iter().filter(|one| one.confirmed == Some(true)).count();
+    let others = (consumer.instances.len() - confirmed).min(*room);
+    *room -= others;
+    &consumer.instances[..confirmed + others]
+}
+
+/// What has no line.
+fn more(instances: usize, consumers: usize) -> impl IntoView {
+    let of = (consumers > 0)
+        .then(|| [" of ", &number::count(consumers as u64, "more consumer", "more consumers")].concat());
+    let count = number::count(instances as u64, "more instance", "more instances");
+    let words = [
+        count.as_str(),
+        of.as_deref().unwrap_or_default(),
+        if instances == 1 { " says that it is" } else { " say that they are" },
+        " in this group. Kafka's list of members confirms none of it; the API names them all.",
+    ];
+    view! {
+        <section class="panel" aria-label="Instances without a line">
+            <div class="empty"><p class="muted">{words.concat()}</p></div>
+        </section>
+    }
+}
+
+fn one(view: &GroupView, consumer: &ConsumerView, shown: &[InstanceView]) -> AnyView {
     let control = view.cluster_info.mode == Mode::Control;
     let group = links::group(&view.row.cluster, &view.row.group);
     let ask = |topic| Ask { action: Action::Pause, consumer: Some(consumer.name.clone()), topic };
@@ -45,12 +87,14 @@ fn one(view: &GroupView, consumer: &ConsumerView) -> AnyView {
         .collect_view();
     let pause = control
         .then(|| view! { <a class="btn small push" href=link(ask(None))>{icon(Icon::Hold)} "Pause…"</a> });
-    let instances = consumer.instances.iter().map(|one| instance(one, control)).collect_view();
+    let instances = shown.iter().map(|one| instance(one, control)).collect_view();
     let heard = consumer.instances.iter().filter(|instance| !instance.lost).count();
+    let doubtful = consumer.instances.iter().filter(|one| !one.lost && one.confirmed == Some(false)).count();
+    let doubtful = (doubtful > 0).then(|| [", ", &number::exact(doubtful as u64), " not confirmed"].concat());
     view! {
         <section class="panel" aria-label=["Consumer ", &consumer.name.shown()].concat()>
             <header>
-                <h2>{consumer.name.shown()} " " <span class="count">{number::count(heard as u64, "instance", "instances")}</span></h2>
+                <h2>{consumer.name.shown()} " " <span class="count">{number::count(heard as u64, "instance", "instances")} {doubtful}</span></h2>
                 {pause}
             </header>
             <ul class="topics">{topics}</ul>
@@ -64,11 +108,14 @@ fn instance(instance: &InstanceView, control: bool) -> impl IntoView + use<> {
     let (running, paused) = (partitions::count(&instance.running), partitions::count(&instance.paused));
     let (class, shape) = match () {
         () if instance.lost => ("mark bad", Icon::None),
+        () if instance.confirmed == Some(false) => ("mark wait", Icon::Warn),
         () if paused > 0 => ("verdict hold", Icon::Hold),
         () => ("mark", Icon::Ok),
     };
     let mut words = vec![kind_words(instance.kind).to_owned()];
     words.extend(instance.workers.map(|n| number::count(n.into(), "worker", "workers")));
+    let doubtful =
+        (instance.confirmed == Some(false)).then_some("Kafka lists no member that owns what it says.");
     let runs = (running > 0).then(|| ["runs ", &partitions::by_topic(&instance.running)].concat());
     let stands = (paused > 0).then(|| ["paused ", &partitions::by_topic(&instance.paused)].concat());
     let idle = (running + paused == 0).then_some("owns no partition");
@@ -76,7 +123,8 @@ fn instance(instance: &InstanceView, control: bool) -> impl IntoView + use<> {
         .ambiguous
         .then_some("Two processes speak under this name: what they say cannot be told apart.");
     let deaf = instance.holds.filter(|_| !instance.lost).and_then(|holds| deaf(holds, control));
-    let warnings = [ambiguous, deaf].into_iter().flatten().map(str::to_owned).chain(instance.note.clone());
+    let warnings =
+        [doubtful, ambiguous, deaf].into_iter().flatten().map(str::to_owned).chain(instance.note.clone());
     let warnings = warnings.map(|words| view! { <small class="warned">{words}</small> }).collect_view();
     let lost = instance.lost.then_some("not heard any more · ");
     view! {

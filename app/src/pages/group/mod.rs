@@ -137,6 +137,7 @@ fn page(view: GroupView) -> AnyView {
                 {holds::panel(header)}
                 {move || header.with(consumers::panel)}
                 {move || header.with(commands::panel)}
+                {move || header.with(|view| cluster::capped(&view.cluster_info))}
                 {move || header.with(|view| cluster::notes(&view.cluster_info))}
             </div>
         </div>

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use flowdeck_kafka::{Cluster, Isolation, Record, TailEvent, TailFrom, TailRequest};
 use flowdeck_model::{Partition, Timestamp, TopicName};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -16,6 +16,8 @@ use crate::settings::ClusterSettings;
 
 /// Facts that wait for the keeper.
 const QUEUE: usize = 1_024;
+/// Kilobytes of records that wait for the keeper: a thousand of the longest would be much.
+const QUEUE_KB: usize = 8 * 1_024;
 /// The longest value that is taken in; telemetry of 10,000 partitions is shorter.
 const VALUE_MAX: usize = 128 * 1024;
 
@@ -33,6 +35,8 @@ pub(crate) struct Fact {
     /// When it came, by our clock.
     pub(crate) at: Timestamp,
     pub(crate) what: What,
+    /// Its part of the room; free again once it is taken in.
+    _room: OwnedSemaphorePermit,
 }
 
 #[derive(Debug)]
@@ -42,6 +46,17 @@ pub(crate) enum What {
     Gone,
     /// Why the topic cannot be followed at the moment.
     Stands(String),
+}
+
+impl What {
+    /// What it takes of the room: never more than there is.
+    fn kilobytes(&self) -> u32 {
+        let Self::Record(record) = self else { return 0 };
+        let part = |part: &Option<bytes::Bytes>| part.as_ref().map_or(0, bytes::Bytes::len);
+        let headers: usize = record.headers.iter().map(|(name, value)| name.len() + part(value)).sum();
+        let bytes = part(&record.key) + part(&record.value) + headers;
+        u32::try_from((bytes / 1_024).min(QUEUE_KB)).unwrap_or(0)
+    }
 }
 
 /// One partition that carries commands, telemetry or both.
@@ -85,6 +100,7 @@ pub(crate) fn follow(
     tracker: &TaskTracker,
 ) -> mpsc::Receiver<Fact> {
     let (facts, receiver) = mpsc::channel(QUEUE);
+    let room = Arc::new(Semaphore::new(QUEUE_KB));
     let mut requests: Vec<(Source, TailRequest)> = Vec::new();
     for (at, stream) in admin_streams(settings).into_iter().enumerate() {
         let request =
@@ -95,7 +111,8 @@ pub(crate) fn follow(
     let acks = request(settings.acks_topic.clone(), None, TailFrom::End, Isolation::ReadUncommitted);
     requests.extend([(Source::Holds, holds), (Source::Acks, acks)]);
     for (source, request) in requests {
-        let follower = Follower { cluster: cluster.clone(), source, request, facts: facts.clone() };
+        let (facts, room) = (facts.clone(), Arc::clone(&room));
+        let follower = Follower { cluster: cluster.clone(), source, request, facts, room };
         tracker.spawn(follower.run(again.clone(), shutdown.clone()));
     }
     receiver
@@ -115,9 +132,20 @@ struct Follower {
     source: Source,
     request: TailRequest,
     facts: mpsc::Sender<Fact>,
+    room: Arc<Semaphore>,
 }
 
 impl Follower {
+    /// Waits for room; `false`: nobody takes it any more.
+    async fn hand_over(&self, what: What) -> bool {
+        let at = clock::now();
+        let Ok(room) = Arc::clone(&self.room).acquire_many_owned(what.kilobytes()).await else {
+            return false;
+        };
+        let fact = Fact { source: self.source, at, what, _room: room };
+        self.facts.send(fact).await.is_ok()
+    }
+
     async fn run(self, mut again: watch::Receiver<u64>, shutdown: CancellationToken) {
         let own = !matches!(self.source, Source::Admin(_));
         let mut tail = self.cluster.tail(self.request.clone());
@@ -146,10 +174,9 @@ impl Follower {
                         What::Record(_) | What::Reached => gone = false,
                         What::Stands(_) => {}
                     }
-                    let fact = Fact { source: self.source, at: clock::now(), what };
                     tokio::select! {
                         () = shutdown.cancelled() => return,
-                        sent = self.facts.send(fact) => if sent.is_err() { return },
+                        sent = self.hand_over(what) => if !sent { return },
                     }
                 }
             }

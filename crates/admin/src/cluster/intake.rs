@@ -8,9 +8,11 @@ use flowdeck_protocol::kafkaflow::{self, Decoded, Message};
 use flowdeck_protocol::wire::{self, AckRecord, HoldRecord, Sender};
 
 use super::facts::{Fact, Source, What};
+use super::sample::Sample;
 use super::state::State;
 use crate::commands::{evidence, lifecycle};
 use crate::telemetry::registry::Heard;
+use crate::telemetry::standing::{Standing, is_borne_out};
 
 impl State {
     pub(crate) fn heard(&mut self, fact: Fact) {
@@ -57,7 +59,7 @@ impl State {
         let cut =
             |part: &Option<bytes::Bytes>, size: usize| part.as_ref().is_some_and(|part| part.len() < size);
         if cut(&record.value, record.value_size) || cut(&record.key, record.key_size) {
-            self.stats.dropped("longer than is read");
+            self.not_taken("longer than is read", source, at);
             return;
         }
         let headers: Headers<'_> = record
@@ -66,18 +68,33 @@ impl State {
             .filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?)))
             .collect();
         match source {
-            Source::Admin(stream) => self.admin_record(stream, record, &headers, at),
+            Source::Admin(stream) => self.admin_record(source, stream, record, &headers, at),
             Source::Holds => self.hold_record(record, &headers),
             Source::Acks => self.ack_record(record, &headers, at),
         }
     }
 
-    fn admin_record(&mut self, stream: usize, record: &Record, headers: &Headers<'_>, at: Timestamp) {
+    /// Counted, and where it came with telemetry spoken of on the pages.
+    fn not_taken(&mut self, why: &'static str, source: Source, at: Timestamp) {
+        self.stats.dropped(why);
+        if matches!(source, Source::Admin(_)) {
+            self.registry.refuse(why, at);
+        }
+    }
+
+    fn admin_record(
+        &mut self,
+        source: Source,
+        stream: usize,
+        record: &Record,
+        headers: &Headers<'_>,
+        at: Timestamp,
+    ) {
         let Some(stream) = self.streams.get(stream) else { return };
         let (telemetry_of, commands) = (stream.telemetry_of, stream.commands);
         match kafkaflow::decode(headers, record.value.as_deref()) {
             Decoded::NotOurs => {}
-            Decoded::Malformed(_) => self.stats.dropped("malformed KafkaFlow message"),
+            Decoded::Malformed(_) => self.not_taken("malformed KafkaFlow message", source, at),
             Decoded::Message(Message::Telemetry(telemetry)) => {
                 if let Some(pair) = telemetry_of {
                     self.telemetry_record(pair, telemetry, headers, record.offset, at);
@@ -114,6 +131,7 @@ impl State {
             incarnation,
             running: telemetry.running,
             paused: telemetry.paused,
+            cut: telemetry.dropped_partitions,
             workers: u32::try_from(telemetry.workers).ok(),
             holds: wire::holds_of(headers).filter(|_| agent),
             sent_at: Some(telemetry.sent_at.timestamp()),
@@ -121,7 +139,7 @@ impl State {
             at,
         };
         let sample = std::sync::Arc::clone(&self.sample);
-        if let Err(why) = self.registry.hear(heard, |group| sample.group(group).is_some()) {
+        if let Err(why) = self.registry.hear(heard, |heard| standing(&sample, heard)) {
             self.stats.dropped(why.words());
         }
     }
@@ -168,6 +186,14 @@ impl State {
             self.enter(command);
         }
     }
+}
+
+/// How far the brokers bear out what is heard.
+fn standing(sample: &Sample, heard: &Heard) -> Standing {
+    let Some(group) = sample.group(&heard.group) else { return Standing::Stranger };
+    let (Some(members), Some(topic)) = (&group.members, &heard.topic) else { return Standing::Claimed };
+    let borne_out = is_borne_out(members, topic, &heard.running, &heard.paused);
+    if borne_out { Standing::Member } else { Standing::Claimed }
 }
 
 /// KafkaFlow's dashboard gives each command a GUID as its key.

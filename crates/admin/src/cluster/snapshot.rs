@@ -12,6 +12,7 @@ use super::sample::{GroupData, Sample};
 use crate::commands::CommandIndex;
 use crate::holds::HoldIndex;
 use crate::settings::ClusterSettings;
+use crate::telemetry::standing::confirmed;
 use crate::telemetry::{GroupTelemetry, InstanceTelemetry, TelemetryIndex};
 
 /// All clusters at one version.
@@ -68,7 +69,6 @@ impl ClusterSnapshot {
             .collect();
         let mut notes = sample.notes.clone();
         notes.extend(parts.warnings);
-        notes.extend(parts.telemetry.warning.clone());
         let view = ClusterView {
             name: settings.name.clone(),
             label: settings.label.clone(),
@@ -78,6 +78,7 @@ impl ClusterSnapshot {
             error: sample.error.clone(),
             brokers: sample.metadata.as_ref().and_then(|all| u32::try_from(all.brokers.len()).ok()),
             notes,
+            capped: parts.telemetry.warnings.clone(),
         };
         let Parts { telemetry, holds, commands, .. } = parts;
         Self { settings, view, sample, judged, telemetry, holds, commands, made_at: now }
@@ -117,7 +118,7 @@ fn judge_group(group: &GroupData, beside: Beside<'_>, settings: &ClusterSettings
         kind: group.kind,
         members: group.members.as_ref().map(|members| u32::try_from(members.len()).unwrap_or(u32::MAX)),
         sum: group.sum,
-        paused_by: paused_by(beside, now, settings),
+        paused_by: paused_by(group, beside, now, settings),
         stale: stale_words(group, stale, now),
     };
     let (verdict, why) = judge(&evidence, settings.allowed_lag);
@@ -140,8 +141,14 @@ fn stale_words(group: &GroupData, stale: bool, now: Timestamp) -> Option<String>
     }
 }
 
-/// Owners of holds; else the application, where telemetry lists paused partitions since the last resume.
-fn paused_by(beside: Beside<'_>, now: Timestamp, settings: &ClusterSettings) -> Vec<String> {
+/// Owners of holds; else the application, where telemetry that Kafka does not contradict lists paused
+/// partitions since the last resume.
+fn paused_by(
+    group: &GroupData,
+    beside: Beside<'_>,
+    now: Timestamp,
+    settings: &ClusterSettings,
+) -> Vec<String> {
     let mut owners: Vec<String> = Vec::new();
     for hold in beside.holds {
         if !owners.contains(&hold.owner) {
@@ -152,6 +159,7 @@ fn paused_by(beside: Beside<'_>, now: Timestamp, settings: &ClusterSettings) -> 
         let said = |heard: Timestamp| beside.resumed.is_none_or(|resumed| heard > resumed);
         instance.heard_within(now, settings.timing.heard_within)
             && instance.topics.iter().any(|stream| !stream.paused.is_empty() && said(stream.heard))
+            && confirmed(group.members.as_deref(), group.members_at, instance, now) != Some(false)
     };
     let application =
         || beside.telemetry.is_some_and(|all| all.instances().any(|(_, instance)| says_paused(instance)));
@@ -255,6 +263,7 @@ mod tests {
             topic: "t".parse().unwrap(),
             running: vec![],
             paused: vec![flowdeck_model::Partition::new(0).unwrap()],
+            cut: 0,
             heard: Timestamp::from_millis(5_000),
             offset: 0,
         };
@@ -269,12 +278,14 @@ mod tests {
             holds: None,
             pattern: false,
             topics: vec![stream],
+            listing_since: Some(Timestamp::from_millis(0)),
+            member_at: None,
             first_heard: Timestamp::from_millis(0),
             last_heard: Timestamp::from_millis(5_000),
         };
         let consumers =
             vec![crate::telemetry::ConsumerTelemetry { name: "c".into(), instances: vec![instance] }];
-        let telemetry = GroupTelemetry { consumers };
+        let telemetry = GroupTelemetry { consumers, unkept: 0 };
         for (resumed, want) in
             [(None, Verdict::Paused), (Some(4_000), Verdict::Paused), (Some(6_000), Verdict::Ok)]
         {

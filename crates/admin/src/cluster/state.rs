@@ -110,7 +110,7 @@ impl State {
             self.command_index = Arc::new(self.book.index());
         }
         self.dirty = false;
-        self.stats.gauges(self.registry.instances(), self.book.by_state());
+        self.stats.gauges(self.registry.instances(), self.registry.unkept(), self.book.by_state());
         Parts {
             telemetry: self.telemetry.clone(),
             holds: Arc::clone(&self.hold_index),

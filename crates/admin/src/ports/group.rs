@@ -3,17 +3,16 @@
 
 use flowdeck_kafka::Member;
 use flowdeck_model::scope::Place;
-use flowdeck_model::view::{
-    ConsumerView, GroupView, InstanceView, MemberView, PartitionRow, TopicPartitions,
-};
+use flowdeck_model::view::{GroupView, MemberView, PartitionRow};
 use flowdeck_model::{HoldId, Lag, Partition, PartitionReading, Timestamp, TopicName, Version};
 
+use super::claims;
 use super::fleet::group_row;
 use crate::cluster::sample::GroupData;
 use crate::cluster::snapshot::{ClusterSnapshot, Judged, by_topic};
 use crate::commands::Command;
+use crate::telemetry::GroupTelemetry;
 use crate::telemetry::matching::{instance_of, member_words};
-use crate::telemetry::{ConsumerTelemetry, GroupTelemetry, InstanceTelemetry};
 
 /// Commands shown with a group.
 const COMMANDS_SHOWN: usize = 20;
@@ -37,7 +36,7 @@ pub(super) fn view(
             .readings(judged.stale)
             .map(|(topic, partition, reading)| row(cluster, group, &owners, topic, partition, reading))
             .collect(),
-        consumers: telemetry.map(|all| consumers(cluster, all, &commands)).unwrap_or_default(),
+        consumers: telemetry.map(|all| claims::consumers(cluster, group, all, &commands)).unwrap_or_default(),
         group_members: group
             .members
             .iter()
@@ -148,75 +147,6 @@ impl<'a> Owners<'a> {
     }
 }
 
-fn consumers(
-    cluster: &ClusterSnapshot,
-    telemetry: &GroupTelemetry,
-    commands: &[&std::sync::Arc<Command>],
-) -> Vec<ConsumerView> {
-    telemetry
-        .consumers
-        .iter()
-        .map(|consumer| ConsumerView {
-            name: consumer.name.clone(),
-            topics: topics(consumer),
-            instances: consumer
-                .instances
-                .iter()
-                .filter(|instance| !instance.superseded)
-                .map(|instance| instance_view(cluster, consumer, instance, commands))
-                .collect(),
-        })
-        .collect()
-}
-
-fn topics(consumer: &ConsumerTelemetry) -> Vec<TopicName> {
-    let streams = consumer.instances.iter().flat_map(|instance| &instance.topics);
-    let topics: std::collections::BTreeSet<&TopicName> = streams.map(|stream| &stream.topic).collect();
-    topics.into_iter().cloned().collect()
-}
-
-fn instance_view(
-    cluster: &ClusterSnapshot,
-    consumer: &ConsumerTelemetry,
-    instance: &InstanceTelemetry,
-    commands: &[&std::sync::Arc<Command>],
-) -> InstanceView {
-    let list = |pick: fn(&crate::telemetry::TopicStream) -> &Vec<Partition>| -> Vec<TopicPartitions> {
-        by_topic(
-            instance.topics.iter().flat_map(|stream| pick(stream).iter().map(|one| (&stream.topic, *one))),
-        )
-    };
-    InstanceView {
-        instance: instance.instance.clone(),
-        kind: instance.kind(),
-        incarnation: instance.incarnation,
-        ambiguous: instance.ambiguous,
-        workers: instance.workers,
-        holds: instance.holds,
-        running: list(|stream| &stream.running),
-        paused: list(|stream| &stream.paused),
-        last_heard: instance.last_heard,
-        lost: cluster.made_at.since(instance.last_heard) > cluster.settings.timing.heard_within,
-        note: note(consumer, instance, commands),
-    }
-}
-
-/// What the newest command that tracks this instance says of it, where it is out of the ordinary.
-fn note(
-    consumer: &ConsumerTelemetry,
-    instance: &InstanceTelemetry,
-    commands: &[&std::sync::Arc<Command>],
-) -> Option<String> {
-    let tracked = commands.iter().find_map(|command| {
-        command.instances.iter().find(|tracked| {
-            tracked.key.instance == instance.instance
-                && tracked.key.incarnation == instance.incarnation
-                && tracked.key.consumer.as_ref() == Some(&consumer.name)
-        })
-    })?;
-    if tracked.state.is_done() { None } else { tracked.detail.clone() }
-}
-
 fn member(member: &Member, telemetry: Option<&GroupTelemetry>) -> MemberView {
     let matched = telemetry.and_then(|telemetry| instance_of(telemetry, member));
     MemberView {
@@ -234,7 +164,7 @@ fn warnings(
     group: &GroupData,
     commands: &[&std::sync::Arc<Command>],
 ) -> Vec<String> {
-    let mut warnings = Vec::new();
+    let mut warnings = claims::warnings(cluster, group);
     if let Some(error) = &group.error {
         warnings.push(format!("the last refresh of this group failed: {}", error.words));
     }

@@ -7,17 +7,21 @@ use std::time::Duration;
 use flowdeck_model::view::{InstanceHolds, InstanceKind};
 use flowdeck_model::{ConsumerName, GroupId, Incarnation, InstanceName, Partition, Timestamp, TopicName};
 
+use super::standing::MEMBER_FOR;
+
 #[derive(Debug, Default, Clone)]
 pub(crate) struct TelemetryIndex {
     pub(crate) groups: Arc<HashMap<GroupId, Arc<GroupTelemetry>>>,
-    /// Records or instances were dropped; in words, for whoever looks at the cluster.
-    pub(crate) warning: Option<String>,
+    /// What was not taken in; in words, with numbers, for whoever looks at the cluster.
+    pub(crate) warnings: Vec<String>,
 }
 
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct GroupTelemetry {
     /// Sorted by name.
     pub(crate) consumers: Vec<ConsumerTelemetry>,
+    /// Instances that are heard and have no place.
+    pub(crate) unkept: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +47,10 @@ pub(crate) struct InstanceTelemetry {
     pub(crate) pattern: bool,
     /// Sorted by topic.
     pub(crate) topics: Vec<TopicStream>,
+    /// Since when it lists any partition.
+    pub(crate) listing_since: Option<Timestamp>,
+    /// When Kafka last listed a member that owned what it said.
+    pub(crate) member_at: Option<Timestamp>,
     /// By Flowdeck's clock.
     pub(crate) first_heard: Timestamp,
     pub(crate) last_heard: Timestamp,
@@ -52,8 +60,11 @@ pub(crate) struct InstanceTelemetry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TopicStream {
     pub(crate) topic: TopicName,
+    /// Sorted, as the paused ones.
     pub(crate) running: Vec<Partition>,
     pub(crate) paused: Vec<Partition>,
+    /// Partitions that it lists beyond those that are read.
+    pub(crate) cut: u64,
     pub(crate) heard: Timestamp,
     /// Of the telemetry record.
     pub(crate) offset: i64,
@@ -69,12 +80,19 @@ impl InstanceTelemetry {
     }
 
     pub(crate) fn stream(&self, topic: &TopicName) -> Option<&TopicStream> {
-        self.topics.iter().find(|stream| &stream.topic == topic)
+        let at = self.topics.binary_search_by(|stream| stream.topic.cmp(topic)).ok()?;
+        self.topics.get(at)
     }
 
     pub(crate) fn lists(&self, topic: &TopicName, partition: Partition) -> bool {
-        self.stream(topic)
-            .is_some_and(|stream| stream.running.contains(&partition) || stream.paused.contains(&partition))
+        self.stream(topic).is_some_and(|stream| {
+            [&stream.running, &stream.paused].iter().any(|list| list.binary_search(&partition).is_ok())
+        })
+    }
+
+    /// Kafka bore out what it says, when it was last heard or not long before.
+    fn is_member(&self) -> bool {
+        self.member_at.is_some_and(|at| self.last_heard.since(at) <= MEMBER_FOR)
     }
 }
 
@@ -107,7 +125,8 @@ impl GroupTelemetry {
             .flat_map(|consumer| consumer.instances.iter().map(move |instance| (&consumer.name, instance)))
     }
 
-    /// Who says that it owns the partition; the one that was heard last, where several do.
+    /// Who says that it owns the partition. Where several do, one that Kafka bears out; of those the one that
+    /// was heard last.
     pub(crate) fn owner(
         &self,
         topic: &TopicName,
@@ -115,6 +134,6 @@ impl GroupTelemetry {
     ) -> Option<(&ConsumerName, &InstanceTelemetry)> {
         self.instances()
             .filter(|(_, instance)| !instance.superseded && instance.lists(topic, partition))
-            .max_by_key(|(_, instance)| instance.last_heard)
+            .max_by_key(|(_, instance)| (instance.is_member(), instance.last_heard))
     }
 }

@@ -3,6 +3,9 @@
 
 pub(crate) mod index;
 pub(crate) mod matching;
+mod refused;
 pub(crate) mod registry;
+pub(crate) mod standing;
 
 pub(crate) use index::{ConsumerTelemetry, GroupTelemetry, InstanceTelemetry, TelemetryIndex, TopicStream};
+pub(crate) use refused::grouped;

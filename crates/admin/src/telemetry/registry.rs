@@ -1,7 +1,9 @@
 //! Who is heard: one entry for each (pair, group, consumer, instance, incarnation), bounded in number
 //! and size, since anybody who may write to the admin topic can claim to be thousands. What does not
-//! fit is dropped and counted; a known group's instance takes the place of an unknown group's.
+//! fit is dropped and counted; whom Kafka bears out takes the place of whom it does not.
 
+mod entry;
+mod room;
 #[cfg(test)]
 mod tests;
 
@@ -11,7 +13,10 @@ use std::sync::Arc;
 use flowdeck_model::view::InstanceHolds;
 use flowdeck_model::{ConsumerName, GroupId, Incarnation, InstanceName, Partition, Timestamp, TopicName};
 
-use super::{ConsumerTelemetry, GroupTelemetry, InstanceTelemetry, TelemetryIndex, TopicStream};
+use self::entry::Entry;
+use super::refused::{Refused, Unkept, grouped};
+use super::standing::Standing;
+use super::{ConsumerTelemetry, GroupTelemetry, TelemetryIndex};
 use crate::settings::TelemetryLimits;
 
 /// One telemetry record, parsed.
@@ -28,6 +33,8 @@ pub(crate) struct Heard {
     pub(crate) topic: Option<TopicName>,
     pub(crate) running: Vec<Partition>,
     pub(crate) paused: Vec<Partition>,
+    /// Partitions that were listed beyond those that are read.
+    pub(crate) cut: u64,
     pub(crate) workers: Option<u32>,
     /// What an agent says of the holds.
     pub(crate) holds: Option<InstanceHolds>,
@@ -43,7 +50,9 @@ pub(crate) struct Heard {
 pub(crate) enum Dropped {
     NameTooLong,
     TooManyConsumers,
+    TooManyConsumersOfOneGroup,
     TooManyInstances,
+    TooManyInstancesOfOneGroup,
     TooManyInstancesOfOneConsumer,
     TooManyTopics,
     TooManyPartitions,
@@ -54,86 +63,77 @@ impl Dropped {
         match self {
             Self::NameTooLong => "a name is too long",
             Self::TooManyConsumers => "too many consumers",
+            Self::TooManyConsumersOfOneGroup => "too many consumers of one group",
             Self::TooManyInstances => "too many instances",
+            Self::TooManyInstancesOfOneGroup => "too many instances of one group",
             Self::TooManyInstancesOfOneConsumer => "too many instances of one consumer",
             Self::TooManyTopics => "too many topics of one instance",
             Self::TooManyPartitions => "too many partitions",
         }
     }
+
+    /// The instance has no place at all.
+    fn is_of_the_instance(self) -> bool {
+        !matches!(self, Self::NameTooLong | Self::TooManyTopics | Self::TooManyPartitions)
+    }
 }
 
-type ConsumerKey = (GroupId, ConsumerName);
 /// Pair, name, whether it is an agent, incarnation.
 type InstanceKey = (usize, InstanceName, bool, Option<Incarnation>);
 
 pub(crate) struct Registry {
     limits: TelemetryLimits,
-    consumers: HashMap<ConsumerKey, BTreeMap<InstanceKey, Entry>>,
+    groups: HashMap<GroupId, Group>,
+    consumers: usize,
     instances: usize,
+    /// Numbers that are listed, and the topics of which they are.
     partitions: usize,
+    /// Instances of each `Standing`.
+    standing: [usize; Standing::ALL.len()],
     /// Groups whose index must be made anew.
     dirty: HashSet<GroupId>,
     /// Shared with the snapshots that were made from it.
     index: Arc<HashMap<GroupId, Arc<GroupTelemetry>>>,
-    dropped_last: Option<(Timestamp, Dropped)>,
+    refused: Refused,
+    unkept: Unkept,
 }
 
-struct Entry {
-    workers: Option<u32>,
-    holds: Option<InstanceHolds>,
-    topics: BTreeMap<TopicName, Stream>,
-    /// It subscribes to a pattern, of whose partitions KafkaFlow tells nothing.
-    pattern: bool,
-    first_heard: Timestamp,
-    last_heard: Timestamp,
-    ambiguous_at: Option<Timestamp>,
-}
-
-struct Stream {
-    running: Vec<Partition>,
-    paused: Vec<Partition>,
-    heard: Timestamp,
-    offset: i64,
-    past: Past,
-}
-
-/// The last two different things that were said of a topic, to tell two voices under one name apart.
 #[derive(Default)]
-struct Past {
-    last: Option<Said>,
-    before: Option<Said>,
-    /// How often in a row it went back to what was said before the last.
-    turns: u32,
+struct Group {
+    consumers: BTreeMap<ConsumerName, BTreeMap<InstanceKey, Entry>>,
+    instances: usize,
 }
 
-#[derive(Clone, PartialEq, Eq)]
-struct Said {
-    running: Vec<Partition>,
-    paused: Vec<Partition>,
-    sent_at: Timestamp,
+impl Group {
+    fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.consumers.values().flat_map(BTreeMap::values)
+    }
 }
 
-/// KafkaFlow speaks every 5 s: A, B, A within less than two intervals comes from two processes.
-const ONE_VOICE: std::time::Duration = std::time::Duration::from_secs(8);
-/// A quick pause and resume is A, B, A too; only A, B, A, B, A without a repeat is two voices.
-const TURNS: u32 = 3;
-/// An ambiguity that was not seen for so long is over.
-const AMBIGUOUS_FOR: std::time::Duration = std::time::Duration::from_secs(60);
-/// An instance that speaks, but not of this topic for so long, reads it no more.
-const TOPIC_LEFT: std::time::Duration = std::time::Duration::from_secs(30);
-/// A drop is spoken of for so long.
-const WARN_FOR: std::time::Duration = std::time::Duration::from_secs(120);
+/// Where an entry is.
+#[derive(Clone)]
+struct Place {
+    group: GroupId,
+    consumer: ConsumerName,
+    instance: InstanceKey,
+}
+
+/// Strangers that were heard for less are likely those of a group that Kafka lists in a moment.
+const NEW_GROUP: std::time::Duration = std::time::Duration::from_secs(30);
 
 impl Registry {
     pub(crate) fn new(limits: TelemetryLimits) -> Self {
         Self {
             limits,
-            consumers: HashMap::new(),
+            groups: HashMap::new(),
+            consumers: 0,
             instances: 0,
             partitions: 0,
+            standing: Default::default(),
             dirty: HashSet::new(),
             index: Arc::default(),
-            dropped_last: None,
+            refused: Refused::default(),
+            unkept: Unkept::default(),
         }
     }
 
@@ -141,122 +141,144 @@ impl Registry {
         self.instances
     }
 
-    /// Takes a record in. `is_known`: whether the brokers know the group.
-    pub(crate) fn hear(&mut self, heard: Heard, is_known: impl Fn(&GroupId) -> bool) -> Result<(), Dropped> {
+    /// Instances that are heard and have no place.
+    pub(crate) fn unkept(&self) -> usize {
+        self.unkept.count()
+    }
+
+    /// A record of the admin topics that is not taken in.
+    pub(crate) fn refuse(&mut self, why: &'static str, at: Timestamp) {
+        self.refused.add(why, at);
+    }
+
+    /// Takes a record in. `standing`: how far Kafka bears it out.
+    pub(crate) fn hear(
+        &mut self,
+        mut heard: Heard,
+        standing: impl Fn(&Heard) -> Standing,
+    ) -> Result<(), Dropped> {
+        let names = [heard.group.as_str(), heard.consumer.as_str(), heard.instance.as_str()];
+        if names.iter().any(|name| name.len() > self.limits.name_bytes) {
+            self.refuse(Dropped::NameTooLong.words(), heard.at);
+            return Err(Dropped::NameTooLong);
+        }
+        for list in [&mut heard.running, &mut heard.paused] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        let standing = standing(&heard);
+        let place = Place {
+            group: heard.group.clone(),
+            consumer: heard.consumer.clone(),
+            instance: (heard.pair, heard.instance.clone(), heard.agent, heard.incarnation),
+        };
         let at = heard.at;
-        let result = self.take(heard, is_known);
-        if let Err(why) = result {
-            self.dropped_last = Some((at, why));
+        let hash = self.unkept.hash(&(&place.group, &place.consumer, &place.instance));
+        let result = self.take(&place, heard, standing);
+        match result {
+            Err(why) if why.is_of_the_instance() => {
+                let listed = standing > Standing::Stranger;
+                self.unkept.add(listed.then_some(&place.group), hash, at);
+                if listed {
+                    self.dirty.insert(place.group);
+                }
+            }
+            Err(why) => self.refuse(why.words(), at),
+            Ok(()) => self.unkept.remove(&place.group, hash),
         }
         result
     }
 
-    fn take(&mut self, heard: Heard, is_known: impl Fn(&GroupId) -> bool) -> Result<(), Dropped> {
-        let names = [heard.group.as_str(), heard.consumer.as_str(), heard.instance.as_str()];
-        if names.iter().any(|name| name.len() > self.limits.name_bytes) {
-            return Err(Dropped::NameTooLong);
+    fn take(&mut self, place: &Place, heard: Heard, standing: Standing) -> Result<(), Dropped> {
+        if self.entry(place).is_none() {
+            self.make_room(place, standing)?;
+            self.insert(place, heard.at, standing);
         }
-        let consumer: ConsumerKey = (heard.group.clone(), heard.consumer.clone());
-        let instance: InstanceKey = (heard.pair, heard.instance.clone(), heard.agent, heard.incarnation);
-        if self.consumers.get(&consumer).and_then(|all| all.get(&instance)).is_none() {
-            self.make_room(&consumer, is_known)?;
-        }
-        let listed = heard.running.len() + heard.paused.len();
-        let entry = self.consumers.entry(consumer).or_default().entry(instance).or_insert_with(|| {
-            self.instances += 1;
-            Entry {
-                workers: None,
-                holds: None,
-                topics: BTreeMap::new(),
-                pattern: false,
-                first_heard: heard.at,
-                last_heard: heard.at,
-                ambiguous_at: None,
-            }
-        });
-        entry.last_heard = heard.at;
-        entry.workers = heard.workers.or(entry.workers);
-        entry.holds = heard.holds;
-        self.dirty.insert(heard.group);
-        let Some(topic) = heard.topic else {
-            entry.pattern = true;
-            return Ok(());
+        let (stands, before) = {
+            let Some(entry) = self.entry_mut(place) else { return Ok(()) };
+            let was = entry.standing;
+            entry.speaks(&heard, standing);
+            ((was, entry.standing), heard.topic.as_ref().map_or(0, |topic| entry.weight_of(topic)))
         };
-        let before = entry.topics.get(&topic).map_or(0, |stream| stream.running.len() + stream.paused.len());
-        if self.partitions - before + listed > self.limits.partitions {
-            return Err(Dropped::TooManyPartitions);
-        }
-        if !entry.topics.contains_key(&topic) && entry.topics.len() >= self.limits.topics_per_instance {
+        self.standing[stands.0 as usize] -= 1;
+        self.standing[stands.1 as usize] += 1;
+        self.dirty.insert(place.group.clone());
+        let Some(topic) = heard.topic.clone() else { return Ok(()) };
+        let listed = entry::STREAM + heard.running.len() + heard.paused.len();
+        self.make_room_for_partitions(listed.saturating_sub(before), stands.1)?;
+        let limit = self.limits.topics_per_instance;
+        let Some(entry) = self.entry_mut(place) else { return Ok(()) };
+        if !entry.tells(topic, heard, limit) {
             return Err(Dropped::TooManyTopics);
         }
         self.partitions = self.partitions - before + listed;
-        let stream = entry.topics.entry(topic).or_insert_with(|| Stream {
-            running: vec![],
-            paused: vec![],
-            heard: heard.at,
-            offset: heard.offset,
-            past: Past::default(),
-        });
-        (stream.running, stream.paused) = (heard.running, heard.paused);
-        (stream.heard, stream.offset) = (heard.at, heard.offset);
-        // An agent's incarnation tells its voices apart already.
-        if heard.incarnation.is_none()
-            && let Some(sent_at) = heard.sent_at
-            && stream.past.contradicts(&stream.running, &stream.paused, sent_at)
-        {
-            entry.ambiguous_at = Some(heard.at);
-        }
         Ok(())
     }
 
-    fn make_room(
-        &mut self,
-        consumer: &ConsumerKey,
-        is_known: impl Fn(&GroupId) -> bool,
-    ) -> Result<(), Dropped> {
-        let of_this = self.consumers.get(consumer).map_or(0, BTreeMap::len);
-        if of_this >= self.limits.instances_per_consumer {
-            return Err(Dropped::TooManyInstancesOfOneConsumer);
-        }
-        let new_consumer = of_this == 0 && self.consumers.len() >= self.limits.consumers;
-        if !new_consumer && self.instances < self.limits.instances {
-            return Ok(());
-        }
-        let why = if new_consumer { Dropped::TooManyConsumers } else { Dropped::TooManyInstances };
-        if !is_known(&consumer.0) {
-            return Err(why);
-        }
-        let Some(stranger) = self.consumers.keys().find(|(group, _)| !is_known(group)).cloned() else {
-            return Err(why);
-        };
-        self.forget_consumer(&stranger);
-        Ok(())
+    fn entry(&self, place: &Place) -> Option<&Entry> {
+        self.groups.get(&place.group)?.consumers.get(&place.consumer)?.get(&place.instance)
     }
 
-    fn forget_consumer(&mut self, consumer: &ConsumerKey) {
-        let Some(entries) = self.consumers.remove(consumer) else { return };
-        self.instances -= entries.len();
-        self.partitions -= entries.values().map(Entry::listed).sum::<usize>();
-        self.dirty.insert(consumer.0.clone());
+    fn entry_mut(&mut self, place: &Place) -> Option<&mut Entry> {
+        self.groups.get_mut(&place.group)?.consumers.get_mut(&place.consumer)?.get_mut(&place.instance)
+    }
+
+    fn insert(&mut self, place: &Place, at: Timestamp, standing: Standing) {
+        let group = self.groups.entry(place.group.clone()).or_default();
+        let consumer = group.consumers.entry(place.consumer.clone()).or_default();
+        self.consumers += usize::from(consumer.is_empty());
+        consumer.insert(place.instance.clone(), Entry::new(at, standing));
+        group.instances += 1;
+        self.instances += 1;
+        self.standing[standing as usize] += 1;
+    }
+
+    fn forget(&mut self, place: &Place) {
+        let Some(group) = self.groups.get_mut(&place.group) else { return };
+        let Some(consumer) = group.consumers.get_mut(&place.consumer) else { return };
+        let Some(entry) = consumer.remove(&place.instance) else { return };
+        group.instances -= 1;
+        self.instances -= 1;
+        self.partitions -= entry.weight();
+        self.standing[entry.standing as usize] -= 1;
+        if consumer.is_empty() {
+            group.consumers.remove(&place.consumer);
+            self.consumers -= 1;
+        }
+        if group.consumers.is_empty() {
+            self.groups.remove(&place.group);
+        }
+        self.dirty.insert(place.group.clone());
     }
 
     /// Forgets who was silent for too long.
     pub(crate) fn expire(&mut self, now: Timestamp) {
         let after = self.limits.forgotten_after;
-        let (mut instances, mut partitions) = (0, 0);
-        let dirty = &mut self.dirty;
-        self.consumers.retain(|(group, _), entries| {
-            let before = entries.len();
-            entries.retain(|_, entry| now.since(entry.last_heard) <= after);
-            let left_topics = entries.values_mut().filter_map(Entry::drop_left_topics).count();
-            if entries.len() != before || left_topics > 0 {
-                dirty.insert(group.clone());
+        (self.consumers, self.instances, self.partitions) = (0, 0, 0);
+        self.standing = Default::default();
+        for (id, group) in &mut self.groups {
+            let mut changed = false;
+            group.consumers.retain(|_, entries| {
+                let before = entries.len();
+                entries.retain(|_, entry| now.since(entry.last_heard) <= after);
+                let left = entries.values_mut().filter_map(Entry::drop_left_topics).count();
+                changed |= entries.len() != before || left > 0;
+                !entries.is_empty()
+            });
+            group.instances = group.entries().count();
+            self.consumers += group.consumers.len();
+            self.instances += group.instances;
+            for entry in group.entries() {
+                self.partitions += entry.weight();
+                self.standing[entry.standing as usize] += 1;
             }
-            instances += entries.len();
-            partitions += entries.values().map(Entry::listed).sum::<usize>();
-            !entries.is_empty()
-        });
-        (self.instances, self.partitions) = (instances, partitions);
+            if changed {
+                self.dirty.insert(id.clone());
+            }
+        }
+        self.groups.retain(|_, group| group.instances > 0);
+        self.refused.expire(now);
+        self.dirty.extend(self.unkept.expire(now, after));
     }
 
     pub(crate) fn is_dirty(&self) -> bool {
@@ -265,108 +287,63 @@ impl Registry {
 
     /// The index for views; only groups that changed are made anew.
     pub(crate) fn index(&mut self, now: Timestamp) -> TelemetryIndex {
-        let warning = self
-            .dropped_last
-            .filter(|(at, _)| now.since(*at) <= WARN_FOR)
-            .map(|(_, why)| format!("telemetry was dropped: {}", why.words()));
-        if !self.dirty.is_empty() {
-            self.remake(now);
-        }
-        TelemetryIndex { groups: Arc::clone(&self.index), warning }
-    }
-
-    fn remake(&mut self, now: Timestamp) {
-        let dirty = std::mem::take(&mut self.dirty);
-        let mut fresh: HashMap<GroupId, GroupTelemetry> = HashMap::new();
-        for ((group, name), entries) in &self.consumers {
-            if dirty.contains(group) {
-                let consumer = ConsumerTelemetry { name: name.clone(), instances: instances(entries, now) };
-                fresh.entry(group.clone()).or_default().consumers.push(consumer);
-            }
-        }
-        let index = Arc::make_mut(&mut self.index);
-        for group in dirty {
-            match fresh.remove(&group) {
+        for group in std::mem::take(&mut self.dirty) {
+            let telemetry = self.of_group(&group, now);
+            let index = Arc::make_mut(&mut self.index);
+            match telemetry {
                 None => drop(index.remove(&group)),
-                Some(mut telemetry) => {
-                    telemetry.consumers.sort_by(|a, b| a.name.cmp(&b.name));
-                    index.insert(group, Arc::new(telemetry));
-                }
+                Some(telemetry) => drop(index.insert(group, Arc::new(telemetry))),
             }
         }
-    }
-}
-
-impl Entry {
-    /// Topics that it speaks of no more, while it speaks.
-    fn drop_left_topics(&mut self) -> Option<()> {
-        let (before, last_heard) = (self.topics.len(), self.last_heard);
-        self.topics.retain(|_, stream| last_heard.since(stream.heard) <= TOPIC_LEFT);
-        (self.topics.len() != before).then_some(())
+        TelemetryIndex { groups: Arc::clone(&self.index), warnings: self.warnings(now) }
     }
 
-    fn listed(&self) -> usize {
-        self.topics.values().map(|stream| stream.running.len() + stream.paused.len()).sum()
-    }
-}
-
-impl Past {
-    fn contradicts(&mut self, running: &[Partition], paused: &[Partition], sent_at: Timestamp) -> bool {
-        let said = Said { running: running.to_vec(), paused: paused.to_vec(), sent_at };
-        let same = |past: &Said| past.running == said.running && past.paused == said.paused;
-        if self.last.as_ref().is_some_and(same) {
-            self.turns = 0;
-            self.last = Some(said);
-            return false;
-        }
-        let back = self.before.as_ref().is_some_and(|before| {
-            same(before) && sent_at.since(before.sent_at).max(before.sent_at.since(sent_at)) < ONE_VOICE
+    fn of_group(&self, id: &GroupId, now: Timestamp) -> Option<GroupTelemetry> {
+        let unkept = self.unkept.of(id);
+        let Some(group) = self.groups.get(id) else {
+            return (unkept > 0).then(|| GroupTelemetry { consumers: vec![], unkept });
+        };
+        let consumers = group.consumers.iter().map(|(name, entries)| ConsumerTelemetry {
+            name: name.clone(),
+            instances: entry::instances(entries, now),
         });
-        self.turns = if back { self.turns + 1 } else { 0 };
-        self.before = self.last.take();
-        self.last = Some(said);
-        self.turns >= TURNS
+        Some(GroupTelemetry { consumers: consumers.collect(), unkept })
     }
-}
 
-fn instances(entries: &BTreeMap<InstanceKey, Entry>, now: Timestamp) -> Vec<InstanceTelemetry> {
-    entries
-        .iter()
-        .map(|((pair, name, agent, incarnation), entry)| {
-            let namesakes = || {
-                entries
-                    .iter()
-                    .filter(move |((p, n, _, i), _)| p == pair && n == name && i != incarnation)
-                    .map(|(_, other)| other)
-            };
-            InstanceTelemetry {
-                pair: *pair,
-                instance: name.clone(),
-                agent: *agent,
-                incarnation: *incarnation,
-                // Interleaved: each was heard after the other began.
-                ambiguous: entry.ambiguous_at.is_some_and(|at| now.since(at) <= AMBIGUOUS_FOR)
-                    || namesakes().any(|other| {
-                        other.last_heard > entry.first_heard && entry.last_heard > other.first_heard
-                    }),
-                superseded: namesakes().any(|other| other.first_heard > entry.last_heard),
-                workers: entry.workers,
-                holds: entry.holds,
-                pattern: entry.pattern,
-                topics: entry
-                    .topics
-                    .iter()
-                    .map(|(topic, stream)| TopicStream {
-                        topic: topic.clone(),
-                        running: stream.running.clone(),
-                        paused: stream.paused.clone(),
-                        heard: stream.heard,
-                        offset: stream.offset,
-                    })
-                    .collect(),
-                first_heard: entry.first_heard,
-                last_heard: entry.last_heard,
-            }
-        })
-        .collect()
+    fn warnings(&self, now: Timestamp) -> Vec<String> {
+        let TelemetryLimits { instances, instances_per_group, instances_per_consumer, .. } = self.limits;
+        let bounds = format!(
+            "{} in all, {instances_per_group} of a group, {instances_per_consumer} of a consumer",
+            grouped(instances as u64)
+        );
+        [self.unkept.warning(&bounds), self.strangers(now), self.refused.warning()]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    fn strangers(&self, now: Timestamp) -> Option<String> {
+        if self.standing[Standing::Stranger as usize] == 0 {
+            return None;
+        }
+        let settled =
+            |entry: &&Entry| entry.standing == Standing::Stranger && now.since(entry.first_heard) > NEW_GROUP;
+        let count = |group: &Group| group.entries().filter(settled).count();
+        let counts = self.groups.values().map(count).filter(|count| *count > 0);
+        let (groups, instances) = counts.fold((0u64, 0), |(groups, all), count| (groups + 1, all + count));
+        let words = match (instances, groups) {
+            (0, _) => return None,
+            (1, _) => "1 instance says that it is in a group that Kafka does not list".to_owned(),
+            (n, 1) => format!(
+                "{} instances say that they are in a group that Kafka does not list",
+                grouped(n as u64)
+            ),
+            (n, groups) => format!(
+                "{} instances say that they are in {} groups that Kafka does not list",
+                grouped(n as u64),
+                grouped(groups)
+            ),
+        };
+        Some(format!("{words}: no page shows {}", if instances == 1 { "it" } else { "them" }))
+    }
 }

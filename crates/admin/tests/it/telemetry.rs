@@ -103,9 +103,12 @@ async fn a_flood_of_fake_instances_is_bounded_and_said() {
     assert!(numbers.records_dropped.contains_key("too many instances"), "{numbers:?}");
     assert!(numbers.records_dropped.contains_key("malformed KafkaFlow message"), "{numbers:?}");
     let cluster = wait_for("the warning", DEADLINE, async || {
-        running.ports.fleet.clusters().into_iter().find(|one| !one.notes.is_empty())
+        running.ports.fleet.clusters().into_iter().find(|one| one.capped.len() >= 2)
     })
     .await;
-    assert!(cluster.notes.iter().any(|note| note.contains("telemetry was dropped")), "{:?}", cluster.notes);
+    let said = |words: &str| cluster.capped.iter().any(|line| line.contains(words));
+    assert!(said("20 more instances are heard than are kept (20 in all"), "{:?}", cluster.capped);
+    assert!(said("telemetry was dropped") && said("(malformed KafkaFlow message)"), "{:?}", cluster.capped);
+    assert_eq!(running.admin.stats().clusters[0].instances_unkept, 20);
     running.stop().await;
 }

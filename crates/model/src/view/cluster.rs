@@ -32,6 +32,8 @@ pub struct ClusterView {
     pub brokers: Option<u32>,
     /// What is off or unknown for lack of rights or capabilities, with the ACL that is missing.
     pub notes: Vec<String>,
+    /// What of the cluster's telemetry is not shown, since there is more than is kept, with numbers.
+    pub capped: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]

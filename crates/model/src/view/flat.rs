@@ -81,7 +81,7 @@ mod tests {
     const JSON: &str = r#"{
         "version": "00000001-2", "now": "2026-11-21T14:00:00.000Z",
         "clusterInfo": {"name": "demo", "label": "Demo", "colour": "red", "mode": "control", "asOf": null,
-            "error": null, "brokers": 1, "notes": []},
+            "error": null, "brokers": 1, "notes": [], "capped": []},
         "cluster": "demo", "group": "g", "type": "classic", "state": "stable", "verdict": "behind", "why": "w",
         "lag": 1, "unknownPartitions": 2, "members": 3, "topics": ["t"], "topicCount": 4, "partitionCount": 5,
         "heldPartitions": 6, "holds": [], "asOf": "2026-11-21T13:59:59.000Z",

@@ -67,6 +67,9 @@ pub struct InstanceView {
     pub incarnation: Option<Incarnation>,
     /// Two streams under one name: what they say cannot be told apart.
     pub ambiguous: bool,
+    /// Kafka lists a member that owns what it says it owns. Null where it says nothing, or Kafka's list of
+    /// members tells nothing of it: who may write to the admin topic can claim to be an instance.
+    pub confirmed: Option<bool>,
     pub workers: Option<u32>,
     /// How it stands to the holds of the cluster. Null where it does not say: only agents do.
     pub holds: Option<InstanceHolds>,

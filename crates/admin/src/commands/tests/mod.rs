@@ -62,10 +62,13 @@ pub(super) fn instance(name: &str, agent: bool, heard: i64, said: Said<'_>) -> I
                 topic: topic(name),
                 running: parts(running),
                 paused: parts(paused),
+                cut: 0,
                 heard: at(heard),
                 offset: heard,
             })
             .collect(),
+        listing_since: Some(at(0)),
+        member_at: None,
         first_heard: at(0),
         last_heard: at(heard),
     }
@@ -76,13 +79,13 @@ pub(super) fn group(consumers: Vec<(&str, Vec<InstanceTelemetry>)>) -> GroupTele
         .into_iter()
         .map(|(name, instances)| ConsumerTelemetry { name: name.into(), instances })
         .collect();
-    GroupTelemetry { consumers }
+    GroupTelemetry { consumers, unkept: 0 }
 }
 
 pub(super) fn index(groups: Vec<(&str, GroupTelemetry)>) -> TelemetryIndex {
     let groups: HashMap<GroupId, Arc<GroupTelemetry>> =
         groups.into_iter().map(|(name, group)| (name.into(), Arc::new(group))).collect();
-    TelemetryIndex { groups: Arc::new(groups), warning: None }
+    TelemetryIndex { groups: Arc::new(groups), warnings: vec![] }
 }
 
 pub(super) fn hold(number: u128, consumer: Option<&str>, name: Option<&str>) -> Hold {

@@ -1,0 +1,182 @@
+//! The consumers of a group as telemetry tells of them, beside what Kafka says of it: who may write to the
+//! admin topic can claim to be an instance, and claim any partitions.
+
+use std::sync::Arc;
+
+use flowdeck_model::view::{ConsumerView, InstanceView, TopicPartitions};
+use flowdeck_model::{Partition, Timestamp, TopicName};
+
+use crate::cluster::sample::GroupData;
+use crate::cluster::snapshot::{ClusterSnapshot, by_topic};
+use crate::commands::Command;
+use crate::telemetry::standing::confirmed;
+use crate::telemetry::{ConsumerTelemetry, GroupTelemetry, InstanceTelemetry, TopicStream, grouped};
+
+/// Partition numbers in a view of instances that Kafka does not confirm; those that it confirms are shown whole.
+const NUMBERS_MAX: usize = 10_000;
+/// Of one such instance.
+const NUMBERS_OF_ONE: usize = 200;
+
+/// Those with an instance that Kafka confirms come first, and in each the confirmed ones.
+pub(super) fn consumers(
+    cluster: &ClusterSnapshot,
+    group: &GroupData,
+    telemetry: &GroupTelemetry,
+    commands: &[&Arc<Command>],
+) -> Vec<ConsumerView> {
+    let mut room = NUMBERS_MAX;
+    let mut consumers: Vec<ConsumerView> = telemetry
+        .consumers
+        .iter()
+        .map(|consumer| {
+            let there = consumer.instances.iter().filter(|instance| !instance.superseded);
+            let mut instances: Vec<InstanceView> = there
+                .map(|instance| instance_view(cluster, group, consumer, instance, commands, &mut room))
+                .collect();
+            instances.sort_by_key(|instance| rank(instance.confirmed));
+            ConsumerView { name: consumer.name.clone(), topics: topics(consumer), instances }
+        })
+        .collect();
+    consumers.sort_by_key(|consumer| {
+        consumer.instances.first().map_or(rank(Some(false)), |instance| rank(instance.confirmed))
+    });
+    consumers
+}
+
+/// Confirmed, not to be told, not confirmed.
+fn rank(confirmed: Option<bool>) -> u8 {
+    match confirmed {
+        Some(true) => 0,
+        None => 1,
+        Some(false) => 2,
+    }
+}
+
+fn topics(consumer: &ConsumerTelemetry) -> Vec<TopicName> {
+    let streams = consumer.instances.iter().flat_map(|instance| &instance.topics);
+    let topics: std::collections::BTreeSet<&TopicName> = streams.map(|stream| &stream.topic).collect();
+    topics.into_iter().cloned().collect()
+}
+
+fn instance_view(
+    cluster: &ClusterSnapshot,
+    group: &GroupData,
+    consumer: &ConsumerTelemetry,
+    instance: &InstanceTelemetry,
+    commands: &[&Arc<Command>],
+    room: &mut usize,
+) -> InstanceView {
+    let now = cluster.made_at;
+    let confirmed = confirmed(group.members.as_deref(), group.members_at, instance, now);
+    let mut cut: u64 = instance.topics.iter().map(|stream| stream.cut).sum();
+    let mut list = |pick: fn(&TopicStream) -> &Vec<Partition>| -> Vec<TopicPartitions> {
+        let mut most = if confirmed == Some(true) { usize::MAX } else { NUMBERS_OF_ONE.min(*room) };
+        let mut told = Vec::new();
+        for stream in &instance.topics {
+            let all = pick(stream);
+            let few = &all[..all.len().min(most)];
+            cut += (all.len() - few.len()) as u64;
+            most -= few.len();
+            told.extend(few.iter().map(|one| (&stream.topic, *one)));
+        }
+        if confirmed != Some(true) {
+            *room -= told.len();
+        }
+        by_topic(told.into_iter())
+    };
+    let (running, paused) = (list(|stream| &stream.running), list(|stream| &stream.paused));
+    let beyond = (cut > 0).then(|| format!("it lists {} more partitions than are shown", grouped(cut)));
+    InstanceView {
+        instance: instance.instance.clone(),
+        kind: instance.kind(),
+        incarnation: instance.incarnation,
+        ambiguous: instance.ambiguous,
+        confirmed,
+        workers: instance.workers,
+        holds: instance.holds,
+        running,
+        paused,
+        last_heard: instance.last_heard,
+        lost: is_lost(cluster, instance.last_heard),
+        note: note(consumer, instance, commands).or(beyond),
+    }
+}
+
+fn is_lost(cluster: &ClusterSnapshot, heard: Timestamp) -> bool {
+    cluster.made_at.since(heard) > cluster.settings.timing.heard_within
+}
+
+/// What the newest command that tracks this instance says of it, where it is out of the ordinary.
+fn note(
+    consumer: &ConsumerTelemetry,
+    instance: &InstanceTelemetry,
+    commands: &[&Arc<Command>],
+) -> Option<String> {
+    let tracked = commands.iter().find_map(|command| {
+        command.instances.iter().find(|tracked| {
+            tracked.key.instance == instance.instance
+                && tracked.key.incarnation == instance.incarnation
+                && tracked.key.consumer.as_ref() == Some(&consumer.name)
+        })
+    })?;
+    if tracked.state.is_done() { None } else { tracked.detail.clone() }
+}
+
+/// An instance that restarts under another name is there twice for so long.
+const TURNOVER: std::time::Duration = std::time::Duration::from_secs(15);
+
+/// Who is heard of the group, where it cannot be as it is said.
+pub(super) fn warnings(cluster: &ClusterSnapshot, group: &GroupData) -> Vec<String> {
+    let Some(telemetry) = cluster.telemetry.group(&group.id) else { return Vec::new() };
+    [unkept(telemetry), forged(cluster, group, telemetry)].into_iter().flatten().collect()
+}
+
+fn unkept(telemetry: &GroupTelemetry) -> Option<String> {
+    let count = telemetry.unkept;
+    (count > 0).then(|| {
+        format!(
+            "{} more {} that {} in this group than are kept: {} not shown",
+            grouped(count as u64),
+            if count == 1 { "instance says" } else { "instances say" },
+            if count == 1 { "it is" } else { "they are" },
+            if count == 1 { "it is" } else { "they are" },
+        )
+    })
+}
+
+/// More are heard all the while than Kafka has members: the pages cannot tell which of them are true.
+fn forged(cluster: &ClusterSnapshot, group: &GroupData, telemetry: &GroupTelemetry) -> Option<String> {
+    let members = group.members.as_deref()?;
+    let owners = members.iter().filter(|member| !member.assignment.is_empty()).count();
+    let now = cluster.made_at;
+    let speaks = |instance: &InstanceTelemetry| {
+        instance.heard_within(now, TURNOVER) && instance.last_heard.since(instance.first_heard) > TURNOVER
+    };
+    let judge = |instance| confirmed(Some(members), group.members_at, instance, now);
+    let heard = telemetry.instances().map(|(_, instance)| instance).filter(|instance| speaks(instance));
+    let (mut good, mut bad) = (0, 0);
+    for instance in heard {
+        match judge(instance) {
+            Some(true) => good += 1,
+            Some(false) => bad += 1,
+            None => {}
+        }
+    }
+    if owners == 0 || (bad == 0 && good <= owners) {
+        return None;
+    }
+    let listed =
+        if owners == 1 { "1 member".to_owned() } else { format!("{} members", grouped(owners as u64)) };
+    let said = match (good > owners, bad) {
+        (true, _) => {
+            let it = if owners == 1 { "it" } else { "them" };
+            format!("{} instances say that they are {it}", grouped(good as u64))
+        }
+        (false, 1) => "1 instance says that it owns what is not its own".to_owned(),
+        (false, _) => format!("{} instances say that they own what is not theirs", grouped(bad as u64)),
+    };
+    Some(format!(
+        "Kafka lists {listed} with partitions, and {said}: whoever may write to the admin topic can claim to be an \
+         instance. Lag, offsets and members are the brokers' own"
+    ))
+}

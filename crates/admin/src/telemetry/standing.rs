@@ -1,0 +1,146 @@
+//! How far Kafka bears out what an instance says. Who may write to the admin topic can claim anything, but
+//! nobody becomes a member of a group by it.
+
+use std::time::Duration;
+
+use flowdeck_kafka::Member;
+use flowdeck_model::{Partition, Timestamp, TopicName};
+
+use super::InstanceTelemetry;
+
+/// Where there is no room, who stands lower makes place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Standing {
+    /// Kafka lists no such group.
+    Stranger,
+    /// Kafka lists the group, and no member that owns what is said.
+    Claimed,
+    /// A member of the group owns what is said.
+    Member,
+}
+
+impl Standing {
+    pub(crate) const ALL: [Self; 3] = [Self::Stranger, Self::Claimed, Self::Member];
+}
+
+/// A member stays one for so long: during a rebalance what it says and what Kafka lists differ.
+pub(crate) const MEMBER_FOR: Duration = Duration::from_secs(60);
+/// Kafka's list of members follows what an instance says of itself, and the other way round.
+const SETTLED: Duration = Duration::from_secs(10);
+
+/// Whether one member owns most of these partitions. Both lists are sorted.
+pub(crate) fn is_borne_out(
+    members: &[Member],
+    topic: &TopicName,
+    running: &[Partition],
+    paused: &[Partition],
+) -> bool {
+    let said = running.len() + paused.len();
+    let is_said = |one: &Partition| running.binary_search(one).is_ok() || paused.binary_search(one).is_ok();
+    said > 0
+        && members.iter().any(|member| {
+            let own = member.assignment.iter().filter(|(of, _)| of.as_ref() == topic);
+            let both = own.filter(|(_, partition)| is_said(partition)).count();
+            both > 0 && both * 2 >= said
+        })
+}
+
+/// Whether Kafka lists a member that owns what the instance says. `None`: it says nothing, or Kafka's list
+/// tells nothing of it (yet).
+pub(crate) fn confirmed(
+    members: Option<&[Member]>,
+    members_at: Option<Timestamp>,
+    instance: &InstanceTelemetry,
+    now: Timestamp,
+) -> Option<bool> {
+    let members = members?;
+    let since = instance.listing_since?;
+    // Partitions that were assigned by hand have no member.
+    if members.iter().all(|member| member.assignment.is_empty()) {
+        return None;
+    }
+    let borne_out =
+        |stream: &super::TopicStream| is_borne_out(members, &stream.topic, &stream.running, &stream.paused);
+    if instance.topics.iter().any(borne_out) {
+        return Some(true);
+    }
+    let was = instance.member_at.is_some_and(|at| now.since(at) <= MEMBER_FOR);
+    let known = members_at.is_some_and(|at| at.since(since) >= SETTLED);
+    (!was && known).then_some(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::TopicStream;
+    use std::sync::Arc;
+
+    fn parts(numbers: &[i32]) -> Vec<Partition> {
+        numbers.iter().filter_map(|number| Partition::new(*number)).collect()
+    }
+
+    fn member(owns: &[i32]) -> Member {
+        let topic = Arc::new("t".parse::<TopicName>().unwrap());
+        Member {
+            member_id: "m".into(),
+            client_id: "c".into(),
+            host: "/h".into(),
+            group_instance_id: None,
+            assignment: parts(owns).into_iter().map(|one| (Arc::clone(&topic), one)).collect(),
+            target_assignment: None,
+        }
+    }
+
+    fn says(running: &[i32], listing_since: i64, member_at: Option<i64>) -> InstanceTelemetry {
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1_000);
+        InstanceTelemetry {
+            pair: 0,
+            instance: "i".into(),
+            agent: false,
+            incarnation: None,
+            ambiguous: false,
+            superseded: false,
+            workers: None,
+            holds: None,
+            pattern: false,
+            topics: vec![TopicStream {
+                topic: "t".parse().unwrap(),
+                running: parts(running),
+                paused: vec![],
+                cut: 0,
+                heard: at(100),
+                offset: 0,
+            }],
+            listing_since: (!running.is_empty()).then(|| at(listing_since)),
+            member_at: member_at.map(at),
+            first_heard: at(0),
+            last_heard: at(100),
+        }
+    }
+
+    #[test]
+    fn only_what_a_member_owns_is_confirmed() {
+        let members = [member(&[0, 1]), member(&[2])];
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1_000);
+        let all: Vec<i32> = (0..1_000).collect();
+        for (said, since, was, want) in [
+            (&[0, 1][..], 90, None, Some(true)),
+            (&[2], 0, None, Some(true)),
+            // A rebalance took one away.
+            (&[2, 7], 0, None, Some(true)),
+            (&[], 0, None, None),
+            (&[7], 0, None, Some(false)),
+            (&all, 0, None, Some(false)),
+            // Just assigned: the members may be those of before.
+            (&[7], 95, None, None),
+            (&[7], 0, Some(80), None),
+        ] {
+            let got = confirmed(Some(&members), Some(at(100)), &says(said, since, was), at(100));
+            assert_eq!(got, want, "{} said since {since}", said.len());
+        }
+        let judge =
+            |members: Option<&[Member]>| confirmed(members, Some(at(100)), &says(&[7], 0, None), at(100));
+        assert_eq!(judge(None), None);
+        assert_eq!(judge(Some(&[member(&[])])), None, "assigned by hand");
+    }
+}
