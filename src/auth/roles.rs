@@ -4,15 +4,19 @@ use flowdeck_model::actor::{Grant, Pattern, Permission};
 use serde::Deserialize;
 
 /// Name and permissions, everywhere. They cannot be given another meaning.
-pub(super) const BUILT_IN: [(&str, &[Permission]); 3] = [
+const BUILT_IN: [(&str, &[Permission]); 3] = [
     ("viewer", &[Permission::See]),
     ("operator", &[Permission::See, Permission::ReadPayloads, Permission::Control]),
     ("admin", &Permission::ALL),
 ];
 
-pub(super) fn built_in(name: &str) -> Option<Vec<Grant>> {
-    let (_, permissions) = BUILT_IN.iter().find(|(built_in, _)| *built_in == name)?;
-    Some(vec![Grant { permissions: permissions.to_vec(), clusters: Pattern::any(), groups: Pattern::any() }])
+pub(super) fn built_in() -> impl Iterator<Item = (String, Vec<Grant>)> {
+    let any = |permissions: &[Permission]| Grant {
+        permissions: permissions.to_vec(),
+        clusters: Pattern::any(),
+        groups: Pattern::any(),
+    };
+    BUILT_IN.iter().map(move |(name, permissions)| ((*name).to_owned(), vec![any(permissions)]))
 }
 
 /// `[[auth.roles.NAME]]`: each table is one grant of the role.

@@ -1,6 +1,6 @@
 //! Users, tokens and roles: who may come in, and what each may do.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use flowdeck_model::Timestamp;
 use flowdeck_model::actor::Grant;
@@ -40,13 +40,21 @@ pub(in crate::auth) struct User {
 }
 
 /// Who may come in, and what each may do.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(in crate::auth) struct Accounts {
     pub(super) users: BTreeMap<String, User>,
     /// Beside no other user.
     pub(in crate::auth) one_time: Option<User>,
-    pub(super) tokens: std::collections::HashMap<Digest, Token>,
+    pub(super) tokens: HashMap<Digest, Token>,
     roles: BTreeMap<String, Vec<Grant>>,
+}
+
+/// Nobody, and the roles that are built in.
+impl Default for Accounts {
+    fn default() -> Self {
+        let roles = roles::built_in().collect();
+        Self { users: BTreeMap::new(), one_time: None, tokens: HashMap::new(), roles }
+    }
 }
 
 impl Accounts {
@@ -66,9 +74,7 @@ impl Accounts {
 
     /// A role that does not exist gives nothing; settings with one are refused before.
     pub(in crate::auth) fn grants(&self, roles: &[String]) -> Vec<Grant> {
-        // Where there is no file, nobody has listed those that are built in.
-        let of = |role: &String| self.roles.get(role).cloned().or_else(|| roles::built_in(role));
-        roles.iter().filter_map(of).flatten().collect()
+        roles.iter().filter_map(|role| self.roles.get(role)).flatten().cloned().collect()
     }
 }
 
@@ -78,7 +84,8 @@ pub(super) fn accounts(
     users: Vec<UserTable>,
     tokens: Vec<TokenTable>,
 ) -> Result<Accounts, SettingsError> {
-    let mut accounts = Accounts { roles: self::roles(roles)?, ..Accounts::default() };
+    let mut accounts = Accounts::default();
+    add_roles(&mut accounts, roles)?;
     for (n, table) in users.into_iter().enumerate() {
         user(&mut accounts, &format!("auth.users[{n}]"), table)?;
     }
@@ -88,23 +95,23 @@ pub(super) fn accounts(
     Ok(accounts)
 }
 
-fn roles(tables: BTreeMap<String, Vec<GrantTable>>) -> Result<BTreeMap<String, Vec<Grant>>, SettingsError> {
-    let mut all: BTreeMap<String, Vec<Grant>> = roles::BUILT_IN
-        .iter()
-        .filter_map(|(name, _)| Some(((*name).to_owned(), roles::built_in(name)?)))
-        .collect();
+/// Each name once in the file: what is there already is built in.
+fn add_roles(
+    accounts: &mut Accounts,
+    tables: BTreeMap<String, Vec<GrantTable>>,
+) -> Result<(), SettingsError> {
     for (name, grants) in tables {
         let field = format!("auth.roles.{name}");
         check_name(&field, &name)?;
-        if all.contains_key(&name) {
+        if accounts.roles.contains_key(&name) {
             return Err(refused(field, "this role is built in; choose another name"));
         }
         let grants = grants.into_iter().enumerate().map(|(n, grant)| {
             grant.into_grant().map_err(|(part, problem)| refused(format!("{field}[{n}].{part}"), problem))
         });
-        all.insert(name, grants.collect::<Result<_, _>>()?);
+        accounts.roles.insert(name, grants.collect::<Result<_, _>>()?);
     }
-    Ok(all)
+    Ok(())
 }
 
 fn user(accounts: &mut Accounts, field: &str, table: UserTable) -> Result<(), SettingsError> {

@@ -4,7 +4,6 @@ use flowdeck_model::Permission;
 
 use super::*;
 use crate::auth::password::tests::cheap;
-use crate::auth::roles;
 
 fn check(text: &str) -> Result<Settings, String> {
     #[derive(Deserialize)]
@@ -57,14 +56,15 @@ fn a_whole_table() {
 #[test]
 fn the_built_in_roles() {
     use Permission::*;
+    let accounts = Accounts::default();
     for (role, want) in [
         ("viewer", vec![See]),
         ("operator", vec![See, ReadPayloads, Control]),
         ("admin", vec![See, ReadPayloads, Control, Offsets, Produce]),
     ] {
-        assert_eq!(roles::built_in(role).unwrap()[0].permissions, want);
+        assert_eq!(accounts.grants(&[role.to_owned()])[0].permissions, want);
     }
-    assert!(roles::built_in("root").is_none());
+    assert!(accounts.grants(&["root".to_owned()]).is_empty());
 }
 
 #[test]
