@@ -73,7 +73,7 @@ struct File {
     allowed_hosts: Vec<HostName>,
     #[serde(default)]
     trusted_proxies: Vec<Cidr>,
-    tls: Option<TlsTable>,
+    tls: Option<TlsFiles>,
     #[serde(default)]
     log: LogTable,
     #[serde(default)]
@@ -82,13 +82,6 @@ struct File {
     limits: LimitsTable,
     #[serde(default)]
     clusters: Clusters,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TlsTable {
-    certificate: PathBuf,
-    key: PathBuf,
 }
 
 #[derive(Deserialize, Default)]
@@ -296,7 +289,7 @@ impl File {
             public_url: self.public_url,
             allowed_hosts: self.allowed_hosts,
             trusted_proxies: self.trusted_proxies,
-            tls: self.tls.map(|tls| TlsFiles { certificate: tls.certificate, key: tls.key }),
+            tls: self.tls,
             log_level: self.log.level.unwrap_or_default(),
             log_format: self.log.format.unwrap_or_default(),
             limits: self.limits.into_limits(&at)?,

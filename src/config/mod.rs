@@ -14,6 +14,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use flowdeck_model::view::Mode;
+use serde::Deserialize;
 
 use crate::auth::{self, AuthMode};
 
@@ -49,7 +50,8 @@ pub struct Config {
 }
 
 /// PEM files, read at the start and again at SIGHUP.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TlsFiles {
     /// The server's own certificate first, then those that lead to its issuer.
     pub certificate: PathBuf,
