@@ -102,7 +102,7 @@ pub(crate) async fn ready(
     let serving = state.options.work.ready();
     let process = &state.options.process;
     let connections = process.connections.as_ref().map(|all| Check::of(all.trouble()));
-    let log = process.log.as_ref().map(|_| Check::of(process.log_trouble()));
+    let log = process.log.as_ref().map(|log| Check::of(log.trouble()));
     let own = Check::is_healthy(connections.as_ref()) && Check::is_healthy(log.as_ref());
     let status = match (serving, kafka.status) {
         (false, _) => Status::Unhealthy,

@@ -31,8 +31,15 @@ impl LostLines {
         dropped.saturating_add(self.failed.load(Ordering::Relaxed))
     }
 
+    /// Why part of the log is lost, where lines were lost lately.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.lately().then(|| {
+            format!("{} lines of the log were lost: standard error does not take them", self.count())
+        })
+    }
+
     /// Whether lines were lost in the last minute, as far as anybody looked.
-    pub fn lately(&self) -> bool {
+    fn lately(&self) -> bool {
         let count = self.count();
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         if count > seen.0 {

@@ -25,14 +25,6 @@ impl fmt::Debug for Process {
     }
 }
 
-impl Process {
-    /// Why part of the log is lost, where it is.
-    pub(crate) fn log_trouble(&self) -> Option<String> {
-        let log = self.log.as_ref().filter(|log| log.lately())?;
-        Some(format!("{} lines of the log were lost: standard error does not take them", log.count()))
-    }
-}
-
 /// Read at each scrape. The files are the kernel's memory, no disk: reading them waits for nothing.
 impl Collector for Process {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
