@@ -14,12 +14,14 @@ use flowdeck::cli::{Cli, Command, ServeArgs};
 use flowdeck::config::{Config, Environment, LogFormat};
 use flowdeck::handles;
 use flowdeck::lines::{self, LostLines};
+use flowdeck::probe;
 use tracing_appender::non_blocking::WorkerGuard;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Serve(args) => serve(&args),
+        Command::Health(args) => probe::ask(args.listen).map(|()| ExitCode::SUCCESS),
         Command::HashPassword => hash_password(),
         Command::NewToken => new_token(),
     };
@@ -34,17 +36,19 @@ fn main() -> ExitCode {
 }
 
 fn hash_password() -> anyhow::Result<ExitCode> {
-    print(&format!("{}\n", auth::hash_password()?))
+    print(&format!("{}\n", auth::hash_password()?))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn new_token() -> anyhow::Result<ExitCode> {
     let (token, hash) = auth::new_token();
-    print(&format!("token: {token}\nhash:  {hash}\n"))
+    print(&format!("token: {token}\nhash:  {hash}\n"))?;
+    Ok(ExitCode::SUCCESS)
 }
 
-fn print(text: &str) -> anyhow::Result<ExitCode> {
-    std::io::stdout().lock().write_all(text.as_bytes()).context("write to standard output")?;
-    Ok(ExitCode::SUCCESS)
+/// Where nobody reads it any more that is an error, and no panic.
+fn print(text: &str) -> anyhow::Result<()> {
+    std::io::stdout().lock().write_all(text.as_bytes()).context("write to standard output")
 }
 
 fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
