@@ -35,17 +35,8 @@ pub(crate) struct Problem {
     field: Option<String>,
 }
 
-/// The one place where a port's error becomes a status.
 pub(crate) fn status_of(error: &PortError) -> StatusCode {
-    match error {
-        PortError::NotFound { .. } => StatusCode::NOT_FOUND,
-        PortError::Forbidden { .. } | PortError::ObserveMode { .. } => StatusCode::FORBIDDEN,
-        PortError::Invalid { .. } => StatusCode::BAD_REQUEST,
-        PortError::Conflict { .. } => StatusCode::CONFLICT,
-        PortError::Unprocessable { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-        PortError::Unavailable { .. } => StatusCode::SERVICE_UNAVAILABLE,
-        PortError::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
-    }
+    StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 fn kind_of(error: &PortError) -> &'static str {

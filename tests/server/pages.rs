@@ -108,6 +108,23 @@ async fn server_functions_answer_under_the_base() {
 }
 
 #[tokio::test]
+async fn a_server_function_refuses_with_the_status_of_its_error() {
+    let site = site();
+    for (ask, status) in [
+        ("group?cluster=demo&group=nobody", 404),
+        ("topic?cluster=demo&topic=..", 404),
+        ("command?cluster=demo&id=none", 404),
+        ("fleet?query=limit%3Dmany", 400),
+        ("group?cluster=demo", 400),
+    ] {
+        let answer = site.get(&format!("/kafkaflow/fn/{ask}")).await;
+        assert_eq!(answer.status.as_u16(), status, "{ask}: {}", answer.body);
+        let error: app::PageError = serde_json::from_str(&answer.body).expect(ask);
+        assert_eq!(error.status(), status, "{ask}");
+    }
+}
+
+#[tokio::test]
 async fn the_theme_is_kept_and_the_way_back_is_ours() {
     let site = site();
     for (back, to) in [

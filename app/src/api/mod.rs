@@ -70,12 +70,26 @@ impl From<PortError> for PageError {
     }
 }
 
+impl PageError {
+    /// Of HTTP, for the page that says it and for the script that asked.
+    pub fn status(&self) -> u16 {
+        match self {
+            Self::Unreachable => 503,
+            Self::Broken(_) => 500,
+            Self::NoActor => 401,
+            Self::Port(error) => error.status(),
+        }
+    }
+}
+
 impl FromServerFnError for PageError {
     type Encoder = JsonText;
 
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
         match error {
             ServerFnErrorErr::Request(_) => Self::Unreachable,
+            #[cfg(feature = "ssr")]
+            ServerFnErrorErr::Args(problem) => PortError::invalid("query", problem).into(),
             other => Self::Broken(other.to_string()),
         }
     }

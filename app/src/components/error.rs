@@ -10,7 +10,6 @@ use crate::api::PageError;
 use crate::{links, status};
 
 struct Words {
-    status: u16,
     title: &'static str,
     what: String,
     todo: &'static str,
@@ -21,7 +20,6 @@ fn words(error: &PageError) -> Words {
         PageError::Port(port) => port,
         PageError::Unreachable => {
             return Words {
-                status: 503,
                 title: "Flowdeck cannot be reached",
                 what: "The browser got no answer from the server that this page came from.".to_owned(),
                 todo: "Look whether Flowdeck runs and whether you are still on its network, then try again.",
@@ -29,7 +27,6 @@ fn words(error: &PageError) -> Words {
         }
         PageError::Broken(detail) => {
             return Words {
-                status: 500,
                 title: "An answer was not understood",
                 what: detail.clone(),
                 todo: "Flowdeck may have been updated under this page: try again.",
@@ -37,34 +34,31 @@ fn words(error: &PageError) -> Words {
         }
         PageError::NoActor => {
             return Words {
-                status: 401,
                 title: "Nobody is signed in",
                 what: "Flowdeck does not know who asks, so it shows nothing.".to_owned(),
                 todo: "Sign in, then try again.",
             };
         }
     };
-    let (status, title, todo) = match port {
-        PortError::NotFound { what, .. } => {
-            (404, not_found(*what), "Names are exact, and capital letters count.")
-        }
+    let (title, todo) = match port {
+        PortError::NotFound { what, .. } => (not_found(*what), "Names are exact, and capital letters count."),
         PortError::Forbidden { .. } => {
-            (403, "Not permitted", "Ask whoever runs this Flowdeck for the permission.")
+            ("Not permitted", "Ask whoever runs this Flowdeck for the permission.")
         }
         PortError::Invalid { .. } => {
-            (400, "This address was not understood", "Correct it, or start from the fleet.")
+            ("This address was not understood", "Correct it, or start from the fleet.")
         }
         PortError::Conflict { .. } => {
-            (409, "This does not fit what stands", "Look at what stands, then decide anew.")
+            ("This does not fit what stands", "Look at what stands, then decide anew.")
         }
-        PortError::ObserveMode { .. } => (403, "Flowdeck only observes this cluster", ""),
-        PortError::Unprocessable { .. } => (422, "This cannot be done", ""),
+        PortError::ObserveMode { .. } => ("Flowdeck only observes this cluster", ""),
+        PortError::Unprocessable { .. } => ("This cannot be done", ""),
         PortError::Unavailable { .. } => {
-            (503, "The cluster gives no answer", "Flowdeck goes on asking; try again.")
+            ("The cluster gives no answer", "Flowdeck goes on asking; try again.")
         }
-        PortError::TooMany { .. } => (429, "Too much at once", "Wait a little, then try again."),
+        PortError::TooMany { .. } => ("Too much at once", "Wait a little, then try again."),
     };
-    Words { status, title, what: sentence(port.to_string()), todo }
+    Words { title, what: sentence(port.to_string()), todo }
 }
 
 fn not_found(what: Thing) -> &'static str {
@@ -94,7 +88,7 @@ fn sentence(text: String) -> String {
 /// The whole page; sets its HTTP status.
 pub(crate) fn page(error: &PageError) -> AnyView {
     let words = words(error);
-    status::set(words.status);
+    status::set(error.status());
     view! {
         <Title text=words.title/>
         <section class="panel failed" role="alert">
@@ -144,7 +138,7 @@ mod tests {
             (PageError::NoActor, 401, "Flowdeck does not know who asks, so it shows nothing."),
         ] {
             let words = words(&error);
-            assert_eq!((words.status, words.what.as_str()), (status, part));
+            assert_eq!((error.status(), words.what.as_str()), (status, part));
         }
     }
 }
