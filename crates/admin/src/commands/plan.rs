@@ -140,7 +140,8 @@ fn standing_resume(book: &CommandBook, target: &Target, scopes: &[Scope]) -> Opt
     };
     let newest = book.iter().find(touches)?;
     let covers = scopes.iter().all(|scope| newest.scopes().iter().any(|one| one.covers(scope)));
-    let went_through = !matches!(newest.state, CommandState::Refused | CommandState::TimedOut);
+    let went_through =
+        !matches!(newest.state, CommandState::Refused | CommandState::TimedOut | CommandState::Partly);
     (newest.action == Action::Resume && covers && went_through).then_some(newest.id)
 }
 

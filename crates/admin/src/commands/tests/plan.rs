@@ -102,10 +102,15 @@ fn what_stands_is_not_written_again() {
     let view = Actor::anonymous(Via::Api, None).view;
     let mut former = Command::new(submit(3, Action::Resume, target(None, &[])), view, at(1));
     former.state = CommandState::Sent;
-    book.put(former, |_| false);
+    book.put(former.clone(), |_| false);
     let resume = submit(4, Action::Resume, target(Some("audio"), &[]));
     let decision = run(&resume, &index(vec![("g", paused())]), &[], &book).unwrap();
     assert!(matches!(decision, Decision::Existing(id) if id.uuid().as_u128() == 3));
+    // One that went through in part is sent again by who asks again.
+    former.state = CommandState::Partly;
+    book.put(former, |_| false);
+    let decision = run(&resume, &index(vec![("g", paused())]), &[], &book).unwrap();
+    assert!(matches!(decision, Decision::Write(plan) if !plan.admin.is_empty()));
 }
 
 #[test]
