@@ -1,11 +1,12 @@
 //! The command line: what can be asked of the program, and nothing of how it is done.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use flowdeck_model::view::Mode;
 
-use crate::config::Flags;
+use crate::config::{Flags, Listen};
 
 /// The web dashboard beside your Kafka consumers.
 #[derive(Debug, Parser)]
@@ -19,6 +20,8 @@ pub struct Cli {
 pub enum Command {
     /// Serve the dashboard.
     Serve(ServeArgs),
+    /// Ask a running server whether it lives, over HTTP or HTTPS; fails where it does not.
+    Health(HealthArgs),
     /// Read a password, from the terminal or one line of standard input, and print its hash for
     /// `auth.users.password_hash`.
     HashPassword,
@@ -53,6 +56,17 @@ pub struct ServeArgs {
     /// Print what is in force, secrets hidden, and what each cluster can do; then exit.
     #[arg(long)]
     pub check: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct HealthArgs {
+    /// Where it listens.
+    #[arg(long, value_name = "IP:PORT", env = "FLOWDECK_LISTEN", default_value = "127.0.0.1:8077", value_parser = address)]
+    pub listen: SocketAddr,
+}
+
+fn address(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map(|Listen(address)| address)
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

@@ -35,6 +35,7 @@ mod layers;
 pub mod lines;
 mod metrics;
 mod pages;
+pub mod probe;
 mod process;
 mod router;
 mod serve;

@@ -14,12 +14,14 @@ use flowdeck::cli::{Cli, Command, ServeArgs};
 use flowdeck::config::{Config, Environment, LogFormat};
 use flowdeck::handles;
 use flowdeck::lines::{self, LostLines};
+use flowdeck::probe;
 use tracing_appender::non_blocking::WorkerGuard;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let result = match cli.command {
         Command::Serve(args) => serve(&args),
+        Command::Health(args) => probe::ask(args.listen).map(|()| ExitCode::SUCCESS),
         Command::HashPassword => hash_password(),
         Command::NewToken => new_token(),
     };

@@ -385,3 +385,33 @@ fn the_program_checks_its_files_and_reads_them_again_while_it_runs() {
     signal(&program, "TERM");
     assert!(wait(&mut program, Duration::from_secs(5)).success());
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_health_check_asks_over_http_and_https_and_tells_where_nobody_answers() {
+    let (issued, nobody) = (Issued::new(), std::net::TcpListener::bind("127.0.0.1:0").unwrap());
+    let plain = Listening::start(options()).await;
+    let secured = start(options(), &issued).await;
+    // Takes connections and says nothing.
+    let silent = nobody.local_addr().unwrap();
+    let gone = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    };
+    for (address, fails) in [
+        (plain.address, None),
+        (secured.address, None),
+        (silent, Some("gives no answer, by HTTP or HTTPS")),
+        (gone, Some("nobody listens on")),
+    ] {
+        // As the image says it: everywhere on this machine.
+        let everywhere = format!("0.0.0.0:{}", address.port());
+        let mut health = command(&["health"]);
+        health.env("FLOWDECK_LISTEN", everywhere);
+        let started = std::time::Instant::now();
+        let output = tokio::task::spawn_blocking(move || health.output().unwrap()).await.unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.success(), fails.is_none(), "{address}: {said}");
+        assert!(said.contains(fails.unwrap_or_default()), "{said}");
+        assert!(started.elapsed() < LONG);
+    }
+}
