@@ -116,7 +116,11 @@ struct Start {
 enum Ended {
     /// Nobody listens any more.
     Unheard,
-    Failed(Cause),
+    Failed {
+        cause: Cause,
+        /// It had come to the end before: new trouble, not the same once more.
+        reached: bool,
+    },
     Changed,
 }
 
@@ -128,20 +132,24 @@ impl Follower {
         let mut from = self.request.from;
         loop {
             let cause = match self.start(from).await {
-                Ok(start) => {
-                    pause = FIRST_PAUSE;
-                    said = None;
-                    match self.follow(start).await {
-                        Ended::Unheard => return,
-                        // It is gone or was made anew, and all that is in it now is new: looks at once.
-                        Ended::Changed => {
-                            from = TailFrom::Beginning;
-                            lock(&self.positions).clear();
-                            continue;
-                        }
-                        Ended::Failed(cause) => cause,
+                Ok(start) => match self.follow(start).await {
+                    Ended::Unheard => return,
+                    // It is gone or was made anew, and all that is in it now is new: looks at once.
+                    Ended::Changed => {
+                        from = TailFrom::Beginning;
+                        lock(&self.positions).clear();
+                        pause = FIRST_PAUSE;
+                        said = None;
+                        continue;
                     }
-                }
+                    Ended::Failed { cause, reached } => {
+                        if reached {
+                            pause = FIRST_PAUSE;
+                            said = None;
+                        }
+                        cause
+                    }
+                },
                 Err(cause) => cause,
             };
             let event = match cause {
@@ -230,7 +238,8 @@ impl Follower {
             let _ = done.blocking_send(follow.run(&added));
         });
         if started.is_err() {
-            return Ended::Failed(Cause::Unsupported("no thread could be started".to_owned()));
+            let cause = Cause::Unsupported("no thread could be started".to_owned());
+            return Ended::Failed { cause, reached: false };
         }
         loop {
             tokio::select! {
@@ -273,7 +282,8 @@ struct Following {
     stop: CancellationToken,
     partitions: Vec<(Partition, i64, i64)>,
     positions: Positions,
-    /// Partitions that have not come to their end yet, with that end.
+    /// Partitions that have not come to their end yet, with that end. An empty one, too, has to be read: only
+    /// that shows that it may be.
     behind: HashMap<i32, i64>,
 }
 
@@ -282,9 +292,8 @@ const TICK: Duration = Duration::from_millis(100);
 
 impl Following {
     fn new(follower: &Follower, start: Start, stop: CancellationToken) -> Self {
-        let behind = start.partitions.iter().filter(|(_, first, end)| first < end);
         Self {
-            behind: behind.map(|(partition, _, end)| (partition.get(), *end)).collect(),
+            behind: start.partitions.iter().map(|(partition, _, end)| (partition.get(), *end)).collect(),
             cluster: follower.cluster.clone(),
             topic: start.topic,
             isolation: follower.request.isolation,
@@ -300,11 +309,12 @@ impl Following {
         let reader = match Reader::open(self.cluster.config(), self.isolation, Purpose::Follow) {
             Ok(reader) => reader,
             Err(error) => {
-                return Ended::Failed(Cause::Unsupported(format!("a reader could not be made: {error}")));
+                let cause = Cause::Unsupported(format!("a reader could not be made: {error}"));
+                return Ended::Failed { cause, reached: false };
             }
         };
         let Ok(mut consumption) = reader.consume(self.topic.as_str()) else {
-            return Ended::Failed(Cause::UnknownTopic);
+            return Ended::Failed { cause: Cause::UnknownTopic, reached: false };
         };
         for &(partition, first, _) in &self.partitions {
             if let Err(code) = consumption.start(partition.get(), first) {
@@ -380,6 +390,7 @@ impl Following {
     }
 
     fn failed(&self, code: i32) -> Ended {
-        Ended::Failed(Cause::from_code(code, Acl::topic("Read", self.topic.as_str())))
+        let cause = Cause::from_code(code, Acl::topic("Read", self.topic.as_str()));
+        Ended::Failed { cause, reached: self.behind.is_empty() }
     }
 }

@@ -64,9 +64,14 @@ impl State {
         if self.sample.as_of.is_none() {
             return Err(self.unavailable("its first refresh is not over"));
         }
+        let stands = self.stands.get(&Source::Holds);
         if !self.holds.is_known() {
-            let why = self.stands.get(&Source::Holds).map(|why| format!(": {why}")).unwrap_or_default();
+            let why = stands.map(|why| format!(": {why}")).unwrap_or_default();
             return Err(self.unavailable(format!("the holds are not read to their end yet{why}")));
+        }
+        // Another Flowdeck may have written since; and an empty topic has an end that nobody need read.
+        if let Some(why) = stands {
+            return Err(self.unavailable(format!("the holds cannot be followed: {why}")));
         }
         if self.fenced {
             return Err(self.unavailable(FENCED));
