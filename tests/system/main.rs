@@ -1,6 +1,7 @@
 //! The whole: the real program as a process, real services as processes, a real Kafka. Each module has a
 //! broker of its own where it stops, kills, secures or counts; nothing here looks inside.
 
+mod acls;
 mod away;
 mod commands;
 mod deaf;

@@ -4,18 +4,23 @@
 use flowdeck_model::url;
 use flowdeck_testkit::{NodeOptions, PrivateKafka, ScramUser, private};
 
-use crate::support::{Consumer, Server, check, command, is_heard, new_id};
+use crate::support::{Consumer, Server, check, cluster, command, is_heard, new_id};
 
-fn config(kafka: &PrivateKafka, user: &ScramUser, mode: &str) -> String {
-    let mut text = format!("[clusters.vault]\nmode = {mode:?}\nrefresh = \"1s\"\n");
+/// A cluster in the words of the configuration: this broker, as the user sees it.
+pub(crate) fn cluster_of(name: &str, mode: &str, kafka: &PrivateKafka, user: &ScramUser) -> String {
     let properties = kafka.secure().client_properties(user);
     let (bootstrap, rest): (Vec<_>, Vec<_>) =
         properties.into_iter().partition(|(name, _)| name == "bootstrap.servers");
-    text += &format!("bootstrap = {:?}\n[clusters.vault.properties]\n", bootstrap[0].1);
+    let mut text = cluster(name, mode, &bootstrap[0].1);
+    text += &format!("[clusters.{name}.properties]\n");
     for (name, value) in rest {
         text += &format!("{name:?} = {value:?}\n");
     }
     text
+}
+
+fn config(kafka: &PrivateKafka, user: &ScramUser, mode: &str) -> String {
+    cluster_of("vault", mode, kafka, user)
 }
 
 fn users() -> [ScramUser; 3] {

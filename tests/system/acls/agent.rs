@@ -1,0 +1,91 @@
+//! The set of a service with an agent, and what each of its rights is for.
+
+use std::collections::BTreeSet;
+
+use flowdeck_protocol::kafkaflow::{Command, foreign_command_record};
+use flowdeck_testkit::{DEADLINE, Kafka, Rule, ScramUser, wait_for};
+use serde_json::Value;
+
+use crate::support::{Consumer, Server, command, new_id, settled};
+
+use super::Vault;
+use super::control::COMMANDS;
+
+pub(super) fn start(vault: &Vault, instance: &str, user: &ScramUser) -> Consumer {
+    let properties = vault.kafka.secure().client_properties(user);
+    let properties: Vec<_> = properties.into_iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let mut args = vec!["--group", "payments", "--topics", "orders", "--look-ms", "500"];
+    args.extend(properties.iter().flat_map(|property| ["--property", property]));
+    Consumer::start(&Kafka::at(&vault.kafka.secure().bootstrap), "consume", instance, &args)
+}
+
+async fn stands(consumer: &Consumer, what: &str, is: impl Fn((usize, usize)) -> bool) {
+    wait_for(what, DEADLINE, async || is(consumer.assigned()).then_some(())).await;
+}
+
+async fn send(vault: &Vault, command: Command) {
+    let record = foreign_command_record(uuid::Uuid::new_v4(), command);
+    let headers: Vec<_> =
+        record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+    let value = record.value.as_deref().unwrap_or_default();
+    vault.kafka.send("kafkaflow.admin", &record.key, value, &headers).await;
+}
+
+/// `first` has all that the document gives; the other may not read the admin topic.
+pub(super) async fn obeys_kafkaflow_until_the_holds_are_there(
+    vault: &Vault,
+    first: &Consumer,
+    rules: &BTreeSet<Rule>,
+) {
+    let mut deaf = start(vault, "p-deaf", &vault.without(rules, "Read", "Topic", "kafkaflow.admin"));
+    stands(&deaf, "half for the deaf one", |(runs, _)| runs == 2).await;
+    stands(first, "half for the first", |(runs, _)| runs == 2).await;
+    let (group, topics) = ("payments".into(), vec![]);
+    send(vault, Command::PauseConsumersByGroup { group, topics }).await;
+    stands(first, "the first obeys", |assigned| assigned == (0, 2)).await;
+    assert_eq!(deaf.assigned(), (2, 0));
+    let (group, topics) = ("payments".into(), vec![]);
+    send(vault, Command::ResumeConsumersByGroup { group, topics }).await;
+    stands(first, "the first runs again", |assigned| assigned == (2, 0)).await;
+    deaf.stop().await;
+}
+
+/// Three more agents, each without one right; the one that has them all answers as before.
+pub(super) async fn lacking(vault: &Vault, server: &Server, rules: &BTreeSet<Rule>) {
+    let without = |operation, topic| vault.without(rules, operation, "Topic", topic);
+    let blind = start(vault, "p-blind", &without("Read", "flowdeck.holds"));
+    let mute = start(vault, "p-mute", &without("Write", "flowdeck.acks"));
+    let unseen = start(vault, "p-unseen", &without("Write", "kafkaflow.admin"));
+    for one in [&blind, &mute, &unseen] {
+        stands(one, "a partition for each", |assigned| assigned == (1, 0)).await;
+    }
+    let known = |view: &Value| holds(view, "p-1") == "known" && holds(view, "p-mute") == "known";
+    let unknown = |view: &Value| holds(view, "p-blind") == "unknown";
+    let view = server.group("full", "payments", "are heard", |view| known(view) && unknown(view)).await;
+    assert_eq!(holds(&view, "p-unseen"), Value::Null, "a plain member: {view}");
+    let page = server.get("/c/full/groups/payments").await.text;
+    assert!(page.contains("It cannot read the holds"), "{page}");
+
+    let id = new_id();
+    let sent = server.send(COMMANDS, &command(&id, "pause", "payments")).await;
+    assert_eq!(sent.status, 202, "{}", sent.text);
+    stands(&mute, "it obeys and cannot say so", |assigned| assigned == (0, 1)).await;
+    stands(&unseen, "it obeys unseen", |assigned| assigned == (0, 1)).await;
+    assert_eq!(blind.assigned(), (1, 0), "it does not know");
+    let view = server.command("full", &id, "its end", settled).await;
+    assert_eq!(view["state"], "partly", "{view}");
+    let states = ["p-1", "p-blind", "p-mute", "p-unseen"].map(|instance| state(&view, instance));
+    // The unseen one's answer is the first that is heard of it.
+    assert_eq!(states, ["drained", "silent", "silent", "drained"], "{view}");
+}
+
+fn holds(view: &Value, instance: &str) -> Value {
+    let consumers = view["consumers"].as_array().unwrap().iter();
+    let mut instances = consumers.flat_map(|consumer| consumer["instances"].as_array().unwrap());
+    instances.find(|one| one["instance"] == instance).map_or(Value::Null, |one| one["holds"].clone())
+}
+
+fn state(view: &Value, instance: &str) -> Value {
+    let mut instances = view["instances"].as_array().unwrap().iter();
+    instances.find(|one| one["instance"] == instance).map_or(Value::Null, |one| one["state"].clone())
+}
