@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use flowdeck_broker::{Brokers, NodeOptions, Tool};
-use rdkafka::admin::{AdminOptions, NewTopic, TopicReplication};
+use rdkafka::admin::{NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use tempfile::TempDir;
 
@@ -40,14 +40,8 @@ impl PrivateCluster {
 
     /// A topic whose partitions have three replicas.
     pub async fn create_replicated(&self, name: &str, partitions: i32) {
-        let admin: rdkafka::admin::AdminClient<_> = self.client().create().expect("an admin client");
-        let options = AdminOptions::new().operation_timeout(Some(DEADLINE)).request_timeout(Some(DEADLINE));
-        let topic =
-            NewTopic::new(name, partitions, TopicReplication::Fixed(3)).set("min.insync.replicas", "2");
-        let results = admin.create_topics([&topic], &options).await.expect("create a topic");
-        for result in results {
-            result.unwrap_or_else(|(topic, code)| panic!("topic {topic} was not created: {code}"));
-        }
+        let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(3));
+        self.create(topic.set("min.insync.replicas", "2")).await;
     }
 
     /// The leader of each partition, by the brokers' own word; -1 where there is none.

@@ -56,6 +56,10 @@ impl Kafka {
         for (key, value) in settings {
             topic = topic.set(key, value);
         }
+        self.create(topic).await;
+    }
+
+    pub(crate) async fn create(&self, topic: NewTopic<'_>) {
         let results = self.admin().create_topics([&topic], &options()).await.expect("create a topic");
         for result in results {
             result.unwrap_or_else(|(topic, code)| panic!("topic {topic} was not created: {code}"));
