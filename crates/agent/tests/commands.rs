@@ -6,7 +6,6 @@ mod common;
 use common::{Agents as _, a_while, noting, settled};
 use flowdeck_model::InstanceState::Drained;
 use flowdeck_model::view::InstanceHolds;
-use flowdeck_protocol::Headers;
 use flowdeck_protocol::kafkaflow::{
     Command, ConsumerStatus, Decoded, Message, Telemetry, decode, foreign_command_record,
 };
@@ -15,17 +14,13 @@ use flowdeck_testkit::{DEADLINE, World, wait_for};
 use uuid::Uuid;
 
 async fn send(world: &World, command: Command) {
-    let record = foreign_command_record(Uuid::new_v4(), command);
-    let headers: Vec<(&str, &[u8])> =
-        record.headers.iter().map(|(key, value)| (key.as_str(), value.as_slice())).collect();
-    world.kafka.send(&world.admin, &record.key, &record.value.unwrap(), &headers).await;
+    world.kafka.send_record(&world.admin, &foreign_command_record(Uuid::new_v4(), command)).await;
 }
 
 fn telemetry(world: &World) -> Vec<(Telemetry, Sender, Option<InstanceHolds>)> {
     let records = world.kafka.read_all(&world.admin);
     let telemetry = records.iter().filter_map(|record| {
-        let headers: Headers<'_> =
-            record.headers.iter().map(|(key, value)| (key.as_str(), value.as_slice())).collect();
+        let headers = record.headers();
         match decode(&headers, record.value.as_deref()) {
             Decoded::Message(Message::Telemetry(one)) => Some((one, sender(&headers), holds_of(&headers))),
             _ => None,

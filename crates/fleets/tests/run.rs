@@ -4,7 +4,6 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use flowdeck_fleets::plan::{ADMIN_TOPIC, Plan};
-use flowdeck_protocol::Headers;
 use flowdeck_protocol::kafkaflow::{Decoded, Message, decode};
 use flowdeck_testkit::{kafka, unique, wait_for};
 
@@ -13,16 +12,13 @@ const BIN: &str = env!("CARGO_BIN_EXE_flowdeck-fleets");
 /// Groups with a consumer on the admin topic.
 fn heard() -> Vec<String> {
     let records = kafka().read_all(ADMIN_TOPIC);
-    let groups = records.iter().filter_map(|record| {
-        let headers: Headers<'_> =
-            record.headers.iter().map(|(key, value)| (key.as_str(), value.as_slice())).collect();
-        match decode(&headers, record.value.as_deref()) {
+    let groups =
+        records.iter().filter_map(|record| match decode(&record.headers(), record.value.as_deref()) {
             Decoded::Message(Message::Telemetry(one)) if !one.running.is_empty() => {
                 Some(one.group.to_string())
             }
             _ => None,
-        }
-    });
+        });
     groups.collect()
 }
 

@@ -2,17 +2,18 @@
 
 use std::time::{Duration, Instant};
 
+use flowdeck_broker::Tool;
+use flowdeck_protocol::{Headers, Record};
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
-use rdkafka::message::{Headers, Message, OwnedHeaders};
+use rdkafka::message::{Headers as _, Message, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::{Offset, TopicPartitionList};
 
 use crate::shared::home;
 use crate::wait::DEADLINE;
-use flowdeck_broker::Tool;
 
 /// A broker by its address, and what tests do with it.
 #[derive(Clone, Debug)]
@@ -28,6 +29,13 @@ pub struct Read {
     pub key: Option<Vec<u8>>,
     pub value: Option<Vec<u8>>,
     pub headers: Vec<(String, Vec<u8>)>,
+}
+
+impl Read {
+    /// As the readers of the wire take them.
+    pub fn headers(&self) -> Headers<'_> {
+        self.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect()
+    }
 }
 
 impl Kafka {
@@ -140,6 +148,14 @@ impl Kafka {
         let sent = self.producer().send(record, DEADLINE).await;
         let delivery = sent.map_err(|(error, _)| error).expect("a delivery");
         (delivery.partition, delivery.offset)
+    }
+
+    /// Sends one of the wire's records that is no tombstone.
+    pub async fn send_record(&self, topic: &str, record: &Record) -> (i32, i64) {
+        let headers: Vec<_> =
+            record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+        let value = record.value.as_deref().expect("a value");
+        self.send(topic, &record.key, value, &headers).await
     }
 
     /// Commits for a group that has no members, as an application that stopped there.

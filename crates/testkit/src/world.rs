@@ -4,8 +4,8 @@
 use std::time::SystemTime;
 
 use flowdeck_model::{CommandId, Hold, HoldId, InstanceState, Scope, Timestamp};
+use flowdeck_protocol::Record;
 use flowdeck_protocol::wire::{Ack, AckRecord, hold_record, read_ack, release_record};
-use flowdeck_protocol::{Headers, Record};
 
 use crate::records::Kafka;
 use crate::transactions::End;
@@ -101,16 +101,12 @@ impl World {
     /// Everything that agents answered.
     pub fn acks(&self) -> Vec<Ack> {
         let records = self.kafka.read_all(&self.acks);
-        let acks = records.iter().map(|record| {
-            let headers: Headers<'_> =
-                record.headers.iter().map(|(key, value)| (key.as_str(), value.as_slice())).collect();
-            match read_ack(&headers, record.value.as_deref()) {
-                AckRecord::Ack(ack) => {
-                    assert_eq!(record.key.as_deref(), Some(ack.command.to_string().as_bytes()));
-                    ack
-                }
-                other => panic!("{other:?}"),
+        let acks = records.iter().map(|record| match read_ack(&record.headers(), record.value.as_deref()) {
+            AckRecord::Ack(ack) => {
+                assert_eq!(record.key.as_deref(), Some(ack.command.to_string().as_bytes()));
+                ack
             }
+            other => panic!("{other:?}"),
         });
         acks.collect()
     }

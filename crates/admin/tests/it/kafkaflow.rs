@@ -52,10 +52,8 @@ impl Scene {
             .into_iter()
             .filter(ours)
             .map(|record| {
-                let headers =
-                    record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
-                let Decoded::Message(Message::Command(command)) = decode(&headers, record.value.as_deref())
-                else {
+                let decoded = decode(&record.headers(), record.value.as_deref());
+                let Decoded::Message(Message::Command(command)) = decoded else {
                     panic!("not one of KafkaFlow's commands");
                 };
                 (String::from_utf8(record.key.unwrap()).unwrap(), command)

@@ -122,10 +122,7 @@ async fn a_writer_that_the_broker_forgot_writes_the_next_pause() {
     let running = Running::start(settings.clone());
     let voice = Voice::new(&settings, &group, "pay", &topic).agent();
     let says = async || {
-        let record = voice.telemetry(&[0], &[]);
-        let headers: Vec<_> =
-            record.headers.iter().map(|(name, value)| (name.as_str(), &value[..])).collect();
-        broker.send(&voice.admin, &record.key, &record.value.unwrap_or_default(), &headers).await;
+        broker.send_record(&voice.admin, &voice.telemetry(&[0], &[])).await;
     };
     for action in [Action::Pause, Action::Resume, Action::Pause] {
         let command = submit(action, &group, None, &[]);

@@ -5,7 +5,6 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use flowdeck_protocol::Headers;
 use flowdeck_protocol::kafkaflow::{
     Command as KafkaFlowCommand, Decoded, Message, Telemetry, decode, foreign_command_record,
 };
@@ -62,9 +61,7 @@ impl Stage {
     /// As KafkaFlow's dashboard would.
     pub(crate) async fn command(&self, command: KafkaFlowCommand) {
         let record = foreign_command_record(uuid::Uuid::new_v4(), command);
-        let headers: Vec<_> =
-            record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
-        self.kafka.send(&self.admin, &record.key, record.value.as_deref().unwrap(), &headers).await;
+        self.kafka.send_record(&self.admin, &record).await;
     }
 
     /// All telemetry so far, the oldest first.
@@ -73,8 +70,7 @@ impl Stage {
         let records = tokio::task::spawn_blocking(move || kafka.read_all(&admin)).await.unwrap();
         let mut telemetry = Vec::new();
         for record in records {
-            let headers: Headers<'_> =
-                record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
+            let headers = record.headers();
             assert_eq!(sender(&headers), Sender::KafkaFlow);
             match decode(&headers, record.value.as_deref()) {
                 Decoded::Message(Message::Telemetry(one)) => {
