@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use flowdeck_agent::{Agent, Handler, HandlerError, Record, Running, async_trait};
-use flowdeck_testkit::Kafka;
+use flowdeck_testkit::{Kafka, wait_for};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use tokio::task::JoinHandle;
 
@@ -81,20 +81,20 @@ impl Agents {
     }
 
     /// Until both agents own half of the partitions.
-    pub(crate) async fn settle(&self) -> Result<()> {
+    pub(crate) async fn settle(&self) {
         let half = PARTITIONS as usize / INSTANCES.len();
         let settled = || self.running.iter().all(|agent| agent.partitions().len() == half);
-        until("both agents own their partitions", settled).await
+        wait_for("both agents own their partitions", LIMIT, async || settled().then_some(())).await;
     }
 
     /// Until records are handed to both agents.
-    pub(crate) async fn flow(&self) -> Result<()> {
+    pub(crate) async fn flow(&self) {
         let before: Vec<u64> = self.handed.iter().map(|one| one.count()).collect();
         let flows = || {
             let mut all = self.handed.iter().zip(&before);
             all.all(|(one, before)| one.count() >= before + 50 && one.last().elapsed() < FLOWS)
         };
-        until("records flow to both agents", flows).await
+        wait_for("records flow to both agents", LIMIT, async || flows().then_some(())).await;
     }
 
     /// Until no record is handed to anybody any more though there are new ones; when the last one was.
@@ -132,15 +132,6 @@ async fn stream(producer: FutureProducer, produced: Arc<AtomicU64>, ends: Arc<At
             producer.send_result(record).map_err(|(error, _)| error).context("produce")?;
             produced.fetch_add(1, Ordering::SeqCst);
         }
-    }
-    Ok(())
-}
-
-async fn until(what: &str, holds: impl Fn() -> bool) -> Result<()> {
-    let end = Instant::now() + LIMIT;
-    while !holds() {
-        ensure!(Instant::now() < end, "not within {} s: {what}", LIMIT.as_secs());
-        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     Ok(())
 }

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail, ensure};
+use flowdeck_testkit::wait_for;
 
 use super::Context;
 use crate::agents::{Agents, GROUP};
@@ -20,9 +21,9 @@ pub(super) async fn run(context: &Context) -> Result<Vec<Figure>> {
     context.kafka.create_topic("kafkaflow.admin", 1).await;
     let mut server = Server::start(&context.server, context.kafka.bootstrap())?;
     server.wait_ok("/health/ready").await?;
-    wait_for_own_topics(context).await?;
+    wait_for_own_topics(context).await;
     let agents = Agents::start(&context.kafka).await?;
-    agents.settle().await?;
+    agents.settle().await;
     wait_for_instances(&server).await?;
 
     // The first that anybody looks at this server.
@@ -49,7 +50,7 @@ pub(super) async fn run(context: &Context) -> Result<Vec<Figure>> {
 /// Pauses the flowing group; from the click to the last record that a handler got. `None`: it got none after
 /// the click, since the stream itself stalled on a busy machine, so nothing was measured.
 async fn pause(server: &Server, agents: &Agents) -> Result<Option<Duration>> {
-    agents.flow().await?;
+    agents.flow().await;
     let click = Instant::now();
     let command = order(server, "pause").await?;
     confirmed(server, &command).await?;
@@ -87,26 +88,22 @@ async fn confirmed(server: &Server, page: &str) -> Result<()> {
 
 /// Flowdeck creates its topics when it starts on a cluster for the first time; an agent that finds them
 /// need not look for them again.
-async fn wait_for_own_topics(context: &Context) -> Result<()> {
-    let end = Instant::now() + READY_LIMIT;
-    loop {
+async fn wait_for_own_topics(context: &Context) {
+    wait_for("Flowdeck's own topics", READY_LIMIT, async || {
         let topics = context.kafka.topics();
         let there = |name: &str| topics.iter().any(|(topic, _)| topic == name);
-        if there("flowdeck.holds") && there("flowdeck.acks") {
-            return Ok(());
-        }
-        ensure!(Instant::now() < end, "Flowdeck has not created its topics: {topics:?}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+        (there("flowdeck.holds") && there("flowdeck.acks")).then_some(())
+    })
+    .await;
 }
 
 /// Asked of what machines read: a look at a page would already make the writer ready.
 async fn wait_for_instances(server: &Server) -> Result<()> {
-    let end = Instant::now() + READY_LIMIT;
-    while server.metric("flowdeck_instances_heard").await? < 2.0 {
-        ensure!(Instant::now() < end, "the server has not heard both agents");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    wait_for("both agents are heard", READY_LIMIT, async || {
+        let heard = server.metric("flowdeck_instances_heard").await;
+        heard.map(|heard| (heard >= 2.0).then_some(())).transpose()
+    })
+    .await?;
     // What they say of partitions after they shared them comes with their next telemetry.
     tokio::time::sleep(Duration::from_secs(1)).await;
     Ok(())
