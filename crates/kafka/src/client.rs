@@ -152,7 +152,7 @@ impl Client {
         }
         let mut connection = self.coordinators(&key.1).map_err(|_| Cause::Closing)?;
         while let Some(since) = connection.left_since(&key) {
-            if since.elapsed() > GONE && self.health.answers.load(std::sync::atomic::Ordering::Acquire) {
+            if since.elapsed() > GONE && self.health.answers() {
                 replace(&self.coordinators, &connection);
                 connection = self.coordinators(&key.1).map_err(|_| Cause::Closing)?;
                 continue;
@@ -196,13 +196,12 @@ impl Client {
 
     /// Returns once brokers answer: at once where they did last time.
     async fn see_answers(&self, deadline: Deadline) -> Result<(), Cause> {
-        use std::sync::atomic::Ordering::Acquire;
-        if self.health.answers.load(Acquire) {
+        if self.health.answers() {
             return Ok(());
         }
         let knock = tokio::time::timeout_at(deadline.instant(), self.knock.lock()).await;
         let Ok(_knock) = knock else { return Err(self.explain(Cause::Timeout)) };
-        if self.health.answers.load(Acquire) {
+        if self.health.answers() {
             return Ok(());
         }
         let any = |ask: Ask<'_>| {

@@ -53,12 +53,16 @@ struct Books {
 #[derive(Default)]
 pub(crate) struct Health {
     /// The last request was answered.
-    pub(crate) answers: AtomicBool,
+    answers: AtomicBool,
     /// The client's own last trouble since the last good answer: why nothing is answered.
     pub(crate) trouble: Mutex<Option<Cause>>,
 }
 
 impl Health {
+    pub(crate) fn answers(&self) -> bool {
+        self.answers.load(Ordering::Acquire)
+    }
+
     pub(crate) fn good(&self) {
         if !self.answers.swap(true, Ordering::AcqRel) {
             lock(&self.trouble).take();
