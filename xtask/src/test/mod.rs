@@ -8,7 +8,7 @@ mod tally;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use flowdeck_broker::stop;
 
 use filter::Choice;
@@ -32,9 +32,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
 /// Runs what the filter chooses. A runner that fails as a whole counts as one failure, and the others still run.
 pub(crate) fn all(filter: Option<&str>) -> Result<Tally> {
     let choice = Choice::of(filter)?;
-    if choice.is_empty() {
-        anyhow::bail!("no test's name holds {:?}", filter.unwrap_or_default());
-    }
+    let none = || anyhow::anyhow!("no test's name holds {:?}", filter.unwrap_or_default());
+    ensure!(!choice.is_empty(), none());
     let mut tally = Tally::default();
     if let Some(rust) = &choice.rust {
         let machine = machine::check(&[Need::Native])?;
@@ -43,6 +42,8 @@ pub(crate) fn all(filter: Option<&str>) -> Result<Tally> {
     if let Some(browser) = &choice.browser {
         tally += counted("the browser tests", browser::run(browser))?;
     }
+    // The name of a test's file alone is in no test's name.
+    ensure!(!tally.is_empty(), none());
     Ok(tally)
 }
 

@@ -19,6 +19,10 @@ impl Tally {
         Self { failed: 1, ..Self::default() }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
     pub(crate) fn failed(&self) -> bool {
         self.failed > 0
     }
