@@ -85,7 +85,7 @@ impl Vault {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_commands_of_deploy_md_give_what_is_needed_and_nothing_more() {
-    let vault = Vault::new().await;
+    let mut vault = Vault::new().await;
     let agent = vault.give(document::AGENT, "payments");
     let view = vault.give(document::VIEW, "flowdeck");
 
@@ -111,4 +111,6 @@ async fn the_commands_of_deploy_md_give_what_is_needed_and_nothing_more() {
     vault.kafka.delete_topic("flowdeck.acks").await;
     vault.give(document::CREATE, "flowdeck");
     control::creating(&vault).await;
+    // Nobody needs its data any more, and a clean stop waits for clients that are gone.
+    vault.kafka.kill();
 }

@@ -1,4 +1,4 @@
-//! ACLs by Kafka's own wire (CreateAcls and DescribeAcls, version 1, by hand): in a moment, where a run of
+//! ACLs by Kafka's own wire (CreateAcls, DescribeAcls and DeleteAcls, version 1, by hand): in a moment, where a run of
 //! `kafka-acls` takes seconds. The listener must be the administrator's.
 
 use std::collections::BTreeSet;
@@ -55,6 +55,7 @@ const OPERATIONS: [(&str, i8); 11] = [
 const RESOURCES: [(&str, i8); 4] = [("Topic", 2), ("Group", 3), ("Cluster", 4), ("TransactionalId", 5)];
 const DESCRIBE: i16 = 29;
 const CREATE: i16 = 30;
+const DELETE: i16 = 31;
 const ANY: i8 = 1;
 const LITERAL: i8 = 3;
 const ALLOW: i8 = 3;
@@ -62,17 +63,10 @@ const ALLOW: i8 = 3;
 const ANSWER_MAX: usize = 1 << 20;
 
 pub(crate) fn create(bootstrap: &str, user: &str, rules: &BTreeSet<Rule>) {
-    let number = |all: &[(&str, i8)], word: &str| all.iter().find(|(known, _)| *known == word).unwrap().1;
     let mut body = Vec::new();
     body.extend((rules.len() as i32).to_be_bytes());
     for rule in rules {
-        byte(&mut body, number(&RESOURCES, rule.resource));
-        string(&mut body, &rule.name);
-        byte(&mut body, LITERAL);
-        string(&mut body, &principal(user));
-        string(&mut body, "*");
-        byte(&mut body, number(&OPERATIONS, rule.operation));
-        byte(&mut body, ALLOW);
+        binding(&mut body, user, rule);
     }
     let answer = ask(bootstrap, CREATE, &body);
     let mut answer = Answer(&answer);
@@ -81,6 +75,28 @@ pub(crate) fn create(bootstrap: &str, user: &str, rules: &BTreeSet<Rule>) {
         let (code, words) = (answer.short(), answer.string());
         assert_eq!(code, 0, "an ACL was refused: {words}");
     }
+}
+
+pub(crate) fn delete(bootstrap: &str, user: &str, rule: &Rule) {
+    let mut body = 1_i32.to_be_bytes().to_vec();
+    // A filter that leaves nothing open has the form of what it finds.
+    binding(&mut body, user, rule);
+    let answer = ask(bootstrap, DELETE, &body);
+    let mut answer = Answer(&answer);
+    let (_throttled, _one) = (answer.int(), answer.int());
+    let (code, words, found) = (answer.short(), answer.string(), answer.int());
+    assert_eq!((code, found), (0, 1), "{rule} of {user} was not deleted: {words}");
+}
+
+fn binding(out: &mut Vec<u8>, user: &str, rule: &Rule) {
+    let number = |all: &[(&str, i8)], word: &str| all.iter().find(|(known, _)| *known == word).unwrap().1;
+    byte(out, number(&RESOURCES, rule.resource));
+    string(out, &rule.name);
+    byte(out, LITERAL);
+    string(out, &principal(user));
+    string(out, "*");
+    byte(out, number(&OPERATIONS, rule.operation));
+    byte(out, ALLOW);
 }
 
 /// What the broker itself lets `user` do, by its ACLs.

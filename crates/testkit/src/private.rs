@@ -70,8 +70,18 @@ impl PrivateKafka {
     /// Lets `user` do all of this, beside what he may do already; the broker knows it on return.
     pub fn grant(&self, user: &str, rules: &BTreeSet<Rule>) {
         acls::create(self.bootstrap(), user, rules);
+        self.wait_rules(user, |now| rules.is_subset(now));
+    }
+
+    /// Takes back what was given just so; the broker knows it on return.
+    pub fn revoke(&self, user: &str, rule: &Rule) {
+        acls::delete(self.bootstrap(), user, rule);
+        self.wait_rules(user, |now| !now.contains(rule));
+    }
+
+    fn wait_rules(&self, user: &str, are: impl Fn(&BTreeSet<Rule>) -> bool) {
         let end = Instant::now() + DEADLINE;
-        while !rules.is_subset(&self.rules(user)) {
+        while !are(&self.rules(user)) {
             assert!(Instant::now() < end, "the broker does not know the ACLs of {user}");
             std::thread::sleep(Duration::from_millis(10));
         }

@@ -39,21 +39,33 @@ pub(super) async fn lacking(vault: &Vault, rules: &BTreeSet<Rule>) {
     noted(&server, "no-holds", "Read on Topic:flowdeck.holds").await;
     assert_eq!(kafka.read_all("flowdeck.holds"), [], "nothing was written");
 
-    noted(&server, "no-acks", "Read on Topic:flowdeck.acks").await;
+    no_acks_are_heard(&server).await;
+    kafkaflow_is_not_told(&server).await;
+    // The right is taken away while it works: what it knew may be true no more.
+    let read = Rule::new("Read", "Topic", "flowdeck.holds");
+    kafka.revoke(&clusters[3].1.name, &read);
+    noted(&server, "no-acks", &read.to_string()).await;
+    refused(&server, "no-acks", &read.to_string()).await;
+    server.assert_sound();
+}
+
+async fn no_acks_are_heard(server: &Server) {
+    noted(server, "no-acks", "Read on Topic:flowdeck.acks").await;
     server.group("no-acks", "payments", "is heard", is_heard).await;
     let id = new_id();
     let sent = server.send(&commands("no-acks"), &command(&id, "pause", "payments")).await;
     assert_eq!(sent.status, 202, "{}", sent.text);
     let view = server.command("no-acks", &id, "its end", settled).await;
     assert_eq!(view["instances"][0]["state"], "silent", "{view}");
+}
 
+async fn kafkaflow_is_not_told(server: &Server) {
     server.group("no-admin-write", "billing", "is heard", is_heard).await;
     let id = new_id();
     let sent = server.send(&commands("no-admin-write"), &command(&id, "pause", "billing")).await;
     assert_eq!(sent.status, 202, "{}", sent.text);
-    let view = server.command("no-admin-write", &id, "its note", |_| true).await;
+    let view = server.command("no-admin-write", &id, "is there", |_| true).await;
     assert!(view["notes"].to_string().contains("Write on Topic:kafkaflow.admin"), "{view}");
-    server.assert_sound();
 }
 
 async fn refused(server: &Server, cluster: &str, acl: &str) {
