@@ -5,6 +5,7 @@
 //! the clipboard carry the text itself.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 /// Accents on one letter that are shown; more reach into the lines above and below.
 const ACCENTS: usize = 4;
@@ -56,14 +57,8 @@ pub fn log_line(line: &str, coloured: bool) -> Cow<'_, str> {
 }
 
 fn mark(out: &mut String, c: char) {
-    let code = u32::from(c);
-    out.push_str("‹U+");
-    let digits = (32 - code.leading_zeros()).div_ceil(4).max(4);
-    for digit in (0..digits).rev() {
-        let nibble = (code >> (digit * 4)) & 0xf;
-        out.extend(char::from_digit(nibble, 16).map(|digit| digit.to_ascii_uppercase()));
-    }
-    out.push('›');
+    // A string takes whatever is written to it.
+    let _ = write!(out, "‹U+{:04X}›", u32::from(c));
 }
 
 /// A character that leaves no mark of its own, or moves others.
