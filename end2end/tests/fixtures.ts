@@ -47,8 +47,8 @@ export const test = base.extend<Options & Guards>({
 });
 
 /** Waits until the wasm has taken the page over: `hydrate` sets `data-hydrated` on <html> when it is done. */
-export async function hydrated(page: Page): Promise<void> {
-  await expect(page.locator("html[data-hydrated]")).toBeAttached();
+export async function hydrated(page: Page, timeout?: number): Promise<void> {
+  await expect(page.locator("html[data-hydrated]")).toBeAttached({ timeout });
 }
 
 export { expect };

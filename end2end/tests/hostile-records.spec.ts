@@ -1,6 +1,6 @@
 // Records of somebody who means harm, on a real topic: each is shown as data. Nothing of it runs, nothing is
 // wider than a phone, no page takes long; with JavaScript and without.
-import { env, test, expect } from "./fixtures";
+import { env, test, expect, hydrated } from "./fixtures";
 import { CLUSTER } from "./live";
 import { createTopic, deleteTopic, send, type Given } from "./stranger";
 import type { Page } from "@playwright/test";
@@ -9,6 +9,8 @@ const TOPIC = `hostile-${process.pid}`;
 /** A page with the worst of them: so long, or so many times what a harmless one takes on a busy machine. */
 const SOON = 10_000;
 const TIMES = 10;
+/** On a busy machine a page takes its time. */
+const SLOW = 60_000;
 
 type Case = {
   name: string;
@@ -83,9 +85,6 @@ test.beforeEach(async ({ request }) => {
 test.use({ viewport: { width: 390, height: 844 } });
 test.describe.configure({ timeout: 120_000 });
 
-/** On a busy machine it takes its time. */
-const takenOver = (page: Page) => expect(page.locator("html[data-hydrated]")).toBeAttached({ timeout: 60_000 });
-
 /** Nothing ran, nothing was let in, nothing is wider than the phone. */
 async function harmless(page: Page) {
   expect(await page.evaluate(() => (window as unknown as { pwned?: number }).pwned)).toBeUndefined();
@@ -121,7 +120,7 @@ async function listed(page: Page, ready: () => Promise<void>) {
 }
 
 test.describe("with JavaScript", () => {
-  const ready = (page: Page) => () => takenOver(page);
+  const ready = (page: Page) => () => hydrated(page, SLOW);
 
   test("a list of hostile records is a list", async ({ page }) => listed(page, ready(page)));
 
@@ -132,7 +131,7 @@ test.describe("with JavaScript", () => {
   test("opened by a click, where the browser draws it, they are data too", async ({ page }) => {
     test.setTimeout(600_000);
     await page.goto(`./c/${CLUSTER}/topics/${TOPIC}?partition=0&from=earliest&limit=50`);
-    await takenOver(page);
+    await hydrated(page, SLOW);
     const rows = page.locator("table.messages tbody tr");
     for (const at of cases.keys()) {
       const offset = String(offsets[at]);
@@ -147,7 +146,7 @@ test.describe("with JavaScript", () => {
   test("a copy is the value itself", async ({ page, context }) => {
     await context.grantPermissions(["clipboard-read", "clipboard-write"]);
     const at = cases.findIndex(({ name }) => name === "an override of the direction");
-    await opened(page, at, () => takenOver(page));
+    await opened(page, at, () => hydrated(page, SLOW));
     await page.getByRole("button", { name: "Copy value" }).click();
     await expect(page.getByRole("button", { name: "Copied" })).toBeVisible();
     expect(await page.evaluate(() => navigator.clipboard.readText())).toBe("invoice\u202egnp.exe");

@@ -24,8 +24,6 @@ test.afterAll(() => deleteGroups(NAMES));
 /** Six groups, three pages each: on a busy machine each takes seconds. */
 test.describe.configure({ timeout: 150_000 });
 
-const takenOver = (page: Page) => expect(page.locator("html[data-hydrated]")).toBeAttached({ timeout: 30_000 });
-
 const title = (page: Page) => page.getByRole("heading", { level: 1 });
 
 async function sameByLinkClickAndReload(page: Page, name: string, ready: () => Promise<void>) {
@@ -50,7 +48,7 @@ const escaped = (name: string) => name.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&").r
 
 for (const name of NAMES) {
   test(`group ${name} is the same by link, click and reload`, async ({ page }) => {
-    await sameByLinkClickAndReload(page, name, () => takenOver(page));
+    await sameByLinkClickAndReload(page, name, () => hydrated(page, 30_000));
   });
 }
 

@@ -1,20 +1,16 @@
 // Signing in and out, with a person's means: forms, the bar, the Back button; with JavaScript and without.
 // The server is one of its own, with users; it needs no Kafka.
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { createInterface } from "node:readline";
+import { execFileSync } from "node:child_process";
 
 import type { Page } from "@playwright/test";
 
 import { env, expect, hydrated, test } from "./fixtures";
+import { OwnServer } from "./own-server";
 
 const password = "correct horse battery";
 const deep = "/c/demo/topics?x=1";
 
-let server: ChildProcess;
-let folder: string;
+let server: OwnServer;
 let base: string;
 /** Of a script that reads the server's figures. */
 let token: string;
@@ -24,7 +20,6 @@ test.skip(!env.server, "FLOWDECK_BIN names the server's program");
 test.use({ allowedErrors: [/the server responded with a status of (401|403|404|429)/] });
 
 test.beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), "flowdeck-sign-in-"));
   const hash = execFileSync(env.server, ["hash-password"], { input: `${password}\n` }).toString().trim();
   const users = ["ana", "ben", "cleo"].map(
     (name) => `[[auth.users]]\nname = "${name}"\npassword_hash = "${hash}"\nroles = ["viewer"]\n`,
@@ -32,24 +27,12 @@ test.beforeAll(async () => {
   const made = execFileSync(env.server, ["new-token"]).toString();
   token = /token:\s*(\S+)/.exec(made)![1]!;
   users.push(`[[auth.tokens]]\nname = "figures"\nhash = "${/hash:\s*(\S+)/.exec(made)![1]}"\nroles = ["viewer"]\n`);
-  const file = join(folder, "flowdeck.toml");
   const cluster = `[clusters.demo]\nbootstrap = "127.0.0.1:1"\n`;
-  writeFileSync(file, `listen = "127.0.0.1:0"\n[auth]\nmode = "local"\n${users.join("")}${cluster}`);
-  server = spawn(env.server, ["serve", "--config", file], { stdio: ["ignore", "pipe", "ignore"] });
-  for await (const line of createInterface({ input: server.stdout! })) {
-    const found = /^Flowdeck: (\S+)/.exec(line);
-    if (found) {
-      base = found[1]!;
-      break;
-    }
-  }
-  expect(base, "the line that names the address").toBeTruthy();
+  server = await OwnServer.start(`[auth]\nmode = "local"\n${users.join("")}${cluster}`);
+  base = server.url;
 });
 
-test.afterAll(() => {
-  server?.kill("SIGTERM");
-  if (folder) rmSync(folder, { recursive: true, force: true });
-});
+test.afterAll(async () => server?.stop());
 
 async function signIn(page: Page, name: string, word = password) {
   await page.getByLabel("Name").fill(name);
@@ -125,18 +108,17 @@ test("of nine windows in view five are live, and all of them work", async ({ con
     const text = await (await context.request.get(new URL("/metrics", base).href, { headers })).text();
     return Number(/^flowdeck_streams_open (\d+)$/m.exec(text)?.[1]);
   };
-  const takenOver = (page: Page) => expect(page.locator("html[data-hydrated]")).toBeAttached({ timeout: 60_000 });
   const state = (page: Page) => page.locator(".live");
   const windows = [await context.newPage()];
   await windows[0]!.goto(base);
   await signIn(windows[0]!, "ben");
   await expect(windows[0]!).toHaveURL(base);
-  await takenOver(windows[0]!);
+  await hydrated(windows[0]!, 60_000);
   await expect(state(windows[0]!)).toHaveText("live");
   while (windows.length < 9) {
     const page = await context.newPage();
     await page.goto(base);
-    await takenOver(page);
+    await hydrated(page, 60_000);
     await expect(state(page)).toHaveText("live");
     expect(await streams()).toBeLessThanOrEqual(5);
     windows.push(page);

@@ -7,7 +7,7 @@ import { join } from "node:path";
 
 import { chromium, type Browser, type BrowserContext, type Page } from "@playwright/test";
 
-import { env, expect, test } from "./fixtures";
+import { env, expect, hydrated, test } from "./fixtures";
 
 const TABS = 8;
 
@@ -57,7 +57,7 @@ async function opened(context: BrowserContext, seen: string[]): Promise<Page> {
     if (message.type() === "error") seen.push(message.text());
   });
   await page.goto(env.url);
-  await expect(page.locator("html[data-hydrated]")).toBeAttached({ timeout: 60_000 });
+  await hydrated(page, 60_000);
   return page;
 }
 
