@@ -11,9 +11,6 @@ use crate::components::icons::{Icon, icon};
 use crate::format::{number, partitions};
 use crate::links;
 
-/// Lines of instances that Kafka does not confirm: who may write to the admin topic can claim to be hundreds.
-const CLAIMS_SHOWN: usize = 20;
-
 pub(super) fn panel(view: &GroupView) -> AnyView {
     if view.consumers.is_empty() {
         return view! {
@@ -26,28 +23,41 @@ pub(super) fn panel(view: &GroupView) -> AnyView {
         }
         .into_any();
     }
-    let mut room = CLAIMS_SHOWN;
+    let mut room = Room { unknown: 100, doubtful: 5 };
     let mut panels = Vec::new();
     let (mut instances, mut consumers) = (0, 0);
     for consumer in &view.consumers {
-        let shown = shown(consumer, &mut room);
+        let shown: Vec<&InstanceView> = consumer.instances.iter().filter(|one| room.takes(one)).collect();
         instances += consumer.instances.len() - shown.len();
         if shown.is_empty() {
             consumers += 1;
         } else {
-            panels.push(one(view, consumer, shown));
+            panels.push(one(view, consumer, &shown));
         }
     }
     let more = (instances > 0).then(|| more(instances, consumers));
     (panels, more).into_any()
 }
 
-/// Those that Kafka confirms, and of the others as many as there is room for.
-fn shown<'a>(consumer: &'a ConsumerView, room: &mut usize) -> &'a [InstanceView] {
-    let confirmed = consumer.instances.iter().filter(|one| one.confirmed == Some(true)).count();
-    let others = (consumer.instances.len() - confirmed).min(*room);
-    *room -= others;
-    &consumer.instances[..confirmed + others]
+/// Lines of instances that Kafka does not confirm: anybody who may write to the admin topic can claim to be
+/// hundreds.
+struct Room {
+    /// Of whom Kafka tells nothing.
+    unknown: usize,
+    doubtful: usize,
+}
+
+impl Room {
+    fn takes(&mut self, instance: &InstanceView) -> bool {
+        let room = match instance.confirmed {
+            Some(true) => return true,
+            None => &mut self.unknown,
+            Some(false) => &mut self.doubtful,
+        };
+        let takes = *room > 0;
+        *room = room.saturating_sub(1);
+        takes
+    }
 }
 
 /// What has no line.
@@ -58,8 +68,8 @@ fn more(instances: usize, consumers: usize) -> impl IntoView {
     let words = [
         count.as_str(),
         of.as_deref().unwrap_or_default(),
-        if instances == 1 { " says that it is" } else { " say that they are" },
-        " in this group. Kafka's list of members confirms none of it; the API names them all.",
+        if instances == 1 { " has" } else { " have" },
+        " no line here: Kafka's list of members confirms none of what they say. The API names them all.",
     ];
     view! {
         <section class="panel" aria-label="Instances without a line">
@@ -68,7 +78,7 @@ fn more(instances: usize, consumers: usize) -> impl IntoView {
     }
 }
 
-fn one(view: &GroupView, consumer: &ConsumerView, shown: &[InstanceView]) -> AnyView {
+fn one(view: &GroupView, consumer: &ConsumerView, shown: &[&InstanceView]) -> AnyView {
     let control = view.cluster_info.mode == Mode::Control;
     let group = links::group(&view.row.cluster, &view.row.group);
     let ask = |topic| Ask { action: Action::Pause, consumer: Some(consumer.name.clone()), topic };
@@ -114,11 +124,11 @@ fn instance(instance: &InstanceView, control: bool) -> impl IntoView + use<> {
     };
     let mut words = vec![kind_words(instance.kind).to_owned()];
     words.extend(instance.workers.map(|n| number::count(n.into(), "worker", "workers")));
-    let doubtful =
-        (instance.confirmed == Some(false)).then_some("Kafka lists no member that owns what it says.");
+    let doubtful = (instance.confirmed == Some(false) && !instance.lost)
+        .then_some("Kafka lists no member that owns what it says.");
     let runs = (running > 0).then(|| ["runs ", &partitions::by_topic(&instance.running)].concat());
     let stands = (paused > 0).then(|| ["paused ", &partitions::by_topic(&instance.paused)].concat());
-    let idle = (running + paused == 0).then_some("owns no partition");
+    let idle = (running + paused == 0 && instance.confirmed.is_none()).then_some("owns no partition");
     let ambiguous = instance
         .ambiguous
         .then_some("Two processes speak under this name: what they say cannot be told apart.");

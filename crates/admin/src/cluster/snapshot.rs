@@ -12,7 +12,7 @@ use super::sample::{GroupData, Sample};
 use crate::commands::CommandIndex;
 use crate::holds::HoldIndex;
 use crate::settings::ClusterSettings;
-use crate::telemetry::standing::confirmed;
+use crate::telemetry::standing::is_believed;
 use crate::telemetry::{GroupTelemetry, InstanceTelemetry, TelemetryIndex};
 
 /// All clusters at one version.
@@ -141,7 +141,7 @@ fn stale_words(group: &GroupData, stale: bool, now: Timestamp) -> Option<String>
     }
 }
 
-/// Owners of holds; else the application, where telemetry that Kafka does not contradict lists paused
+/// Owners of holds; else the application, where telemetry that may be believed lists paused
 /// partitions since the last resume.
 fn paused_by(
     group: &GroupData,
@@ -159,7 +159,7 @@ fn paused_by(
         let said = |heard: Timestamp| beside.resumed.is_none_or(|resumed| heard > resumed);
         instance.heard_within(now, settings.timing.heard_within)
             && instance.topics.iter().any(|stream| !stream.paused.is_empty() && said(stream.heard))
-            && confirmed(group.members.as_deref(), group.members_at, instance, now) != Some(false)
+            && is_believed(group.members.as_deref(), instance, now)
     };
     let application =
         || beside.telemetry.is_some_and(|all| all.instances().any(|(_, instance)| says_paused(instance)));

@@ -33,22 +33,21 @@ pub(super) fn consumers(
             let mut instances: Vec<InstanceView> = there
                 .map(|instance| instance_view(cluster, group, consumer, instance, commands, &mut room))
                 .collect();
-            instances.sort_by_key(|instance| rank(instance.confirmed));
+            instances.sort_by_key(rank);
             ConsumerView { name: consumer.name.clone(), topics: topics(consumer), instances }
         })
         .collect();
-    consumers.sort_by_key(|consumer| {
-        consumer.instances.first().map_or(rank(Some(false)), |instance| rank(instance.confirmed))
-    });
+    consumers.sort_by_key(|consumer| consumer.instances.first().map(rank));
     consumers
 }
 
-/// Confirmed, not to be told, not confirmed.
-fn rank(confirmed: Option<bool>) -> u8 {
-    match confirmed {
-        Some(true) => 0,
-        None => 1,
-        Some(false) => 2,
+/// Confirmed, not to be told, not confirmed, not heard any more.
+fn rank(instance: &InstanceView) -> u8 {
+    match (instance.confirmed, instance.lost) {
+        (Some(true), _) => 0,
+        (None, false) => 1,
+        (Some(false), false) => 2,
+        (_, true) => 3,
     }
 }
 
@@ -134,13 +133,11 @@ pub(super) fn warnings(cluster: &ClusterSnapshot, group: &GroupData) -> Vec<Stri
 fn unkept(telemetry: &GroupTelemetry) -> Option<String> {
     let count = telemetry.unkept;
     (count > 0).then(|| {
-        format!(
-            "{} more {} that {} in this group than are kept: {} not shown",
-            grouped(count as u64),
-            if count == 1 { "instance says" } else { "instances say" },
-            if count == 1 { "it is" } else { "they are" },
-            if count == 1 { "it is" } else { "they are" },
-        )
+        let who = match count {
+            1 => "1 instance that says it is in this group is".to_owned(),
+            n => format!("{} instances that say they are in this group are", grouped(n as u64)),
+        };
+        format!("{who} not shown: more are heard than are kept.")
     })
 }
 
@@ -177,6 +174,6 @@ fn forged(cluster: &ClusterSnapshot, group: &GroupData, telemetry: &GroupTelemet
     };
     Some(format!(
         "Kafka lists {listed} with partitions, and {said}: whoever may write to the admin topic can claim to be an \
-         instance. Lag, offsets and members are the brokers' own"
+         instance. Lag, offsets and members are the brokers' own."
     ))
 }

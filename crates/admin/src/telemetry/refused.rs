@@ -32,7 +32,7 @@ impl Refused {
         }
         let each = self.0.iter().map(|(why, (count, _))| format!("{} ({why})", grouped(*count)));
         let each = each.collect::<Vec<_>>().join(", ");
-        Some(format!("telemetry was dropped: records on the admin topic that were not taken in: {each}"))
+        Some(format!("Records on the admin topic were not taken in lately: {each}."))
     }
 }
 
@@ -110,11 +110,12 @@ impl Unkept {
         if self.count == 0 {
             return None;
         }
-        let least = if self.beyond.is_some() { "at least " } else { "" };
+        let least = if self.beyond.is_some() { "At least " } else { "" };
         Some(format!(
-            "{least}{} more instances are heard than are kept ({bounds}): they are not shown. Whoever may write \
-             to the admin topic can claim to be an instance; those that Kafka lists as members are kept first",
-            grouped(self.count as u64)
+            "{least}{} more {} heard than are kept ({bounds}). No page shows them. Whoever may write to the admin \
+             topic can claim to be an instance; those that Kafka lists as members are kept first.",
+            grouped(self.count as u64),
+            if self.count == 1 { "instance is" } else { "instances are" },
         ))
     }
 }
@@ -167,7 +168,7 @@ mod tests {
             let hash = unkept.hash(&n);
             unkept.add(None, hash, at(0));
         }
-        assert!(unkept.warning("4 in all").unwrap().starts_with("at least 50,000 more instances"));
+        assert!(unkept.warning("4 in all").unwrap().starts_with("At least 50,000 more instances are heard"));
     }
 
     #[test]
@@ -178,9 +179,9 @@ mod tests {
         }
         refused.add("malformed", at(100));
         let words = refused.warning().unwrap();
-        assert!(words.ends_with("1,200 (a name is too long), 1 (malformed)"), "{words}");
+        assert!(words.ends_with(": 1,200 (a name is too long), 1 (malformed)."), "{words}");
         refused.expire(at(130));
-        assert!(refused.warning().unwrap().ends_with(": 1 (malformed)"));
+        assert!(refused.warning().unwrap().ends_with(": 1 (malformed)."));
         refused.expire(at(300));
         assert_eq!(refused.warning(), None);
     }

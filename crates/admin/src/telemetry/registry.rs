@@ -45,6 +45,14 @@ pub(crate) struct Heard {
     pub(crate) at: Timestamp,
 }
 
+impl Heard {
+    /// There is no room for its partitions.
+    fn cut(&mut self) {
+        self.cut += (self.running.len() + self.paused.len()) as u64;
+        (self.running, self.paused) = (Vec::new(), Vec::new());
+    }
+}
+
 /// Why telemetry was not taken in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Dropped {
@@ -189,7 +197,7 @@ impl Registry {
         result
     }
 
-    fn take(&mut self, place: &Place, heard: Heard, standing: Standing) -> Result<(), Dropped> {
+    fn take(&mut self, place: &Place, mut heard: Heard, standing: Standing) -> Result<(), Dropped> {
         if self.entry(place).is_none() {
             self.make_room(place, standing)?;
             self.insert(place, heard.at, standing);
@@ -205,14 +213,23 @@ impl Registry {
         self.dirty.insert(place.group.clone());
         let Some(topic) = heard.topic.clone() else { return Ok(()) };
         let listed = entry::STREAM + heard.running.len() + heard.paused.len();
-        self.make_room_for_partitions(listed.saturating_sub(before), stands.1)?;
+        let room = self.make_room_for_partitions(listed.saturating_sub(before), stands.1);
         let limit = self.limits.topics_per_instance;
         let Some(entry) = self.entry_mut(place) else { return Ok(()) };
-        if !entry.tells(topic, heard, limit) {
+        if room.is_err() {
+            heard.cut();
+            // Nor is there any for one more topic.
+            if before == 0 {
+                entry.lists(heard.at);
+                return room;
+            }
+        }
+        if !entry.tells(&topic, heard, limit) {
             return Err(Dropped::TooManyTopics);
         }
-        self.partitions = self.partitions - before + listed;
-        Ok(())
+        let after = entry.weight_of(&topic);
+        self.partitions = self.partitions - before + after;
+        room
     }
 
     fn entry(&self, place: &Place) -> Option<&Entry> {
@@ -344,6 +361,6 @@ impl Registry {
                 grouped(groups)
             ),
         };
-        Some(format!("{words}: no page shows {}", if instances == 1 { "it" } else { "them" }))
+        Some(format!("{words}. No page shows {}.", if instances == 1 { "it" } else { "them" }))
     }
 }

@@ -41,7 +41,7 @@ pub(crate) fn is_borne_out(
         && members.iter().any(|member| {
             let own = member.assignment.iter().filter(|(of, _)| of.as_ref() == topic);
             let both = own.filter(|(_, partition)| is_said(partition)).count();
-            both > 0 && both * 2 >= said
+            both * 2 > said
         })
 }
 
@@ -53,20 +53,33 @@ pub(crate) fn confirmed(
     instance: &InstanceTelemetry,
     now: Timestamp,
 ) -> Option<bool> {
-    let members = members?;
+    let members = telling(members)?;
     let since = instance.listing_since?;
-    // Partitions that were assigned by hand have no member.
-    if members.iter().all(|member| member.assignment.is_empty()) {
-        return None;
-    }
-    let borne_out =
-        |stream: &super::TopicStream| is_borne_out(members, &stream.topic, &stream.running, &stream.paused);
-    if instance.topics.iter().any(borne_out) {
+    if is_member(members, instance) {
         return Some(true);
     }
-    let was = instance.member_at.is_some_and(|at| now.since(at) <= MEMBER_FOR);
     let known = members_at.is_some_and(|at| at.since(since) >= SETTLED);
-    (!was && known).then_some(false)
+    (!was_member(instance, now) && known).then_some(false)
+}
+
+/// Whether what it says may count for the group: anybody can say anything for the time that it takes to find
+/// out, so only a member is believed, where Kafka's list tells who that is.
+pub(crate) fn is_believed(members: Option<&[Member]>, instance: &InstanceTelemetry, now: Timestamp) -> bool {
+    telling(members).is_none_or(|members| is_member(members, instance) || was_member(instance, now))
+}
+
+/// Partitions that were assigned by hand have no member.
+fn telling(members: Option<&[Member]>) -> Option<&[Member]> {
+    members.filter(|members| members.iter().any(|member| !member.assignment.is_empty()))
+}
+
+fn is_member(members: &[Member], instance: &InstanceTelemetry) -> bool {
+    let mut streams = instance.topics.iter();
+    streams.any(|stream| is_borne_out(members, &stream.topic, &stream.running, &stream.paused))
+}
+
+fn was_member(instance: &InstanceTelemetry, now: Timestamp) -> bool {
+    instance.member_at.is_some_and(|at| now.since(at) <= MEMBER_FOR)
 }
 
 #[cfg(test)]
@@ -127,7 +140,7 @@ mod tests {
             (&[0, 1][..], 90, None, Some(true)),
             (&[2], 0, None, Some(true)),
             // A rebalance took one away.
-            (&[2, 7], 0, None, Some(true)),
+            (&[0, 1, 7], 0, None, Some(true)),
             (&[], 0, None, None),
             (&[7], 0, None, Some(false)),
             (&all, 0, None, Some(false)),
@@ -142,5 +155,11 @@ mod tests {
             |members: Option<&[Member]>| confirmed(members, Some(at(100)), &says(&[7], 0, None), at(100));
         assert_eq!(judge(None), None);
         assert_eq!(judge(Some(&[member(&[])])), None, "assigned by hand");
+        // A new name for each record is never found out, and never believed.
+        let new = says(&[7], 99, None);
+        assert_eq!(confirmed(Some(&members), Some(at(100)), &new, at(100)), None);
+        assert!(!is_believed(Some(&members), &new, at(100)));
+        assert!(is_believed(Some(&[member(&[])]), &new, at(100)));
+        assert!(is_believed(Some(&members), &says(&[7], 0, Some(80)), at(100)));
     }
 }

@@ -91,12 +91,17 @@ impl Entry {
         self.standing = if member { Standing::Member } else { standing };
     }
 
+    /// It lists partitions, for which there is no room.
+    pub(super) fn lists(&mut self, at: Timestamp) {
+        self.listing_since.get_or_insert(at);
+    }
+
     /// What a record says of one topic; `false`: it speaks of too many.
-    pub(super) fn tells(&mut self, topic: TopicName, heard: Heard, limit: usize) -> bool {
-        if !self.topics.contains_key(&topic) && self.topics.len() >= limit {
+    pub(super) fn tells(&mut self, topic: &TopicName, heard: Heard, limit: usize) -> bool {
+        if !self.topics.contains_key(topic) && self.topics.len() >= limit {
             return false;
         }
-        let stream = self.topics.entry(topic).or_insert_with(|| Stream {
+        let stream = self.topics.entry(topic.clone()).or_insert_with(|| Stream {
             running: vec![],
             paused: vec![],
             cut: 0,
@@ -113,7 +118,7 @@ impl Entry {
         {
             self.ambiguous_at = Some(heard.at);
         }
-        let lists = self.topics.values().any(|stream| stream.listed() > 0);
+        let lists = self.topics.values().any(|stream| stream.listed() > 0 || stream.cut > 0);
         self.listing_since = lists.then(|| self.listing_since.unwrap_or(heard.at));
         true
     }

@@ -129,7 +129,7 @@ fn strangers_and_groups_that_kafka_does_not_list_are_told_after_a_while() {
     let mut all = registry();
     all.hear(heard("a", 0, &[0]), |_| Standing::Stranger).unwrap();
     assert_eq!(all.index(at(10)).warnings, Vec::<String>::new());
-    let words = "1 instance says that it is in a group that Kafka does not list: no page shows it";
+    let words = "1 instance says that it is in a group that Kafka does not list. No page shows it.";
     assert_eq!(all.index(at(31)).warnings, [words]);
     all.hear(heard("a", 32, &[0]), |_| Standing::Claimed).unwrap();
     assert_eq!(all.index(at(33)).warnings, Vec::<String>::new());
