@@ -1,6 +1,6 @@
 // A server of a test's own, with a configuration of its own.
 import { spawn, type ChildProcess } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -36,6 +36,12 @@ export class OwnServer {
 
   get stderr(): string {
     return this.log;
+  }
+
+  /** Megabytes of memory that it holds, as Linux tells. */
+  megabytes(): number {
+    const status = readFileSync(`/proc/${this.child.pid}/status`, "utf8");
+    return Math.round(Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) / 1024);
   }
 
   async stop(): Promise<void> {

@@ -1,5 +1,6 @@
 // Somebody who may write to Kafka and means harm: records byte by byte, on any topic.
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
+import { Readable } from "node:stream";
 import { env } from "./fixtures";
 
 export type Given = {
@@ -11,13 +12,25 @@ export type Given = {
 
 const hex = (bytes: string | Buffer | null | undefined) => (bytes == null ? null : Buffer.from(bytes).toString("hex"));
 
+const line = ({ topic, key, value, headers = [] }: Given) =>
+  `${JSON.stringify({ topic, key: hex(key), value: hex(value), headers: headers.map(([name, value]) => [name, hex(value)]) })}\n`;
+
 /** Writes records to partition 0 of their topics; their offsets. */
 export function send(records: Given[], bootstrap = env.bootstrap): number[] {
-  const line = ({ topic, key, value, headers = [] }: Given) =>
-    JSON.stringify({ topic, key: hex(key), value: hex(value), headers: headers.map(([name, value]) => [name, hex(value)]) });
-  const input = records.map((record) => `${line(record)}\n`).join("");
+  const input = records.map(line).join("");
   const said = execFileSync(env.fleets, ["send", "--bootstrap", bootstrap], { input, timeout: 60_000 });
   return said.toString().trim().split("\n").map(Number);
+}
+
+/** The same while the test goes on. */
+export async function flood(records: Given[], bootstrap = env.bootstrap): Promise<void> {
+  const child = spawn(env.fleets, ["send", "--bootstrap", bootstrap], { stdio: ["pipe", "ignore", "pipe"] });
+  let said = "";
+  child.stderr.on("data", (data) => (said += String(data)));
+  const ended = new Promise<number | null>((resolve) => child.once("exit", resolve));
+  Readable.from(records.map(line)).pipe(child.stdin);
+  const code = await ended;
+  if (code !== 0) throw new Error(`not written: ${said}`);
 }
 
 function topics(...args: string[]): void {

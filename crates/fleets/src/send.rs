@@ -5,18 +5,21 @@
 //! [[name, value], …]}`; keys and values in hexadecimal, `null` or left out where there is none. Each is
 //! answered by its offset.
 
+use std::collections::VecDeque;
 use std::io::{BufRead as _, Write as _};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{FutureProducer, FutureRecord};
+use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord};
 use serde::Deserialize;
 
 use crate::cluster::Cluster;
 
 const LIMIT: Duration = Duration::from_secs(30);
+/// Records that wait for Kafka's answer.
+const AT_ONCE: usize = 500;
 const LARGEST: &str = "33554432";
 
 #[derive(Debug, Args)]
@@ -42,9 +45,10 @@ pub async fn run(args: Send) -> Result<()> {
         .client()
         .set("enable.idempotence", "true")
         .set("message.max.bytes", LARGEST)
-        .set("linger.ms", "0")
+        .set("linger.ms", "5")
         .create()
         .context("make a producer")?;
+    let mut waiting = VecDeque::new();
     for line in std::io::stdin().lock().lines() {
         let line: Line = serde_json::from_str(&line.context("read standard input")?).context("a record")?;
         let (key, value) = (bytes(line.key)?, bytes(line.value)?);
@@ -57,11 +61,23 @@ pub async fn run(args: Send) -> Result<()> {
             FutureRecord::<[u8], [u8]>::to(&line.topic).partition(line.partition).headers(headers);
         record.key = key.as_deref();
         record.payload = value.as_deref();
-        let sent = producer.send(record, LIMIT).await.map_err(|(error, _)| error);
-        let sent = sent.with_context(|| format!("write to {}", line.topic))?;
-        writeln!(std::io::stdout().lock(), "{}", sent.offset).context("answer")?;
+        let sent = producer.send_result(record).map_err(|(error, _)| error);
+        waiting.push_back(sent.with_context(|| format!("write to {}", line.topic))?);
+        if waiting.len() >= AT_ONCE {
+            answer(waiting.pop_front()).await?;
+        }
+    }
+    while !waiting.is_empty() {
+        answer(waiting.pop_front()).await?;
     }
     Ok(())
+}
+
+async fn answer(sent: Option<DeliveryFuture>) -> Result<()> {
+    let Some(sent) = sent else { return Ok(()) };
+    let sent = tokio::time::timeout(LIMIT, sent).await.context("Kafka does not answer")?;
+    let sent = sent.context("the producer ended")?.map_err(|(error, _)| error).context("write")?;
+    writeln!(std::io::stdout().lock(), "{}", sent.offset).context("answer")
 }
 
 fn bytes(hex: Option<String>) -> Result<Option<Vec<u8>>> {
