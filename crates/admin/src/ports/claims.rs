@@ -172,8 +172,10 @@ fn forged(cluster: &ClusterSnapshot, group: &GroupData, telemetry: &GroupTelemet
         (false, 1) => "1 instance says that it owns what is not its own".to_owned(),
         (false, _) => format!("{} instances say that they own what is not theirs", grouped(bad as u64)),
     };
+    // A process that Kafka threw out, and that does not know it yet, is no stranger.
+    let lost = if bad > 0 { "; one that Kafka put out of the group looks like this, too" } else { "" };
     Some(format!(
-        "Kafka lists {listed} with partitions, and {said}: whoever may write to the admin topic can claim to be an \
-         instance. Lag, offsets and members are the brokers' own."
+        "Kafka lists {listed} with partitions, and {said}. Whoever may write to the admin topic can claim to be an \
+         instance{lost}. Lag, offsets and members are the brokers' own."
     ))
 }
