@@ -25,6 +25,8 @@ pub(super) async fn alone(vault: &Vault, view: &BTreeSet<Rule>) {
     enough(&server).await;
     vault.assert_refused_no_more_than(&BTreeSet::new(), "flowdeck");
     peek_wants_more(&server).await;
+    let denied = vault.kafka.denied("flowdeck");
+    assert!(denied.iter().any(|what| what.contains("READ") && what.contains("orders")), "{denied:?}");
     lacking(&server).await;
     server.assert_sound();
     checked(&config).await;
