@@ -144,8 +144,9 @@ impl Keeper {
                     }
                     self.sampled();
                 }
-                Some(fact) = facts.recv() => self.heard(fact, &mut facts),
+                // Before the facts: a flood of them must not keep deadlines and evidence waiting.
                 _ = tick.tick() => self.ticked(),
+                Some(fact) = facts.recv() => self.heard(fact, &mut facts),
             }
             self.stats.waiting(self.asks.len(), facts.len(), self.state.jobs.len());
             self.publish_if_due();

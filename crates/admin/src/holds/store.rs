@@ -75,34 +75,37 @@ impl HoldStore {
     /// `own`: an operator's, through this process; no flood keeps it out.
     fn put(&mut self, key: HoldKey, hold: Option<Hold>, own: bool) -> bool {
         let changed = match hold.map(cut) {
-            None => self.beyond.remove(&hash(&key)) | self.take(&key).is_some(),
+            None => {
+                self.count_beyond(&key, false);
+                self.take(&key).is_some()
+            }
             Some(hold) if self.standing.get(&key) == Some(&hold) => false,
             Some(hold) => {
                 let before = self.take(&key);
                 let fits = own || self.fits(&hold);
-                let moved = self.count_beyond(&key, !fits);
+                self.count_beyond(&key, !fits);
                 // An older wish of the same hold is not the present one: what does not fit takes it away.
                 if fits {
                     self.bytes += weight(&hold);
                     *self.counts.entry(key.0.group.clone()).or_default() += 1;
                     self.standing.insert(key, hold);
                 }
-                fits || moved || before.is_some()
+                fits || before.is_some()
             }
         };
         self.dirty |= changed;
         changed
     }
 
-    /// Says whether the warning changes.
-    fn count_beyond(&mut self, key: &HoldKey, beyond: bool) -> bool {
+    /// For the warning; it changes nothing of what stands.
+    fn count_beyond(&mut self, key: &HoldKey, beyond: bool) {
         if !beyond {
-            return self.beyond.remove(&hash(key));
+            self.dirty |= self.beyond.remove(&hash(key));
+        } else if self.beyond.len() < BEYOND_MAX {
+            self.dirty |= self.beyond.insert(hash(key));
+        } else {
+            self.beyond_uncounted = true;
         }
-        if self.beyond.len() >= BEYOND_MAX {
-            return !std::mem::replace(&mut self.beyond_uncounted, true);
-        }
-        self.beyond.insert(hash(key))
     }
 
     fn fits(&self, hold: &Hold) -> bool {
@@ -153,11 +156,13 @@ impl HoldStore {
         if self.beyond.is_empty() && !self.beyond_uncounted {
             return None;
         }
-        let least = if self.beyond_uncounted { "at least " } else { "" };
+        let holds = match self.beyond_uncounted {
+            true => format!("more than {BEYOND_MAX} more holds were read"),
+            false => format!("{} more holds stand", self.beyond.len()),
+        };
         Some(format!(
-            "{least}{} more holds stand than are taken in ({GROUP_MAX} of a group, {HOLDS_MAX} and {} MB in \
-             all); the ones beyond are not shown",
-            self.beyond.len(),
+            "{holds} than are taken in ({GROUP_MAX} of a group, {HOLDS_MAX} and {} MB in all); \
+             the ones beyond are not shown",
             BYTES_MAX / (1024 * 1024)
         ))
     }
@@ -271,12 +276,12 @@ mod tests {
         }
         assert_eq!(store.warning(), None);
         let (key, hold) = forged("g", "one too many");
-        assert!(store.apply(key.clone(), hold.clone(), 1_000));
+        assert!(!store.apply(key.clone(), hold.clone(), 1_000));
         assert!(store.warning().unwrap().starts_with("1 more holds stand"), "{:?}", store.warning());
         assert!(!store.apply(key.clone(), hold, 1_001), "the same again changes nothing");
         assert_eq!(store.of_group(&"g".into()).len(), GROUP_MAX);
         // It was released, though it was never taken in.
-        assert!(store.apply(key, None, 1_002));
+        assert!(!store.apply(key, None, 1_002));
         assert_eq!(store.warning(), None);
         let (key, hold) = forged("g", "ours");
         assert!(store.wrote(key, hold, 1_003));
@@ -286,7 +291,7 @@ mod tests {
             store.apply(key, hold, 2_000 + n);
         }
         assert!(store.standing.len() > 3_000 && store.bytes <= BYTES_MAX, "{}", store.standing.len());
-        assert!(store.warning().unwrap().starts_with("at least 100000 more"));
+        assert!(store.warning().unwrap().starts_with("more than 100000 more"));
         let longest = store.all().map(|hold| hold.reason.chars().count()).max();
         assert_eq!(longest, Some(WORDS_MAX + 1));
         // What is released makes room again.
