@@ -8,6 +8,8 @@ use flowdeck_model::view::Mode;
 
 use crate::config::{Flags, Listen};
 
+const DEFAULT_LISTEN: &str = "127.0.0.1:8077";
+
 /// The web dashboard beside your Kafka consumers.
 #[derive(Debug, Parser)]
 #[command(name = "flowdeck", version)]
@@ -61,11 +63,13 @@ pub struct ServeArgs {
 #[derive(Debug, Args)]
 pub struct HealthArgs {
     /// Where it listens.
-    #[arg(long, value_name = "IP:PORT", env = "FLOWDECK_LISTEN", default_value = "127.0.0.1:8077", value_parser = address)]
+    #[arg(long, value_name = "IP:PORT", env = "FLOWDECK_LISTEN", default_value = DEFAULT_LISTEN, value_parser = address)]
     pub listen: SocketAddr,
 }
 
+/// An empty variable is one that is not set, as everywhere.
 fn address(text: &str) -> Result<SocketAddr, String> {
+    let text = if text.is_empty() { DEFAULT_LISTEN } else { text };
     text.parse().map(|Listen(address)| address)
 }
 

@@ -41,6 +41,8 @@ async fn original(mut request: Request) -> Request {
 #[derive(Default)]
 struct Mounted {
     router: Router<AppState>,
+    /// What takes no place among the requests that are answered at once.
+    apart: Router<AppState>,
     paths: Vec<String>,
 }
 
@@ -48,6 +50,12 @@ impl Mounted {
     fn route(mut self, path: &str, methods: MethodRouter<AppState>) -> Self {
         self.paths.push(path.to_owned());
         self.router = self.router.route(path, methods);
+        self
+    }
+
+    fn route_apart(mut self, path: &str, methods: MethodRouter<AppState>) -> Self {
+        self.paths.push(path.to_owned());
+        self.apart = self.apart.route(path, methods);
         self
     }
 }
@@ -81,7 +89,8 @@ fn mounted(base: &str) -> Mounted {
     let mounted = Mounted::default()
         // For machines; never under the base.
         .route("/health", get(health::ready))
-        .route("/health/live", get(health::live))
+        // One that is busy lives.
+        .route_apart("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(metrics::serve))
         // The JSON API.
@@ -117,7 +126,7 @@ fn mounted(base: &str) -> Mounted {
 }
 
 fn routes(state: &AppState) -> Router<AppState> {
-    let router = mounted(state.base).router.fallback(problem::no_such_path);
+    let Mounted { router, apart, .. } = mounted(state.base);
     let inner = ServiceBuilder::new()
         .layer(from_fn_with_state(state.clone(), limits::at_once))
         .layer(from_fn_with_state(state.clone(), limits::in_time))
@@ -143,8 +152,10 @@ fn routes(state: &AppState) -> Router<AppState> {
         .layer(from_fn_with_state(state.clone(), limits::body));
     // Added from the innermost to the outermost; inside each, from the outermost to the innermost.
     router
-        .method_not_allowed_fallback(problem::wrong_method)
+        .fallback(problem::no_such_path)
         .layer(inner)
+        .merge(apart)
+        .method_not_allowed_fallback(problem::wrong_method)
         .layer(RequestBodyLimitLayer::new(state.options.limits.body))
         .layer(outer)
 }

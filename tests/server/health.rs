@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use flowdeck::config::Limits;
 use flowdeck::{LagVisitor, Number, Work};
 use flowdeck_model::Partition;
 use http::StatusCode;
@@ -53,6 +54,16 @@ async fn not_ready_before_pages_can_be_served() {
         (StatusCode::SERVICE_UNAVAILABLE, &"unhealthy".into())
     );
     assert_eq!(site.get("/health/live").await.status, StatusCode::OK);
+}
+
+/// A probe that takes a busy server for a dead one has it restarted, by whoever keeps it busy.
+#[tokio::test]
+async fn a_server_that_is_busy_lives() {
+    let limits = Limits { requests: 0, ..Limits::default() };
+    let site = site_with(flowdeck::Options { limits, ..options() });
+    for (path, status) in [("/health/live", 200), ("/health/ready", 503), ("/kafkaflow", 503)] {
+        assert_eq!(site.get(path).await.status.as_u16(), status, "{path}");
+    }
 }
 
 #[tokio::test]
