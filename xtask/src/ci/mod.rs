@@ -44,6 +44,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         ("size of the wasm", &wasm_size),
         ("container", &container::check),
     ];
+    ensure!(gates.iter().any(|(name, _)| chosen(name)), "no gate's name holds {:?}", args.gate);
     let mut failed = Vec::new();
     for (name, gate) in gates.iter().filter(|(name, _)| chosen(name)) {
         say::step(&format!("gate: {name}"));

@@ -13,6 +13,7 @@ use flowdeck_broker::supervise;
 
 use crate::machine;
 use crate::say;
+use crate::workspace::root;
 
 const LIMIT: Duration = Duration::from_secs(15 * 60);
 
@@ -33,6 +34,16 @@ fn known(image: &str) -> Result<Known<'_>> {
         _ => None,
     };
     known.with_context(|| format!("FROM {image}: nothing here can stand for it"))
+}
+
+/// That it is an image of a kind that is known, and of the Rust that builds the rest.
+pub(super) fn is_ours(image: &str) -> Result<()> {
+    let Known::Rust { version, .. } = known(image)? else { return Ok(()) };
+    let toolchain =
+        fs::read_to_string(root().join("rust-toolchain.toml")).context("read rust-toolchain.toml")?;
+    let same = toolchain.lines().any(|line| line.starts_with(&format!("channel = \"{version}.")));
+    ensure!(same, "FROM {image} is of another Rust than rust-toolchain.toml names");
+    Ok(())
 }
 
 /// Why this machine cannot, before anything is done.

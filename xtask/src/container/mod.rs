@@ -21,6 +21,7 @@ use crate::say;
 use crate::sbom::{self, Linked};
 use crate::workspace::{must, root, target_dir};
 use compose::Compose;
+use dockerfile::Stage;
 use inside::Container;
 use root::Root;
 
@@ -37,35 +38,45 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     match &args.inside {
         Some(lower) => prove(lower),
         None => {
-            may()?;
-            build_and_prove()
+            let stages = stages()?;
+            may(&stages)?;
+            build_and_prove(stages)
         }
     }
 }
 
 /// As a gate: on a machine that cannot, that is said, and is no failure.
 pub(crate) fn check() -> Result<()> {
-    if let Err(why) = may() {
+    let stages = stages()?;
+    if let Err(why) = may(&stages) {
         println!("container: not checked ({why:#})");
         return Ok(());
     }
-    build_and_prove()
+    build_and_prove(stages)
+}
+
+/// The Dockerfile, and that something can stand for each image that it begins with.
+fn stages() -> Result<Vec<Stage>> {
+    let text = fs::read_to_string(root().join("Dockerfile")).context("read the Dockerfile")?;
+    let stages = dockerfile::parse(&text)?;
+    stages.iter().try_for_each(|stage| base::is_ours(&stage.base))?;
+    Ok(stages)
 }
 
 /// Why this machine cannot, before anything is done.
-fn may() -> Result<()> {
+fn may(stages: &[Stage]) -> Result<()> {
     let mut unshare = Command::new("unshare");
     unshare.args(["--mount", "--net", "--pid", "--fork", "mount", "-t", "tmpfs", "none", "/mnt"]);
     let unshared = unshare.stdout(Stdio::null()).stderr(Stdio::null()).status();
     let namespaces = unshared.is_ok_and(|status| status.success());
     ensure!(machine::is_root() && namespaces, "it takes root and namespaces, by unshare");
-    dockerfile::parse(&text()?)?.iter().try_for_each(|stage| base::can_stand_for(&stage.base))
+    stages.iter().try_for_each(|stage| base::can_stand_for(&stage.base))
 }
 
-fn build_and_prove() -> Result<()> {
+fn build_and_prove(stages: Vec<Stage>) -> Result<()> {
     machine::check(&[Need::Kafka])?;
     let work = target_dir("container")?;
-    let image = stages::build(dockerfile::parse(&text()?)?, &work)?;
+    let image = stages::build(stages, &work)?;
     let binary = inside::binary(&image)?;
     say::step(&format!("container: the binary has {:.1} MB", binary.len() as f64 / 1e6));
     let (named, missing) = sbom::unlisted(&binary, &Linked::ask()?);
@@ -79,13 +90,9 @@ fn build_and_prove() -> Result<()> {
     must("the container", inner.arg(image.lower()).current_dir(root()), PROOF_LIMIT)
 }
 
-fn text() -> Result<String> {
-    fs::read_to_string(root().join("Dockerfile")).context("read the Dockerfile")
-}
-
 /// In namespaces of our own.
 fn prove(lower: &std::path::Path) -> Result<()> {
-    let stages = dockerfile::parse(&text()?)?;
+    let stages = stages()?;
     let work = target_dir("container")?;
     let number = stages.len() - 1;
     let image = stages.into_iter().next_back().context("the Dockerfile has no stage")?.image;
