@@ -1,6 +1,7 @@
 //! The consumers of a group as telemetry tells of them, beside what Kafka says of it: who may write to the
 //! admin topic can claim to be an instance, and claim any partitions.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use flowdeck_model::view::{ConsumerView, InstanceView, TopicPartitions};
@@ -13,9 +14,11 @@ use crate::telemetry::standing::confirmed;
 use crate::telemetry::{ConsumerTelemetry, GroupTelemetry, InstanceTelemetry, TopicStream, grouped};
 
 /// Partition numbers in a view of instances that Kafka does not confirm; those that it confirms are shown whole.
-const NUMBERS_MAX: usize = 10_000;
+const NUMBERS_MAX: usize = 3_000;
 /// Of one such instance.
-const NUMBERS_OF_ONE: usize = 200;
+const NUMBERS_OF_ONE: usize = 100;
+/// Topics of one consumer that are shown, beside those that confirmed instances name.
+const TOPICS_MAX: usize = 100;
 
 /// Those with an instance that Kafka confirms come first, and in each the confirmed ones.
 pub(super) fn consumers(
@@ -34,7 +37,11 @@ pub(super) fn consumers(
                 .map(|instance| instance_view(cluster, group, consumer, instance, commands, &mut room))
                 .collect();
             instances.sort_by_key(rank);
-            ConsumerView { name: consumer.name.clone(), topics: topics(consumer), instances }
+            ConsumerView {
+                name: consumer.name.clone(),
+                topics: topics(group, consumer, cluster.made_at).0,
+                instances,
+            }
         })
         .collect();
     consumers.sort_by_key(|consumer| consumer.instances.first().map(rank));
@@ -51,10 +58,32 @@ fn rank(instance: &InstanceView) -> u8 {
     }
 }
 
-fn topics(consumer: &ConsumerTelemetry) -> Vec<TopicName> {
-    let streams = consumer.instances.iter().flat_map(|instance| &instance.topics);
-    let topics: std::collections::BTreeSet<&TopicName> = streams.map(|stream| &stream.topic).collect();
-    topics.into_iter().cloned().collect()
+/// Those that confirmed instances name, and some of those that instances name of whom Kafka tells nothing; what
+/// only others name where nobody else speaks. How many are left out.
+fn topics(group: &GroupData, consumer: &ConsumerTelemetry, now: Timestamp) -> (Vec<TopicName>, usize) {
+    let mut named: [BTreeSet<&TopicName>; 3] = Default::default();
+    for instance in &consumer.instances {
+        let at = match judge(group, instance, now) {
+            Some(true) => 0,
+            None => 1,
+            Some(false) => 2,
+        };
+        named[at].extend(instance.topics.iter().map(|stream| &stream.topic));
+    }
+    let all = named.iter().flatten().collect::<BTreeSet<_>>().len();
+    let [mut shown, unknown, doubtful] = named;
+    let more = if shown.is_empty() && unknown.is_empty() { doubtful } else { unknown };
+    for topic in more {
+        if shown.len() < TOPICS_MAX {
+            shown.insert(topic);
+        }
+    }
+    let cut = all - shown.len();
+    (shown.into_iter().cloned().collect(), cut)
+}
+
+fn judge(group: &GroupData, instance: &InstanceTelemetry, now: Timestamp) -> Option<bool> {
+    confirmed(group.members.as_deref(), group.members_at, instance, now)
 }
 
 fn instance_view(
@@ -66,7 +95,7 @@ fn instance_view(
     room: &mut usize,
 ) -> InstanceView {
     let now = cluster.made_at;
-    let confirmed = confirmed(group.members.as_deref(), group.members_at, instance, now);
+    let confirmed = judge(group, instance, now);
     let mut cut: u64 = instance.topics.iter().map(|stream| stream.cut).sum();
     let mut list = |pick: fn(&TopicStream) -> &Vec<Partition>| -> Vec<TopicPartitions> {
         let mut most = if confirmed == Some(true) { usize::MAX } else { NUMBERS_OF_ONE.min(*room) };
@@ -127,7 +156,10 @@ const TURNOVER: std::time::Duration = std::time::Duration::from_secs(15);
 /// Who is heard of the group, where it cannot be as it is said.
 pub(super) fn warnings(cluster: &ClusterSnapshot, group: &GroupData) -> Vec<String> {
     let Some(telemetry) = cluster.telemetry.group(&group.id) else { return Vec::new() };
-    [unkept(telemetry), forged(cluster, group, telemetry)].into_iter().flatten().collect()
+    [unkept(telemetry), unnamed(cluster, group, telemetry), forged(cluster, group, telemetry)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn unkept(telemetry: &GroupTelemetry) -> Option<String> {
@@ -141,6 +173,17 @@ fn unkept(telemetry: &GroupTelemetry) -> Option<String> {
     })
 }
 
+fn unnamed(cluster: &ClusterSnapshot, group: &GroupData, telemetry: &GroupTelemetry) -> Option<String> {
+    let cut: usize =
+        telemetry.consumers.iter().map(|consumer| topics(group, consumer, cluster.made_at).1).sum();
+    (cut > 0).then(|| {
+        let topics =
+            if cut == 1 { "topic that telemetry names is" } else { "topics that telemetry names are" };
+        let why = "there are too many, or only instances name them that Kafka does not confirm";
+        format!("{} {topics} not shown: {why}.", grouped(cut as u64))
+    })
+}
+
 /// More are heard all the while than Kafka has members: the pages cannot tell which of them are true.
 fn forged(cluster: &ClusterSnapshot, group: &GroupData, telemetry: &GroupTelemetry) -> Option<String> {
     let members = group.members.as_deref()?;
@@ -149,11 +192,10 @@ fn forged(cluster: &ClusterSnapshot, group: &GroupData, telemetry: &GroupTelemet
     let speaks = |instance: &InstanceTelemetry| {
         instance.heard_within(now, TURNOVER) && instance.last_heard.since(instance.first_heard) > TURNOVER
     };
-    let judge = |instance| confirmed(Some(members), group.members_at, instance, now);
     let heard = telemetry.instances().map(|(_, instance)| instance).filter(|instance| speaks(instance));
     let (mut good, mut bad) = (0, 0);
     for instance in heard {
-        match judge(instance) {
+        match judge(group, instance, now) {
             Some(true) => good += 1,
             Some(false) => bad += 1,
             None => {}
