@@ -69,7 +69,7 @@ fn more(instances: usize, consumers: usize) -> impl IntoView {
         count.as_str(),
         of.as_deref().unwrap_or_default(),
         if instances == 1 { " has" } else { " have" },
-        " no line here: Kafka's list of members confirms none of what they say. The API names them all.",
+        " no line here: Kafka's list of members does not confirm what they say. The API names them all.",
     ];
     view! {
         <section class="panel" aria-label="Instances without a line">
@@ -128,7 +128,9 @@ fn instance(instance: &InstanceView, control: bool) -> impl IntoView + use<> {
         .then_some("Kafka lists no member that owns what it says.");
     let runs = (running > 0).then(|| ["runs ", &partitions::by_topic(&instance.running)].concat());
     let stands = (paused > 0).then(|| ["paused ", &partitions::by_topic(&instance.paused)].concat());
-    let idle = (running + paused == 0 && instance.confirmed.is_none()).then_some("owns no partition");
+    // A note may say that its lists were cut.
+    let idle = running + paused == 0 && instance.confirmed.is_none() && instance.note.is_none();
+    let idle = idle.then_some("owns no partition");
     let ambiguous = instance
         .ambiguous
         .then_some("Two processes speak under this name: what they say cannot be told apart.");

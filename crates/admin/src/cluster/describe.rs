@@ -25,6 +25,8 @@ pub(crate) struct GroupKnown {
     pub(crate) members: Option<Arc<[Member]>>,
     /// When they were asked for.
     pub(crate) members_at: Option<Timestamp>,
+    /// When they were first listed as they are.
+    pub(crate) members_since: Option<Timestamp>,
     pub(crate) error: Option<GroupError>,
     listed: Option<GroupState>,
     asked: u64,
@@ -117,6 +119,7 @@ fn learn_one(known: &mut GroupKnown, answer: Description, asked: Timestamp) {
             // Shared with the former snapshot where nothing moved.
             if known.members.as_deref() != Some(&description.members[..]) {
                 known.members = Some(description.members.into());
+                known.members_since = Some(asked);
             }
         }
         Err(cause) => {

@@ -11,6 +11,8 @@ use flowdeck_model::{
     GroupId, GroupState, GroupType, Partition, PartitionReading, Timestamp, TopicName, Unknown,
 };
 
+use crate::telemetry::standing::Listed;
+
 /// All that is known of a cluster's groups and topics at one moment.
 #[derive(Default)]
 pub(crate) struct Sample {
@@ -44,6 +46,8 @@ pub(crate) struct GroupData {
     pub(crate) members: Option<Arc<[Member]>>,
     /// When the members were asked for.
     pub(crate) members_at: Option<Timestamp>,
+    /// When they were first listed as they are.
+    pub(crate) members_since: Option<Timestamp>,
     pub(crate) rows: Arc<[TopicRows]>,
     /// The log offsets that were read after these commits: a group whose refresh failed keeps the
     /// pair that belongs together.
@@ -51,6 +55,12 @@ pub(crate) struct GroupData {
     pub(crate) sum: LagSum,
     pub(crate) as_of: Option<Timestamp>,
     pub(crate) error: Option<GroupError>,
+}
+
+impl GroupData {
+    pub(crate) fn listed(&self) -> Listed<'_> {
+        Listed { members: self.members.as_deref(), at: self.members_at }
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -304,6 +304,7 @@ impl Sampler {
         let state = listed.state.or(described.and_then(|group| group.state));
         let members = described.and_then(|group| group.members.clone());
         let members_at = described.and_then(|group| group.members_at);
+        let members_since = described.and_then(|group| group.members_since);
         let describe_error = described.and_then(|group| group.error.clone());
         let (rows, ends, as_of, error) = match (read.rows, former) {
             (Ok(rows), _) => {
@@ -328,6 +329,7 @@ impl Sampler {
             state,
             members,
             members_at,
+            members_since,
             rows,
             ends,
             sum,
@@ -429,6 +431,7 @@ mod tests {
                 state: GroupState::Empty,
                 members: None,
                 members_at: None,
+                members_since: None,
                 rows: Vec::new().into(),
                 ends: Arc::default(),
                 sum: Default::default(),

@@ -159,7 +159,7 @@ fn paused_by(
         let said = |heard: Timestamp| beside.resumed.is_none_or(|resumed| heard > resumed);
         instance.heard_within(now, settings.timing.heard_within)
             && instance.topics.iter().any(|stream| !stream.paused.is_empty() && said(stream.heard))
-            && is_believed(group.members.as_deref(), instance, now)
+            && is_believed(group.listed(), instance, now)
     };
     let application =
         || beside.telemetry.is_some_and(|all| all.instances().any(|(_, instance)| says_paused(instance)));
@@ -239,6 +239,7 @@ mod tests {
             state: GroupState::Stable,
             members: None,
             members_at: None,
+            members_since: None,
             rows: Vec::new().into(),
             ends: Arc::default(),
             sum: flowdeck_model::verdict::LagSum { lag: Some(5), unknown: 0, why: None },
@@ -278,6 +279,7 @@ mod tests {
             holds: None,
             pattern: false,
             topics: vec![stream],
+            left_out: false,
             listing_since: Some(Timestamp::from_millis(0)),
             member_at: None,
             first_heard: Timestamp::from_millis(0),

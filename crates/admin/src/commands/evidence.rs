@@ -12,7 +12,8 @@ use super::lifecycle::{Seen, committed, settle};
 use super::scope::{is_held, streams};
 use super::{Command, Tracked, TrackedKey};
 use crate::telemetry::matching::{instance_of, member_words};
-use crate::telemetry::{GroupTelemetry, InstanceTelemetry};
+use crate::telemetry::standing::is_believed;
+use crate::telemetry::{GroupTelemetry, InstanceTelemetry, TopicStream};
 
 impl Seen<'_> {
     /// The newest of `sent` that shares its partition with the pair's telemetry: there, what has a
@@ -47,7 +48,7 @@ fn observe_one(command: &Command, tracked: &mut Tracked, seen: Seen<'_>, retired
         && tracked.kind == InstanceKind::KafkaFlow
         && let Some(instance) = find(tracked, seen.telemetry)
     {
-        match (no_evidence(command, instance), command.action) {
+        match (no_evidence(command, instance, seen), command.action) {
             (Some(why), _) => tracked.detail = Some(why.to_owned()),
             (None, _) if !is_fresh(command, tracked, instance, seen) => {}
             (None, Action::Pause) => evidence_of_pause(tracked, &command.target, instance, seen),
@@ -103,9 +104,17 @@ fn in_time(tracked: &mut Tracked, action: Action, seen: Seen<'_>) {
 }
 
 /// Why nothing that this instance says can be evidence.
-fn no_evidence(command: &Command, instance: &InstanceTelemetry) -> Option<&'static str> {
+fn no_evidence(command: &Command, instance: &InstanceTelemetry, seen: Seen<'_>) -> Option<&'static str> {
     if instance.ambiguous {
         return Some("ambiguous: two processes speak under one name");
+    }
+    if instance.left_out {
+        return Some("it lists more than is kept of it");
+    }
+    let lists = |stream: &TopicStream| !stream.running.is_empty() || !stream.paused.is_empty();
+    let believed = || seen.group.is_none_or(|group| is_believed(group.listed(), instance, seen.now));
+    if streams(&command.target, instance).any(lists) && !believed() {
+        return Some("Kafka lists no member that owns what it says");
     }
     let silent_pattern = instance.pattern && streams(&command.target, instance).next().is_none();
     silent_pattern.then_some("it subscribes to a pattern, and its telemetry tells no partitions of it")

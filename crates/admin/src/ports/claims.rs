@@ -10,7 +10,7 @@ use flowdeck_model::{Partition, Timestamp, TopicName};
 use crate::cluster::sample::GroupData;
 use crate::cluster::snapshot::{ClusterSnapshot, by_topic};
 use crate::commands::Command;
-use crate::telemetry::standing::confirmed;
+use crate::telemetry::standing::{confirmed, was_member};
 use crate::telemetry::{ConsumerTelemetry, GroupTelemetry, InstanceTelemetry, TopicStream, grouped};
 
 /// Partition numbers in a view of instances that Kafka does not confirm; those that it confirms are shown whole.
@@ -83,7 +83,7 @@ fn topics(group: &GroupData, consumer: &ConsumerTelemetry, now: Timestamp) -> (V
 }
 
 fn judge(group: &GroupData, instance: &InstanceTelemetry, now: Timestamp) -> Option<bool> {
-    confirmed(group.members.as_deref(), group.members_at, instance, now)
+    confirmed(group.listed(), instance, now)
 }
 
 fn instance_view(
@@ -96,9 +96,10 @@ fn instance_view(
 ) -> InstanceView {
     let now = cluster.made_at;
     let confirmed = judge(group, instance, now);
+    let whole = confirmed == Some(true) || was_member(instance, now);
     let mut cut: u64 = instance.topics.iter().map(|stream| stream.cut).sum();
     let mut list = |pick: fn(&TopicStream) -> &Vec<Partition>| -> Vec<TopicPartitions> {
-        let mut most = if confirmed == Some(true) { usize::MAX } else { NUMBERS_OF_ONE.min(*room) };
+        let mut most = if whole { usize::MAX } else { NUMBERS_OF_ONE.min(*room) };
         let mut told = Vec::new();
         for stream in &instance.topics {
             let all = pick(stream);
@@ -107,13 +108,17 @@ fn instance_view(
             most -= few.len();
             told.extend(few.iter().map(|one| (&stream.topic, *one)));
         }
-        if confirmed != Some(true) {
+        if !whole {
             *room -= told.len();
         }
         by_topic(told.into_iter())
     };
     let (running, paused) = (list(|stream| &stream.running), list(|stream| &stream.paused));
-    let beyond = (cut > 0).then(|| format!("it lists {} more partitions than are shown", grouped(cut)));
+    let beyond = match cut {
+        0 => instance.left_out.then(|| "it lists more than is kept of it".to_owned()),
+        cut => Some(format!("it lists {} more partitions than are shown", grouped(cut))),
+    };
+    let notes: Vec<String> = note(consumer, instance, commands).into_iter().chain(beyond).collect();
     InstanceView {
         instance: instance.instance.clone(),
         kind: instance.kind(),
@@ -126,7 +131,7 @@ fn instance_view(
         paused,
         last_heard: instance.last_heard,
         lost: is_lost(cluster, instance.last_heard),
-        note: note(consumer, instance, commands).or(beyond),
+        note: (!notes.is_empty()).then(|| notes.join("; ")),
     }
 }
 
@@ -189,8 +194,13 @@ fn forged(cluster: &ClusterSnapshot, group: &GroupData, telemetry: &GroupTelemet
     let members = group.members.as_deref()?;
     let owners = members.iter().filter(|member| !member.assignment.is_empty()).count();
     let now = cluster.made_at;
+    // Who was last heard before its partitions went to another may have ended in good order.
+    let since_then =
+        |instance: &InstanceTelemetry| group.members_since.is_none_or(|since| instance.last_heard > since);
     let speaks = |instance: &InstanceTelemetry| {
-        instance.heard_within(now, TURNOVER) && instance.last_heard.since(instance.first_heard) > TURNOVER
+        instance.heard_within(now, TURNOVER)
+            && since_then(instance)
+            && instance.last_heard.since(instance.first_heard) > TURNOVER
     };
     let heard = telemetry.instances().map(|(_, instance)| instance).filter(|instance| speaks(instance));
     let (mut good, mut bad) = (0, 0);

@@ -32,7 +32,6 @@ impl BoundFleet {
     fn sees(&self, cluster: &ClusterName) -> bool {
         self.actor.may_on_cluster(Permission::See, cluster)
     }
-
 }
 
 #[async_trait]

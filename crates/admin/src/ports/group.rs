@@ -11,8 +11,8 @@ use super::fleet::group_row;
 use crate::cluster::sample::GroupData;
 use crate::cluster::snapshot::{ClusterSnapshot, Judged, by_topic};
 use crate::commands::Command;
-use crate::telemetry::GroupTelemetry;
 use crate::telemetry::matching::{instance_of, member_words};
+use crate::telemetry::{GroupTelemetry, InstanceTelemetry};
 
 /// Commands shown with a group.
 const COMMANDS_SHOWN: usize = 20;
@@ -73,7 +73,9 @@ fn row(
         owner: owners.words(topic, partition),
         held: held_by(cluster, group, owners.telemetry, topic, partition),
         paused: told.is_some_and(|(_, instance)| {
-            instance.stream(topic).is_some_and(|stream| stream.paused.contains(&partition))
+            let stream = instance.stream(topic);
+            owners.speaks_for(instance, topic, partition)
+                && stream.is_some_and(|stream| stream.paused.binary_search(&partition).is_ok())
         }),
     }
 }
@@ -117,6 +119,8 @@ pub(super) fn held_partitions(cluster: &ClusterSnapshot, group: &GroupData) -> u
 struct Owners<'a> {
     telemetry: Option<&'a GroupTelemetry>,
     by_partition: std::collections::HashMap<(&'a TopicName, Partition), usize>,
+    /// Of each member.
+    instances: Vec<Option<&'a InstanceTelemetry>>,
     words: Vec<String>,
 }
 
@@ -124,18 +128,27 @@ impl<'a> Owners<'a> {
     fn new(cluster: &'a ClusterSnapshot, group: &'a GroupData) -> Self {
         let telemetry = cluster.telemetry.group(&group.id);
         let mut by_partition = std::collections::HashMap::new();
-        let mut words = Vec::new();
+        let (mut words, mut instances) = (Vec::new(), Vec::new());
         for (at, member) in group.members.iter().flat_map(|all| all.iter()).enumerate() {
             let matched = telemetry.and_then(|telemetry| instance_of(telemetry, member));
             words.push(match matched {
                 Some((_, instance)) => instance.instance.to_string(),
                 None => member_words(member),
             });
+            instances.push(matched.map(|(_, instance)| instance));
             for (topic, partition) in &member.assignment {
                 by_partition.insert((topic.as_ref(), *partition), at);
             }
         }
-        Self { telemetry, by_partition, words }
+        Self { telemetry, by_partition, instances, words }
+    }
+
+    /// Whether it is the member that owns the partition, where Kafka lists who does.
+    fn speaks_for(&self, instance: &InstanceTelemetry, topic: &TopicName, partition: Partition) -> bool {
+        let Some(at) = self.by_partition.get(&(topic, partition)) else {
+            return self.by_partition.is_empty();
+        };
+        self.instances.get(*at).copied().flatten().is_some_and(|one| std::ptr::eq(one, instance))
     }
 
     fn words(&self, topic: &TopicName, partition: Partition) -> Option<String> {

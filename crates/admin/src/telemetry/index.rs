@@ -49,6 +49,8 @@ pub(crate) struct InstanceTelemetry {
     pub(crate) topics: Vec<TopicStream>,
     /// Since when it lists any partition.
     pub(crate) listing_since: Option<Timestamp>,
+    /// There was no room for some of what it lists.
+    pub(crate) left_out: bool,
     /// When Kafka last listed a member that owned what it said.
     pub(crate) member_at: Option<Timestamp>,
     /// By Flowdeck's clock.
@@ -91,7 +93,7 @@ impl InstanceTelemetry {
     }
 
     /// Kafka bore out what it says, when it was last heard or not long before.
-    fn is_member(&self) -> bool {
+    pub(crate) fn is_member(&self) -> bool {
         self.member_at.is_some_and(|at| self.last_heard.since(at) <= MEMBER_FOR)
     }
 }

@@ -1,11 +1,13 @@
 //! Which instance a member is: telemetry and the group's members are matched by the partitions that
-//! both say they own. A member without partitions, or whose partitions nobody lists, is unmatched.
+//! both say they own. A member without partitions, or whose partitions nobody lists, is unmatched; and who
+//! claims what is not his own is nobody's instance.
 
 use std::collections::HashMap;
 
 use flowdeck_kafka::Member;
 use flowdeck_model::ConsumerName;
 
+use super::standing::bears_out;
 use super::{GroupTelemetry, InstanceTelemetry};
 
 pub(crate) fn instance_of<'a>(
@@ -15,7 +17,8 @@ pub(crate) fn instance_of<'a>(
     let mut votes: HashMap<*const InstanceTelemetry, (usize, (&ConsumerName, &InstanceTelemetry))> =
         HashMap::new();
     for (topic, partition) in &member.assignment {
-        if let Some(owner) = telemetry.owner(topic, *partition) {
+        let owner = telemetry.owner(topic, *partition);
+        if let Some(owner) = owner.filter(|(_, one)| one.is_member() || bears_out(member, one)) {
             votes.entry(std::ptr::from_ref(owner.1)).or_insert((0, owner)).0 += 1;
         }
     }

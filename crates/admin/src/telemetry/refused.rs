@@ -55,6 +55,9 @@ impl Unkept {
     /// `group`: where Kafka lists it.
     pub(crate) fn add(&mut self, group: Option<&GroupId>, hash: u64, at: Timestamp) {
         let group = group.cloned();
+        if group.is_some() {
+            self.forget(&None, hash);
+        }
         if let Some(heard) = self.groups.get_mut(&group).and_then(|all| all.get_mut(&hash)) {
             *heard = at;
             return;
@@ -73,11 +76,15 @@ impl Unkept {
             return;
         }
         for key in [Some(group.clone()), None] {
-            let Some(all) = self.groups.get_mut(&key) else { continue };
-            self.count -= usize::from(all.remove(&hash).is_some());
-            if all.is_empty() {
-                self.groups.remove(&key);
-            }
+            self.forget(&key, hash);
+        }
+    }
+
+    fn forget(&mut self, key: &Option<GroupId>, hash: u64) {
+        let Some(all) = self.groups.get_mut(key) else { return };
+        self.count -= usize::from(all.remove(&hash).is_some());
+        if all.is_empty() {
+            self.groups.remove(key);
         }
     }
 

@@ -199,7 +199,7 @@ impl Registry {
 
     fn take(&mut self, place: &Place, mut heard: Heard, standing: Standing) -> Result<(), Dropped> {
         if self.entry(place).is_none() {
-            self.make_room(place, standing)?;
+            self.make_room(place, standing, heard.at)?;
             self.insert(place, heard.at, standing);
         }
         let (stands, before) = {

@@ -66,6 +66,7 @@ fn commits(as_of: i64, committed: i64, end: i64) -> GroupData {
         state: GroupState::Stable,
         members: None,
         members_at: None,
+        members_since: None,
         rows: compact(vec![commit]).into(),
         ends: Arc::new(Ends::new([(name, row)])),
         sum: LagSum::default(),
@@ -218,6 +219,40 @@ fn what_cannot_be_told_apart_is_no_evidence() {
     world.telemetry = group(vec![("audio", vec![pattern])]);
     observe(&mut command, world.seen(15), false);
     assert_eq!(command.instances[0].state, I::Waiting);
+}
+
+/// Its list was too long, and stands there as an empty one.
+#[test]
+fn what_there_was_no_room_for_is_no_evidence() {
+    let mut world = World::new(flow(9, &[0], &[]));
+    let mut command = world.sent(Action::Pause, 10);
+    let mut cut = instance("host-1", false, 12, &[("a", &[], &[])]);
+    cut.left_out = true;
+    world.telemetry = group(vec![("audio", vec![cut])]);
+    observe(&mut command, world.seen(13), false);
+    assert_eq!(command.instances[0].state, I::Waiting);
+    assert!(command.instances[0].detail.as_deref().unwrap().contains("more than is kept"));
+}
+
+/// Anybody who may write to the admin topic can say that all stands paused.
+#[test]
+fn an_instance_that_is_no_member_confirms_nothing_and_hides_nobody() {
+    let all: Vec<i32> = (0..100).collect();
+    let mut world = World::new(flow(9, &[], &all));
+    let members = vec![owner("x", &[0, 1]), owner("y", &[2, 3])];
+    world.group =
+        Some(GroupData { members: Some(members.into()), members_at: Some(at(9)), ..commits(9, 5, 10) });
+    let mut command = world.sent(Action::Pause, 10);
+    for seconds in 11..90 {
+        world.telemetry = flow(seconds, &[], &all);
+        world.group.as_mut().unwrap().members_at = Some(at(seconds));
+        observe(&mut command, world.seen(seconds), false);
+    }
+    let states: HashMap<&str, I> =
+        command.instances.iter().map(|one| (one.key.instance.as_str(), one.state)).collect();
+    let want =
+        [("host-1", I::Silent), ("x on 10.0.0.7", I::NotControllable), ("y on 10.0.0.7", I::NotControllable)];
+    assert_eq!((states, command.state), (HashMap::from(want), CommandState::TimedOut));
 }
 
 #[test]

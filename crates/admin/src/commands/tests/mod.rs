@@ -67,6 +67,7 @@ pub(super) fn instance(name: &str, agent: bool, heard: i64, said: Said<'_>) -> I
                 offset: heard,
             })
             .collect(),
+        left_out: false,
         listing_since: Some(at(0)),
         member_at: None,
         first_heard: at(0),

@@ -24,6 +24,8 @@ pub(super) struct Entry {
     pub(super) first_heard: Timestamp,
     pub(super) last_heard: Timestamp,
     ambiguous_at: Option<Timestamp>,
+    /// When there was last no room for some of what it lists.
+    left_out_at: Option<Timestamp>,
 }
 
 struct Stream {
@@ -75,6 +77,7 @@ impl Entry {
             first_heard: at,
             last_heard: at,
             ambiguous_at: None,
+            left_out_at: None,
         }
     }
 
@@ -91,14 +94,21 @@ impl Entry {
         self.standing = if member { Standing::Member } else { standing };
     }
 
+    /// After a rollout those of before are kept for a while: they shut nobody out.
+    pub(super) fn is_silent(&self, at: Timestamp) -> bool {
+        at.since(self.last_heard) > MEMBER_FOR
+    }
+
     /// It lists partitions, for which there is no room.
     pub(super) fn lists(&mut self, at: Timestamp) {
         self.listing_since.get_or_insert(at);
+        self.left_out_at = Some(at);
     }
 
     /// What a record says of one topic; `false`: it speaks of too many.
     pub(super) fn tells(&mut self, topic: &TopicName, heard: Heard, limit: usize) -> bool {
         if !self.topics.contains_key(topic) && self.topics.len() >= limit {
+            self.lists(heard.at);
             return false;
         }
         let stream = self.topics.entry(topic.clone()).or_insert_with(|| Stream {
@@ -206,6 +216,8 @@ fn instance(
         holds: entry.holds,
         pattern: entry.pattern,
         topics: topics.collect(),
+        left_out: entry.left_out_at.is_some_and(|at| entry.last_heard.since(at) <= TOPIC_LEFT)
+            || entry.topics.values().any(|stream| stream.cut > 0),
         listing_since: entry.listing_since,
         member_at: entry.member_at,
         first_heard: entry.first_heard,

@@ -3,7 +3,7 @@
 
 use std::cmp::Reverse;
 
-use flowdeck_model::{ConsumerName, GroupId};
+use flowdeck_model::{ConsumerName, GroupId, Timestamp};
 
 use super::{Dropped, Entry, Group, Place, Registry, Standing};
 
@@ -17,9 +17,14 @@ enum Within {
 
 impl Registry {
     /// For one more instance.
-    pub(super) fn make_room(&mut self, place: &Place, standing: Standing) -> Result<(), Dropped> {
+    pub(super) fn make_room(
+        &mut self,
+        place: &Place,
+        standing: Standing,
+        at: Timestamp,
+    ) -> Result<(), Dropped> {
         while let Some((why, within)) = self.full(place) {
-            let lesser = self.lesser(within, place, standing, |entry| (entry.standing, entry.last_heard));
+            let lesser = self.lesser(within, place, standing, at);
             self.forget(&lesser.ok_or(why)?);
         }
         Ok(())
@@ -68,22 +73,19 @@ impl Registry {
         .find_map(|(full, why, within)| full.then_some((why, within)))
     }
 
-    /// One that stands lower, the first by `order`.
-    fn lesser<K: Ord>(
-        &self,
-        within: Within,
-        place: &Place,
-        standing: Standing,
-        order: impl Fn(&Entry) -> K,
-    ) -> Option<Place> {
+    /// One that stands lower, or that stood and is silent: the lowest, and of those the one that was heard first.
+    fn lesser(&self, within: Within, place: &Place, standing: Standing, at: Timestamp) -> Option<Place> {
         if matches!(within, Within::All) {
-            return self.least(standing, |_| true, order);
+            return self.least(standing, |_| true, |entry| (entry.standing, entry.last_heard));
         }
+        let stands = |entry: &Entry| if entry.is_silent(at) { Standing::Stranger } else { entry.standing };
         let (id, group) = self.groups.get_key_value(&place.group)?;
         let only = matches!(within, Within::Consumer).then_some(&place.consumer);
         let of_group =
             entries(id, group).filter(|(_, consumer, ..)| only.is_none_or(|only| only == *consumer));
-        first(of_group.filter(|(.., entry)| entry.standing < standing), order)
+        first(of_group.filter(|(.., entry)| stands(entry) < standing), |entry| {
+            (stands(entry), entry.last_heard)
+        })
     }
 
     fn least<K: Ord>(

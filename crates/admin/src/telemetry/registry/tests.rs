@@ -112,6 +112,9 @@ fn whom_kafka_bears_out_is_kept_whatever_a_flood_claims() {
         assert_eq!(all.hear(heard("real", 100, &many), |_| Standing::Member), Ok(()), "{flood:?}");
         for n in 100..200 {
             let _ = all.hear(heard(&format!("fake-{n}"), n, &[0]), |_| flood);
+            if n % 5 == 0 {
+                let _ = all.hear(heard("real", n, &many), |_| Standing::Member);
+            }
         }
         let index = all.index(at(200));
         let group = index.group(&"g".into()).unwrap();
@@ -122,6 +125,18 @@ fn whom_kafka_bears_out_is_kept_whatever_a_flood_claims() {
         all.expire(at(200));
         assert_eq!((all.consumers, all.instances, all.partitions, all.standing), counts);
     }
+}
+
+/// All places are those of pods that are gone: Kafka listed them, and forgot them before Flowdeck does.
+#[test]
+fn a_rollout_shuts_out_nobody() {
+    let mut all = registry();
+    for pod in ["a", "b", "c"] {
+        all.hear(heard(pod, 0, &[0]), |_| Standing::Member).unwrap();
+    }
+    let refused = Err(Dropped::TooManyInstancesOfOneConsumer);
+    assert_eq!(all.hear(heard("new", 50, &[0]), |_| Standing::Member), refused);
+    assert_eq!(all.hear(heard("new", 70, &[0]), |_| Standing::Member), Ok(()));
 }
 
 #[test]
