@@ -7,19 +7,35 @@ mod document;
 mod view;
 
 use std::collections::BTreeSet;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use flowdeck_testkit::{NodeOptions, PrivateKafka, Rule, ScramUser, Tool, private};
+use flowdeck_testkit::{DEADLINE, NodeOptions, PrivateKafka, Rule, ScramUser, Tool, private, wait_for};
 
 use crate::secure::cluster_of;
 use crate::support::Consumer;
 
 /// Users whom no document knows, one for each right that is taken away.
-const SPARE: usize = 16;
+const SPARE: usize = 24;
 
 struct Vault {
     kafka: PrivateKafka,
-    given: AtomicUsize,
+    spares: AtomicUsize,
+    /// What the document gave, to whom, and nobody went without so far.
+    untried: Mutex<BTreeSet<(&'static str, Rule)>>,
+}
+
+/// What the document lets a user do.
+struct Rights {
+    of: &'static str,
+    rules: BTreeSet<Rule>,
+}
+
+impl Rights {
+    fn and(&self, more: &Self) -> Self {
+        assert_eq!(self.of, more.of);
+        Self { of: self.of, rules: &self.rules | &more.rules }
+    }
 }
 
 fn user(name: &str) -> ScramUser {
@@ -39,35 +55,51 @@ impl Vault {
         kafka.create_topic("kafkaflow.admin", 1).await;
         kafka.produce_at("orders", (0..12).map(|n| (n % 4, format!("{{\"total\":{n}}}")))).await;
         kafka.commit("shipping", &[("orders", 0, 1)]);
-        Self { kafka, given: AtomicUsize::new(0) }
+        Self { kafka, spares: AtomicUsize::new(0), untried: Mutex::default() }
     }
 
     /// Runs the document's commands; what they gave to this user.
-    fn give(&self, set: &str, user: &str) -> BTreeSet<Rule> {
+    fn give(&self, set: &str, user: &'static str) -> Rights {
         let before = self.kafka.rules(user);
         for arguments in document::commands(set) {
             let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
             self.kafka.tool(Tool::Acls, &arguments);
         }
-        let new: BTreeSet<_> = self.kafka.rules(user).difference(&before).cloned().collect();
-        assert!(!new.is_empty(), "{set} gave nothing to {user}");
-        new
+        let rules = &self.kafka.rules(user) - &before;
+        assert!(!rules.is_empty(), "{set} gave nothing to {user}");
+        self.untried.lock().unwrap().extend(rules.iter().map(|rule| (user, rule.clone())));
+        Rights { of: user, rules }
     }
 
     /// A user who has all of these rights but one.
-    fn without(&self, rules: &BTreeSet<Rule>, operation: &str, resource: &str, name: &str) -> ScramUser {
-        let mut rules = rules.clone();
+    fn without(&self, rights: &Rights, operation: &str, resource: &str, name: &str) -> ScramUser {
+        let mut rules = rights.rules.clone();
         let rule = Rule::new(operation, resource, name);
         assert!(rules.remove(&rule), "the document does not give {rule}");
+        self.untried.lock().unwrap().remove(&(rights.of, rule));
         self.with(&rules)
     }
 
     fn with(&self, rules: &BTreeSet<Rule>) -> ScramUser {
-        let number = self.given.fetch_add(1, Ordering::Relaxed);
+        let number = self.spares.fetch_add(1, Ordering::Relaxed);
         assert!(number < SPARE, "too few users");
         let user = spare(number);
         self.kafka.grant(&user.name, rules);
         user
+    }
+
+    /// The broker refused this user what the authorizer's line words so.
+    async fn wait_refused(&self, user: &ScramUser, operation: &str, resource: &str) {
+        let on = format!("on resource = {resource} ");
+        let is = |line: &String| line.contains(&format!("operation = {operation} ")) && line.contains(&on);
+        let what = format!("{operation} {on}refused to {}", user.name);
+        wait_for(&what, DEADLINE, async || self.kafka.denied(&user.name).iter().any(is).then_some(())).await;
+    }
+
+    /// Every right of the document was missing once, but for these.
+    fn assert_all_tried_but(&self, known: &[(&'static str, Rule)]) {
+        let known: BTreeSet<_> = known.iter().cloned().collect();
+        assert_eq!(*self.untried.lock().unwrap(), known, "nobody went without these");
     }
 
     /// A cluster of the configuration: this broker, as the user sees it.
@@ -100,17 +132,20 @@ async fn the_commands_of_deploy_md_give_what_is_needed_and_nothing_more() {
     let control = vault.give(document::CONTROL, "flowdeck");
     let args = ["--group", "billing", "--topic", "orders", "--commit-ms", "500"];
     let kafkaflow = Consumer::start(&vault.kafka, "kafkaflow", "k-1", &args);
-    control::lacking(&vault, &(&view | &control)).await;
+    control::lacking(&vault, &view.and(&control)).await;
     let mut server = control::complete(&vault, &peek).await;
     agent::lacking(&vault, &server, &agent).await;
     vault.assert_refused_no_more_than(&BTreeSet::new(), "payments");
     server.assert_sound();
+    agent::reads_nothing_without_its_own(&vault, &agent).await;
     drop((first, kafkaflow, server));
 
     vault.kafka.delete_topic("flowdeck.holds").await;
     vault.kafka.delete_topic("flowdeck.acks").await;
-    vault.give(document::CREATE, "flowdeck");
-    control::creating(&vault).await;
+    let create = vault.give(document::CREATE, "flowdeck");
+    control::creating(&vault, &view.and(&control).and(&create)).await;
+    // Nobody has it as long as there is only the set for viewing, which is shown to lack it.
+    vault.assert_all_tried_but(&[("flowdeck", Rule::new("Read", "Topic", "*"))]);
     // Nobody needs its data any more, and a clean stop waits for clients that are gone.
     vault.kafka.kill();
 }

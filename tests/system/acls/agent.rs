@@ -1,15 +1,19 @@
 //! The set of a service with an agent, and what each of its rights is for.
 
-use std::collections::BTreeSet;
+use std::time::Duration;
 
 use flowdeck_protocol::kafkaflow::{Command, foreign_command_record};
-use flowdeck_testkit::{DEADLINE, Kafka, Rule, ScramUser, wait_for};
+use flowdeck_testkit::{DEADLINE, Kafka, ScramUser, wait_for};
 use serde_json::Value;
 
 use crate::support::{Consumer, Server, command, new_id, settled};
 
-use super::Vault;
 use super::control::COMMANDS;
+use super::{Rights, Vault};
+
+/// How long the one that obeys stands before the other is believed not to: far longer than a command takes.
+const ROUNDS: usize = 4;
+const ROUND: Duration = Duration::from_millis(500);
 
 pub(super) fn start(vault: &Vault, instance: &str, user: &ScramUser) -> Consumer {
     let properties = vault.kafka.secure().client_properties(user);
@@ -25,34 +29,49 @@ async fn stands(consumer: &Consumer, what: &str, is: impl Fn((usize, usize)) -> 
 
 async fn send(vault: &Vault, command: Command) {
     let record = foreign_command_record(uuid::Uuid::new_v4(), command);
-    let headers: Vec<_> =
-        record.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).collect();
-    let value = record.value.as_deref().unwrap_or_default();
-    vault.kafka.send("kafkaflow.admin", &record.key, value, &headers).await;
+    vault.kafka.send_record("kafkaflow.admin", &record).await;
 }
 
 /// `first` has all that the document gives; the other may not read the admin topic.
 pub(super) async fn obeys_kafkaflow_until_the_holds_are_there(
     vault: &Vault,
     first: &Consumer,
-    rules: &BTreeSet<Rule>,
+    rights: &Rights,
 ) {
-    let mut deaf = start(vault, "p-deaf", &vault.without(rules, "Read", "Topic", "kafkaflow.admin"));
+    let user = vault.without(rights, "Read", "Topic", "kafkaflow.admin");
+    let mut deaf = start(vault, "p-deaf", &user);
     stands(&deaf, "half for the deaf one", |(runs, _)| runs == 2).await;
     stands(first, "half for the first", |(runs, _)| runs == 2).await;
     let (group, topics) = ("payments".into(), vec![]);
     send(vault, Command::PauseConsumersByGroup { group, topics }).await;
     stands(first, "the first obeys", |assigned| assigned == (0, 2)).await;
-    assert_eq!(deaf.assigned(), (2, 0));
+    vault.wait_refused(&user, "READ", "Topic:LITERAL:kafkaflow.admin").await;
+    only_the_deaf_one_works(vault, first, &deaf).await;
     let (group, topics) = ("payments".into(), vec![]);
     send(vault, Command::ResumeConsumersByGroup { group, topics }).await;
     stands(first, "the first runs again", |assigned| assigned == (2, 0)).await;
     deaf.stop().await;
 }
 
+/// Of what is sent while the first stands, the deaf one handles its half, to the end.
+async fn only_the_deaf_one_works(vault: &Vault, first: &Consumer, deaf: &Consumer) {
+    let at = |records: Vec<(String, i32, i64)>, offset| {
+        records.iter().filter(|(_, _, of_record)| *of_record == offset).count()
+    };
+    // Three records lie in each of the four partitions.
+    for offset in (3..).take(ROUNDS) {
+        tokio::time::sleep(ROUND).await;
+        vault.kafka.produce_at("orders", (0..4).map(|partition| (partition, "{}"))).await;
+        let handled = async || (at(deaf.handled(), offset) == 2).then_some(());
+        wait_for("the deaf one to handle its half", DEADLINE, handled).await;
+        assert_eq!(at(first.started(), offset), 0, "the first stands");
+    }
+    assert_eq!((first.assigned(), deaf.assigned()), ((0, 2), (2, 0)));
+}
+
 /// Three more agents, each without one right; the one that has them all answers as before.
-pub(super) async fn lacking(vault: &Vault, server: &Server, rules: &BTreeSet<Rule>) {
-    let without = |operation, topic| vault.without(rules, operation, "Topic", topic);
+pub(super) async fn lacking(vault: &Vault, server: &Server, rights: &Rights) {
+    let without = |operation, topic| vault.without(rights, operation, "Topic", topic);
     let blind = start(vault, "p-blind", &without("Read", "flowdeck.holds"));
     let mute = start(vault, "p-mute", &without("Write", "flowdeck.acks"));
     let unseen = start(vault, "p-unseen", &without("Write", "kafkaflow.admin"));
@@ -77,6 +96,16 @@ pub(super) async fn lacking(vault: &Vault, server: &Server, rules: &BTreeSet<Rul
     let states = ["p-1", "p-blind", "p-mute", "p-unseen"].map(|instance| state(&view, instance));
     // The unseen one's answer is the first that is heard of it.
     assert_eq!(states, ["drained", "silent", "silent", "drained"], "{view}");
+}
+
+/// As any consumer: nothing without Read on its group, nor without Read on its topic.
+pub(super) async fn reads_nothing_without_its_own(vault: &Vault, rights: &Rights) {
+    for (resource, name) in [("Group", "payments"), ("Topic", "orders")] {
+        let user = vault.without(rights, "Read", resource, name);
+        let one = start(vault, "p-none", &user);
+        vault.wait_refused(&user, "DESCRIBE", &format!("{resource}:LITERAL:{name}")).await;
+        assert_eq!((one.assigned(), one.started()), ((0, 0), vec![]), "without Read on {resource}:{name}");
+    }
 }
 
 fn holds(view: &Value, instance: &str) -> Value {

@@ -1,14 +1,12 @@
 //! The sets for messages and for control, and what each of their rights is for.
 
-use std::collections::BTreeSet;
-
 use flowdeck_testkit::Rule;
 use serde_json::Value;
 
 use crate::support::{Server, command, is_heard, new_id, settled};
 
 use super::view::noted;
-use super::{Vault, user};
+use super::{Rights, Vault, user};
 
 pub(super) const COMMANDS: &str = "/api/v1/clusters/full/commands";
 
@@ -16,56 +14,64 @@ fn commands(cluster: &str) -> String {
     format!("/api/v1/clusters/{cluster}/commands")
 }
 
-/// Each refuses and writes nothing, but the last two, which can write and cannot go on from there.
-pub(super) async fn lacking(vault: &Vault, rules: &BTreeSet<Rule>) {
-    let kafka = &vault.kafka;
-    let without = |operation, resource, name| vault.without(rules, operation, resource, name);
-    let clusters = [
-        ("no-id", without("Write", "TransactionalId", "flowdeck.writer")),
-        ("no-write", without("Write", "Topic", "flowdeck.holds")),
-        ("no-holds", without("Read", "Topic", "flowdeck.holds")),
-        ("no-acks", without("Read", "Topic", "flowdeck.acks")),
-        ("no-admin-write", without("Write", "Topic", "kafkaflow.admin")),
+/// A server each for those who can write: they have one writer's id, and who prepares to write last keeps it.
+pub(super) async fn lacking(vault: &Vault, rights: &Rights) {
+    nothing_is_written(vault, rights).await;
+    no_acks_are_heard(vault, rights).await;
+    kafkaflow_is_not_told(vault, rights).await;
+}
+
+async fn nothing_is_written(vault: &Vault, rights: &Rights) {
+    let missing = [
+        ("no-id", Rule::new("Write", "TransactionalId", "flowdeck.writer")),
+        ("no-write", Rule::new("Write", "Topic", "flowdeck.holds")),
+        ("no-holds", Rule::new("Read", "Topic", "flowdeck.holds")),
     ];
-    let config: String = clusters.iter().map(|(name, user)| vault.cluster(name, "control", user)).collect();
-    let mut server = Server::start(&config).await;
-    for (cluster, acl) in [
-        ("no-id", "Write on TransactionalId:flowdeck.writer"),
-        ("no-write", "Write on Topic:flowdeck.holds"),
-        ("no-holds", "Read on Topic:flowdeck.holds"),
-    ] {
-        refused(&server, cluster, acl).await;
+    let clusters = missing.iter().map(|(cluster, rule)| {
+        let user = vault.without(rights, rule.operation, rule.resource, &rule.name);
+        vault.cluster(cluster, "control", &user)
+    });
+    let mut server = Server::start(&clusters.collect::<String>()).await;
+    for (cluster, rule) in &missing {
+        refused(&server, cluster, &rule.to_string()).await;
     }
     noted(&server, "no-holds", "Read on Topic:flowdeck.holds").await;
-    assert_eq!(kafka.read_all("flowdeck.holds"), [], "nothing was written");
-
-    no_acks_are_heard(&server).await;
-    kafkaflow_is_not_told(&server).await;
-    // The right is taken away while it works: what it knew may be true no more.
-    let read = Rule::new("Read", "Topic", "flowdeck.holds");
-    kafka.revoke(&clusters[3].1.name, &read);
-    noted(&server, "no-acks", &read.to_string()).await;
-    refused(&server, "no-acks", &read.to_string()).await;
+    assert_eq!(vault.kafka.read_all("flowdeck.holds"), [], "nothing was written");
     server.assert_sound();
 }
 
-async fn no_acks_are_heard(server: &Server) {
-    noted(server, "no-acks", "Read on Topic:flowdeck.acks").await;
+async fn no_acks_are_heard(vault: &Vault, rights: &Rights) {
+    let user = vault.without(rights, "Read", "Topic", "flowdeck.acks");
+    let mut server = Server::start(&vault.cluster("no-acks", "control", &user)).await;
+    noted(&server, "no-acks", "Read on Topic:flowdeck.acks").await;
     server.group("no-acks", "payments", "is heard", is_heard).await;
     let id = new_id();
     let sent = server.send(&commands("no-acks"), &command(&id, "pause", "payments")).await;
     assert_eq!(sent.status, 202, "{}", sent.text);
     let view = server.command("no-acks", &id, "its end", settled).await;
     assert_eq!(view["instances"][0]["state"], "silent", "{view}");
+
+    // The right is taken away while it works: what it knew may be true no more.
+    let read = Rule::new("Read", "Topic", "flowdeck.holds");
+    vault.kafka.revoke(&user.name, &read);
+    noted(&server, "no-acks", &read.to_string()).await;
+    let holds = vault.kafka.read_all("flowdeck.holds");
+    assert_ne!(holds, [], "the pause");
+    refused(&server, "no-acks", &read.to_string()).await;
+    assert_eq!(vault.kafka.read_all("flowdeck.holds"), holds, "nothing more was written");
+    server.assert_sound();
 }
 
-async fn kafkaflow_is_not_told(server: &Server) {
+async fn kafkaflow_is_not_told(vault: &Vault, rights: &Rights) {
+    let user = vault.without(rights, "Write", "Topic", "kafkaflow.admin");
+    let mut server = Server::start(&vault.cluster("no-admin-write", "control", &user)).await;
     server.group("no-admin-write", "billing", "is heard", is_heard).await;
     let id = new_id();
     let sent = server.send(&commands("no-admin-write"), &command(&id, "pause", "billing")).await;
     assert_eq!(sent.status, 202, "{}", sent.text);
     let view = server.command("no-admin-write", &id, "is there", |_| true).await;
     assert!(view["notes"].to_string().contains("Write on Topic:kafkaflow.admin"), "{view}");
+    server.assert_sound();
 }
 
 async fn refused(server: &Server, cluster: &str, acl: &str) {
@@ -79,13 +85,14 @@ async fn refused(server: &Server, cluster: &str, acl: &str) {
 }
 
 /// All of view, peek and control, in control mode: the broker refuses none of it.
-pub(super) async fn complete(vault: &Vault, peek: &BTreeSet<Rule>) -> Server {
-    assert_eq!(peek.len(), 1, "{peek:?}");
+pub(super) async fn complete(vault: &Vault, peek: &Rights) -> Server {
+    assert_eq!(peek.rules.len(), 1, "{:?}", peek.rules);
     let known = vault.kafka.denied("flowdeck");
     let server = Server::start(&vault.cluster("full", "control", &user("flowdeck"))).await;
     server.refreshed("full").await;
     let messages = server.api("/clusters/full/topics/orders/messages").await;
-    assert_eq!(messages["records"].as_array().unwrap().len(), 12, "{messages}");
+    let there = vault.kafka.read_all("orders").len();
+    assert_eq!(messages["records"].as_array().unwrap().len(), there, "{messages}");
     // Both stand paused: their holds were written above.
     for (group, actions) in
         [("payments", &["resume", "pause", "resume"][..]), ("billing", &["resume", "pause"])]
@@ -105,8 +112,19 @@ pub(super) async fn complete(vault: &Vault, peek: &BTreeSet<Rule>) -> Server {
     server
 }
 
-/// The topics are not there, and Flowdeck makes them.
-pub(super) async fn creating(vault: &Vault) {
+/// The topics are not there, and Flowdeck makes them: the one that it may, or both.
+pub(super) async fn creating(vault: &Vault, rights: &Rights) {
+    for (missing, made) in [("flowdeck.holds", "flowdeck.acks"), ("flowdeck.acks", "flowdeck.holds")] {
+        let user = vault.without(rights, "Create", "Topic", missing);
+        let mut server = Server::start(&vault.cluster("no-create", "control", &user)).await;
+        noted(&server, "no-create", &format!("Create on Topic:{missing}")).await;
+        server.assert_sound();
+        drop(server);
+        let topics = vault.kafka.topics();
+        let is_there = |topic: &str| topics.iter().any(|(name, _)| name == topic);
+        assert_eq!((is_there(missing), is_there(made)), (false, true), "{topics:?}");
+        vault.kafka.delete_topic(made).await;
+    }
     let mut server = Server::start(&vault.cluster("full", "control", &user("flowdeck"))).await;
     let has = |view: &Value| {
         let topics = view["topics"].to_string();

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use flowdeck_testkit::Rule;
 use serde_json::Value;
 
 use crate::support::{Server, check, is_heard};
 
-use super::{Vault, user};
+use super::{Rights, Vault, user};
 
-pub(super) async fn alone(vault: &Vault, view: &BTreeSet<Rule>) {
+pub(super) async fn alone(vault: &Vault, view: &Rights) {
     let without = |operation, resource, name| vault.without(view, operation, resource, name);
     let missing = [
         ("no-cluster", without("Describe", "Cluster", "kafka-cluster")),
@@ -20,7 +19,7 @@ pub(super) async fn alone(vault: &Vault, view: &BTreeSet<Rule>) {
     ];
     let mut config = vault.cluster("view", "observe", &user("flowdeck"));
     config.extend(missing.iter().map(|(name, user)| vault.cluster(name, "observe", user)));
-    config += &vault.cluster("may-not-create", "control", &vault.with(view));
+    config += &vault.cluster("may-not-create", "control", &vault.with(&view.rules));
     let mut server = Server::start(&config).await;
     enough(&server).await;
     vault.assert_refused_no_more_than(&BTreeSet::new(), "flowdeck");
@@ -62,6 +61,7 @@ async fn lacking(server: &Server) {
     let page = server.get("/c/no-group/groups/shipping").await.text;
     assert!(page.contains("Describe on Group:shipping"), "{page}");
 
+    server.refreshed("no-topic").await;
     let topics = server.api("/clusters/no-topic/topics").await.to_string();
     assert!(topics.contains("kafkaflow.admin") && !topics.contains("orders"), "{topics}");
     let reader = |view: &Value| view["partitions"][0]["unknown"] == "notPermitted";
@@ -70,6 +70,7 @@ async fn lacking(server: &Server) {
     let shipping = server.group("no-topic", "shipping", "is there", |_| true).await;
     assert_eq!(shipping["partitions"], Value::Array(vec![]), "{shipping}");
 
+    server.refreshed("no-configs").await;
     let orders = server.api("/clusters/no-configs/topics/orders").await;
     assert_eq!(orders["config"], Value::Array(vec![]), "{orders}");
     let page = server.get("/c/no-configs/topics/orders").await.text;
@@ -82,14 +83,21 @@ async fn lacking(server: &Server) {
     noted(server, "may-not-create", "Create on Topic:flowdeck.holds").await;
 }
 
-/// A note of the cluster, by the API and on the page of its groups.
+/// A note of the cluster, by the API and on the page of the groups.
 pub(super) async fn noted(server: &Server, cluster: &str, acl: &str) {
     let has = |fleet: &Value| {
         let mut clusters = fleet["clusters"].as_array().unwrap().iter();
         clusters.any(|one| one["name"] == cluster && one["notes"].to_string().contains(acl))
     };
     server.json_when("/api/v1/groups", &format!("{cluster}: {acl}"), has).await;
-    assert!(server.get("").await.text.contains(acl), "the fleet page says it, too");
+    let page = server.get("").await.text;
+    // Each cluster has a box of its own, with its label in the summary.
+    let notes_it = |(summary, list): (&str, &str)| {
+        let list = list.split("</details>").next().unwrap_or_default();
+        summary.contains(&format!(">{cluster}<")) && list.contains(acl)
+    };
+    let mut boxes = page.split("<details").filter_map(|part| part.split_once("</summary>"));
+    assert!(boxes.any(notes_it), "the fleet page says it of {cluster}, too: {page}");
 }
 
 /// What `--check` says of one cluster.
