@@ -20,6 +20,8 @@ pub enum Tool {
     Configs,
     ShareConsumer,
     ProducerPerf,
+    ReassignPartitions,
+    LeaderElection,
 }
 
 impl Tool {
@@ -31,6 +33,8 @@ impl Tool {
             Self::Configs => "kafka.admin.ConfigCommand",
             Self::ShareConsumer => "org.apache.kafka.tools.consumer.ConsoleShareConsumer",
             Self::ProducerPerf => "org.apache.kafka.tools.ProducerPerformance",
+            Self::ReassignPartitions => "org.apache.kafka.tools.reassign.ReassignPartitionsCommand",
+            Self::LeaderElection => "org.apache.kafka.tools.LeaderElectionCommand",
         }
     }
 

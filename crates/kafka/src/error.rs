@@ -128,6 +128,12 @@ impl Cause {
     pub fn may_pass(&self) -> bool {
         matches!(self, Self::Timeout | Self::Unreachable | Self::Kafka { .. })
     }
+
+    /// The client asked by a leader, or an epoch of one, that is not the present one.
+    pub(crate) fn is_of_an_old_leader(&self) -> bool {
+        let old = [codes::NOT_LEADER, codes::FENCED_LEADER_EPOCH, codes::UNKNOWN_LEADER_EPOCH];
+        matches!(self, Self::Kafka { code, .. } if old.contains(code))
+    }
 }
 
 /// A permission as Kafka words it: an operation on a resource.

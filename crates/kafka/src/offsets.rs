@@ -52,6 +52,27 @@ impl Cluster {
         deadline: impl Into<Deadline>,
     ) -> Vec<Result<i64, Cause>> {
         let deadline = deadline.into();
+        let mut answers = self.offsets_once(partitions, spec, deadline).await;
+        let is_old = |answer: &Result<i64, Cause>| answer.as_ref().is_err_and(Cause::is_of_an_old_leader);
+        let old: Vec<usize> = (0..answers.len()).filter(|place| is_old(&answers[*place])).collect();
+        // librdkafka asks by the leaders that it remembers, and these errors do not make it look for them anew:
+        // after a broker's restart all would fail until somebody reads the metadata.
+        if old.is_empty() || self.metadata(deadline).await.is_err() {
+            return answers;
+        }
+        let again: Vec<_> = old.iter().map(|place| partitions[*place].clone()).collect();
+        for (place, answer) in old.into_iter().zip(self.offsets_once(&again, spec, deadline).await) {
+            answers[place] = answer;
+        }
+        answers
+    }
+
+    async fn offsets_once(
+        &self,
+        partitions: &[(Topic, Partition)],
+        spec: OffsetSpec,
+        deadline: Deadline,
+    ) -> Vec<Result<i64, Cause>> {
         // Boxed, or the compiler cannot tell that this future may be sent to another thread.
         let parts =
             partitions.chunks(PARTITIONS_A_CALL).map(|part| self.offsets_of(part, spec, deadline).boxed());

@@ -44,6 +44,24 @@ impl PrivateCluster {
         self.create(topic.set("min.insync.replicas", "2")).await;
     }
 
+    /// Makes the broker after each leader, of three, the leader in its place. Some seconds.
+    pub fn move_leaders(&self, topic: &str) {
+        let moved: Vec<String> = self
+            .leaders(topic)
+            .into_iter()
+            .map(|(partition, leader)| {
+                let replicas = [1, 2, 3].map(|n| (leader - 1 + n) % 3 + 1);
+                format!(r#"{{"topic":"{topic}","partition":{partition},"replicas":{replicas:?}}}"#)
+            })
+            .collect();
+        let plan = tempfile::NamedTempFile::new().expect("a file for the plan");
+        let text = format!(r#"{{"version":1,"partitions":[{}]}}"#, moved.join(","));
+        std::fs::write(plan.path(), text).expect("the plan");
+        let path = plan.path().display().to_string();
+        self.tool(Tool::ReassignPartitions, &["--reassignment-json-file", &path, "--execute"]);
+        self.tool(Tool::LeaderElection, &["--election-type", "preferred", "--all-topic-partitions"]);
+    }
+
     /// The leader of each partition, by the brokers' own word; -1 where there is none.
     pub fn leaders(&self, topic: &str) -> BTreeMap<i32, i32> {
         let client: BaseConsumer = self.client().create().expect("a consumer");

@@ -4,6 +4,7 @@
 mod capabilities;
 mod groups;
 mod lag;
+mod leaders;
 mod peek;
 mod produce;
 mod support;
