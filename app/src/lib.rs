@@ -34,7 +34,7 @@ mod site;
 mod status;
 mod typed;
 
-pub use api::PageError;
+pub use api::{PageError, status_of};
 pub use app::App;
 #[cfg(not(target_family = "wasm"))]
 pub use shell::shell;

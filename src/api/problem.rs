@@ -36,7 +36,7 @@ pub(crate) struct Problem {
 }
 
 pub(crate) fn status_of(error: &PortError) -> StatusCode {
-    StatusCode::from_u16(error.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    StatusCode::from_u16(app::status_of(error)).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 fn kind_of(error: &PortError) -> &'static str {

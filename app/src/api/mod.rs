@@ -77,8 +77,21 @@ impl PageError {
             Self::Unreachable => 503,
             Self::Broken(_) => 500,
             Self::NoActor => 401,
-            Self::Port(error) => error.status(),
+            Self::Port(error) => status_of(error),
         }
+    }
+}
+
+/// The HTTP status of a port's error, at every door that answers with one.
+pub fn status_of(error: &PortError) -> u16 {
+    match error {
+        PortError::Invalid { .. } => 400,
+        PortError::Forbidden { .. } | PortError::ObserveMode { .. } => 403,
+        PortError::NotFound { .. } => 404,
+        PortError::Conflict { .. } => 409,
+        PortError::Unprocessable { .. } => 422,
+        PortError::TooMany { .. } => 429,
+        PortError::Unavailable { .. } => 503,
     }
 }
 

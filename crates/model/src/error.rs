@@ -71,17 +71,4 @@ impl PortError {
     pub fn invalid(field: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Invalid { field: field.into(), problem: problem.into() }
     }
-
-    /// Of HTTP, at every door that answers with one.
-    pub fn status(&self) -> u16 {
-        match self {
-            Self::Invalid { .. } => 400,
-            Self::Forbidden { .. } | Self::ObserveMode { .. } => 403,
-            Self::NotFound { .. } => 404,
-            Self::Conflict { .. } => 409,
-            Self::Unprocessable { .. } => 422,
-            Self::TooMany { .. } => 429,
-            Self::Unavailable { .. } => 503,
-        }
-    }
 }
