@@ -108,7 +108,11 @@ async fn a_flood_of_fake_instances_is_bounded_and_said() {
     .await;
     let said = |words: &str| cluster.capped.iter().any(|line| line.contains(words));
     assert!(said("20 more instances are heard than are kept (20 in all"), "{:?}", cluster.capped);
-    assert!(said("were not taken in lately") && said("(malformed KafkaFlow message)"), "{:?}", cluster.capped);
+    assert!(
+        said("were not taken in lately") && said("(malformed KafkaFlow message)"),
+        "{:?}",
+        cluster.capped
+    );
     assert_eq!(running.admin.stats().clusters[0].instances_unkept, 20);
     running.stop().await;
 }
