@@ -46,12 +46,12 @@ pub(super) fn is_ours(image: &str) -> Result<()> {
     Ok(())
 }
 
-/// Why this machine cannot, before anything is done.
-pub(super) fn can_stand_for(image: &str) -> Result<()> {
+/// Why this machine cannot, before a step is run. A Debian is made here: that takes one of its mirrors.
+pub(super) fn can_stand_for(image: &str, work: &Path) -> Result<()> {
     match known(image)? {
-        Known::Debian { .. } => {
+        Known::Debian { suite } => {
             ensure!(machine::may_have_debootstrap(), "debootstrap is missing, and no apt-get to install it");
-            Ok(())
+            debian(suite, work).map(drop)
         }
         Known::Rust { version, suite } => this_machine(version, suite),
     }

@@ -63,14 +63,15 @@ fn stages() -> Result<Vec<Stage>> {
     Ok(stages)
 }
 
-/// Why this machine cannot, before anything is done.
+/// Why this machine cannot, before a step is run.
 fn may(stages: &[Stage]) -> Result<()> {
     let mut unshare = Command::new("unshare");
     unshare.args(["--mount", "--net", "--pid", "--fork", "mount", "-t", "tmpfs", "none", "/mnt"]);
     let unshared = unshare.stdout(Stdio::null()).stderr(Stdio::null()).status();
     let namespaces = unshared.is_ok_and(|status| status.success());
     ensure!(machine::is_root() && namespaces, "it takes root and namespaces, by unshare");
-    stages.iter().try_for_each(|stage| base::can_stand_for(&stage.base))
+    let work = target_dir("container")?;
+    stages.iter().try_for_each(|stage| base::can_stand_for(&stage.base, &work))
 }
 
 fn build_and_prove(stages: Vec<Stage>) -> Result<()> {
