@@ -6,9 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use flowdeck_model::view::Mode;
 
-use crate::config::{Flags, Listen};
-
-const DEFAULT_LISTEN: &str = "127.0.0.1:8077";
+use crate::config::{Config, Flags, Listen};
 
 /// The web dashboard beside your Kafka consumers.
 #[derive(Debug, Parser)]
@@ -63,13 +61,15 @@ pub struct ServeArgs {
 #[derive(Debug, Args)]
 pub struct HealthArgs {
     /// Where it listens.
-    #[arg(long, value_name = "IP:PORT", env = "FLOWDECK_LISTEN", default_value = DEFAULT_LISTEN, value_parser = address)]
+    #[arg(long, value_name = "IP:PORT", env = "FLOWDECK_LISTEN", default_value_t = Config::default().listen, value_parser = address)]
     pub listen: SocketAddr,
 }
 
 /// An empty variable is one that is not set, as everywhere.
 fn address(text: &str) -> Result<SocketAddr, String> {
-    let text = if text.is_empty() { DEFAULT_LISTEN } else { text };
+    if text.is_empty() {
+        return Ok(Config::default().listen);
+    }
     text.parse().map(|Listen(address)| address)
 }
 

@@ -1,9 +1,7 @@
 //! Numbers for people: `12.4 k`, and the exact one beside it.
 
-/// `1,240,113`
-pub(crate) fn exact(number: u64) -> String {
-    grouped(&number.to_string())
-}
+pub(crate) use flowdeck_model::shown::exact;
+use flowdeck_model::shown::grouped;
 
 /// Offsets are signed on the wire.
 pub(crate) fn offset(number: i64) -> String {
@@ -11,17 +9,6 @@ pub(crate) fn offset(number: i64) -> String {
         Some(digits) => format!("-{}", grouped(digits)),
         None => grouped(&number.to_string()),
     }
-}
-
-fn grouped(digits: &str) -> String {
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// Three significant digits from ten thousand on; cut off, never rounded up, so that a number

@@ -268,23 +268,7 @@ mod tests {
             heard: Timestamp::from_millis(5_000),
             offset: 0,
         };
-        let instance = InstanceTelemetry {
-            pair: 0,
-            instance: "i".into(),
-            agent: false,
-            incarnation: None,
-            ambiguous: false,
-            superseded: false,
-            workers: None,
-            holds: None,
-            pattern: false,
-            topics: vec![stream],
-            left_out: false,
-            listing_since: Some(Timestamp::from_millis(0)),
-            member_at: None,
-            first_heard: Timestamp::from_millis(0),
-            last_heard: Timestamp::from_millis(5_000),
-        };
+        let instance = InstanceTelemetry::test("i", vec![stream], Timestamp::from_millis(5_000));
         let consumers =
             vec![crate::telemetry::ConsumerTelemetry { name: "c".into(), instances: vec![instance] }];
         let telemetry = GroupTelemetry { consumers, unkept: 0 };

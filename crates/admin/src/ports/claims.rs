@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use flowdeck_model::shown::exact;
 use flowdeck_model::view::{ConsumerView, InstanceView, TopicPartitions};
 use flowdeck_model::{Partition, Timestamp, TopicName};
 
@@ -11,7 +12,7 @@ use crate::cluster::sample::GroupData;
 use crate::cluster::snapshot::{ClusterSnapshot, by_topic};
 use crate::commands::Command;
 use crate::telemetry::standing::{confirmed, was_member};
-use crate::telemetry::{ConsumerTelemetry, GroupTelemetry, InstanceTelemetry, TopicStream, grouped};
+use crate::telemetry::{ConsumerTelemetry, InstanceTelemetry, TopicStream};
 
 /// Partition numbers in a view of instances that Kafka does not confirm; those that it confirms are shown whole.
 const NUMBERS_MAX: usize = 3_000;
@@ -20,32 +21,127 @@ const NUMBERS_OF_ONE: usize = 100;
 /// Topics of one consumer that are shown, beside those that confirmed instances name.
 const TOPICS_MAX: usize = 100;
 
-/// Those with an instance that Kafka confirms come first, and in each the confirmed ones.
-pub(super) fn consumers(
-    cluster: &ClusterSnapshot,
-    group: &GroupData,
-    telemetry: &GroupTelemetry,
-    commands: &[&Arc<Command>],
-) -> Vec<ConsumerView> {
-    let mut room = NUMBERS_MAX;
-    let mut consumers: Vec<ConsumerView> = telemetry
-        .consumers
-        .iter()
-        .map(|consumer| {
-            let there = consumer.instances.iter().filter(|instance| !instance.superseded);
-            let mut instances: Vec<InstanceView> = there
-                .map(|instance| instance_view(cluster, group, consumer, instance, commands, &mut room))
-                .collect();
-            instances.sort_by_key(rank);
-            ConsumerView {
-                name: consumer.name.clone(),
-                topics: topics(group, consumer, cluster.made_at).0,
-                instances,
-            }
+/// What telemetry says of a group, each instance judged once.
+pub(super) struct Claims<'a> {
+    cluster: &'a ClusterSnapshot,
+    group: &'a GroupData,
+    consumers: Vec<Claim<'a>>,
+    unkept: usize,
+}
+
+struct Claim<'a> {
+    consumer: &'a ConsumerTelemetry,
+    /// Whether Kafka confirms it.
+    instances: Vec<(&'a InstanceTelemetry, Option<bool>)>,
+    topics: Vec<TopicName>,
+    /// Topics beside these.
+    unnamed: usize,
+}
+
+impl<'a> Claims<'a> {
+    pub(super) fn new(cluster: &'a ClusterSnapshot, group: &'a GroupData) -> Self {
+        let telemetry = cluster.telemetry.group(&group.id);
+        let judged = |instance| (instance, confirmed(group.listed(), instance, cluster.made_at));
+        let claim = |consumer: &'a ConsumerTelemetry| {
+            let instances: Vec<_> = consumer.instances.iter().map(judged).collect();
+            let (topics, unnamed) = topics(&instances);
+            Claim { consumer, instances, topics, unnamed }
+        };
+        Self {
+            cluster,
+            group,
+            consumers: telemetry.into_iter().flat_map(|all| &all.consumers).map(claim).collect(),
+            unkept: telemetry.map_or(0, |all| all.unkept),
+        }
+    }
+
+    /// Those with an instance that Kafka confirms come first, and in each the confirmed ones.
+    pub(super) fn consumers(&self, commands: &[&Arc<Command>]) -> Vec<ConsumerView> {
+        let mut room = NUMBERS_MAX;
+        let mut consumers: Vec<ConsumerView> = self
+            .consumers
+            .iter()
+            .map(|claim| {
+                let there = claim.instances.iter().filter(|(instance, _)| !instance.superseded);
+                let mut instances: Vec<InstanceView> = there
+                    .map(|judged| instance_view(self.cluster, claim.consumer, *judged, commands, &mut room))
+                    .collect();
+                instances.sort_by_key(rank);
+                ConsumerView { name: claim.consumer.name.clone(), topics: claim.topics.clone(), instances }
+            })
+            .collect();
+        consumers.sort_by_key(|consumer| consumer.instances.first().map(rank));
+        consumers
+    }
+
+    /// Who is heard of the group, where it cannot be as it is said.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        [self.unkept(), self.unnamed(), self.forged()].into_iter().flatten().collect()
+    }
+
+    fn unkept(&self) -> Option<String> {
+        let count = self.unkept;
+        (count > 0).then(|| {
+            let who = match count {
+                1 => "1 instance that says it is in this group is".to_owned(),
+                n => format!("{} instances that say they are in this group are", exact(n as u64)),
+            };
+            format!("{who} not shown: more are heard than are kept.")
         })
-        .collect();
-    consumers.sort_by_key(|consumer| consumer.instances.first().map(rank));
-    consumers
+    }
+
+    fn unnamed(&self) -> Option<String> {
+        let cut: usize = self.consumers.iter().map(|claim| claim.unnamed).sum();
+        (cut > 0).then(|| {
+            let topics =
+                if cut == 1 { "topic that telemetry names is" } else { "topics that telemetry names are" };
+            let why = "there are too many, or only instances name them that Kafka does not confirm";
+            format!("{} {topics} not shown: {why}.", exact(cut as u64))
+        })
+    }
+
+    /// More are heard all the while than Kafka has members: the pages cannot tell which of them are true.
+    fn forged(&self) -> Option<String> {
+        let (group, now) = (self.group, self.cluster.made_at);
+        let members = group.members.as_deref()?;
+        let owners = members.iter().filter(|member| !member.assignment.is_empty()).count();
+        // Who was last heard before its partitions went to another may have ended in good order.
+        let since_then = |instance: &InstanceTelemetry| {
+            group.members_since.is_none_or(|since| instance.last_heard > since)
+        };
+        let speaks = |instance: &InstanceTelemetry| {
+            instance.heard_within(now, TURNOVER)
+                && since_then(instance)
+                && instance.last_heard.since(instance.first_heard) > TURNOVER
+        };
+        let (mut good, mut bad) = (0, 0);
+        for (instance, confirmed) in self.consumers.iter().flat_map(|claim| &claim.instances) {
+            match confirmed {
+                Some(true) if speaks(instance) => good += 1,
+                Some(false) if speaks(instance) => bad += 1,
+                _ => {}
+            }
+        }
+        if owners == 0 || (bad == 0 && good <= owners) {
+            return None;
+        }
+        let listed =
+            if owners == 1 { "1 member".to_owned() } else { format!("{} members", exact(owners as u64)) };
+        let said = match (good > owners, bad) {
+            (true, _) => {
+                let it = if owners == 1 { "it" } else { "them" };
+                format!("{} instances say that they are {it}", exact(good as u64))
+            }
+            (false, 1) => "1 instance says that it owns what is not its own".to_owned(),
+            (false, _) => format!("{} instances say that they own what is not theirs", exact(bad as u64)),
+        };
+        // A process that Kafka threw out, and that does not know it yet, is no stranger.
+        let lost = if bad > 0 { "; one that Kafka put out of the group looks like this, too" } else { "" };
+        Some(format!(
+            "Kafka lists {listed} with partitions, and {said}. Whoever may write to the admin topic can claim to be an \
+             instance{lost}. Lag, offsets and members are the brokers' own."
+        ))
+    }
 }
 
 /// Confirmed, not to be told, not confirmed, not heard any more.
@@ -60,10 +156,10 @@ fn rank(instance: &InstanceView) -> u8 {
 
 /// Those that confirmed instances name, and some of those that instances name of whom Kafka tells nothing; what
 /// only others name where nobody else speaks. How many are left out.
-fn topics(group: &GroupData, consumer: &ConsumerTelemetry, now: Timestamp) -> (Vec<TopicName>, usize) {
+fn topics(instances: &[(&InstanceTelemetry, Option<bool>)]) -> (Vec<TopicName>, usize) {
     let mut named: [BTreeSet<&TopicName>; 3] = Default::default();
-    for instance in &consumer.instances {
-        let at = match judge(group, instance, now) {
+    for (instance, confirmed) in instances {
+        let at = match confirmed {
             Some(true) => 0,
             None => 1,
             Some(false) => 2,
@@ -82,21 +178,14 @@ fn topics(group: &GroupData, consumer: &ConsumerTelemetry, now: Timestamp) -> (V
     (shown.into_iter().cloned().collect(), cut)
 }
 
-fn judge(group: &GroupData, instance: &InstanceTelemetry, now: Timestamp) -> Option<bool> {
-    confirmed(group.listed(), instance, now)
-}
-
 fn instance_view(
     cluster: &ClusterSnapshot,
-    group: &GroupData,
     consumer: &ConsumerTelemetry,
-    instance: &InstanceTelemetry,
+    (instance, confirmed): (&InstanceTelemetry, Option<bool>),
     commands: &[&Arc<Command>],
     room: &mut usize,
 ) -> InstanceView {
-    let now = cluster.made_at;
-    let confirmed = judge(group, instance, now);
-    let whole = confirmed == Some(true) || was_member(instance, now);
+    let whole = confirmed == Some(true) || was_member(instance, cluster.made_at);
     let mut cut: u64 = instance.topics.iter().map(|stream| stream.cut).sum();
     let mut list = |pick: fn(&TopicStream) -> &Vec<Partition>| -> Vec<TopicPartitions> {
         let mut most = if whole { usize::MAX } else { NUMBERS_OF_ONE.min(*room) };
@@ -116,7 +205,7 @@ fn instance_view(
     let (running, paused) = (list(|stream| &stream.running), list(|stream| &stream.paused));
     let beyond = match cut {
         0 => instance.left_out.then(|| "it lists more than is kept of it".to_owned()),
-        cut => Some(format!("it lists {} more partitions than are shown", grouped(cut))),
+        cut => Some(format!("it lists {} more partitions than are shown", exact(cut))),
     };
     let notes: Vec<String> = note(consumer, instance, commands).into_iter().chain(beyond).collect();
     InstanceView {
@@ -157,77 +246,3 @@ fn note(
 
 /// An instance that restarts under another name is there twice for so long.
 const TURNOVER: std::time::Duration = std::time::Duration::from_secs(15);
-
-/// Who is heard of the group, where it cannot be as it is said.
-pub(super) fn warnings(cluster: &ClusterSnapshot, group: &GroupData) -> Vec<String> {
-    let Some(telemetry) = cluster.telemetry.group(&group.id) else { return Vec::new() };
-    [unkept(telemetry), unnamed(cluster, group, telemetry), forged(cluster, group, telemetry)]
-        .into_iter()
-        .flatten()
-        .collect()
-}
-
-fn unkept(telemetry: &GroupTelemetry) -> Option<String> {
-    let count = telemetry.unkept;
-    (count > 0).then(|| {
-        let who = match count {
-            1 => "1 instance that says it is in this group is".to_owned(),
-            n => format!("{} instances that say they are in this group are", grouped(n as u64)),
-        };
-        format!("{who} not shown: more are heard than are kept.")
-    })
-}
-
-fn unnamed(cluster: &ClusterSnapshot, group: &GroupData, telemetry: &GroupTelemetry) -> Option<String> {
-    let cut: usize =
-        telemetry.consumers.iter().map(|consumer| topics(group, consumer, cluster.made_at).1).sum();
-    (cut > 0).then(|| {
-        let topics =
-            if cut == 1 { "topic that telemetry names is" } else { "topics that telemetry names are" };
-        let why = "there are too many, or only instances name them that Kafka does not confirm";
-        format!("{} {topics} not shown: {why}.", grouped(cut as u64))
-    })
-}
-
-/// More are heard all the while than Kafka has members: the pages cannot tell which of them are true.
-fn forged(cluster: &ClusterSnapshot, group: &GroupData, telemetry: &GroupTelemetry) -> Option<String> {
-    let members = group.members.as_deref()?;
-    let owners = members.iter().filter(|member| !member.assignment.is_empty()).count();
-    let now = cluster.made_at;
-    // Who was last heard before its partitions went to another may have ended in good order.
-    let since_then =
-        |instance: &InstanceTelemetry| group.members_since.is_none_or(|since| instance.last_heard > since);
-    let speaks = |instance: &InstanceTelemetry| {
-        instance.heard_within(now, TURNOVER)
-            && since_then(instance)
-            && instance.last_heard.since(instance.first_heard) > TURNOVER
-    };
-    let heard = telemetry.instances().map(|(_, instance)| instance).filter(|instance| speaks(instance));
-    let (mut good, mut bad) = (0, 0);
-    for instance in heard {
-        match judge(group, instance, now) {
-            Some(true) => good += 1,
-            Some(false) => bad += 1,
-            None => {}
-        }
-    }
-    if owners == 0 || (bad == 0 && good <= owners) {
-        return None;
-    }
-    let listed =
-        if owners == 1 { "1 member".to_owned() } else { format!("{} members", grouped(owners as u64)) };
-    let said = match (good > owners, bad) {
-        (true, _) => {
-            let it = if owners == 1 { "it" } else { "them" };
-            format!("{} instances say that they are {it}", grouped(good as u64))
-        }
-        (false, 1) => "1 instance says that it owns what is not its own".to_owned(),
-        (false, _) => format!("{} instances say that they own what is not theirs", grouped(bad as u64)),
-    };
-    // A process that Kafka threw out, and that does not know it yet, is no stranger.
-    let lost = if bad > 0 { "; one that Kafka put out of the group looks like this, too" } else { "" };
-    Some(format!(
-        "Kafka lists {listed} with partitions, and {said}. Whoever may write to the admin topic can claim to be an \
-         instance{lost}. Lag, offsets and members are the brokers' own."
-    ))
-}

@@ -6,7 +6,7 @@ use flowdeck_model::scope::Place;
 use flowdeck_model::view::{GroupView, MemberView, PartitionRow};
 use flowdeck_model::{HoldId, Lag, Partition, PartitionReading, Timestamp, TopicName, Version};
 
-use super::claims;
+use super::claims::Claims;
 use super::fleet::group_row;
 use crate::cluster::sample::GroupData;
 use crate::cluster::snapshot::{ClusterSnapshot, Judged, by_topic};
@@ -25,7 +25,7 @@ pub(super) fn view(
     now: Timestamp,
 ) -> GroupView {
     let owners = Owners::new(cluster, group);
-    let telemetry = cluster.telemetry.group(&group.id);
+    let claims = Claims::new(cluster, group);
     let commands: Vec<_> = cluster.commands.of_group(&group.id).take(COMMANDS_SHOWN).collect();
     GroupView {
         version,
@@ -36,15 +36,16 @@ pub(super) fn view(
             .readings(judged.stale)
             .map(|(topic, partition, reading)| row(cluster, group, &owners, topic, partition, reading))
             .collect(),
-        consumers: telemetry.map(|all| claims::consumers(cluster, group, all, &commands)).unwrap_or_default(),
+        consumers: claims.consumers(&commands),
         group_members: group
             .members
             .iter()
             .flat_map(|all| all.iter())
-            .map(|one| member(one, telemetry))
+            .zip(&owners.instances)
+            .map(|(one, instance)| member(one, *instance))
             .collect(),
         commands: commands.iter().map(|command| command.view(&cluster.view, now)).collect(),
-        warnings: warnings(cluster, group, &commands),
+        warnings: warnings(cluster, group, &claims, &commands),
     }
 }
 
@@ -160,24 +161,24 @@ impl<'a> Owners<'a> {
     }
 }
 
-fn member(member: &Member, telemetry: Option<&GroupTelemetry>) -> MemberView {
-    let matched = telemetry.and_then(|telemetry| instance_of(telemetry, member));
+fn member(member: &Member, instance: Option<&InstanceTelemetry>) -> MemberView {
     MemberView {
         member_id: member.member_id.clone(),
         client_id: member.client_id.clone(),
         host: member.host.trim_start_matches('/').to_owned(),
         static_id: member.group_instance_id.clone(),
         partitions: by_topic(member.assignment.iter().map(|(topic, partition)| (topic.as_ref(), *partition))),
-        instance: matched.map(|(_, instance)| instance.instance.clone()),
+        instance: instance.map(|instance| instance.instance.clone()),
     }
 }
 
 fn warnings(
     cluster: &ClusterSnapshot,
     group: &GroupData,
+    claims: &Claims<'_>,
     commands: &[&std::sync::Arc<Command>],
 ) -> Vec<String> {
-    let mut warnings = claims::warnings(cluster, group);
+    let mut warnings = claims.warnings();
     if let Some(error) = &group.error {
         warnings.push(format!("the last refresh of this group failed: {}", error.words));
     }

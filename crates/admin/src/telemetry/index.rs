@@ -72,6 +72,31 @@ pub(crate) struct TopicStream {
     pub(crate) offset: i64,
 }
 
+#[cfg(test)]
+impl InstanceTelemetry {
+    /// One of KafkaFlow's, heard since the beginning.
+    pub(crate) fn test(name: &str, topics: Vec<TopicStream>, heard: Timestamp) -> Self {
+        let began = Timestamp::from_millis(0);
+        Self {
+            pair: 0,
+            instance: name.into(),
+            agent: false,
+            incarnation: None,
+            ambiguous: false,
+            superseded: false,
+            workers: None,
+            holds: None,
+            pattern: false,
+            topics,
+            left_out: false,
+            listing_since: Some(began),
+            member_at: None,
+            first_heard: began,
+            last_heard: heard,
+        }
+    }
+}
+
 impl InstanceTelemetry {
     pub(crate) fn kind(&self) -> InstanceKind {
         if self.agent { InstanceKind::Agent } else { InstanceKind::KafkaFlow }

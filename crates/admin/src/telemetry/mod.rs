@@ -8,4 +8,3 @@ pub(crate) mod registry;
 pub(crate) mod standing;
 
 pub(crate) use index::{ConsumerTelemetry, GroupTelemetry, InstanceTelemetry, TelemetryIndex, TopicStream};
-pub(crate) use refused::grouped;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::time::Duration;
 
+use flowdeck_model::shown::exact;
 use flowdeck_model::{GroupId, Timestamp};
 
 /// What was refused is spoken of for so long.
@@ -30,7 +31,7 @@ impl Refused {
         if self.0.is_empty() {
             return None;
         }
-        let each = self.0.iter().map(|(why, (count, _))| format!("{} ({why})", grouped(*count)));
+        let each = self.0.iter().map(|(why, (count, _))| format!("{} ({why})", exact(*count)));
         let each = each.collect::<Vec<_>>().join(", ");
         Some(format!("Records on the admin topic were not taken in lately: {each}."))
     }
@@ -121,23 +122,10 @@ impl Unkept {
         Some(format!(
             "{least}{} more {} heard than are kept ({bounds}). No page shows them. Whoever may write to the admin \
              topic can claim to be an instance; those that Kafka lists as members are kept first.",
-            grouped(self.count as u64),
+            exact(self.count as u64),
             if self.count == 1 { "instance is" } else { "instances are" },
         ))
     }
-}
-
-/// `1,240,113`
-pub(crate) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (at, digit) in digits.chars().enumerate() {
-        if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 #[cfg(test)]

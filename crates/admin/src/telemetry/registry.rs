@@ -10,11 +10,12 @@ mod tests;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
+use flowdeck_model::shown::exact;
 use flowdeck_model::view::InstanceHolds;
 use flowdeck_model::{ConsumerName, GroupId, Incarnation, InstanceName, Partition, Timestamp, TopicName};
 
 use self::entry::Entry;
-use super::refused::{Refused, Unkept, grouped};
+use super::refused::{Refused, Unkept};
 use super::standing::Standing;
 use super::{ConsumerTelemetry, GroupTelemetry, TelemetryIndex};
 use crate::settings::TelemetryLimits;
@@ -331,7 +332,7 @@ impl Registry {
         let TelemetryLimits { instances, instances_per_group, instances_per_consumer, .. } = self.limits;
         let bounds = format!(
             "{} in all, {instances_per_group} of a group, {instances_per_consumer} of a consumer",
-            grouped(instances as u64)
+            exact(instances as u64)
         );
         [self.unkept.warning(&bounds), self.strangers(now), self.refused.warning()]
             .into_iter()
@@ -351,14 +352,13 @@ impl Registry {
         let words = match (instances, groups) {
             (0, _) => return None,
             (1, _) => "1 instance says that it is in a group that Kafka does not list".to_owned(),
-            (n, 1) => format!(
-                "{} instances say that they are in a group that Kafka does not list",
-                grouped(n as u64)
-            ),
+            (n, 1) => {
+                format!("{} instances say that they are in a group that Kafka does not list", exact(n as u64))
+            }
             (n, groups) => format!(
                 "{} instances say that they are in {} groups that Kafka does not list",
-                grouped(n as u64),
-                grouped(groups)
+                exact(n as u64),
+                exact(groups)
             ),
         };
         Some(format!("{words}. No page shows {}.", if instances == 1 { "it" } else { "them" }))

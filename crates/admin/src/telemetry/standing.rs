@@ -125,29 +125,18 @@ mod tests {
 
     fn says(running: &[i32], listing_since: i64, member_at: Option<i64>) -> InstanceTelemetry {
         let at = |seconds: i64| Timestamp::from_millis(seconds * 1_000);
+        let stream = TopicStream {
+            topic: "t".parse().unwrap(),
+            running: parts(running),
+            paused: vec![],
+            cut: 0,
+            heard: at(100),
+            offset: 0,
+        };
         InstanceTelemetry {
-            pair: 0,
-            instance: "i".into(),
-            agent: false,
-            incarnation: None,
-            ambiguous: false,
-            superseded: false,
-            workers: None,
-            holds: None,
-            pattern: false,
-            topics: vec![TopicStream {
-                topic: "t".parse().unwrap(),
-                running: parts(running),
-                paused: vec![],
-                cut: 0,
-                heard: at(100),
-                offset: 0,
-            }],
-            left_out: false,
             listing_since: (!running.is_empty()).then(|| at(listing_since)),
             member_at: member_at.map(at),
-            first_heard: at(0),
-            last_heard: at(100),
+            ..InstanceTelemetry::test("i", vec![stream], at(100))
         }
     }
 

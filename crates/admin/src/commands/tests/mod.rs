@@ -46,32 +46,22 @@ pub(super) fn submit(number: u128, action: Action, target: Target) -> Submit {
 pub(super) type Said<'a> = &'a [(&'a str, &'a [i32], &'a [i32])];
 
 pub(super) fn instance(name: &str, agent: bool, heard: i64, said: Said<'_>) -> InstanceTelemetry {
+    let topics = said
+        .iter()
+        .map(|(name, running, paused)| TopicStream {
+            topic: topic(name),
+            running: parts(running),
+            paused: parts(paused),
+            cut: 0,
+            heard: at(heard),
+            offset: heard,
+        })
+        .collect();
     InstanceTelemetry {
-        pair: 0,
-        instance: name.into(),
         agent,
         incarnation: agent.then(|| Incarnation::from_uuid(uuid::Uuid::from_u128(7))),
-        ambiguous: false,
-        superseded: false,
         workers: Some(3),
-        holds: None,
-        pattern: false,
-        topics: said
-            .iter()
-            .map(|(name, running, paused)| TopicStream {
-                topic: topic(name),
-                running: parts(running),
-                paused: parts(paused),
-                cut: 0,
-                heard: at(heard),
-                offset: heard,
-            })
-            .collect(),
-        left_out: false,
-        listing_since: Some(at(0)),
-        member_at: None,
-        first_heard: at(0),
-        last_heard: at(heard),
+        ..InstanceTelemetry::test(name, topics, at(heard))
     }
 }
 
