@@ -1,6 +1,7 @@
 // Many tabs of one person. A browser has six connections to a host: a page that is not looked at has none of them.
 // Playwright tells every page that it is in view; a browser of our own tells the truth.
 import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -22,7 +23,7 @@ test.beforeAll(async ({}, info) => {
   const { executablePath, args = [] } = info.project.use.launchOptions ?? {};
   profile = mkdtempSync(join(tmpdir(), "flowdeck-tabs-"));
   const own = ["--headless", "--remote-debugging-port=0", `--user-data-dir=${profile}`, "about:blank"];
-  child = spawn(executablePath!, [...args, ...own], { stdio: ["ignore", "ignore", "pipe"] });
+  child = spawn(executablePath!, [...args, ...own], { detached: true, stdio: ["ignore", "ignore", "pipe"] });
   const address = await new Promise<string>((resolve, reject) => {
     let said = "";
     child.stderr!.on("data", (data) => {
@@ -36,13 +37,21 @@ test.beforeAll(async ({}, info) => {
 
 test.afterAll(async () => {
   await browser?.close();
-  if (child && child.exitCode === null) {
-    const ended = new Promise((resolve) => child.once("exit", resolve));
-    child.kill("SIGKILL");
-    await ended;
-  }
-  if (profile) rmSync(profile, { recursive: true, force: true, maxRetries: 5 });
+  if (child?.pid) await endGroup(child.pid);
+  // Walked anew each time: what a process wrote while it was killed may lie in a folder that was already emptied.
+  if (profile) await expect(() => rmSync(profile, { recursive: true, force: true })).toPass({ timeout: 10_000 });
 });
+
+/** Ends a browser with all its processes: those for the network and the disk outlive the first one, and write into the profile. */
+async function endGroup(leader: number): Promise<void> {
+  const ended = child.exitCode === null && child.signalCode === null ? once(child, "exit") : undefined;
+  try {
+    process.kill(-leader, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+  await ended;
+}
 
 /** Streams that the server has open. */
 async function streams(page: Page): Promise<number> {
