@@ -77,6 +77,8 @@ pub struct Submit {
 /// The longest reason, in characters, and the longest pause with an end: 30 days.
 pub const REASON_MAX: usize = 500;
 pub const FOR_SECONDS_MAX: u32 = 30 * 24 * 3600;
+/// So many topics may be named; for each a pause writes a hold of its own.
+pub const TOPICS_MAX: usize = 100;
 
 impl Submit {
     /// The rules that need nothing but the body; names the field that breaks one.
@@ -87,6 +89,10 @@ impl Submit {
         }
         if self.action == Action::Pause && self.reason.trim().is_empty() {
             return Err(PortError::invalid("reason", "say why: the next person on call will read it"));
+        }
+        if self.target.topics.len() > TOPICS_MAX {
+            let problem = format!("at most {TOPICS_MAX} in one command; none at all means all of them");
+            return Err(PortError::invalid("target.topics", problem));
         }
         match (self.action, self.for_seconds) {
             (Action::Resume, Some(_)) => Err(PortError::invalid("forSeconds", "a resume has no end")),
@@ -247,9 +253,9 @@ mod tests {
             for_seconds,
         };
         let field = |submit: Submit| match submit.check() {
-            Ok(()) => "",
-            Err(crate::PortError::Invalid { field, .. }) if field == "reason" => "reason",
-            Err(_) => "forSeconds",
+            Ok(()) => String::new(),
+            Err(crate::PortError::Invalid { field, .. }) => field,
+            Err(other) => panic!("{other}"),
         };
         assert_eq!(field(submit(Action::Pause, "INC-1", Some(60))), "");
         assert_eq!(field(submit(Action::Pause, " ", None)), "reason");
@@ -257,5 +263,12 @@ mod tests {
         assert_eq!(field(submit(Action::Resume, "", Some(1))), "forSeconds");
         assert_eq!(field(submit(Action::Pause, "x", Some(0))), "forSeconds");
         assert_eq!(field(submit(Action::Pause, &"x".repeat(501), None)), "reason");
+        for (topics, want) in [(TOPICS_MAX, ""), (TOPICS_MAX + 1, "target.topics")] {
+            for action in [Action::Pause, Action::Resume] {
+                let mut many = submit(action, "x", None);
+                many.target.topics = (0..topics).map(|n| format!("t-{n}").parse().unwrap()).collect();
+                assert_eq!(field(many), want, "{action:?} of {topics}");
+            }
+        }
     }
 }

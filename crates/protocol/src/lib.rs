@@ -16,8 +16,8 @@ pub use record::{Headers, Record};
 /// not cut: a cut name would be another name.
 pub const NAME_MAX: usize = 1024;
 
-/// The longest record value that is looked at, in bytes: a telemetry record that lists a million
-/// partitions is shorter.
+/// The longest value of KafkaFlow's messages that is looked at, in bytes: a telemetry record that lists a
+/// million partitions is shorter. Flowdeck's own records have their own bound, [`wire::LONGEST`].
 pub const VALUE_MAX: usize = 8 * 1024 * 1024;
 
 /// Of one partition list so many are kept; the rest is counted.

@@ -8,9 +8,13 @@ use flowdeck_model::view::InstanceHolds;
 use flowdeck_model::{CommandId, Incarnation};
 
 pub use acks::{Ack, AckRecord, TopicPartition, ack_record, read_ack};
-pub use holds::{HoldRecord, hold_record, read_hold, release_record};
+pub use holds::{EXCEPTIONS_MAX, HoldRecord, check_hold, hold_record, read_hold, release_record};
 
 use crate::Headers;
+
+/// The longest key and the longest value on Flowdeck's own topics, in bytes. One bound for all who write
+/// and all who read them: what only some of them took would stand for those alone.
+pub const LONGEST: usize = 128 * 1024;
 
 /// On every record of Flowdeck's own topics.
 pub const VERSION: &str = "Flowdeck-Version";

@@ -6,11 +6,16 @@ use flowdeck_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{is_version_1, own_headers};
+use super::{LONGEST, is_version_1, own_headers};
 use crate::{Headers, Malformed, NAME_MAX, Record};
 
-/// The longest value that is read, in bytes.
-const LONGEST: usize = 1024 * 1024;
+/// How much of [`LONGEST`] the list of partitions takes, in bytes: 344 under the longest name, some 2,000
+/// under a usual one. The rest is counted in `detail`.
+const LISTED: usize = 96 * 1024;
+/// Of one partition, beside its topic's name.
+const AROUND: usize = r#"{"topic":"","partition":2147483647},"#.len();
+/// In characters.
+const DETAIL_MAX: usize = 1_000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ack {
@@ -22,7 +27,7 @@ pub struct Ack {
     pub instance: InstanceName,
     pub incarnation: Incarnation,
     pub state: InstanceState,
-    /// What of the scope the instance owns.
+    /// What of the scope the instance owns; as much of it as a record lists.
     pub partitions: Vec<TopicPartition>,
     /// The agent's clock.
     pub at: Timestamp,
@@ -59,7 +64,9 @@ struct AckJson {
     detail: Option<String>,
 }
 
+/// However many partitions there are, the record is one that is read.
 pub fn ack_record(ack: &Ack) -> Record {
+    let listed = listed(&ack.partitions);
     let value = super::json(&AckJson {
         command: ack.command,
         holds_offset: ack.holds_offset,
@@ -68,11 +75,31 @@ pub fn ack_record(ack: &Ack) -> Record {
         instance: ack.instance.to_string(),
         incarnation: ack.incarnation,
         state: ack.state,
-        partitions: ack.partitions.clone(),
+        partitions: listed.to_vec(),
         at: ack.at.millis(),
-        detail: ack.detail.clone(),
+        detail: detail(ack, listed.len()),
     });
     Record { key: ack.command.to_string().into_bytes(), value: Some(value), headers: own_headers() }
+}
+
+/// The first of them, as many as there is room for.
+fn listed(partitions: &[TopicPartition]) -> &[TopicPartition] {
+    let mut room = LISTED;
+    let fit = partitions.iter().take_while(|one| {
+        let left = room.checked_sub(one.topic.as_str().len() + AROUND);
+        room = left.unwrap_or(0);
+        left.is_some()
+    });
+    &partitions[..fit.count()]
+}
+
+fn detail(ack: &Ack, listed: usize) -> Option<String> {
+    let words = ack.detail.as_ref().map(|words| words.chars().take(DETAIL_MAX).collect::<String>());
+    if listed == ack.partitions.len() {
+        return words;
+    }
+    let counted = format!("{listed} of {} partitions are listed", ack.partitions.len());
+    Some(words.map_or_else(|| counted.clone(), |words| format!("{words}; {counted}")))
 }
 
 /// The key is not looked at: the value says the same.

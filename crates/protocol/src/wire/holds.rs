@@ -5,12 +5,11 @@ use flowdeck_model::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{COMMAND, is_version_1, own_headers};
+use super::{COMMAND, LONGEST, is_version_1, own_headers};
 use crate::{Headers, Malformed, NAME_MAX, Record};
 
-/// The longest key or value that is read, in bytes, and the longest list of exceptions.
-const LONGEST: usize = 1024 * 1024;
-const EXCEPTIONS_MAX: usize = 1_000;
+/// The longest list of exceptions.
+pub const EXCEPTIONS_MAX: usize = 1_000;
 
 /// What a record on `flowdeck.holds` says. Which command wrote it: `wire::command_of`; without
 /// that header it is the command of the hold's own id.
@@ -68,6 +67,13 @@ pub fn hold_record(hold: &Hold, command: CommandId) -> Record {
         except: hold.except.iter().map(ScopeJson::from).collect(),
     };
     record(&hold.scope, hold.id, command, Some(super::json(&value)))
+}
+
+/// Whether every reader takes this hold. To be asked before it is written: what readers skip would stand for
+/// its writer alone, and after compaction for nobody.
+pub fn check_hold(hold: &Hold) -> Result<(), Malformed> {
+    let record = hold_record(hold, hold.id.into());
+    read(Some(&record.key), record.value.as_deref()).map(drop)
 }
 
 /// Releases the hold by a tombstone under its key.

@@ -4,10 +4,10 @@ use flowdeck_model::{
     CommandId, Hold, HoldId, Incarnation, InstanceState, Partition, Scope, Timestamp, TopicName,
 };
 use flowdeck_protocol::wire::{
-    Ack, AckRecord, HoldRecord, TopicPartition, ack_record, command_of, hold_record, read_ack, read_hold,
-    release_record,
+    Ack, AckRecord, EXCEPTIONS_MAX, HoldRecord, LONGEST, TopicPartition, ack_record, check_hold, command_of,
+    hold_record, read_ack, read_hold, release_record,
 };
-use flowdeck_protocol::{Headers, Malformed, Record};
+use flowdeck_protocol::{Headers, Malformed, NAME_MAX, PARTITIONS_MAX, Record};
 use uuid::Uuid;
 
 const ONE: Uuid = Uuid::from_u128(0x67e55044_10b1_426f_9247_bb680e5fe0c8);
@@ -210,10 +210,78 @@ fn malformed_holds_are_refused() {
     }
     let headers: Headers<'_> = [("Flowdeck-Version", &b"1"[..])].into_iter().collect();
     assert_eq!(read_hold(&headers, None, None), HoldRecord::Malformed(Malformed::NoKey));
-    let huge = vec![b' '; 2 * 1024 * 1024];
-    let read = read_hold(&headers, Some(key.as_bytes()), Some(&huge));
-    assert_eq!(read, HoldRecord::Malformed(Malformed::TooLong));
+    for (length, taken) in [(LONGEST, true), (LONGEST + 1, false)] {
+        let padded = |text: &str| format!("{text}{}", " ".repeat(length - text.len())).into_bytes();
+        let read = read_hold(&headers, Some(key.as_bytes()), Some(&padded(value)));
+        assert_eq!(matches!(read, HoldRecord::Set(_)), taken, "{length}: {read:?}");
+        let read = read_hold(&headers, Some(&padded(key)), Some(value.as_bytes()));
+        assert_eq!(matches!(read, HoldRecord::Set(_)), taken, "{length}: {read:?}");
+        let ack = String::from_utf8(ack_record(&ack()).value.unwrap()).unwrap();
+        let read = read_ack(&headers, Some(&padded(&ack)));
+        assert_eq!(matches!(read, AckRecord::Ack(_)), taken, "{length}: {read:?}");
+    }
     assert_eq!(read_ack(&headers, None), AckRecord::Malformed(Malformed::NoValue));
+}
+
+/// The writer asks by the readers' own rules.
+#[test]
+fn what_no_reader_takes_is_refused_before_it_is_written() {
+    let except = |count: usize, name: usize| -> Vec<Scope> {
+        let scope = |n| Scope {
+            topic: Some(topic(&format!("t-{n}"))),
+            ..Scope::group("g".repeat(name).as_str().into())
+        };
+        (0..count).map(scope).collect()
+    };
+    let group = |length| Scope::group("g".repeat(length).as_str().into());
+    for (hold, want) in [
+        (hold(), Ok(())),
+        (Hold { except: except(EXCEPTIONS_MAX, 1), ..hold() }, Ok(())),
+        (Hold { except: except(EXCEPTIONS_MAX + 1, 1), ..hold() }, Err(Malformed::TooManyExceptions)),
+        (Hold { except: except(100, NAME_MAX), ..hold() }, Ok(())),
+        (Hold { except: except(200, NAME_MAX), ..hold() }, Err(Malformed::TooLong)),
+        (Hold { scope: group(NAME_MAX), ..hold() }, Ok(())),
+        (Hold { scope: group(NAME_MAX + 1), ..hold() }, Err(Malformed::NameTooLong("group"))),
+    ] {
+        assert_eq!(check_hold(&hold), want);
+        let read = read_back(&hold_record(&hold, CommandId::from_uuid(TWO)));
+        assert_eq!(read, want.map_or_else(HoldRecord::Malformed, |()| HoldRecord::Set(hold)));
+    }
+}
+
+/// As many as telemetry lists, under the longest names there are.
+#[test]
+fn an_answer_of_any_number_of_partitions_is_read() {
+    let named = |name: &str, count: usize| -> Vec<TopicPartition> {
+        let numbers = (0..count).map(|n| partition(i32::MAX - i32::try_from(n).unwrap()));
+        numbers.map(|partition| TopicPartition { topic: topic(name), partition }).collect()
+    };
+    // A control character takes six bytes.
+    let name = "\u{1}".repeat(NAME_MAX);
+    for (partitions, listed) in [
+        (named(&"x".repeat(249), PARTITIONS_MAX), 344),
+        (named("dev-orders", PARTITIONS_MAX), 2_137),
+        (named("dev-orders", 2_137), 2_137),
+    ] {
+        let count = partitions.len();
+        let ack = Ack {
+            group: name.as_str().into(),
+            consumer: name.as_str().into(),
+            instance: name.as_str().into(),
+            detail: Some("\u{1}".repeat(10_000)),
+            partitions,
+            ..ack()
+        };
+        let record = ack_record(&ack);
+        let length = record.value.as_ref().unwrap().len();
+        assert!(length <= LONGEST, "{count} partitions: {length} bytes");
+        let AckRecord::Ack(read) = read_ack(&record.headers(), record.value.as_deref()) else {
+            panic!("{count} partitions are not read")
+        };
+        assert_eq!(read.partitions, ack.partitions[..listed]);
+        let counted = format!("; {listed} of {count} partitions are listed");
+        assert_eq!(read.detail.unwrap().ends_with(&counted), listed < count);
+    }
 }
 
 /// A later agent may say more in an ack and a later Flowdeck more about a hold; neither changes
