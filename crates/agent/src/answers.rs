@@ -1,7 +1,8 @@
 //! Answers to commands: what this instance can say as evidence, and when. Pure.
 //!
 //! A standing hold is answered when it is written, when partitions under it come to this instance,
-//! and once nothing under it is in flight. A resume is answered once, when the gates are open.
+//! and once nothing under it is in flight. A resume is answered once, when the gates are open. A hold
+//! that ended by the own clock is not obeyed any more, or never was: that is a refusal of its pause.
 //!
 //! No handler begins after the answer to a pause: what a worker took before the gates shut is waited
 //! for until its handler has begun, wherever its partition went since. And nothing is drained, or was
@@ -58,8 +59,19 @@ struct Resume {
     command: CommandId,
     offset: i64,
     scopes: Vec<Scope>,
+    /// Parts of the scopes that ran before.
+    except: Vec<Scope>,
     told: bool,
-    detail: Option<String>,
+    why: Why,
+}
+
+#[derive(Debug)]
+enum Why {
+    /// A record says so.
+    Written,
+    /// The hold is past its end by the own clock, in words. The answer goes to the pause, of which it must
+    /// not be taken as evidence. `answered`: something was said to that before, and is not so any more.
+    OwnClock { detail: String, answered: bool },
 }
 
 impl Answers {
@@ -81,7 +93,7 @@ impl Answers {
         let pause = self.pauses.entry(made_by).or_insert_with(|| Pause::new(offset));
         pause.holds.insert(hold.scope.clone(), hold.clone());
         match split {
-            Some(command) => self.resume(settings, command, freed, offset, None),
+            Some(command) => self.resume(settings, Resume::written(command, freed, offset)),
             None => {
                 pause.offset = offset;
                 // Written again is asked again.
@@ -102,14 +114,20 @@ impl Answers {
         offset: i64,
     ) {
         self.drop_hold(scope, id);
-        self.resume(settings, command.unwrap_or(id.into()), vec![scope.clone()], offset, None);
+        let command = command.unwrap_or(id.into());
+        self.resume(settings, Resume::written(command, vec![scope.clone()], offset));
     }
 
     /// A hold ended by this instance's own clock.
     pub(crate) fn expired(&mut self, settings: &Settings, hold: &Hold, detail: String) {
-        let offset = self.pauses.get(&hold.id.into()).map_or(-1, |pause| pause.offset);
+        let command = CommandId::from(hold.id);
+        let pause = self.pauses.get(&command);
+        let offset = pause.map_or(-1, |pause| pause.offset);
+        let answered = pause.is_some_and(|pause| pause.last.is_some());
         self.drop_hold(&hold.scope, hold.id);
-        self.resume(settings, hold.id.into(), vec![hold.scope.clone()], offset, Some(detail));
+        let resume = Resume::written(command, vec![hold.scope.clone()], offset);
+        let why = Why::OwnClock { detail, answered };
+        self.resume(settings, Resume { except: hold.except.clone(), why, ..resume });
     }
 
     /// The holds are read from the beginning again.
@@ -127,26 +145,16 @@ impl Answers {
         }
     }
 
-    fn resume(
-        &mut self,
-        settings: &Settings,
-        command: CommandId,
-        scopes: Vec<Scope>,
-        offset: i64,
-        detail: Option<String>,
-    ) {
-        let scopes = scopes.into_iter().filter(|scope| speaks_to(settings, scope));
-        let scopes: Vec<Scope> = scopes.collect();
-        if scopes.is_empty() {
+    fn resume(&mut self, settings: &Settings, mut new: Resume) {
+        new.scopes.retain(|scope| speaks_to(settings, scope));
+        if new.scopes.is_empty() {
             return;
         }
-        if let Some(resume) = self.resumes.iter_mut().find(|resume| resume.command == command) {
-            resume.scopes.extend(scopes);
-            resume.offset = offset;
-            resume.told = false;
+        if let Some(resume) = self.resumes.iter_mut().find(|resume| resume.command == new.command) {
+            resume.join(new);
             return;
         }
-        self.resumes.push_back(Resume { command, offset, scopes, told: false, detail });
+        self.resumes.push_back(new);
         if self.resumes.len() > RESUMES {
             self.resumes.pop_front();
         }
@@ -176,8 +184,27 @@ fn is_new(except: &Scope, before: Option<&Hold>) -> bool {
 }
 
 impl Resume {
+    fn written(command: CommandId, scopes: Vec<Scope>, offset: i64) -> Self {
+        Self { command, offset, scopes, except: vec![], told: false, why: Why::Written }
+    }
+
+    /// Another record of the command, or another of its holds.
+    fn join(&mut self, other: Self) {
+        self.scopes.extend(other.scopes);
+        self.except.extend(other.except);
+        self.offset = other.offset;
+        self.told = false;
+        // Once refused, a pause is not answered as if it had been obeyed.
+        if let Why::OwnClock { .. } = other.why {
+            self.why = other.why;
+        }
+    }
+
     fn answer(&mut self, settings: &Settings, seen: &[Seen]) -> Option<Answer> {
-        let inside = |seen: &&Seen| self.scopes.iter().any(|scope| scope.contains(place(settings, &seen.at)));
+        let inside = |seen: &&Seen| {
+            let lies_in = |scope: &Scope| scope.contains(place(settings, &seen.at));
+            self.scopes.iter().any(lies_in) && !self.except.iter().any(lies_in)
+        };
         let inside: Vec<&Seen> = seen.iter().filter(inside).collect();
         if inside.iter().any(|seen| seen.gate == Gate::Pending) {
             return None;
@@ -186,13 +213,19 @@ impl Resume {
         let held = inside.iter().filter(|seen| seen.gate == Gate::Held).count();
         let still =
             (held > 0).then(|| format!("{held} of {} partitions stand under another hold", inside.len()));
-        let state = if inside.is_empty() { InstanceState::NothingToDo } else { InstanceState::Acknowledged };
+        let (state, detail) = match &self.why {
+            // It neither obeyed nor would have had to.
+            Why::OwnClock { answered: false, .. } if inside.is_empty() => return None,
+            Why::OwnClock { detail, .. } => (InstanceState::Refused, Some(detail.clone())),
+            Why::Written if inside.is_empty() => (InstanceState::NothingToDo, still),
+            Why::Written => (InstanceState::Acknowledged, still),
+        };
         Some(Answer {
             command: self.command,
             holds_offset: self.offset,
             state,
             partitions: inside.iter().map(|seen| seen.at.clone()).collect(),
-            detail: self.detail.clone().or(still),
+            detail,
         })
     }
 }

@@ -10,7 +10,7 @@ use flowdeck_protocol::wire::{Ack, TopicPartition, ack_record};
 use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, DeliveryResult, Producer as _, ProducerContext};
 use tracing::{debug, warn};
@@ -80,9 +80,17 @@ impl Outbox {
             let record = ack_record(&self.ack(&answer));
             let topic = self.shared.settings.acks.to_string();
             // One partition for each command would do; partition 0 keeps their order for all.
-            if self.send(&topic, 0, &record, Kind::Answer).is_err() {
-                self.waiting.push_front(answer);
-                return;
+            match self.send(&topic, 0, &record, Kind::Answer) {
+                Ok(()) => {}
+                Err(KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull)) => {
+                    self.waiting.push_front(answer);
+                    return;
+                }
+                // Trying again would fail again, and keep back all that come after it.
+                Err(error) => {
+                    warn!(command = %answer.command, %error, "an answer to a command cannot be sent");
+                    add(&self.shared.counts.answers_dropped, 1);
+                }
             }
         }
     }

@@ -1,7 +1,8 @@
 use super::*;
 use crate::config::tests::settings;
 use crate::view::tests::hold as hold_on;
-use flowdeck_model::InstanceState::{Acknowledged, Drained, NothingToDo};
+use flowdeck_model::InstanceState::{Acknowledged, Drained, NothingToDo, Refused};
+use flowdeck_model::{CommandState, command};
 
 fn lane(topic: &str, gate: Gate, in_flight: bool) -> Seen {
     Seen { at: Tp::parse(topic, 0).unwrap(), gate, stands: false, in_flight, lag: 0 }
@@ -182,4 +183,68 @@ fn a_handler_that_outlasts_the_revocation_of_its_partition_is_waited_for_and_sai
     answers.set(&settings, &hold(Some("u"), id), None, None, 7);
     let sight = Sight { outlasting, ..Sight::default() };
     assert_eq!(said(&answers.due(&settings, &sight, now)), vec![(id.into(), NothingToDo, 0)]);
+}
+
+/// With a clock that is ahead the gates never shut.
+#[test]
+fn what_ended_by_the_own_clock_is_no_evidence_of_a_pause() {
+    let (settings, mut answers, id) = (settings(), Answers::default(), HoldId::random());
+    let (t, u) = (hold(Some("t"), id), hold(Some("u"), id));
+    for one in [&t, &u] {
+        answers.set(&settings, one, None, None, 7);
+    }
+    for one in [&t, &u] {
+        answers.expired(&settings, one, "resumed by its own clock".into());
+    }
+    let open = [lane("t", Gate::Open, true), lane("u", Gate::Open, false)];
+    let all = due(&mut answers, &open);
+    assert_eq!(said(&all), vec![(id.into(), Refused, 2)]);
+    assert_eq!((all[0].holds_offset, all[0].detail.as_deref()), (7, Some("resumed by its own clock")));
+    assert_eq!(command::outcome(&[all[0].state]), CommandState::Refused);
+    assert_eq!(command::outcome(&[Drained, all[0].state]), CommandState::Partly);
+    assert_eq!(due(&mut answers, &open), vec![]);
+    // A release without a header of its own speaks of the pause as well.
+    answers.release(&settings, &t.scope, id, None, 8);
+    assert_eq!(said(&due(&mut answers, &open)), vec![(id.into(), Refused, 2)]);
+}
+
+#[test]
+fn what_was_said_of_a_pause_is_taken_back_once_it_ended_by_the_own_clock() {
+    let held = [lane("t", Gate::Held, false)];
+    let elsewhere = [lane("u", Gate::Open, false)];
+    let free = [lane("t", Gate::Open, false)];
+    for (before, after, want) in [
+        (Some(&held), &free, vec![Refused]),
+        (Some(&held), &elsewhere, vec![Refused]),
+        (Some(&elsewhere), &elsewhere, vec![Refused]),
+        (Some(&elsewhere), &free, vec![Refused]),
+        // Nothing was said, and there is nothing to say: no partition is concerned.
+        (None, &elsewhere, vec![]),
+    ] {
+        let (settings, mut answers, id) = (settings(), Answers::default(), HoldId::random());
+        let hold = hold(Some("t"), id);
+        answers.set(&settings, &hold, None, None, 7);
+        if let Some(before) = before {
+            assert!(!due(&mut answers, before).is_empty());
+        }
+        answers.expired(&settings, &hold, "over".into());
+        // Not before it is known what is owned.
+        assert_eq!(due(&mut answers, &[lane("t", Gate::Pending, false)]), vec![]);
+        let states: Vec<_> = due(&mut answers, after).iter().map(|answer| answer.state).collect();
+        assert_eq!(states, want, "{before:?} {after:?}");
+        assert_eq!(due(&mut answers, after), vec![]);
+    }
+}
+
+#[test]
+fn what_a_resume_took_out_did_not_end_by_the_own_clock() {
+    let (settings, mut answers, id) = (settings(), Answers::default(), HoldId::random());
+    let cut = hold(Some("t"), id).scope;
+    let split = Hold { except: vec![cut], ..hold(None, id) };
+    answers.set(&settings, &split, None, None, 7);
+    answers.expired(&settings, &split, "over".into());
+    assert_eq!(due(&mut answers, &[lane("t", Gate::Open, false)]), vec![]);
+    answers.expired(&settings, &split, "over".into());
+    let both = [lane("t", Gate::Open, false), lane("u", Gate::Open, false)];
+    assert_eq!(said(&due(&mut answers, &both)), vec![(id.into(), Refused, 1)]);
 }
