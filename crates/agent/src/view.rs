@@ -130,7 +130,7 @@ impl View {
 
     /// An admin command, where it is obeyed directly.
     pub(crate) fn pause_locally(&mut self, scopes: Vec<Scope>, now: Timestamp) {
-        for scope in hold::not_yet_held(&self.local, &scopes) {
+        for scope in hold::not_yet_held(&self.local, &scopes, None) {
             self.local.push(Hold {
                 scope,
                 id: HoldId::random(),

@@ -34,6 +34,15 @@ impl Hold {
         self.scope.covers(scope) && self.except.iter().all(|except| except.intersect(scope).is_none())
     }
 
+    /// Whether it stands at least as long as a pause with this end: `None` is one without an end.
+    pub fn outlasts(&self, until: Option<Timestamp>) -> bool {
+        match (self.until, until) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(own), Some(until)) => own >= until,
+        }
+    }
+
     pub fn is_overdue(&self, now: Timestamp) -> bool {
         self.until.is_some_and(|until| until <= now)
     }
@@ -70,9 +79,10 @@ fn resume_one(hold: &Hold, scopes: &[Scope]) -> Option<HoldChange> {
     (left != *hold).then_some(HoldChange::Set(left))
 }
 
-/// The scopes of a pause that no standing hold covers yet.
-pub fn not_yet_held(standing: &[Hold], scopes: &[Scope]) -> Vec<Scope> {
-    scopes.iter().filter(|scope| !standing.iter().any(|hold| hold.covers(scope))).cloned().collect()
+/// The scopes of a pause with this end that no standing hold covers for as long.
+pub fn not_yet_held(standing: &[Hold], scopes: &[Scope], until: Option<Timestamp>) -> Vec<Scope> {
+    let lasting: Vec<&Hold> = standing.iter().filter(|hold| hold.outlasts(until)).collect();
+    scopes.iter().filter(|scope| !lasting.iter().any(|hold| hold.covers(scope))).cloned().collect()
 }
 
 #[cfg(test)]
@@ -125,9 +135,26 @@ mod tests {
     #[test]
     fn what_stands_is_not_held_twice() {
         let broad = hold(scope(None, None));
-        assert_eq!(not_yet_held(&[broad], &[scope(Some("c"), None)]), vec![]);
+        assert_eq!(not_yet_held(&[broad], &[scope(Some("c"), None)], None), vec![]);
         let other = hold(scope(Some("d"), None));
-        assert_eq!(not_yet_held(&[other], &[scope(Some("c"), None)]).len(), 1);
+        assert_eq!(not_yet_held(&[other], &[scope(Some("c"), None)], None).len(), 1);
+    }
+
+    /// Who pauses until it is resumed does not get a pause that ends in a minute.
+    #[test]
+    fn what_ends_sooner_does_not_stand_for_a_longer_pause() {
+        let at = Timestamp::from_millis;
+        for (stands, wanted, missing) in [
+            (None, None, 0),
+            (None, Some(at(9)), 0),
+            (Some(at(9)), Some(at(9)), 0),
+            (Some(at(9)), Some(at(10)), 1),
+            (Some(at(9)), None, 1),
+        ] {
+            let timed = Hold { until: stands, ..hold(scope(None, None)) };
+            let found = not_yet_held(&[timed], &[scope(Some("c"), None)], wanted).len();
+            assert_eq!(found, missing, "{stands:?} {wanted:?}");
+        }
     }
 
     fn any_scope() -> impl Strategy<Value = Scope> {

@@ -123,6 +123,11 @@ impl Command {
             && (self.rebuilt || self.for_seconds == submit.for_seconds)
     }
 
+    /// When the last instance's state changed: what was said before may speak of a time before it obeyed.
+    pub(crate) fn last_change(&self) -> Timestamp {
+        self.instances.iter().map(|one| one.at).chain(self.sent_at).max().unwrap_or(self.requested_at)
+    }
+
     pub(crate) fn scopes(&self) -> Vec<Scope> {
         self.target.scopes()
     }

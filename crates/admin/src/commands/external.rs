@@ -56,7 +56,7 @@ pub(crate) fn changes(
     let scopes = target.scopes();
     match action {
         Action::Resume => resume(standing, &scopes),
-        Action::Pause => not_yet_held(standing, &scopes)
+        Action::Pause => not_yet_held(standing, &scopes, None)
             .into_iter()
             .map(|scope| {
                 HoldChange::Set(Hold {

@@ -9,6 +9,7 @@ use flowdeck_model::hold::{HoldChange, not_yet_held, resume};
 use flowdeck_model::{
     Action, CommandId, CommandState, ConsumerName, Hold, HoldId, PortError, Scope, Submit, Target, Timestamp,
 };
+use flowdeck_protocol::wire;
 
 use super::kafkaflow::{AdminCommand, kafkaflow_instances, pause_commands, resume_commands};
 use super::scope::{listening, streams};
@@ -61,11 +62,14 @@ fn decide_pause(
     telemetry: Option<&GroupTelemetry>,
 ) -> Result<Decision, PortError> {
     let target = &submit.target;
-    let missing = not_yet_held(facts.standing, &target.scopes());
+    let until = submit.for_seconds.map(|seconds| facts.now.plus(Duration::from_secs(seconds.into())));
+    let missing = not_yet_held(facts.standing, &target.scopes(), until);
     if missing.is_empty() {
-        let stands = target.scopes().first().and_then(|scope| {
-            facts.standing.iter().filter(|hold| hold.covers(scope)).max_by_key(|hold| hold.since)
-        });
+        let lasting = facts.standing.iter().filter(|hold| hold.outlasts(until));
+        let stands = target
+            .scopes()
+            .first()
+            .and_then(|scope| lasting.filter(|hold| hold.covers(scope)).max_by_key(|hold| hold.since));
         if let Some(hold) = stands {
             return Ok(Decision::Existing(hold.id.into()));
         }
@@ -74,7 +78,6 @@ fn decide_pause(
     if listening(target, telemetry, facts.now, facts.heard_within).next().is_none() {
         return Err(nobody(target));
     }
-    let until = submit.for_seconds.map(|seconds| facts.now.plus(Duration::from_secs(seconds.into())));
     let changes = missing.iter().map(|scope| {
         HoldChange::Set(Hold {
             scope: scope.clone(),
@@ -87,6 +90,7 @@ fn decide_pause(
         })
     });
     let mut plan = Plan { changes: changes.collect(), ..Plan::default() };
+    check_readable(&plan.changes)?;
     // Topics that stand already are not commanded again.
     let topics = missing.iter().filter_map(|scope| scope.topic.clone()).collect();
     plan.admin = pause_commands(&Target { topics, ..target.clone() }, facts, telemetry);
@@ -107,15 +111,16 @@ fn decide_resume(
     let target = &submit.target;
     let scopes = target.scopes();
     let changes = resume(facts.standing, &scopes);
+    check_readable(&changes)?;
     if changes.is_empty() {
-        if let Some(former) = standing_resume(facts.book, target, &scopes) {
+        if let Some(former) = standing_resume(target, &scopes, facts, telemetry) {
             return Ok(Decision::Existing(former));
         }
         check_names(target, facts, telemetry)?;
         if listening(target, telemetry, facts.now, facts.heard_within).next().is_none() {
             return Err(nobody(target));
         }
-        if !stands_paused(target, facts, telemetry) {
+        if !tells_of_paused(target, facts, telemetry, None) {
             let notes = vec!["nothing stands paused here: no hold, and no instance tells of one".to_owned()];
             return Ok(Decision::Write(Plan { notes, ..Plan::default() }));
         }
@@ -133,22 +138,51 @@ fn decide_resume(
 }
 
 /// A resume of the same that went through, with nothing paused there since.
-fn standing_resume(book: &CommandBook, target: &Target, scopes: &[Scope]) -> Option<CommandId> {
+fn standing_resume(
+    target: &Target,
+    scopes: &[Scope],
+    facts: &Facts<'_>,
+    telemetry: Option<&GroupTelemetry>,
+) -> Option<CommandId> {
     let touches = |command: &&Command| {
         command.target.group == target.group
             && command.scopes().iter().any(|one| scopes.iter().any(|scope| one.intersect(scope).is_some()))
     };
-    let newest = book.iter().find(touches)?;
+    let newest = facts.book.iter().find(touches)?;
     let covers = scopes.iter().all(|scope| newest.scopes().iter().any(|one| one.covers(scope)));
     let went_through =
         !matches!(newest.state, CommandState::Refused | CommandState::TimedOut | CommandState::Partly);
-    (newest.action == Action::Resume && covers && went_through).then_some(newest.id)
+    // The application can pause by itself, and a foreign pause may have left no hold.
+    let paused_since =
+        || newest.state.is_settled() && tells_of_paused(target, facts, telemetry, Some(newest.last_change()));
+    (newest.action == Action::Resume && covers && went_through && !paused_since()).then_some(newest.id)
 }
 
-/// Telemetry lists paused partitions in the scope.
-fn stands_paused(target: &Target, facts: &Facts<'_>, telemetry: Option<&GroupTelemetry>) -> bool {
-    listening(target, telemetry, facts.now, facts.heard_within)
-        .any(|(_, instance)| streams(target, instance).any(|stream| !stream.paused.is_empty()))
+/// Telemetry lists paused partitions in the scope; said after `since`, where that is given.
+fn tells_of_paused(
+    target: &Target,
+    facts: &Facts<'_>,
+    telemetry: Option<&GroupTelemetry>,
+    since: Option<Timestamp>,
+) -> bool {
+    listening(target, telemetry, facts.now, facts.heard_within).any(|(_, instance)| {
+        streams(target, instance)
+            .any(|stream| !stream.paused.is_empty() && since.is_none_or(|since| stream.heard > since))
+    })
+}
+
+/// What no reader takes would stand for this process alone.
+fn check_readable(changes: &[HoldChange]) -> Result<(), PortError> {
+    changes.iter().try_for_each(|change| match change {
+        HoldChange::Release(_) => Ok(()),
+        HoldChange::Set(hold) => wire::check_hold(hold).map_err(|cause| {
+            let detail = format!(
+                "the hold would be one that no reader takes ({cause}), so nothing is written. With very many \
+                 resumes of parts, resume the whole and pause anew what is to stand"
+            );
+            PortError::Unprocessable { detail }
+        }),
+    })
 }
 
 fn nobody(target: &Target) -> PortError {

@@ -3,6 +3,7 @@ use std::time::Duration;
 use flowdeck_model::hold::HoldChange;
 use flowdeck_model::{Action, Actor, CommandState, Hold, PortError, Submit, Target, Via};
 use flowdeck_protocol::kafkaflow::Command as C;
+use flowdeck_protocol::wire::EXCEPTIONS_MAX;
 
 use super::*;
 use crate::commands::plan::{Decision, Facts, Plan, decide};
@@ -106,11 +107,56 @@ fn what_stands_is_not_written_again() {
     let resume = submit(4, Action::Resume, target(Some("audio"), &[]));
     let decision = run(&resume, &index(vec![("g", paused())]), &[], &book).unwrap();
     assert!(matches!(decision, Decision::Existing(id) if id.uuid().as_u128() == 3));
+    // One that was confirmed, and then the application paused by itself; or it was said before.
+    former.state = CommandState::Confirmed;
+    for (sent_at, is_written) in [(9, true), (10, false)] {
+        former.sent_at = Some(at(sent_at));
+        book.put(former.clone(), |_| false);
+        let decision = run(&resume, &index(vec![("g", paused())]), &[], &book).unwrap();
+        let written = matches!(&decision, Decision::Write(plan) if !plan.admin.is_empty());
+        assert_eq!(written, is_written, "heard at 10, resumed at {sent_at}: {decision:?}");
+    }
     // One that went through in part is sent again by who asks again.
     former.state = CommandState::Partly;
     book.put(former, |_| false);
     let decision = run(&resume, &index(vec![("g", paused())]), &[], &book).unwrap();
     assert!(matches!(decision, Decision::Write(plan) if !plan.admin.is_empty()));
+}
+
+/// A resume of part after part adds an exception each; one too many and every reader would skip the hold.
+#[test]
+fn a_hold_that_no_reader_would_take_is_not_written() {
+    let mut split = hold(1, None, None);
+    split.except = (0..EXCEPTIONS_MAX).map(|n| hold(2, None, Some(&format!("t-{n}"))).scope).collect();
+    let telemetry = index(vec![("g", mixed())]);
+    let resume = submit(3, Action::Resume, target(None, &["a"]));
+    let refused = run(&resume, &telemetry, std::slice::from_ref(&split), &CommandBook::new(10)).unwrap_err();
+    assert!(
+        matches!(&refused, PortError::Unprocessable { detail } if detail.contains("more exceptions")),
+        "{refused:?}"
+    );
+    // The whole of it can be resumed.
+    let resume = submit(4, Action::Resume, target(None, &[]));
+    let decision = run(&resume, &telemetry, &[split], &CommandBook::new(10)).unwrap();
+    assert!(
+        matches!(decision, Decision::Write(plan) if matches!(plan.changes[..], [HoldChange::Release(_)]))
+    );
+}
+
+/// Over a pause that ends soon, one without an end is a hold of its own.
+#[test]
+fn a_longer_pause_is_written_over_one_that_ends_sooner() {
+    let timed = Hold { until: Some(at(60)), ..hold(1, None, None) };
+    let pause = |for_seconds| Submit { for_seconds, ..submit(2, Action::Pause, target(None, &[])) };
+    for (for_seconds, is_written) in [(None, true), (Some(49), true), (Some(48), false)] {
+        let telemetry = index(vec![("g", mixed())]);
+        let decision =
+            run(&pause(for_seconds), &telemetry, std::slice::from_ref(&timed), &CommandBook::new(10));
+        match decision.unwrap() {
+            Decision::Write(plan) => assert!(is_written && plan.changes.len() == 1, "{for_seconds:?}"),
+            Decision::Existing(id) => assert!(!is_written && id == timed.id.into(), "{for_seconds:?}"),
+        }
+    }
 }
 
 #[test]
