@@ -123,13 +123,19 @@ async fn send(
     admin: Vec<AdminCommand>,
     written: &mut Written,
 ) {
+    // One for all: the keeper, and whoever asked, waits for the whole of it.
+    let deadline = Deadline::after(settings.timing.write_deadline);
     let mut first_error = None;
     let mut any = false;
     for command in admin {
         let Some(pair) = settings.admin_topics.get(command.pair) else { continue };
         let (topic, partition): (_, Partition) = pair.commands.clone();
         let record = kafkaflow::command_record(id, command.message);
-        let deadline = Deadline::after(settings.timing.write_deadline);
+        if deadline.passed() {
+            let late = "no time was left after the ones before it".to_owned();
+            first_error = first_error.or(Some(WriteError::NotWritten(late)));
+            break;
+        }
         match writers.send_command(&topic, partition, record, deadline).await {
             Ok(place) => {
                 any = true;
