@@ -50,7 +50,7 @@ async function stands(page: Page) {
 }
 
 test("a pause is obeyed, kept over a rebalance, and resumed", async ({ page }) => {
-  test.setTimeout(90_000);
+  test.setTimeout(240_000);
   await pause(page, "INC-7");
   await hydrated(page);
   await expect(page.locator(".finding")).toContainText("Paused.");

@@ -24,6 +24,7 @@ mod world;
 
 use std::time::Duration;
 
+use flowdeck_testkit::Network;
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
@@ -44,6 +45,7 @@ async fn what_pages_and_commands_say_stays_true_through_minutes_of_faults() {
     let watched = watch::start(&world);
     let operated = operator::start(&world, StdRng::seed_from_u64(seed ^ 1));
     let figures = plan::run(&mut world, &mut random, span).await;
+    world.proxy.set(Network::Pass);
     let operated = operated.end().await;
     let watched = watched.end().await;
     println!("{operated}\n{watched}");

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flowdeck_testkit::Kafka;
 use rand::Rng as _;
@@ -19,6 +19,9 @@ use crate::support::{command, new_id, settled};
 use crate::world::World;
 
 const COMMANDS: &str = "/kafkaflow/api/v1/clusters/shop/commands";
+/// After the faults he goes on until a pause was acknowledged, for so long: faults may follow each other so closely
+/// that none was.
+const QUIET: Duration = Duration::from_secs(60);
 /// A command comes to an end by then, good or not.
 const SETTLED: Duration = Duration::from_secs(40);
 
@@ -95,7 +98,14 @@ pub(crate) struct Operator {
 
 impl Operator {
     async fn run(mut self, stop: CancellationToken) -> Operated {
-        while !stop.is_cancelled() {
+        let mut until = None;
+        loop {
+            if stop.is_cancelled() {
+                let until = *until.get_or_insert_with(|| Instant::now() + QUIET);
+                if self.counts.acknowledged > 0 || Instant::now() > until {
+                    return self.counts;
+                }
+            }
             if let Outcome::Confirmed(view) = self.give("pause").await {
                 let confirmed = now();
                 self.pause(1_000..4_000).await;
@@ -108,7 +118,6 @@ impl Operator {
             self.give("resume").await;
             self.pause(500..3_000).await;
         }
-        self.counts
     }
 
     async fn pause(&mut self, span: std::ops::Range<u64>) {

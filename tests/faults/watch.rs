@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::site::Site;
-use crate::support::SOON;
+use crate::support::soon;
 use crate::world::World;
 
 /// Beside these a group may be unknown (404, 503) to a server that has just begun.
@@ -82,15 +82,6 @@ async fn pages(site: Site, counts: Arc<Counts>, stop: CancellationToken) {
         }
         tokio::time::sleep(Duration::from_millis(150)).await;
     }
-}
-
-/// 2 s where the machine keeps up; as many times longer as it has more to run than cores, since it then is the
-/// machine that is slow.
-fn soon() -> Duration {
-    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
-    let load: f64 = load.split(' ').next().and_then(|one| one.parse().ok()).unwrap_or(0.0);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    SOON.mul_f64((load / cores as f64).max(1.0))
 }
 
 /// Reads a stream for some time and opens it again, as pages do that come and go.

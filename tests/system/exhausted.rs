@@ -11,7 +11,7 @@ use flowdeck_testkit::{DEADLINE, kafka, port, unique, wait_for};
 use serde_json::Value;
 
 use crate::figures::processor;
-use crate::support::{SOON, Server, cluster, command, new_id, program};
+use crate::support::{SOON, Server, cluster, command, new_id, program, soon};
 
 /// A server whose output nobody reads as lines.
 struct Mute {
@@ -44,7 +44,7 @@ impl Mute {
         let begun = Instant::now();
         let answer = reqwest::get(self.at(path)).await.unwrap_or_else(|error| panic!("{path}: {error}"));
         let found = (answer.status().as_u16(), answer.text().await.unwrap());
-        assert!(begun.elapsed() < SOON, "{path} took {:?}", begun.elapsed());
+        assert!(begun.elapsed() < soon(), "{path} took {:?}", begun.elapsed());
         found
     }
 

@@ -48,7 +48,8 @@ impl Member {
                     // Every partition stops short of its end by a number of its own; one is left without.
                     if message.offset() <= 7 + 3 * i64::from(message.partition()) && message.partition() != 1
                     {
-                        consumer.commit(&list, CommitMode::Sync).expect("a commit");
+                        // One that falls into a rebalance is refused; Kafka's tool does not see it, either.
+                        let _ = consumer.commit(&list, CommitMode::Sync);
                     }
                     committed.insert((message.topic().to_owned(), message.partition()));
                 } else if !committed.is_empty() {

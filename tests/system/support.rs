@@ -12,6 +12,14 @@ use serde_json::{Value, json};
 
 /// Fleet and group pages answer by then, whatever Kafka does.
 pub(crate) const SOON: Duration = Duration::from_secs(2);
+/// As many times longer as the machine has more to run than cores: it then is the machine that is slow.
+pub(crate) fn soon() -> Duration {
+    let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load: f64 = load.split(' ').next().and_then(|one| one.parse().ok()).unwrap_or(0.0);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    SOON.mul_f64((load / cores as f64).max(1.0))
+}
+
 /// KafkaFlow's commands are sent again every 30 s.
 const LIMIT: Duration = Duration::from_secs(75);
 
@@ -181,6 +189,12 @@ impl Answer {
     }
 }
 
+fn client(token: Option<&str>) -> reqwest::Client {
+    let header = |token: &str| (reqwest::header::AUTHORIZATION, format!("Bearer {token}").parse().unwrap());
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none());
+    client.timeout(DEADLINE).default_headers(token.map(header).into_iter().collect()).build().unwrap()
+}
+
 /// One cluster in the words of the configuration, read again every second.
 pub(crate) fn cluster(name: &str, mode: &str, bootstrap: &str) -> String {
     format!("[clusters.{name}]\nmode = {mode:?}\nbootstrap = {bootstrap:?}\nrefresh = \"1s\"\n")
@@ -238,12 +252,12 @@ impl Server {
             Some(process.out().first()?.strip_prefix("Flowdeck: ").expect("its address").to_owned())
         })
         .await;
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(DEADLINE)
-            .build()
-            .unwrap();
-        Self { process, url, client, folder }
+        Self { process, url, client: client(None), folder }
+    }
+
+    /// From now on it is asked with a bearer token.
+    pub(crate) fn signed(self, token: &str) -> Self {
+        Self { client: client(Some(token)), ..self }
     }
 
     /// Where its configuration lies.
@@ -279,7 +293,7 @@ impl Server {
     /// No page waits for Kafka.
     pub(crate) async fn soon(&self, path: &str) -> Answer {
         let answer = self.get(path).await;
-        assert!(answer.took < SOON, "{path} took {:?}", answer.took);
+        assert!(answer.took < soon(), "{path} took {:?}", answer.took);
         answer
     }
 

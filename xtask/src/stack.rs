@@ -5,7 +5,7 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use flowdeck_broker::supervise::{self, Output};
@@ -166,7 +166,11 @@ mod tests {
     fn what_was_started_is_stopped() {
         let dir = tempfile::tempdir().unwrap();
         let mut stack = start(dir.path(), answering(), "echo $$ > server.pid; exec sleep 60").unwrap();
-        while !(dir.path().join("fleet.pid").exists() && dir.path().join("server.pid").exists()) {
+        let written =
+            |name: &str| fs::read_to_string(dir.path().join(name)).is_ok_and(|pid| pid.ends_with('\n'));
+        let begun = Instant::now();
+        while !(written("fleet.pid") && written("server.pid")) {
+            assert!(begun.elapsed() < Duration::from_secs(60), "a part did not start");
             std::thread::sleep(Duration::from_millis(5));
         }
         stack.check().unwrap();

@@ -62,7 +62,8 @@ async fn what_is_handled_is_committed_and_read_once_by_the_next() {
 
 /// Notes how many run at once, in all and for one partition.
 struct Counting {
-    now: Arc<[AtomicUsize; 4]>,
+    all: Arc<AtomicUsize>,
+    lanes: Arc<[AtomicUsize; 4]>,
     most: Arc<Mutex<(usize, usize)>>,
     done: Arc<AtomicUsize>,
 }
@@ -70,14 +71,15 @@ struct Counting {
 #[async_trait]
 impl Handler for Counting {
     async fn handle(&self, record: &Record) -> Result<(), HandlerError> {
-        let lane = &self.now[usize::try_from(record.partition().get()).unwrap()];
+        let lane = &self.lanes[usize::try_from(record.partition().get()).unwrap()];
         let of_one = lane.fetch_add(1, Ordering::SeqCst) + 1;
-        let in_all = self.now.iter().map(|lane| lane.load(Ordering::SeqCst)).sum();
+        let in_all = self.all.fetch_add(1, Ordering::SeqCst) + 1;
         {
             let mut most = self.most.lock().unwrap();
             *most = (most.0.max(in_all), most.1.max(of_one));
         }
         tokio::time::sleep(Duration::from_millis(3)).await;
+        self.all.fetch_sub(1, Ordering::SeqCst);
         lane.fetch_sub(1, Ordering::SeqCst);
         self.done.fetch_add(1, Ordering::SeqCst);
         Ok(())
@@ -90,7 +92,8 @@ async fn as_many_at_once_as_there_are_workers_and_one_of_a_partition() {
     for partition in 0..4 {
         world.produce(partition, 100).await;
     }
-    let handler = Counting { now: Arc::default(), most: Arc::default(), done: Arc::default() };
+    let handler =
+        Counting { all: Arc::default(), lanes: Arc::default(), most: Arc::default(), done: Arc::default() };
     let (most, done) = (Arc::clone(&handler.most), Arc::clone(&handler.done));
     let agent = world.agent("i-1").workers(3).buffer(10).handler(handler).start().await.unwrap();
     wait_for("all records", DEADLINE, async || (done.load(Ordering::SeqCst) == 400).then_some(())).await;

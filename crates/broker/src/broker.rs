@@ -1,9 +1,10 @@
 //! A running broker that its handle owns: it stops with the handle, and dies with the process.
 
+use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::cache::KafkaHome;
 use crate::node::{Node, NodeOptions};
@@ -12,6 +13,8 @@ use crate::supervise::{Job, Output};
 
 /// A clean stop takes about 1 s.
 const STOP_GRACE: Duration = Duration::from_secs(10);
+/// Of ports.
+const CHOICES: usize = 3;
 
 /// A broker that runs, or that was stopped and may be started again on the same ports and data.
 pub struct Broker {
@@ -20,11 +23,19 @@ pub struct Broker {
 }
 
 impl Broker {
-    /// Prepares a node in `dir`, starts it and waits until it answers.
+    /// Prepares a node in `dir`, starts it and waits until it answers. Where somebody took one of the ports
+    /// that were free when they were chosen, others are chosen.
     pub fn start(home: &KafkaHome, dir: &Path, options: &NodeOptions) -> Result<Self> {
-        let mut broker = Self::prepare(home, dir, options)?;
-        broker.start_again()?;
-        Ok(broker)
+        let mut choices = 1;
+        loop {
+            let mut broker = Self::prepare(home, dir, options)?;
+            let Err(error) = broker.start_again() else { return Ok(broker) };
+            if choices == CHOICES || options.port.is_some() || !broker.node.lost_a_port() {
+                return Err(error);
+            }
+            choices += 1;
+            fs::remove_file(broker.node.log()).context("begin a new log")?;
+        }
     }
 
     pub(crate) fn prepare(home: &KafkaHome, dir: &Path, options: &NodeOptions) -> Result<Self> {

@@ -134,6 +134,11 @@ impl Node {
         self.dir.join("kafka.log")
     }
 
+    /// Whether its log ends by telling that somebody else listens on one of its ports.
+    pub(crate) fn lost_a_port(&self) -> bool {
+        tail(&self.log(), 100).contains("Address already in use")
+    }
+
     /// The broker's JVM.
     pub fn command(&self) -> Command {
         let mut command = java::jvm(&self.home, self.jvm, Some(&self.dir.join("log4j2.properties")));

@@ -223,6 +223,7 @@ mod tests {
 
     use crate::wait::{DEADLINE, wait_for};
 
+    /// What does not come in this time does not come.
     const SOON: Duration = Duration::from_millis(300);
 
     /// A proxy before a server that gives everything back.
@@ -245,13 +246,13 @@ mod tests {
         TcpStream::connect(proxy.bootstrap()).await.unwrap()
     }
 
-    /// Whether four bytes come back; `None`: not soon.
-    async fn answers(stream: &mut TcpStream) -> Option<bool> {
+    /// Whether four bytes come back; `None`: not in this time.
+    async fn answers(stream: &mut TcpStream, within: Duration) -> Option<bool> {
         if stream.write_all(b"ping").await.is_err() {
             return Some(false);
         }
         let mut back = [0; 4];
-        let read = tokio::time::timeout(SOON, stream.read_exact(&mut back)).await.ok()?;
+        let read = tokio::time::timeout(within, stream.read_exact(&mut back)).await.ok()?;
         Some(read.is_ok() && &back == b"ping")
     }
 
@@ -259,16 +260,16 @@ mod tests {
     async fn a_stall_holds_and_goes_on() {
         let proxy = echo().await;
         let mut stream = connect(&proxy).await;
-        assert_eq!(answers(&mut stream).await, Some(true));
+        assert_eq!(answers(&mut stream, DEADLINE).await, Some(true));
         proxy.set(Network::Stall);
-        assert_eq!(answers(&mut stream).await, None);
+        assert_eq!(answers(&mut stream, SOON).await, None);
         let mut new = connect(&proxy).await;
-        assert_eq!(answers(&mut new).await, None, "accepted, and nothing comes");
+        assert_eq!(answers(&mut new, SOON).await, None, "accepted, and nothing comes");
         proxy.set(Network::Pass);
         let mut late = [0; 4];
         for stream in [&mut stream, &mut new] {
             stream.read_exact(&mut late).await.unwrap();
-            assert_eq!(answers(stream).await, Some(true));
+            assert_eq!(answers(stream, DEADLINE).await, Some(true));
         }
         assert_eq!((proxy.accepted(), proxy.open()), (2, 2));
         drop((stream, new));
@@ -279,31 +280,31 @@ mod tests {
     async fn a_cut_closes_and_refuses_until_it_is_over() {
         let proxy = echo().await;
         let mut stream = connect(&proxy).await;
-        assert_eq!(answers(&mut stream).await, Some(true));
+        assert_eq!(answers(&mut stream, DEADLINE).await, Some(true));
         proxy.set(Network::Cut);
         wait_for("the refusal", DEADLINE, async || {
             TcpStream::connect(proxy.bootstrap()).await.is_err().then_some(())
         })
         .await;
-        assert_ne!(answers(&mut stream).await, Some(true));
+        assert_ne!(answers(&mut stream, DEADLINE).await, Some(true));
         assert_eq!(proxy.open(), 0);
         proxy.set(Network::Pass);
         let mut stream =
             wait_for("an open port", DEADLINE, async || TcpStream::connect(proxy.bootstrap()).await.ok())
                 .await;
-        assert_eq!(answers(&mut stream).await, Some(true));
+        assert_eq!(answers(&mut stream, DEADLINE).await, Some(true));
     }
 
     #[tokio::test]
     async fn a_half_open_connection_never_answers_again_and_a_new_one_does() {
         let proxy = echo().await;
         let mut stream = connect(&proxy).await;
-        assert_eq!(answers(&mut stream).await, Some(true));
+        assert_eq!(answers(&mut stream, DEADLINE).await, Some(true));
         proxy.set(Network::HalfOpen);
-        assert_eq!(answers(&mut stream).await, None);
+        assert_eq!(answers(&mut stream, SOON).await, None);
         proxy.set(Network::Pass);
-        assert_eq!(answers(&mut stream).await, None, "it is open and dead");
-        assert_eq!(answers(&mut connect(&proxy).await).await, Some(true));
+        assert_eq!(answers(&mut stream, SOON).await, None, "it is open and dead");
+        assert_eq!(answers(&mut connect(&proxy).await, DEADLINE).await, Some(true));
     }
 
     #[tokio::test]

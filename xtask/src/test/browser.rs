@@ -17,7 +17,7 @@ use crate::workspace::{must, root, target_dir};
 use crate::{build, say};
 
 const INSTALL_LIMIT: Duration = Duration::from_secs(5 * 60);
-const RUN_LIMIT: Duration = Duration::from_secs(15 * 60);
+const RUN_LIMIT: Duration = Duration::from_secs(40 * 60);
 
 pub(crate) fn run(choice: &BrowserTests) -> Result<Tally> {
     let machine = machine::check(&[Need::Wasm, Need::Native, Need::Kafka, Need::Browser])?;
@@ -47,11 +47,11 @@ pub(crate) fn run(choice: &BrowserTests) -> Result<Tally> {
     say::step("running the browser tests");
     let report = dir.join("report.json");
     let mut playwright = Command::new("node");
-    playwright.arg("node_modules/@playwright/test/cli.js").args([
-        "test",
-        "--pass-with-no-tests",
-        "--reporter=list,json",
-    ]);
+    playwright.arg("node_modules/@playwright/test/cli.js").args(["test", "--reporter=list,json"]);
+    if !matches!(choice, BrowserTests::All) {
+        // A filter may name none of these; the tally says so where it named nothing at all.
+        playwright.arg("--pass-with-no-tests");
+    }
     match choice {
         BrowserTests::All => {}
         BrowserTests::Files(files) => {
