@@ -61,13 +61,17 @@ fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         config.limits = limits;
         config.notes.extend(note);
     }
-    // Hashing takes its time: before the runtime, and not for a check.
-    let one_time = if args.check { None } else { config.auth.make_one_time_password()? };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let code = if args.check {
         runtime.block_on(check::run(&config))
     } else {
-        runtime.block_on(run::run(config, one_time, lost, Arc::new(load)))
+        let hang_up = {
+            let _inside = runtime.enter();
+            run::hang_up()?
+        };
+        // Hashing takes its time: not on the runtime.
+        let one_time = config.auth.make_one_time_password()?;
+        runtime.block_on(run::run(config, one_time, lost, hang_up, Arc::new(load)))
     };
     // A read of a broker that never answers must not hold the end.
     runtime.shutdown_timeout(std::time::Duration::from_millis(500));
@@ -77,7 +81,7 @@ fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
 /// To stderr: stdout is for the lines that say where the pages are.
 fn log(config: &Config) -> (Arc<LostLines>, WorkerGuard) {
     let (writer, lost, guard) = lines::to_stderr();
-    let filter = tracing_subscriber::EnvFilter::new(config.log_level.directives());
+    let filter = tracing_subscriber::EnvFilter::new(config.log_level.with_audit());
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer);
     // It would tell of a line that is lost on standard error, and panic where that is full.
     let log = log.log_internal_errors(false);

@@ -10,11 +10,11 @@ use flowdeck::auth::{Auth, AuthMode, CookieScope, OneTimePassword};
 use flowdeck::config::{Config, ConfigError};
 use flowdeck::lines::LostLines;
 use flowdeck::{Assets, Certificate, Options, Process, Server, Tls, exposed_key, kafka};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// What the admin service gets to end after the listener is closed; with the listener's own time
-/// an end takes less than 5 s.
+/// What the admin service gets to end after the listener is closed. With the listener's own time, the runtime's and
+/// the log's an end takes less than 5 s.
 const ADMIN_GRACE: Duration = Duration::from_millis(500);
 
 /// Reads the configuration again.
@@ -24,6 +24,7 @@ pub(crate) async fn run(
     config: Config,
     one_time: Option<OneTimePassword>,
     lost: Arc<LostLines>,
+    hang_up: Signal,
     again: Again,
 ) -> anyhow::Result<ExitCode> {
     for note in &config.notes {
@@ -65,9 +66,7 @@ pub(crate) async fn run(
     let cookies = CookieScope::new(config.base.as_str(), https);
     let auth = Auth::open(config.auth.clone(), cookies, shutdown.clone()).await.context("sign-in")?;
 
-    if config.auth.mode == AuthMode::Local || tls.is_some() {
-        on_hang_up(Reload { auth: auth.clone(), tls, again }, shutdown.clone())?;
-    }
+    on_hang_up(hang_up, Reload { auth: auth.clone(), tls, again }, shutdown.clone());
 
     let mut options = Options::from_config(&config);
     options.door = Arc::new(auth);
@@ -132,8 +131,12 @@ impl Reload {
     }
 }
 
-fn on_hang_up(reload: Reload, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let mut hang_up = signal(SignalKind::hangup()).context("listen for SIGHUP")?;
+/// From here on SIGHUP ends no process; one that comes before there is anything to read again waits. Inside a runtime.
+pub(crate) fn hang_up() -> anyhow::Result<Signal> {
+    signal(SignalKind::hangup()).context("listen for SIGHUP")
+}
+
+fn on_hang_up(mut hang_up: Signal, reload: Reload, shutdown: CancellationToken) {
     tokio::spawn(shutdown.run_until_cancelled_owned(async move {
         while hang_up.recv().await.is_some() {
             let reload = reload.clone();
@@ -146,7 +149,6 @@ fn on_hang_up(reload: Reload, shutdown: CancellationToken) -> anyhow::Result<()>
             }
         }
     }));
-    Ok(())
 }
 
 /// The first signal ends in order, the second at once.

@@ -222,8 +222,16 @@ impl FromStr for Cidr {
 pub struct LogLevel(String);
 
 impl LogLevel {
+    /// As they were given.
     pub fn directives(&self) -> &str {
         &self.0
+    }
+
+    /// The audit is no matter of a level: it is silent only where a directive says so by its name.
+    pub fn with_audit(&self) -> String {
+        let named =
+            self.0.split(',').any(|one| one.split_once('=').map_or(one, |(target, _)| target) == "audit");
+        if named { self.0.clone() } else { format!("{},audit=info", self.0) }
     }
 }
 
@@ -236,8 +244,11 @@ impl Default for LogLevel {
 impl FromStr for LogLevel {
     type Err = Refused;
     fn from_str(text: &str) -> Result<Self, Refused> {
-        match tracing_subscriber::EnvFilter::builder().parse(text) {
-            Ok(_) if !text.trim().is_empty() => Ok(Self(text.to_owned())),
+        // The filter takes a space as part of a name.
+        let plain =
+            text.split(',').map(str::trim).filter(|one| !one.is_empty()).collect::<Vec<_>>().join(",");
+        match tracing_subscriber::EnvFilter::builder().parse(&plain) {
+            Ok(_) if !plain.is_empty() => Ok(Self(plain)),
             _ => Err(format!(
                 "{text:?} is no log level: error, warn, info, debug, trace, or module=level pairs"
             )),
@@ -298,6 +309,21 @@ mod tests {
         assert!("0.0.0.0/0".parse::<Cidr>().unwrap().contains("1.2.3.4".parse().unwrap()));
         assert!("fd00::/8".parse::<Cidr>().unwrap().contains("fd12::1".parse().unwrap()));
         assert!("10.0.0.0/33".parse::<Cidr>().is_err());
+    }
+
+    #[test]
+    fn the_audit_is_said_at_every_level_unless_a_directive_names_it() {
+        for (text, want) in [
+            ("warn", "warn,audit=info"),
+            ("flowdeck_kafka=debug", "flowdeck_kafka=debug,audit=info"),
+            ("off", "off,audit=info"),
+            ("auditor=warn, audit[request]=warn", "auditor=warn,audit[request]=warn,audit=info"),
+            ("warn, audit=off,", "warn,audit=off"),
+            ("audit", "audit"),
+        ] {
+            assert_eq!(text.parse::<LogLevel>().unwrap().with_audit(), want);
+        }
+        assert!(" , ".parse::<LogLevel>().is_err() && "audit=loud".parse::<LogLevel>().is_err());
     }
 
     #[test]

@@ -5,6 +5,8 @@ use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+const LONG: Duration = Duration::from_secs(10);
+
 /// Ended with its test, whatever happens.
 pub(crate) struct Program(Child);
 
@@ -25,10 +27,47 @@ pub(crate) fn command(arguments: &[&str]) -> Command {
 
 /// Started, with the line that it prints once it listens.
 pub(crate) fn start(arguments: &[&str]) -> (Program, String) {
-    let mut child = Program(command(arguments).spawn().unwrap());
-    let mut line = String::new();
-    BufReader::new(child.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    start_as(command(arguments))
+}
+
+fn start_as(mut command: Command) -> (Program, String) {
+    let mut child = Program(command.spawn().unwrap());
+    let line = child.line();
     (child, line)
+}
+
+fn url(line: &str) -> String {
+    line.trim().strip_prefix("Flowdeck: ").unwrap_or_else(|| panic!("{line:?}")).to_owned()
+}
+
+impl Program {
+    /// The first line that it prints; empty where it ended without one.
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        BufReader::new(self.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        line
+    }
+
+    /// Waits for a line of its log that has `words`.
+    fn logs(&mut self, words: &str) {
+        let log = BufReader::new(self.0.stderr.take().unwrap());
+        let (said, lines) = std::sync::mpsc::channel();
+        std::thread::spawn(move || log.lines().map_while(Result::ok).try_for_each(|line| said.send(line)));
+        let mut log = String::new();
+        while !log.contains(words) {
+            let line = lines.recv_timeout(LONG).unwrap_or_else(|_| panic!("not in the log: {words}\n{log}"));
+            log += &format!("{line}\n");
+        }
+    }
+
+    /// SIGTERM, its end, and what is left of its log.
+    fn ended(&mut self) -> String {
+        signal(self, "TERM");
+        assert!(wait(self, Duration::from_secs(5)).success());
+        let mut log = String::new();
+        self.0.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        log
+    }
 }
 
 pub(crate) fn signal(program: &Program, name: &str) {
@@ -71,7 +110,7 @@ fn a_token_is_made_used_and_revoked_while_the_server_runs() {
     let ((token, hash), (kept, kept_hash)) = (new_token(), new_token());
     let config = local_auth(folder.path(), &[&hash, &kept_hash]);
     let (mut program, line) = start(&["serve", "--listen", "127.0.0.1:0", "--config", &config]);
-    let url = line.trim().strip_prefix("Flowdeck: ").unwrap_or_else(|| panic!("{line:?}")).to_owned();
+    let url = url(&line);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let ask = |token: &str| {
         let request = reqwest::Client::new().get(format!("{url}/api/v1/groups")).bearer_auth(token);
@@ -93,6 +132,66 @@ fn a_token_is_made_used_and_revoked_while_the_server_runs() {
     assert_eq!(ask(&kept), 200);
     signal(&program, "TERM");
     assert!(wait(&mut program, Duration::from_secs(5)).success());
+}
+
+/// What systemd's `reload` sends, to a server that has nothing to read again.
+#[test]
+fn a_hang_up_ends_no_server_without_sign_in_and_tls() {
+    let (mut program, line) = start(&["serve", "--listen", "127.0.0.1:0"]);
+    signal(&program, "HUP");
+    program.logs("the configuration was read again");
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    assert_eq!(runtime.block_on(async { reqwest::get(url(&line)).await.unwrap().status() }), 200);
+    signal(&program, "TERM");
+    assert!(wait(&mut program, Duration::from_secs(5)).success());
+}
+
+#[test]
+fn a_hang_up_while_it_starts_ends_it_not_and_is_obeyed_later() {
+    // Takes connections and says nothing: the start waits 2 s for it.
+    let redis = TcpListener::bind("127.0.0.1:0").unwrap();
+    redis.set_nonblocking(true).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = local_auth(folder.path(), &[&new_token().1]);
+    let store = format!("[auth.session]\nredis = \"redis://{}/0\"\n", redis.local_addr().unwrap());
+    let text = std::fs::read_to_string(&config).unwrap();
+    std::fs::write(&config, text + &store).unwrap();
+    let begun = Instant::now();
+    let mut program =
+        Program(command(&["serve", "--listen", "127.0.0.1:0", "--config", &config]).spawn().unwrap());
+    let _connection = loop {
+        if let Ok(connection) = redis.accept() {
+            break connection;
+        }
+        assert!(begun.elapsed() < LONG, "it asks no Redis");
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    signal(&program, "HUP");
+    let line = program.line();
+    assert!(line.starts_with("Flowdeck: "), "it ended: {line:?}");
+    program.logs("the configuration was read again");
+    signal(&program, "TERM");
+    assert!(wait(&mut program, Duration::from_secs(5)).success());
+}
+
+#[test]
+fn the_audit_goes_on_at_every_level_of_the_log() {
+    let folder = tempfile::tempdir().unwrap();
+    file_with_ana(folder.path());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    for (level, audited) in
+        [("warn", true), ("flowdeck_kafka=debug", true), ("off", true), ("warn, audit=off", false)]
+    {
+        let mut command = command(&["serve", "--listen", "127.0.0.1:0"]);
+        command.current_dir(folder.path()).env("FLOWDECK_LOG", level);
+        let (mut program, line) = start_as(command);
+        assert_eq!(runtime.block_on(sign_in(&url(&line), "ana", "correct horse")).0, 303);
+        let log = program.ended();
+        let line = log.lines().find(|line| line.contains("event=\"logIn\""));
+        assert_eq!(line.is_some(), audited, "{level}: {log}");
+        assert!(line.is_none_or(|line| line.contains("audit") && line.contains("actor.name=ana")), "{log}");
+        assert!(!log.contains("stopping"), "the level holds for all else: {log}");
+    }
 }
 
 #[test]
@@ -123,7 +222,7 @@ fn it_serves_without_kafka_and_ends_in_time() {
     let begun = Instant::now();
     let (mut program, line) = start(&["serve", "--listen", "127.0.0.1:0", "--cluster", &cluster]);
     assert!(begun.elapsed() < Duration::from_secs(5), "it waits for nobody");
-    let url = line.trim().strip_prefix("Flowdeck: ").unwrap_or_else(|| panic!("{line:?}")).to_owned();
+    let url = url(&line);
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let page = runtime.block_on(async { reqwest::get(&url).await.unwrap() });
     assert_eq!(page.status(), 200);
@@ -131,6 +230,34 @@ fn it_serves_without_kafka_and_ends_in_time() {
     let _stream = runtime.block_on(async { reqwest::get(format!("{url}/events?view=fleet")).await.unwrap() });
     signal(&program, "TERM");
     assert!(wait(&mut program, Duration::from_secs(5)).success());
+}
+
+/// An answer under way whose request never comes whole, a Kafka that never answers, and a log that nobody reads.
+#[test]
+fn an_end_takes_less_than_five_seconds_whatever_stands_still() {
+    use std::io::Write as _;
+    let (_hole, cluster) = black_hole();
+    let mut command = command(&["serve", "--listen", "127.0.0.1:0", "--cluster", &cluster]);
+    command.env("FLOWDECK_LOG", "debug");
+    let (mut program, line) = start_as(command);
+    let address = url(&line).strip_prefix("http://").unwrap().split('/').next().unwrap().to_owned();
+    // More lines than its standard error takes.
+    let (runtime, client) = (tokio::runtime::Runtime::new().unwrap(), reqwest::Client::new());
+    for _ in 0..800 {
+        let asked = client.get(format!("http://{address}/health/live")).send();
+        assert_eq!(runtime.block_on(asked).unwrap().status(), 200);
+    }
+    let mut half = std::net::TcpStream::connect(&address).unwrap();
+    let head = format!("POST /kafkaflow/theme HTTP/1.1\r\nHost: {address}\r\nContent-Length: 100\r\n\r\n");
+    half.write_all(head.as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_millis(500));
+    signal(&program, "TERM");
+    let begun = Instant::now();
+    assert!(wait(&mut program, LONG).success());
+    let took = begun.elapsed();
+    println!("it took {took:?}");
+    assert!(took > Duration::from_secs(2), "the answer under way has its time: {took:?}");
+    assert!(took < Duration::from_secs(5), "{took:?}");
 }
 
 #[test]
@@ -261,10 +388,7 @@ fn a_one_time_password_is_printed_and_good_until_there_are_users() {
     }
     assert_eq!(runtime.block_on(sign_in(&url, "admin", &password)).0, 401);
     assert_eq!(runtime.block_on(sign_in(&url, "ana", "correct horse")).0, 303);
-    signal(&program, "TERM");
-    assert!(wait(&mut program, Duration::from_secs(5)).success());
-    let mut log = String::new();
-    program.0.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    let log = program.ended();
     assert!(log.contains("log-in refused") && !log.contains(&password), "{log}");
 }
 
