@@ -2,6 +2,10 @@
 //!
 //! A session's newest stream is the one that its owner looks at, so at the session's bound the oldest
 //! makes room. A program, or who is not signed in, is refused instead: several may share an address.
+//!
+//! A stream that makes room learns it when it is next read, and is there until then: it counts. So a
+//! session has as many that leave as it may have open, and all sessions together [`LEAVING`] beyond the
+//! bound in all; who reads none of them is refused, too.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -12,6 +16,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::auth::SessionKey;
 use crate::config::Limits;
+
+/// Streams that may be there beyond the bound in all, while those that made room for them leave.
+const LEAVING: usize = 32;
 
 /// Whose a stream is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -35,10 +42,18 @@ struct Inner {
 
 #[derive(Default)]
 struct Table {
+    /// Every place that was not dropped yet.
     all: usize,
     last: u64,
+    of: HashMap<Holder, Own>,
+}
+
+#[derive(Default)]
+struct Own {
     /// The oldest in front.
-    open: HashMap<Holder, VecDeque<Open>>,
+    open: VecDeque<Open>,
+    /// Those that made room and are still there.
+    leaving: usize,
 }
 
 struct Open {
@@ -80,8 +95,10 @@ impl Streams {
             Holder::Address(None) => bounds.in_all,
         };
         let mut table = self.lock();
-        if table.all >= bounds.in_all || table.of(holder) >= most {
-            if !matches!(holder, Holder::Session(_)) || !table.end_oldest(holder) {
+        if table.all >= bounds.in_all || table.open(holder) >= most {
+            let may_replace =
+                matches!(holder, Holder::Session(_)) && table.all < bounds.in_all.saturating_add(LEAVING);
+            if !may_replace || !table.end_oldest(holder, most) {
                 bounds.refused.inc();
                 return None;
             }
@@ -108,33 +125,37 @@ impl Streams {
 }
 
 impl Table {
-    fn of(&self, holder: Holder) -> usize {
-        self.open.get(&holder).map_or(0, VecDeque::len)
+    fn open(&self, holder: Holder) -> usize {
+        self.of.get(&holder).map_or(0, |own| own.open.len())
     }
 
     fn add(&mut self, holder: Holder, leave: CancellationToken) -> u64 {
         self.last += 1;
         self.all += 1;
-        self.open.entry(holder).or_default().push_back(Open { id: self.last, leave });
+        self.of.entry(holder).or_default().open.push_back(Open { id: self.last, leave });
         self.last
     }
 
-    /// Its place is free at once; the stream itself learns it when it is next read.
-    fn end_oldest(&mut self, holder: Holder) -> bool {
-        let Some(oldest) = self.open.get_mut(&holder).and_then(VecDeque::pop_front) else { return false };
-        self.all -= 1;
+    /// `false` where there is none, or where as many as may be have not left yet.
+    fn end_oldest(&mut self, holder: Holder, most_leaving: usize) -> bool {
+        let Some(own) = self.of.get_mut(&holder).filter(|own| own.leaving < most_leaving) else {
+            return false;
+        };
+        let Some(oldest) = own.open.pop_front() else { return false };
+        own.leaving += 1;
         oldest.leave.cancel();
         true
     }
 
     fn remove(&mut self, holder: Holder, id: u64) {
-        let Some(own) = self.open.get_mut(&holder) else { return };
-        if let Some(at) = own.iter().position(|open| open.id == id) {
-            own.remove(at);
-            self.all -= 1;
+        let Some(own) = self.of.get_mut(&holder) else { return };
+        match own.open.iter().position(|open| open.id == id) {
+            Some(at) => drop(own.open.remove(at)),
+            None => own.leaving = own.leaving.saturating_sub(1),
         }
-        if own.is_empty() {
-            self.open.remove(&holder);
+        self.all -= 1;
+        if own.open.is_empty() && own.leaving == 0 {
+            self.of.remove(&holder);
         }
     }
 }
@@ -188,17 +209,39 @@ mod tests {
         let second = streams.enter(ana).unwrap();
         let third = streams.enter(ana).unwrap();
         assert!(first.leave.is_cancelled() && !second.leave.is_cancelled() && !third.leave.is_cancelled());
-        assert_eq!((streams.open(), streams.replaced().get()), (2, 1));
-        // Its place was given back when it was taken.
+        assert_eq!((streams.open(), streams.replaced().get()), (3, 1), "it is there until it has left");
+        assert!(streams.enter(ben).is_none());
         drop(first);
         assert_eq!(streams.open(), 2);
         // Where all places are taken, nobody else is made to leave.
-        let _bens = streams.enter(ben).unwrap();
+        let bens = streams.enter(ben).unwrap();
         assert!(streams.enter(Holder::Address(None)).is_none());
         let _again = streams.enter(ben).expect("his own makes room");
         assert!(!second.leave.is_cancelled() && !third.leave.is_cancelled());
-        drop((second, third));
+        drop((second, third, bens));
         assert_eq!(streams.open(), 1);
-        assert_eq!(streams.lock().open.len(), 1, "nothing is kept of who has gone");
+        assert_eq!(streams.lock().of.len(), 1, "nothing is kept of who has gone");
+    }
+
+    #[test]
+    fn who_opens_again_and_again_and_reads_nothing_is_refused() {
+        let streams = streams(100, 2, 1);
+        let ana = Holder::Session(SessionKey::random());
+        let mut held: Vec<Place> = (0..9).filter_map(|_| streams.enter(ana)).collect();
+        assert_eq!((held.len(), streams.open(), streams.refused().get()), (4, 4, 5));
+        drop(held.remove(0));
+        held.extend(streams.enter(ana));
+        assert_eq!((held.len(), streams.open()), (4, 4), "one has left, one came");
+        drop(held);
+        assert!(streams.open() == 0 && streams.lock().of.is_empty());
+    }
+
+    #[test]
+    fn streams_that_leave_are_bounded_in_all() {
+        let streams = streams(100, 1, 1);
+        let all: Vec<_> = (0..100).map(|_| Holder::Session(SessionKey::random())).collect();
+        let first: Vec<Place> = all.iter().filter_map(|session| streams.enter(*session)).collect();
+        let again: Vec<Place> = all.iter().filter_map(|session| streams.enter(*session)).collect();
+        assert_eq!((first.len(), again.len(), streams.open()), (100, LEAVING, 100 + LEAVING));
     }
 }
