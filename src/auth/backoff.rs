@@ -3,8 +3,10 @@
 //!
 //! - An account and an address have some tries for free; from then on each failure doubles the wait.
 //!   While a wait lasts nothing is verified, and what is asked meanwhile does not prolong it.
-//! - Who was told to wait for an account and did is let in front, however often somebody else fails
-//!   at that account meanwhile: a place is kept for him ([`Table::promises`]).
+//! - Who was told to wait and did is let in front, however often somebody else fails at his account or from his
+//!   address meanwhile: a place is kept for him ([`Table::promises`]). Of one address, which others may share, that
+//!   is so for a few accounts at a time ([`PLACES`]): else a place for each of many accounts would be a way round
+//!   the address's wait.
 //! - An address from which the account's password was right before stands apart from both: it has
 //!   its own count. So a stranger who guesses does not keep the owner out of his desk.
 //! - A try counts as failed from its beginning until it succeeds: many at once gain nothing.
@@ -26,6 +28,8 @@ const FIRST: Duration = Duration::from_secs(1);
 const FORGET: Duration = Duration::from_secs(15 * 60);
 /// How long a place is kept after its wait.
 const KEEP_PLACE: Duration = Duration::from_secs(120);
+/// Places that an address's own wait does not put off.
+const PLACES: usize = 4;
 /// How long an address is remembered for an account after a log-in.
 const REMEMBER: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Of each kind of entry: about 1 MiB in all.
@@ -73,11 +77,30 @@ struct Count {
     until: Instant,
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Promise {
+    /// When the turn comes.
+    due: Instant,
+    /// It holds against the wait of this address, too.
+    address: Option<Key>,
+}
+
+impl Promise {
+    fn is_kept(&self, now: Instant) -> bool {
+        now < self.due + KEEP_PLACE
+    }
+
+    /// Whether this wait is over for him, whatever others did meanwhile.
+    fn outweighs(&self, key: Key, now: Instant) -> bool {
+        now >= self.due && (matches!(key, Key::Account(_)) || self.address == Some(key))
+    }
+}
+
 #[derive(Default)]
 struct Table {
     counts: HashMap<Key, Count>,
-    /// Pair → when its turn comes.
-    promises: HashMap<u64, Instant>,
+    /// By pair.
+    promises: HashMap<u64, Promise>,
     /// Pair → the last log-in.
     known: HashMap<u64, Instant>,
 }
@@ -111,19 +134,18 @@ impl Backoff {
         let account = Key::Account(self.hasher.hash_one(account));
         let address = Key::Address(self.hasher.hash_one(network));
         self.with(|table| {
-            let keys = if table.is_known(pair, now) { vec![Key::Pair(pair)] } else { vec![account, address] };
-            let kept = table.promises.get(&pair).copied().filter(|due| now < *due + KEEP_PLACE);
-            let my_turn = kept.is_some_and(|due| now >= due);
-            let wait = keys
-                .iter()
-                .filter(|key| !(my_turn && matches!(key, Key::Account(_))))
-                .map(|key| table.wait(*key, now))
-                .max()
-                .unwrap_or_default();
+            let known = table.is_known(pair, now);
+            let keys = if known { vec![Key::Pair(pair)] } else { vec![account, address] };
+            let kept = table.promises.get(&pair).copied().filter(|promise| promise.is_kept(now));
+            let waits = keys.iter().filter(|key| !kept.is_some_and(|kept| kept.outweighs(**key, now)));
+            let wait = waits.map(|key| table.wait(*key, now)).max().unwrap_or_default();
             if !wait.is_zero() {
-                // The first promise stands: asking again and again neither helps nor harms.
-                let due = kept.unwrap_or(now + wait);
-                table.promise(pair, due, now);
+                // The first promise stands: asking again and again neither helps nor harms. Who has a count of his
+                // own needs none.
+                if !known {
+                    let promise = kept.unwrap_or_else(|| table.promise(now + wait, address, now));
+                    table.keep(pair, promise, now);
+                }
                 return Err(wait.max(Duration::from_secs(1)));
             }
             table.promises.remove(&pair);
@@ -189,11 +211,16 @@ impl Table {
         }
     }
 
-    fn promise(&mut self, pair: u64, due: Instant, now: Instant) {
+    fn promise(&self, due: Instant, address: Key, now: Instant) -> Promise {
+        let places = self.promises.values().filter(|one| one.address == Some(address) && one.is_kept(now));
+        Promise { due, address: (places.count() < PLACES).then_some(address) }
+    }
+
+    fn keep(&mut self, pair: u64, promise: Promise, now: Instant) {
         if !self.promises.contains_key(&pair) {
-            make_room(&mut self.promises, |due| now < *due + KEEP_PLACE, |due| *due);
+            make_room(&mut self.promises, |promise| promise.is_kept(now), |promise| promise.due);
         }
-        self.promises.insert(pair, due);
+        self.promises.insert(pair, promise);
     }
 }
 
@@ -331,6 +358,38 @@ mod tests {
         }
         let right = backoff.begin("ana", elsewhere(9_999_999), now).expect("her turn has come");
         backoff.succeeded(right, now);
+    }
+
+    /// Such as a script with an old password, behind the same proxy.
+    #[test]
+    fn who_fails_all_day_from_the_same_address_keeps_nobody_out() {
+        let (backoff, mut now) = (Backoff::default(), Instant::now());
+        for n in 0..15 {
+            assert_eq!(fail(&backoff, &format!("user{n}"), DESK, now), None);
+        }
+        let wait = backoff.begin("ana", DESK, now).unwrap_err();
+        for _ in 0..wait.as_secs() {
+            now += Duration::from_secs(1);
+            for _ in 0..5 {
+                let _ = backoff.begin("script", DESK, now);
+            }
+        }
+        let right = backoff.begin("ana", DESK, now).expect("her turn has come");
+        backoff.succeeded(right, now);
+    }
+
+    #[test]
+    fn many_accounts_are_no_way_round_the_wait_of_an_address() {
+        let (backoff, mut now) = (Backoff::default(), Instant::now());
+        let mut tried = 0;
+        for _ in 0..600 {
+            for n in 0..100 {
+                tried += u32::from(backoff.begin(&format!("user{n}"), DESK, now).is_ok());
+            }
+            now += Duration::from_secs(1);
+        }
+        // 15 for free, then one and the kept places for each wait, which grows to a minute.
+        assert!((20..=15 + 17 * (1 + PLACES as u32)).contains(&tried), "{tried} tries in ten minutes");
     }
 
     #[test]

@@ -1,13 +1,12 @@
 //! Log-in, log-out, log-out everywhere: the rules. Which path and page they have, the server knows.
 
 use std::net::IpAddr;
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
 
-use super::password::{self, Hash};
+use super::password;
 use super::session::Ended;
 use super::{Auth, Inner, Local, Touch, audit};
 
@@ -133,13 +132,9 @@ impl Local {
             .begin(&name, address, Instant::now())
             .map_err(|wait| refuse(LoginRefusal::Wait(wait), "backOff"))?;
         let accounts = self.accounts();
-        let user = accounts.user(&name);
-        let hash = match user {
-            Some(user) => user.password.clone(),
-            None => match stand_in() {
-                Some(hash) => hash,
-                None => return Err(LoginRefusal::Unavailable),
-            },
+        // Where there are no users, every name is as wrong as every other.
+        let Some(hash) = accounts.to_verify(&name).cloned() else {
+            return Err(refuse(LoginRefusal::Wrong, "wrong"));
         };
         let accepted = match self.verifier.verify(hash, password).await {
             Ok(accepted) => accepted,
@@ -148,8 +143,8 @@ impl Local {
                 return Err(refuse(LoginRefusal::Busy, "busy"));
             }
         };
-        // The stand-in's password is random; nobody has it, and even then there is no user.
-        let Some(user) = user.filter(|_| accepted) else {
+        // What was verified for a name that does not exist is another's, and fits in vain.
+        let Some(user) = accounts.user(&name).filter(|_| accepted) else {
             return Err(refuse(LoginRefusal::Wrong, "wrong"));
         };
         self.backoff.succeeded(tried, Instant::now());
@@ -186,24 +181,5 @@ impl Local {
         self.sessions.end(id).await.map_err(unavailable)?;
         audit::logged_out(&held.user, address, everywhere);
         Ok(clear)
-    }
-}
-
-/// Verified in place of the hash of a user who does not exist, so that it takes as long. It has the
-/// parameters of `flowdeck hash-password`: users with others can be told by time, so use that.
-fn stand_in() -> Option<Hash> {
-    static HASH: OnceLock<Option<Hash>> = OnceLock::new();
-    HASH.get_or_init(|| {
-        let random = format!("{:032x}", rand::random::<u128>());
-        Hash::parse(&password::hash(&random).ok()?).ok()
-    })
-    .clone()
-}
-
-impl Local {
-    /// Computes the stand-in before the first log-in needs it.
-    pub(super) async fn warm_up() {
-        // It is computed at the first unknown name otherwise.
-        let _ = tokio::task::spawn_blocking(stand_in).await;
     }
 }

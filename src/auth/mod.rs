@@ -137,7 +137,7 @@ impl Ticket {
 #[derive(Clone)]
 enum Proof {
     Nothing,
-    Session { id: session::Id, grants: Vec<Grant> },
+    Session { id: session::Id, held: Held, grants: Vec<Grant> },
     Token { digest: Digest, grants: Vec<Grant> },
 }
 
@@ -203,7 +203,6 @@ impl Auth {
             return Ok(Self::none());
         };
         let store = store::open(redis, session, &clock, stop).await?;
-        Local::warm_up().await;
         Ok(Self(Arc::new(Inner::Local(Box::new(Local {
             accounts: RwLock::new(Arc::new(accounts)),
             sessions: Sessions::new(store, session, clock.clone()),
@@ -290,14 +289,19 @@ impl Local {
         })?;
         let grants = self.accounts().grants_of_user(&held.user);
         let actor = actor(&held.user, ActorKind::User, asked, grants.clone());
-        Ok(Known { actor, ticket: Ticket(Proof::Session { id, grants }) })
+        Ok(Known { actor, ticket: Ticket(Proof::Session { id, held, grants }) })
     }
 
     /// A session that is alive, of a user who is still there with the same password.
     async fn held(&self, id: session::Id, touch: Touch) -> Result<Held, Ended> {
         let held = self.sessions.find(id, touch).await?;
+        self.is_there(&held)?;
+        Ok(held)
+    }
+
+    fn is_there(&self, held: &Held) -> Result<(), Ended> {
         match self.accounts().user(&held.user) {
-            Some(user) if user.password.print() == held.password => Ok(held),
+            Some(user) if user.password.print() == held.password => Ok(()),
             _ => Err(Ended::AccountChanged),
         }
     }
@@ -305,9 +309,14 @@ impl Local {
     async fn still_valid(&self, ticket: &Ticket) -> Result<(), Ended> {
         let (now, before) = match &ticket.0 {
             Proof::Nothing => return Err(Ended::AccountChanged),
-            Proof::Session { id, grants } => {
-                let held = self.held(*id, Touch::No).await?;
-                (self.accounts().grants_of_user(&held.user), grants)
+            Proof::Session { id, held, grants } => {
+                // What this process knows comes first: no store that is away keeps a removed user's stream open.
+                self.is_there(held)?;
+                let now = self.accounts().grants_of_user(&held.user);
+                if now == *grants {
+                    self.held(*id, Touch::No).await?;
+                }
+                (now, grants)
             }
             Proof::Token { digest, grants } => {
                 let accounts = self.accounts();

@@ -36,6 +36,7 @@ const LEAST_WORK_KIB: u64 = 35_840;
 #[derive(Clone)]
 pub(super) struct Hash {
     phc: Arc<PasswordHash>,
+    cost: (u64, u32),
     print: String,
 }
 
@@ -71,12 +72,18 @@ impl Hash {
         }
         let digest = Sha256::digest(text.as_bytes());
         let print = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        Ok(Self { phc: Arc::new(phc), print })
+        let cost = (work(&params), params.m_cost());
+        Ok(Self { phc: Arc::new(phc), cost, print })
     }
 
     /// Changes when the password is set anew; says nothing about it.
     pub(super) fn print(&self) -> &str {
         &self.print
+    }
+
+    /// What it costs to verify: memory times passes, then memory. To compare.
+    pub(super) fn cost(&self) -> (u64, u32) {
+        self.cost
     }
 
     /// Takes tens of milliseconds and the memory that the hash names.
@@ -85,10 +92,13 @@ impl Hash {
     }
 }
 
+fn work(params: &Params) -> u64 {
+    u64::from(params.m_cost()) * u64::from(params.t_cost())
+}
+
 fn check(params: &Params) -> Result<(), String> {
     let (memory, passes, lanes) = (params.m_cost(), params.t_cost(), params.p_cost());
-    let work = u64::from(memory) * u64::from(passes);
-    if memory < LEAST_MEMORY_KIB || work < LEAST_WORK_KIB {
+    if memory < LEAST_MEMORY_KIB || work(params) < LEAST_WORK_KIB {
         return Err(format!(
             "m={memory},t={passes} is too cheap to guess against: m={LEAST_MEMORY_KIB},t=5 is the least, \
              m=19456,t=2 is usual; make one with `flowdeck hash-password`"
@@ -122,8 +132,8 @@ impl Verifier {
         Self { at_once: Arc::new(Semaphore::new(AT_ONCE)), line: Semaphore::new(AT_ONCE + IN_LINE) }
     }
 
-    /// The same work for a name that does not exist (`hash` is then the stand-in): neither answer
-    /// nor time tells which names do.
+    /// The same for a name that does not exist ([`super::settings::Accounts::to_verify`]): neither answer nor time
+    /// tells which names do.
     pub(super) async fn verify(&self, hash: Hash, password: String) -> Result<bool, Busy> {
         let _place = self.line.try_acquire().map_err(|_| Busy)?;
         let permit = tokio::time::timeout(PATIENCE, self.at_once.clone().acquire_owned())
@@ -146,7 +156,11 @@ pub(super) mod tests {
 
     /// The cheapest that is accepted, for tests.
     pub(in crate::auth) fn cheap(password: &str) -> String {
-        let params = Params::new(LEAST_MEMORY_KIB, 5, 1, None).unwrap();
+        with(LEAST_MEMORY_KIB, 5, password)
+    }
+
+    pub(in crate::auth) fn with(memory: u32, passes: u32, password: &str) -> String {
+        let params = Params::new(memory, passes, 1, None).unwrap();
         let argon2 = Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
         argon2.hash_password(password.as_bytes()).unwrap().to_string()
     }

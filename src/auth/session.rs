@@ -87,6 +87,21 @@ impl Held {
     }
 }
 
+/// Whose the session of a record is, for a store that bounds them. A generation is no session.
+pub(super) struct Owner<'a> {
+    pub(super) user: &'a str,
+    /// The last use that was noted, then the log-in.
+    pub(super) last_used: (i64, i64),
+}
+
+impl<'a> Owner<'a> {
+    pub(super) fn of(record: &'a Record) -> Option<Self> {
+        let held = record.data.get(SESSION)?;
+        let time = |name: &str| held.get(name)?.as_i64();
+        Some(Self { user: held.get("user")?.as_str()?, last_used: (time("seen")?, time("since")?) })
+    }
+}
+
 pub(super) struct Sessions {
     store: Arc<dyn SessionStore>,
     rules: SessionRules,
@@ -199,7 +214,7 @@ mod tests {
     use std::sync::atomic::{AtomicI64, Ordering};
 
     use super::*;
-    use crate::auth::store::Memory;
+    use crate::auth::store::{MOST_OF_USER, Memory};
 
     struct Bench {
         sessions: Sessions,
@@ -296,6 +311,37 @@ mod tests {
             bench.pass(29);
             assert!(bench.look(late, Touch::Yes).await.is_ok());
         }
+    }
+
+    /// The store has room for 100 records.
+    #[tokio::test]
+    async fn who_logs_in_again_and_again_ends_his_own_sessions_and_nobody_elses() {
+        let bench = Bench::new();
+        let ben = bench.sessions.begin("ben", "p").await.unwrap();
+        let mut anas = vec![];
+        for _ in 0..MOST_OF_USER {
+            anas.push(bench.sessions.begin("ana", "p").await.unwrap());
+            bench.now.fetch_add(1, Ordering::Relaxed);
+        }
+        // The one that she works with is not the one that she left first.
+        bench.pass(1);
+        assert!(bench.look(anas[0], Touch::Yes).await.is_ok());
+        for _ in 0..200 {
+            anas.push(bench.sessions.begin("ana", "p").await.unwrap());
+            bench.now.fetch_add(1, Ordering::Relaxed);
+            assert!(bench.look(*anas.last().unwrap(), Touch::No).await.is_ok());
+            if anas.len() == MOST_OF_USER + 1 {
+                assert!(bench.look(anas[0], Touch::No).await.is_ok());
+                assert_eq!(bench.look(anas[1], Touch::No).await, Err(Ended::Over));
+            }
+        }
+        let mut alive = 0;
+        for id in &anas {
+            alive += usize::from(bench.look(*id, Touch::No).await.is_ok());
+        }
+        assert_eq!(alive, MOST_OF_USER);
+        assert!(bench.look(anas[anas.len() - MOST_OF_USER], Touch::No).await.is_ok(), "her newest");
+        assert!(bench.look(ben, Touch::No).await.is_ok(), "ben was signed out by ana");
     }
 
     #[tokio::test]

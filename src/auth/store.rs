@@ -3,7 +3,7 @@
 //!
 //! The process's own store differs from tower-sessions' `MemoryStore` where that one would be
 //! unsafe here: `save` replaces and never makes (a log-out is not undone by a request that was
-//! under way), it is bounded, and expired records are swept.
+//! under way), it is bounded, in all and for each user, and expired records are swept.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -16,12 +16,15 @@ use tower_sessions::SessionStore;
 use tower_sessions::session::{Id, Record};
 use tower_sessions::session_store::{Error as BackendError, ExpiredDeletion, Result as StoreResult};
 
+use super::session::Owner;
 use super::settings::Redis;
 use super::{Clock, SessionRules};
 
 pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 /// Sessions and generations in this process: some MiB at most.
 const MOST_RECORDS: usize = 10_000;
+/// Sessions of one user in this process: who logs in again and again ends his own and nobody else's.
+pub(super) const MOST_OF_USER: usize = 50;
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 
 #[derive(Debug, thiserror::Error)]
@@ -118,13 +121,30 @@ impl Memory {
     }
 }
 
+/// Makes room where the user has as many as he may: what was not used for longest goes.
+fn make_room_of(user: &str, records: &mut HashMap<Id, Record>) {
+    let his =
+        |record: &Record| Owner::of(record).filter(|owner| owner.user == user).map(|owner| owner.last_used);
+    let mut own: Vec<_> =
+        records.values().filter_map(|record| his(record).map(|used| (used, record.id))).collect();
+    own.sort_unstable_by_key(|(used, _)| *used);
+    let over = (own.len() + 1).saturating_sub(MOST_OF_USER);
+    for (_, id) in &own[..over] {
+        records.remove(id);
+    }
+}
+
 #[async_trait]
 impl SessionStore for Memory {
-    /// Full: makes room by ending the session that would end first.
+    /// Full: makes room by ending a session of the same user or, where it is full in all, the one that would end
+    /// first.
     async fn create(&self, record: &mut Record) -> StoreResult<()> {
         self.with(|records| {
             while records.get(&record.id).is_some_and(|there| !self.expired(there)) {
                 record.id = Id::default();
+            }
+            if let Some(owner) = Owner::of(record) {
+                make_room_of(owner.user, records);
             }
             if records.len() >= self.most {
                 records.retain(|_, record| !self.expired(record));

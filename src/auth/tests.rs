@@ -6,7 +6,7 @@ use flowdeck_model::{Permission, Timestamp};
 use http::header::{AUTHORIZATION, COOKIE};
 use tokio_util::sync::CancellationToken;
 
-use super::password::tests::cheap;
+use super::password::tests::{cheap, with};
 use super::*;
 
 const PASSWORD: &str = "correct horse";
@@ -150,6 +150,29 @@ async fn wrong_names_and_passwords_are_answered_alike() {
         let refused = bench.try_log_in(name, password, &none).await.unwrap_err();
         assert_eq!(refused, LoginRefusal::Wrong, "{}", &name[..name.len().min(9)]);
     }
+}
+
+#[tokio::test]
+async fn a_name_that_does_not_exist_costs_as_much_as_the_dearest_that_does() {
+    let bench = Bench::new().await;
+    let Inner::Local(local) = &*bench.auth.0 else { panic!("there is sign-in") };
+    let cost = |name: &str| local.accounts().to_verify(name).map(super::password::Hash::cost);
+    assert_eq!(cost("nobody"), cost("ana"));
+    // After a reload, too, and whoever has it.
+    let dear = with(20_000, 3, PASSWORD);
+    assert!(bench.auth.reload(settings(&[("ana", &bench.hash, "admin"), ("vera", &dear, "viewer")], &[])));
+    assert_eq!((cost("nobody"), cost("vera")), (Some((60_000, 20_000)), Some((60_000, 20_000))));
+    assert!(cost("ana") < cost("nobody"));
+    assert!(bench.auth.reload(settings(&[("vera", &bench.hash, "viewer"), ("zoe", &dear, "viewer")], &[])));
+    assert_eq!(cost("ana"), cost("zoe"), "who is gone is nobody");
+    // The password that fits the hash which is verified for her opens nothing.
+    let refused = bench.try_log_in("ana", PASSWORD, &HeaderMap::new()).await;
+    assert_eq!(refused.unwrap_err(), LoginRefusal::Wrong);
+    // Tokens alone: no name is right.
+    assert!(bench.auth.reload(settings(&[], &[("ci", &bench.token_hash, "viewer")])));
+    assert_eq!(cost("ana"), None);
+    let refused = bench.try_log_in("zoe", PASSWORD, &HeaderMap::new()).await;
+    assert_eq!(refused.unwrap_err(), LoginRefusal::Wrong);
 }
 
 #[tokio::test]

@@ -7,12 +7,14 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use flowdeck::auth::{Auth, CookieScope};
+use flowdeck::auth::{Asked, Auth, CookieScope, Ended, Touch};
+use flowdeck_model::Via;
 use http::StatusCode;
 use tokio::io::{
     AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, BufReader,
 };
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +28,8 @@ type Records = Arc<Mutex<HashMap<Vec<u8>, Vec<u8>>>>;
 struct Redis {
     address: SocketAddr,
     stop: CancellationToken,
+    /// Its port stays its own while it cannot be reached: a test beside this one could get it else.
+    reached: watch::Sender<bool>,
 }
 
 impl Drop for Redis {
@@ -35,30 +39,22 @@ impl Drop for Redis {
 }
 
 impl Redis {
-    async fn start(address: &str, records: &Records) -> Self {
-        Self::with(address, records, None).await
+    async fn start(records: &Records) -> Self {
+        Self::with(records, None).await
     }
 
     /// One that speaks TLS, if `tls` says so.
-    async fn with(address: &str, records: &Records, tls: Option<TlsAcceptor>) -> Self {
-        // The port of one that has just gone may take a moment to be free.
-        let bind = async {
-            loop {
-                match TcpListener::bind(address).await {
-                    Ok(listener) => return listener,
-                    Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
-                }
-            }
-        };
-        let listener = tokio::time::timeout(Duration::from_secs(5), bind).await.unwrap();
+    async fn with(records: &Records, tls: Option<TlsAcceptor>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (address, stop, records) =
             (listener.local_addr().unwrap(), CancellationToken::new(), records.clone());
-        let until = stop.clone();
+        let (until, reached) = (stop.clone(), watch::Sender::new(true));
+        let seen = reached.subscribe();
         tokio::spawn(until.clone().run_until_cancelled_owned(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let (records, tls) = (records.clone(), tls.clone());
-                tokio::spawn(until.clone().run_until_cancelled_owned(async move {
+                let (records, tls, mut seen) = (records.clone(), tls.clone(), seen.clone());
+                let served = async move {
                     match tls {
                         None => serve(stream, records).await,
                         Some(tls) => {
@@ -67,10 +63,26 @@ impl Redis {
                             }
                         }
                     }
+                };
+                tokio::spawn(until.clone().run_until_cancelled_owned(async move {
+                    tokio::select! {
+                        biased;
+                        _ = seen.wait_for(|reached| !reached) => {}
+                        () = served => {}
+                    }
                 }));
             }
         }));
-        Self { address, stop }
+        Self { address, stop, reached }
+    }
+
+    /// Every connection ends, and each new one at once.
+    fn go_away(&self) {
+        self.reached.send_replace(false);
+    }
+
+    fn come_back(&self) {
+        self.reached.send_replace(true);
     }
 }
 
@@ -145,7 +157,7 @@ async fn status(site: &Site, cookie: &str) -> StatusCode {
 #[tokio::test]
 async fn two_replicas_share_sessions() {
     let records = Records::default();
-    let own = Redis::start("127.0.0.1:0", &records).await;
+    let own = Redis::start(&records).await;
     let url = std::env::var("FLOWDECK_TEST_REDIS").unwrap_or_else(|_| format!("redis://{}/0", own.address));
     let ((one, _), (two, _)) = (replica(&url).await, replica(&url).await);
     let ana = [log_in(&one.router, "ana").await, log_in(&two.router, "ana").await];
@@ -172,20 +184,19 @@ async fn two_replicas_share_sessions() {
 #[tokio::test]
 async fn a_redis_that_is_away_lets_nobody_in_and_comes_back() {
     let records = Records::default();
-    let redis = Redis::start("127.0.0.1:0", &records).await;
-    let address = redis.address.to_string();
-    let (site, _) = replica(&format!("redis://{address}/0")).await;
+    let redis = Redis::start(&records).await;
+    let (site, _) = replica(&format!("redis://{}/0", redis.address)).await;
     let ana = log_in(&site.router, "ana").await;
     assert_eq!(status(&site, &ana).await, StatusCode::OK);
 
-    drop(redis);
+    redis.go_away();
     let refused = tokio::time::timeout(Duration::from_secs(4), status(&site, &ana)).await;
     assert_eq!(refused.expect("there is a deadline"), StatusCode::SERVICE_UNAVAILABLE);
     let page = site.ask(with(get("/kafkaflow"), "cookie", &ana)).await;
     assert_eq!(page.status, StatusCode::SERVICE_UNAVAILABLE, "not to the log-in: nobody could come in there");
     assert_eq!(try_log_in(&site.router, "ana", PASSWORD).await.status, StatusCode::SERVICE_UNAVAILABLE);
 
-    let _redis = Redis::start(&address, &records).await;
+    redis.come_back();
     let back = async {
         while status(&site, &ana).await != StatusCode::OK {
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -194,11 +205,43 @@ async fn a_redis_that_is_away_lets_nobody_in_and_comes_back() {
     tokio::time::timeout(Duration::from_secs(20), back).await.expect("the session is there again");
 }
 
+/// The file says that he is gone; no answer of the store is needed for it.
+#[tokio::test]
+async fn a_removed_user_has_no_stream_although_redis_is_away() {
+    let redis = Redis::start(&Records::default()).await;
+    let table = format!("[session]\nredis = \"redis://{}/0\"\n", redis.address);
+    let users = [("ana", "admin"), ("vera", "viewer")];
+    let cookies = CookieScope::new("/kafkaflow", false);
+    let auth = Auth::open(settings_with(&users, &[], &table), cookies, CancellationToken::new()).await;
+    let auth = auth.unwrap();
+    let site = site_with(flowdeck::Options { door: Arc::new(auth.clone()), ..options() });
+    let stream = async |name| {
+        let cookie = log_in(&site.router, name).await;
+        let headers = [(http::header::COOKIE, cookie.parse().unwrap())].into_iter().collect();
+        let (via, extensions) = (Via::Page, http::Extensions::new());
+        let asked =
+            Asked { headers: &headers, extensions: &extensions, via, address: None, touch: Touch::No };
+        auth.who(asked).await.unwrap().ticket
+    };
+    let (ana, vera) = (stream("ana").await, stream("vera").await);
+    redis.go_away();
+    assert!(auth.reload(settings_with(&users[1..], &[], &table)));
+    assert_eq!(auth.still_valid(&ana).await, Err(Ended::AccountChanged));
+    assert_eq!(auth.still_valid(&vera).await, Err(Ended::Unavailable));
+    redis.come_back();
+    let back = async {
+        while auth.still_valid(&vera).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), back).await.expect("her session is there again");
+}
+
 #[tokio::test]
 async fn over_tls_only_a_redis_that_proves_who_it_is_gets_a_session() {
     let (issued, stranger) = (Issued::new(), Issued::new());
     let records = Records::default();
-    let redis = Redis::with("127.0.0.1:0", &records, Some(issued.acceptor())).await;
+    let redis = Redis::with(&records, Some(issued.acceptor())).await;
     let session = |ca: &Issued| {
         let (address, ca) = (redis.address, &ca.files.certificate);
         format!("[session]\nredis = \"rediss://localhost:{}/0\"\nredis_ca = {ca:?}\n", address.port())

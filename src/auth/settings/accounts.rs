@@ -63,6 +63,14 @@ impl Accounts {
         self.users.get(name).or(one_time)
     }
 
+    /// What a log-in under this name is verified against: his own hash or, where nobody has the name, the dearest of
+    /// all, so that a name that does not exist costs no less than any that does. `None`: there are no users.
+    pub(in crate::auth) fn to_verify(&self, name: &str) -> Option<&Hash> {
+        let all = self.users.values().chain(&self.one_time).map(|user| &user.password);
+        let dearest = all.max_by_key(|hash| hash.cost());
+        self.user(name).map(|user| &user.password).or(dearest)
+    }
+
     pub(in crate::auth) fn token(&self, digest: &Digest) -> Option<&Token> {
         self.tokens.get(digest)
     }
