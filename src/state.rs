@@ -70,6 +70,11 @@ impl Options {
         }
         options
     }
+
+    /// As [`Config::is_https`].
+    pub(crate) fn is_https(&self) -> bool {
+        self.tls || self.public_url.as_ref().is_some_and(PublicUrl::is_https)
+    }
 }
 
 /// Cheap to clone.

@@ -35,12 +35,18 @@ pub(crate) fn local_time(time: Timestamp, now: Timestamp) -> String {
 }
 
 pub(crate) fn set_cookie(name: &str, value: &str, path: &str) {
-    let path = if path.is_empty() { "/" } else { path };
-    let cookie = format!("{name}={value}; path={path}; max-age=31536000; SameSite=Lax");
+    let https = window().location().protocol().is_ok_and(|scheme| scheme == "https:");
     if let Ok(document) = document().dyn_into::<web_sys::HtmlDocument>() {
         // Refused only in a sandbox; the theme then lasts as long as the page.
-        let _ = document.set_cookie(&cookie);
+        let _ = document.set_cookie(&cookie(name, value, path, https));
     }
+}
+
+/// As the server sets it.
+fn cookie(name: &str, value: &str, path: &str, https: bool) -> String {
+    let path = if path.is_empty() { "/" } else { path };
+    let secure = if https { "; Secure" } else { "" };
+    format!("{name}={value}; path={path}; max-age=31536000; SameSite=Lax{secure}")
 }
 
 fn storage() -> Option<web_sys::Storage> {
@@ -110,4 +116,17 @@ pub(crate) fn copy(text: &str) -> bool {
     }
     let _ = clipboard.write_text(text);
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cookie_is_secure_under_https() {
+        let plain = "theme=dark; path=/kafkaflow; max-age=31536000; SameSite=Lax";
+        assert_eq!(cookie("theme", "dark", "/kafkaflow", false), plain);
+        assert_eq!(cookie("theme", "dark", "/kafkaflow", true), format!("{plain}; Secure"));
+        assert!(cookie("theme", "dark", "", true).contains("; path=/; "));
+    }
 }

@@ -15,8 +15,7 @@ pub(crate) async fn set(State(state): State<AppState>, headers: HeaderMap, body:
     let chosen = form_urlencoded::parse(&body).find(|(name, _)| name == "theme");
     let theme = chosen.map(|(_, value)| Theme::parse(&value)).unwrap_or_default();
     let back = back(&headers, &body, &state);
-    let secure =
-        if state.options.public_url.as_ref().is_some_and(|url| url.is_https()) { "; Secure" } else { "" };
+    let secure = if state.options.is_https() { "; Secure" } else { "" };
     let path = state.options.base.path("");
     // Not HttpOnly: with scripts the page's switch writes it too, and it is no secret.
     let cookie =
