@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test file takes what it needs")]
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -98,6 +99,39 @@ impl Handler for Noting {
 pub(crate) fn noting(takes_ms: u64) -> (Seen, Noting) {
     let seen = Seen::default();
     (seen.clone(), Noting { seen, takes: Duration::from_millis(takes_ms) })
+}
+
+/// Notes each start too; takes a long time, until the test lets go.
+pub(crate) struct Slow {
+    noting: Noting,
+    pace: Pace,
+}
+
+/// A record's milliseconds.
+#[derive(Clone)]
+pub(crate) struct Pace(Arc<AtomicU64>);
+
+impl Pace {
+    /// The rest takes no time.
+    pub(crate) fn let_go(&self) {
+        self.0.store(0, Ordering::Relaxed);
+    }
+}
+
+#[async_trait]
+impl Handler for Slow {
+    async fn handle(&self, record: &Record) -> Result<(), HandlerError> {
+        self.noting.handle(record).await?;
+        tokio::time::sleep(Duration::from_millis(self.pace.0.load(Ordering::Relaxed))).await;
+        Ok(())
+    }
+}
+
+/// So slow that most is left when the test comes to its next step, however long the machine needs for that.
+pub(crate) fn slow(takes_ms: u64) -> (Seen, Slow, Pace) {
+    let (seen, noting) = noting(0);
+    let pace = Pace(Arc::new(AtomicU64::new(takes_ms)));
+    (seen, Slow { noting, pace: pace.clone() }, pace)
 }
 
 /// Waits until the agent owns partitions and none is waiting to be decided: (running, standing).
