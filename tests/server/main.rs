@@ -8,6 +8,7 @@ mod config;
 mod doors;
 mod events;
 mod health;
+mod health_by_right;
 mod hostile;
 mod memory;
 mod mount;

@@ -53,7 +53,8 @@ fn allowed_on_cluster(actor: &Actor, permission: Permission, cluster: &ClusterNa
 }
 
 /// A topic's records belong to the groups that read it: who may read payloads for one of them may
-/// read the topic. What no such group reads needs the right for all groups. `there`: the cluster, if there is one.
+/// read the topic. What no such group reads needs the right for all groups, and so do internal topics: their
+/// records name every group. `there`: the cluster, if there is one.
 fn allowed_payloads(
     actor: &Actor,
     name: &ClusterName,
@@ -62,8 +63,12 @@ fn allowed_payloads(
 ) -> Result<(), PortError> {
     let permission = Permission::ReadPayloads;
     let may = |group: &GroupId| actor.may(permission, name, group);
-    let by_a_reader =
-        || there.is_some_and(|all| all.groups().any(|(group, _)| group.reads(topic) && may(&group.id)));
+    let by_a_reader = || {
+        there.is_some_and(|all| {
+            let mut readers = all.groups().filter(|(group, _)| group.reads(topic));
+            !topic::is_internal(all, topic) && readers.any(|(group, _)| may(&group.id))
+        })
+    };
     if actor.may_on_all_groups(permission, name) || by_a_reader() {
         return Ok(());
     }

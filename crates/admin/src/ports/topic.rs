@@ -34,7 +34,7 @@ pub(super) fn list(version: Version, cluster: &ClusterSnapshot, actor: &Actor) -
         partitions: u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX),
         replication: topic.partitions.first().map_or(0, |one| u32::try_from(one.replicas.len()).unwrap_or(0)),
         readers: readers.get(&*topic.name).copied().unwrap_or(0),
-        internal: topic.name.as_str().starts_with("__") || cluster.settings.is_own_topic(&topic.name),
+        internal: is_internal(cluster, &topic.name),
     });
     TopicsView { version, now: clock::now(), cluster_info: cluster.view.clone(), topics: topics.collect() }
 }
@@ -98,6 +98,11 @@ pub(super) async fn view(
         config,
         notes,
     })
+}
+
+/// Kafka's own, Flowdeck's or KafkaFlow's; not an application's.
+pub(super) fn is_internal(cluster: &ClusterSnapshot, name: &TopicName) -> bool {
+    name.as_str().starts_with("__") || cluster.settings.is_own_topic(name)
 }
 
 /// The topic in the known metadata: a topic that is not there is never asked for.

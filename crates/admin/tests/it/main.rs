@@ -4,6 +4,7 @@ mod common;
 mod control;
 mod kafkaflow;
 mod lag;
+mod limited;
 mod members;
 mod observe;
 mod peek;
