@@ -5,7 +5,7 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use flowdeck_broker::supervise::{self, Output};
@@ -122,6 +122,7 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::TcpListener;
     use std::os::unix::fs::PermissionsExt;
+    use std::time::Instant;
 
     const FLEET: &str =
         "case $1 in topics) exit 0;; plan) echo orders;; run) echo $$ > fleet.pid; exec sleep 60;; esac";

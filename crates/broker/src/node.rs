@@ -20,6 +20,8 @@ const PROPERTIES: &str = include_str!("../kafka/server.properties");
 const LOG4J: &str = include_str!("../kafka/log4j2.properties");
 /// A cold start takes about 3 s alone on two cores; a busy machine has this long.
 const READY_LIMIT: Duration = Duration::from_secs(90);
+/// Lines of its log that are told where it does not start.
+const TOLD: usize = 15;
 const FORMAT_LIMIT: Duration = Duration::from_secs(60);
 
 /// What is asked of a node.
@@ -136,7 +138,7 @@ impl Node {
 
     /// Whether its log ends by telling that somebody else listens on one of its ports.
     pub(crate) fn lost_a_port(&self) -> bool {
-        tail(&self.log(), 100).contains("Address already in use")
+        tail(&self.log(), TOLD).contains("Address already in use")
     }
 
     /// The broker's JVM.
@@ -153,10 +155,10 @@ impl Node {
             let Err(reason) = ready::answers(self.address(), Duration::from_secs(2)) else { return Ok(()) };
             stop::check()?;
             if !alive()? {
-                bail!("Kafka ended while it started. Its last lines:\n{}", tail(&self.log(), 15));
+                bail!("Kafka ended while it started. Its last lines:\n{}", tail(&self.log(), TOLD));
             }
             if Instant::now() >= end {
-                let lines = tail(&self.log(), 15);
+                let lines = tail(&self.log(), TOLD);
                 let limit = READY_LIMIT.as_secs();
                 return Err(reason.context(format!("Kafka did not answer within {limit} s:\n{lines}")));
             }

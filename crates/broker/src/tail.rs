@@ -6,7 +6,8 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
-/// The last `lines` lines that are not blank; empty where the file cannot be read.
+/// The last `lines` lines that are not blank, without the frames of Java's stack traces; empty where the file
+/// cannot be read.
 pub fn tail(log: &Path, lines: usize) -> String {
     read(log).map(|text| last_lines(&text, lines)).unwrap_or_default()
 }
@@ -22,7 +23,8 @@ fn read(log: &Path) -> Result<String> {
 }
 
 fn last_lines(text: &str, lines: usize) -> String {
-    let all: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    let is_frame = |line: &str| line.starts_with("\tat ") || line.starts_with("\t... ");
+    let all: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty() && !is_frame(line)).collect();
     all[all.len().saturating_sub(lines)..].join("\n")
 }
 
@@ -34,6 +36,7 @@ mod tests {
     fn the_last_lines_of_a_log() {
         assert_eq!(last_lines("a\n\nb\nc\n", 2), "b\nc");
         assert_eq!(last_lines("a\n", 5), "a");
+        assert_eq!(last_lines("ERROR: no\n\tat kafka.X(X.scala:1)\n\t... 6 more\nb\n", 2), "ERROR: no\nb");
         assert_eq!(last_lines("", 5), "");
     }
 }

@@ -1,5 +1,8 @@
 //! The kit against the real broker: what it prepares is what Kafka's own tool sees.
 
+use std::net::TcpListener;
+
+use flowdeck_broker::{Broker, KafkaHome};
 use flowdeck_testkit::{DEADLINE, NodeOptions, ScramUser, kafka, private, unique, wait_for};
 use rdkafka::config::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -60,4 +63,17 @@ async fn a_secure_listener_lets_in_only_what_an_acl_allows() {
 
     let wrong = client("wrong").fetch_metadata(None, std::time::Duration::from_secs(5));
     assert!(wrong.is_err(), "a wrong password gets nothing");
+}
+
+/// Free ports are chosen some seconds before Kafka binds them. That one was taken meanwhile is told by these words,
+/// and then others are chosen.
+#[test]
+fn a_port_that_somebody_took_is_said() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let home = KafkaHome::resolve(&mut |line| eprintln!("{line}")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let port = Some(taken.local_addr().unwrap().port());
+    let started = Broker::start(&home, folder.path(), &NodeOptions { port, ..NodeOptions::default() });
+    let said = format!("{:#}", started.err().expect("a port that is taken"));
+    assert!(said.contains("Address already in use"), "{said}");
 }
