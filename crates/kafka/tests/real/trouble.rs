@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 use crate::support::{LONG, asked, cluster, read, topic};
 
 const SHORT: Duration = Duration::from_millis(700);
-/// How much later than its deadline a call may end on a busy machine.
-const SLACK: Duration = Duration::from_millis(600);
+/// How much later than its deadline a call may end on a machine that stalls for a second. A call that kept
+/// another deadline would be later: the client library's own shortest wait is 5 s, for a connection.
+const SLACK: Duration = Duration::from_secs(2);
 
 /// Every call with a short deadline: each must fail, and in time.
 async fn all_fail_in_time(cluster: &Cluster) {
@@ -53,11 +54,24 @@ async fn all_fail_in_time(cluster: &Cluster) {
 async fn a_port_that_accepts_and_never_answers() {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let bootstrap = listener.local_addr().expect("an address").to_string();
-    let cluster = Cluster::new(ClusterConfig::new(bootstrap)).expect("a cluster");
-    all_fail_in_time(&cluster).await;
+    let cluster = || Cluster::new(ClusterConfig::new(bootstrap.clone())).expect("a cluster");
+    let first = cluster();
+    all_fail_in_time(&first).await;
+    // A drop that waits for the broker would do so each time; a machine that stalls does not.
+    let mut took = vec![time_of_drop(first)];
+    for _ in 0..2 {
+        let another = cluster();
+        another.list_groups(SHORT).await.expect_err("nobody answers");
+        took.push(time_of_drop(another));
+    }
+    let shortest = took.iter().min().expect("three drops");
+    assert!(*shortest < Duration::from_millis(100), "dropping took {took:?}");
+}
+
+fn time_of_drop(cluster: Cluster) -> Duration {
     let start = Instant::now();
     drop(cluster);
-    assert!(start.elapsed() < Duration::from_millis(100), "dropping took {:?}", start.elapsed());
+    start.elapsed()
 }
 
 #[tokio::test(flavor = "multi_thread")]
