@@ -102,6 +102,9 @@ pub struct Timing {
     pub tick: Duration,
     /// Hold changes by foreign commands that are taken over in a minute, for each group.
     pub external_per_minute: u32,
+    /// What has to be written though nobody asks, a Flowdeck that is not the writer leaves to the one that is for
+    /// so long: longer than that one needs for it, at its tick and by its write's deadline.
+    pub writer_first: Duration,
 }
 
 impl Default for Timing {
@@ -117,6 +120,7 @@ impl Default for Timing {
             write_deadline: Duration::from_secs(5),
             tick: Duration::from_millis(250),
             external_per_minute: 10,
+            writer_first: Duration::from_secs(6),
         }
     }
 }

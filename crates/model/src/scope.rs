@@ -46,7 +46,14 @@ impl Scope {
 
     /// Whether everything in `other` lies in this scope too.
     pub fn covers(&self, other: &Self) -> bool {
-        self.intersect(other).as_ref() == Some(other)
+        fn all<T: PartialEq>(own: &Option<T>, other: &Option<T>) -> bool {
+            own.is_none() || own == other
+        }
+        self.group == other.group
+            && all(&self.consumer, &other.consumer)
+            && all(&self.topic, &other.topic)
+            && all(&self.partition, &other.partition)
+            && all(&self.instance, &other.instance)
     }
 
     /// What lies in both; `None` where nothing does.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use flowdeck_kafka::{Cluster, Isolation, Record, TailEvent, TailFrom, TailRequest};
 use flowdeck_model::{Partition, Timestamp, TopicName};
+use flowdeck_protocol::wire;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,7 +19,7 @@ use crate::settings::ClusterSettings;
 const QUEUE: usize = 1_024;
 /// Kilobytes of records that wait for the keeper: a thousand of the longest would be much.
 const QUEUE_KB: usize = 8 * 1_024;
-/// The longest value that is taken in; telemetry of 10,000 partitions is shorter.
+/// The longest value of an admin topic that is taken in; telemetry of 10,000 partitions is shorter.
 const VALUE_MAX: usize = 128 * 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -107,8 +108,10 @@ pub(crate) fn follow(
             request(stream.topic, Some(vec![stream.partition]), TailFrom::End, Isolation::ReadUncommitted);
         requests.push((Source::Admin(at), request));
     }
-    let holds = request(settings.holds_topic.clone(), None, TailFrom::Beginning, Isolation::ReadCommitted);
-    let acks = request(settings.acks_topic.clone(), None, TailFrom::End, Isolation::ReadUncommitted);
+    let holds = own(settings.holds_topic.clone(), TailFrom::Beginning, Isolation::ReadCommitted);
+    // As agents do: what they do not read is not shown as standing.
+    let holds = TailRequest { partitions: Some(Partition::new(0).into_iter().collect()), ..holds };
+    let acks = own(settings.acks_topic.clone(), TailFrom::End, Isolation::ReadUncommitted);
     requests.extend([(Source::Holds, holds), (Source::Acks, acks)]);
     for (source, request) in requests {
         let (facts, room) = (facts.clone(), Arc::clone(&room));
@@ -125,6 +128,11 @@ fn request(
     isolation: Isolation,
 ) -> TailRequest {
     TailRequest { topic, partitions, from, isolation, max_value_bytes: VALUE_MAX }
+}
+
+/// Agents read these too: up to the same bound.
+fn own(topic: TopicName, from: TailFrom, isolation: Isolation) -> TailRequest {
+    TailRequest { max_value_bytes: wire::LONGEST, ..request(topic, None, from, isolation) }
 }
 
 struct Follower {
@@ -181,6 +189,16 @@ impl Follower {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+impl Fact {
+    /// One that came now and takes no room.
+    pub(crate) fn test(source: Source, what: What, at: Timestamp) -> Self {
+        let room = Arc::new(Semaphore::new(0));
+        let room = room.try_acquire_many_owned(0).expect("nothing is asked for");
+        Self { source, at, what, _room: room }
     }
 }
 

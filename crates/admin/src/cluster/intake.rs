@@ -2,7 +2,7 @@
 //! is counted and skipped.
 
 use flowdeck_kafka::Record;
-use flowdeck_model::{CommandId, Timestamp};
+use flowdeck_model::{CommandId, HoldId, Timestamp};
 use flowdeck_protocol::Headers;
 use flowdeck_protocol::kafkaflow::{self, Decoded, Message};
 use flowdeck_protocol::wire::{self, AckRecord, HoldRecord, Sender};
@@ -11,6 +11,7 @@ use super::facts::{Fact, Source, What};
 use super::sample::Sample;
 use super::state::State;
 use crate::commands::{evidence, lifecycle};
+use crate::holds::store::HoldKey;
 use crate::telemetry::registry::Heard;
 use crate::telemetry::standing::{Standing, is_borne_out};
 
@@ -24,7 +25,10 @@ impl State {
             (What::Reached, source) => {
                 self.clear(source);
                 match source {
-                    Source::Holds => self.holds.reached(),
+                    Source::Holds => {
+                        self.others_wrote = self.others_wrote.or(Some(fact.at));
+                        self.holds.reached();
+                    }
                     Source::Acks => self.acks_known = true,
                     Source::Admin(_) => {}
                 }
@@ -60,6 +64,9 @@ impl State {
             |part: &Option<bytes::Bytes>, size: usize| part.as_ref().is_some_and(|part| part.len() < size);
         if cut(&record.value, record.value_size) || cut(&record.key, record.key_size) {
             self.not_taken("longer than is read", source, at);
+            if source == Source::Holds {
+                self.holds.passed(record.offset);
+            }
             return;
         }
         let headers: Headers<'_> = record
@@ -69,7 +76,7 @@ impl State {
             .collect();
         match source {
             Source::Admin(stream) => self.admin_record(source, stream, record, &headers, at),
-            Source::Holds => self.hold_record(record, &headers),
+            Source::Holds => self.hold_record(record, &headers, at),
             Source::Acks => self.ack_record(record, &headers, at),
         }
     }
@@ -102,7 +109,7 @@ impl State {
             }
             Decoded::Message(Message::Command(command)) => {
                 if commands && headers.last(wire::COMMAND).is_none() {
-                    self.foreign(foreign_id(record), &command, at);
+                    self.foreign(foreign_id(record), command, at);
                 }
             }
         }
@@ -144,22 +151,31 @@ impl State {
         }
     }
 
-    fn hold_record(&mut self, record: &Record, headers: &Headers<'_>) {
-        match wire::read_hold(headers, record.key.as_deref(), record.value.as_deref()) {
-            HoldRecord::NewerVersion => self.stats.dropped("hold of another version"),
-            HoldRecord::Malformed(_) => self.stats.dropped("malformed hold"),
-            HoldRecord::Set(hold) => {
-                let id = hold.id;
-                if self.holds.apply((hold.scope.clone(), id), Some(hold), record.offset) {
-                    self.dirty = true;
-                    self.rebuild(id);
-                }
+    fn hold_record(&mut self, record: &Record, headers: &Headers<'_>, at: Timestamp) {
+        let (key, hold) = match wire::read_hold(headers, record.key.as_deref(), record.value.as_deref()) {
+            HoldRecord::Set(hold) => ((hold.scope.clone(), hold.id), Some(hold)),
+            HoldRecord::Released { scope, id } => ((scope, id), None),
+            HoldRecord::NewerVersion => {
+                self.holds.passed(record.offset);
+                return self.stats.dropped("hold of another version");
             }
-            HoldRecord::Released { scope, id } => {
-                self.dirty |= self.holds.apply((scope, id), None, record.offset);
-                // One that was rebuilt while the topic was read, and was released further on.
-                self.released(id);
+            HoldRecord::Malformed(_) => {
+                self.holds.passed(record.offset);
+                return self.stats.dropped("malformed hold");
             }
+        };
+        if self.holds.is_known() && !self.is_writer && !self.unwritten.has(&key) {
+            self.others_wrote = Some(at);
+        }
+        let (id, released) = (key.1, hold.is_none());
+        let own = |key: &HoldKey| self.unwritten.has_own(key);
+        let changed = self.holds.apply(key, hold, record.offset, own);
+        self.dirty |= changed;
+        if released {
+            // One that was rebuilt while the topic was read, and was released further on.
+            self.released(id);
+        } else if changed && self.unbuilt.last() != Some(&id) {
+            self.unbuilt.push(id);
         }
     }
 
@@ -169,6 +185,9 @@ impl State {
             AckRecord::Malformed(_) => return self.stats.dropped("malformed ack"),
             AckRecord::Ack(ack) => ack,
         };
+        if self.unbuilt.contains(&HoldId::from(ack.command)) {
+            self.rebuild();
+        }
         let Some(command) = self.book.get(ack.command) else {
             return self.stats.dropped("ack for a command that is not remembered");
         };

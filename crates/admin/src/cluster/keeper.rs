@@ -45,6 +45,7 @@ const PREPARE_PACE: Duration = Duration::from_secs(60);
 const LOOK_COUNTS: Duration = Duration::from_secs(10);
 /// Facts taken in before the rest gets its turn.
 const FACTS_AT_ONCE: usize = 256;
+const FACTS_FOR: Duration = Duration::from_millis(50);
 
 type Running = Pin<Box<dyn Future<Output = (Writers, Done)> + Send>>;
 
@@ -196,6 +197,7 @@ impl Keeper {
 
     fn written(&mut self, writers: Writers, done: Done) {
         self.state.fenced = writers.is_fenced();
+        self.state.is_writer = writers.has_taken_over();
         self.writers = Some(writers);
         if let Done::Topics { created: true, .. } = &done {
             self.again.send_modify(|round| *round += 1);
@@ -219,15 +221,17 @@ impl Keeper {
     }
 
     fn heard(&mut self, first: Fact, facts: &mut mpsc::Receiver<Fact>) {
+        let began = Instant::now();
         let mut next = Some(first);
         let mut taken = 0;
         while let Some(fact) = next.take() {
             self.state.heard(fact);
             taken += 1;
-            if taken < FACTS_AT_ONCE {
+            if taken < FACTS_AT_ONCE && began.elapsed() < FACTS_FOR {
                 next = facts.try_recv().ok();
             }
         }
+        self.state.rebuild();
     }
 
     fn ticked(&mut self) {

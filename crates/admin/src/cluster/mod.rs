@@ -3,6 +3,7 @@
 
 pub(crate) mod describe;
 pub(crate) mod facts;
+mod foreign;
 mod intake;
 pub(crate) mod keeper;
 pub(crate) mod merge;
@@ -11,5 +12,8 @@ pub(crate) mod sampler;
 pub(crate) mod snapshot;
 pub(crate) mod state;
 mod submit;
+#[cfg(test)]
+mod tests;
+mod unwritten;
 mod upkeep;
 pub(crate) mod watched;

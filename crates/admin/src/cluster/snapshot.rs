@@ -1,6 +1,7 @@
 //! Snapshots: one immutable, shared state of all clusters, from which every view is built. Made by
 //! each cluster's keeper, published under one version, read without waiting for anybody.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use flowdeck_model::verdict::{Evidence, judge};
@@ -30,6 +31,7 @@ pub(crate) struct ClusterSnapshot {
     pub(crate) telemetry: TelemetryIndex,
     pub(crate) holds: Arc<HoldIndex>,
     pub(crate) commands: Arc<CommandIndex>,
+    pub(crate) repeated: HashSet<GroupId>,
     pub(crate) made_at: Timestamp,
 }
 
@@ -80,8 +82,8 @@ impl ClusterSnapshot {
             notes,
             capped: parts.telemetry.warnings.clone(),
         };
-        let Parts { telemetry, holds, commands, .. } = parts;
-        Self { settings, view, sample, judged, telemetry, holds, commands, made_at: now }
+        let Parts { telemetry, holds, commands, repeated, .. } = parts;
+        Self { settings, view, sample, judged, telemetry, holds, commands, repeated, made_at: now }
     }
 
     pub(crate) fn group(&self, id: &GroupId) -> Option<(&GroupData, &Judged)> {
@@ -100,6 +102,8 @@ pub(crate) struct Parts {
     pub(crate) telemetry: TelemetryIndex,
     pub(crate) holds: Arc<HoldIndex>,
     pub(crate) commands: Arc<CommandIndex>,
+    /// Groups that foreign commands pause and resume again and again.
+    pub(crate) repeated: HashSet<GroupId>,
     pub(crate) warnings: Vec<String>,
 }
 

@@ -8,11 +8,14 @@ use flowdeck_model::view::Mode;
 use flowdeck_model::{CommandId, GroupId, Hold, HoldId, Timestamp};
 
 use super::facts::{AdminStream, Source, admin_streams};
+use super::foreign::Waiting;
 use super::sample::Sample;
 use super::snapshot::Parts;
+use super::unwritten::Unwritten;
 use crate::commands::external::Repeats;
 use crate::commands::job::Job;
 use crate::commands::lifecycle::Seen;
+use crate::commands::untaken::Untaken;
 use crate::commands::{Command, CommandBook, CommandIndex};
 use crate::holds::writer::FENCED;
 use crate::holds::{HoldIndex, HoldStore};
@@ -34,8 +37,18 @@ pub(crate) struct State {
     command_index: Arc<CommandIndex>,
     pub(super) acks_known: bool,
     pub(super) repeats: Repeats,
+    pub(super) untaken: Untaken,
+    /// Foreign commands that are left to another Flowdeck first.
+    pub(super) waiting: VecDeque<Waiting>,
     /// What is to be written, in this order.
     pub(super) jobs: VecDeque<Job>,
+    pub(super) unwritten: Unwritten,
+    /// Holds that were read and whose commands are not rebuilt yet, in the order of the topic.
+    pub(super) unbuilt: Vec<HoldId>,
+    /// This process took over the writer's id.
+    pub(crate) is_writer: bool,
+    /// When another Flowdeck last wrote to the holds, or when they were first known.
+    pub(super) others_wrote: Option<Timestamp>,
     /// Why a topic cannot be followed.
     pub(super) stands: BTreeMap<Source, String>,
     topics_asked: Option<Timestamp>,
@@ -68,7 +81,13 @@ impl State {
             command_index: Arc::default(),
             acks_known: false,
             repeats: Repeats::default(),
+            untaken: Untaken::default(),
+            waiting: VecDeque::new(),
             jobs: VecDeque::new(),
+            unwritten: Unwritten::default(),
+            unbuilt: Vec::new(),
+            is_writer: false,
+            others_wrote: None,
             stands: BTreeMap::new(),
             topics_asked: None,
             topics_problem: None,
@@ -115,6 +134,7 @@ impl State {
             telemetry: self.telemetry.clone(),
             holds: Arc::clone(&self.hold_index),
             commands: Arc::clone(&self.command_index),
+            repeated: self.repeats.capped(now).cloned().collect(),
             warnings: self.warnings(now),
         }
     }
@@ -126,6 +146,7 @@ impl State {
         warnings.extend(writer.map(|why| format!("a pause could not be written when last tried: {why}")));
         warnings.extend(self.holds.warning());
         warnings.extend(self.repeats.warning(now));
+        warnings.extend(self.untaken.warnings(now));
         warnings.extend(self.fenced.then(|| FENCED.to_owned()));
         warnings
     }
@@ -157,8 +178,12 @@ impl State {
     }
 
     pub(super) fn enter(&mut self, command: Command) {
+        if self.holds.take_released() {
+            self.book.look_again();
+        }
         let holds = &self.holds;
-        self.book.put(command, |one| holds.stands(HoldId::from(one.id)));
+        // One whose outcome is awaited is not forgotten for what others claim to hold.
+        self.book.put(command, |one| !one.state.is_settled() || holds.stands(HoldId::from(one.id)));
         self.dirty = true;
     }
 

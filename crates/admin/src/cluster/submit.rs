@@ -4,7 +4,8 @@ use flowdeck_model::actor::ActorView;
 use flowdeck_model::hold::HoldChange;
 use flowdeck_model::view::Submitted;
 use flowdeck_model::{
-    ActorKind, CommandId, CommandState, GroupId, Hold, HoldId, InstanceState, PortError, Submit, Timestamp,
+    Action, ActorKind, CommandId, CommandState, GroupId, Hold, HoldId, InstanceState, PortError, Submit,
+    Timestamp,
 };
 
 use super::facts::Source;
@@ -13,6 +14,10 @@ use crate::commands::job::{self, Answer, Done, Job, Written};
 use crate::commands::plan::{self, Decision, Facts, Plan};
 use crate::commands::{Command, follow_up, lifecycle};
 use crate::holds::writer::{FENCED, WriteError};
+
+/// With a resume, in a flood of holds.
+const BEYOND: &str = "more holds were read than are taken in: where one of this group is among them, \
+                      what it holds stays paused";
 
 impl State {
     fn unavailable(&self, detail: impl Into<String>) -> PortError {
@@ -76,7 +81,13 @@ impl State {
         if self.fenced {
             return Err(self.unavailable(FENCED));
         }
-        Ok(())
+        // Records are placed by their keys, and agents read the first partition.
+        let topic = &self.settings.holds_topic;
+        let there = self.sample.metadata.as_ref().and_then(|metadata| metadata.topic(topic));
+        match there.map_or(1, |there| there.partitions.len()) {
+            0 | 1 => Ok(()),
+            many => Err(self.unavailable(format!("topic {topic} has {many} partitions, and must have one"))),
+        }
     }
 
     pub(super) fn facts<'a>(&'a self, standing: &'a [Hold], group: &GroupId, now: Timestamp) -> Facts<'a> {
@@ -102,6 +113,9 @@ impl State {
         let nothing = plan.changes.is_empty() && plan.admin.is_empty();
         let mut command = Command::new(submit, actor, now);
         command.notes = plan.notes;
+        if command.action == Action::Resume && self.holds.may_stand_beyond(&command.target.group) {
+            command.notes.push(BEYOND.to_owned());
+        }
         command.holds = plan.changes.iter().map(hold_id).collect();
         command.holds.dedup();
         self.audit(&command);
@@ -124,7 +138,9 @@ impl State {
             }
             return;
         }
+        let foreign = command.actor.kind == ActorKind::External;
         self.enter(command);
+        self.unwritten.add(id, foreign, &plan.changes);
         self.jobs.push_back(Job::Command { id, changes: plan.changes, admin: plan.admin, answer });
     }
 
@@ -168,8 +184,9 @@ impl State {
         if !written.holds.is_empty() {
             self.writer_problem = None;
         }
+        let foreign = self.unwritten.done(id);
         for (key, hold, offset) in written.holds {
-            self.holds.wrote(key, hold, offset);
+            self.holds.wrote(key, hold, offset, !foreign);
         }
         self.fresh_telemetry(now);
         let error = written.error;

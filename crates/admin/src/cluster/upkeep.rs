@@ -1,7 +1,7 @@
 //! What happens without an operator: deadlines and evidence, sending again, the end of a pause whose
-//! time is over, foreign commands, and commands rebuilt from holds.
+//! time is over, and commands rebuilt from holds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeSet, HashSet};
 use std::time::Duration;
 
 use flowdeck_model::actor::ActorView;
@@ -10,7 +10,6 @@ use flowdeck_model::view::Mode;
 use flowdeck_model::{
     Action, ActorKind, CommandId, CommandState, Hold, HoldId, Submit, Target, Timestamp, Via,
 };
-use flowdeck_protocol::kafkaflow as wire;
 
 use super::state::{State, TRY_AGAIN};
 use crate::commands::job::Job;
@@ -19,9 +18,6 @@ use crate::commands::{Command, evidence, external, follow_up, kafkaflow};
 
 /// A settled command is looked at for so long, for evidence that comes late.
 const LATE: Duration = Duration::from_secs(120);
-/// Writes that may wait before foreign commands are no longer taken over: who may write to the topics could
-/// name any number of groups.
-const WRITES_MAX: usize = 256;
 /// Pauses that end in one tick. Who may write to the topics could let thousands end at once, and an operator's
 /// command waits for what was begun before it.
 const ENDS_AT_ONCE: usize = 8;
@@ -30,19 +26,22 @@ impl State {
     /// Deadlines, evidence, sending again, expiry.
     pub(crate) fn ticked(&mut self, now: Timestamp) {
         self.registry.expire(now);
+        self.take_waiting(now);
         if self.book.is_empty() && self.holds.is_empty() {
             return;
         }
         self.fresh_telemetry(now);
+        // On what was known before nothing is written.
+        let may_write = self.settings.mode == Mode::Control && self.may_write().is_ok();
         for id in self.book.ids() {
-            self.tick_command(id, now);
+            self.tick_command(id, may_write, now);
         }
-        if self.settings.mode == Mode::Control && self.holds.is_known() && !self.fenced {
+        if may_write {
             self.expire_holds(now);
         }
     }
 
-    fn tick_command(&mut self, id: CommandId, now: Timestamp) {
+    fn tick_command(&mut self, id: CommandId, may_write: bool, now: Timestamp) {
         let Some(command) = self.book.get(id) else { return };
         let stands = self.holds.stands(HoldId::from(id));
         let late = command.sent_at.is_none_or(|at| now.since(at) > LATE);
@@ -62,8 +61,7 @@ impl State {
         let seen = self.seen(&group, &standing, now);
         let tracked = (command.instances.len(), command.resends.count, command.resends.capped);
         let mut changed = evidence::observe(&mut command, seen, retired);
-        let may_send = self.settings.mode == Mode::Control && !self.fenced && !retired;
-        if may_send && (command.sent_at.is_some() || command.rebuilt) {
+        if may_write && !retired && (command.sent_at.is_some() || command.rebuilt) {
             let wanted = follow_up::follow_up(&mut command, &own, seen);
             if !wanted.is_empty() {
                 let admin = kafkaflow::again(command.action, wanted);
@@ -87,13 +85,9 @@ impl State {
 
     fn expire_holds(&mut self, now: Timestamp) {
         self.expiring.retain(|_, at| now.since(*at) < TRY_AGAIN);
-        let mut by_id: BTreeMap<HoldId, Vec<Hold>> = BTreeMap::new();
-        for hold in self.holds.overdue(now) {
-            if !self.expiring.contains_key(&hold.id) {
-                by_id.entry(hold.id).or_default().push(hold);
-            }
-        }
-        for (id, holds) in by_id.into_iter().take(ENDS_AT_ONCE) {
+        for id in self.ended(now).into_iter().take(ENDS_AT_ONCE) {
+            let holds: Vec<Hold> =
+                self.holds.of_id(id).into_iter().filter(|hold| hold.is_overdue(now)).collect();
             self.expiring.insert(id, now);
             let Some(target) = target_of(&holds) else { continue };
             let changes: Vec<HoldChange> = holds.into_iter().map(HoldChange::Release).collect();
@@ -118,44 +112,33 @@ impl State {
         }
     }
 
-    /// A foreign pause or resume.
-    pub(super) fn foreign(&mut self, id: CommandId, command: &wire::Command, now: Timestamp) {
-        if self.settings.mode != Mode::Control || self.fenced || !self.holds.is_known() {
-            return;
+    /// Pauses whose time is over. The Flowdeck that is the writer ends them first, one after the other.
+    fn ended(&self, now: Timestamp) -> BTreeSet<HoldId> {
+        let first = self.settings.timing.writer_first;
+        let is_due = |since: Timestamp| self.is_writer || now.since(since) >= first;
+        if !self.others_wrote.is_none_or(is_due) {
+            return BTreeSet::new();
         }
-        self.fresh_telemetry(now);
-        let Some((action, targets)) = external::targets(command, &self.telemetry) else { return };
-        if targets.is_empty() {
-            self.stats.dropped("foreign command for a consumer that was never heard");
-        }
-        for (nth, target) in targets.into_iter().enumerate() {
-            // One command for each group that a by-name command reaches.
-            let id = if nth == 0 { id } else { CommandId::random() };
-            let standing = self.holds.of_group(&target.group);
-            let changes = external::changes(action, &target, id, &standing, now);
-            if changes.is_empty() || self.book.get(id).is_some() {
-                continue;
+        let ended = self.holds.overdue(now).filter(|hold| hold.until.is_some_and(is_due));
+        ended.map(|hold| hold.id).filter(|id| !self.expiring.contains_key(id)).collect()
+    }
+
+    /// All whose holds were read since.
+    pub(crate) fn rebuild(&mut self) {
+        let mut built = HashSet::new();
+        for id in std::mem::take(&mut self.unbuilt) {
+            if built.insert(id) {
+                self.rebuild_one(id);
             }
-            if self.jobs.len() >= WRITES_MAX {
-                self.stats.dropped("foreign commands beyond what can be written");
-                continue;
-            }
-            if !self.repeats.admit(&target.group, self.settings.timing.external_per_minute, now) {
-                self.stats.dropped("foreign commands repeated too often");
-                self.dirty = true;
-                continue;
-            }
-            let submit = Submit { id, action, target, reason: external::reason(), for_seconds: None };
-            self.begin(submit, external::actor(), Plan { changes, ..Plan::default() }, None, now);
         }
     }
 
     /// A hold whose command is not remembered: it was made before this process, or by another.
-    pub(super) fn rebuild(&mut self, id: HoldId) {
+    fn rebuild_one(&mut self, id: HoldId) {
         if self.book.get(id.into()).is_some_and(|command| !command.rebuilt) {
             return;
         }
-        let holds: Vec<Hold> = self.holds.all().filter(|hold| hold.id == id).cloned().collect();
+        let holds = self.holds.of_id(id);
         let (Some(target), Some(first)) = (target_of(&holds), holds.first()) else { return };
         let submit = Submit {
             id: id.into(),

@@ -43,13 +43,15 @@ impl CommandIndex {
 pub(crate) struct CommandBook {
     by_id: HashMap<CommandId, Arc<Command>>,
     order: VecDeque<CommandId>,
+    /// So many of the oldest stood when they were last looked at: they are not looked at for each new one.
+    stood: usize,
     most: usize,
     dirty: bool,
 }
 
 impl CommandBook {
     pub(crate) fn new(most: usize) -> Self {
-        Self { by_id: HashMap::new(), order: VecDeque::new(), most: most.max(1), dirty: false }
+        Self { by_id: HashMap::new(), order: VecDeque::new(), stood: 0, most: most.max(1), dirty: false }
     }
 
     pub(crate) fn get(&self, id: CommandId) -> Option<&Command> {
@@ -59,6 +61,7 @@ impl CommandBook {
     pub(crate) fn remove(&mut self, id: CommandId) {
         self.dirty |= self.by_id.remove(&id).is_some();
         self.order.retain(|one| *one != id);
+        self.stood = 0;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -74,19 +77,30 @@ impl CommandBook {
         self.order.iter().rev().filter_map(|id| self.by_id.get(id)).map(Arc::as_ref)
     }
 
-    /// Adds or replaces; forgets the oldest that `stands` lets go where there are too many.
+    /// Adds or replaces; forgets the oldest that `stands` lets go where there are too many, never the newest.
     pub(crate) fn put(&mut self, command: Command, stands: impl Fn(&Command) -> bool) {
-        let id = command.id;
-        if self.by_id.insert(id, Arc::new(command)).is_none() {
-            self.order.push_back(id);
+        let (id, state) = (command.id, command.state);
+        match self.by_id.insert(id, Arc::new(command)) {
+            None => self.order.push_back(id),
+            Some(former) if former.state != state => self.stood = 0,
+            Some(_) => {}
         }
         self.dirty = true;
         while self.order.len() > self.most {
-            let free = self.order.iter().position(|id| self.by_id.get(id).is_none_or(|one| !stands(one)));
+            let stands = |id: &CommandId| self.by_id.get(id).is_some_and(|one| stands(one));
+            let older = self.order.len() - 1;
+            let free = (self.stood..older).find(|at| !stands(&self.order[*at]));
             // Where every one stands, the oldest goes: the bound is a bound.
-            let Some(gone) = self.order.remove(free.unwrap_or(0)) else { break };
+            let at = free.unwrap_or(0);
+            self.stood = free.unwrap_or(older - 1);
+            let Some(gone) = self.order.remove(at) else { break };
             self.by_id.remove(&gone);
         }
+    }
+
+    /// What stood may stand no more.
+    pub(crate) fn look_again(&mut self) {
+        self.stood = 0;
     }
 
     pub(crate) fn take_dirty(&mut self) -> bool {
@@ -134,5 +148,24 @@ mod tests {
         let newest: Vec<u128> =
             book.index().of_group(&"g".into()).map(|one| one.id.uuid().as_u128()).collect();
         assert_eq!(newest, [9, 8, 0]);
+        // All stand: the oldest goes. Then one of the middle does not any more.
+        let ids = |book: &CommandBook| book.ids().iter().map(|id| id.uuid().as_u128()).collect::<Vec<_>>();
+        book.put(command(10), |_| true);
+        assert_eq!(ids(&book), [8, 9, 10]);
+        book.look_again();
+        book.put(command(11), |one| one.id != command(9).id);
+        assert_eq!(ids(&book), [8, 10, 11]);
+        // The newest is not the one to go, though it alone does not stand.
+        book.put(command(12), |one| one.id != command(12).id);
+        assert_eq!(ids(&book), [10, 11, 12]);
+        // What was found to stand is not asked for again.
+        let asked = std::cell::Cell::new(0);
+        for number in 13..113 {
+            book.put(command(number), |_| {
+                asked.set(asked.get() + 1);
+                true
+            });
+        }
+        assert!(asked.get() <= 103, "{}", asked.get());
     }
 }

@@ -10,6 +10,7 @@ use flowdeck_model::hold::{HoldChange, not_yet_held, resume};
 use flowdeck_model::{Action, ActorKind, CommandId, GroupId, Hold, HoldId, Target, Timestamp, Via};
 use flowdeck_protocol::kafkaflow;
 
+use crate::holds::room::{FOREIGN_GROUP_MAX, FOREIGN_MAX, Room};
 use crate::telemetry::TelemetryIndex;
 
 pub(crate) const OWNER: &str = "external";
@@ -81,37 +82,75 @@ pub(crate) fn reason() -> String {
     REASON.to_owned()
 }
 
+/// Whether there may be room for it at all, before it is looked at closely: holds of a pause, and scopes that a
+/// resume is held against each hold with.
+pub(crate) fn is_small(targets: &[Target]) -> bool {
+    let scopes = |target: &Target| target.topics.len().max(1);
+    targets.iter().all(|target| scopes(target) <= FOREIGN_GROUP_MAX)
+        && targets.iter().map(scopes).sum::<usize>() <= FOREIGN_MAX
+}
+
+/// Adds what the changes add to the holds of a group that stand.
+pub(crate) fn grow(room: &mut Room, changes: &[HoldChange], standing: &[Hold]) {
+    for change in changes {
+        let HoldChange::Set(hold) = change else { continue };
+        match standing.iter().find(|one| one.id == hold.id && one.scope == hold.scope) {
+            Some(former) => room.grow(former, hold),
+            None => room.add(hold),
+        }
+    }
+}
+
 /// How often foreign commands changed a group's holds lately.
 #[derive(Debug, Default)]
 pub(crate) struct Repeats {
     groups: HashMap<GroupId, VecDeque<Timestamp>>,
-    capped: Option<(GroupId, Timestamp)>,
+    /// When a change of the group was last refused.
+    capped: HashMap<GroupId, Timestamp>,
+    /// When all groups were last looked through.
+    swept: Option<Timestamp>,
 }
 
 impl Repeats {
     /// Whether one more change in this minute is taken over.
     pub(crate) fn admit(&mut self, group: &GroupId, most: u32, now: Timestamp) -> bool {
-        self.groups.retain(|_, times| {
-            while times.front().is_some_and(|at| now.since(*at) > MINUTE) {
-                times.pop_front();
-            }
-            !times.is_empty()
-        });
+        if self.swept.is_none_or(|at| now.since(at) > MINUTE) {
+            self.swept = Some(now);
+            self.groups.retain(|_, times| times.back().is_some_and(|at| now.since(*at) <= MINUTE));
+            self.capped.retain(|_, at| now.since(*at) <= MINUTE);
+        }
         let times = self.groups.entry(group.clone()).or_default();
+        while times.front().is_some_and(|at| now.since(*at) > MINUTE) {
+            times.pop_front();
+        }
         if times.len() >= most as usize {
-            self.capped = Some((group.clone(), now));
+            self.capped.insert(group.clone(), now);
             return false;
         }
         times.push_back(now);
         true
     }
 
-    pub(crate) fn warning(&self, now: Timestamp) -> Option<String> {
-        let (group, at) = self.capped.as_ref()?;
-        (now.since(*at) <= MINUTE).then(|| {
-            format!("commands on the admin topic pause and resume {} again and again; the newest were not taken over", group.shown())
-        })
+    /// Groups whose newest foreign commands were not taken over.
+    pub(crate) fn capped(&self, now: Timestamp) -> impl Iterator<Item = &GroupId> {
+        self.capped.iter().filter(move |(_, at)| now.since(**at) <= MINUTE).map(|(group, _)| group)
     }
+
+    pub(crate) fn is_capped(&self, group: &GroupId, now: Timestamp) -> bool {
+        self.capped.get(group).is_some_and(|at| now.since(*at) <= MINUTE)
+    }
+
+    /// For whoever may see the cluster: without a name.
+    pub(crate) fn warning(&self, now: Timestamp) -> Option<String> {
+        self.capped(now).next().map(|_| repeated("a group"))
+    }
+}
+
+/// In words, of the group that is named so.
+pub(crate) fn repeated(group: &str) -> String {
+    format!(
+        "commands on the admin topic pause and resume {group} again and again; the newest were not taken over"
+    )
 }
 
 #[cfg(test)]
@@ -125,7 +164,10 @@ mod tests {
         let group = GroupId::from("g");
         let admitted = (0..20).filter(|n| repeats.admit(&group, 3, at(*n))).count();
         assert_eq!(admitted, 3);
-        assert!(repeats.warning(at(20)).is_some());
+        assert!(
+            repeats.warning(at(20)).is_some_and(|words| words.contains("resume a group again and again"))
+        );
+        assert_eq!(repeats.capped(at(20)).collect::<Vec<_>>(), [&group]);
         assert!(repeats.admit(&"other".into(), 3, at(20)));
         assert!(repeats.admit(&group, 3, at(100)));
         assert!(repeats.warning(at(100)).is_none());

@@ -11,6 +11,7 @@ mod left;
 pub(crate) mod lifecycle;
 pub(crate) mod plan;
 pub(crate) mod scope;
+pub(crate) mod untaken;
 #[cfg(test)]
 mod tests;
 

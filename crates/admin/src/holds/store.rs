@@ -1,11 +1,14 @@
-//! The holds that stand, by key, as the topic told them in order of its offsets. What this process
+//! The holds that stand, by group, as the topic told them in order of its offsets. What this process
 //! wrote counts at once, before the tail brings it back. Pure.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::sync::{Arc, OnceLock};
 
 use flowdeck_model::{GroupId, Hold, HoldId, Scope, Timestamp};
+
+use super::ahead::Ahead;
+use super::room::Room;
 
 /// The holds as views and rules read them.
 #[derive(Debug, Default, Clone)]
@@ -27,68 +30,81 @@ impl HoldIndex {
 
 pub(crate) type HoldKey = (Scope, HoldId);
 
-/// Anybody who may write to the topic can claim any number of holds, with any reason. Beyond these bounds
-/// they are not taken in, which is said: in all, of one group, and bytes of all together.
-const HOLDS_MAX: usize = 10_000;
-const GROUP_MAX: usize = 500;
-const BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Those that are counted beyond these bounds.
+/// Those that are counted beyond the bounds of `Room`.
 const BEYOND_MAX: usize = 100_000;
 /// Flowdeck's own are shorter (`model::command::REASON_MAX`); longer words are cut.
 const WORDS_MAX: usize = 1_000;
 
 #[derive(Debug, Default)]
 pub(crate) struct HoldStore {
-    standing: BTreeMap<HoldKey, Hold>,
-    /// Of each group that has some.
-    counts: HashMap<GroupId, usize>,
-    /// Of all that stand.
-    bytes: usize,
-    /// Keys that this process wrote, until the tail has come to that record.
-    written: HashMap<HoldKey, i64>,
+    groups: HashMap<GroupId, GroupHolds>,
+    /// How many of an id stand, in each of its groups: in one, but for forged ones.
+    ids: HashMap<HoldId, BTreeMap<GroupId, usize>>,
+    room: Room,
+    ahead: Ahead,
     known: bool,
     dirty: bool,
-    /// Those that stand and were not taken in, by their keys' hashes.
-    beyond: HashSet<u64>,
+    /// No hold of some id stands any more.
+    released: bool,
+    /// Those that stand and were not taken in: the hash of the key, and of the group.
+    beyond: HashMap<u64, u64>,
     /// More than `BEYOND_MAX` of them: they are not counted any more, until the topic is there anew.
     beyond_uncounted: bool,
 }
 
+/// Of one group, by scope.
+#[derive(Debug, Default)]
+struct GroupHolds {
+    holds: BTreeMap<HoldKey, Hold>,
+    /// The same for readers, made where one asks.
+    shared: OnceLock<Arc<[Hold]>>,
+}
+
+impl GroupHolds {
+    fn shared(&self) -> &Arc<[Hold]> {
+        self.shared.get_or_init(|| self.holds.values().cloned().collect())
+    }
+}
+
 impl HoldStore {
-    /// A record from the topic. `hold`: `None` for a tombstone. Says whether something changed.
-    pub(crate) fn apply(&mut self, key: HoldKey, hold: Option<Hold>, offset: i64) -> bool {
-        if let Some(written) = self.written.get(&key) {
-            if offset < *written {
-                return false;
-            }
-            self.written.remove(&key);
-        }
-        self.put(key, hold, false)
+    /// A record from the topic. `hold`: `None` for a tombstone. `own`: whether this process is writing it, which
+    /// is asked where it does not fit. Says whether something changed.
+    pub(crate) fn apply(
+        &mut self,
+        key: HoldKey,
+        hold: Option<Hold>,
+        offset: i64,
+        own: impl FnOnce(&HoldKey) -> bool,
+    ) -> bool {
+        self.ahead.read(offset);
+        !self.ahead.has_newer(&key) && self.put(key, hold, own)
     }
 
-    /// What this process wrote and saw confirmed.
-    pub(crate) fn wrote(&mut self, key: HoldKey, hold: Option<Hold>, offset: i64) -> bool {
-        self.written.insert(key.clone(), offset);
-        self.put(key, hold, true)
+    /// The tail has come to a record that says nothing of a hold.
+    pub(crate) fn passed(&mut self, offset: i64) {
+        self.ahead.read(offset);
+    }
+
+    /// What this process wrote and saw confirmed. Where the tail has been there, it told as much, or more.
+    pub(crate) fn wrote(&mut self, key: HoldKey, hold: Option<Hold>, offset: i64, own: bool) -> bool {
+        self.ahead.wrote(&key, offset) && self.put(key, hold, |_| own)
     }
 
     /// `own`: an operator's, through this process; no flood keeps it out.
-    fn put(&mut self, key: HoldKey, hold: Option<Hold>, own: bool) -> bool {
+    fn put(&mut self, key: HoldKey, hold: Option<Hold>, own: impl FnOnce(&HoldKey) -> bool) -> bool {
         let changed = match hold.map(cut) {
             None => {
                 self.count_beyond(&key, false);
                 self.take(&key).is_some()
             }
-            Some(hold) if self.standing.get(&key) == Some(&hold) => false,
+            Some(hold) if self.get(&key) == Some(&hold) => false,
             Some(hold) => {
                 let before = self.take(&key);
-                let fits = own || self.fits(&hold);
+                let fits = self.room.fits(&hold) || own(&key);
                 self.count_beyond(&key, !fits);
                 // An older wish of the same hold is not the present one: what does not fit takes it away.
                 if fits {
-                    self.bytes += weight(&hold);
-                    *self.counts.entry(key.0.group.clone()).or_default() += 1;
-                    self.standing.insert(key, hold);
+                    self.insert(key, hold);
                 }
                 fits || before.is_some()
             }
@@ -97,33 +113,52 @@ impl HoldStore {
         changed
     }
 
-    /// For the warning; it changes nothing of what stands.
-    fn count_beyond(&mut self, key: &HoldKey, beyond: bool) {
-        if !beyond {
-            self.dirty |= self.beyond.remove(&hash(key));
-        } else if self.beyond.len() < BEYOND_MAX {
-            self.dirty |= self.beyond.insert(hash(key));
-        } else {
-            self.beyond_uncounted = true;
-        }
+    fn get(&self, key: &HoldKey) -> Option<&Hold> {
+        self.groups.get(&key.0.group)?.holds.get(key)
     }
 
-    fn fits(&self, hold: &Hold) -> bool {
-        self.standing.len() < HOLDS_MAX
-            && self.counts.get(&hold.scope.group).is_none_or(|count| *count < GROUP_MAX)
-            && self.bytes + weight(hold) <= BYTES_MAX
+    fn insert(&mut self, key: HoldKey, hold: Hold) {
+        let group = key.0.group.clone();
+        self.room.add(&hold);
+        *self.ids.entry(key.1).or_default().entry(group.clone()).or_default() += 1;
+        let there = self.groups.entry(group).or_default();
+        there.shared = OnceLock::new();
+        there.holds.insert(key, hold);
     }
 
     fn take(&mut self, key: &HoldKey) -> Option<Hold> {
-        let hold = self.standing.remove(key)?;
-        self.bytes -= weight(&hold);
-        if let Some(count) = self.counts.get_mut(&key.0.group) {
-            *count -= 1;
-            if *count == 0 {
-                self.counts.remove(&key.0.group);
+        let group = &key.0.group;
+        let there = self.groups.get_mut(group)?;
+        let hold = there.holds.remove(key)?;
+        there.shared = OnceLock::new();
+        if there.holds.is_empty() {
+            self.groups.remove(group);
+        }
+        self.room.remove(&hold);
+        if let Some(groups) = self.ids.get_mut(&key.1) {
+            if let Some(count) = groups.get_mut(group) {
+                *count -= 1;
+                if *count == 0 {
+                    groups.remove(group);
+                }
+            }
+            if groups.is_empty() {
+                self.ids.remove(&key.1);
+                self.released = true;
             }
         }
         Some(hold)
+    }
+
+    /// For the warning; it changes nothing of what stands.
+    fn count_beyond(&mut self, key: &HoldKey, beyond: bool) {
+        if !beyond {
+            self.dirty |= self.beyond.remove(&hash(key)).is_some();
+        } else if self.beyond.len() < BEYOND_MAX {
+            self.dirty |= self.beyond.insert(hash(key), hash(&key.0.group)).is_none();
+        } else {
+            self.beyond_uncounted = true;
+        }
     }
 
     /// The topic was read to its end.
@@ -132,16 +167,10 @@ impl HoldStore {
         self.known = true;
     }
 
-    /// The topic is not there: nothing is held.
+    /// The topic is not there: nothing is held, and its offsets begin anew.
     pub(crate) fn gone(&mut self) {
-        self.dirty |= !self.known || !self.standing.is_empty();
-        self.standing.clear();
-        self.counts.clear();
-        self.bytes = 0;
-        self.written.clear();
-        self.beyond.clear();
-        self.beyond_uncounted = false;
-        self.known = true;
+        let changed = !self.known || !self.groups.is_empty();
+        *self = Self { known: true, dirty: self.dirty || changed, released: true, ..Self::default() };
     }
 
     pub(crate) fn is_known(&self) -> bool {
@@ -149,7 +178,11 @@ impl HoldStore {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.standing.is_empty()
+        self.groups.is_empty()
+    }
+
+    pub(crate) fn room(&self) -> &Room {
+        &self.room
     }
 
     pub(crate) fn warning(&self) -> Option<String> {
@@ -160,41 +193,49 @@ impl HoldStore {
             true => format!("more than {BEYOND_MAX} more holds were read"),
             false => format!("{} more holds stand", self.beyond.len()),
         };
-        Some(format!(
-            "{holds} than are taken in ({GROUP_MAX} of a group, {HOLDS_MAX} and {} MB in all); \
-             the ones beyond are not shown",
-            BYTES_MAX / (1024 * 1024)
-        ))
+        let bounds = Room::bounds();
+        Some(format!("{holds} than are taken in ({bounds}); the ones beyond are not shown"))
     }
 
-    pub(crate) fn of_group(&self, group: &GroupId) -> Vec<Hold> {
-        self.standing.values().filter(|hold| &hold.scope.group == group).cloned().collect()
+    /// Whether a hold of the group may stand that was not taken in.
+    pub(crate) fn may_stand_beyond(&self, group: &GroupId) -> bool {
+        let group = hash(group);
+        self.beyond_uncounted || self.beyond.values().any(|one| *one == group)
     }
 
-    pub(crate) fn all(&self) -> impl Iterator<Item = &Hold> {
-        self.standing.values()
+    /// By scope.
+    pub(crate) fn of_group(&self, group: &GroupId) -> Arc<[Hold]> {
+        self.groups.get(group).map(|there| Arc::clone(there.shared())).unwrap_or_default()
     }
 
     /// Whether a hold of this id stands.
     pub(crate) fn stands(&self, id: HoldId) -> bool {
-        self.standing.keys().any(|(_, hold)| *hold == id)
+        self.ids.contains_key(&id)
     }
 
-    pub(crate) fn overdue(&self, now: Timestamp) -> Vec<Hold> {
-        self.standing.values().filter(|hold| hold.is_overdue(now)).cloned().collect()
+    pub(crate) fn of_id(&self, id: HoldId) -> Vec<Hold> {
+        let groups = self.ids.get(&id).into_iter().flat_map(BTreeMap::keys);
+        let holds = groups.filter_map(|group| self.groups.get(group)).flat_map(|there| &there.holds);
+        holds.filter(|((_, one), _)| *one == id).map(|(_, hold)| hold.clone()).collect()
+    }
+
+    pub(crate) fn overdue(&self, now: Timestamp) -> impl Iterator<Item = &Hold> {
+        self.groups.values().flat_map(|there| there.holds.values()).filter(move |hold| hold.is_overdue(now))
     }
 
     pub(crate) fn take_dirty(&mut self) -> bool {
         std::mem::take(&mut self.dirty)
     }
 
+    /// Whether an id stands no more, since this was last asked.
+    pub(crate) fn take_released(&mut self) -> bool {
+        std::mem::take(&mut self.released)
+    }
+
+    /// Only groups that changed are made anew.
     pub(crate) fn index(&self) -> HoldIndex {
-        let mut groups: HashMap<GroupId, Vec<Hold>> = HashMap::new();
-        for hold in self.standing.values() {
-            groups.entry(hold.scope.group.clone()).or_default().push(hold.clone());
-        }
-        let groups = groups.into_iter().map(|(group, holds)| (group, holds.into())).collect();
-        HoldIndex { groups, known: self.known }
+        let groups = self.groups.iter().map(|(group, there)| (group.clone(), Arc::clone(there.shared())));
+        HoldIndex { groups: groups.collect(), known: self.known }
     }
 }
 
@@ -208,30 +249,26 @@ fn cut(mut hold: Hold) -> Hold {
     hold
 }
 
-fn hash(key: &HoldKey) -> u64 {
+fn hash(of: &impl Hash) -> u64 {
     let mut hasher = DefaultHasher::new();
-    key.hash(&mut hasher);
+    of.hash(&mut hasher);
     hasher.finish()
-}
-
-/// About what it takes of memory.
-fn weight(hold: &Hold) -> usize {
-    let name = |name: Option<&str>| name.map_or(0, str::len);
-    let scope = |scope: &Scope| {
-        size_of::<Scope>()
-            + scope.group.as_str().len()
-            + name(scope.consumer.as_ref().map(AsRef::as_ref))
-            + name(scope.topic.as_ref().map(AsRef::as_ref))
-            + name(scope.instance.as_ref().map(AsRef::as_ref))
-    };
-    let words = hold.owner.len() + hold.reason.len();
-    // The key has the scope once more.
-    size_of::<Hold>() + words + 2 * scope(&hold.scope) + hold.except.iter().map(scope).sum::<usize>()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::holds::room::GROUP_MAX;
+
+    impl HoldStore {
+        fn read(&mut self, key: HoldKey, hold: Option<Hold>, offset: i64) -> bool {
+            self.apply(key, hold, offset, |_| false)
+        }
+
+        fn all(&self) -> impl Iterator<Item = (&HoldKey, &Hold)> {
+            self.groups.values().flat_map(|there| &there.holds)
+        }
+    }
 
     fn hold(reason: &str) -> Hold {
         Hold {
@@ -252,12 +289,90 @@ mod tests {
     #[test]
     fn an_older_record_does_not_undo_what_was_written_since() {
         let mut store = HoldStore::default();
-        assert!(store.apply(key(), Some(hold("a")), 1));
-        assert!(store.wrote(key(), None, 5));
-        assert!(!store.apply(key(), Some(hold("b")), 3), "older than the tombstone");
-        assert!(!store.apply(key(), None, 5));
-        assert!(store.apply(key(), Some(hold("c")), 6));
-        assert!(!store.apply(key(), Some(hold("c")), 7), "the same again changes nothing");
+        assert!(store.read(key(), Some(hold("a")), 1));
+        assert!(store.wrote(key(), None, 5, true));
+        assert!(!store.read(key(), Some(hold("b")), 3), "older than the tombstone");
+        assert!(!store.read(key(), None, 5));
+        assert!(store.read(key(), Some(hold("c")), 6));
+        assert!(!store.read(key(), Some(hold("c")), 7), "the same again changes nothing");
+    }
+
+    /// The tail can be quicker than the word that a record was written.
+    #[test]
+    fn what_was_read_since_is_not_undone_by_what_was_written_before() {
+        let mut store = HoldStore::default();
+        assert!(store.read(key(), Some(hold("ours")), 5));
+        assert!(store.read(key(), None, 7), "another Flowdeck released it");
+        assert!(!store.wrote(key(), Some(hold("ours")), 5, true));
+        assert!(!store.stands(key().1));
+        assert!(store.read(key(), Some(hold("theirs")), 8));
+        assert!(store.ahead.is_empty(), "nothing is kept that the tail has passed");
+        // A record of another key, or one that says nothing, passes it as well.
+        let (other, _) = forged("g", "x");
+        assert!(store.wrote(key(), None, 10, true));
+        store.passed(10);
+        assert!(store.ahead.is_empty());
+        assert!(store.wrote(key(), Some(hold("a")), 12, true));
+        assert!(store.wrote(key(), Some(hold("b")), 13, true));
+        assert!(!store.read(key(), Some(hold("a")), 12));
+        assert!(!store.read(other, None, 15));
+        assert!(store.ahead.is_empty());
+        assert_eq!(store.of_group(&"g".into())[0].reason, "b");
+    }
+
+    #[test]
+    fn a_topic_made_anew_begins_at_its_first_offset() {
+        let mut store = HoldStore::default();
+        assert!(store.read(key(), Some(hold("former")), 500));
+        assert!(store.wrote(key(), Some(hold("ours, of former")), 510, true));
+        store.gone();
+        assert!(store.wrote(key(), Some(hold("ours")), 0, true));
+        assert!(!store.read(key(), Some(hold("ours")), 0));
+        assert!(store.read(key(), None, 1));
+        // Where nobody said that it went, its offsets do.
+        assert!(store.wrote(key(), Some(hold("of the second")), 40, true));
+        assert!(store.read(key(), Some(hold("of the third")), 0));
+        assert!(store.ahead.is_empty());
+    }
+
+    #[test]
+    fn a_foreign_command_is_bound_and_an_operators_is_not_whoever_tells_first() {
+        let mut store = HoldStore::default();
+        for n in 0..GROUP_MAX {
+            let (key, hold) = forged("g", "x");
+            store.read(key, hold, n as i64);
+        }
+        let (key, hold) = forged("g", "foreign");
+        assert!(!store.wrote(key, hold, 1_000, false));
+        let (key, hold) = forged("g", "ours");
+        assert!(store.wrote(key, hold, 1_001, true));
+        // The tail brings it before it is known to be written.
+        let (key, hold) = forged("g", "ours");
+        assert!(store.apply(key.clone(), hold.clone(), 1_002, |_| true));
+        assert!(!store.wrote(key.clone(), hold, 1_002, true));
+        assert!(store.stands(key.1));
+        assert!(store.may_stand_beyond(&"g".into()) && !store.may_stand_beyond(&"h".into()));
+    }
+
+    #[test]
+    fn holds_are_found_by_their_id_in_every_group() {
+        let mut store = HoldStore::default();
+        let one = |group: &str, number: u128| {
+            let id = HoldId::from_uuid(uuid::Uuid::from_u128(number));
+            Hold { scope: Scope::group(group.into()), id, ..hold("x") }
+        };
+        for (n, hold) in [one("g", 1), one("h", 1), one("g", 2)].into_iter().enumerate() {
+            store.read((hold.scope.clone(), hold.id), Some(hold), n as i64);
+        }
+        let id = one("g", 1).id;
+        assert_eq!(store.of_id(id), [one("g", 1), one("h", 1)]);
+        store.read((one("g", 1).scope, id), None, 3);
+        assert_eq!(store.of_id(id), [one("h", 1)]);
+        assert!(store.stands(id));
+        assert_eq!(store.of_group(&"g".into())[..], [one("g", 2)]);
+        assert_eq!(store.index().group(&"g".into()), [one("g", 2)]);
+        store.read((one("h", 1).scope, id), None, 4);
+        assert!(!store.stands(id) && store.of_id(id).is_empty());
     }
 
     /// As anybody could write them who may write to the topic.
@@ -272,42 +387,46 @@ mod tests {
         let mut store = HoldStore::default();
         for n in 0..GROUP_MAX {
             let (key, hold) = forged("g", "x");
-            assert!(store.apply(key, hold, n as i64));
+            assert!(store.read(key, hold, n as i64));
         }
         assert_eq!(store.warning(), None);
         let (key, hold) = forged("g", "one too many");
-        assert!(!store.apply(key.clone(), hold.clone(), 1_000));
+        assert!(!store.read(key.clone(), hold.clone(), 1_000));
         assert!(store.warning().unwrap().starts_with("1 more holds stand"), "{:?}", store.warning());
-        assert!(!store.apply(key.clone(), hold, 1_001), "the same again changes nothing");
+        assert!(!store.read(key.clone(), hold, 1_001), "the same again changes nothing");
         assert_eq!(store.of_group(&"g".into()).len(), GROUP_MAX);
         // It was released, though it was never taken in.
-        assert!(!store.apply(key, None, 1_002));
+        assert!(!store.read(key, None, 1_002));
         assert_eq!(store.warning(), None);
         let (key, hold) = forged("g", "ours");
-        assert!(store.wrote(key, hold, 1_003));
+        assert!(store.wrote(key, hold, 1_003, true));
         // Other groups are not shut out by it, until all together are too many.
         for n in 0..200_000 {
             let (key, hold) = forged(&format!("other {n}"), &"🦀".repeat(10_000));
-            store.apply(key, hold, 2_000 + n);
+            store.read(key, hold, 2_000 + n);
         }
-        assert!(store.standing.len() > 3_000 && store.bytes <= BYTES_MAX, "{}", store.standing.len());
+        let taken = store.all().count();
+        assert!((3_001..=10_000).contains(&taken), "{taken}");
+        assert!(store.may_stand_beyond(&"any".into()));
         assert!(store.warning().unwrap().starts_with("more than 100000 more"));
-        let longest = store.all().map(|hold| hold.reason.chars().count()).max();
+        let longest = store.all().map(|(_, hold)| hold.reason.chars().count()).max();
         assert_eq!(longest, Some(WORDS_MAX + 1));
         // What is released makes room again.
-        for (key, _) in store.standing.clone() {
-            store.apply(key, None, 1_000_000);
+        let keys: Vec<HoldKey> = store.all().map(|(key, _)| key.clone()).collect();
+        for (key, n) in keys.into_iter().zip(1_000_000..) {
+            store.read(key, None, n);
         }
-        assert_eq!((store.bytes, store.counts.len()), (0, 0));
+        assert!(store.is_empty() && store.ids.is_empty());
+        assert_eq!(format!("{:?}", store.room), format!("{:?}", Room::default()));
     }
 
     #[test]
     fn a_topic_that_went_holds_nothing() {
         let mut store = HoldStore::default();
         assert!(!store.is_known());
-        store.apply(key(), Some(hold("a")), 1);
-        assert_eq!(store.overdue(Timestamp::from_millis(10)).len(), 1);
-        assert!(store.overdue(Timestamp::from_millis(9)).is_empty());
+        store.read(key(), Some(hold("a")), 1);
+        assert_eq!(store.overdue(Timestamp::from_millis(10)).count(), 1);
+        assert_eq!(store.overdue(Timestamp::from_millis(9)).count(), 0);
         store.gone();
         assert!(store.is_known() && store.of_group(&"g".into()).is_empty());
     }

@@ -41,6 +41,11 @@ impl Writers {
         self.fenced
     }
 
+    /// Whether this process took over the writer's id, as far as it knows.
+    pub(crate) fn has_taken_over(&self) -> bool {
+        !self.fenced && self.holds.is_some()
+    }
+
     /// Whether a pause could be written at once, or never will be.
     pub(crate) fn are_settled(&self) -> bool {
         self.fenced || self.holds.is_some()

@@ -11,6 +11,7 @@ use super::fleet::group_row;
 use crate::cluster::sample::GroupData;
 use crate::cluster::snapshot::{ClusterSnapshot, Judged, by_topic};
 use crate::commands::Command;
+use crate::commands::external::repeated;
 use crate::telemetry::matching::{instance_of, member_words};
 use crate::telemetry::{GroupTelemetry, InstanceTelemetry};
 
@@ -184,6 +185,9 @@ fn warnings(
     }
     if !cluster.holds.known && cluster.view.as_of.is_some() {
         warnings.push("the holds are not read yet: what stands paused is not known".to_owned());
+    }
+    if cluster.repeated.contains(&group.id) {
+        warnings.push(repeated(&group.id.shown()));
     }
     for command in commands.iter().filter(|command| command.resends.capped) {
         warnings.push(format!(

@@ -1,0 +1,145 @@
+//! Foreign commands on the admin topic: which of them become changes of holds, and when.
+
+use flowdeck_model::hold::HoldChange;
+use flowdeck_model::view::Mode;
+use flowdeck_model::{Action, CommandId, GroupId, HoldId, Submit, Target, Timestamp};
+use flowdeck_protocol::kafkaflow as wire;
+use flowdeck_protocol::wire::check_hold;
+
+use super::state::State;
+use crate::commands::external;
+use crate::commands::plan::Plan;
+use crate::commands::untaken::Why;
+use crate::holds::room::Room;
+
+/// Writes that may wait before foreign commands are no longer taken over: who may write to the topics could
+/// name any number of groups.
+const WRITES_MAX: usize = 256;
+/// Commands that are left to another Flowdeck first.
+const WAITING_MAX: usize = 128;
+
+/// A foreign command that another Flowdeck may be writing.
+pub(super) struct Waiting {
+    id: CommandId,
+    command: wire::Command,
+    came: Timestamp,
+}
+
+/// What one command changes of one group.
+struct Wanted {
+    id: CommandId,
+    target: Target,
+    changes: Vec<HoldChange>,
+}
+
+impl State {
+    /// A command that did not come from Flowdeck.
+    pub(super) fn foreign(&mut self, id: CommandId, command: wire::Command, now: Timestamp) {
+        if self.settings.mode != Mode::Control || self.fenced {
+            return;
+        }
+        let Some((action, targets)) = self.reached(&command, now) else { return };
+        // In the order in which they came.
+        if self.is_writer && self.waiting.is_empty() {
+            return self.take_over(id, action, targets, now);
+        }
+        if self.waiting.len() >= WAITING_MAX {
+            return self.leave(Why::TooMany, now);
+        }
+        self.waiting.push_back(Waiting { id, command, came: now });
+    }
+
+    /// Those that waited long enough, or all where this process became the writer.
+    pub(super) fn take_waiting(&mut self, now: Timestamp) {
+        let first = self.settings.timing.writer_first;
+        let writer = self.is_writer;
+        while let Some(one) = self.waiting.pop_front_if(|one| writer || now.since(one.came) >= first) {
+            // Whoever writes heard it as well, and did what there was to be done.
+            if self.fenced || self.others_wrote.is_some_and(|at| at > one.came) {
+                self.stats.dropped("foreign command that another Flowdeck took over");
+            } else if let Some((action, targets)) = self.reached(&one.command, now) {
+                self.take_over(one.id, action, targets, now);
+            }
+        }
+    }
+
+    /// What it asks for, where that may be taken over.
+    fn reached(&mut self, command: &wire::Command, now: Timestamp) -> Option<(Action, Vec<Target>)> {
+        if self.registry.is_dirty() {
+            self.fresh_telemetry(now);
+        }
+        let (action, targets) = external::targets(command, &self.telemetry)?;
+        if self.may_write().is_err() {
+            self.leave(Why::CannotWrite, now);
+        } else if targets.is_empty() {
+            self.stats.dropped("foreign command for a consumer that was never heard");
+        } else if action == Action::Pause && !targets.iter().all(|target| self.is_shown(&target.group)) {
+            self.leave(Why::UnknownGroup, now);
+        } else if !external::is_small(&targets) {
+            self.leave(Why::NoRoom, now);
+        } else {
+            return Some((action, targets));
+        }
+        None
+    }
+
+    /// All that it changes, or nothing.
+    fn take_over(&mut self, id: CommandId, action: Action, targets: Vec<Target>, now: Timestamp) {
+        let (mut wanted, mut room) = (Vec::new(), Room::default());
+        for (nth, target) in targets.into_iter().enumerate() {
+            // One command for each group that a by-name command reaches.
+            let id = if nth == 0 { id } else { CommandId::random() };
+            if self.book.get(id).is_some() || self.unbuilt.contains(&HoldId::from(id)) {
+                continue;
+            }
+            let standing = self.unwritten.over(&target.group, self.holds.of_group(&target.group));
+            let changes = external::changes(action, &target, id, &standing, now);
+            external::grow(&mut room, &changes, &standing);
+            if !changes.is_empty() {
+                wanted.push(Wanted { id, target, changes });
+            }
+        }
+        let there = [self.holds.room(), self.unwritten.room()];
+        if !Room::fits_foreign(&room, there) || !wanted.iter().all(Wanted::is_readable) {
+            return self.leave(Why::NoRoom, now);
+        }
+        wanted.into_iter().for_each(|one| self.begin_foreign(action, one, now));
+    }
+
+    fn begin_foreign(&mut self, action: Action, wanted: Wanted, now: Timestamp) {
+        if self.jobs.len() >= WRITES_MAX {
+            return self.leave(Why::TooMany, now);
+        }
+        let Wanted { id, target, changes } = wanted;
+        let capped = self.repeats.is_capped(&target.group, now);
+        if !self.repeats.admit(&target.group, self.settings.timing.external_per_minute, now) {
+            self.stats.dropped("foreign commands repeated too often");
+            self.dirty |= !capped;
+            return;
+        }
+        let submit = Submit { id, action, target, reason: external::reason(), for_seconds: None };
+        self.begin(submit, external::actor(), Plan { changes, ..Plan::default() }, None, now);
+    }
+
+    /// The brokers list it, or telemetry has shown it: anybody can name a group.
+    fn is_shown(&self, group: &GroupId) -> bool {
+        let heard = || self.telemetry.group(group).is_some_and(|told| !told.consumers.is_empty());
+        self.sample.group(group).is_some() || heard()
+    }
+
+    /// Counted, and said.
+    fn leave(&mut self, why: Why, now: Timestamp) {
+        self.stats.dropped(why.counted());
+        self.dirty |= self.untaken.note(why, now);
+    }
+}
+
+impl Wanted {
+    /// Every narrow resume adds an exception, and what readers skip would stand for this process alone.
+    fn is_readable(&self) -> bool {
+        self.changes.iter().all(|change| match change {
+            HoldChange::Set(hold) => check_hold(hold).is_ok(),
+            HoldChange::Release(_) => true,
+        })
+    }
+}

@@ -1,0 +1,120 @@
+//! A Flowdeck that is not the writer leaves what has to be written to the one that is: whoever writes first
+//! takes the writing over from the other.
+
+use super::*;
+
+/// `Timing::writer_first`, in seconds.
+const FIRST: i64 = 6;
+
+#[test]
+fn the_writer_ends_a_pause_at_once_and_another_one_later() {
+    for (is_writer, ends_at) in [(true, 10), (false, 10 + FIRST)] {
+        let mut state = known();
+        state.is_writer = is_writer;
+        set(&mut state, &Hold { until: Some(at(10)), ..hold("g", 1) }, 0, at(0));
+        state.ticked(at(ends_at - 1));
+        assert!(state.jobs.is_empty());
+        state.ticked(at(ends_at));
+        assert!(matches!(jobs(&state)[..], [(_, [HoldChange::Release(_)])]), "writer: {is_writer}");
+    }
+}
+
+#[test]
+fn what_the_writer_ended_is_not_ended_again() {
+    let mut state = known();
+    let timed = Hold { until: Some(at(10)), ..hold("g", 1) };
+    set(&mut state, &timed, 0, at(0));
+    read(&mut state, wire::release_record(&timed.scope, timed.id, id(2)), 1, at(11));
+    state.ticked(at(100));
+    assert!(state.jobs.is_empty());
+}
+
+/// The writer ends one pause after the other: while it does, nobody else begins.
+#[test]
+fn nobody_takes_over_while_another_writes() {
+    let mut state = known();
+    set(&mut state, &Hold { until: Some(at(10)), ..hold("g", 1) }, 0, at(0));
+    let other = hold("h", 2);
+    read(&mut state, wire::release_record(&other.scope, other.id, id(3)), 1, at(15));
+    state.ticked(at(10 + FIRST));
+    assert!(state.jobs.is_empty());
+    state.ticked(at(15 + FIRST));
+    assert_eq!(jobs(&state).len(), 1);
+}
+
+/// What is overdue at the start may be what the writer is ending.
+#[test]
+fn a_start_is_no_reason_to_hurry() {
+    let mut state = unknown();
+    set(&mut state, &Hold { until: Some(at(1)), ..hold("g", 1) }, 0, at(100));
+    state.heard(Fact::test(Source::Holds, What::Reached, at(100)));
+    state.ticked(at(100 + FIRST - 1));
+    assert!(state.jobs.is_empty());
+    state.ticked(at(100 + FIRST));
+    assert_eq!(jobs(&state).len(), 1);
+}
+
+#[test]
+fn a_foreign_command_is_the_writers_first() {
+    // This process is the writer.
+    let mut state = writer();
+    state.foreign(id(1), pause("g", vec![]), at(1));
+    assert_eq!(jobs(&state).len(), 1);
+    // Nobody is: later, in their order.
+    let mut state = known();
+    state.foreign(id(1), pause("g", vec![]), at(1));
+    state.foreign(id(2), resume("g"), at(2));
+    state.ticked(at(FIRST));
+    assert!(state.jobs.is_empty());
+    state.ticked(at(2 + FIRST));
+    assert_eq!(jobs(&state).iter().map(|(id, _)| *id).collect::<Vec<_>>(), [id(1), id(2)]);
+    // This process becomes it: at once, and what comes then as well.
+    let mut state = known();
+    state.foreign(id(1), pause("g", vec![]), at(1));
+    state.is_writer = true;
+    state.foreign(id(2), pause("h", vec![]), at(1));
+    assert!(state.jobs.is_empty(), "not before the one that came before");
+    state.ticked(at(1));
+    assert_eq!(jobs(&state).iter().map(|(id, _)| *id).collect::<Vec<_>>(), [id(1), id(2)]);
+}
+
+/// Another Flowdeck took a pause and its resume over: nothing is left of them, and nothing is made of them.
+#[test]
+fn a_foreign_command_that_another_took_over_is_not_done_again() {
+    let mut state = known();
+    state.foreign(id(1), pause("g", vec![]), at(1));
+    let theirs = hold("g", 1);
+    set(&mut state, &theirs, 0, at(2));
+    state.foreign(id(2), resume("g"), at(3));
+    read(&mut state, wire::release_record(&theirs.scope, theirs.id, id(2)), 1, at(4));
+    state.ticked(at(60));
+    assert!(state.jobs.is_empty());
+    assert_eq!(dropped(&state, "foreign command that another Flowdeck took over"), 2);
+}
+
+/// What this process writes is nobody else's.
+#[test]
+fn ones_own_records_do_not_tell_of_another() {
+    let mut state = known();
+    operator(&mut state, "h", 7, at(1));
+    state.foreign(id(1), pause("g", vec![]), at(1));
+    set(&mut state, &hold("h", 7), 0, at(2));
+    write(&mut state, 0, at(2));
+    state.ticked(at(1 + FIRST));
+    assert_eq!(jobs(&state).len(), 1);
+}
+
+#[test]
+fn those_that_wait_are_bounded() {
+    let mut state = known();
+    for n in 0..200 {
+        state.foreign(id(n), pause("g", topics("t", 1)), at(1));
+    }
+    assert_eq!(state.waiting.len(), 128);
+    assert_eq!(dropped(&state, "foreign commands beyond what can be written"), 72);
+    assert!(warns(&mut state, "72 commands that came faster than they can be written", at(1)));
+    state.ticked(at(1 + FIRST));
+    assert_eq!((state.waiting.len(), jobs(&state).len()), (0, 1));
+    fail(&mut state, at(2 + FIRST));
+    assert_eq!(format!("{:?}", state.unwritten.room()), format!("{:?}", crate::holds::room::Room::default()));
+}
