@@ -2,15 +2,18 @@
 
 use std::time::Duration;
 
+use flowdeck_admin::ClusterSettings;
+use flowdeck_model::command::TOPICS_MAX;
 use flowdeck_model::ports::Bind as _;
 use flowdeck_model::view::{CommandView, Mode};
 use flowdeck_model::{
-    Action, Actor, CommandId, CommandState, Grant, InstanceState, Pattern, Permission, PortError, Submit,
-    Target, Verdict, Via,
+    Action, Actor, CommandId, CommandState, Grant, Hold, InstanceState, Pattern, Permission, PortError,
+    Scope, Submit, Target, Timestamp, Verdict, Via,
 };
-use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
+use flowdeck_protocol::wire::{HoldRecord, LONGEST, TopicPartition, hold_record, read_hold};
+use flowdeck_testkit::{DEADLINE, End, kafka, unique, wait_for};
 
-use crate::common::{Running, settings, submit};
+use crate::common::{Running, partition, settings, submit, topic};
 use crate::voices::Voice;
 
 struct Scene {
@@ -22,9 +25,19 @@ struct Scene {
 
 /// A group with one agent, heard.
 async fn scene() -> Scene {
+    scene_with(settings(Mode::Control)).await
+}
+
+/// The same with an agent that may take its time: what is awaited is not over before it is looked at.
+async fn patient_scene() -> Scene {
+    let mut settings = settings(Mode::Control);
+    settings.timing.agent_deadline = 2 * DEADLINE;
+    scene_with(settings).await
+}
+
+async fn scene_with(settings: ClusterSettings) -> Scene {
     let kafka = kafka();
     let (topic, group) = (unique("orders"), unique("payments"));
-    let settings = settings(Mode::Control);
     kafka.create_topic(&topic, 2).await;
     kafka.create_topic(settings.admin_topics[0].telemetry.0.as_str(), 1).await;
     kafka.commit(&group, &[(&topic, 0, 0), (&topic, 1, 0)]);
@@ -48,6 +61,22 @@ impl Scene {
 
     fn holds_written(&self) -> usize {
         kafka().read_all(self.running.settings.holds_topic.as_str()).len()
+    }
+}
+
+/// As a Flowdeck that is not running any more wrote it.
+async fn write_hold(settings: &ClusterSettings, hold: &Hold) {
+    let records = vec![hold_record(hold, hold.id.into())];
+    let topic = settings.holds_topic.as_str();
+    kafka().transact(&settings.writer_id, topic, vec![(records, End::Commit)]).await;
+}
+
+/// The newest that the topic tells.
+fn last_hold(settings: &ClusterSettings) -> Hold {
+    let record = kafka().read_all(settings.holds_topic.as_str()).pop().expect("a hold");
+    match read_hold(&record.headers(), record.key.as_deref(), record.value.as_deref()) {
+        HoldRecord::Set(hold) => hold,
+        other => panic!("{other:?}"),
     }
 }
 
@@ -87,7 +116,7 @@ async fn what_may_not_be_seen_is_as_what_is_not_there() {
 
 #[tokio::test]
 async fn a_pause_is_confirmed_by_the_agents_ack_and_never_before() {
-    let scene = scene().await;
+    let scene = patient_scene().await;
     let pause = submit(Action::Pause, &scene.group, None, &[]);
     let answer = scene.submit(pause.clone()).await.unwrap();
     assert_eq!((answer.state, answer.existing), (CommandState::Sent, false));
@@ -123,6 +152,61 @@ async fn a_pause_is_confirmed_by_the_agents_ack_and_never_before() {
     assert_eq!((once_more.id, once_more.existing), (resume.id, true));
     assert_eq!(scene.holds_written(), 2);
     scene.running.stop().await;
+}
+
+/// An agent that answered and then resumed by its own clock does not obey any more.
+#[tokio::test]
+async fn an_answer_that_is_taken_back_confirms_nothing() {
+    let scene = patient_scene().await;
+    let pause = submit(Action::Pause, &scene.group, None, &[]);
+    scene.submit(pause.clone()).await.unwrap();
+    scene.agent.acks(pause.id, InstanceState::Drained).await;
+    scene.command(pause.id, "confirmed", |view| view.state == CommandState::Confirmed).await;
+    scene.agent.acks(pause.id, InstanceState::Refused).await;
+    let view = scene.command(pause.id, "refused", |view| view.state == CommandState::Refused).await;
+    assert_eq!(view.instances[0].state, InstanceState::Refused);
+    scene.running.stop().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_lists_thousands_of_partitions_confirms_a_pause() {
+    let scene = patient_scene().await;
+    let pause = submit(Action::Pause, &scene.group, None, &[]);
+    scene.submit(pause.clone()).await.unwrap();
+    let topic = topic(&"x".repeat(249));
+    let owned: Vec<TopicPartition> =
+        (0..10_000).map(|n| TopicPartition { topic: topic.clone(), partition: partition(n) }).collect();
+    scene.agent.acks_owning(pause.id, InstanceState::Acknowledged, owned).await;
+    let view = scene.command(pause.id, "confirmed", |view| view.state == CommandState::Confirmed).await;
+    let detail = view.instances[0].detail.as_deref().unwrap();
+    assert!(detail.ends_with("of 10000 partitions are listed"), "{detail}");
+    scene.running.stop().await;
+}
+
+/// What agents obey must not be overlooked here: all read up to the same bound.
+#[tokio::test]
+async fn the_longest_hold_that_agents_take_is_taken_in_at_the_start() {
+    let scene = scene().await;
+    scene.submit(submit(Action::Pause, &scene.group, None, &[])).await.unwrap();
+    let (settings, group) = (scene.running.settings.clone(), scene.group.clone());
+    scene.running.stop().await;
+    let mut hold = last_hold(&settings);
+    let length = |hold: &Hold| hold_record(hold, hold.id.into()).value.unwrap().len();
+    while length(&hold) < LONGEST - 1_000 {
+        let name = format!("{:x<200}", hold.except.len());
+        hold.except.push(Scope { topic: Some(topic(&name)), ..hold.scope.clone() });
+    }
+    hold.reason = "x".repeat(LONGEST - length(&hold) + hold.reason.len());
+    assert_eq!(length(&hold), LONGEST);
+    write_hold(&settings, &hold).await;
+    let running = Running::start(settings);
+    running
+        .group(&group, "the hold", |view| {
+            let excepted = view.row.holds.first().map_or(0, |one| one.except.len());
+            view.row.held_partitions == 2 && excepted == hold.except.len()
+        })
+        .await;
+    running.stop().await;
 }
 
 #[tokio::test]
@@ -161,24 +245,37 @@ async fn a_narrow_resume_splits_the_hold_and_a_restart_rebuilds_it() {
 }
 
 #[tokio::test]
-async fn a_pause_with_an_end_ends_by_itself_also_over_a_restart() {
+async fn a_pause_with_an_end_ends_by_itself() {
     let scene = scene().await;
     let mut pause = submit(Action::Pause, &scene.group, None, &[]);
     pause.for_seconds = Some(1);
-    scene.submit(pause.clone()).await.unwrap();
+    scene.submit(pause).await.unwrap();
     let view = scene.running.group(&scene.group, "ended", |view| {
         view.row.holds.is_empty() && view.commands.iter().any(|one| one.action == Action::Resume)
     });
     let view = view.await;
     let ended = view.commands.iter().find(|one| one.action == Action::Resume).unwrap();
     assert_eq!(format!("{:?}", ended.actor.kind), "System");
-    // Overdue ones at start.
-    pause.id = CommandId::random();
-    pause.for_seconds = Some(2);
-    scene.submit(pause).await.unwrap();
+    scene.running.stop().await;
+}
+
+#[tokio::test]
+async fn a_pause_that_came_to_its_end_while_no_flowdeck_ran_ends_at_the_start() {
+    let scene = scene().await;
+    let mut pause = submit(Action::Pause, &scene.group, None, &[]);
+    pause.for_seconds = Some(3_600);
+    scene.submit(pause.clone()).await.unwrap();
     let (settings, group) = (scene.running.settings.clone(), scene.group.clone());
     scene.running.stop().await;
-    tokio::time::sleep(Duration::from_millis(2_100)).await;
+    // An hour goes by: the same hold, but for its times.
+    let mut hold = last_hold(&settings);
+    assert_eq!(
+        (hold.id, hold.until.unwrap().since(hold.since)),
+        (pause.id.into(), Duration::from_secs(3_600))
+    );
+    let back = |time: Timestamp| Timestamp::from_millis(time.millis() - 3_600_000);
+    (hold.since, hold.until) = (back(hold.since), hold.until.map(back));
+    write_hold(&settings, &hold).await;
     let running = Running::start(settings);
     running
         .group(&group, "ended at start", |view| {
@@ -205,6 +302,10 @@ async fn what_cannot_be_is_refused_with_its_reason() {
     let mut reasonless = submit(Action::Pause, &scene.group, None, &[]);
     reasonless.reason = String::new();
     assert!(matches!(words(scene.submit(reasonless).await), PortError::Invalid { .. }));
+    let names: Vec<String> = (0..=TOPICS_MAX).map(|n| format!("t-{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let many = words(scene.submit(submit(Action::Pause, &scene.group, None, &names)).await);
+    assert!(many.to_string().starts_with("target.topics: at most 100"), "{many}");
     // The same consumer name in another group: by-name commands would reach both.
     let twin = Voice { group: silent.clone(), ..scene.agent.clone() };
     scene.running.heard(&twin, &[0]).await;

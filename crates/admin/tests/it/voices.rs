@@ -8,7 +8,7 @@ use flowdeck_protocol::Record;
 use flowdeck_protocol::kafkaflow::{
     Command, ConsumerStatus, DateTime, Telemetry, foreign_command_record, telemetry_record,
 };
-use flowdeck_protocol::wire::{Ack, HOLDS, ack_record};
+use flowdeck_protocol::wire::{Ack, HOLDS, TopicPartition, ack_record};
 use flowdeck_testkit::{DEADLINE, kafka};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
@@ -77,6 +77,15 @@ impl Voice {
     }
 
     pub(crate) async fn acks(&self, command: CommandId, state: InstanceState) {
+        self.acks_owning(command, state, vec![]).await;
+    }
+
+    pub(crate) async fn acks_owning(
+        &self,
+        command: CommandId,
+        state: InstanceState,
+        partitions: Vec<TopicPartition>,
+    ) {
         let ack = Ack {
             command,
             holds_offset: 0,
@@ -85,7 +94,7 @@ impl Voice {
             instance: self.instance.as_str().into(),
             incarnation: self.incarnation.expect("an agent"),
             state,
-            partitions: vec![],
+            partitions,
             at: Timestamp::from_millis(0),
             detail: None,
         };
