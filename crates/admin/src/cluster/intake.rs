@@ -12,6 +12,7 @@ use super::sample::Sample;
 use super::state::State;
 use crate::commands::{evidence, lifecycle};
 use crate::holds::store::HoldKey;
+use crate::holds::unread::Unread;
 use crate::telemetry::registry::Heard;
 use crate::telemetry::standing::{Standing, is_borne_out};
 
@@ -37,7 +38,10 @@ impl State {
             (What::Gone, source) => {
                 self.clear(source);
                 match source {
-                    Source::Holds => self.holds.gone(),
+                    Source::Holds => {
+                        self.holds.gone();
+                        self.unread = Unread::default();
+                    }
                     Source::Acks => self.acks_known = true,
                     Source::Admin(_) => {}
                 }
@@ -66,6 +70,7 @@ impl State {
             self.not_taken("longer than is read", source, at);
             if source == Source::Holds {
                 self.holds.passed(record.offset);
+                self.dirty |= self.unread.note(record.key.as_deref(), false);
             }
             return;
         }
@@ -152,7 +157,11 @@ impl State {
     }
 
     fn hold_record(&mut self, record: &Record, headers: &Headers<'_>, at: Timestamp) {
-        let (key, hold) = match wire::read_hold(headers, record.key.as_deref(), record.value.as_deref()) {
+        let read = wire::read_hold(headers, record.key.as_deref(), record.value.as_deref());
+        // A tombstone holds nothing, whatever else it says.
+        let is_known = record.value.is_none() || matches!(read, HoldRecord::Set(_));
+        self.dirty |= self.unread.note(record.key.as_deref(), is_known);
+        let (key, hold) = match read {
             HoldRecord::Set(hold) => ((hold.scope.clone(), hold.id), Some(hold)),
             HoldRecord::Released { scope, id } => ((scope, id), None),
             HoldRecord::NewerVersion => {

@@ -17,6 +17,7 @@ use crate::commands::job::Job;
 use crate::commands::lifecycle::Seen;
 use crate::commands::untaken::Untaken;
 use crate::commands::{Command, CommandBook, CommandIndex};
+use crate::holds::unread::Unread;
 use crate::holds::writer::FENCED;
 use crate::holds::{HoldIndex, HoldStore};
 use crate::settings::{AdminSettings, ClusterSettings};
@@ -32,6 +33,7 @@ pub(crate) struct State {
     pub(super) registry: Registry,
     pub(super) telemetry: TelemetryIndex,
     pub(super) holds: HoldStore,
+    pub(super) unread: Unread,
     hold_index: Arc<HoldIndex>,
     pub(super) book: CommandBook,
     command_index: Arc<CommandIndex>,
@@ -76,6 +78,7 @@ impl State {
             registry: Registry::new(admin.telemetry),
             telemetry: TelemetryIndex::default(),
             holds: HoldStore::default(),
+            unread: Unread::default(),
             hold_index: Arc::default(),
             book: CommandBook::new(admin.commands_remembered),
             command_index: Arc::default(),
@@ -145,6 +148,7 @@ impl State {
         let writer = self.writer_problem.as_ref();
         warnings.extend(writer.map(|why| format!("a pause could not be written when last tried: {why}")));
         warnings.extend(self.holds.warning());
+        warnings.extend(self.unread.warning(self.settings.holds_topic.as_str()));
         warnings.extend(self.repeats.warning(now));
         warnings.extend(self.untaken.warnings(now));
         warnings.extend(self.fenced.then(|| FENCED.to_owned()));

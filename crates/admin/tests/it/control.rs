@@ -10,6 +10,7 @@ use flowdeck_model::{
     Action, Actor, CommandId, CommandState, Grant, Hold, InstanceState, Pattern, Permission, PortError,
     Scope, Submit, Target, Timestamp, Verdict, Via,
 };
+use flowdeck_protocol::Record;
 use flowdeck_protocol::wire::{HoldRecord, LONGEST, TopicPartition, hold_record, read_hold};
 use flowdeck_testkit::{DEADLINE, End, kafka, unique, wait_for};
 
@@ -207,6 +208,44 @@ async fn the_longest_hold_that_agents_take_is_taken_in_at_the_start() {
         })
         .await;
     running.stop().await;
+}
+
+/// Agents may obey what it holds: an operator must know that his page may lack a pause.
+#[tokio::test]
+async fn holds_that_cannot_be_read_are_said_until_they_are_released() {
+    let scene = scene().await;
+    let (settings, running) = (&scene.running.settings, &scene.running);
+    let scope = Scope::group(scene.group.as_str().into());
+    let hold = Hold {
+        scope: scope.clone(),
+        id: CommandId::random().into(),
+        owner: "ana".to_owned(),
+        reason: "INC-1".to_owned(),
+        since: Timestamp::from_millis(0),
+        until: None,
+        except: vec![],
+    };
+    let write = async |records| {
+        let topic = settings.holds_topic.as_str();
+        kafka().transact(&settings.writer_id, topic, vec![(records, End::Commit)]).await;
+    };
+    let said = |words: &str| {
+        let notes = running.ports.fleet.clusters().remove(0).notes;
+        notes.iter().any(|note| note.contains(words))
+    };
+    let [mut malformed, mut too_long, mut newer] = [1, 2, 3].map(|number| {
+        let id = CommandId::from_uuid(uuid::Uuid::from_u128(number));
+        hold_record(&Hold { id: id.into(), ..hold.clone() }, id)
+    });
+    malformed.value = Some(b"{}".to_vec());
+    too_long.value.as_mut().unwrap().resize(LONGEST + 1, b' ');
+    newer.headers[0].1 = b"2".to_vec();
+    let tombstones = [&malformed, &too_long, &newer].map(|one| Record { value: None, ..one.clone() });
+    write(vec![malformed, too_long, newer]).await;
+    wait_for("three of them", DEADLINE, async || said("3 records on").then_some(())).await;
+    write(tombstones.to_vec()).await;
+    wait_for("none of them", DEADLINE, async || (!said("cannot be read")).then_some(())).await;
+    scene.running.stop().await;
 }
 
 #[tokio::test]
