@@ -8,8 +8,9 @@ use flowdeck_kafka::ClusterConfig;
 use flowdeck_model::actor::{Grant, Pattern};
 use flowdeck_model::ports::Bind as _;
 use flowdeck_model::view::Mode;
-use flowdeck_model::{Action, Actor, Permission, PortError, Ports, Via};
-use flowdeck_testkit::{DEADLINE, Kafka, NodeOptions, kafka, private, unique, wait_for};
+use flowdeck_model::{Action, Actor, CommandId, Hold, Permission, PortError, Ports, Scope, Timestamp, Via};
+use flowdeck_protocol::wire::hold_record;
+use flowdeck_testkit::{DEADLINE, End, Kafka, NodeOptions, kafka, private, unique, wait_for};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 
 use crate::common::{Running, settings, submit};
@@ -105,6 +106,41 @@ async fn in_observe_mode_nobody_takes_over() {
     looks(&running, &running.ports, &group).await;
     assert!(former.can_write());
     running.stop().await;
+/// The end of a pause is the writer's first: only what it left undone is a reason to take over from it.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_nobody_looks_at_leaves_the_end_of_a_pause_to_the_writer() {
+    let mut settings = settings(Mode::Control);
+    settings.timing.writer_first = 3 * WATCH;
+    let (_, group) = group(kafka(), &settings).await;
+    kafka().create_topic(settings.holds_topic.as_str(), 1).await;
+    let hold = Hold {
+        scope: Scope::group(group.as_str().into()),
+        id: CommandId::random().into(),
+        owner: "ana".to_owned(),
+        reason: "INC-1".to_owned(),
+        since: Timestamp::from_millis(0),
+        until: Some(Timestamp::from_millis(1)),
+        except: vec![],
+    };
+    let records = vec![hold_record(&hold, hold.id.into())];
+    let topic = settings.holds_topic.as_str();
+    kafka().transact(&settings.writer_id, topic, vec![(records, End::Commit)]).await;
+    let writer = Former::new(kafka(), &settings.writer_id).await;
+    let running = Running::start(settings);
+    let viewer = who_may(&running, &[Permission::See]);
+    let held = || {
+        let view = viewer.fleet.group(&running.cluster, &group.as_str().into());
+        view.ok().map(|view| !view.row.holds.is_empty())
+    };
+    wait_for("the hold", DEADLINE, async || held().filter(|held| *held)).await;
+    tokio::time::sleep(WATCH).await;
+    assert!(writer.can_write(), "its time to end the pause is not over");
+    assert_eq!(held(), Some(true));
+    wait_for("the end of the pause", DEADLINE, async || held().filter(|held| !held)).await;
+    assert!(!writer.can_write());
+    running.stop().await;
+}
+
 }
 
 /// Brokers forget a transactional id that was silent for a week; here, for two seconds.
