@@ -5,7 +5,8 @@ use flowdeck_admin::AdminSettings;
 use flowdeck_model::ports::Bind as _;
 use flowdeck_model::view::{CommandView, FleetView, Mode};
 use flowdeck_model::{
-    Action, Actor, CommandId, FleetQuery, Grant, MessagesQuery, Pattern, Permission, PortError, Ports, Via,
+    Action, Actor, CommandId, FleetQuery, Grant, MessagesQuery, Pattern, Permission, PortError, Ports,
+    Submit, Via,
 };
 use flowdeck_protocol::kafkaflow::Command;
 use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
@@ -223,6 +224,10 @@ async fn a_hidden_group_and_its_commands_are_as_what_is_not_there() {
     assert!(is_forbidden(&limited.fleet.group(cluster, &scene.hidden.as_str().into())));
     let resume = submit(Action::Resume, &scene.hidden, None, &[]);
     assert!(is_forbidden(&limited.control.submit(cluster, resume).await));
+    let same_id = Submit { id: commands[1], ..submit(Action::Pause, &scene.own, None, &[]) };
+    let taken = limited.control.submit(cluster, same_id).await.expect_err("a refusal");
+    assert!(matches!(taken, PortError::Conflict { .. }), "{taken}");
+    assert!(!taken.to_string().contains(&scene.hidden), "{taken}");
     assert!(is_forbidden(&scene.elsewhere().fleet.group(cluster, &scene.own.as_str().into())));
     scene.running.stop().await;
 }
