@@ -169,3 +169,33 @@ impl ProducerContext for Deliveries {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::tests::settings;
+    use crate::record::Tp;
+    use flowdeck_model::{CommandId, InstanceState};
+    use std::sync::atomic::Ordering;
+
+    #[test]
+    fn an_answer_that_can_never_be_sent_keeps_back_no_other() {
+        let shared = Arc::new(Shared::new(settings()));
+        let mut config = ClientConfig::new();
+        config.set("bootstrap.servers", "127.0.0.1:1").set("message.max.bytes", "2000");
+        let mut outbox = Outbox::new(Arc::clone(&shared), &config).unwrap();
+        for partitions in [100, 1] {
+            outbox.answer(Answer {
+                command: CommandId::random(),
+                holds_offset: 0,
+                state: InstanceState::Acknowledged,
+                partitions: (0..partitions).map(|n| Tp::parse("t", n).unwrap()).collect(),
+                detail: None,
+            });
+        }
+        outbox.acks_are_here = true;
+        outbox.serve();
+        assert_eq!((outbox.waiting.len(), outbox.producer.in_flight_count()), (0, 1));
+        assert_eq!(shared.counts.answers_dropped.load(Ordering::Relaxed), 1);
+    }
+}
