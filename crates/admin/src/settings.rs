@@ -103,7 +103,7 @@ pub struct Timing {
     /// Hold changes by foreign commands that are taken over in a minute, for each group.
     pub external_per_minute: u32,
     /// What has to be written though nobody asks, a Flowdeck that is not the writer leaves to the one that is for
-    /// so long: longer than that one needs for it, at its tick and by its write's deadline.
+    /// so long at least: longer than that one needs for it, at its tick and by its write's deadline.
     pub writer_first: Duration,
 }
 

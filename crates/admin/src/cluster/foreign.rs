@@ -1,5 +1,7 @@
 //! Foreign commands on the admin topic: which of them become changes of holds, and when.
 
+use std::time::Duration;
+
 use flowdeck_model::hold::HoldChange;
 use flowdeck_model::view::Mode;
 use flowdeck_model::{Action, CommandId, GroupId, HoldId, Submit, Target, Timestamp};
@@ -15,10 +17,12 @@ use crate::holds::room::Room;
 /// Writes that may wait before foreign commands are no longer taken over: who may write to the topics could
 /// name any number of groups.
 const WRITES_MAX: usize = 256;
-/// Commands that are left to another Flowdeck first.
+/// Commands that are left to another Flowdeck first, or that came while nothing could be written.
 const WAITING_MAX: usize = 128;
+/// What could not be written for so long is not what somebody wants now.
+const GIVEN_UP: Duration = Duration::from_secs(60);
 
-/// A foreign command that another Flowdeck may be writing.
+/// A foreign command that is not looked at yet.
 pub(super) struct Waiting {
     id: CommandId,
     command: wire::Command,
@@ -35,13 +39,15 @@ struct Wanted {
 impl State {
     /// A command that did not come from Flowdeck.
     pub(super) fn foreign(&mut self, id: CommandId, command: wire::Command, now: Timestamp) {
-        if self.settings.mode != Mode::Control || self.fenced {
+        if self.settings.mode != Mode::Control || self.fenced || !external::is_about_holds(&command) {
             return;
         }
-        let Some((action, targets)) = self.reached(&command, now) else { return };
-        // In the order in which they came.
-        if self.is_writer && self.waiting.is_empty() {
-            return self.take_over(id, action, targets, now);
+        if self.may_write().is_ok() {
+            let Some((action, targets)) = self.reached(&command, now) else { return };
+            // In the order in which they came.
+            if self.is_writer && self.waiting.is_empty() {
+                return self.take_over(id, action, targets, now);
+            }
         }
         if self.waiting.len() >= WAITING_MAX {
             return self.leave(Why::TooMany, now);
@@ -49,14 +55,21 @@ impl State {
         self.waiting.push_back(Waiting { id, command, came: now });
     }
 
-    /// Those that waited long enough, or all where this process became the writer.
+    /// Those that waited long enough, or all where this process became the writer. Where nothing can be written
+    /// they go on waiting, but not for ever.
     pub(super) fn take_waiting(&mut self, now: Timestamp) {
-        let first = self.settings.timing.writer_first;
-        let writer = self.is_writer;
-        while let Some(one) = self.waiting.pop_front_if(|one| writer || now.since(one.came) >= first) {
+        let can_write = self.may_write().is_ok();
+        let after = match (can_write, self.is_writer) {
+            (true, true) => Duration::ZERO,
+            (true, false) => self.patience,
+            (false, _) => GIVEN_UP,
+        };
+        while let Some(one) = self.waiting.pop_front_if(|one| now.since(one.came) >= after) {
             // Whoever writes heard it as well, and did what there was to be done.
             if self.fenced || self.others_wrote.is_some_and(|at| at > one.came) {
                 self.stats.dropped("foreign command that another Flowdeck took over");
+            } else if !can_write {
+                self.leave(Why::CannotWrite, now);
             } else if let Some((action, targets)) = self.reached(&one.command, now) {
                 self.take_over(one.id, action, targets, now);
             }
@@ -69,9 +82,7 @@ impl State {
             self.fresh_telemetry(now);
         }
         let (action, targets) = external::targets(command, &self.telemetry)?;
-        if self.may_write().is_err() {
-            self.leave(Why::CannotWrite, now);
-        } else if targets.is_empty() {
+        if targets.is_empty() {
             self.stats.dropped("foreign command for a consumer that was never heard");
         } else if action == Action::Pause && !targets.iter().all(|target| self.is_shown(&target.group)) {
             self.leave(Why::UnknownGroup, now);

@@ -27,7 +27,7 @@ impl State {
                 self.clear(source);
                 match source {
                     Source::Holds => {
-                        self.others_wrote = self.others_wrote.or(Some(fact.at));
+                        self.holds_known = self.holds_known.or(Some(fact.at));
                         self.holds.reached();
                     }
                     Source::Acks => self.acks_known = true,

@@ -100,7 +100,8 @@ pub(crate) struct Inputs {
 impl Keeper {
     pub(crate) fn new(inputs: Inputs, admin: &AdminSettings) -> Self {
         let Inputs { at, core, cluster, settings, stats, samples, asks, looked } = inputs;
-        let state = State::new(Arc::clone(&settings), admin, Arc::clone(&stats));
+        let mut state = State::new(Arc::clone(&settings), admin, Arc::clone(&stats));
+        state.patience = patience(settings.timing.writer_first);
         let writers = (settings.mode == Mode::Control)
             .then(|| Writers::new(cluster.clone(), settings.writer_id.clone()));
         Self {
@@ -149,7 +150,8 @@ impl Keeper {
                 _ = tick.tick() => self.ticked(),
                 Some(fact) = facts.recv() => self.heard(fact, &mut facts),
             }
-            self.stats.waiting(self.asks.len(), facts.len(), self.state.jobs.len());
+            let writes = self.state.jobs.len() + self.state.waiting.len();
+            self.stats.waiting(self.asks.len(), facts.len(), writes);
             self.publish_if_due();
         }
         // A write that is under way ends by its deadline; its outcome is on the cluster.
@@ -267,9 +269,30 @@ impl Keeper {
     }
 }
 
+/// Up to three times as long, by chance: of several Flowdecks that nobody looks at one is the first, and the
+/// others see what it wrote before it is their turn.
+fn patience(least: Duration) -> Duration {
+    let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
+    let part = f64::from((random >> 32) as u32) / f64::from(u32::MAX);
+    least + (least * 2).mul_f64(part)
+}
+
 async fn running(job: &mut Option<Running>) -> (Writers, Done) {
     match job {
         Some(job) => job.await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_that_are_idle_are_not_idle_for_the_same_time() {
+        let least = Duration::from_secs(6);
+        let drawn: std::collections::BTreeSet<Duration> = (0..100).map(|_| patience(least)).collect();
+        assert!(drawn.iter().all(|one| (least..=3 * least).contains(one)), "{drawn:?}");
+        assert!(drawn.len() > 90, "{drawn:?}");
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use flowdeck_model::view::Mode;
 use flowdeck_model::{CommandId, GroupId, Hold, HoldId, Timestamp};
@@ -49,7 +50,10 @@ pub(crate) struct State {
     pub(super) unbuilt: Vec<HoldId>,
     /// This process took over the writer's id.
     pub(crate) is_writer: bool,
-    /// When another Flowdeck last wrote to the holds, or when they were first known.
+    /// What nobody asks for is left to another Flowdeck for so long.
+    pub(crate) patience: Duration,
+    /// When the holds were first known, and when another Flowdeck last wrote to them since.
+    pub(super) holds_known: Option<Timestamp>,
     pub(super) others_wrote: Option<Timestamp>,
     /// Why a topic cannot be followed.
     pub(super) stands: BTreeMap<Source, String>,
@@ -64,7 +68,7 @@ pub(crate) struct State {
 }
 
 /// After a failed attempt Flowdeck's own topics, and the end of a hold, are tried again so much later.
-pub(super) const TRY_AGAIN: std::time::Duration = std::time::Duration::from_secs(10);
+pub(super) const TRY_AGAIN: Duration = Duration::from_secs(10);
 
 impl State {
     pub(crate) fn new(
@@ -90,6 +94,8 @@ impl State {
             unwritten: Unwritten::default(),
             unbuilt: Vec::new(),
             is_writer: false,
+            patience: settings.timing.writer_first,
+            holds_known: None,
             others_wrote: None,
             stands: BTreeMap::new(),
             topics_asked: None,

@@ -114,9 +114,8 @@ impl State {
 
     /// Pauses whose time is over. The Flowdeck that is the writer ends them first, one after the other.
     fn ended(&self, now: Timestamp) -> BTreeSet<HoldId> {
-        let first = self.settings.timing.writer_first;
-        let is_due = |since: Timestamp| self.is_writer || now.since(since) >= first;
-        if !self.others_wrote.is_none_or(is_due) {
+        let is_due = |since: Timestamp| self.is_writer || now.since(since) >= self.patience;
+        if !self.holds_known.max(self.others_wrote).is_none_or(is_due) {
             return BTreeSet::new();
         }
         let ended = self.holds.overdue(now).filter(|hold| hold.until.is_some_and(is_due));

@@ -18,6 +18,18 @@ const REASON: &str = "a command on the admin topic that did not come from Flowde
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// Pause and resume; everything else that KafkaFlow knows holds nothing.
+pub(crate) fn is_about_holds(command: &kafkaflow::Command) -> bool {
+    use kafkaflow::Command as C;
+    matches!(
+        command,
+        C::PauseConsumersByGroup { .. }
+            | C::ResumeConsumersByGroup { .. }
+            | C::PauseConsumerByName { .. }
+            | C::ResumeConsumerByName { .. }
+    )
+}
+
+/// What it asks for, of each group that it reaches.
 pub(crate) fn targets(
     command: &kafkaflow::Command,
     telemetry: &TelemetryIndex,

@@ -26,7 +26,7 @@ impl Why {
             Self::UnknownGroup => "foreign command for a group that is not known",
             Self::NoRoom => "foreign command that holds more than there is room for",
             Self::TooMany => "foreign commands beyond what can be written",
-            Self::CannotWrite => "foreign command while nothing could be written",
+            Self::CannotWrite => "foreign command that could not be written for long",
         }
     }
 
@@ -35,7 +35,7 @@ impl Why {
             Self::UnknownGroup => "for a group that neither Kafka lists nor telemetry has shown".to_owned(),
             Self::NoRoom => format!("that would make more holds than they may ({})", Room::foreign_bounds()),
             Self::TooMany => "that came faster than they can be written".to_owned(),
-            Self::CannotWrite => "that came while nothing could be written".to_owned(),
+            Self::CannotWrite => "that waited for a minute, in which nothing could be written".to_owned(),
         }
     }
 }

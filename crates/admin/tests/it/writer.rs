@@ -89,11 +89,9 @@ async fn it_is_ready_before_the_first_pause_of_one_who_looks_and_may() {
     assert!(former.can_write(), "nobody looked who may pause");
     running.heard(&Voice::new(&settings, &group, "pay", &topic).agent(), &[0]).await;
     wait_for("the takeover", DEADLINE, async || (!former.can_write()).then_some(())).await;
-    let click = Instant::now();
+    // The former one was fenced before anybody clicked. How much sooner the first pause is so, the bench measures.
     let pause = submit(Action::Pause, &group, None, &[]);
     running.ports.control.submit(&running.cluster, pause).await.unwrap();
-    // A writer that begins only now needs more than a second, on any machine: two of librdkafka's timers.
-    assert!(click.elapsed() < Duration::from_secs(1), "the first pause took {:?}", click.elapsed());
     running.stop().await;
 }
 
@@ -106,11 +104,13 @@ async fn in_observe_mode_nobody_takes_over() {
     looks(&running, &running.ports, &group).await;
     assert!(former.can_write());
     running.stop().await;
+}
+
 /// The end of a pause is the writer's first: only what it left undone is a reason to take over from it.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_nobody_looks_at_leaves_the_end_of_a_pause_to_the_writer() {
     let mut settings = settings(Mode::Control);
-    settings.timing.writer_first = 3 * WATCH;
+    settings.timing.writer_first = 2 * WATCH;
     let (_, group) = group(kafka(), &settings).await;
     kafka().create_topic(settings.holds_topic.as_str(), 1).await;
     let hold = Hold {
@@ -139,8 +139,6 @@ async fn one_that_nobody_looks_at_leaves_the_end_of_a_pause_to_the_writer() {
     wait_for("the end of the pause", DEADLINE, async || held().filter(|held| !held)).await;
     assert!(!writer.can_write());
     running.stop().await;
-}
-
 }
 
 /// Brokers forget a transactional id that was silent for a week; here, for two seconds.

@@ -118,15 +118,24 @@ fn nothing_is_written_where_the_holds_cannot_be_read_any_more() {
     set(&mut state, &Hold { until: Some(at(1)), ..hold("g", 1) }, 0, at(0));
     state.heard(Fact::test(Source::Holds, What::Stands("no Read".into()), at(5)));
     state.foreign(id(2), pause("h", vec![]), at(10));
-    state.ticked(at(10));
+    state.ticked(at(69));
     assert!(state.jobs.is_empty());
-    assert_eq!(dropped(&state, "foreign command while nothing could be written"), 1);
-    assert!(warns(&mut state, "1 command that came while nothing could be written", at(10)));
-    // They can be read again.
-    state.heard(Fact::test(Source::Holds, What::Reached, at(11)));
-    state.foreign(id(3), pause("h", vec![]), at(11));
-    state.ticked(at(11));
-    assert_eq!(jobs(&state).len(), 2);
+    let reason = "foreign command that could not be written for long";
+    assert_eq!((state.waiting.len(), dropped(&state, reason)), (1, 0));
+    state.ticked(at(70));
+    assert_eq!((state.waiting.len(), dropped(&state, reason)), (0, 1));
+    assert!(warns(
+        &mut state,
+        "1 command that waited for a minute, in which nothing could be written",
+        at(70)
+    ));
+    // They can be read again: what waits is done, and the pause ends.
+    state.foreign(id(3), pause("h", vec![]), at(71));
+    state.ticked(at(71));
+    assert!(state.jobs.is_empty());
+    state.heard(Fact::test(Source::Holds, What::Reached, at(72)));
+    state.ticked(at(72));
+    assert!(matches!(jobs(&state)[..], [(one, _), (_, [HoldChange::Release(_)])] if one == id(3)));
 }
 
 /// Agents read the first partition alone.

@@ -104,6 +104,18 @@ fn ones_own_records_do_not_tell_of_another() {
     assert_eq!(jobs(&state).len(), 1);
 }
 
+/// The first refresh and the first reading of the holds take a moment.
+#[test]
+fn what_comes_before_the_holds_are_known_waits_for_them() {
+    let mut state = unknown();
+    state.foreign(id(1), pause("g", vec![]), at(1));
+    state.ticked(at(20));
+    assert_eq!((state.waiting.len(), state.jobs.len()), (1, 0));
+    state.heard(Fact::test(Source::Holds, What::Reached, at(21)));
+    state.ticked(at(21));
+    assert_eq!(jobs(&state).len(), 1);
+}
+
 #[test]
 fn those_that_wait_are_bounded() {
     let mut state = known();
