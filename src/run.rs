@@ -57,7 +57,8 @@ pub(crate) async fn run(
     let admin_stop = CancellationToken::new();
     let admin = kafka::start(&config, admin_stop.clone());
 
-    let https = config.is_https();
+    let mut options = Options::from_config(&config);
+    let https = options.is_https();
     if config.auth.mode == AuthMode::Local && !https && !config.listen.ip().is_loopback() {
         tracing::warn!(
             "passwords travel as they are typed: set `tls`, or put TLS before this server and set `public_url` to https"
@@ -68,7 +69,6 @@ pub(crate) async fn run(
 
     on_hang_up(hang_up, Reload { auth: auth.clone(), tls, again }, shutdown.clone());
 
-    let mut options = Options::from_config(&config);
     options.door = Arc::new(auth);
     options.assets = assets;
     options.shutdown = shutdown.clone();

@@ -71,8 +71,8 @@ impl Options {
         options
     }
 
-    /// As [`Config::is_https`].
-    pub(crate) fn is_https(&self) -> bool {
+    /// Browsers reach the service by https: by its own TLS, or a proxy's.
+    pub fn is_https(&self) -> bool {
         self.tls || self.public_url.as_ref().is_some_and(PublicUrl::is_https)
     }
 }

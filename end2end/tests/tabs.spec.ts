@@ -23,7 +23,10 @@ test.beforeAll(async ({}, info) => {
   const { executablePath, args = [] } = info.project.use.launchOptions ?? {};
   profile = mkdtempSync(join(tmpdir(), "flowdeck-tabs-"));
   const own = ["--headless", "--remote-debugging-port=0", `--user-data-dir=${profile}`, "about:blank"];
-  child = spawn(executablePath!, [...args, ...own], { detached: true, stdio: ["ignore", "ignore", "pipe"] });
+  // A group of its own, ended when this process closes the pipe or dies: whatever ends the test ends the browser.
+  const script = 'exec 3<&0 </dev/null; ("$@" 3<&-; kill -KILL 0) & read -r _ <&3; kill -KILL 0';
+  const browserAndWatch = ["-c", script, "sh", executablePath!, ...args, ...own];
+  child = spawn("sh", browserAndWatch, { detached: true, stdio: ["pipe", "ignore", "pipe"] });
   const address = await new Promise<string>((resolve, reject) => {
     let said = "";
     child.stderr!.on("data", (data) => {

@@ -117,6 +117,8 @@ pub(super) struct Backoff {
 pub(super) struct Try {
     pair: u64,
     account: Key,
+    /// The place that this try took.
+    place: Option<Promise>,
     /// What was counted, and how it stood before.
     counted: Vec<(Key, Option<Count>)>,
 }
@@ -148,9 +150,9 @@ impl Backoff {
                 }
                 return Err(wait.max(Duration::from_secs(1)));
             }
-            table.promises.remove(&pair);
+            let place = table.promises.remove(&pair);
             let counted = keys.into_iter().map(|key| (key, table.count(key, now))).collect();
-            Ok(Try { pair, account, counted })
+            Ok(Try { pair, account, place, counted })
         })
     }
 
@@ -167,9 +169,14 @@ impl Backoff {
         });
     }
 
-    /// Nothing was verified: it does not count.
-    pub(super) fn not_made(&self, tried: Try) {
-        self.with(|table| tried.counted.into_iter().for_each(|(key, before)| table.undo(key, before)));
+    /// Nothing was verified: it does not count, and the place that was kept is kept on.
+    pub(super) fn not_made(&self, tried: Try, now: Instant) {
+        self.with(|table| {
+            tried.counted.into_iter().for_each(|(key, before)| table.undo(key, before));
+            if let Some(place) = tried.place {
+                table.keep(tried.pair, place, now);
+            }
+        });
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Table) -> T) -> T {
@@ -374,6 +381,11 @@ mod tests {
                 let _ = backoff.begin("script", DESK, now);
             }
         }
+        // The server was busy: her place is still hers.
+        let busy = backoff.begin("ana", DESK, now).expect("her turn has come");
+        backoff.not_made(busy, now);
+        now += Duration::from_secs(3);
+        let _ = backoff.begin("script", DESK, now);
         let right = backoff.begin("ana", DESK, now).expect("her turn has come");
         backoff.succeeded(right, now);
     }
@@ -408,7 +420,7 @@ mod tests {
         let (backoff, now) = (Backoff::default(), Instant::now());
         for _ in 0..50 {
             let tried = backoff.begin("ana", DESK, now).unwrap();
-            backoff.not_made(tried);
+            backoff.not_made(tried, now);
         }
     }
 

@@ -139,7 +139,7 @@ impl Local {
         let accepted = match self.verifier.verify(hash, password).await {
             Ok(accepted) => accepted,
             Err(password::Busy) => {
-                self.backoff.not_made(tried);
+                self.backoff.not_made(tried, Instant::now());
                 return Err(refuse(LoginRefusal::Busy, "busy"));
             }
         };

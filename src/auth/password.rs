@@ -1,8 +1,8 @@
 //! Passwords: argon2id hashes as PHC strings, and their verification with bounded memory.
 //!
 //! A hash from the configuration must cost an attacker at least what OWASP asks of argon2id, and
-//! must not cost this server more than [`MOST_MEMORY_KIB`]: at most [`AT_ONCE`] are computed at a
-//! time, so that a storm of log-ins takes some tens of MiB and two threads, never more.
+//! must not cost this server more than [`MOST_MEMORY_KIB`] and [`MOST_WORK_KIB`]: at most [`AT_ONCE`] are
+//! computed at a time, so that a storm of log-ins takes 128 MiB and two threads, never more.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,8 +24,10 @@ const AT_ONCE: usize = 2;
 const IN_LINE: usize = 32;
 const PATIENCE: Duration = Duration::from_secs(5);
 
-const MOST_MEMORY_KIB: u32 = 256 * 1024;
-const MOST_PASSES: u32 = 16;
+/// RFC 9106's second choice, m=65536,t=3,p=4, and a little more: a name that does not exist costs as much as the
+/// dearest hash, so that is the price of every guess.
+const MOST_MEMORY_KIB: u32 = 64 * 1024;
+const MOST_WORK_KIB: u64 = 4 * MOST_MEMORY_KIB as u64;
 const MOST_LANES: u32 = 16;
 /// OWASP's cheapest memory for argon2id, with five passes; less memory is refused.
 const LEAST_MEMORY_KIB: u32 = 7_168;
@@ -104,10 +106,10 @@ fn check(params: &Params) -> Result<(), String> {
              m=19456,t=2 is usual; make one with `flowdeck hash-password`"
         ));
     }
-    if memory > MOST_MEMORY_KIB || passes > MOST_PASSES || lanes > MOST_LANES {
+    if memory > MOST_MEMORY_KIB || work(params) > MOST_WORK_KIB || lanes > MOST_LANES {
         return Err(format!(
             "m={memory},t={passes},p={lanes} would let log-ins exhaust this server: \
-             m={MOST_MEMORY_KIB},t={MOST_PASSES},p={MOST_LANES} is the most"
+             m={MOST_MEMORY_KIB},t=4,p={MOST_LANES} is the most"
         ));
     }
     Ok(())
@@ -184,6 +186,8 @@ pub(super) mod tests {
             ("$argon2id$v=19$m=7167,t=9,p=1", Some("too cheap")),
             ("$argon2id$v=19$m=19456,t=1,p=1", Some("too cheap")),
             ("$argon2id$v=19$m=4194304,t=2,p=1", Some("exhaust")),
+            ("$argon2id$v=19$m=65536,t=5,p=1", Some("exhaust")),
+            ("$argon2id$v=19$m=65537,t=1,p=1", Some("exhaust")),
             ("$argon2id$v=19$m=19456,t=99,p=1", Some("exhaust")),
             ("$argon2i$v=19$m=19456,t=2,p=1", Some("use argon2id")),
             ("$argon2d$v=19$m=19456,t=2,p=1", Some("use argon2id")),

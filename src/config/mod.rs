@@ -135,11 +135,6 @@ impl Config {
         &mut self.clusters[at]
     }
 
-    /// Browsers reach the server by https: its own TLS, or a proxy's.
-    pub fn is_https(&self) -> bool {
-        self.tls.is_some() || self.public_url.as_ref().is_some_and(PublicUrl::is_https)
-    }
-
     /// Rules between settings.
     fn check(&self) -> Result<(), ConfigError> {
         if self.auth.mode == AuthMode::None && !self.listen.ip().is_loopback() && !self.insecure_listen {

@@ -256,7 +256,8 @@ fn an_end_takes_less_than_five_seconds_whatever_stands_still() {
     assert!(wait(&mut program, LONG).success());
     let took = begun.elapsed();
     println!("it took {took:?}");
-    assert!(took > Duration::from_secs(2), "the answer under way has its time: {took:?}");
+    // The admin service, the runtime and the log alone take less.
+    assert!(took > Duration::from_millis(2_600), "the answer under way has its time: {took:?}");
     assert!(took < Duration::from_secs(5), "{took:?}");
 }
 

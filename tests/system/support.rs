@@ -12,12 +12,14 @@ use serde_json::{Value, json};
 
 /// Fleet and group pages answer by then, whatever Kafka does.
 pub(crate) const SOON: Duration = Duration::from_secs(2);
-/// As many times longer as the machine has more to run than cores: it then is the machine that is slow.
+/// As many times longer as the machine has more to run than cores, and no more than three times: it then is the
+/// machine that is slow.
 pub(crate) fn soon() -> Duration {
     let load = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
     let load: f64 = load.split(' ').next().and_then(|one| one.parse().ok()).unwrap_or(0.0);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    SOON.mul_f64((load / cores as f64).max(1.0))
+    // A page that waited for Kafka would take the 10 s of a call.
+    SOON.mul_f64((load / cores as f64).clamp(1.0, 3.0))
 }
 
 /// KafkaFlow's commands are sent again every 30 s.
