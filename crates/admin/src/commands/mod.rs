@@ -11,9 +11,9 @@ mod left;
 pub(crate) mod lifecycle;
 pub(crate) mod plan;
 pub(crate) mod scope;
-pub(crate) mod untaken;
 #[cfg(test)]
 mod tests;
+pub(crate) mod untaken;
 
 pub(crate) use book::{CommandBook, CommandIndex};
 pub(crate) use command::{Command, Tracked, TrackedKey};

@@ -55,6 +55,10 @@ pub(crate) fn decide(submit: &Submit, owner: &str, facts: &Facts<'_>) -> Result<
     }
 }
 
+/// A pause that ends so little sooner, or by a tenth of what is asked, is as long: another tab, Back or a reload asks
+/// for the same once more.
+const SAME_WISH: Duration = Duration::from_secs(60);
+
 fn decide_pause(
     submit: &Submit,
     owner: &str,
@@ -62,10 +66,12 @@ fn decide_pause(
     telemetry: Option<&GroupTelemetry>,
 ) -> Result<Decision, PortError> {
     let target = &submit.target;
-    let until = submit.for_seconds.map(|seconds| facts.now.plus(Duration::from_secs(seconds.into())));
-    let missing = not_yet_held(facts.standing, &target.scopes(), until);
+    let span = submit.for_seconds.map(|seconds| Duration::from_secs(seconds.into()));
+    let until = span.map(|span| facts.now.plus(span));
+    let enough = span.map(|span| facts.now.plus(span - (span / 10).min(SAME_WISH)));
+    let missing = not_yet_held(facts.standing, &target.scopes(), enough);
     if missing.is_empty() {
-        let lasting = facts.standing.iter().filter(|hold| hold.outlasts(until));
+        let lasting = facts.standing.iter().filter(|hold| hold.outlasts(enough));
         let stands = target
             .scopes()
             .first()

@@ -148,7 +148,8 @@ fn a_hold_that_no_reader_would_take_is_not_written() {
 fn a_longer_pause_is_written_over_one_that_ends_sooner() {
     let timed = Hold { until: Some(at(60)), ..hold(1, None, None) };
     let pause = |for_seconds| Submit { for_seconds, ..submit(2, Action::Pause, target(None, &[])) };
-    for (for_seconds, is_written) in [(None, true), (Some(49), true), (Some(48), false)] {
+    // It has 48 s left.
+    for (for_seconds, is_written) in [(None, true), (Some(54), true), (Some(53), false), (Some(48), false)] {
         let telemetry = index(vec![("g", mixed())]);
         let decision =
             run(&pause(for_seconds), &telemetry, std::slice::from_ref(&timed), &CommandBook::new(10));
