@@ -27,6 +27,8 @@ pub(super) struct Waiting {
     id: CommandId,
     command: wire::Command,
     came: Timestamp,
+    /// Among the repeats of its groups, when it came.
+    counted: bool,
 }
 
 /// What one command changes of one group.
@@ -42,36 +44,52 @@ impl State {
         if self.settings.mode != Mode::Control || self.fenced || !external::is_about_holds(&command) {
             return;
         }
-        if self.may_write().is_ok() {
+        let can_write = self.may_write().is_ok();
+        if can_write {
             let Some((action, targets)) = self.reached(&command, now) else { return };
             // In the order in which they came.
             if self.is_writer && self.waiting.is_empty() {
-                return self.take_over(id, action, targets, now);
+                return self.take_over(id, action, targets, false, now);
+            }
+            // The writer leaves those beyond the cap alone, and so does who waits for it.
+            if !targets.iter().all(|target| self.is_admitted(&target.group, now)) {
+                return;
             }
         }
         if self.waiting.len() >= WAITING_MAX {
             return self.leave(Why::TooMany, now);
         }
-        self.waiting.push_back(Waiting { id, command, came: now });
+        self.waiting.push_back(Waiting { id, command, came: now, counted: can_write });
     }
 
-    /// Those that waited long enough, or all where this process became the writer. Where nothing can be written
-    /// they go on waiting, but not for ever.
-    pub(super) fn take_waiting(&mut self, now: Timestamp) {
-        let can_write = self.may_write().is_ok();
-        let after = match (can_write, self.is_writer) {
-            (true, true) => Duration::ZERO,
-            (true, false) => self.patience,
-            (false, _) => GIVEN_UP,
+    /// What came before an operator's command is done before it. Says whether there is something to be written.
+    pub(crate) fn precedes(&mut self, now: Timestamp) -> bool {
+        if self.may_write().is_err() {
+            return false;
+        }
+        self.take_waiting(Duration::ZERO, now);
+        !self.jobs.is_empty()
+    }
+
+    /// Those that waited for so long while something could be written, or all where this process became the writer.
+    /// Where nothing can be written they go on waiting, but not for ever.
+    pub(super) fn take_waiting(&mut self, patience: Duration, now: Timestamp) {
+        let writable_since = self.writable_since.filter(|_| self.may_write().is_ok());
+        let after = match (writable_since, self.is_writer) {
+            (Some(_), true) => Duration::ZERO,
+            (Some(_), false) => patience,
+            (None, _) => GIVEN_UP,
         };
-        while let Some(one) = self.waiting.pop_front_if(|one| now.since(one.came) >= after) {
+        let is_due =
+            |one: &mut Waiting| now.since(writable_since.map_or(one.came, |at| at.max(one.came))) >= after;
+        while let Some(one) = self.waiting.pop_front_if(is_due) {
             // Whoever writes heard it as well, and did what there was to be done.
             if self.fenced || self.others_wrote.is_some_and(|at| at > one.came) {
                 self.stats.dropped("foreign command that another Flowdeck took over");
-            } else if !can_write {
+            } else if writable_since.is_none() {
                 self.leave(Why::CannotWrite, now);
             } else if let Some((action, targets)) = self.reached(&one.command, now) {
-                self.take_over(one.id, action, targets, now);
+                self.take_over(one.id, action, targets, one.counted, now);
             }
         }
     }
@@ -94,8 +112,15 @@ impl State {
         None
     }
 
-    /// All that it changes, or nothing.
-    fn take_over(&mut self, id: CommandId, action: Action, targets: Vec<Target>, now: Timestamp) {
+    /// All that it changes, or nothing; but for a group whose cap is reached.
+    fn take_over(
+        &mut self,
+        id: CommandId,
+        action: Action,
+        targets: Vec<Target>,
+        counted: bool,
+        now: Timestamp,
+    ) {
         let (mut wanted, mut room) = (Vec::new(), Room::default());
         for (nth, target) in targets.into_iter().enumerate() {
             // One command for each group that a by-name command reaches.
@@ -114,20 +139,29 @@ impl State {
         if !Room::fits_foreign(&room, there) || !wanted.iter().all(Wanted::is_readable) {
             return self.leave(Why::NoRoom, now);
         }
-        wanted.into_iter().for_each(|one| self.begin_foreign(action, one, now));
+        if self.jobs.len() + wanted.len() > WRITES_MAX {
+            return self.leave(Why::TooMany, now);
+        }
+        for one in wanted {
+            if counted || self.is_admitted(&one.target.group, now) {
+                self.begin_foreign(action, one, now);
+            }
+        }
+    }
+
+    /// Whether one more change of the group in this minute is taken over.
+    fn is_admitted(&mut self, group: &GroupId, now: Timestamp) -> bool {
+        let capped = self.repeats.is_capped(group, now);
+        let admitted = self.repeats.admit(group, self.settings.timing.external_per_minute, now);
+        if !admitted {
+            self.stats.dropped("foreign commands repeated too often");
+            self.dirty |= !capped;
+        }
+        admitted
     }
 
     fn begin_foreign(&mut self, action: Action, wanted: Wanted, now: Timestamp) {
-        if self.jobs.len() >= WRITES_MAX {
-            return self.leave(Why::TooMany, now);
-        }
         let Wanted { id, target, changes } = wanted;
-        let capped = self.repeats.is_capped(&target.group, now);
-        if !self.repeats.admit(&target.group, self.settings.timing.external_per_minute, now) {
-            self.stats.dropped("foreign commands repeated too often");
-            self.dirty |= !capped;
-            return;
-        }
         let submit = Submit { id, action, target, reason: external::reason(), for_seconds: None };
         self.begin(submit, external::actor(), Plan { changes, ..Plan::default() }, None, now);
     }

@@ -26,13 +26,11 @@ impl State {
             (What::Reached, source) => {
                 self.clear(source);
                 match source {
-                    Source::Holds => {
-                        self.holds_known = self.holds_known.or(Some(fact.at));
-                        self.holds.reached();
-                    }
+                    Source::Holds => self.holds.reached(),
                     Source::Acks => self.acks_known = true,
                     Source::Admin(_) => {}
                 }
+                self.note_writable(fact.at);
                 self.dirty = true;
             }
             (What::Gone, source) => {
@@ -70,7 +68,7 @@ impl State {
             self.not_taken("longer than is read", source, at);
             if source == Source::Holds {
                 self.holds.passed(record.offset);
-                self.dirty |= self.unread.note(record.key.as_deref(), false);
+                self.dirty |= self.unread.note(record.key.as_deref(), record.value.is_none());
             }
             return;
         }
@@ -173,7 +171,11 @@ impl State {
                 return self.stats.dropped("malformed hold");
             }
         };
-        if self.holds.is_known() && !self.is_writer && !self.unwritten.has(&key) {
+        // What was in doubt may have been written after all.
+        let asked_here = |id| self.book.get(id).is_some_and(|command| !command.rebuilt);
+        let is_own =
+            self.is_writer || self.unwritten.has(&key) || wire::command_of(headers).is_some_and(asked_here);
+        if self.holds.is_known() && !is_own {
             self.others_wrote = Some(at);
         }
         let (id, released) = (key.1, hold.is_none());

@@ -57,6 +57,8 @@ pub(crate) struct Keeper {
     cluster: Cluster,
     samples: watch::Receiver<Arc<Sample>>,
     asks: mpsc::Receiver<Ask>,
+    /// One that waits for what came before it.
+    next_ask: Option<Ask>,
     looked: Arc<LastLook>,
     /// Bumped when Flowdeck's own topics were created.
     again: watch::Sender<u64>,
@@ -112,6 +114,7 @@ impl Keeper {
             cluster,
             samples,
             asks,
+            next_ask: None,
             looked,
             again: watch::Sender::new(0),
             state,
@@ -132,6 +135,10 @@ impl Keeper {
         loop {
             self.start_job();
             let takes_asks = self.running.is_none() && self.state.jobs.is_empty() && self.is_ready();
+            if takes_asks && let Some(ask) = self.next_ask.take() {
+                self.asked(ask);
+                continue;
+            }
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
@@ -151,7 +158,8 @@ impl Keeper {
                 Some(fact) = facts.recv() => self.heard(fact, &mut facts),
             }
             let writes = self.state.jobs.len() + self.state.waiting.len();
-            self.stats.waiting(self.asks.len(), facts.len(), writes);
+            let asks = self.asks.len() + usize::from(self.next_ask.is_some());
+            self.stats.waiting(asks, facts.len(), writes);
             self.publish_if_due();
         }
         // A write that is under way ends by its deadline; its outcome is on the cluster.
@@ -214,7 +222,12 @@ impl Keeper {
             let _ = ask.answer.send(Err(PortError::Unavailable { cluster, detail }));
             return;
         }
-        self.state.asked(ask.submit, ask.actor, ask.answer, clock::now());
+        let now = clock::now();
+        if self.state.precedes(now) {
+            self.next_ask = Some(ask);
+            return;
+        }
+        self.state.asked(ask.submit, ask.actor, ask.answer, now);
     }
 
     fn sampled(&mut self) {

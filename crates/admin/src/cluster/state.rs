@@ -52,8 +52,8 @@ pub(crate) struct State {
     pub(crate) is_writer: bool,
     /// What nobody asks for is left to another Flowdeck for so long.
     pub(crate) patience: Duration,
-    /// When the holds were first known, and when another Flowdeck last wrote to them since.
-    pub(super) holds_known: Option<Timestamp>,
+    /// Since when something could be written, and when another Flowdeck last wrote to the holds.
+    pub(super) writable_since: Option<Timestamp>,
     pub(super) others_wrote: Option<Timestamp>,
     /// Why a topic cannot be followed.
     pub(super) stands: BTreeMap<Source, String>,
@@ -95,7 +95,7 @@ impl State {
             unbuilt: Vec::new(),
             is_writer: false,
             patience: settings.timing.writer_first,
-            holds_known: None,
+            writable_since: None,
             others_wrote: None,
             stands: BTreeMap::new(),
             topics_asked: None,
@@ -168,6 +168,7 @@ impl State {
     pub(crate) fn sampled(&mut self, sample: Arc<Sample>, now: Timestamp) {
         self.sample = sample;
         self.dirty = true;
+        self.note_writable(now);
         self.want_topics(now);
     }
 

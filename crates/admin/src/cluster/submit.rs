@@ -61,6 +61,13 @@ impl State {
         })
     }
 
+    /// Another Flowdeck's turn before this one's begins anew whenever nothing could be written for a while: it may
+    /// be the other one's first moment, too.
+    pub(super) fn note_writable(&mut self, now: Timestamp) {
+        let since = self.writable_since.unwrap_or(now);
+        self.writable_since = self.may_write().is_ok().then_some(since);
+    }
+
     /// Whoever writes has read the holds to their end before, on a cluster that answers.
     pub(crate) fn may_write(&self) -> Result<(), PortError> {
         if let Some(error) = &self.sample.error {

@@ -12,12 +12,12 @@ use crate::holds::store::HoldKey;
 #[derive(Debug, Default)]
 pub(super) struct Unwritten {
     /// In the order in which they are written.
-    commands: Vec<Waits>,
+    commands: Vec<Handed>,
     room: Room,
 }
 
 #[derive(Debug)]
-struct Waits {
+struct Handed {
     id: CommandId,
     foreign: bool,
     changes: Vec<HoldChange>,
@@ -26,7 +26,7 @@ struct Waits {
 impl Unwritten {
     pub(super) fn add(&mut self, id: CommandId, foreign: bool, changes: &[HoldChange]) {
         sets(changes).for_each(|hold| self.room.add(hold));
-        self.commands.push(Waits { id, foreign, changes: changes.to_vec() });
+        self.commands.push(Handed { id, foreign, changes: changes.to_vec() });
     }
 
     /// Its outcome is known; says whether it was a foreign one.
@@ -61,7 +61,7 @@ impl Unwritten {
     }
 }
 
-impl Waits {
+impl Handed {
     fn writes(&self, (scope, id): &HoldKey) -> bool {
         self.changes.iter().map(of).any(|hold| hold.id == *id && hold.scope == *scope)
     }

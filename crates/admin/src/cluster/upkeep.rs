@@ -26,7 +26,8 @@ impl State {
     /// Deadlines, evidence, sending again, expiry.
     pub(crate) fn ticked(&mut self, now: Timestamp) {
         self.registry.expire(now);
-        self.take_waiting(now);
+        self.note_writable(now);
+        self.take_waiting(self.patience, now);
         if self.book.is_empty() && self.holds.is_empty() {
             return;
         }
@@ -115,7 +116,7 @@ impl State {
     /// Pauses whose time is over. The Flowdeck that is the writer ends them first, one after the other.
     fn ended(&self, now: Timestamp) -> BTreeSet<HoldId> {
         let is_due = |since: Timestamp| self.is_writer || now.since(since) >= self.patience;
-        if !self.holds_known.max(self.others_wrote).is_none_or(is_due) {
+        if !self.writable_since.max(self.others_wrote).is_none_or(is_due) {
             return BTreeSet::new();
         }
         let ended = self.holds.overdue(now).filter(|hold| hold.until.is_some_and(is_due));

@@ -31,15 +31,14 @@ impl Unread {
     }
 
     pub(crate) fn warning(&self, topic: &str) -> Option<String> {
-        let count = self.keys.len();
-        if count == 0 && !self.more {
-            return None;
-        }
-        let least = if self.more { "at least " } else { "" };
-        let records = if count == 1 { "record" } else { "records" };
+        let records = match self.keys.len() {
+            _ if self.more => format!("more than {KEYS_MAX} records on {topic} could not be read"),
+            0 => return None,
+            1 => format!("1 record on {topic} cannot be read"),
+            many => format!("{many} records on {topic} cannot be read"),
+        };
         Some(format!(
-            "{least}{count} {records} on {topic} cannot be read (malformed, too long or of another version): \
-             a pause that is not shown may stand"
+            "{records} (malformed, too long or of another version): a pause that is not shown may stand"
         ))
     }
 }
@@ -67,6 +66,6 @@ mod tests {
             unread.note(Some(&n.to_be_bytes()), false);
         }
         assert_eq!(unread.keys.len(), KEYS_MAX);
-        assert!(unread.warning("t").unwrap().starts_with("at least 10000 records on t"));
+        assert!(unread.warning("t").unwrap().starts_with("more than 10000 records on t could not be read"));
     }
 }

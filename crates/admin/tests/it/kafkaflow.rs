@@ -1,5 +1,6 @@
 //! Pause and resume with KafkaFlow: its bytes on the admin topic, evidence from telemetry and commits.
 
+use flowdeck_admin::ClusterSettings;
 use flowdeck_model::view::{CommandView, InstanceKind, Mode};
 use flowdeck_model::{Action, CommandId, CommandState, InstanceState};
 use flowdeck_protocol::kafkaflow::{Command, Decoded, Message, decode};
@@ -16,9 +17,12 @@ struct Scene {
 }
 
 async fn scene() -> Scene {
+    scene_of(settings(Mode::Control)).await
+}
+
+async fn scene_of(settings: ClusterSettings) -> Scene {
     let kafka = kafka();
     let (topic, group) = (unique("audio"), unique("processor"));
-    let settings = settings(Mode::Control);
     kafka.create_topic(&topic, 2).await;
     kafka.produce(&topic, 0, (0..10).map(|n| n.to_string())).await;
     kafka.create_topic(settings.admin_topics[0].telemetry.0.as_str(), 1).await;
@@ -156,5 +160,32 @@ async fn a_foreign_command_becomes_a_hold_by_external_and_is_not_fought() {
     foreign(&scene.running.settings, resume).await;
     scene.running.group(&scene.group, "released", |view| view.row.holds.is_empty()).await;
     assert_eq!(scene.commands(), [], "KafkaFlow heard them already");
+    scene.running.stop().await;
+}
+
+/// An idle Flowdeck leaves foreign commands to the writer for a while. What an operator asks meanwhile comes after
+/// them all the same, or they would undo it later.
+#[tokio::test]
+async fn an_operators_command_comes_after_the_foreign_one_before_it() {
+    let mut settings = settings(Mode::Control);
+    settings.timing.writer_first = std::time::Duration::from_secs(3_600);
+    let scene = scene_of(settings).await;
+    let waits = || {
+        let waiting = &scene.running.admin.stats().clusters[0].waiting;
+        waiting.iter().find(|(queue, _)| *queue == "writes").map_or(0, |(_, count)| *count)
+    };
+    foreign(
+        &scene.running.settings,
+        Command::PauseConsumersByGroup { group: scene.group.as_str().into(), topics: vec![] },
+    )
+    .await;
+    wait_for("it waits", DEADLINE, async || (waits() == 1).then_some(())).await;
+    let resume = submit(Action::Resume, &scene.group, None, &[]);
+    scene.running.ports.control.submit(&scene.running.cluster, resume.clone()).await.unwrap();
+    let group = scene.group.as_str().into();
+    let view = scene.running.ports.fleet.group(&scene.running.cluster, &group).unwrap();
+    assert!(view.row.holds.is_empty() && waits() == 0, "{view:?}");
+    let commands: Vec<_> = view.commands.iter().map(|one| (one.action, one.actor.name.as_str())).collect();
+    assert_eq!(commands, [(Action::Resume, "anonymous"), (Action::Pause, "external")]);
     scene.running.stop().await;
 }

@@ -110,7 +110,7 @@ async fn in_observe_mode_nobody_takes_over() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_that_nobody_looks_at_leaves_the_end_of_a_pause_to_the_writer() {
     let mut settings = settings(Mode::Control);
-    settings.timing.writer_first = 2 * WATCH;
+    settings.timing.writer_first = 3 * WATCH;
     let (_, group) = group(kafka(), &settings).await;
     kafka().create_topic(settings.holds_topic.as_str(), 1).await;
     let hold = Hold {

@@ -112,15 +112,81 @@ fn what_comes_before_the_holds_are_known_waits_for_them() {
     state.ticked(at(20));
     assert_eq!((state.waiting.len(), state.jobs.len()), (1, 0));
     state.heard(Fact::test(Source::Holds, What::Reached, at(21)));
-    state.ticked(at(21));
+    state.ticked(at(21 + FIRST - 1));
+    assert!(state.jobs.is_empty(), "another may have begun to write just now, too");
+    state.ticked(at(21 + FIRST));
+    assert_eq!(jobs(&state).len(), 1);
+}
+
+/// After an outage every Flowdeck comes back in its own moment.
+#[test]
+fn an_outage_is_no_reason_to_hurry() {
+    let mut state = known();
+    set(&mut state, &Hold { until: Some(at(10)), ..hold("g", 1) }, 0, at(0));
+    state.foreign(id(2), pause("h", vec![]), at(10));
+    state.heard(Fact::test(Source::Holds, What::Stands("away".into()), at(5)));
+    for seconds in 6..40 {
+        state.ticked(at(seconds));
+    }
+    state.heard(Fact::test(Source::Holds, What::Reached, at(40)));
+    state.ticked(at(40 + FIRST - 1));
+    assert!(state.jobs.is_empty());
+    state.ticked(at(40 + FIRST));
+    assert_eq!(jobs(&state).len(), 2);
+}
+
+/// What came before an operator's command is done before it, or it would undo it later.
+#[test]
+fn an_operators_command_comes_after_what_came_before_it() {
+    let mut state = known();
+    state.foreign(id(1), pause("g", vec![]), at(1));
+    assert!(state.precedes(at(2)), "there is something to write first");
+    assert_eq!(jobs(&state).iter().map(|(id, _)| *id).collect::<Vec<_>>(), [id(1)]);
+    assert!(state.waiting.is_empty());
+    // What another did is not done again, and where nothing can be written the operator is told.
+    let mut state = known();
+    state.foreign(id(1), pause("g", vec![]), at(1));
+    set(&mut state, &hold("g", 9), 0, at(2));
+    assert!(!state.precedes(at(3)) && state.waiting.is_empty());
+    let mut state = unknown();
+    state.foreign(id(1), pause("g", vec![]), at(1));
+    assert!(!state.precedes(at(2)) && state.waiting.len() == 1);
+}
+
+/// Each heard all of them: what the writer left alone is not left over for the others.
+#[test]
+fn the_cap_is_the_same_for_who_waits() {
+    let mut state = known();
+    for n in 0..30 {
+        let command = if n % 2 == 0 { pause("g", vec![]) } else { resume("g") };
+        state.foreign(id(n), command, at(1));
+    }
+    assert_eq!(state.waiting.len(), 10);
+    assert_eq!(dropped(&state, "foreign commands repeated too often"), 20);
+    state.ticked(at(1 + FIRST));
+    assert_eq!(jobs(&state).len(), 10);
+}
+
+/// In doubt, and written after all.
+#[test]
+fn what_was_in_doubt_is_ones_own() {
+    let mut state = known();
+    operator(&mut state, "h", 7, at(1));
+    let Some(Job::Command { id: doubted, .. }) = state.jobs.pop_front() else { panic!("nothing") };
+    let written = Written { error: Some(WriteError::InDoubt), ..Written::default() };
+    state.written(Done::Command { id: doubted, answer: None, written }, at(2));
+    state.foreign(id(1), pause("g", vec![]), at(3));
+    set(&mut state, &hold("h", 7), 0, at(4));
+    state.ticked(at(3 + FIRST));
     assert_eq!(jobs(&state).len(), 1);
 }
 
 #[test]
 fn those_that_wait_are_bounded() {
     let mut state = known();
-    for n in 0..200 {
-        state.foreign(id(n), pause("g", topics("t", 1)), at(1));
+    state.foreign(id(0), pause("g", topics("t", 1)), at(1));
+    for n in 1..200 {
+        state.foreign(id(n), resume(&format!("other {n}")), at(1));
     }
     assert_eq!(state.waiting.len(), 128);
     assert_eq!(dropped(&state, "foreign commands beyond what can be written"), 72);
