@@ -173,7 +173,10 @@ impl Backoff {
     pub(super) fn not_made(&self, tried: Try, now: Instant) {
         self.with(|table| {
             tried.counted.into_iter().for_each(|(key, before)| table.undo(key, before));
-            if let Some(place) = tried.place {
+            if let Some(Promise { due, address }) = tried.place {
+                // Others may have taken places meanwhile.
+                let place =
+                    address.map_or(Promise { due, address }, |address| table.promise(due, address, now));
                 table.keep(tried.pair, place, now);
             }
         });

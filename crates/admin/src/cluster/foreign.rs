@@ -27,8 +27,6 @@ pub(super) struct Waiting {
     id: CommandId,
     command: wire::Command,
     came: Timestamp,
-    /// Among the repeats of its groups, when it came.
-    counted: bool,
 }
 
 /// What one command changes of one group.
@@ -44,22 +42,17 @@ impl State {
         if self.settings.mode != Mode::Control || self.fenced || !external::is_about_holds(&command) {
             return;
         }
-        let can_write = self.may_write().is_ok();
-        if can_write {
+        if self.may_write().is_ok() {
             let Some((action, targets)) = self.reached(&command, now) else { return };
             // In the order in which they came.
             if self.is_writer && self.waiting.is_empty() {
-                return self.take_over(id, action, targets, false, now);
-            }
-            // The writer leaves those beyond the cap alone, and so does who waits for it.
-            if !targets.iter().all(|target| self.is_admitted(&target.group, now)) {
-                return;
+                return self.take_over(id, action, targets, now, now);
             }
         }
         if self.waiting.len() >= WAITING_MAX {
             return self.leave(Why::TooMany, now);
         }
-        self.waiting.push_back(Waiting { id, command, came: now, counted: can_write });
+        self.waiting.push_back(Waiting { id, command, came: now });
     }
 
     /// What came before an operator's command is done before it. Says whether there is something to be written.
@@ -74,6 +67,7 @@ impl State {
     /// Those that waited for so long while something could be written, or all where this process became the writer.
     /// Where nothing can be written they go on waiting, but not for ever.
     pub(super) fn take_waiting(&mut self, patience: Duration, now: Timestamp) {
+        self.note_writable(now);
         let writable_since = self.writable_since.filter(|_| self.may_write().is_ok());
         let after = match (writable_since, self.is_writer) {
             (Some(_), true) => Duration::ZERO,
@@ -85,12 +79,21 @@ impl State {
         while let Some(one) = self.waiting.pop_front_if(is_due) {
             // Whoever writes heard it as well, and did what there was to be done.
             if self.fenced || self.others_wrote.is_some_and(|at| at > one.came) {
-                self.stats.dropped("foreign command that another Flowdeck took over");
+                self.left_to_another(&one, now);
             } else if writable_since.is_none() {
                 self.leave(Why::CannotWrite, now);
             } else if let Some((action, targets)) = self.reached(&one.command, now) {
-                self.take_over(one.id, action, targets, one.counted, now);
+                self.take_over(one.id, action, targets, one.came, now);
             }
+        }
+    }
+
+    /// It counts as a repeat here as it does there: what the other leaves alone is not left over for this one.
+    fn left_to_another(&mut self, one: &Waiting, now: Timestamp) {
+        self.stats.dropped("foreign command that another Flowdeck took over");
+        let Some((_, targets)) = self.reached(&one.command, now) else { return };
+        for target in targets {
+            self.repeats.admit(&target.group, self.settings.timing.external_per_minute, one.came);
         }
     }
 
@@ -118,7 +121,7 @@ impl State {
         id: CommandId,
         action: Action,
         targets: Vec<Target>,
-        counted: bool,
+        came: Timestamp,
         now: Timestamp,
     ) {
         let (mut wanted, mut room) = (Vec::new(), Room::default());
@@ -143,16 +146,16 @@ impl State {
             return self.leave(Why::TooMany, now);
         }
         for one in wanted {
-            if counted || self.is_admitted(&one.target.group, now) {
+            if self.is_admitted(&one.target.group, came) {
                 self.begin_foreign(action, one, now);
             }
         }
     }
 
-    /// Whether one more change of the group in this minute is taken over.
-    fn is_admitted(&mut self, group: &GroupId, now: Timestamp) -> bool {
-        let capped = self.repeats.is_capped(group, now);
-        let admitted = self.repeats.admit(group, self.settings.timing.external_per_minute, now);
+    /// Whether one more change of the group is taken over in the minute in which it came.
+    fn is_admitted(&mut self, group: &GroupId, came: Timestamp) -> bool {
+        let capped = self.repeats.is_capped(group, came);
+        let admitted = self.repeats.admit(group, self.settings.timing.external_per_minute, came);
         if !admitted {
             self.stats.dropped("foreign commands repeated too often");
             self.dirty |= !capped;

@@ -43,6 +43,7 @@ impl State {
                     Source::Acks => self.acks_known = true,
                     Source::Admin(_) => {}
                 }
+                self.note_writable(fact.at);
                 self.dirty = true;
             }
             (What::Stands(why), source) => {

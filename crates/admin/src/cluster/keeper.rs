@@ -137,25 +137,25 @@ impl Keeper {
             let takes_asks = self.running.is_none() && self.state.jobs.is_empty() && self.is_ready();
             if takes_asks && let Some(ask) = self.next_ask.take() {
                 self.asked(ask);
-                continue;
-            }
-            tokio::select! {
-                biased;
-                () = shutdown.cancelled() => break,
-                (writers, done) = running(&mut self.running), if self.running.is_some() => {
-                    self.running = None;
-                    self.written(writers, done);
-                }
-                Some(ask) = self.asks.recv(), if takes_asks => self.asked(ask),
-                changed = self.samples.changed() => {
-                    if changed.is_err() {
-                        break;
+            } else {
+                tokio::select! {
+                    biased;
+                    () = shutdown.cancelled() => break,
+                    (writers, done) = running(&mut self.running), if self.running.is_some() => {
+                        self.running = None;
+                        self.written(writers, done);
                     }
-                    self.sampled();
+                    Some(ask) = self.asks.recv(), if takes_asks => self.asked(ask),
+                    changed = self.samples.changed() => {
+                        if changed.is_err() {
+                            break;
+                        }
+                        self.sampled();
+                    }
+                    // Before the facts: a flood of them must not keep deadlines and evidence waiting.
+                    _ = tick.tick() => self.ticked(),
+                    Some(fact) = facts.recv() => self.heard(fact, &mut facts),
                 }
-                // Before the facts: a flood of them must not keep deadlines and evidence waiting.
-                _ = tick.tick() => self.ticked(),
-                Some(fact) = facts.recv() => self.heard(fact, &mut facts),
             }
             let writes = self.state.jobs.len() + self.state.waiting.len();
             let asks = self.asks.len() + usize::from(self.next_ask.is_some());

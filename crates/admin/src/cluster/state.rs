@@ -52,8 +52,10 @@ pub(crate) struct State {
     pub(crate) is_writer: bool,
     /// What nobody asks for is left to another Flowdeck for so long.
     pub(crate) patience: Duration,
-    /// Since when something could be written, and when another Flowdeck last wrote to the holds.
+    /// Since when something can be written, but for moments, and since when nothing can.
     pub(super) writable_since: Option<Timestamp>,
+    pub(super) unwritable_since: Option<Timestamp>,
+    /// When another Flowdeck last wrote to the holds.
     pub(super) others_wrote: Option<Timestamp>,
     /// Why a topic cannot be followed.
     pub(super) stands: BTreeMap<Source, String>,
@@ -96,6 +98,7 @@ impl State {
             is_writer: false,
             patience: settings.timing.writer_first,
             writable_since: None,
+            unwritable_since: None,
             others_wrote: None,
             stands: BTreeMap::new(),
             topics_asked: None,

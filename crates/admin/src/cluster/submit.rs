@@ -61,11 +61,18 @@ impl State {
         })
     }
 
-    /// Another Flowdeck's turn before this one's begins anew whenever nothing could be written for a while: it may
-    /// be the other one's first moment, too.
+    /// Another Flowdeck's turn before this one's begins anew when nothing could be written for a while: it may be
+    /// the other one's first moment, too. One refresh that failed is no such while.
     pub(super) fn note_writable(&mut self, now: Timestamp) {
-        let since = self.writable_since.unwrap_or(now);
-        self.writable_since = self.may_write().is_ok().then_some(since);
+        if self.may_write().is_ok() {
+            self.unwritable_since = None;
+            self.writable_since.get_or_insert(now);
+            return;
+        }
+        let gap = now.since(*self.unwritable_since.get_or_insert(now));
+        if gap >= self.settings.timing.writer_first {
+            self.writable_since = None;
+        }
     }
 
     /// Whoever writes has read the holds to their end before, on a cluster that answers.

@@ -26,7 +26,6 @@ impl State {
     /// Deadlines, evidence, sending again, expiry.
     pub(crate) fn ticked(&mut self, now: Timestamp) {
         self.registry.expire(now);
-        self.note_writable(now);
         self.take_waiting(self.patience, now);
         if self.book.is_empty() && self.holds.is_empty() {
             return;

@@ -7,7 +7,8 @@ use flowdeck_kafka::ClusterConfig;
 use flowdeck_model::ports::Bind;
 use flowdeck_model::view::{GroupView, Mode};
 use flowdeck_model::{
-    Action, Actor, ClusterName, CommandId, Partition, Ports, Submit, Target, TopicName, Via,
+    Action, Actor, ClusterName, CommandId, Grant, Partition, Pattern, Permission, Ports, Submit, Target,
+    TopicName, Via,
 };
 use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
 use tokio_util::sync::CancellationToken;
@@ -64,13 +65,24 @@ impl Running {
 
     /// Speaks until telemetry shows the instance in a group that the brokers know.
     pub(crate) async fn heard(&self, voice: &Voice, running: &[i32]) {
+        self.heard_by(&self.ports, voice, running).await;
+    }
+
+    pub(crate) async fn heard_by(&self, ports: &Ports, voice: &Voice, running: &[i32]) {
         wait_for("the instance is heard", DEADLINE, async || {
             voice.says(running, &[]).await;
-            let view = self.ports.fleet.group(&self.cluster, &voice.group.as_str().into()).ok()?;
+            let view = ports.fleet.group(&self.cluster, &voice.group.as_str().into()).ok()?;
             let mut instances = view.consumers.iter().flat_map(|consumer| &consumer.instances);
             instances.any(|one| one.instance.as_str() == voice.instance).then_some(())
         })
         .await;
+    }
+
+    /// Somebody who may do just this, everywhere.
+    pub(crate) fn who_may(&self, permissions: &[Permission]) -> Ports {
+        let grant =
+            Grant { permissions: permissions.to_vec(), clusters: Pattern::any(), groups: Pattern::any() };
+        self.admin.bind(Actor::new(Actor::anonymous(Via::Page, None).view, vec![grant]))
     }
 
     /// The group's view, once it is as wanted.

@@ -1,8 +1,7 @@
 //! Pause and resume with KafkaFlow: its bytes on the admin topic, evidence from telemetry and commits.
 
-use flowdeck_admin::ClusterSettings;
 use flowdeck_model::view::{CommandView, InstanceKind, Mode};
-use flowdeck_model::{Action, CommandId, CommandState, InstanceState};
+use flowdeck_model::{Action, CommandId, CommandState, InstanceState, Permission};
 use flowdeck_protocol::kafkaflow::{Command, Decoded, Message, decode};
 use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
 
@@ -17,12 +16,9 @@ struct Scene {
 }
 
 async fn scene() -> Scene {
-    scene_of(settings(Mode::Control)).await
-}
-
-async fn scene_of(settings: ClusterSettings) -> Scene {
     let kafka = kafka();
     let (topic, group) = (unique("audio"), unique("processor"));
+    let settings = settings(Mode::Control);
     kafka.create_topic(&topic, 2).await;
     kafka.produce(&topic, 0, (0..10).map(|n| n.to_string())).await;
     kafka.create_topic(settings.admin_topics[0].telemetry.0.as_str(), 1).await;
@@ -169,23 +165,28 @@ async fn a_foreign_command_becomes_a_hold_by_external_and_is_not_fought() {
 async fn an_operators_command_comes_after_the_foreign_one_before_it() {
     let mut settings = settings(Mode::Control);
     settings.timing.writer_first = std::time::Duration::from_secs(3_600);
-    let scene = scene_of(settings).await;
-    let waits = || {
-        let waiting = &scene.running.admin.stats().clusters[0].waiting;
-        waiting.iter().find(|(queue, _)| *queue == "writes").map_or(0, |(_, count)| *count)
-    };
-    foreign(
-        &scene.running.settings,
-        Command::PauseConsumersByGroup { group: scene.group.as_str().into(), topics: vec![] },
-    )
+    for topic in [&settings.holds_topic, &settings.acks_topic, &settings.admin_topics[0].telemetry.0] {
+        kafka().create_topic(topic.as_str(), 1).await;
+    }
+    let (topic, group) = (unique("audio"), unique("processor"));
+    kafka().create_topic(&topic, 1).await;
+    kafka().commit(&group, &[(&topic, 0, 0)]);
+    let running = Running::start(settings.clone());
+    // Who may not pause makes it no writer by looking.
+    let viewer = running.who_may(&[Permission::See]);
+    running.heard_by(&viewer, &Voice::new(&settings, &group, &unique("audio"), &topic), &[0]).await;
+    foreign(&settings, Command::PauseConsumersByGroup { group: group.as_str().into(), topics: vec![] }).await;
+    wait_for("it waits", DEADLINE, async || {
+        let waiting = &running.admin.stats().clusters[0].waiting;
+        waiting.iter().any(|(queue, count)| (*queue, *count) == ("writes", 1)).then_some(())
+    })
     .await;
-    wait_for("it waits", DEADLINE, async || (waits() == 1).then_some(())).await;
-    let resume = submit(Action::Resume, &scene.group, None, &[]);
-    scene.running.ports.control.submit(&scene.running.cluster, resume.clone()).await.unwrap();
-    let group = scene.group.as_str().into();
-    let view = scene.running.ports.fleet.group(&scene.running.cluster, &group).unwrap();
-    assert!(view.row.holds.is_empty() && waits() == 0, "{view:?}");
+    let resume = submit(Action::Resume, &group, None, &[]);
+    let submitted = running.ports.control.submit(&running.cluster, resume.clone()).await.unwrap();
+    running.ports.control.command(&running.cluster, submitted.id).expect("it is there when it is answered");
+    let view = viewer.fleet.group(&running.cluster, &group.as_str().into()).unwrap();
+    assert!(view.row.holds.is_empty(), "{view:?}");
     let commands: Vec<_> = view.commands.iter().map(|one| (one.action, one.actor.name.as_str())).collect();
     assert_eq!(commands, [(Action::Resume, "anonymous"), (Action::Pause, "external")]);
-    scene.running.stop().await;
+    running.stop().await;
 }

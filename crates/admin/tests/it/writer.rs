@@ -5,10 +5,8 @@ use std::time::{Duration, Instant};
 
 use flowdeck_admin::ClusterSettings;
 use flowdeck_kafka::ClusterConfig;
-use flowdeck_model::actor::{Grant, Pattern};
-use flowdeck_model::ports::Bind as _;
 use flowdeck_model::view::Mode;
-use flowdeck_model::{Action, Actor, CommandId, Hold, Permission, PortError, Ports, Scope, Timestamp, Via};
+use flowdeck_model::{Action, CommandId, Hold, Permission, PortError, Ports, Scope, Timestamp};
 use flowdeck_protocol::wire::hold_record;
 use flowdeck_testkit::{DEADLINE, End, Kafka, NodeOptions, kafka, private, unique, wait_for};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
@@ -53,11 +51,6 @@ impl Former {
     }
 }
 
-fn who_may(running: &Running, permissions: &[Permission]) -> Ports {
-    let grant = Grant { permissions: permissions.to_vec(), clusters: Pattern::any(), groups: Pattern::any() };
-    running.admin.bind(Actor::new(Actor::anonymous(Via::Page, None).view, vec![grant]))
-}
-
 /// Looks at the group, as pages and streams do, again and again for `WATCH`.
 async fn looks(running: &Running, ports: &Ports, group: &str) {
     let look = async || ports.fleet.group(&running.cluster, &group.into()).ok();
@@ -85,7 +78,7 @@ async fn it_is_ready_before_the_first_pause_of_one_who_looks_and_may() {
     let (topic, group) = group(kafka(), &settings).await;
     let former = Former::new(kafka(), &settings.writer_id).await;
     let running = Running::start(settings.clone());
-    looks(&running, &who_may(&running, &[Permission::See, Permission::ReadPayloads]), &group).await;
+    looks(&running, &running.who_may(&[Permission::See, Permission::ReadPayloads]), &group).await;
     assert!(former.can_write(), "nobody looked who may pause");
     running.heard(&Voice::new(&settings, &group, "pay", &topic).agent(), &[0]).await;
     wait_for("the takeover", DEADLINE, async || (!former.can_write()).then_some(())).await;
@@ -127,7 +120,7 @@ async fn one_that_nobody_looks_at_leaves_the_end_of_a_pause_to_the_writer() {
     kafka().transact(&settings.writer_id, topic, vec![(records, End::Commit)]).await;
     let writer = Former::new(kafka(), &settings.writer_id).await;
     let running = Running::start(settings);
-    let viewer = who_may(&running, &[Permission::See]);
+    let viewer = running.who_may(&[Permission::See]);
     let held = || {
         let view = viewer.fleet.group(&running.cluster, &group.as_str().into());
         view.ok().map(|view| !view.row.holds.is_empty())

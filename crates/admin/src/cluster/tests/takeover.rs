@@ -156,15 +156,58 @@ fn an_operators_command_comes_after_what_came_before_it() {
 /// Each heard all of them: what the writer left alone is not left over for the others.
 #[test]
 fn the_cap_is_the_same_for_who_waits() {
+    let flapping = |state: &mut State, from: i64| {
+        for n in 0..30 {
+            let command = if n % 2 == 0 { pause("g", vec![]) } else { resume("g") };
+            state.foreign(CommandId::random(), command, at(from + n / 10));
+        }
+    };
     let mut state = known();
-    for n in 0..30 {
-        let command = if n % 2 == 0 { pause("g", vec![]) } else { resume("g") };
-        state.foreign(id(n), command, at(1));
-    }
-    assert_eq!(state.waiting.len(), 10);
-    assert_eq!(dropped(&state, "foreign commands repeated too often"), 20);
-    state.ticked(at(1 + FIRST));
+    flapping(&mut state, 1);
+    state.ticked(at(3 + FIRST));
     assert_eq!(jobs(&state).len(), 10);
+    // The pauses beyond it; a resume of what does not stand changes nothing.
+    assert_eq!(dropped(&state, "foreign commands repeated too often"), 10);
+    // Another wrote after the first ten.
+    let mut state = known();
+    flapping(&mut state, 1);
+    let theirs = hold("g", 9);
+    read(&mut state, wire::release_record(&theirs.scope, theirs.id, id(9)), 0, at(2));
+    state.ticked(at(3 + FIRST));
+    assert!(jobs(&state).is_empty());
+    // What changes nothing is no repeat.
+    let mut state = known();
+    set(&mut state, &hold("g", 9), 0, at(0));
+    for seconds in 1..=20 {
+        state.foreign(CommandId::random(), pause("g", vec![]), at(seconds));
+    }
+    state.foreign(id(1), resume("g"), at(21));
+    state.ticked(at(21 + FIRST));
+    assert_eq!(jobs(&state).iter().map(|(id, _)| *id).collect::<Vec<_>>(), [id(1)]);
+}
+
+/// One refresh that fails now and then is no outage.
+#[test]
+fn a_moment_in_which_nothing_can_be_written_changes_nothing() {
+    let mut state = known();
+    set(&mut state, &Hold { until: Some(at(10)), ..hold("g", 1) }, 0, at(0));
+    for seconds in (1..10 + FIRST).step_by(3) {
+        state.heard(Fact::test(Source::Holds, What::Stands("away".into()), at(seconds)));
+        state.ticked(at(seconds));
+        state.heard(Fact::test(Source::Holds, What::Reached, at(seconds + 1)));
+    }
+    state.ticked(at(10 + FIRST));
+    assert_eq!(jobs(&state).len(), 1);
+}
+
+/// On a cluster without Flowdeck's topics nothing stands, and that is known before the next tick.
+#[test]
+fn what_came_before_is_done_where_the_topics_are_not_there_yet() {
+    let mut state = unknown();
+    state.foreign(id(1), pause("g", vec![]), at(1));
+    state.heard(Fact::test(Source::Holds, What::Gone, at(2)));
+    assert!(state.precedes(at(2)));
+    assert_eq!(jobs(&state).len(), 1);
 }
 
 /// In doubt, and written after all.
