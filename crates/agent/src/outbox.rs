@@ -195,7 +195,7 @@ mod tests {
         }
         outbox.acks_are_here = true;
         outbox.serve();
-        assert_eq!((outbox.waiting.len(), outbox.producer.in_flight_count()), (0, 1));
-        assert_eq!(shared.counts.answers_dropped.load(Ordering::Relaxed), 1);
+        // librdkafka's own count of what is in flight has its events, too: connections that were refused.
+        assert_eq!((outbox.waiting.len(), shared.counts.answers_dropped.load(Ordering::Relaxed)), (0, 1));
     }
 }
