@@ -6,11 +6,10 @@ use flowdeck_model::hold::HoldChange;
 use flowdeck_model::view::Mode;
 use flowdeck_model::{Action, CommandId, GroupId, HoldId, Submit, Target, Timestamp};
 use flowdeck_protocol::kafkaflow as wire;
-use flowdeck_protocol::wire::check_hold;
 
 use super::state::State;
 use crate::commands::external;
-use crate::commands::plan::Plan;
+use crate::commands::plan::{Plan, check_readable};
 use crate::commands::untaken::Why;
 use crate::holds::room::Room;
 
@@ -139,7 +138,8 @@ impl State {
             }
         }
         let there = [self.holds.room(), self.unwritten.room()];
-        if !Room::fits_foreign(&room, there) || !wanted.iter().all(Wanted::is_readable) {
+        if !Room::fits_foreign(&room, there) || !wanted.iter().all(|one| check_readable(&one.changes).is_ok())
+        {
             return self.leave(Why::NoRoom, now);
         }
         if self.jobs.len() + wanted.len() > WRITES_MAX {
@@ -179,15 +179,5 @@ impl State {
     fn leave(&mut self, why: Why, now: Timestamp) {
         self.stats.dropped(why.counted());
         self.dirty |= self.untaken.note(why, now);
-    }
-}
-
-impl Wanted {
-    /// Every narrow resume adds an exception, and what readers skip would stand for this process alone.
-    fn is_readable(&self) -> bool {
-        self.changes.iter().all(|change| match change {
-            HoldChange::Set(hold) => check_hold(hold).is_ok(),
-            HoldChange::Release(_) => true,
-        })
     }
 }

@@ -57,6 +57,27 @@ pub(crate) struct GroupData {
     pub(crate) error: Option<GroupError>,
 }
 
+#[cfg(test)]
+impl GroupData {
+    /// A stable one without members and commits, of which nothing was read yet.
+    pub(crate) fn test(id: &str) -> Self {
+        Self {
+            id: id.into(),
+            lower: id.into(),
+            kind: GroupType::Classic,
+            state: GroupState::Stable,
+            members: None,
+            members_at: None,
+            members_since: None,
+            rows: Vec::new().into(),
+            ends: Arc::default(),
+            sum: LagSum::default(),
+            as_of: None,
+            error: None,
+        }
+    }
+}
+
 impl GroupData {
     pub(crate) fn listed(&self) -> Listed<'_> {
         Listed { members: self.members.as_deref(), at: self.members_at }

@@ -423,22 +423,7 @@ mod tests {
     }
 
     fn old(ids: &[&str]) -> Sample {
-        let group = |id: &&str| {
-            Arc::new(GroupData {
-                id: (*id).into(),
-                lower: (*id).into(),
-                kind: GroupType::Classic,
-                state: GroupState::Empty,
-                members: None,
-                members_at: None,
-                members_since: None,
-                rows: Vec::new().into(),
-                ends: Arc::default(),
-                sum: Default::default(),
-                as_of: None,
-                error: None,
-            })
-        };
+        let group = |id: &&str| Arc::new(GroupData { state: GroupState::Empty, ..GroupData::test(id) });
         Sample { groups: ids.iter().map(group).collect(), ..Sample::default() }
     }
 

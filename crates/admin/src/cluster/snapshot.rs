@@ -228,7 +228,6 @@ impl Publisher {
 mod tests {
     use super::*;
     use flowdeck_kafka::ClusterConfig;
-    use flowdeck_model::{GroupState, GroupType};
     use std::time::Duration;
 
     fn settings() -> Arc<ClusterSettings> {
@@ -237,18 +236,9 @@ mod tests {
 
     fn group() -> GroupData {
         GroupData {
-            id: "g".into(),
-            lower: "g".into(),
-            kind: GroupType::Classic,
-            state: GroupState::Stable,
-            members: None,
-            members_at: None,
-            members_since: None,
-            rows: Vec::new().into(),
-            ends: Arc::default(),
             sum: flowdeck_model::verdict::LagSum { lag: Some(5), unknown: 0, why: None },
             as_of: Some(Timestamp::from_millis(0)),
-            error: None,
+            ..GroupData::test("g")
         }
     }
 

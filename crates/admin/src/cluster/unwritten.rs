@@ -83,24 +83,11 @@ fn sets(changes: &[HoldChange]) -> impl Iterator<Item = &Hold> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flowdeck_model::{HoldId, Scope, Timestamp};
-
-    fn hold(group: &str, number: u128) -> Hold {
-        Hold {
-            scope: Scope::group(group.into()),
-            id: HoldId::from_uuid(uuid::Uuid::from_u128(number)),
-            owner: "ana".into(),
-            reason: "INC-1".into(),
-            since: Timestamp::from_millis(0),
-            until: None,
-            except: vec![],
-        }
-    }
+    use crate::cluster::tests::{hold, id};
 
     #[test]
     fn what_is_not_written_yet_counts_as_if_it_were() {
         let mut unwritten = Unwritten::default();
-        let id = |number| CommandId::from_uuid(uuid::Uuid::from_u128(number));
         unwritten.add(id(1), true, &[HoldChange::Set(hold("g", 1))]);
         unwritten.add(id(2), false, &[HoldChange::Release(hold("g", 1)), HoldChange::Set(hold("g", 2))]);
         let over = |unwritten: &Unwritten| unwritten.over(&"g".into(), Arc::default());

@@ -9,7 +9,7 @@ use flowdeck_model::hold::{HoldChange, not_yet_held, resume};
 use flowdeck_model::{
     Action, CommandId, CommandState, ConsumerName, Hold, HoldId, PortError, Scope, Submit, Target, Timestamp,
 };
-use flowdeck_protocol::wire;
+use flowdeck_protocol::{Malformed, wire};
 
 use super::kafkaflow::{AdminCommand, kafkaflow_instances, pause_commands, resume_commands};
 use super::scope::{listening, streams};
@@ -96,7 +96,7 @@ fn decide_pause(
         })
     });
     let mut plan = Plan { changes: changes.collect(), ..Plan::default() };
-    check_readable(&plan.changes)?;
+    check_readable(&plan.changes).map_err(unreadable)?;
     // Topics that stand already are not commanded again.
     let topics = missing.iter().filter_map(|scope| scope.topic.clone()).collect();
     plan.admin = pause_commands(&Target { topics, ..target.clone() }, facts, telemetry);
@@ -117,7 +117,7 @@ fn decide_resume(
     let target = &submit.target;
     let scopes = target.scopes();
     let changes = resume(facts.standing, &scopes);
-    check_readable(&changes)?;
+    check_readable(&changes).map_err(unreadable)?;
     if changes.is_empty() {
         if let Some(former) = standing_resume(target, &scopes, facts, telemetry) {
             return Ok(Decision::Existing(former));
@@ -178,17 +178,19 @@ fn tells_of_paused(
 }
 
 /// What no reader takes would stand for this process alone.
-fn check_readable(changes: &[HoldChange]) -> Result<(), PortError> {
+pub(crate) fn check_readable(changes: &[HoldChange]) -> Result<(), Malformed> {
     changes.iter().try_for_each(|change| match change {
         HoldChange::Release(_) => Ok(()),
-        HoldChange::Set(hold) => wire::check_hold(hold).map_err(|cause| {
-            let detail = format!(
-                "the hold would be one that no reader takes ({cause}), so nothing is written. With very many \
-                 resumes of parts, resume the whole and pause anew what is to stand"
-            );
-            PortError::Unprocessable { detail }
-        }),
+        HoldChange::Set(hold) => wire::check_hold(hold),
     })
+}
+
+fn unreadable(cause: Malformed) -> PortError {
+    let detail = format!(
+        "the hold would be one that no reader takes ({cause}), so nothing is written. With very many \
+         resumes of parts, resume the whole and pause anew what is to stand"
+    );
+    PortError::Unprocessable { detail }
 }
 
 fn nobody(target: &Target) -> PortError {

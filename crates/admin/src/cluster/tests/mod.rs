@@ -12,8 +12,8 @@ use flowdeck_model::hold::HoldChange;
 use flowdeck_model::verdict::LagSum;
 use flowdeck_model::view::Mode;
 use flowdeck_model::{
-    Action, ActorKind, CommandId, GroupId, GroupState, GroupType, Hold, HoldId, Partition, Scope, Submit,
-    Target, Timestamp, TopicName, Via,
+    Action, ActorKind, CommandId, GroupId, Hold, HoldId, Partition, Scope, Submit, Target, Timestamp,
+    TopicName, Via,
 };
 use flowdeck_protocol::kafkaflow::Command as Foreign;
 use flowdeck_protocol::wire;
@@ -32,7 +32,7 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(1_000_000 + seconds * 1_000)
 }
 
-fn id(number: u128) -> CommandId {
+pub(super) fn id(number: u128) -> CommandId {
     CommandId::from_uuid(uuid::Uuid::from_u128(number))
 }
 
@@ -63,23 +63,11 @@ fn writer() -> State {
 }
 
 fn group(name: &str) -> GroupData {
-    GroupData {
-        id: name.into(),
-        lower: name.into(),
-        kind: GroupType::Classic,
-        state: GroupState::Stable,
-        members: None,
-        members_at: None,
-        members_since: None,
-        rows: Vec::new().into(),
-        ends: Arc::default(),
-        sum: LagSum { lag: Some(0), unknown: 0, why: None },
-        as_of: Some(at(0)),
-        error: None,
-    }
+    let sum = LagSum { lag: Some(0), unknown: 0, why: None };
+    GroupData { sum, as_of: Some(at(0)), ..GroupData::test(name) }
 }
 
-fn hold(group: &str, number: u128) -> Hold {
+pub(super) fn hold(group: &str, number: u128) -> Hold {
     Hold {
         scope: Scope::group(group.into()),
         id: id(number).into(),

@@ -1,9 +1,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use flowdeck_model::verdict::LagSum;
 use flowdeck_model::view::SentRecord;
-use flowdeck_model::{Action, Actor, CommandState, GroupState, GroupType, InstanceState as I, Unknown, Via};
+use flowdeck_model::{Action, Actor, CommandState, InstanceState as I, Unknown, Via};
 use flowdeck_protocol::wire::Ack;
 
 use super::*;
@@ -60,18 +59,10 @@ fn commits(as_of: i64, committed: i64, end: i64) -> GroupData {
     let row = LogRow { partition: zero, refused: None::<Unknown>, start: Some(0), end: Some(end) };
     let commit = Commit { topic: name.clone(), partition: zero, offset: Some(committed), mark: Mark::Fine };
     GroupData {
-        id: "g".into(),
-        lower: "g".into(),
-        kind: GroupType::Classic,
-        state: GroupState::Stable,
-        members: None,
-        members_at: None,
-        members_since: None,
         rows: compact(vec![commit]).into(),
         ends: Arc::new(Ends::new([(name, row)])),
-        sum: LagSum::default(),
         as_of: Some(at(as_of)),
-        error: None,
+        ..GroupData::test("g")
     }
 }
 
