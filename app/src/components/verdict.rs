@@ -42,8 +42,8 @@ impl Tone {
 pub(crate) fn tone(verdict: Verdict, lag: Option<u64>) -> Tone {
     match verdict {
         Verdict::NoMembers if lag == Some(0) => Tone::Ok,
-        Verdict::NoMembers => Tone::Bad,
-        Verdict::Behind => Tone::Warn,
+        Verdict::NoMembers | Verdict::PauseNotObeyed => Tone::Bad,
+        Verdict::Behind | Verdict::PauseUnconfirmed => Tone::Warn,
         Verdict::Paused => Tone::Hold,
         Verdict::Unknown => Tone::None,
         Verdict::Ok => Tone::Ok,

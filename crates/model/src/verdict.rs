@@ -73,12 +73,24 @@ pub enum Verdict {
     Unknown,
     Paused,
     Behind,
+    /// An instance reports that it runs what a hold covers; no commit proves it.
+    PauseUnconfirmed,
     NoMembers,
+    /// Records of what a hold covers are handled: a commit proves it.
+    PauseNotObeyed,
 }
 
 impl Verdict {
     /// Worst first: the order of chips and of the default sort.
-    pub const WORST_FIRST: [Self; 5] = [Self::NoMembers, Self::Behind, Self::Paused, Self::Unknown, Self::Ok];
+    pub const WORST_FIRST: [Self; 7] = [
+        Self::PauseNotObeyed,
+        Self::NoMembers,
+        Self::PauseUnconfirmed,
+        Self::Behind,
+        Self::Paused,
+        Self::Unknown,
+        Self::Ok,
+    ];
 
     pub fn words(self) -> &'static str {
         match self {
@@ -86,7 +98,9 @@ impl Verdict {
             Self::Unknown => "Unknown",
             Self::Paused => "Paused",
             Self::Behind => "Behind",
+            Self::PauseUnconfirmed => "Pause unconfirmed",
             Self::NoMembers => "No members",
+            Self::PauseNotObeyed => "Pause not obeyed",
         }
     }
 
@@ -97,8 +111,15 @@ impl Verdict {
             Self::Unknown => "unknown",
             Self::Paused => "paused",
             Self::Behind => "behind",
+            Self::PauseUnconfirmed => "pauseUnconfirmed",
             Self::NoMembers => "noMembers",
+            Self::PauseNotObeyed => "pauseNotObeyed",
         }
+    }
+
+    /// Seldom given: not worth a place on a page where no group has it.
+    pub fn is_rare(self) -> bool {
+        matches!(self, Self::PauseUnconfirmed | Self::PauseNotObeyed)
     }
 
     pub fn parse(key: &str) -> Option<Self> {
@@ -114,7 +135,9 @@ impl Verdict {
             Self::Unknown => 2,
             Self::Paused => 3,
             Self::Behind => 4,
-            Self::NoMembers => 5,
+            Self::PauseUnconfirmed => 5,
+            Self::NoMembers => 6,
+            Self::PauseNotObeyed => 7,
         }
     }
 }
@@ -167,8 +190,17 @@ pub struct Evidence {
     pub sum: LagSum,
     /// Who paused, where something in the group stands paused: owners of holds, or the application.
     pub paused_by: Vec<String>,
+    /// Instances that run what a hold covers.
+    pub not_obeyed: Option<NotObeyed>,
     /// The group's last refresh failed or is too old to speak of now; said in words.
     pub stale: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NotObeyed {
+    /// A commit proves that records are handled; else telemetry alone says so.
+    pub proven: bool,
+    pub words: String,
 }
 
 /// The rules, in order; the first that matches decides. `allowed` is the lag up to which a group is ok.
@@ -178,6 +210,10 @@ pub fn judge(evidence: &Evidence, allowed: u64) -> (Verdict, Option<String>) {
     }
     if evidence.kind == GroupType::Other {
         return (Verdict::Unknown, Some("other, not a consumer group: it has no lag".to_owned()));
+    }
+    if let Some(NotObeyed { proven, words }) = &evidence.not_obeyed {
+        let verdict = if *proven { Verdict::PauseNotObeyed } else { Verdict::PauseUnconfirmed };
+        return (verdict, Some(words.clone()));
     }
     if !evidence.paused_by.is_empty() {
         return (Verdict::Paused, Some(format!("by {}", names(&evidence.paused_by))));
@@ -214,12 +250,21 @@ mod tests {
 
     fn evidence() -> Evidence {
         let sum = LagSum { lag: Some(0), unknown: 0, why: None };
-        Evidence { kind: GroupType::Classic, members: Some(1), sum, paused_by: vec![], stale: None }
+        Evidence {
+            kind: GroupType::Classic,
+            members: Some(1),
+            sum,
+            paused_by: vec![],
+            not_obeyed: None,
+            stale: None,
+        }
     }
 
     #[test]
     fn the_rules_in_order() {
         let lag = |lag, unknown, why| LagSum { lag, unknown, why };
+        let not_obeyed = |proven| Some(NotObeyed { proven, words: "vm-2 runs 3 partitions".into() });
+        let paused = || Evidence { paused_by: vec!["ana".into()], ..evidence() };
         let cases = [
             (evidence(), Verdict::Ok),
             (Evidence { sum: lag(Some(100), 0, None), ..evidence() }, Verdict::Ok),
@@ -233,6 +278,8 @@ mod tests {
             (Evidence { members: Some(0), sum: lag(Some(500), 0, None), ..evidence() }, Verdict::NoMembers),
             (Evidence { members: None, ..evidence() }, Verdict::Ok),
             (Evidence { paused_by: vec!["ana".into()], members: Some(0), ..evidence() }, Verdict::Paused),
+            (Evidence { not_obeyed: not_obeyed(false), ..paused() }, Verdict::PauseUnconfirmed),
+            (Evidence { not_obeyed: not_obeyed(true), ..paused() }, Verdict::PauseNotObeyed),
             (Evidence { kind: GroupType::Other, members: Some(0), ..evidence() }, Verdict::Unknown),
             (
                 Evidence { stale: Some("no answer".into()), paused_by: vec!["ana".into()], ..evidence() },
@@ -255,6 +302,16 @@ mod tests {
         );
         assert_eq!(sum([&never]).lag, None);
         assert_eq!(sum([&untouched]), LagSum { lag: Some(0), unknown: 0, why: None });
+    }
+
+    #[test]
+    fn a_pause_that_is_not_obeyed_is_more_severe_than_lag() {
+        let behind = Verdict::Behind.severity(Some(1_000));
+        for verdict in [Verdict::PauseUnconfirmed, Verdict::PauseNotObeyed] {
+            assert!(verdict.severity(Some(0)) > behind, "{verdict:?}");
+        }
+        let severities = Verdict::WORST_FIRST.map(|verdict| verdict.severity(None));
+        assert!(severities.is_sorted_by(|a, b| a > b), "{severities:?}");
     }
 
     #[test]

@@ -14,7 +14,9 @@ pub(super) fn count(view: &FleetView, verdict: Verdict) -> u32 {
 
 fn legend_words(verdict: Verdict) -> &'static str {
     match verdict {
+        Verdict::PauseNotObeyed => "with a pause not obeyed",
         Verdict::NoMembers => "without members",
+        Verdict::PauseUnconfirmed => "with a pause unconfirmed",
         Verdict::Behind => "behind",
         Verdict::Paused => "paused",
         Verdict::Unknown => "unknown",
@@ -24,8 +26,8 @@ fn legend_words(verdict: Verdict) -> &'static str {
 
 fn class(verdict: Verdict) -> &'static str {
     match verdict {
-        Verdict::NoMembers => "bad",
-        Verdict::Behind => "warn",
+        Verdict::NoMembers | Verdict::PauseNotObeyed => "bad",
+        Verdict::Behind | Verdict::PauseUnconfirmed => "warn",
         Verdict::Paused => "hold",
         Verdict::Unknown => "none",
         Verdict::Ok => "fine",
@@ -64,11 +66,16 @@ pub(super) fn figures(view: &FleetView) -> AnyView {
         .map(|(verdict, (x, width))| view! { <rect class=class(verdict) x=x.to_string() width=width.to_string() height="8"></rect> })
         .collect_view();
     let said = |verdict: Verdict, n: u32| [&number::exact(n.into()), " ", legend_words(verdict)].concat();
-    let label: Vec<String> =
-        Verdict::WORST_FIRST.into_iter().zip(counts).map(|(verdict, n)| said(verdict, n)).collect();
+    let label: Vec<String> = Verdict::WORST_FIRST
+        .into_iter()
+        .zip(counts)
+        .filter(|(verdict, n)| *n > 0 || !verdict.is_rare())
+        .map(|(verdict, n)| said(verdict, n))
+        .collect();
     let legend = Verdict::WORST_FIRST
         .into_iter()
         .zip(counts)
+        .filter(|(verdict, n)| *n > 0 || !verdict.is_rare())
         .map(|(verdict, n)| view! { <span class=class(verdict)><b>{number::exact(n.into())}</b> " " {legend_words(verdict)}</span> })
         .collect_view();
     let groups: u64 = counts.iter().map(|count| u64::from(*count)).sum();
@@ -109,13 +116,13 @@ mod tests {
 
     #[test]
     fn bars_fill_the_width_and_hide_nobody() {
-        for counts in [[1, 0, 0, 0, 9_999], [0, 0, 0, 0, 1], [1, 1, 1, 1, 1], [3, 2, 2, 1, 128]] {
+        for counts in [[1, 0, 0, 0, 0, 0, 9_999], [0, 0, 0, 0, 0, 0, 1], [1; 7], [0, 3, 0, 2, 2, 1, 128]] {
             let bars = bars(&counts);
             for (count, (x, width)) in counts.iter().zip(&bars) {
                 assert_eq!(*count > 0, *width >= LEAST, "{counts:?}");
                 assert!(x + width <= WIDTH, "{counts:?} {bars:?}");
             }
         }
-        assert_eq!(bars(&[0; 5]), vec![(0, 0); 5]);
+        assert_eq!(bars(&[0; 7]), vec![(0, 0); 7]);
     }
 }

@@ -63,8 +63,12 @@ fn hidden_fields(query: &FleetQuery) -> impl IntoView + use<> {
         .collect_view()
 }
 
-fn verdict_chip(query: &FleetQuery, one: Verdict, groups: u32) -> AnyView {
+/// Nothing where no group has a verdict that is seldom given.
+fn verdict_chip(query: &FleetQuery, one: Verdict, groups: u32) -> Option<AnyView> {
     let chosen = query.verdicts.contains(&one);
+    if groups == 0 && one.is_rare() && !chosen {
+        return None;
+    }
     let mut verdicts = query.verdicts.clone();
     match chosen {
         true => verdicts.retain(|verdict| *verdict != one),
@@ -80,6 +84,7 @@ fn verdict_chip(query: &FleetQuery, one: Verdict, groups: u32) -> AnyView {
         </a>
     }
     .into_any()
+    .into()
 }
 
 /// Only where there are several.

@@ -32,12 +32,15 @@ pub(super) fn find(view: &GroupView) -> Finding {
         }
         Verdict::Behind => ("Behind.", [&records, wait(lag)].concat()),
         Verdict::Paused => paused(view),
+        Verdict::PauseUnconfirmed => ("Pause unconfirmed.", why(view)),
+        Verdict::PauseNotObeyed => ("Pause not obeyed.", why(view)),
         Verdict::Unknown => ("Unknown.", unknown(view)),
         Verdict::Ok if lag == 0 => ("OK.", "Nothing waits: all that was written is read.".to_owned()),
         Verdict::Ok => ("OK.", [&records, wait(lag)].concat()),
     };
     let mut more = Vec::new();
-    if row.verdict == Verdict::Paused && lag > 0 {
+    if matches!(row.verdict, Verdict::Paused | Verdict::PauseUnconfirmed | Verdict::PauseNotObeyed) && lag > 0
+    {
         more.push([&records, wait(lag)].concat());
     }
     more.extend(spread(&view.partitions, lag));
@@ -74,6 +77,10 @@ fn paused(view: &GroupView) -> (&'static str, String) {
         return ("Paused in part.", by(stand));
     }
     ("Paused.", by("The group is meant to stand still".to_owned()))
+}
+
+fn why(view: &GroupView) -> String {
+    view.row.why.as_ref().map(|why| [why.as_str(), "."].concat()).unwrap_or_default()
 }
 
 fn unknown(view: &GroupView) -> String {

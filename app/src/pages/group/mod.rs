@@ -186,7 +186,8 @@ fn tags(view: &GroupView) -> impl IntoView + use<> {
 fn actions(view: &GroupView) -> impl IntoView + use<> {
     let group = links::group(&view.row.cluster, &view.row.group);
     let control = view.cluster_info.mode == Mode::Control;
-    let resume = (control && view.row.verdict == flowdeck_model::Verdict::Paused).then(|| {
+    let paused = !view.row.holds.is_empty() || view.row.verdict == flowdeck_model::Verdict::Paused;
+    let resume = (control && paused).then(|| {
         let href = links::with_query(&group, "form=resume");
         view! { <a class="btn" href=[&href, "#form"].concat()>{icon(Icon::Resume)} "Resume…"</a> }
     });

@@ -122,6 +122,7 @@ fn judge_group(group: &GroupData, beside: Beside<'_>, settings: &ClusterSettings
         kind: group.kind,
         members: group.members.as_ref().map(|members| u32::try_from(members.len()).unwrap_or(u32::MAX)),
         sum: group.sum,
+        not_obeyed: None,
         paused_by: paused_by(group, beside, now, settings),
         stale: stale_words(group, stale, now),
     };
