@@ -340,10 +340,12 @@ impl Peek for Door {
             partition: query.partition.unwrap_or(Partition::new(0).unwrap()),
             offset: 41,
             timestamp: Some(read_at()),
+            timestamp_raw: None,
             timestamp_type: Some("CreateTime".into()),
             key: payload(),
             value: payload(),
             headers: vec![],
+            headers_total: 0,
         };
         Ok(MessagesView {
             now: now(),

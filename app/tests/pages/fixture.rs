@@ -307,7 +307,8 @@ fn record(n: i64) -> MessageView {
     MessageView {
         partition: partition(3),
         offset: 86_009 - n,
-        timestamp: Some(at(60 + n * 7)),
+        timestamp: (n != 6).then(|| at(60 + n * 7)),
+        timestamp_raw: (n == 6).then_some(1_795_270_137_123_000),
         timestamp_type: Some("CreateTime".into()),
         key: text_payload(&format!("trk_{n:06x}")),
         value: match n {
@@ -319,6 +320,7 @@ fn record(n: i64) -> MessageView {
             name: "Message-Type".into(),
             value: text_payload("NovaTune.Events.AudioUploadedEvent, NovaTune"),
         }],
+        headers_total: if n == 6 { 5_000 } else { 1 },
     }
 }
 

@@ -130,6 +130,13 @@ async fn payloads_are_text_not_markup() {
 }
 
 #[tokio::test]
+async fn a_record_says_what_is_cut_and_what_is_no_date() {
+    let html = page("/c/prod-eu/topics/audio-events?open=3:86003").await.html;
+    assert!(html.contains("1 of 5,000 headers shown"));
+    assert!(html.matches("1795270137123000").count() >= 2 && html.contains("not a date"), "list and record");
+}
+
+#[tokio::test]
 async fn without_assets_the_page_still_stands() {
     let page = render("", Some(fixture::ports(false)), Site { pkg: None, ..site() }).await;
     assert!(page.html.contains("convex-bus") && page.html.contains("not live"));

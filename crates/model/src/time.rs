@@ -26,6 +26,11 @@ impl Timestamp {
         Self(u64::try_from(millis).unwrap_or(0).min(LAST))
     }
 
+    /// `None`: no time between 1970 and the end of 9999, such as microseconds taken for milliseconds.
+    pub fn from_millis_exact(millis: i64) -> Option<Self> {
+        u64::try_from(millis).ok().filter(|millis| *millis <= LAST).map(Self)
+    }
+
     pub fn from_system(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(u64::try_from(since.as_millis()).unwrap_or(LAST).min(LAST))
@@ -89,6 +94,24 @@ mod tests {
         assert_eq!(time.to_string(), "2026-11-21T14:08:57.123Z");
         assert_eq!("2026-11-21T14:08:57.123Z".parse(), Ok(time));
         assert!("yesterday".parse::<Timestamp>().is_err());
+    }
+
+    #[test]
+    fn only_what_is_a_date_is_taken_as_one() {
+        let last = LAST as i64;
+        for (millis, is_date) in [
+            (-1, false),
+            (0, true),
+            (1_795_270_137_123, true),
+            (1_795_270_137_123_000, false),
+            (last, true),
+            (last + 1, false),
+            (i64::MAX, false),
+            (i64::MIN, false),
+        ] {
+            let time = Timestamp::from_millis_exact(millis);
+            assert_eq!(time.map(Timestamp::millis), is_date.then_some(millis));
+        }
     }
 
     #[test]

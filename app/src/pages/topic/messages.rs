@@ -174,11 +174,17 @@ fn line(record: &MessageView, place: &Place, query: &MessagesQuery, peek: Peek) 
                 <a class="name" data-key="row" data-noscroll="" href=place.open(query, partition, offset)
                     aria-current=move || chosen().then_some("true")>{number::offset(offset)}</a>
             </td>
-            <td class="muted">{record.timestamp.map(at_time)}</td>
+            <td class="muted">{record.timestamp.map(at_time)}{record.timestamp_raw.map(no_date)}</td>
             <td class="key mono">{preview(&record.key)}</td>
             <td class="preview mono">{preview(&record.value)}</td>
         </tr>
     }
+}
+
+/// A record's time that no calendar has: the number that it carries.
+pub(super) fn no_date(millis: i64) -> AnyView {
+    view! { <span class="mono">{millis.to_string()}</span> " " <span class="tag warn">"not a date"</span> }
+        .into_any()
 }
 
 fn preview(payload: &Payload) -> AnyView {

@@ -5,7 +5,7 @@ use flowdeck_model::view::{HeaderView, MessageView, MessagesView, Payload, Paylo
 use flowdeck_model::{MessagesQuery, Partition, shown};
 use leptos::prelude::*;
 
-use super::messages::Place;
+use super::messages::{Place, no_date};
 use crate::browser;
 use crate::components::clock::at_time;
 use crate::components::notice;
@@ -63,17 +63,29 @@ fn shown(record: MessageView) -> AnyView {
         let kind = record.timestamp_type.clone().map(|kind| [" · ", &kind].concat());
         view! { <dt>"Time"</dt><dd>{crate::format::time::exact(at)} <span class="faint">{kind} " · " {at_time(at)}</span></dd> }
     });
+    let no_date = record.timestamp_raw.map(|millis| {
+        let kind = record.timestamp_type.clone().map(|kind| [" · ", &kind].concat());
+        view! { <dt>"Time"</dt><dd>{no_date(millis)} <span class="faint">{kind}</span></dd> }
+    });
     let size =
         [&number::bytes(record.value.size), " value, ", &number::bytes(record.key.size), " key"].concat();
     let headers = record.headers.iter().map(header).collect_view();
     let none = record.headers.is_empty().then(|| view! { <dt>"Headers"</dt><dd class="faint">"none"</dd> });
+    let listed = record.headers.len() as u64;
+    let cut = (listed < record.headers_total.into()).then(|| {
+        let text =
+            [&number::exact(listed), " of ", &number::exact(record.headers_total.into()), " headers shown"];
+        view! { <dt></dt><dd class="faint">{text.concat()}</dd> }
+    });
     view! {
         <dl class="meta">
             {time}
+            {no_date}
             <dt>"Key"</dt><dd class="mono">{inline(&record.key)}</dd>
             <dt>"Size"</dt><dd>{size}</dd>
             {headers}
             {none}
+            {cut}
         </dl>
         {value(record.value)}
     }

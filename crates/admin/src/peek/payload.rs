@@ -13,7 +13,7 @@ const HEADER_VALUE_MAX: usize = 512;
 const KEY_MAX: usize = 2_048;
 
 pub(crate) fn message(record: &Record, shown: usize) -> MessageView {
-    let mut headers: Vec<HeaderView> = record
+    let headers = record
         .headers
         .iter()
         .take(HEADERS_MAX)
@@ -22,19 +22,17 @@ pub(crate) fn message(record: &Record, shown: usize) -> MessageView {
             value: payload(value.as_deref(), value.as_ref().map_or(0, |value| value.len()), HEADER_VALUE_MAX),
         })
         .collect();
-    let more = record.headers.len().saturating_sub(HEADERS_MAX);
-    if more > 0 {
-        let value = payload(None, 0, 0);
-        headers.push(HeaderView { name: format!("(and {more} more headers)"), value });
-    }
+    let at = record.timestamp.and_then(RecordTime::at);
     MessageView {
         partition: record.partition,
         offset: record.offset,
-        timestamp: record.timestamp.map(|time| time.at),
+        timestamp: at,
+        timestamp_raw: record.timestamp.filter(|_| at.is_none()).map(|time| time.millis),
         timestamp_type: record.timestamp.map(time_words),
         key: payload(record.key.as_deref(), record.key_size, KEY_MAX.min(shown)),
         value: payload(record.value.as_deref(), record.value_size, shown),
         headers,
+        headers_total: u32::try_from(record.headers.len()).unwrap_or(u32::MAX),
     }
 }
 
@@ -102,8 +100,52 @@ fn hex(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use bytes::Bytes;
+    use flowdeck_model::Partition;
     use proptest::prelude::*;
+
+    fn record(millis: Option<i64>, headers: usize) -> Record {
+        Record {
+            topic: Arc::new("orders".parse().unwrap()),
+            partition: Partition::new(0).unwrap(),
+            offset: 7,
+            timestamp: millis.map(|millis| RecordTime { millis, kind: TimeKind::Created }),
+            key: None,
+            key_size: 0,
+            value: None,
+            value_size: 0,
+            headers: (0..headers).map(|n| (format!("h{n}"), Some(Bytes::from_static(b"x")))).collect(),
+        }
+    }
+
+    #[test]
+    fn a_cut_list_of_headers_says_so_beside_itself() {
+        for (headers, listed) in [(0, 0), (100, 100), (101, 100), (5_000, 100)] {
+            let view = message(&record(None, headers), 512);
+            assert_eq!((view.headers.len(), view.headers_total as usize), (listed, headers));
+            assert!(view.headers.iter().enumerate().all(|(n, header)| header.name == format!("h{n}")));
+        }
+    }
+
+    #[test]
+    fn a_time_that_is_no_date_is_the_raw_number() {
+        let micros = 1_795_270_137_123_000;
+        for (millis, time, raw) in [
+            (Some(1_795_270_137_123), Some("2026-11-21T14:08:57.123Z"), None),
+            (Some(micros), None, Some(micros)),
+            (Some(i64::MAX), None, Some(i64::MAX)),
+            (Some(-5), None, Some(-5)),
+            (None, None, None),
+        ] {
+            let view = message(&record(millis, 0), 512);
+            let shown = view.timestamp.map(|time| time.to_string());
+            assert_eq!((shown.as_deref(), view.timestamp_raw), (time, raw), "{millis:?}");
+            assert_eq!(view.timestamp_type.is_some(), millis.is_some());
+        }
+    }
 
     #[test]
     fn what_a_payload_is() {

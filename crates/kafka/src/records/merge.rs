@@ -83,7 +83,6 @@ mod tests {
     use std::sync::Arc;
 
     use bytes::Bytes;
-    use flowdeck_model::Timestamp;
 
     use super::*;
     use crate::{RecordTime, TimeKind};
@@ -93,7 +92,7 @@ mod tests {
             topic: Arc::new("t".parse().unwrap()),
             partition: Partition::new(partition).unwrap(),
             offset,
-            timestamp: Some(RecordTime { at: Timestamp::from_millis(millis), kind: TimeKind::Created }),
+            timestamp: Some(RecordTime { millis, kind: TimeKind::Created }),
             key: None,
             key_size: 0,
             value: Some(Bytes::from(vec![0; size])),

@@ -88,6 +88,7 @@ pub struct Record {
     pub topic: Topic,
     pub partition: Partition,
     pub offset: i64,
+    /// `None`: it carries none.
     pub timestamp: Option<RecordTime>,
     /// Cut to the request's `max_value_bytes`.
     pub key: Option<Bytes>,
@@ -109,9 +110,20 @@ impl std::fmt::Debug for Record {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RecordTime {
-    pub at: Timestamp,
+    /// As the record carries it: milliseconds since 1970, unless its producer meant something else.
+    pub millis: i64,
     pub kind: TimeKind,
 }
+
+impl RecordTime {
+    /// `None`: the number is no date between 1970 and 9999.
+    pub fn at(self) -> Option<Timestamp> {
+        Timestamp::from_millis_exact(self.millis)
+    }
+}
+
+/// Kafka's number for "no timestamp".
+const NO_TIMESTAMP: i64 = -1;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TimeKind {
@@ -131,10 +143,12 @@ impl Record {
             topic: topic.clone(),
             partition,
             offset: message.offset(),
-            timestamp: message.timestamp().map(|(millis, appended)| RecordTime {
-                at: Timestamp::from_millis(millis),
-                kind: if appended { TimeKind::Appended } else { TimeKind::Created },
-            }),
+            timestamp: message.timestamp().filter(|(millis, _)| *millis != NO_TIMESTAMP).map(
+                |(millis, appended)| RecordTime {
+                    millis,
+                    kind: if appended { TimeKind::Appended } else { TimeKind::Created },
+                },
+            ),
             key: message.key().map(cut),
             key_size: message.key().map_or(0, <[u8]>::len),
             value: message.value().map(cut),
@@ -154,6 +168,6 @@ impl Record {
 
     /// What records are ordered by across partitions; one without a time counts as the oldest.
     fn millis(&self) -> i64 {
-        self.timestamp.map_or(0, |time| time.at.millis())
+        self.timestamp.map_or(0, |time| time.millis)
     }
 }

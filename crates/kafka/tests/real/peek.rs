@@ -52,7 +52,7 @@ async fn the_newest_over_all_partitions() {
     want.extend((151..200).rev().map(|offset| (0, offset)));
     assert_eq!(places(&outcome), want);
     let times: Vec<_> = outcome.records.iter().map(|record| record.timestamp.expect("a time")).collect();
-    assert!(times.is_sorted_by(|a, b| a.at >= b.at));
+    assert!(times.is_sorted_by(|a, b| a.millis >= b.millis));
     assert!(times.iter().all(|time| time.kind == TimeKind::Created));
     assert!(outcome.scanned < 400, "{} records for 50", outcome.scanned);
     let all =
@@ -75,7 +75,7 @@ async fn going_on_where_a_read_ended_misses_nothing() {
         cluster.read(read(&name, ReadStart::Earliest, 40), CancellationToken::new()).await.expect("a read");
     assert_eq!((first.records.len(), first.end), (40, ReadEnd::LimitHit));
     let times: Vec<_> =
-        first.records.iter().filter_map(|record| record.timestamp).map(|time| time.at.millis()).collect();
+        first.records.iter().filter_map(|record| record.timestamp).map(|time| time.millis).collect();
     assert_eq!(times, (0..40).map(|n| base + n).collect::<Vec<_>>());
     let mut seen = places(&first);
     for part in &first.partitions {

@@ -36,13 +36,19 @@ pub struct MessagesView {
 pub struct MessageView {
     pub partition: Partition,
     pub offset: i64,
-    /// `null` where the record has none.
+    /// `null` where the record has none, or one that is no date: see `timestampRaw`.
     pub timestamp: Option<Timestamp>,
+    /// What the record carries for milliseconds since 1970, where that is no date between 1970 and 9999:
+    /// microseconds sent by mistake, say.
+    pub timestamp_raw: Option<i64>,
     /// `CreateTime` or `LogAppendTime`.
     pub timestamp_type: Option<String>,
     pub key: Payload,
     pub value: Payload,
+    /// In the record's order; at most the first 100.
     pub headers: Vec<HeaderView>,
+    /// Headers that the record has, more than `headers` where that list was cut.
+    pub headers_total: u32,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
