@@ -1,5 +1,7 @@
 //! `/metrics` for Prometheus: lag from the newest snapshot, Flowdeck's own work, HTTP and streams.
 
+mod label;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -141,14 +143,14 @@ impl Kafka {
         let mut family = encoder.encode_descriptor("flowdeck_lag_records", help, None, kind)?;
         let mut written = Ok(());
         self.0.lag(&mut |cluster, group, topic, partition, lag| {
-            let count = unknown.entry((cluster.to_string(), safe(group.as_str()))).or_default();
+            let count = unknown.entry((cluster.to_string(), label::value(group.as_str()))).or_default();
             let Some(lag) = lag else {
                 *count += 1;
                 return;
             };
             let labels: Labels = vec![
                 ("cluster", cluster.to_string()),
-                ("group", safe(group.as_str())),
+                ("group", label::value(group.as_str())),
                 ("topic", topic.to_string()),
                 ("partition", partition.to_string()),
             ];
@@ -191,11 +193,5 @@ fn own(encoder: &mut DescriptorEncoder, name: &str, numbers: &[Number]) -> Resul
 }
 
 fn labels(number: &Number) -> Labels {
-    number.labels.iter().map(|(name, value)| (*name, safe(value))).collect()
-}
-
-/// A name as a label: without control characters, which some readers of this text do not expect,
-/// and not longer than a topic's. The encoder escapes quotes and line ends.
-fn safe(value: &str) -> String {
-    value.chars().take(249).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    number.labels.iter().map(|(name, value)| (*name, label::value(value))).collect()
 }

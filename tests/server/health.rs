@@ -25,6 +25,11 @@ impl Work for Busy {
         visit(&cluster("demo"), &"payments".into(), &topic, partition(0), Some(42));
         visit(&cluster("demo"), &"payments".into(), &topic, partition(1), None);
         visit(&cluster("demo"), &hostile, &topic, partition(0), Some(1));
+        let long = "g".repeat(249);
+        for group in ["g\u{1}", "g\u{2}", "g\u{fffd}", &format!("{long}a"), &format!("{long}b")] {
+            visit(&cluster("demo"), &group.into(), &topic, partition(0), Some(1));
+            visit(&cluster("demo"), &group.into(), &topic, partition(1), None);
+        }
     }
 
     fn numbers(&self) -> Vec<Number> {
@@ -82,6 +87,11 @@ async fn metrics_for_prometheus() {
     ] {
         assert!(lines.contains(&line), "{line}\n{}", metrics.body);
     }
+    // Two groups are never one series: a strict reader refuses the whole scrape.
+    let series: Vec<&str> = lines.iter().filter_map(|line| Some(line.rsplit_once(' ')?.0)).collect();
+    let different: std::collections::HashSet<&str> = series.iter().copied().collect();
+    assert_eq!(different.len(), series.len(), "{}", metrics.body);
+    assert_eq!(series.iter().filter(|one| one.starts_with("flowdeck_lag_records{")).count(), 7);
     // A partition without a known lag has no number, and a hostile name no series of its own.
     assert!(!metrics.body.contains(r#"partition="1""#));
     assert!(!lines.iter().any(|line| line.starts_with("flowdeck_lag_records{group")));
