@@ -80,6 +80,7 @@ fn build_and_prove(stages: Vec<Stage>) -> Result<()> {
     let image = stages::build(stages, &work)?;
     let binary = inside::binary(&image)?;
     say::step(&format!("container: the binary has {:.1} MB", binary.len() as f64 / 1e6));
+    ensure!(!has_symbols(&binary), "the release binary is not stripped: it has a .symtab");
     let (named, missing) = sbom::unlisted(&binary, &Linked::ask()?);
     ensure!(named > 50, "the binary names {named} crates only: is it stripped of them?");
     ensure!(missing.is_empty(), "in the binary and not in the SBOM: {missing:?}");
@@ -91,6 +92,12 @@ fn build_and_prove(stages: Vec<Stage>) -> Result<()> {
     must("the container", inner.arg(image.lower()).current_dir(root()), PROOF_LIMIT)
 }
 
+/// Whether an ELF file has a table of symbols: the names of its sections say so.
+fn has_symbols(binary: &[u8]) -> bool {
+    const NAME: &[u8] = b"\0.symtab\0";
+    binary.windows(NAME.len()).any(|part| part == NAME)
+}
+
 /// In namespaces of our own.
 fn prove(lower: &std::path::Path) -> Result<()> {
     let stages = stages()?;
@@ -99,4 +106,13 @@ fn prove(lower: &std::path::Path) -> Result<()> {
     let image = stages.into_iter().next_back().context("the Dockerfile has no stage")?.image;
     let root = Root::at(lower, &work.join(format!("stage-{number}")));
     Container { root, image, compose: Compose::read()?, dir: target_dir("container/run")? }.prove()
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn symbols_are_found_by_their_sections_name() {
+        assert!(super::has_symbols(b"\x7fELF\0.text\0.symtab\0.strtab\0"));
+        assert!(!super::has_symbols(b"\x7fELF\0.text\0.dynsym\0.shstrtab\0"));
+    }
 }
