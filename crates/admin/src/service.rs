@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock;
 use crate::cluster::keeper::{Ask, Inputs, Keeper, LastLook};
+use crate::cluster::pace::Viewers;
 use crate::cluster::sample::Sample;
 use crate::cluster::sampler::Sampler;
 use crate::cluster::snapshot::{ClusterSnapshot, Publisher};
@@ -43,6 +44,8 @@ pub(crate) struct ClusterHandle {
     pub(crate) asks: mpsc::Sender<Ask>,
     /// The keeper makes ready what the pause needs that may follow.
     pub(crate) looked: Arc<LastLook>,
+    /// Whoever asks for what is known of it: while nobody does, it is refreshed less often.
+    pub(crate) viewers: Viewers,
     pub(crate) peeks: Arc<Semaphore>,
     pub(crate) stats: Arc<ClusterStats>,
 }
@@ -88,6 +91,7 @@ impl Admin {
                 cluster,
                 asks: ask,
                 looked: Arc::default(),
+                viewers: Viewers::default(),
                 peeks: Arc::new(Semaphore::new(settings.peek_at_once.max(1))),
                 stats: Arc::default(),
             });
@@ -164,6 +168,15 @@ impl Admin {
 }
 
 impl Core {
+    /// Somebody looks at these.
+    pub(crate) fn viewed(&self, clusters: &[&Arc<ClusterSnapshot>]) {
+        for handle in &self.clusters {
+            if clusters.iter().any(|one| one.settings.name == handle.settings.name) {
+                handle.viewers.look();
+            }
+        }
+    }
+
     fn start_cluster(self: &Arc<Self>, at: usize, asked: mpsc::Receiver<Ask>) {
         let handle = &self.clusters[at];
         let Some(cluster) = &handle.cluster else { return };
@@ -174,6 +187,7 @@ impl Core {
             Arc::clone(&handle.settings),
             Arc::clone(&handle.stats),
             samples,
+            handle.viewers.pace(handle.settings.refresh),
             watched,
         );
         let rights =
@@ -189,6 +203,7 @@ impl Core {
             samples: sampled,
             asks: asked,
             looked: Arc::clone(&handle.looked),
+            viewers: handle.viewers.clone(),
         };
         let keeper = Keeper::new(inputs, &self.settings);
         self.tracker.spawn(keeper.run(self.shutdown.clone(), self.tracker.clone()));

@@ -39,6 +39,11 @@ impl Figure {
         Ok(Self { name, unit: "ms", value: millis(*most), limit: millis(limit), samples: samples.len() })
     }
 
+    /// A share in per cent.
+    pub(crate) fn percent(name: &'static str, value: f64, limit: f64) -> Self {
+        Self { name, unit: "%", value, limit, samples: 1 }
+    }
+
     /// A size in MB of 1,000,000 bytes.
     pub(crate) fn megabytes(name: &'static str, bytes: u64, limit: u64) -> Self {
         Self { name, unit: "MB", value: bytes as f64 / 1e6, limit: limit as f64 / 1e6, samples: 1 }

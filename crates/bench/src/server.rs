@@ -1,7 +1,7 @@
 //! The server under test: the release binary as a process, on a free port, ended with its handle.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
@@ -10,11 +10,13 @@ use flowdeck_broker::supervise::{Job, Output};
 use flowdeck_broker::{port, tail};
 
 const START_LIMIT: Duration = Duration::from_secs(30);
+/// Linux shows times in hundredths of a second (`USER_HZ`).
+const TICKS_A_SECOND: u64 = 100;
 
 pub(crate) struct Server {
     job: Job,
     base: String,
-    log: std::path::PathBuf,
+    log: PathBuf,
     client: reqwest::Client,
 }
 
@@ -95,17 +97,31 @@ impl Server {
 
     /// Resident memory of the process, in bytes, as Linux counts it (`VmRSS`).
     pub(crate) fn resident(&self) -> Result<u64> {
+        let status = fs::read_to_string(self.process()?.join("status")).context("read its status")?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes =
+            line.and_then(|line| line.split_whitespace().next()).and_then(|kb| kb.parse::<u64>().ok());
+        Ok(kilobytes.context("VmRSS")? * 1024)
+    }
+
+    /// What the process has used of the processors since its start, as Linux counts it.
+    pub(crate) fn cpu(&self) -> Result<Duration> {
+        let stat = fs::read_to_string(self.process()?.join("stat")).context("read its stat")?;
+        // After the name in brackets: state is the first field, user and system time the 12th and 13th.
+        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+        let ticks: u64 =
+            fields.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+        Ok(Duration::from_millis(ticks * 1000 / TICKS_A_SECOND))
+    }
+
+    /// Its directory in /proc.
+    fn process(&self) -> Result<PathBuf> {
         let listen = self.base.trim_start_matches("http://");
         for entry in fs::read_dir("/proc").context("read /proc")?.flatten() {
             let read = |file: &str| fs::read_to_string(entry.path().join(file)).unwrap_or_default();
-            if read("comm").trim() != "flowdeck" || !read("cmdline").contains(listen) {
-                continue;
+            if read("comm").trim() == "flowdeck" && read("cmdline").contains(listen) {
+                return Ok(entry.path());
             }
-            let status = read("status");
-            let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-            let kilobytes =
-                line.and_then(|line| line.split_whitespace().next()).and_then(|kb| kb.parse::<u64>().ok());
-            return Ok(kilobytes.context("VmRSS")? * 1024);
         }
         bail!("the server's process is not in /proc")
     }

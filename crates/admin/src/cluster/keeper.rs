@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::facts::{self, Fact};
+use super::pace::Viewers;
 use super::sample::Sample;
 use super::snapshot::ClusterSnapshot;
 use super::state::State;
@@ -60,6 +61,7 @@ pub(crate) struct Keeper {
     /// One that waits for what came before it.
     next_ask: Option<Ask>,
     looked: Arc<LastLook>,
+    viewers: Viewers,
     /// Bumped when Flowdeck's own topics were created.
     again: watch::Sender<u64>,
     state: State,
@@ -97,11 +99,12 @@ pub(crate) struct Inputs {
     pub(crate) samples: watch::Receiver<Arc<Sample>>,
     pub(crate) asks: mpsc::Receiver<Ask>,
     pub(crate) looked: Arc<LastLook>,
+    pub(crate) viewers: Viewers,
 }
 
 impl Keeper {
     pub(crate) fn new(inputs: Inputs, admin: &AdminSettings) -> Self {
-        let Inputs { at, core, cluster, settings, stats, samples, asks, looked } = inputs;
+        let Inputs { at, core, cluster, settings, stats, samples, asks, looked, viewers } = inputs;
         let mut state = State::new(Arc::clone(&settings), admin, Arc::clone(&stats));
         state.patience = patience(settings.timing.writer_first);
         let writers = (settings.mode == Mode::Control)
@@ -116,6 +119,7 @@ impl Keeper {
             asks,
             next_ask: None,
             looked,
+            viewers,
             again: watch::Sender::new(0),
             state,
             writers,
@@ -256,6 +260,9 @@ impl Keeper {
         }
         let now = clock::now();
         self.state.ticked(now);
+        if self.state.awaits_evidence() {
+            self.viewers.look();
+        }
         if self.looked.is_recent(now) && self.wants_writer() {
             self.prepare();
         }

@@ -7,6 +7,7 @@ mod foreign;
 mod intake;
 pub(crate) mod keeper;
 pub(crate) mod merge;
+pub(crate) mod pace;
 pub(crate) mod sample;
 pub(crate) mod sampler;
 pub(crate) mod snapshot;

@@ -1,5 +1,5 @@
-//! Refreshes a cluster's groups, commits and log offsets at a plain interval, with a cap on requests
-//! in flight. It writes nothing, and nobody waits for it: what it read is published, a refresh that
+//! Refreshes a cluster's groups, commits and log offsets at the interval of `pace`, with a cap on
+//! requests in flight. It writes nothing, and nobody waits for it: what it read is published, a refresh that
 //! failed leaves the old numbers with their age and its reason.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::describe::Described;
 use super::merge::{self, Commit, Reading};
+use super::pace::Pace;
 use super::sample::{Ends, GroupData, GroupError, LogRow, Mark, Sample, TopicRows, sum_of};
 use super::watched::Watched;
 use crate::clock;
@@ -27,6 +28,7 @@ pub(crate) struct Sampler {
     settings: Arc<ClusterSettings>,
     stats: Arc<ClusterStats>,
     out: watch::Sender<Arc<Sample>>,
+    pace: Pace,
     described: Described,
     metadata: Option<(Instant, Arc<Metadata>)>,
     ids: HashMap<TopicName, TopicId>,
@@ -40,10 +42,11 @@ impl Sampler {
         settings: Arc<ClusterSettings>,
         stats: Arc<ClusterStats>,
         out: watch::Sender<Arc<Sample>>,
+        pace: Pace,
         watched: watch::Receiver<Arc<Watched>>,
     ) -> Self {
         let described = Described::default();
-        Self { cluster, settings, stats, out, described, metadata: None, ids: HashMap::new(), watched }
+        Self { cluster, settings, stats, out, pace, described, metadata: None, ids: HashMap::new(), watched }
     }
 
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
@@ -53,11 +56,9 @@ impl Sampler {
                 () = shutdown.cancelled() => return,
                 () = self.refresh() => {}
             }
-            // A refresh that takes longer than the interval still leaves the brokers a pause.
-            let next = (started + self.settings.refresh).max(Instant::now() + self.settings.refresh / 4);
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                () = tokio::time::sleep_until(next) => {}
+                () = self.pace.next(started) => {}
             }
         }
     }

@@ -41,6 +41,11 @@ impl State {
         }
     }
 
+    /// Commands and pauses are followed by what the brokers say now.
+    pub(crate) fn awaits_evidence(&self) -> bool {
+        !self.holds.is_empty() || self.book.iter().any(|command| !command.state.is_settled())
+    }
+
     fn tick_command(&mut self, id: CommandId, may_write: bool, now: Timestamp) {
         let Some(command) = self.book.get(id) else { return };
         let stands = self.holds.stands(HoldId::from(id));

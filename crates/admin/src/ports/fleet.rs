@@ -53,6 +53,7 @@ impl Fleet for BoundFleet {
                 return Err(PortError::not_found(Thing::Cluster, name.as_str()));
             }
         }
+        self.core.viewed(&clusters);
         let found = find(&clusters, query, &self.actor);
         let mut counts = [0u32; Verdict::WORST_FIRST.len()];
         let mut lag: Option<u64> = None;

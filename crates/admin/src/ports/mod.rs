@@ -22,7 +22,7 @@ pub(crate) use peek::BoundPeek;
 use crate::cluster::snapshot::{ClusterSnapshot, Snapshot};
 use crate::service::{ClusterHandle, Core};
 
-/// The cluster's part of the snapshot, and its handle.
+/// The cluster's part of the snapshot, and its handle. Whoever asks for them looks at the cluster.
 fn cluster_of<'a>(
     core: &'a Core,
     snapshot: &Snapshot,
@@ -30,7 +30,9 @@ fn cluster_of<'a>(
 ) -> Result<(Arc<ClusterSnapshot>, &'a ClusterHandle), PortError> {
     let at = core.clusters.iter().position(|one| &one.settings.name == name);
     let found = at.and_then(|at| Some((Arc::clone(snapshot.clusters.get(at)?), core.clusters.get(at)?)));
-    found.ok_or_else(|| PortError::not_found(Thing::Cluster, name.as_str()))
+    let found = found.ok_or_else(|| PortError::not_found(Thing::Cluster, name.as_str()))?;
+    found.1.viewers.look();
+    Ok(found)
 }
 
 fn allowed(

@@ -2,6 +2,7 @@
 
 mod first_page;
 mod fleet;
+mod idle;
 mod pause;
 mod peek;
 
@@ -23,6 +24,7 @@ pub(crate) struct Context {
 pub(crate) enum Scenario {
     FirstPage,
     Fleet,
+    Idle,
     Peek,
     Pause,
 }
@@ -37,6 +39,7 @@ impl Scenario {
         match self {
             Self::FirstPage => first_page::run(context).await,
             Self::Fleet => fleet::run(context).await,
+            Self::Idle => idle::run(context).await,
             Self::Peek => peek::run(context).await,
             Self::Pause => pause::run(context).await,
         }
