@@ -20,7 +20,7 @@ test("the fleet page shows what the README's picture shows", async ({ page }) =>
   await expect(page.locator(".live")).toHaveText("live");
   const row = (name: string) => page.locator("table.fleet tbody tr", { hasText: name });
   await expect(row(HELD)).toContainText("by anonymous, until");
-  await expect(row("dev-royalty-report")).toContainText("No members");
+  await expect(row("dev-royalty-report")).toContainText("No active members");
   for (const name of ["deletion-processor", "storage-indexer", "search-indexer", "audit-export"]) {
     await expect(row(`dev-${name}`)).toBeVisible();
   }

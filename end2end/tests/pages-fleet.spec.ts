@@ -44,10 +44,10 @@ test("the search follows the typing, in the URL, and a reload shows the same", a
 test("a verdict chip toggles, a heading sorts", async ({ page }) => {
   await page.goto("./");
   await hydrated(page);
-  await page.locator(".chip", { hasText: "No members" }).click();
+  await page.locator(".chip", { hasText: "No active members" }).click();
   await expect(page).toHaveURL(/verdict=noMembers/);
   await expect.poll(() => names(page)).toEqual(["dev-royalty-report"]);
-  await page.locator(".chip", { hasText: "No members" }).click();
+  await page.locator(".chip", { hasText: "No active members" }).click();
   await expect(page).not.toHaveURL(/verdict=/);
   const heading = page.getByRole("columnheader", { name: "Group" });
   await heading.getByRole("link").click();
@@ -196,7 +196,7 @@ test.describe("without JavaScript", () => {
     await expect(rows(page)).toHaveCount(1);
     await expect(page).toHaveURL(/search=royalty/);
     await page.goto("./");
-    await page.locator(".chip", { hasText: "No members" }).click();
+    await page.locator(".chip", { hasText: "No active members" }).click();
     await expect(rows(page)).toHaveCount(1);
     await page.getByRole("columnheader", { name: "Lag" }).getByRole("link").click();
     await expect(page).toHaveURL(/sort=-lag/);

@@ -15,8 +15,8 @@ use flowdeck_model::view::{
     Payload, Submitted, TopicView, TopicsView,
 };
 use flowdeck_model::{
-    Actor, ClusterName, CommandId, CommandState, FleetQuery, GroupId, GroupState, GroupType, MessagesQuery,
-    Partition, Permission, PortError, Ports, Submit, Timestamp, TopicName, Verdict, Version,
+    Actor, ClusterName, CommandId, CommandState, FleetQuery, GroupId, GroupState, GroupType, Level,
+    MessagesQuery, Partition, Permission, PortError, Ports, Submit, Timestamp, TopicName, Verdict, Version,
 };
 use tokio::sync::watch;
 
@@ -127,8 +127,12 @@ fn row(cluster: &ClusterName, group: &GroupId, lag: u64) -> GroupRow {
         kind: GroupType::Classic,
         state: GroupState::Stable,
         verdict: if lag > 100 { Verdict::Behind } else { Verdict::Ok },
+        level: if lag > 100 { Level::Warning } else { Level::Ok },
         why: None,
         lag: Some(lag),
+        lag_at_least: Some(lag),
+        deleted_unread: 0,
+        rebalancing_since: None,
         unknown_partitions: 0,
         members: Some(1),
         topics: vec!["orders".parse().unwrap()],
@@ -194,6 +198,7 @@ impl Fleet for Door {
             clusters: self.clusters(),
             counts: vec![VerdictCount { verdict: Verdict::Ok, groups: total }],
             lag: Some(7),
+            unknown_partitions: 0,
             groups: page.collect(),
         })
     }

@@ -11,11 +11,13 @@ pub(crate) fn count(value: u64) -> impl IntoView {
     view! { <span class=exact.is_some().then_some("n") title=exact>{short}</span> }
 }
 
-/// A lag that may be unknown in whole or in part: `4,102`, `4,102 +2 unknown`, `–`.
-pub(crate) fn lag(value: Option<u64>, unknown_partitions: u32) -> impl IntoView {
+/// A lag that may be unknown in whole or in part: `4,102`, `≥ 4,102 + 2 unknown`, `–`.
+pub(crate) fn lag(known: Option<u64>, at_least: Option<u64>, unknown_partitions: u64) -> impl IntoView {
+    let value = at_least.or(known);
+    let bound = (value > known).then_some("≥ ");
     let unknown = (unknown_partitions > 0).then(|| {
-        let words = number::count(unknown_partitions.into(), "partition", "partitions");
-        view! { <span class="sub" title=[&words, " without a known lag"].concat()>{["+ ", &unknown_partitions.to_string(), " unknown"].concat()}</span> }
+        let words = number::count(unknown_partitions, "partition", "partitions");
+        view! { <span class="sub" title=[&words, " without a known lag"].concat()>{["+ ", &number::exact(unknown_partitions), " unknown"].concat()}</span> }
     });
-    view! { {value.map(count)} {value.is_none().then(|| view! { <span class="faint" title="not known">"–"</span> })} {unknown} }
+    view! { {bound} {value.map(count)} {value.is_none().then(|| view! { <span class="faint" title="not known">"–"</span> })} {unknown} }
 }

@@ -1,7 +1,7 @@
 //! A verdict is a shape, a word and, only where it asks for a person, a colour.
 
-use flowdeck_model::Verdict;
 use flowdeck_model::view::GroupRow;
+use flowdeck_model::{Level, Verdict};
 use leptos::prelude::*;
 
 use super::icons::{Icon, icon};
@@ -38,15 +38,14 @@ impl Tone {
     }
 }
 
-/// A group that nobody reads and that has nothing to read asks for nobody.
-pub(crate) fn tone(verdict: Verdict, lag: Option<u64>) -> Tone {
-    match verdict {
-        Verdict::NoMembers if lag == Some(0) => Tone::Ok,
-        Verdict::NoMembers | Verdict::PauseNotObeyed => Tone::Bad,
-        Verdict::Behind | Verdict::PauseUnconfirmed => Tone::Warn,
-        Verdict::Paused => Tone::Hold,
-        Verdict::Unknown => Tone::None,
-        Verdict::Ok => Tone::Ok,
+/// A colour says how much is asked of a person; a pause has its own.
+pub(crate) fn tone(verdict: Verdict, level: Level) -> Tone {
+    match level {
+        Level::Critical => Tone::Bad,
+        Level::Warning => Tone::Warn,
+        Level::Info if verdict == Verdict::Paused => Tone::Hold,
+        Level::Info => Tone::None,
+        Level::Ok => Tone::Ok,
     }
 }
 
@@ -59,7 +58,7 @@ pub(crate) fn words(row: &GroupRow) -> &'static str {
 }
 
 pub(crate) fn of_group(row: &GroupRow) -> impl IntoView + use<> {
-    labelled(tone(row.verdict, row.lag), words(row))
+    labelled(tone(row.verdict, row.level), words(row))
 }
 
 pub(crate) fn labelled(tone: Tone, words: &'static str) -> impl IntoView {

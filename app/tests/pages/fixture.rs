@@ -80,9 +80,13 @@ fn row(cluster: &ClusterView, group: &str, verdict: Verdict, lag: Option<u64>, t
         kind: GroupType::Classic,
         state: if verdict == Verdict::NoMembers { GroupState::Empty } else { GroupState::Stable },
         verdict,
+        level: verdict.level(),
         why: None,
         lag,
+        lag_at_least: lag,
+        deleted_unread: 0,
         unknown_partitions: 0,
+        rebalancing_since: None,
         members: Some(if verdict == Verdict::NoMembers { 0 } else { 3 }),
         topics: topics.iter().map(|name| topic(name)).collect(),
         topic_count: topics.len() as u32,
@@ -370,6 +374,7 @@ impl Fleet for Made {
             clusters: self.clusters(),
             counts,
             lag: groups.iter().filter_map(|row| row.lag).reduce(|a, b| a + b),
+            unknown_partitions: 0,
             groups: vec![],
         };
         Ok(view.with_rows(groups))
@@ -416,7 +421,9 @@ impl Fleet for Made {
         let reader = |group: &str, verdict, lag| ReaderRow {
             group: group.into(),
             verdict,
+            level: verdict.level(),
             lag,
+            lag_at_least: lag,
             unknown_partitions: 0,
             members: Some(3),
         };

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use flowdeck_kafka::ClusterConfig;
+use flowdeck_model::verdict::{RebalanceLimits, Rules};
 use flowdeck_model::view::Mode;
 use flowdeck_model::view::cluster::Colour;
-use flowdeck_model::{ClusterName, Partition, TopicName};
+use flowdeck_model::{ClusterName, GroupId, Partition, Pattern, TopicName};
 
 /// Bounds that hold for every cluster.
 #[derive(Debug, Clone)]
@@ -141,6 +142,10 @@ pub struct ClusterSettings {
     pub writer_id: String,
     /// The lag up to which a group is ok, in records.
     pub allowed_lag: u64,
+    /// From when on a rebalance is said.
+    pub rebalancing: RebalanceLimits,
+    /// The same of groups whose name matches; the first that does decides.
+    pub rebalancing_of: Vec<(Pattern, RebalanceLimits)>,
     /// From the start of one refresh to the start of the next.
     pub refresh: Duration,
     /// Requests in flight at a time.
@@ -169,6 +174,8 @@ impl ClusterSettings {
             acks_topic: topic("flowdeck.acks"),
             writer_id: "flowdeck.writer".to_owned(),
             allowed_lag: 100,
+            rebalancing: RebalanceLimits::default(),
+            rebalancing_of: vec![],
             refresh: Duration::from_secs(2),
             in_flight: 64,
             describe_per_cycle: 500,
@@ -177,6 +184,15 @@ impl ClusterSettings {
             rights_every: Duration::from_secs(60),
             call_deadline: Duration::from_secs(10),
             timing: Timing::default(),
+        }
+    }
+
+    /// What the verdict of this group goes by.
+    pub fn rules(&self, group: &GroupId) -> Rules {
+        let of = self.rebalancing_of.iter().find(|(pattern, _)| pattern.matches(group.as_str()));
+        Rules {
+            allowed_lag: self.allowed_lag,
+            rebalancing: of.map_or(self.rebalancing, |(_, limits)| *limits),
         }
     }
 
@@ -200,6 +216,22 @@ fn topic(name: &'static str) -> TopicName {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_first_pattern_that_matches_decides() {
+        let mut settings = ClusterSettings::new("demo".parse().unwrap(), ClusterConfig::new("localhost:1"));
+        let limits = |seconds| RebalanceLimits {
+            warning: Duration::from_secs(seconds),
+            critical: Duration::from_secs(seconds * 2),
+        };
+        settings.rebalancing_of =
+            vec![(Pattern::new("batch-slow-*"), limits(600)), (Pattern::new("batch-*"), limits(300))];
+        for (group, want) in
+            [("batch-slow-1", limits(600)), ("batch-1", limits(300)), ("web", RebalanceLimits::default())]
+        {
+            assert_eq!(settings.rules(&group.into()).rebalancing, want, "{group}");
+        }
+    }
 
     #[test]
     fn nothing_is_written_unless_told() {

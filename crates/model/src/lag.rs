@@ -16,6 +16,10 @@ pub enum Unknown {
     OutOfRange,
     /// The topic's id changed while this process watched: the commit speaks of another log.
     Recreated,
+    /// The brokers, asked for the topic by its name, know none.
+    TopicDeleted,
+    /// The list of topics lacks it, and why could not be asked.
+    TopicNotFound,
     /// The cluster does not let Flowdeck read what it needs.
     NotPermitted,
     /// The last good reading is too old to speak of now.
@@ -23,13 +27,32 @@ pub enum Unknown {
 }
 
 impl Unknown {
+    /// What an operator must hear of first comes last.
+    pub const ALL: [Self; 8] = [
+        Self::NeverCommitted,
+        Self::OutOfRange,
+        Self::AheadOfLog,
+        Self::Recreated,
+        Self::TopicDeleted,
+        Self::TopicNotFound,
+        Self::Stale,
+        Self::NotPermitted,
+    ];
+
+    /// Its place in `ALL`.
+    pub(crate) fn place(self) -> usize {
+        Self::ALL.iter().position(|one| *one == self).unwrap_or_default()
+    }
+
     /// In words, for a person.
     pub fn words(self) -> &'static str {
         match self {
             Self::NeverCommitted => "never committed",
-            Self::AheadOfLog => "committed is ahead of the log",
-            Self::OutOfRange => "committed is before the log's start: records were deleted unread",
+            Self::AheadOfLog => "committed offset beyond the end",
+            Self::OutOfRange => "committed offset before the start: unread records were deleted",
             Self::Recreated => "the topic was created anew",
+            Self::TopicDeleted => "the topic was deleted",
+            Self::TopicNotFound => "the topic was deleted, or is not visible (needs Describe on it)",
             Self::NotPermitted => "not permitted to read",
             Self::Stale => "the last reading is too old",
         }
@@ -60,11 +83,12 @@ impl PartitionReading {
         if let Some(why) = self.refused {
             return Lag::Unknown(why);
         }
-        let Some(committed) = self.committed else {
-            return Lag::Unknown(Unknown::NeverCommitted);
-        };
+        // Without the log nothing is known: where the topic is gone, so are its commits.
         let Some(end) = self.end else {
             return Lag::Unknown(Unknown::Stale);
+        };
+        let Some(committed) = self.committed else {
+            return Lag::Unknown(Unknown::NeverCommitted);
         };
         if self.start.is_some_and(|start| committed < start) {
             return Lag::Unknown(Unknown::OutOfRange);
@@ -75,10 +99,32 @@ impl PartitionReading {
         }
     }
 
+    /// Records that were deleted before the group read them; 0 where that is not known.
+    pub fn deleted_unread(&self) -> u64 {
+        match (self.lag(), self.start, self.committed) {
+            (Lag::Unknown(Unknown::OutOfRange), Some(start), Some(committed)) => between(committed, start),
+            _ => 0,
+        }
+    }
+
+    /// What waits at least: the lag, or what is left of a log whose start the group has not reached.
+    pub fn at_least(&self) -> Option<u64> {
+        match (self.lag(), self.start, self.end) {
+            (Lag::Known(lag), _, _) => Some(lag),
+            (Lag::Unknown(Unknown::OutOfRange), Some(start), Some(end)) => Some(between(start, end)),
+            _ => None,
+        }
+    }
+
     /// Nothing to read and nothing ever read: an uncommitted partition that hides no lag.
     pub fn is_empty_and_untouched(&self) -> bool {
         self.refused.is_none() && self.committed.is_none() && self.start.is_some() && self.start == self.end
     }
+}
+
+/// Offsets from one up to the other; 0 where there are none.
+fn between(from: i64, to: i64) -> u64 {
+    u64::try_from(i128::from(to) - i128::from(from)).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -108,9 +154,26 @@ mod tests {
                 Lag::Unknown(NotPermitted),
             ),
             (PartitionReading { end: None, ..reading(0, Some(1), 2) }, Lag::Unknown(Stale)),
+            (PartitionReading { end: None, ..reading(0, None, 2) }, Lag::Unknown(Stale)),
             (reading(i64::MIN, Some(i64::MIN), i64::MAX), Lag::Known(u64::MAX)),
         ] {
             assert_eq!(case.lag(), want, "{case:?}");
+        }
+    }
+
+    #[test]
+    fn a_commit_before_the_start_bounds_what_waits_and_counts_what_was_deleted() {
+        for (case, at_least, deleted) in [
+            (reading(0, Some(3), 10), Some(7), 0),
+            (reading(70, Some(40), 100), Some(30), 30),
+            (reading(100, Some(40), 100), Some(0), 60),
+            (reading(0, None, 10), None, 0),
+            (reading(0, Some(11), 10), None, 0),
+            (PartitionReading { start: None, ..reading(0, Some(3), 10) }, Some(7), 0),
+            (PartitionReading { refused: Some(Unknown::Stale), ..reading(70, Some(40), 100) }, None, 0),
+            (reading(i64::MAX, Some(i64::MIN), i64::MAX), Some(0), u64::MAX),
+        ] {
+            assert_eq!((case.at_least(), case.deleted_unread()), (at_least, deleted), "{case:?}");
         }
     }
 }

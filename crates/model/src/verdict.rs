@@ -1,6 +1,8 @@
 //! What Flowdeck says of a group, by rules alone: `judge` is pure, its inputs are what the last
 //! refresh read.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::lag::{Lag, PartitionReading, Unknown};
@@ -64,43 +66,67 @@ impl GroupState {
     }
 }
 
-/// What needs a person, worst last in severity, in one word.
+/// What is to be said of a group first, in one word; the worst comes last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Verdict {
     Ok,
+    /// No members, and nothing waits.
+    Inactive,
     Unknown,
     Paused,
     Behind,
     /// An instance reports that it runs what a hold covers; no commit proves it.
     PauseUnconfirmed,
+    /// A rebalance that lasts longer than it should.
+    Rebalancing,
+    /// No members, and records wait, or nobody knows whether they do.
     NoMembers,
     /// Records of what a hold covers are handled: a commit proves it.
     PauseNotObeyed,
+    /// Records were deleted before the group read them.
+    DataLost,
+}
+
+/// How much a verdict asks of a person.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum Level {
+    Ok,
+    Info,
+    Warning,
+    Critical,
 }
 
 impl Verdict {
     /// Worst first: the order of chips and of the default sort.
-    pub const WORST_FIRST: [Self; 7] = [
+    pub const WORST_FIRST: [Self; 10] = [
+        Self::DataLost,
         Self::PauseNotObeyed,
         Self::NoMembers,
+        Self::Rebalancing,
         Self::PauseUnconfirmed,
         Self::Behind,
         Self::Paused,
         Self::Unknown,
+        Self::Inactive,
         Self::Ok,
     ];
 
     pub fn words(self) -> &'static str {
         match self {
             Self::Ok => "OK",
+            Self::Inactive => "Inactive",
             Self::Unknown => "Unknown",
             Self::Paused => "Paused",
             Self::Behind => "Behind",
             Self::PauseUnconfirmed => "Pause unconfirmed",
-            Self::NoMembers => "No members",
+            Self::Rebalancing => "Rebalancing",
+            Self::NoMembers => "No active members",
             Self::PauseNotObeyed => "Pause not obeyed",
+            Self::DataLost => "Data lost",
         }
     }
 
@@ -108,37 +134,40 @@ impl Verdict {
     pub fn key(self) -> &'static str {
         match self {
             Self::Ok => "ok",
+            Self::Inactive => "inactive",
             Self::Unknown => "unknown",
             Self::Paused => "paused",
             Self::Behind => "behind",
             Self::PauseUnconfirmed => "pauseUnconfirmed",
+            Self::Rebalancing => "rebalancing",
             Self::NoMembers => "noMembers",
             Self::PauseNotObeyed => "pauseNotObeyed",
+            Self::DataLost => "dataLost",
         }
     }
 
     /// Seldom given: not worth a place on a page where no group has it.
     pub fn is_rare(self) -> bool {
-        matches!(self, Self::PauseUnconfirmed | Self::PauseNotObeyed)
+        matches!(self, Self::PauseUnconfirmed | Self::Rebalancing | Self::PauseNotObeyed | Self::DataLost)
     }
 
     pub fn parse(key: &str) -> Option<Self> {
         Self::WORST_FIRST.into_iter().find(|verdict| verdict.key() == key)
     }
 
-    /// 0 is fine; higher needs a person more. A group that nobody reads and that has nothing to
-    /// read is no emergency.
-    pub fn severity(self, lag: Option<u64>) -> u8 {
+    /// The level where nothing of the group changes it.
+    pub fn level(self) -> Level {
         match self {
-            Self::Ok => 0,
-            Self::NoMembers if lag == Some(0) => 1,
-            Self::Unknown => 2,
-            Self::Paused => 3,
-            Self::Behind => 4,
-            Self::PauseUnconfirmed => 5,
-            Self::NoMembers => 6,
-            Self::PauseNotObeyed => 7,
+            Self::Ok | Self::Inactive => Level::Ok,
+            Self::Unknown | Self::Paused => Level::Info,
+            Self::Behind | Self::PauseUnconfirmed | Self::Rebalancing => Level::Warning,
+            Self::NoMembers | Self::PauseNotObeyed | Self::DataLost => Level::Critical,
         }
+    }
+
+    /// The order of the default sort: higher needs a person more.
+    pub fn severity(self, level: Level) -> u8 {
+        level as u8 * 16 + self as u8
     }
 }
 
@@ -147,53 +176,68 @@ impl Verdict {
 pub struct LagSum {
     /// Sum over the partitions whose lag is known; `None` where not one is.
     pub lag: Option<u64>,
+    /// `lag`, and what is left of logs whose start the group has not reached.
+    pub at_least: Option<u64>,
+    /// Records that were deleted before the group read them.
+    pub deleted_unread: u64,
     /// Partitions whose lag is not known. An empty partition that nobody ever read is none of them.
     pub unknown: u32,
-    /// The reason that stands first among the unknown ones.
-    pub why: Option<Unknown>,
+    /// Of these, those of each reason, in the order of `Unknown::ALL`.
+    pub reasons: [u32; Unknown::ALL.len()],
+}
+
+impl LagSum {
+    /// Every lag is known, and nothing waits.
+    pub fn is_caught_up(&self) -> bool {
+        self.lag == Some(0) && self.unknown == 0
+    }
+
+    fn has(&self, why: Unknown) -> bool {
+        self.reasons[why.place()] > 0
+    }
+
+    /// "1 partition: never committed; 2 partitions: the last reading is too old"
+    fn reasons(&self) -> Option<String> {
+        let each = Unknown::ALL.into_iter().zip(self.reasons).rev().filter(|(_, n)| *n > 0);
+        let words = each.map(|(why, n)| format!("{}: {}", counted(n.into(), "partition"), why.words()));
+        let words: Vec<String> = words.collect();
+        (!words.is_empty()).then(|| words.join("; "))
+    }
+}
+
+fn counted(n: u64, one: &str) -> String {
+    format!("{} {one}{}", crate::shown::exact(n), if n == 1 { "" } else { "s" })
 }
 
 pub fn sum<'a>(readings: impl IntoIterator<Item = &'a PartitionReading>) -> LagSum {
     let mut total = LagSum::default();
+    let add = |sum: &mut Option<u64>, more: u64| *sum = Some(sum.unwrap_or(0).saturating_add(more));
     for reading in readings {
         match reading.lag() {
-            Lag::Known(lag) => total.lag = Some(total.lag.unwrap_or(0).saturating_add(lag)),
-            Lag::Unknown(_) if reading.is_empty_and_untouched() => total.lag = Some(total.lag.unwrap_or(0)),
+            Lag::Known(lag) => add(&mut total.lag, lag),
+            Lag::Unknown(_) if reading.is_empty_and_untouched() => {
+                add(&mut total.lag, 0);
+                add(&mut total.at_least, 0);
+            }
             Lag::Unknown(why) => {
                 total.unknown += 1;
-                total.why = Some(total.why.map_or(why, |first| worse(first, why)));
+                total.reasons[why.place()] += 1;
+                total.deleted_unread = total.deleted_unread.saturating_add(reading.deleted_unread());
             }
+        }
+        if let Some(more) = reading.at_least() {
+            add(&mut total.at_least, more);
         }
     }
     total
 }
 
-/// What an operator must hear of first.
-fn worse(a: Unknown, b: Unknown) -> Unknown {
-    let rank = |why| match why {
-        Unknown::NotPermitted => 5,
-        Unknown::Stale => 4,
-        Unknown::Recreated => 3,
-        Unknown::OutOfRange => 2,
-        Unknown::AheadOfLog => 1,
-        Unknown::NeverCommitted => 0,
-    };
-    if rank(b) > rank(a) { b } else { a }
-}
-
-/// All that the rules look at.
-#[derive(Debug, Clone)]
-pub struct Evidence {
-    pub kind: GroupType,
-    /// `None`: not described yet, or not permitted.
-    pub members: Option<u32>,
-    pub sum: LagSum,
-    /// Who paused, where something in the group stands paused: owners of holds, or the application.
-    pub paused_by: Vec<String>,
-    /// Instances that run what a hold covers.
-    pub not_obeyed: Option<NotObeyed>,
-    /// The group's last refresh failed or is too old to speak of now; said in words.
-    pub stale: Option<String>,
+/// A rebalance that lasts, and what is known of who holds it up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rebalance {
+    /// At least so long.
+    pub lasted: Duration,
+    pub who: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,35 +247,137 @@ pub struct NotObeyed {
     pub words: String,
 }
 
-/// The rules, in order; the first that matches decides. `allowed` is the lag up to which a group is ok.
-pub fn judge(evidence: &Evidence, allowed: u64) -> (Verdict, Option<String>) {
+/// All that the rules look at.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    pub kind: GroupType,
+    /// `None`: not described yet, or not permitted.
+    pub members: Option<u32>,
+    pub sum: LagSum,
+    /// The lag falls, so that the group catches up soon: see `trend`.
+    pub draining: bool,
+    /// Who paused, where something in the group stands paused: owners of holds, or the application.
+    pub paused_by: Vec<String>,
+    /// Instances that run what a hold covers.
+    pub not_obeyed: Option<NotObeyed>,
+    pub rebalance: Option<Rebalance>,
+    /// Topics that it read and that are gone, in words.
+    pub deleted_topics: Vec<String>,
+    /// The group's last refresh failed or is too old to speak of now; said in words.
+    pub stale: Option<String>,
+}
+
+/// From how long on a rebalance is said, and from how long on it is critical: consumers that drain first, as
+/// KafkaFlow does (30 s), take their time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RebalanceLimits {
+    pub warning: Duration,
+    pub critical: Duration,
+}
+
+impl Default for RebalanceLimits {
+    fn default() -> Self {
+        Self { warning: Duration::from_secs(15), critical: Duration::from_secs(60) }
+    }
+}
+
+/// What may be set of the rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rules {
+    /// The lag up to which a group is ok.
+    pub allowed_lag: u64,
+    pub rebalancing: RebalanceLimits,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judgement {
+    pub verdict: Verdict,
+    pub level: Level,
+    /// Where the verdict alone does not say it.
+    pub why: Option<String>,
+}
+
+impl Judgement {
+    fn new(verdict: Verdict, why: Option<String>) -> Self {
+        Self { verdict, level: verdict.level(), why }
+    }
+}
+
+/// The rules, in order; the first that matches decides.
+pub fn judge(evidence: &Evidence, rules: &Rules) -> Judgement {
+    let sum = &evidence.sum;
+    let no_members = evidence.members == Some(0);
     if let Some(stale) = &evidence.stale {
-        return (Verdict::Unknown, Some(stale.clone()));
+        return Judgement::new(Verdict::Unknown, Some(stale.clone()));
     }
     if evidence.kind == GroupType::Other {
-        return (Verdict::Unknown, Some("other, not a consumer group: it has no lag".to_owned()));
+        let why = "other, not a consumer group: it has no lag".to_owned();
+        return Judgement::new(Verdict::Unknown, Some(why));
     }
-    if let Some(NotObeyed { proven, words }) = &evidence.not_obeyed {
-        let verdict = if *proven { Verdict::PauseNotObeyed } else { Verdict::PauseUnconfirmed };
-        return (verdict, Some(words.clone()));
+    let not_obeyed = |proven| evidence.not_obeyed.as_ref().filter(|one| one.proven == proven);
+    if let Some(NotObeyed { words, .. }) = not_obeyed(true) {
+        return Judgement::new(Verdict::PauseNotObeyed, Some(words.clone()));
+    }
+    if sum.deleted_unread > 0 {
+        let were = if sum.deleted_unread == 1 { "was" } else { "were" };
+        let why = format!("{} {were} deleted", counted(sum.deleted_unread, "unread record"));
+        return Judgement::new(Verdict::DataLost, Some(why));
+    }
+    if let Some(rebalance) = rebalancing(evidence, rules) {
+        return rebalance;
+    }
+    if let Some(NotObeyed { words, .. }) = not_obeyed(false) {
+        return Judgement::new(Verdict::PauseUnconfirmed, Some(words.clone()));
     }
     if !evidence.paused_by.is_empty() {
-        return (Verdict::Paused, Some(format!("by {}", names(&evidence.paused_by))));
+        return Judgement::new(Verdict::Paused, Some(format!("by {}", names(&evidence.paused_by))));
     }
-    if evidence.members == Some(0) {
-        return (Verdict::NoMembers, None);
+    if no_members && sum.is_caught_up() {
+        return Judgement::new(Verdict::Inactive, None);
     }
-    if evidence.sum.lag.is_some_and(|lag| lag > allowed) {
-        return (Verdict::Behind, None);
+    if no_members {
+        return Judgement::new(Verdict::NoMembers, sum.reasons());
     }
-    if let Some(why) = evidence.sum.why {
-        let partitions = if evidence.sum.unknown == 1 { "partition" } else { "partitions" };
-        return (Verdict::Unknown, Some(format!("{} {partitions}: {}", evidence.sum.unknown, why.words())));
+    if sum.at_least.is_some_and(|lag| lag > rules.allowed_lag) && !evidence.draining {
+        return Judgement::new(Verdict::Behind, None);
     }
-    if evidence.sum.lag.is_none() {
-        return (Verdict::Unknown, Some("it has committed nothing and owns no partition".to_owned()));
+    unknown(evidence).unwrap_or_else(|| {
+        let falls = sum.lag.is_some_and(|lag| lag > rules.allowed_lag);
+        Judgement::new(Verdict::Ok, falls.then(|| "its lag falls".to_owned()))
+    })
+}
+
+fn rebalancing(evidence: &Evidence, rules: &Rules) -> Option<Judgement> {
+    let rebalance = evidence.rebalance.as_ref()?;
+    let limits = rules.rebalancing;
+    if rebalance.lasted < limits.warning.min(limits.critical) {
+        return None;
     }
-    (Verdict::Ok, None)
+    let critical = rebalance.lasted >= limits.critical;
+    let why = format!("for at least {} s: {}", rebalance.lasted.as_secs(), rebalance.who);
+    let level = if critical { Level::Critical } else { Level::Warning };
+    Some(Judgement { verdict: Verdict::Rebalancing, level, why: Some(why) })
+}
+
+/// Where a lag is not known.
+fn unknown(evidence: &Evidence) -> Option<Judgement> {
+    let sum = &evidence.sum;
+    if let Some(reasons) = sum.reasons() {
+        let loud = [Unknown::AheadOfLog, Unknown::Recreated, Unknown::TopicDeleted];
+        let level = if loud.into_iter().any(|why| sum.has(why)) { Level::Warning } else { Level::Info };
+        return Some(Judgement { verdict: Verdict::Unknown, level, why: Some(reasons) });
+    }
+    if sum.lag.is_some() {
+        return None;
+    }
+    if evidence.deleted_topics.is_empty() {
+        let why = "Kafka has no committed offset and no assigned partition of it".to_owned();
+        return Some(Judgement::new(Verdict::Unknown, Some(why)));
+    }
+    let topics = if evidence.deleted_topics.len() == 1 { "topic" } else { "topics" };
+    let was = if evidence.deleted_topics.len() == 1 { "was" } else { "were" };
+    let why = format!("{topics} {} {was} deleted", names(&evidence.deleted_topics));
+    Some(Judgement { verdict: Verdict::Unknown, level: Level::Warning, why: Some(why) })
 }
 
 /// The first few: anybody who may write to the topic of holds can claim to be thousands.
@@ -245,79 +391,4 @@ fn names(all: &[String]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn evidence() -> Evidence {
-        let sum = LagSum { lag: Some(0), unknown: 0, why: None };
-        Evidence {
-            kind: GroupType::Classic,
-            members: Some(1),
-            sum,
-            paused_by: vec![],
-            not_obeyed: None,
-            stale: None,
-        }
-    }
-
-    #[test]
-    fn the_rules_in_order() {
-        let lag = |lag, unknown, why| LagSum { lag, unknown, why };
-        let not_obeyed = |proven| Some(NotObeyed { proven, words: "vm-2 runs 3 partitions".into() });
-        let paused = || Evidence { paused_by: vec!["ana".into()], ..evidence() };
-        let cases = [
-            (evidence(), Verdict::Ok),
-            (Evidence { sum: lag(Some(100), 0, None), ..evidence() }, Verdict::Ok),
-            (Evidence { sum: lag(Some(101), 0, None), ..evidence() }, Verdict::Behind),
-            (
-                Evidence { sum: lag(Some(101), 1, Some(Unknown::NeverCommitted)), ..evidence() },
-                Verdict::Behind,
-            ),
-            (Evidence { sum: lag(Some(1), 1, Some(Unknown::OutOfRange)), ..evidence() }, Verdict::Unknown),
-            (Evidence { sum: lag(None, 0, None), ..evidence() }, Verdict::Unknown),
-            (Evidence { members: Some(0), sum: lag(Some(500), 0, None), ..evidence() }, Verdict::NoMembers),
-            (Evidence { members: None, ..evidence() }, Verdict::Ok),
-            (Evidence { paused_by: vec!["ana".into()], members: Some(0), ..evidence() }, Verdict::Paused),
-            (Evidence { not_obeyed: not_obeyed(false), ..paused() }, Verdict::PauseUnconfirmed),
-            (Evidence { not_obeyed: not_obeyed(true), ..paused() }, Verdict::PauseNotObeyed),
-            (Evidence { kind: GroupType::Other, members: Some(0), ..evidence() }, Verdict::Unknown),
-            (
-                Evidence { stale: Some("no answer".into()), paused_by: vec!["ana".into()], ..evidence() },
-                Verdict::Unknown,
-            ),
-        ];
-        for (case, want) in cases {
-            assert_eq!(judge(&case, 100).0, want, "{case:?}");
-        }
-    }
-
-    #[test]
-    fn sums_keep_the_unknown_apart() {
-        let known = PartitionReading { start: Some(0), end: Some(10), committed: Some(4), refused: None };
-        let never = PartitionReading { committed: None, ..known };
-        let untouched = PartitionReading { start: Some(3), end: Some(3), committed: None, refused: None };
-        assert_eq!(
-            sum([&known, &never, &untouched]),
-            LagSum { lag: Some(6), unknown: 1, why: Some(Unknown::NeverCommitted) }
-        );
-        assert_eq!(sum([&never]).lag, None);
-        assert_eq!(sum([&untouched]), LagSum { lag: Some(0), unknown: 0, why: None });
-    }
-
-    #[test]
-    fn a_pause_that_is_not_obeyed_is_more_severe_than_lag() {
-        let behind = Verdict::Behind.severity(Some(1_000));
-        for verdict in [Verdict::PauseUnconfirmed, Verdict::PauseNotObeyed] {
-            assert!(verdict.severity(Some(0)) > behind, "{verdict:?}");
-        }
-        let severities = Verdict::WORST_FIRST.map(|verdict| verdict.severity(None));
-        assert!(severities.is_sorted_by(|a, b| a > b), "{severities:?}");
-    }
-
-    #[test]
-    fn keys_come_back() {
-        for verdict in Verdict::WORST_FIRST {
-            assert_eq!(Verdict::parse(verdict.key()), Some(verdict));
-        }
-    }
-}
+mod tests;

@@ -1,7 +1,7 @@
-//! The whole fleet in figures.
+//! The groups that match the search in figures: the whole fleet where nothing is searched.
 
-use flowdeck_model::Verdict;
 use flowdeck_model::view::{ClusterView, FleetView};
+use flowdeck_model::{FleetQuery, Verdict};
 use leptos::prelude::*;
 
 use crate::components::{bar, cluster, figures};
@@ -14,23 +14,26 @@ pub(super) fn count(view: &FleetView, verdict: Verdict) -> u32 {
 
 fn legend_words(verdict: Verdict) -> &'static str {
     match verdict {
-        Verdict::PauseNotObeyed => "with a pause not obeyed",
-        Verdict::NoMembers => "without members",
-        Verdict::PauseUnconfirmed => "with a pause unconfirmed",
+        Verdict::DataLost => "data lost",
+        Verdict::PauseNotObeyed => "pause not obeyed",
+        Verdict::NoMembers => "no active members",
+        Verdict::Rebalancing => "rebalancing",
+        Verdict::PauseUnconfirmed => "pause unconfirmed",
         Verdict::Behind => "behind",
         Verdict::Paused => "paused",
         Verdict::Unknown => "unknown",
+        Verdict::Inactive => "inactive",
         Verdict::Ok => "OK",
     }
 }
 
 fn class(verdict: Verdict) -> &'static str {
     match verdict {
-        Verdict::NoMembers | Verdict::PauseNotObeyed => "bad",
-        Verdict::Behind | Verdict::PauseUnconfirmed => "warn",
+        Verdict::DataLost | Verdict::PauseNotObeyed | Verdict::NoMembers => "bad",
+        Verdict::Rebalancing | Verdict::PauseUnconfirmed | Verdict::Behind => "warn",
         Verdict::Paused => "hold",
         Verdict::Unknown => "none",
-        Verdict::Ok => "fine",
+        Verdict::Inactive | Verdict::Ok => "fine",
     }
 }
 
@@ -58,7 +61,9 @@ fn bars(counts: &[u32]) -> Vec<(u32, u32)> {
     out
 }
 
-pub(super) fn figures(view: &FleetView) -> AnyView {
+pub(super) fn figures(view: &FleetView, query: &FleetQuery) -> AnyView {
+    let whole = query.search.trim().is_empty() && query.cluster.is_none();
+    let label_of = if whole { "The whole fleet" } else { "Groups that match the search" };
     let counts = Verdict::WORST_FIRST.map(|verdict| count(view, verdict));
     let rects = Verdict::WORST_FIRST
         .into_iter()
@@ -83,14 +88,14 @@ pub(super) fn figures(view: &FleetView) -> AnyView {
         view.partial.then(|| view! { <small class="warned">"in part: a cluster is silent"</small> });
     let clusters = view.clusters.iter().map(cluster_figure).collect_view();
     view! {
-        <section class="panel figures" aria-label="The whole fleet">
+        <section class="panel figures" aria-label=label_of>
             <div class="wide">
-                <h2>"Groups by verdict"</h2>
+                <h2>{if whole { "Groups by verdict" } else { "Groups that match, by verdict" }}</h2>
                 <svg class="stack" viewBox="0 0 400 8" preserveAspectRatio="none" role="img" aria-label=label.join(", ")>{rects}</svg>
                 <div class="legend">{legend}</div>
             </div>
             <div><h2>"Groups"</h2><p class="figure">{figures::count(groups)} {partial}</p></div>
-            <div><h2>"Lag"</h2><p class="figure">{figures::lag(view.lag, 0)} <small>"records"</small></p></div>
+            <div><h2>"Lag"</h2><p class="figure">{figures::lag(view.lag, None, view.unknown_partitions)} <small>"records"</small></p></div>
             {clusters}
         </section>
     }
@@ -116,13 +121,19 @@ mod tests {
 
     #[test]
     fn bars_fill_the_width_and_hide_nobody() {
-        for counts in [[1, 0, 0, 0, 0, 0, 9_999], [0, 0, 0, 0, 0, 0, 1], [1; 7], [0, 3, 0, 2, 2, 1, 128]] {
+        let all = [
+            [1, 0, 0, 0, 0, 0, 0, 0, 0, 9_999],
+            [0, 0, 0, 0, 0, 0, 0, 0, 0, 1],
+            [1; 10],
+            [3, 2, 2, 1, 0, 0, 128, 4, 0, 1],
+        ];
+        for counts in all {
             let bars = bars(&counts);
             for (count, (x, width)) in counts.iter().zip(&bars) {
                 assert_eq!(*count > 0, *width >= LEAST, "{counts:?}");
                 assert!(x + width <= WIDTH, "{counts:?} {bars:?}");
             }
         }
-        assert_eq!(bars(&[0; 7]), vec![(0, 0); 7]);
+        assert_eq!(bars(&[0; 10]), vec![(0, 0); 10]);
     }
 }

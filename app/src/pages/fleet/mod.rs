@@ -91,7 +91,7 @@ fn page(view: FleetView, search: Memo<String>) -> AnyView {
     let header = state.header;
     view! {
         <h1 class="unseen">"Fleet"</h1>
-        {move || header.with(head::figures)}
+        {move || header.with(|view| head::figures(view, &query.read()))}
         {move || header.with(|view| view.clusters.iter().map(|it| (cluster::trouble(it), cluster::capped(it), cluster::notes(it))).collect_view())}
         <section class="panel" aria-label="Groups">
             {tools::tools(state.header, query)}

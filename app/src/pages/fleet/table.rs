@@ -147,7 +147,7 @@ fn cells(row: &GroupRow, several: bool, frame: &crate::site::Frame) -> impl Into
             <a hidden tabindex="-1" data-key="pause" href=pause>"Pause"</a>
         </td>
         {cluster}
-        <td class="num" data-l="lag">{figures::lag(row.lag, row.unknown_partitions)}</td>
+        <td class="num" data-l="lag">{figures::lag(row.lag, row.lag_at_least, row.unknown_partitions.into())}</td>
         <td class="num" data-l="members">{members(row.members)}</td>
         <td class="muted" data-c="state">{state(row)}</td>
         <td data-c="why">{why(row)}</td>
@@ -185,7 +185,7 @@ fn why(row: &GroupRow) -> AnyView {
     }
     match row.why.clone() {
         Some(why) => {
-            let class = ["tag ", verdict::tone(row.verdict, row.lag).class()].concat();
+            let class = ["tag ", verdict::tone(row.verdict, row.level).class()].concat();
             view! { <span class=class title=why.clone()>{why.clone()}</span> }.into_any()
         }
         None => ().into_any(),

@@ -75,7 +75,7 @@ fn verdict_chip(query: &FleetQuery, one: Verdict, groups: u32) -> Option<AnyView
         false => verdicts.push(one),
     }
     let next = FleetQuery { verdicts, offset: 0, ..query.clone() };
-    let tone = verdict::tone(one, None).class();
+    let tone = verdict::tone(one, one.level()).class();
     let title = if chosen { "Shown; follow to leave it out" } else { "Show these" };
     view! {
         <a class=["chip ", tone].concat() href=links::fleet(&next) data-noscroll="" title=title

@@ -1,7 +1,7 @@
 //! The verdict as a sentence, with the evidence that the page has for it.
 
-use flowdeck_model::view::{GroupView, PartitionRow};
-use flowdeck_model::{GroupType, Verdict, shown};
+use flowdeck_model::view::{GroupRow, GroupView, PartitionRow};
+use flowdeck_model::{GroupType, Unknown, Verdict, shown};
 use leptos::prelude::*;
 
 use crate::components::icons::icon;
@@ -21,39 +21,77 @@ pub(super) struct Finding {
 
 pub(super) fn find(view: &GroupView) -> Finding {
     let row = &view.row;
-    let lag = row.lag.unwrap_or_default();
-    let records = number::count(lag, "record", "records");
+    let waits = waiting(row);
+    let why = || row.why.clone().unwrap_or_default();
     let (strong, text) = match row.verdict {
-        Verdict::NoMembers if lag == 0 => {
-            ("Nobody reads.", "The group has no members, and nothing waits for it.".to_owned())
-        }
-        Verdict::NoMembers => {
-            ("Nobody reads.", ["The group has no members while ", &records, wait(lag)].concat())
-        }
-        Verdict::Behind => ("Behind.", [&records, wait(lag)].concat()),
+        Verdict::DataLost => ("Data lost.", deleted(view)),
+        Verdict::PauseNotObeyed => ("Pause not obeyed.", [&why(), "."].concat()),
+        Verdict::PauseUnconfirmed => ("Pause unconfirmed.", [&why(), "."].concat()),
+        Verdict::Rebalancing => ("Rebalancing.", [&capital(&why()), "."].concat()),
+        Verdict::Inactive => ("Inactive.", "No active members. Caught up.".to_owned()),
+        Verdict::NoMembers => ("No active members.", waits.clone()),
+        Verdict::Behind => ("Behind.", waits.clone()),
         Verdict::Paused => paused(view),
-        Verdict::PauseUnconfirmed => ("Pause unconfirmed.", why(view)),
-        Verdict::PauseNotObeyed => ("Pause not obeyed.", why(view)),
         Verdict::Unknown => ("Unknown.", unknown(view)),
-        Verdict::Ok if lag == 0 => ("OK.", "Nothing waits: all that was written is read.".to_owned()),
-        Verdict::Ok => ("OK.", [&records, wait(lag)].concat()),
+        Verdict::Ok => ("OK.", waits.clone() + if row.why.is_some() { " The lag falls." } else { "" }),
     };
     let mut more = Vec::new();
-    if matches!(row.verdict, Verdict::Paused | Verdict::PauseUnconfirmed | Verdict::PauseNotObeyed) && lag > 0
-    {
-        more.push([&records, wait(lag)].concat());
+    if row.verdict == Verdict::DataLost && row.members == Some(0) {
+        more.push("No active members.".to_owned());
     }
-    more.extend(spread(&view.partitions, lag));
+    if matches!(row.verdict, Verdict::DataLost | Verdict::Rebalancing) && !row.holds.is_empty() {
+        let (strong, text) = paused(view);
+        more.push([strong, " ", &text].concat());
+    }
+    let paused = matches!(row.verdict, Verdict::Paused | Verdict::PauseUnconfirmed | Verdict::PauseNotObeyed);
+    if paused || row.verdict == Verdict::Rebalancing {
+        more.push(waits);
+    }
+    more.extend(spread(view));
     more.extend(unread(view));
     if row.verdict != Verdict::Unknown && row.unknown_partitions > 0 {
         let n = number::count(row.unknown_partitions.into(), "partition has", "partitions have");
         more.push([&n, " no known lag; the table says why."].concat());
     }
-    Finding { tone: tone(row.verdict, row.lag), strong: strong.to_owned(), text, more }
+    Finding { tone: tone(row.verdict, row.level), strong: strong.to_owned(), text, more }
 }
 
-fn wait(lag: u64) -> &'static str {
-    if lag == 1 { " waits." } else { " wait." }
+/// What is known to wait, and no more than that.
+fn waiting(row: &GroupRow) -> String {
+    let lag = row.lag_at_least.or(row.lag);
+    let records = number::count(lag.unwrap_or_default(), "record", "records");
+    let wait = if lag == Some(1) { " waits." } else { " wait." };
+    match (lag, row.unknown_partitions) {
+        (Some(0), 0) => "Caught up.".to_owned(),
+        (Some(_), 0) => records + wait,
+        (Some(1..), _) => ["At least ", &records, wait].concat(),
+        _ => "How much waits is not known.".to_owned(),
+    }
+}
+
+/// "At least 30 records wait; 60 + 30 unread records were deleted": of each partition, where they are few.
+fn deleted(view: &GroupView) -> String {
+    const SAID: usize = 4;
+    let row = &view.row;
+    let each: Vec<u64> =
+        view.partitions.iter().map(PartitionRow::deleted_unread).filter(|n| *n > 0).collect();
+    let sum = if (2..=SAID).contains(&each.len()) {
+        each.into_iter().map(exact).collect::<Vec<_>>().join(" + ")
+    } else {
+        exact(row.deleted_unread)
+    };
+    let records = if row.deleted_unread == 1 { " unread record was" } else { " unread records were" };
+    let others = view.partitions.iter().any(|row| !matches!(row.unknown, None | Some(Unknown::OutOfRange)));
+    let waits = match row.lag_at_least {
+        Some(0) if !others => "Nothing else waits".to_owned(),
+        _ => waiting(row),
+    };
+    [waits.trim_end_matches('.'), "; ", &sum, records, " deleted, by retention or by DeleteRecords."].concat()
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 fn paused(view: &GroupView) -> (&'static str, String) {
@@ -79,10 +117,6 @@ fn paused(view: &GroupView) -> (&'static str, String) {
     ("Paused.", by("The group is meant to stand still".to_owned()))
 }
 
-fn why(view: &GroupView) -> String {
-    view.row.why.as_ref().map(|why| [why.as_str(), "."].concat()).unwrap_or_default()
-}
-
 fn unknown(view: &GroupView) -> String {
     if view.row.kind == GroupType::Other {
         return "This is no consumer group (a share, Connect or Streams group), so it has no lag here."
@@ -94,31 +128,23 @@ fn unknown(view: &GroupView) -> String {
     }
 }
 
-/// Where most of the lag lies, if it lies somewhere.
-fn spread(partitions: &[PartitionRow], lag: u64) -> Option<String> {
-    if partitions.len() < 2 || lag == 0 {
-        return None;
-    }
-    let worst = partitions.iter().max_by_key(|row| row.lag)?;
+/// Where most of the lag lies, if it lies somewhere. Where a part of it is not known, nobody can tell.
+fn spread(view: &GroupView) -> Option<String> {
+    let lag = view.row.lag.filter(|lag| *lag > 0 && view.row.unknown_partitions == 0)?;
+    let worst = view.partitions.iter().max_by_key(|row| row.lag).filter(|_| view.partitions.len() > 1)?;
     let most = worst.lag?;
     if u128::from(most) * 2 <= u128::from(lag) {
         return None;
     }
     let owner =
         worst.owner.as_ref().map(|owner| [", read by ", &shown::name(owner)].concat()).unwrap_or_default();
-    Some(
-        [
-            "Most of it, ",
-            &exact(most),
-            ", is in ",
-            worst.topic.as_str(),
-            ", partition ",
-            &worst.partition.to_string(),
-            &owner,
-            ".",
-        ]
-        .concat(),
-    )
+    let part = match () {
+        () if lag == 1 => "It is in ".to_owned(),
+        () if most == lag => "All of it is in ".to_owned(),
+        () => ["Most of it, ", &exact(most), ", is in "].concat(),
+    };
+    let place = [worst.topic.as_str(), ", partition ", &worst.partition.to_string(), &owner, "."].concat();
+    Some(part + &place)
 }
 
 /// Partitions with lag that no member owns, in a group that has members.
@@ -147,4 +173,121 @@ pub(super) fn shown(finding: &Finding) -> AnyView {
         </section>
     }
     .into_any()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const VIEW: &str = r#"{
+        "version": "00000001-2", "now": "2026-11-21T14:00:00.000Z",
+        "clusterInfo": {"name": "demo", "label": "Demo", "colour": "red", "mode": "control", "asOf": null,
+            "error": null, "brokers": 1, "notes": [], "capped": []},
+        "cluster": "demo", "group": "g", "type": "classic", "state": "stable", "verdict": "ok", "level": "ok",
+        "why": null, "lag": 0, "lagAtLeast": 0, "deletedUnread": 0, "unknownPartitions": 0,
+        "rebalancingSince": null, "members": 1, "topics": ["t"], "topicCount": 1, "partitionCount": 3,
+        "heldPartitions": 0, "holds": [], "asOf": "2026-11-21T13:59:59.000Z",
+        "partitions": [], "consumers": [], "groupMembers": [], "commands": [], "warnings": []
+    }"#;
+
+    /// A group with partitions of these starts, commits and ends.
+    fn view(verdict: Verdict, members: u32, partitions: &[(i64, Option<i64>, i64)]) -> GroupView {
+        use flowdeck_model::{Lag, Partition, PartitionReading, verdict};
+        let mut view: GroupView = serde_json::from_str(VIEW).unwrap();
+        let readings: Vec<PartitionReading> = partitions
+            .iter()
+            .map(|(start, committed, end)| PartitionReading {
+                start: Some(*start),
+                end: Some(*end),
+                committed: *committed,
+                refused: None,
+            })
+            .collect();
+        let row = |(n, reading): (usize, &PartitionReading)| PartitionRow {
+            topic: "t".parse().unwrap(),
+            partition: Partition::new(n as i32).unwrap(),
+            start: reading.start,
+            committed: reading.committed,
+            end: reading.end,
+            lag: match reading.lag() {
+                Lag::Known(lag) => Some(lag),
+                Lag::Unknown(_) => None,
+            },
+            unknown: match reading.lag() {
+                Lag::Known(_) => None,
+                Lag::Unknown(why) => Some(why),
+            },
+            owner: (members > 0).then(|| "web-1".to_owned()),
+            held: vec![],
+            paused: false,
+        };
+        view.partitions = readings.iter().enumerate().map(row).collect();
+        let sum = verdict::sum(&readings);
+        view.row.lag = sum.lag;
+        view.row.lag_at_least = sum.at_least;
+        view.row.deleted_unread = sum.deleted_unread;
+        view.row.unknown_partitions = sum.unknown;
+        (view.row.verdict, view.row.level, view.row.members) = (verdict, verdict.level(), Some(members));
+        view
+    }
+
+    fn said(view: &GroupView) -> String {
+        let finding = find(view);
+        [vec![finding.strong, finding.text], finding.more].concat().join(" ")
+    }
+
+    #[test]
+    fn what_is_known_of_an_unknown_lag_is_said() {
+        // Partition 0 lost 60, of partition 1 30 are lost and 30 wait, partition 2 is caught up.
+        let lost = [(100, Some(40), 100), (70, Some(40), 100), (0, Some(100), 100)];
+        let nobody = "Data lost. At least 30 records wait; 60 + 30 unread records were deleted, by retention or by \
+                      DeleteRecords. No active members. 2 partitions have no known lag; the table says why.";
+        let beyond = [(0, Some(150), 100), (0, Some(100), 100)];
+        let unknown = "No active members. How much waits is not known. 1 partition has no known lag; the table says why.";
+        for (view, want) in [
+            (view(Verdict::DataLost, 0, &lost), nobody),
+            (view(Verdict::DataLost, 1, &lost), &nobody.replace(" No active members.", "")),
+            (
+                view(Verdict::DataLost, 1, &[(41, Some(40), 41)]),
+                "Data lost. Nothing else waits; 1 unread record was deleted, by retention or by DeleteRecords. \
+                 1 partition has no known lag; the table says why.",
+            ),
+            (view(Verdict::NoMembers, 0, &beyond), unknown),
+            (view(Verdict::NoMembers, 0, &[(0, None, 9), (0, Some(9), 9)]), unknown),
+            (view(Verdict::Inactive, 0, &[(0, Some(9), 9)]), "Inactive. No active members. Caught up."),
+        ] {
+            assert_eq!(said(&view), want);
+        }
+    }
+
+    #[test]
+    fn one_record_waits_and_most_of_it_is_never_all_of_it() {
+        for (partitions, want) in [
+            (&[(0, Some(9), 9), (0, Some(9), 9)][..], "OK. Caught up."),
+            (&[(0, Some(8), 9)], "OK. 1 record waits."),
+            (
+                &[(0, Some(8), 9), (0, Some(9), 9)],
+                "OK. 1 record waits. It is in t, partition 0, read by web-1.",
+            ),
+            (
+                &[(0, Some(7), 9), (0, Some(9), 9)],
+                "OK. 2 records wait. All of it is in t, partition 0, read by web-1.",
+            ),
+            (
+                &[(0, Some(7), 9), (0, Some(8), 9)],
+                "OK. 3 records wait. Most of it, 2, is in t, partition 0, read by web-1.",
+            ),
+            (&[(0, Some(8), 9), (0, Some(8), 9)], "OK. 2 records wait."),
+        ] {
+            assert_eq!(said(&view(Verdict::Ok, 1, partitions)), want);
+        }
+    }
+
+    #[test]
+    fn a_lag_that_falls_is_no_alarm() {
+        let mut view = view(Verdict::Ok, 1, &[(0, Some(0), 5_000)]);
+        view.row.why = Some("its lag falls".to_owned());
+        assert_eq!(said(&view), "OK. 5,000 records wait. The lag falls.");
+        assert_eq!(find(&view).tone, Tone::Ok);
+    }
 }

@@ -186,7 +186,7 @@ fn tags(view: &GroupView) -> impl IntoView + use<> {
 fn actions(view: &GroupView) -> impl IntoView + use<> {
     let group = links::group(&view.row.cluster, &view.row.group);
     let control = view.cluster_info.mode == Mode::Control;
-    let paused = !view.row.holds.is_empty() || view.row.verdict == flowdeck_model::Verdict::Paused;
+    let paused = view.row.verdict == flowdeck_model::Verdict::Paused || !view.row.holds.is_empty();
     let resume = (control && paused).then(|| {
         let href = links::with_query(&group, "form=resume");
         view! { <a class="btn" href=[&href, "#form"].concat()>{icon(Icon::Resume)} "Resume…"</a> }

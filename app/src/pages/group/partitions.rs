@@ -2,7 +2,7 @@
 
 use flowdeck_model::query::From as Start;
 use flowdeck_model::view::PartitionRow;
-use flowdeck_model::{ClusterName, MessagesQuery};
+use flowdeck_model::{ClusterName, MessagesQuery, Unknown};
 use leptos::prelude::*;
 
 use super::State;
@@ -20,7 +20,7 @@ pub(super) fn panel(state: State) -> AnyView {
             children=move |key| rows.row(&key).map(|row| line(row, state.most, cluster.clone()))/>
     };
     let none = move || {
-        let more = "The group has committed nothing and owns no partition.";
+        let more = "Kafka has no committed offset and no assigned partition of this group.";
         rows.order.with(Vec::is_empty).then(|| notice::empty("No partitions", more))
     };
     view! {
@@ -65,7 +65,7 @@ fn cells(row: &PartitionRow, most: u64, cluster: &ClusterName) -> impl IntoView 
     let name = [row.topic.as_str(), ", partition ", &row.partition.to_string()].concat();
     let lag = match (row.lag, row.unknown) {
         (Some(lag), _) => figures::count(lag).into_any(),
-        (None, Some(unknown)) => view! { <span class="tag warn">{unknown.words()}</span> }.into_any(),
+        (None, Some(unknown)) => why(row, unknown),
         (None, None) => view! { <span class="faint">"–"</span> }.into_any(),
     };
     view! {
@@ -80,6 +80,25 @@ fn cells(row: &PartitionRow, most: u64, cluster: &ClusterName) -> impl IntoView 
         <td data-l="owner">{row.owner.as_ref().map(|owner| view! { <span>{flowdeck_model::shown::name(owner)}</span> })} {row.owner.is_none().then(|| view! { <span class="faint">"nobody"</span> })}</td>
         <td data-c="stands">{stands(row)}</td>
         <td class="num"><a class="btn small" href=links::topic(cluster, &row.topic, &query) title=["What is read next of ", &name].concat()>"Next records"</a></td>
+    }
+}
+
+/// Why the lag is not known, with the numbers that are.
+fn why(row: &PartitionRow, unknown: Unknown) -> AnyView {
+    let end = row.end.map(number::offset).unwrap_or_default();
+    match unknown {
+        Unknown::OutOfRange => {
+            let left =
+                row.end.zip(row.start).and_then(|(end, start)| u64::try_from(end.checked_sub(start)?).ok());
+            let left = left.map(|left| [&number::exact(left), " left"].concat());
+            view! { <span class="tag bad" title=unknown.words()>{number::exact(row.deleted_unread())} " deleted unread"</span> <span class="sub">{left}</span> }
+                .into_any()
+        }
+        Unknown::AheadOfLog => {
+            view! { <span class="tag warn">{["offset beyond the end (end = ", &end, ")"].concat()}</span> }
+                .into_any()
+        }
+        _ => view! { <span class="tag warn">{unknown.words()}</span> }.into_any(),
     }
 }
 

@@ -110,9 +110,9 @@ fn reader(view: &TopicView, row: &ReaderRow) -> impl IntoView + use<> {
     let members = row.members.map(|n| number::exact(n.into())).unwrap_or_else(|| "–".to_owned());
     view! {
         <tr>
-            <td>{labelled(tone(row.verdict, row.lag), row.verdict.words())}</td>
+            <td>{labelled(tone(row.verdict, row.level), row.verdict.words())}</td>
             <td><a class="name" data-key="row" href=links::group(&view.cluster_info.name, &row.group)>{row.group.shown()}</a></td>
-            <td class="num" data-l="lag">{figures::lag(row.lag, row.unknown_partitions)}</td>
+            <td class="num" data-l="lag">{figures::lag(row.lag, row.lag_at_least, row.unknown_partitions.into())}</td>
             <td class="num" data-l="members">{members}</td>
         </tr>
     }

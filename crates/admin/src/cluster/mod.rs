@@ -8,6 +8,7 @@ mod intake;
 pub(crate) mod keeper;
 pub(crate) mod merge;
 pub(crate) mod pace;
+pub(crate) mod rebalance;
 pub(crate) mod sample;
 pub(crate) mod sampler;
 pub(crate) mod snapshot;

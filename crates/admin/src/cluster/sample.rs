@@ -53,6 +53,10 @@ pub(crate) struct GroupData {
     /// pair that belongs together.
     pub(crate) ends: Arc<Ends>,
     pub(crate) sum: LagSum,
+    /// Its last lags, oldest first, as long as it has members and something waits.
+    pub(crate) lags: Arc<[(Timestamp, u64)]>,
+    /// Since when, at the latest, it is in a rebalance.
+    pub(crate) rebalancing_since: Option<Timestamp>,
     pub(crate) as_of: Option<Timestamp>,
     pub(crate) error: Option<GroupError>,
 }
@@ -72,6 +76,8 @@ impl GroupData {
             rows: Vec::new().into(),
             ends: Arc::default(),
             sum: LagSum::default(),
+            lags: Arc::from([]),
+            rebalancing_since: None,
             as_of: None,
             error: None,
         }

@@ -7,8 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowdeck_kafka::{
-    Cause, Cluster, Committed, Deadline, GroupDescription, ListedGroup, Metadata, OffsetSpec, Topic, TopicId,
+    Cause, Cluster, Committed, Deadline, GroupDescription, ListedGroup, Member, Metadata, OffsetSpec, Topic,
+    TopicId,
 };
+use flowdeck_model::trend;
+use flowdeck_model::verdict::LagSum;
 use flowdeck_model::{GroupId, GroupState, GroupType, Partition, Timestamp, TopicName, Unknown};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -318,11 +321,17 @@ impl Sampler {
             (Err(cause), None) => (Vec::new().into(), Arc::clone(ends), None, Some(group_error(&cause))),
         };
         let sum = sum_of(&rows, &ends);
+        let owned = members.as_deref().unwrap_or_default();
+        let read_now = as_of == Some(began);
+        let lags = former.map_or_else(|| Arc::from([]), |former| Arc::clone(&former.lags));
+        let lags = if read_now { with_lag(&lags, owned, former, sum, began) } else { lags };
         let lower = match former {
             Some(former) => former.lower.clone(),
             None => listed.id.as_str().to_lowercase().into_boxed_str(),
         };
         let state = state.unwrap_or(GroupState::RebalancingOrUnknown);
+        let since = former.and_then(|former| former.rebalancing_since);
+        let rebalancing_since = is_rebalancing(kind, state, owned).then(|| since.unwrap_or(began));
         Arc::new(GroupData {
             id: listed.id,
             lower,
@@ -334,10 +343,45 @@ impl Sampler {
             rows,
             ends,
             sum,
+            lags,
+            rebalancing_since,
             as_of,
             error,
         })
     }
+}
+
+/// The group's last lags with the one that was read now. They begin anew where other partitions count.
+fn with_lag(
+    lags: &[(Timestamp, u64)],
+    members: &[Member],
+    former: Option<&Arc<GroupData>>,
+    sum: LagSum,
+    at: Timestamp,
+) -> Arc<[(Timestamp, u64)]> {
+    let Some(lag) = sum.at_least.filter(|lag| *lag > 0 && !members.is_empty()) else { return Arc::from([]) };
+    let same = former.is_some_and(|former| former.sum.unknown == sum.unknown);
+    let kept = if same { &lags[lags.len().saturating_sub(trend::KEPT - 1)..] } else { &[] };
+    kept.iter().copied().chain([(at, lag)]).collect()
+}
+
+/// By a classic group's state; of KIP-848, whose states the client library cannot name, by the members that do
+/// not own what they shall own.
+fn is_rebalancing(kind: GroupType, state: GroupState, members: &[Member]) -> bool {
+    match kind {
+        GroupType::Other => false,
+        GroupType::Consumer => members.iter().any(is_moving),
+        GroupType::Classic | GroupType::Streams | GroupType::Unknown => {
+            matches!(state, GroupState::PreparingRebalance | GroupState::CompletingRebalance)
+        }
+    }
+}
+
+/// It owns something else than it shall own.
+pub(crate) fn is_moving(member: &Member) -> bool {
+    let Some(target) = &member.target_assignment else { return false };
+    let set = |all: &[(Topic, Partition)]| all.iter().cloned().collect::<HashSet<_>>();
+    set(target) != set(&member.assignment)
 }
 
 impl merge::Topics for Sampler {

@@ -4,9 +4,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use flowdeck_model::verdict::{Evidence, judge};
+use flowdeck_model::trend::is_draining;
+use flowdeck_model::verdict::{Evidence, Judgement, judge};
 use flowdeck_model::view::{ClusterView, TopicPartitions};
-use flowdeck_model::{GroupId, Hold, Timestamp, TopicName, Verdict, Version};
+use flowdeck_model::{GroupId, Hold, Level, Timestamp, TopicName, Verdict, Version};
 use tokio::sync::watch;
 
 use super::sample::{GroupData, Sample};
@@ -38,11 +39,16 @@ pub(crate) struct ClusterSnapshot {
 /// What the rules say of a group.
 pub(crate) struct Judged {
     pub(crate) verdict: Verdict,
+    pub(crate) level: Level,
     pub(crate) why: Option<String>,
     pub(crate) severity: u8,
     pub(crate) stale: bool,
     /// `None` where nothing is known or it is too old.
     pub(crate) lag: Option<u64>,
+    /// What waits at least, as `lag`.
+    pub(crate) lag_at_least: Option<u64>,
+    pub(crate) deleted_unread: u64,
+    pub(crate) unknown_partitions: u32,
 }
 
 impl ClusterSnapshot {
@@ -123,12 +129,25 @@ fn judge_group(group: &GroupData, beside: Beside<'_>, settings: &ClusterSettings
         members: group.members.as_ref().map(|members| u32::try_from(members.len()).unwrap_or(u32::MAX)),
         sum: group.sum,
         not_obeyed: None,
+        draining: is_draining(&group.lags),
         paused_by: paused_by(group, beside, now, settings),
+        rebalance: super::rebalance::of(group, beside.telemetry, now, settings.timing.heard_within),
+        deleted_topics: vec![],
         stale: stale_words(group, stale, now),
     };
-    let (verdict, why) = judge(&evidence, settings.allowed_lag);
-    let lag = if stale { None } else { group.sum.lag };
-    Judged { verdict, why, severity: verdict.severity(lag), stale, lag }
+    let Judgement { verdict, level, why } = judge(&evidence, &settings.rules(&group.id));
+    let known = (!stale).then_some(group.sum);
+    Judged {
+        verdict,
+        level,
+        why,
+        severity: verdict.severity(level),
+        stale,
+        lag: known.and_then(|sum| sum.lag),
+        lag_at_least: known.and_then(|sum| sum.at_least),
+        deleted_unread: known.map_or(0, |sum| sum.deleted_unread),
+        unknown_partitions: known.map_or_else(|| group.partition_count(), |sum| sum.unknown),
+    }
 }
 
 fn stale_words(group: &GroupData, stale: bool, now: Timestamp) -> Option<String> {
@@ -237,7 +256,7 @@ mod tests {
 
     fn group() -> GroupData {
         GroupData {
-            sum: flowdeck_model::verdict::LagSum { lag: Some(5), unknown: 0, why: None },
+            sum: flowdeck_model::verdict::LagSum { lag: Some(5), ..Default::default() },
             as_of: Some(Timestamp::from_millis(0)),
             ..GroupData::test("g")
         }

@@ -57,9 +57,11 @@ impl Fleet for BoundFleet {
         let found = find(&clusters, query, &self.actor);
         let mut counts = [0u32; Verdict::WORST_FIRST.len()];
         let mut lag: Option<u64> = None;
+        let mut unknown_partitions = 0;
         for hit in &found {
             counts[place(hit.judged.verdict)] += 1;
-            if let Some(more) = hit.judged.lag {
+            unknown_partitions += u64::from(hit.judged.unknown_partitions);
+            if let Some(more) = hit.judged.lag_at_least {
                 lag = Some(lag.unwrap_or(0).saturating_add(more));
             }
         }
@@ -86,6 +88,7 @@ impl Fleet for BoundFleet {
                 .map(|verdict| VerdictCount { verdict, groups: counts[place(verdict)] })
                 .collect(),
             lag,
+            unknown_partitions,
             groups,
         })
     }
@@ -147,7 +150,7 @@ impl<'a> Hit<'a> {
     fn ranked(&self) -> Ranked<'a> {
         Ranked {
             severity: self.judged.severity,
-            lag: self.judged.lag,
+            lag: self.judged.lag_at_least,
             members: members(self.group),
             as_of: self.group.as_of,
             cluster: &self.cluster.settings.name,
@@ -207,9 +210,13 @@ pub(super) fn group_row(cluster: &ClusterSnapshot, group: &GroupData, judged: &J
         kind: group.kind,
         state: group.state,
         verdict: judged.verdict,
+        level: judged.level,
         why: judged.why.clone(),
         lag: judged.lag,
-        unknown_partitions: if judged.stale { group.partition_count() } else { group.sum.unknown },
+        lag_at_least: judged.lag_at_least,
+        deleted_unread: judged.deleted_unread,
+        unknown_partitions: judged.unknown_partitions,
+        rebalancing_since: group.rebalancing_since,
         members: members(group),
         topics: group
             .rows

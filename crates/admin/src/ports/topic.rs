@@ -160,7 +160,9 @@ fn readers(cluster: &ClusterSnapshot, actor: &Actor, name: &TopicName) -> Vec<Re
         rows.push(ReaderRow {
             group: group.id.clone(),
             verdict: judged.verdict,
+            level: judged.level,
             lag: total.lag,
+            lag_at_least: total.at_least,
             unknown_partitions: total.unknown,
             members: group.members.as_ref().and_then(|all| u32::try_from(all.len()).ok()),
         });

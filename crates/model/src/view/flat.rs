@@ -9,7 +9,7 @@ use super::{ClusterView, CommandView, GroupRow, HoldChip};
 use crate::ids::Version;
 use crate::names::{ClusterName, GroupId, TopicName};
 use crate::time::Timestamp;
-use crate::verdict::{GroupState, GroupType, Verdict};
+use crate::verdict::{GroupState, GroupType, Level, Verdict};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -23,9 +23,13 @@ pub(super) struct FlatGroup {
     kind: GroupType,
     state: GroupState,
     verdict: Verdict,
+    level: Level,
     why: Option<String>,
     lag: Option<u64>,
+    lag_at_least: Option<u64>,
+    deleted_unread: u64,
     unknown_partitions: u32,
+    rebalancing_since: Option<Timestamp>,
     members: Option<u32>,
     topics: Vec<TopicName>,
     topic_count: u32,
@@ -48,9 +52,13 @@ impl From<FlatGroup> for GroupView {
             kind: flat.kind,
             state: flat.state,
             verdict: flat.verdict,
+            level: flat.level,
             why: flat.why,
             lag: flat.lag,
+            lag_at_least: flat.lag_at_least,
+            deleted_unread: flat.deleted_unread,
             unknown_partitions: flat.unknown_partitions,
+            rebalancing_since: flat.rebalancing_since,
             members: flat.members,
             topics: flat.topics,
             topic_count: flat.topic_count,
@@ -82,8 +90,9 @@ mod tests {
         "version": "00000001-2", "now": "2026-11-21T14:00:00.000Z",
         "clusterInfo": {"name": "demo", "label": "Demo", "colour": "red", "mode": "control", "asOf": null,
             "error": null, "brokers": 1, "notes": [], "capped": []},
-        "cluster": "demo", "group": "g", "type": "classic", "state": "stable", "verdict": "behind", "why": "w",
-        "lag": 1, "unknownPartitions": 2, "members": 3, "topics": ["t"], "topicCount": 4, "partitionCount": 5,
+        "cluster": "demo", "group": "g", "type": "classic", "state": "stable", "verdict": "behind", "level": "warning", "why": "w",
+        "lag": 1, "lagAtLeast": 7, "deletedUnread": 8, "unknownPartitions": 2,
+        "rebalancingSince": "2026-11-21T13:59:58.000Z", "members": 3, "topics": ["t"], "topicCount": 4, "partitionCount": 5,
         "heldPartitions": 6, "holds": [], "asOf": "2026-11-21T13:59:59.000Z",
         "partitions": [], "consumers": [], "groupMembers": [], "commands": [], "warnings": ["careful"]
     }"#;

@@ -7,7 +7,7 @@ use crate::ids::{HoldId, Version};
 use crate::names::{ClusterName, GroupId, TopicName};
 use crate::scope::Scope;
 use crate::time::Timestamp;
-use crate::verdict::{GroupState, GroupType, Verdict};
+use crate::verdict::{GroupState, GroupType, Level, Verdict};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -23,8 +23,10 @@ pub struct FleetView {
     pub clusters: Vec<ClusterView>,
     /// Groups by verdict, under the search but not under the verdict filter.
     pub counts: Vec<VerdictCount>,
-    /// Sum of the known lags of all groups that match the search.
+    /// Sum of what waits at least in all groups that match the search.
     pub lag: Option<u64>,
+    /// Partitions of these groups whose lag is not known.
+    pub unknown_partitions: u64,
     pub groups: Vec<GroupRow>,
 }
 
@@ -49,11 +51,19 @@ pub struct GroupRow {
     pub kind: GroupType,
     pub state: GroupState,
     pub verdict: Verdict,
+    /// How much it asks of a person.
+    pub level: Level,
     /// Why, in words, where the verdict alone does not say it.
     pub why: Option<String>,
     /// Sum over the partitions whose lag is known, in records; `null` where not one is.
     pub lag: Option<u64>,
+    /// What waits at least: `lag`, and what is left of partitions whose committed offset lies before their start.
+    pub lag_at_least: Option<u64>,
+    /// Records that were deleted before the group read them, as far as offsets tell.
+    pub deleted_unread: u64,
     pub unknown_partitions: u32,
+    /// Since when, at the latest, the group is in a rebalance; `null` where it is in none.
+    pub rebalancing_since: Option<Timestamp>,
     /// `null` until described.
     pub members: Option<u32>,
     /// At most 20 names.

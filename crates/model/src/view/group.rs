@@ -48,6 +48,16 @@ pub struct PartitionRow {
     pub paused: bool,
 }
 
+impl PartitionRow {
+    /// Records that were deleted before the group read them.
+    pub fn deleted_unread(&self) -> u64 {
+        match (self.unknown, self.start, self.committed) {
+            (Some(Unknown::OutOfRange), Some(start), Some(committed)) => start.abs_diff(committed),
+            _ => 0,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]

@@ -6,7 +6,7 @@ use super::ClusterView;
 use crate::ids::Version;
 use crate::names::{GroupId, Partition, TopicName};
 use crate::time::Timestamp;
-use crate::verdict::Verdict;
+use crate::verdict::{Level, Verdict};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -68,8 +68,11 @@ pub struct TopicPartitionRow {
 pub struct ReaderRow {
     pub group: GroupId,
     pub verdict: Verdict,
+    pub level: Level,
     /// Of this topic alone.
     pub lag: Option<u64>,
+    /// As a group's, of this topic alone.
+    pub lag_at_least: Option<u64>,
     pub unknown_partitions: u32,
     pub members: Option<u32>,
 }

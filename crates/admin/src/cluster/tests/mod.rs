@@ -63,7 +63,7 @@ fn writer() -> State {
 }
 
 fn group(name: &str) -> GroupData {
-    let sum = LagSum { lag: Some(0), unknown: 0, why: None };
+    let sum = LagSum { lag: Some(0), ..LagSum::default() };
     GroupData { sum, as_of: Some(at(0)), ..GroupData::test(name) }
 }
 
