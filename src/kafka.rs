@@ -9,10 +9,10 @@ use flowdeck_model::CommandState;
 use flowdeck_model::ports::Bind;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, ClusterConfig, Config};
+use crate::config::{self, ClusterConfig, Config, Rebalancing};
 use crate::work::{LagVisitor, Number, Work};
 
-fn settings(cluster: &ClusterConfig) -> ClusterSettings {
+fn settings(cluster: &ClusterConfig, rebalancing: &Rebalancing) -> ClusterSettings {
     let mut reach = Reach::new(cluster.bootstrap.clone());
     reach.properties =
         cluster.properties.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
@@ -31,13 +31,15 @@ fn settings(cluster: &ClusterConfig) -> ClusterSettings {
     }
     settings.allowed_lag = cluster.allowed_lag.unwrap_or(settings.allowed_lag);
     settings.refresh = cluster.refresh.unwrap_or(settings.refresh);
+    settings.rebalancing = rebalancing.limits;
+    settings.rebalancing_of = rebalancing.groups.clone();
     settings
 }
 
 /// Whether librdkafka takes these properties. Nothing is sent to the brokers.
 pub fn validate(cluster: &ClusterConfig) -> Result<(), config::ConfigError> {
     // Made and dropped: a client that was told no brokers yet connects to none.
-    let Err(error) = Cluster::new(settings(cluster).kafka) else { return Ok(()) };
+    let Err(error) = Cluster::new(settings(cluster, &Rebalancing::default()).kafka) else { return Ok(()) };
     let place = match &error {
         ConfigError::UnknownProperty { name }
         | ConfigError::InvalidValue { name }
@@ -57,7 +59,7 @@ struct Shared {
 
 /// Connects in the background: a broker that is away is normal. Inside a tokio runtime.
 pub fn start(config: &Config, shutdown: CancellationToken) -> Running {
-    let clusters = config.clusters.iter().map(settings).collect();
+    let clusters = config.clusters.iter().map(|one| settings(one, &config.rebalancing)).collect();
     let admin = Admin::start(AdminSettings::default(), clusters, shutdown);
     Running(Arc::new(Shared { admin, started: Instant::now() }))
 }
@@ -162,7 +164,7 @@ pub struct Probe {
 }
 
 pub async fn probe(cluster: &ClusterConfig, deadline: Duration) -> Result<Probe, ConfigError> {
-    let kafka = Cluster::new(settings(cluster).kafka)?;
+    let kafka = Cluster::new(settings(cluster, &Rebalancing::default()).kafka)?;
     let found = kafka.capabilities(Deadline::after(deadline)).await;
     let reached = matches!(found.list_groups, Capability::Yes | Capability::NotPermitted(_));
     Ok(Probe {

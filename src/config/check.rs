@@ -3,6 +3,7 @@
 
 use std::fmt::Write as _;
 
+use flowdeck_model::verdict::RebalanceLimits;
 use flowdeck_model::view::Mode;
 
 use super::cluster::SHOWN;
@@ -58,12 +59,27 @@ impl Config {
             limits.head_seconds,
             limits.stall_seconds
         )?;
+        self.write_rebalancing(out)?;
         self.write_auth(out)?;
         self.clusters.iter().try_for_each(|cluster| write_cluster(out, cluster))
     }
 }
 
 impl Config {
+    fn write_rebalancing(&self, out: &mut String) -> std::fmt::Result {
+        let time = humantime::format_duration;
+        let limits = |limits: RebalanceLimits| {
+            format!("warning = \"{}\", critical = \"{}\"", time(limits.warning), time(limits.critical))
+        };
+        let of = &self.rebalancing;
+        let groups = of
+            .groups
+            .iter()
+            .map(|(pattern, of)| format!("{{ pattern = {:?}, {} }}", pattern.as_str(), limits(*of)));
+        let groups: Vec<String> = groups.collect();
+        writeln!(out, "rebalancing = {{ {}, groups = [{}] }}", limits(of.limits), groups.join(", "))
+    }
+
     /// Never a hash, nor Redis' address, which may hold a password.
     fn write_auth(&self, out: &mut String) -> std::fmt::Result {
         let auth = &self.auth;

@@ -17,7 +17,8 @@ use crate::auth::AuthTable;
 use super::cluster::AdminStream;
 use super::values::{Base, Cidr, HostName, Listen, LogFormat, LogLevel, PublicUrl};
 use super::{
-    AdminTopics, ClusterConfig, Config, ConfigError, Environment, Limits, Place, Property, TlsFiles, cluster,
+    AdminTopics, ClusterConfig, Config, ConfigError, Environment, Limits, Place, Property, Rebalancing,
+    TlsFiles, cluster,
 };
 
 /// The file in the working directory that is read where none is named.
@@ -80,6 +81,8 @@ struct File {
     auth: AuthTable,
     #[serde(default)]
     limits: LimitsTable,
+    #[serde(default)]
+    rebalancing: Rebalancing,
     #[serde(default)]
     clusters: Clusters,
 }
@@ -293,6 +296,7 @@ impl File {
             log_level: self.log.level.unwrap_or_default(),
             log_format: self.log.format.unwrap_or_default(),
             limits: self.limits.into_limits(&at)?,
+            rebalancing: self.rebalancing,
             auth: self
                 .auth
                 .check()

@@ -7,6 +7,7 @@ mod cluster;
 mod env;
 mod error;
 mod file;
+mod rebalancing;
 mod values;
 
 use std::collections::BTreeMap;
@@ -21,6 +22,7 @@ use crate::auth::{self, AuthMode};
 pub use cluster::{AdminStream, AdminTopics, ClusterConfig, Property};
 pub use env::{Environment, VARIABLES, Variable, documentation};
 pub use error::{ConfigError, Place};
+pub use rebalancing::Rebalancing;
 pub(crate) use values::host_of;
 pub use values::{Base, Cidr, HostName, Listen, LogFormat, LogLevel, PublicUrl};
 
@@ -39,6 +41,7 @@ pub struct Config {
     pub log_level: LogLevel,
     pub log_format: LogFormat,
     pub limits: Limits,
+    pub rebalancing: Rebalancing,
     pub auth: auth::Settings,
     /// A directory made by `cargo xtask build`, in place of the default.
     pub site: Option<PathBuf>,
@@ -186,6 +189,7 @@ impl Default for Config {
             log_level: LogLevel::default(),
             log_format: LogFormat::default(),
             limits: Limits::default(),
+            rebalancing: Rebalancing::default(),
             auth: auth::Settings::default(),
             site: None,
             clusters: vec![],

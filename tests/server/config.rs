@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use flowdeck::config::{Config, Environment, Flags, documentation};
+use flowdeck_model::verdict::RebalanceLimits;
 use flowdeck_model::view::Mode;
 
 fn load(text: &str, environment: &[(&str, &str)]) -> Result<Config, String> {
@@ -29,6 +30,10 @@ format = "json"
 [limits]
 streams = 10
 
+[rebalancing]
+warning = "20s"
+groups = [{ pattern = "batch-*", warning = "5m", critical = "10m" }]
+
 [clusters.eu]
 label = "PROD-EU"
 colour = "red"
@@ -53,6 +58,14 @@ fn a_whole_file() {
     assert_eq!(config.listen.to_string(), "127.0.0.1:9000");
     assert_eq!(config.base.as_str(), "/ops");
     assert_eq!(config.limits.streams, 10);
+    let rebalancing = &config.rebalancing;
+    let seconds = |limits: &RebalanceLimits| (limits.warning.as_secs(), limits.critical.as_secs());
+    assert_eq!(seconds(&rebalancing.limits), (20, 60));
+    let (pattern, of) = &rebalancing.groups[0];
+    assert_eq!((pattern.as_str(), seconds(of)), ("batch-*", (300, 600)));
+    assert!(config.in_force().contains(
+        r#"rebalancing = { warning = "20s", critical = "1m", groups = [{ pattern = "batch-*", warning = "5m", critical = "10m" }] }"#
+    ));
     let [eu, demo] = &config.clusters[..] else { panic!("two clusters, in the order of the file") };
     assert_eq!((eu.name.as_str(), eu.mode, eu.allowed_lag), ("eu", Mode::Observe, Some(1_000)));
     assert_eq!(eu.properties["socket.timeout.ms"].expose(), "5000");
@@ -94,6 +107,9 @@ fn what_is_wrong_is_said_with_its_place() {
             "flowdeck.toml:2:5: /not/there could not be read",
         ),
         ("[clusters.a.properties]\nx = [1]", "flowdeck.toml:2:5: invalid type: sequence"),
+        ("[rebalancing]\nwarning = \"0s\"", "flowdeck.toml:2:11: \"0s\" is no time from 1s to 1day"),
+        ("[rebalancing]\nwarning = \"9s\"\ncritical = \"5s\"", "`critical` (5s) comes before `warning` (9s)"),
+        ("[[rebalancing.groups]]\npattern = \"a\"", "missing field `warning`"),
         ("base = ", "flowdeck.toml:1:8: "),
         ("listen = \"0.0.0.0:80\"", "setting `listen`: 0.0.0.0:80 can be reached from other machines"),
     ] {

@@ -48,6 +48,11 @@ impl Pattern {
         Self("*".to_owned())
     }
 
+    /// As it is written.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// Written as `*`, or as many of them.
     pub fn is_any(&self) -> bool {
         !self.0.is_empty() && self.0.bytes().all(|byte| byte == b'*')
