@@ -6,6 +6,7 @@
 //! path (it demands `Path=/`), else `__Secure-`. So a page of a neighbour host, or one over plain
 //! http, cannot plant a session of its own choice.
 
+use cookie::Cookie;
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
 
@@ -43,14 +44,14 @@ impl CookieScope {
             .get_all(COOKIE)
             .iter()
             .filter_map(|value| value.to_str().ok())
-            .flat_map(|value| value.split(';'))
-            .filter_map(|pair| pair.trim().split_once('='))
-            .filter(|(name, _)| *name == self.name);
-        let (_, id) = found.next()?;
+            .flat_map(Cookie::split_parse)
+            .filter_map(Result::ok)
+            .filter(|cookie| cookie.name() == self.name);
+        let session = found.next()?;
         if found.next().is_some() {
             return None;
         }
-        id.parse().ok()
+        session.value().parse().ok()
     }
 
     pub(super) fn set(&self, id: &Id) -> HeaderValue {

@@ -2,6 +2,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::time::Duration;
 
 use axum::Router;
@@ -16,12 +17,12 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutWriter;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt as _;
 
-use super::io::Guarded;
 use super::pace::{Pace, Slow};
 use super::tls::HTTP2;
 use crate::config::Limits;
@@ -45,6 +46,7 @@ pub(super) struct Terms {
 }
 
 type Ended = Result<(), hyper::Error>;
+type Socket = Pin<Box<TimeoutWriter<TcpStream>>>;
 
 impl Terms {
     /// A client may take no byte of what it is sent for so long.
@@ -61,7 +63,10 @@ impl Terms {
 pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, terms: Terms) {
     // Events are small, and each is wanted now.
     let _ = socket.set_nodelay(true);
-    let socket = Guarded::new(socket, terms.stall());
+    // A client that stops reading its stream would else keep it, and its place, for ever. TLS lies above it.
+    let mut bounded = TimeoutWriter::new(socket);
+    bounded.set_timeout(Some(terms.stall()));
+    let socket = Box::pin(bounded);
     let ended = match &terms.tls {
         None => http1(TokioIo::new(socket), peer, &terms).await,
         Some(tls) => secured(tls, socket, peer, &terms).await,
@@ -71,7 +76,7 @@ pub(super) async fn serve(socket: TcpStream, peer: SocketAddr, terms: Terms) {
     }
 }
 
-async fn secured(tls: &TlsAcceptor, socket: Guarded, peer: SocketAddr, terms: &Terms) -> Ended {
+async fn secured(tls: &TlsAcceptor, socket: Socket, peer: SocketAddr, terms: &Terms) -> Ended {
     let handshake = timeout(terms.head(), tls.accept(socket));
     let Some(done) = terms.shutdown.run_until_cancelled(handshake).await else { return Ok(()) };
     let stream = match done {

@@ -3,7 +3,6 @@
 
 mod connection;
 mod connections;
-mod io;
 mod pace;
 mod tls;
 
