@@ -1,7 +1,7 @@
 //! From the brokers' answers to a group's rows: which partitions a group reads, which of them it
 //! never committed, and which commits speak of a log that is gone. Pure.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use flowdeck_kafka::{Member, Topic};
@@ -57,8 +57,6 @@ impl Reading {
 
 /// The topics of the cluster, as far as they are known.
 pub(crate) trait Topics {
-    /// There is a full list.
-    fn are_known(&self) -> bool;
     /// `None`: not in the list.
     fn partitions(&self, topic: &TopicName) -> Option<Vec<Partition>>;
 }
@@ -87,22 +85,19 @@ pub(crate) fn with_uncommitted(
     for (topic, mut partitions) in wanted {
         partitions.sort_unstable();
         partitions.dedup();
-        // A member owns it and the full list of topics lacks it: its commits are left out too.
-        let hidden = topics.are_known() && topics.partitions(&topic).is_none();
-        let mark = if hidden { Mark::NotPermitted } else { Mark::Fine };
         let there = merged.entry(topic.clone()).or_insert_with(|| TopicRows { topic, rows: Box::default() });
-        add_missing(there, &partitions, mark);
+        add_missing(there, &partitions);
     }
     merged.into_values().collect()
 }
 
 /// `partitions` is sorted and without doubles.
-fn add_missing(topic: &mut TopicRows, partitions: &[Partition], mark: Mark) {
+fn add_missing(topic: &mut TopicRows, partitions: &[Partition]) {
     let committed: HashSet<Partition> = topic.rows.iter().map(|row| row.partition).collect();
     let missing: Vec<CommitRow> = partitions
         .iter()
         .filter(|partition| !committed.contains(partition))
-        .map(|partition| CommitRow { partition: *partition, mark, offset: -1 })
+        .map(|partition| CommitRow { partition: *partition, mark: Mark::Fine, offset: -1 })
         .collect();
     if missing.is_empty() {
         return;
@@ -111,6 +106,19 @@ fn add_missing(topic: &mut TopicRows, partitions: &[Partition], mark: Mark) {
     rows.extend(missing);
     rows.sort_unstable_by_key(|row| row.partition);
     topic.rows = rows.into_boxed_slice();
+}
+
+/// Marks the rows of topics that the newest list lacks: what was committed on them is gone with them, or hidden.
+pub(crate) fn mark_gone(rows: &mut [TopicRows], gone: &HashMap<TopicName, Mark>) {
+    if gone.is_empty() {
+        return;
+    }
+    for topic in rows {
+        let Some(mark) = gone.get(topic.topic.as_ref()) else { continue };
+        for row in topic.rows.iter_mut().filter(|row| row.mark != Mark::NotPermitted) {
+            row.mark = *mark;
+        }
+    }
 }
 
 /// Marks commits that speak of a topic's former log: its id changed (`recreated`) or had changed
@@ -175,9 +183,6 @@ mod tests {
     struct Three;
 
     impl Topics for Three {
-        fn are_known(&self) -> bool {
-            true
-        }
         fn partitions(&self, topic: &TopicName) -> Option<Vec<Partition>> {
             (topic.as_str() != "gone").then(|| (0..3).filter_map(Partition::new).collect())
         }
@@ -215,9 +220,26 @@ mod tests {
         assert_eq!(rows(vec![commit("b", 2, 5)], true, &[]), [row("b", 2, 5)]);
         // A deleted topic.
         assert_eq!(rows(vec![commit("gone", 1, 5)], false, &[]), [row("gone", 1, 5)]);
-        // Owned, and hidden from this client.
-        let hidden = with_uncommitted(vec![], Reading::Owned, &[member(&[("gone", 1)])], &Three);
-        assert_eq!((hidden[0].rows[0].offset, hidden[0].rows[0].mark), (-1, Mark::NotPermitted));
+    }
+
+    #[test]
+    fn rows_of_a_topic_that_is_gone_say_why() {
+        for (mark, was, want) in [
+            (Mark::TopicDeleted, Mark::Fine, Mark::TopicDeleted),
+            (Mark::TopicNotFound, Mark::Recreated, Mark::TopicNotFound),
+            (Mark::NotPermitted, Mark::Fine, Mark::NotPermitted),
+            // The coordinator said so of the commit itself.
+            (Mark::TopicNotFound, Mark::NotPermitted, Mark::NotPermitted),
+        ] {
+            let mut rows =
+                with_uncommitted(vec![], Reading::Owned, &[member(&[("gone", 1), ("a", 0)])], &Three);
+            let [a, gone] = &mut rows[..] else { panic!("two topics") };
+            gone.rows[0].mark = was;
+            assert_eq!((a.rows.len(), gone.rows.len()), (3, 1));
+            mark_gone(&mut rows, &HashMap::from([(topic("gone").as_ref().clone(), mark)]));
+            assert_eq!(rows[0].rows[0].mark, Mark::Fine);
+            assert_eq!(rows[1].rows[0].mark, want);
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One cluster: what is read from it, and the one task that puts brokers' numbers, telemetry, holds
 //! and commands together and publishes the result.
 
+mod changes;
 pub(crate) mod describe;
 pub(crate) mod facts;
 mod foreign;

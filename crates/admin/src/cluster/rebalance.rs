@@ -1,13 +1,14 @@
 //! A rebalance that lasts: since when, and what is known of who holds it up. Kafka tells of a classic group no
 //! more than its members; telemetry tells who owns nothing, as one that does not answer does.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use flowdeck_kafka::{Member, Topic};
 use flowdeck_model::verdict::Rebalance;
-use flowdeck_model::{GroupType, Timestamp};
+use flowdeck_model::{GroupState, GroupType, Partition, Timestamp};
 
 use super::sample::GroupData;
-use super::sampler::is_moving;
 use crate::telemetry::matching::member_words;
 use crate::telemetry::{GroupTelemetry, InstanceTelemetry};
 
@@ -27,6 +28,25 @@ pub(crate) fn of(
         silent(group, telemetry, now, heard_within)
     };
     Some(Rebalance { lasted: now.since(since), who })
+}
+
+/// By a classic group's state; of KIP-848, whose states the client library cannot name, by the members that do
+/// not own what they shall own.
+pub(super) fn is_rebalancing(kind: GroupType, state: GroupState, members: &[Member]) -> bool {
+    match kind {
+        GroupType::Other => false,
+        GroupType::Consumer => members.iter().any(is_moving),
+        GroupType::Classic | GroupType::Streams | GroupType::Unknown => {
+            matches!(state, GroupState::PreparingRebalance | GroupState::CompletingRebalance)
+        }
+    }
+}
+
+/// It owns something else than it shall own.
+fn is_moving(member: &Member) -> bool {
+    let Some(target) = &member.target_assignment else { return false };
+    let set = |all: &[(Topic, Partition)]| all.iter().cloned().collect::<HashSet<_>>();
+    set(target) != set(&member.assignment)
 }
 
 /// KIP-848: Kafka itself tells who is awaited.

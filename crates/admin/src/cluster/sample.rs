@@ -53,6 +53,8 @@ pub(crate) struct GroupData {
     /// pair that belongs together.
     pub(crate) ends: Arc<Ends>,
     pub(crate) sum: LagSum,
+    /// Of a group that reads nothing now: the topics that it read before and that were deleted.
+    pub(crate) deleted_topics: Arc<[Topic]>,
     /// Its last lags, oldest first, as long as it has members and something waits.
     pub(crate) lags: Arc<[(Timestamp, u64)]>,
     /// Since when, at the latest, it is in a rebalance.
@@ -76,6 +78,7 @@ impl GroupData {
             rows: Vec::new().into(),
             ends: Arc::default(),
             sum: LagSum::default(),
+            deleted_topics: Arc::from([]),
             lags: Arc::from([]),
             rebalancing_since: None,
             as_of: None,
@@ -118,6 +121,10 @@ pub(crate) enum Mark {
     NotPermitted,
     /// The topic's id changed and nothing was committed since.
     Recreated,
+    /// The brokers know no such topic any more.
+    TopicDeleted,
+    /// The list of topics lacks it, and why is not known.
+    TopicNotFound,
     /// The broker answered with an error for this partition.
     Failed,
 }
@@ -132,6 +139,8 @@ impl CommitRow {
             Mark::Fine => None,
             Mark::NotPermitted => Some(Unknown::NotPermitted),
             Mark::Recreated => Some(Unknown::Recreated),
+            Mark::TopicDeleted => Some(Unknown::TopicDeleted),
+            Mark::TopicNotFound => Some(Unknown::TopicNotFound),
             Mark::Failed => Some(Unknown::Stale),
         }
     }

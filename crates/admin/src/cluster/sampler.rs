@@ -7,19 +7,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowdeck_kafka::{
-    Cause, Cluster, Committed, Deadline, GroupDescription, ListedGroup, Member, Metadata, OffsetSpec, Topic,
-    TopicId,
+    Cause, Cluster, Committed, Deadline, GroupDescription, ListedGroup, Metadata, OffsetSpec, Topic, TopicId,
 };
-use flowdeck_model::trend;
-use flowdeck_model::verdict::LagSum;
 use flowdeck_model::{GroupId, GroupState, GroupType, Partition, Timestamp, TopicName, Unknown};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::changes::{Changes, deleted_topics, names_to_ask, why_gone, with_lag};
 use super::describe::Described;
 use super::merge::{self, Commit, Reading};
 use super::pace::Pace;
+use super::rebalance::is_rebalancing;
 use super::sample::{Ends, GroupData, GroupError, LogRow, Mark, Sample, TopicRows, sum_of};
 use super::watched::Watched;
 use crate::clock;
@@ -114,11 +113,11 @@ impl Sampler {
         let read: Vec<GroupRead> =
             listed.iter().zip(commits).map(|(group, commits)| self.group_read(group, commits)).collect();
         let ends = Arc::new(self.read_ends(&read).await?);
-        let recreated = self.recreated(&ends, &read).await;
+        let changes = self.changes(&listed, &read, &old).await;
         let groups = listed
             .into_iter()
             .zip(read)
-            .map(|(listed, read)| self.group(listed, read, &old, &ends, &recreated, began))
+            .map(|(listed, read)| self.group(listed, read, &old, &ends, &changes, began))
             .collect();
         let mut notes = watched.notes.clone();
         notes.extend(
@@ -256,32 +255,33 @@ impl Sampler {
         Ok(Ends::new(rows))
     }
 
-    /// Topics whose id is another than before. Asked after the ends, so that a topic that was made
-    /// anew between commits and ends is noticed in the same refresh.
-    async fn recreated(&mut self, ends: &Ends, groups: &[GroupRead]) -> HashSet<TopicName> {
-        let names: HashSet<&TopicName> = groups
-            .iter()
-            .filter_map(|group| group.rows.as_ref().ok())
-            .flatten()
-            .map(|rows| rows.topic.as_ref())
-            .filter(|topic| ends.topic(topic).is_some())
-            .collect();
-        let names: Vec<TopicName> = names.into_iter().cloned().collect();
+    /// What became of the topics that groups read. Asked after the ends, so that a topic that was made anew or
+    /// deleted between commits and ends is noticed in the same refresh.
+    async fn changes(&mut self, listed: &[ListedGroup], read: &[GroupRead], old: &Sample) -> Changes {
+        let names = names_to_ask(listed, read, old);
         if names.is_empty() {
-            return HashSet::new();
+            return Changes::default();
         }
-        let answers = match self.cluster.topic_ids(&names, self.deadline()).await {
-            Ok(answers) => answers,
-            Err(error) => {
-                tracing::debug!(cluster = %self.settings.name, error = error.sentence(), "topic ids not read");
-                return HashSet::new();
-            }
-        };
-        let mut recreated = HashSet::new();
-        for (topic, id) in answers {
-            let Ok(id) = id else { continue };
-            match self.ids.insert(topic.clone(), id) {
-                Some(former) if former != id => drop(recreated.insert(topic)),
+        let answers = self.cluster.topic_ids(&names, self.deadline()).await.unwrap_or_else(|error| {
+            tracing::debug!(cluster = %self.settings.name, error = error.sentence(), "topic ids not read");
+            HashMap::new()
+        });
+        let unknown = |topic: &TopicName| matches!(answers.get(topic), Some(Err(Cause::UnknownTopic)));
+        // The list is older, or that broker is behind: the newest list decides.
+        if names.iter().any(|topic| unknown(topic) && self.lists(topic)) {
+            self.refresh_metadata(true).await;
+        }
+        let mut changes = Changes::default();
+        for topic in &names {
+            match answers.get(topic) {
+                Some(Ok(id)) => {
+                    if self.ids.insert(topic.clone(), *id).is_some_and(|former| former != *id) {
+                        changes.recreated.insert(topic.clone());
+                    }
+                }
+                answer if self.metadata.is_some() && !self.lists(topic) => {
+                    changes.gone.insert(topic.clone(), why_gone(answer));
+                }
                 _ => {}
             }
         }
@@ -290,7 +290,11 @@ impl Sampler {
             let kept: HashSet<&TopicName> = names.iter().collect();
             self.ids.retain(|topic, _| kept.contains(topic));
         }
-        recreated
+        changes
+    }
+
+    fn lists(&self, topic: &TopicName) -> bool {
+        self.metadata.as_ref().is_some_and(|(_, metadata)| metadata.topic(topic).is_some())
     }
 
     fn group(
@@ -299,7 +303,7 @@ impl Sampler {
         read: GroupRead,
         old: &Sample,
         ends: &Arc<Ends>,
-        recreated: &HashSet<TopicName>,
+        changes: &Changes,
         began: Timestamp,
     ) -> Arc<GroupData> {
         let former = old.group(&listed.id);
@@ -311,8 +315,9 @@ impl Sampler {
         let members_since = described.and_then(|group| group.members_since);
         let describe_error = described.and_then(|group| group.error.clone());
         let (rows, ends, as_of, error) = match (read.rows, former) {
-            (Ok(rows), _) => {
-                let rows = merge::settle(rows, former.map(|former| &former.rows), recreated);
+            (Ok(mut rows), _) => {
+                merge::mark_gone(&mut rows, &changes.gone);
+                let rows = merge::settle(rows, former.map(|former| &former.rows), &changes.recreated);
                 (rows, Arc::clone(ends), Some(began), describe_error)
             }
             (Err(cause), Some(former)) => {
@@ -321,6 +326,7 @@ impl Sampler {
             (Err(cause), None) => (Vec::new().into(), Arc::clone(ends), None, Some(group_error(&cause))),
         };
         let sum = sum_of(&rows, &ends);
+        let deleted_topics = deleted_topics(&rows, former, changes);
         let owned = members.as_deref().unwrap_or_default();
         let read_now = as_of == Some(began);
         let lags = former.map_or_else(|| Arc::from([]), |former| Arc::clone(&former.lags));
@@ -343,6 +349,7 @@ impl Sampler {
             rows,
             ends,
             sum,
+            deleted_topics,
             lags,
             rebalancing_since,
             as_of,
@@ -351,51 +358,14 @@ impl Sampler {
     }
 }
 
-/// The group's last lags with the one that was read now. They begin anew where other partitions count.
-fn with_lag(
-    lags: &[(Timestamp, u64)],
-    members: &[Member],
-    former: Option<&Arc<GroupData>>,
-    sum: LagSum,
-    at: Timestamp,
-) -> Arc<[(Timestamp, u64)]> {
-    let Some(lag) = sum.at_least.filter(|lag| *lag > 0 && !members.is_empty()) else { return Arc::from([]) };
-    let same = former.is_some_and(|former| former.sum.unknown == sum.unknown);
-    let kept = if same { &lags[lags.len().saturating_sub(trend::KEPT - 1)..] } else { &[] };
-    kept.iter().copied().chain([(at, lag)]).collect()
-}
-
-/// By a classic group's state; of KIP-848, whose states the client library cannot name, by the members that do
-/// not own what they shall own.
-fn is_rebalancing(kind: GroupType, state: GroupState, members: &[Member]) -> bool {
-    match kind {
-        GroupType::Other => false,
-        GroupType::Consumer => members.iter().any(is_moving),
-        GroupType::Classic | GroupType::Streams | GroupType::Unknown => {
-            matches!(state, GroupState::PreparingRebalance | GroupState::CompletingRebalance)
-        }
-    }
-}
-
-/// It owns something else than it shall own.
-pub(crate) fn is_moving(member: &Member) -> bool {
-    let Some(target) = &member.target_assignment else { return false };
-    let set = |all: &[(Topic, Partition)]| all.iter().cloned().collect::<HashSet<_>>();
-    set(target) != set(&member.assignment)
-}
-
 impl merge::Topics for Sampler {
-    fn are_known(&self) -> bool {
-        self.metadata.is_some()
-    }
-
     fn partitions(&self, topic: &TopicName) -> Option<Vec<Partition>> {
         self.partitions_of(topic).map(|(_, partitions)| partitions)
     }
 }
 
-struct GroupRead {
-    rows: Result<Vec<TopicRows>, Cause>,
+pub(super) struct GroupRead {
+    pub(super) rows: Result<Vec<TopicRows>, Cause>,
 }
 
 pub(super) fn group_error(cause: &Cause) -> GroupError {

@@ -132,7 +132,7 @@ fn judge_group(group: &GroupData, beside: Beside<'_>, settings: &ClusterSettings
         draining: is_draining(&group.lags),
         paused_by: paused_by(group, beside, now, settings),
         rebalance: super::rebalance::of(group, beside.telemetry, now, settings.timing.heard_within),
-        deleted_topics: vec![],
+        deleted_topics: group.deleted_topics.iter().map(|topic| topic.to_string()).collect(),
         stale: stale_words(group, stale, now),
     };
     let Judgement { verdict, level, why } = judge(&evidence, &settings.rules(&group.id));

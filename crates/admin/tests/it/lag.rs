@@ -1,7 +1,7 @@
 //! Lag of every group: the same numbers as Kafka's own tool, and the unknown is said.
 
 use flowdeck_model::view::Mode;
-use flowdeck_model::{FleetQuery, Unknown, Verdict};
+use flowdeck_model::{FleetQuery, Level, Unknown, Verdict};
 use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
 
 use crate::common::{Running, settings};
@@ -62,5 +62,43 @@ async fn the_unknown_is_said_and_the_search_finds() {
     let next = tokio::time::timeout(DEADLINE, running.ports.fleet.changed(seen)).await.unwrap();
     assert!(next.n > seen.n && next.epoch == seen.epoch);
     wait_for("ready", DEADLINE, async || running.admin.ready().first_snapshot.then_some(())).await;
+    running.stop().await;
+}
+
+/// Partition 0 committed 40 and has lost all that it had, of partition 1 30 records are left, partition 2 is caught up.
+#[tokio::test]
+async fn what_waits_at_least_and_what_was_deleted_unread() {
+    let kafka = kafka();
+    let (topic, group) = (unique("logs"), unique("gone"));
+    kafka.create_topic(&topic, 3).await;
+    for partition in 0..3 {
+        kafka.produce(&topic, partition, vec!["x"; 100]).await;
+    }
+    kafka.commit(&group, &[(&topic, 0, 40), (&topic, 1, 40), (&topic, 2, 100)]);
+    kafka.delete_records(&topic, 0, 100).await;
+    kafka.delete_records(&topic, 1, 70).await;
+    let running = Running::start(settings(Mode::Observe));
+    let view = running.group(&group, "two out of range", |view| view.row.unknown_partitions == 2).await;
+    let row = &view.row;
+    assert_eq!((row.lag, row.lag_at_least, row.deleted_unread), (Some(0), Some(30), 90));
+    assert_eq!((row.verdict, row.level), (Verdict::DataLost, Level::Critical));
+    let deleted: Vec<u64> = view.partitions.iter().map(|row| row.deleted_unread()).collect();
+    assert_eq!(deleted, [60, 30, 0]);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn no_members_and_no_lag_is_inactive() {
+    let kafka = kafka();
+    let (topic, group) = (unique("logs"), unique("done"));
+    kafka.create_topic(&topic, 1).await;
+    kafka.produce(&topic, 0, ["a", "b"]).await;
+    kafka.commit(&group, &[(&topic, 0, 2)]);
+    let running = Running::start(settings(Mode::Observe));
+    let view = running.group(&group, "no members", |view| view.row.members == Some(0)).await;
+    assert_eq!((view.row.verdict, view.row.level), (Verdict::Inactive, Level::Ok));
+    kafka.produce(&topic, 0, ["c"]).await;
+    let view = running.group(&group, "one waits", |view| view.row.lag == Some(1)).await;
+    assert_eq!((view.row.verdict, view.row.level), (Verdict::NoMembers, Level::Critical));
     running.stop().await;
 }

@@ -2,6 +2,7 @@
 
 mod common;
 mod control;
+mod deleted;
 mod kafkaflow;
 mod lag;
 mod limited;

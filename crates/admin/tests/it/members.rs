@@ -12,13 +12,13 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use crate::common::{Running, settings};
 
 /// A plain consumer on a thread of its own, until it is dropped.
-struct Plain {
+pub(crate) struct Plain {
     stop: Arc<AtomicBool>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Plain {
-    fn start(group: &str, topic: &str, protocol: &str) -> Self {
+    pub(crate) fn start(group: &str, topic: &str, protocol: &str) -> Self {
         let mut config = kafka().client();
         config.set("group.id", group).set("client.id", format!("plain-{protocol}"));
         config.set("group.protocol", protocol).set("auto.offset.reset", "earliest");
