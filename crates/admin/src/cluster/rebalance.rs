@@ -99,3 +99,102 @@ fn list(names: &[String]) -> String {
     }
     said.join(", ")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::telemetry::{ConsumerTelemetry, TopicStream};
+    use std::sync::Arc;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(1_000_000 + seconds * 1_000)
+    }
+
+    fn parts(numbers: &[i32]) -> Vec<Partition> {
+        numbers.iter().filter_map(|number| Partition::new(*number)).collect()
+    }
+
+    fn member(client: &str, owns: &[i32], target: Option<&[i32]>) -> Member {
+        let topic: Topic = Arc::new("t".parse().unwrap());
+        let rows =
+            |numbers: &[i32]| parts(numbers).into_iter().map(|one| (Arc::clone(&topic), one)).collect();
+        Member {
+            member_id: client.into(),
+            client_id: client.into(),
+            host: "/10.0.0.7".into(),
+            group_instance_id: None,
+            assignment: rows(owns),
+            target_assignment: target.map(rows),
+        }
+    }
+
+    fn instance(name: &str, running: &[i32], member_at: Option<i64>) -> InstanceTelemetry {
+        let stream = TopicStream {
+            topic: "t".parse().unwrap(),
+            running: parts(running),
+            paused: vec![],
+            cut: 0,
+            heard: at(50),
+            offset: 0,
+        };
+        InstanceTelemetry {
+            member_at: member_at.map(at),
+            ..InstanceTelemetry::test(name, vec![stream], at(50))
+        }
+    }
+
+    fn said(kind: GroupType, members: Vec<Member>, instances: Vec<InstanceTelemetry>) -> Option<Rebalance> {
+        let group = GroupData {
+            kind,
+            members: Some(members.into()),
+            rebalancing_since: Some(at(10)),
+            ..GroupData::test("g")
+        };
+        let consumers = vec![ConsumerTelemetry { name: "c".into(), instances }];
+        of(&group, Some(&GroupTelemetry { consumers, unkept: 0 }), at(52), Duration::from_secs(15))
+    }
+
+    #[test]
+    fn states_and_targets_tell_a_rebalance() {
+        use GroupState::*;
+        for (kind, state, member, want) in [
+            (GroupType::Classic, PreparingRebalance, member("a", &[], None), true),
+            (GroupType::Classic, CompletingRebalance, member("a", &[], None), true),
+            (GroupType::Classic, Stable, member("a", &[0], None), false),
+            (GroupType::Classic, Empty, member("a", &[], None), false),
+            (GroupType::Streams, PreparingRebalance, member("a", &[], None), true),
+            (GroupType::Consumer, RebalancingOrUnknown, member("a", &[0, 1], Some(&[0])), true),
+            (GroupType::Consumer, Stable, member("a", &[0, 1], Some(&[1, 0])), false),
+            (GroupType::Consumer, RebalancingOrUnknown, member("a", &[0], None), false),
+            (GroupType::Other, PreparingRebalance, member("a", &[], None), false),
+        ] {
+            assert_eq!(is_rebalancing(kind, state, &[member]), want, "{kind:?} {state:?}");
+        }
+    }
+
+    #[test]
+    fn who_holds_up_a_rebalance_is_said_as_far_as_it_is_known() {
+        let two = || vec![member("a", &[], None), member("b", &[], None)];
+        let classic = |instances| said(GroupType::Classic, two(), instances).unwrap();
+        assert_eq!(classic(vec![]).lasted, Duration::from_secs(42));
+        for (instances, want) in [
+            (vec![], "Kafka does not tell which member"),
+            (vec![instance("vm-1", &[0], Some(5))], "Kafka does not tell which member"),
+            (
+                vec![instance("vm-1", &[], Some(5)), instance("vm-2", &[], None)],
+                "Kafka does not tell which member; vm-1 reports no partition (stopped); Kafka still lists 2 members",
+            ),
+            (
+                vec![instance("vm-1", &[], Some(5)), instance("vm-2", &[], Some(5))],
+                "Kafka does not tell which member; vm-1, vm-2 report no partition (stopped); Kafka still lists 2 members",
+            ),
+        ] {
+            assert_eq!(classic(instances).who, want);
+        }
+        let moving = vec![member("a", &[0, 1], Some(&[0])), member("b", &[], Some(&[]))];
+        assert_eq!(
+            said(GroupType::Consumer, moving, vec![]).unwrap().who,
+            "the assignment of a on 10.0.0.7 is not yet the one that Kafka wants"
+        );
+    }
+}

@@ -157,7 +157,17 @@ fn evidence_of_pause(tracked: &mut Tracked, target: &Target, instance: &Instance
         let detail = format!("{paused} {} paused", if paused == 1 { "partition" } else { "partitions" });
         tracked.become_(InstanceState::FetchStopped, Some(detail), seen.now);
     } else {
-        tracked.become_(InstanceState::NothingToDo, None, seen.now);
+        owns_nothing(tracked, instance, seen);
+    }
+}
+
+/// Nothing to do, but where that is only so for the moment, or where the group has lost the instance.
+fn owns_nothing(tracked: &mut Tracked, instance: &InstanceTelemetry, seen: Seen<'_>) {
+    match left::why_without(instance, seen) {
+        Some(why) => tracked.detail = Some(why.to_owned()),
+        None => {
+            tracked.become_(InstanceState::NothingToDo, None, seen.now);
+        }
     }
 }
 
@@ -175,7 +185,7 @@ fn evidence_of_resume(tracked: &mut Tracked, target: &Target, instance: &Instanc
     let running: BTreeSet<(TopicName, Partition)> =
         all().flat_map(|stream| stream.running.iter().map(|one| (stream.topic.clone(), *one))).collect();
     if running.is_empty() {
-        tracked.become_(InstanceState::NothingToDo, None, seen.now);
+        owns_nothing(tracked, instance, seen);
         return;
     }
     // Only commits that were read after the command prove that records flow.

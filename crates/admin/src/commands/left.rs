@@ -8,7 +8,7 @@ use flowdeck_model::Timestamp;
 use super::lifecycle::Seen;
 use super::{Tracked, TrackedKey};
 use crate::telemetry::InstanceTelemetry;
-use crate::telemetry::matching::{instance_of, member_words as words_of};
+use crate::telemetry::matching::{NO_MEMBER, instance_of, is_no_member, member_words as words_of};
 
 /// In words, where it is proven. `last`: what telemetry last told of the instance.
 pub(super) fn words(tracked: &Tracked, last: Option<&InstanceTelemetry>, seen: Seen<'_>) -> Option<String> {
@@ -46,6 +46,15 @@ pub(super) fn member(tracked: &Tracked, seen: Seen<'_>) -> Option<String> {
     let listed = group.members.as_deref()?;
     let here = listed.iter().any(|member| words_of(member) == tracked.key.instance.as_str());
     (!here).then(|| "left the group: Kafka lists it no more".to_owned())
+}
+
+/// Why an instance that is heard and owns nothing is no instance that has nothing to do.
+pub(super) fn why_without(instance: &InstanceTelemetry, seen: Seen<'_>) -> Option<&'static str> {
+    let group = seen.group?;
+    if group.rebalancing_since.is_some() {
+        return Some("the group is in a rebalance: what it will own is not known until that ends");
+    }
+    is_no_member(group.listed(), seen.telemetry?, instance).then_some(NO_MEMBER)
 }
 
 /// Of an instance that gave no evidence in time: whether it speaks at all.

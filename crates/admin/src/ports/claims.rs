@@ -8,9 +8,12 @@ use flowdeck_model::shown::exact;
 use flowdeck_model::view::{ConsumerView, InstanceView, TopicPartitions};
 use flowdeck_model::{Partition, Timestamp, TopicName};
 
+use super::group::Owners;
+use crate::cluster::rebalance::owns_nothing;
 use crate::cluster::sample::GroupData;
 use crate::cluster::snapshot::{ClusterSnapshot, by_topic};
 use crate::commands::Command;
+use crate::telemetry::matching::{NO_MEMBER, is_no_member};
 use crate::telemetry::standing::{confirmed, was_member};
 use crate::telemetry::{ConsumerTelemetry, InstanceTelemetry, TopicStream};
 
@@ -56,7 +59,7 @@ impl<'a> Claims<'a> {
     }
 
     /// Those with an instance that Kafka confirms come first, and in each the confirmed ones.
-    pub(super) fn consumers(&self, commands: &[&Arc<Command>]) -> Vec<ConsumerView> {
+    pub(super) fn consumers(&self, commands: &[&Arc<Command>], owners: &Owners<'_>) -> Vec<ConsumerView> {
         let mut room = NUMBERS_MAX;
         let mut consumers: Vec<ConsumerView> = self
             .consumers
@@ -64,7 +67,7 @@ impl<'a> Claims<'a> {
             .map(|claim| {
                 let there = claim.instances.iter().filter(|(instance, _)| !instance.superseded);
                 let mut instances: Vec<InstanceView> = there
-                    .map(|judged| instance_view(self.cluster, claim.consumer, *judged, commands, &mut room))
+                    .map(|judged| self.instance_view(claim.consumer, *judged, commands, owners, &mut room))
                     .collect();
                 instances.sort_by_key(rank);
                 ConsumerView { name: claim.consumer.name.clone(), topics: claim.topics.clone(), instances }
@@ -72,6 +75,81 @@ impl<'a> Claims<'a> {
             .collect();
         consumers.sort_by_key(|consumer| consumer.instances.first().map(rank));
         consumers
+    }
+
+    fn instance_view(
+        &self,
+        consumer: &ConsumerTelemetry,
+        (instance, confirmed): (&InstanceTelemetry, Option<bool>),
+        commands: &[&Arc<Command>],
+        owners: &Owners<'_>,
+        room: &mut usize,
+    ) -> InstanceView {
+        let (cluster, group) = (self.cluster, self.group);
+        let lost = is_lost(cluster, instance.last_heard);
+        let whole = confirmed == Some(true) || was_member(instance, cluster.made_at);
+        let mut cut: u64 = instance.topics.iter().map(|stream| stream.cut).sum();
+        let (mut before, mut elsewhere) = (0, 0);
+        let mut list = |pick: fn(&TopicStream) -> &Vec<Partition>| -> Vec<TopicPartitions> {
+            let mut most = if whole { usize::MAX } else { NUMBERS_OF_ONE.min(*room) };
+            let mut told = Vec::new();
+            for stream in &instance.topics {
+                // Kafka was asked since: its word is the newer one.
+                let newer = group.members_at.is_some_and(|at| at > stream.heard);
+                let all = pick(stream);
+                if lost {
+                    before += all.len();
+                    continue;
+                }
+                let own = |one: &&Partition| !(newer && owners.is_of_another(instance, &stream.topic, **one));
+                let few: Vec<&Partition> = all.iter().filter(own).collect();
+                elsewhere += all.len() - few.len();
+                let shown = few.len().min(most);
+                cut += (few.len() - shown) as u64;
+                most -= shown;
+                told.extend(few[..shown].iter().map(|one| (&stream.topic, **one)));
+            }
+            if !whole {
+                *room -= told.len();
+            }
+            by_topic(told.into_iter())
+        };
+        let (running, paused) = (list(|stream| &stream.running), list(|stream| &stream.paused));
+        let beyond = match cut {
+            _ if lost => None,
+            0 => instance.left_out.then(|| "it lists more than is kept of it".to_owned()),
+            cut => Some(format!("it lists {} more partitions than are shown", exact(cut))),
+        };
+        let notes = [
+            note(consumer, instance, commands),
+            beyond,
+            (before > 0).then(|| format!("owned {} when it was last heard", partitions(before))),
+            (elsewhere > 0).then(|| format!("lists {} that Kafka gives to others", partitions(elsewhere))),
+            (!lost && self.is_no_member(instance)).then(|| NO_MEMBER.to_owned()),
+        ];
+        let notes: Vec<String> = notes.into_iter().flatten().collect();
+        InstanceView {
+            instance: instance.instance.clone(),
+            kind: instance.kind(),
+            incarnation: instance.incarnation,
+            ambiguous: instance.ambiguous,
+            confirmed,
+            workers: instance.workers,
+            holds: instance.holds,
+            running,
+            paused,
+            last_heard: instance.last_heard,
+            lost,
+            note: (!notes.is_empty()).then(|| notes.join("; ")),
+        }
+    }
+
+    /// It speaks and owns nothing, and Kafka's members are all others.
+    fn is_no_member(&self, instance: &InstanceTelemetry) -> bool {
+        let telemetry = self.cluster.telemetry.group(&self.group.id);
+        self.group.rebalancing_since.is_none()
+            && owns_nothing(instance)
+            && telemetry.is_some_and(|all| is_no_member(self.group.listed(), all, instance))
     }
 
     /// Who is heard of the group, where it cannot be as it is said.
@@ -178,53 +256,11 @@ fn topics(instances: &[(&InstanceTelemetry, Option<bool>)]) -> (Vec<TopicName>, 
     (shown.into_iter().cloned().collect(), cut)
 }
 
-fn instance_view(
-    cluster: &ClusterSnapshot,
-    consumer: &ConsumerTelemetry,
-    (instance, confirmed): (&InstanceTelemetry, Option<bool>),
-    commands: &[&Arc<Command>],
-    room: &mut usize,
-) -> InstanceView {
-    let whole = confirmed == Some(true) || was_member(instance, cluster.made_at);
-    let mut cut: u64 = instance.topics.iter().map(|stream| stream.cut).sum();
-    let mut list = |pick: fn(&TopicStream) -> &Vec<Partition>| -> Vec<TopicPartitions> {
-        let mut most = if whole { usize::MAX } else { NUMBERS_OF_ONE.min(*room) };
-        let mut told = Vec::new();
-        for stream in &instance.topics {
-            let all = pick(stream);
-            let few = &all[..all.len().min(most)];
-            cut += (all.len() - few.len()) as u64;
-            most -= few.len();
-            told.extend(few.iter().map(|one| (&stream.topic, *one)));
-        }
-        if !whole {
-            *room -= told.len();
-        }
-        by_topic(told.into_iter())
-    };
-    let (running, paused) = (list(|stream| &stream.running), list(|stream| &stream.paused));
-    let beyond = match cut {
-        0 => instance.left_out.then(|| "it lists more than is kept of it".to_owned()),
-        cut => Some(format!("it lists {} more partitions than are shown", exact(cut))),
-    };
-    let notes: Vec<String> = note(consumer, instance, commands).into_iter().chain(beyond).collect();
-    InstanceView {
-        instance: instance.instance.clone(),
-        kind: instance.kind(),
-        incarnation: instance.incarnation,
-        ambiguous: instance.ambiguous,
-        confirmed,
-        workers: instance.workers,
-        holds: instance.holds,
-        running,
-        paused,
-        last_heard: instance.last_heard,
-        lost: is_lost(cluster, instance.last_heard),
-        note: (!notes.is_empty()).then(|| notes.join("; ")),
-    }
+fn partitions(count: usize) -> String {
+    if count == 1 { "1 partition".to_owned() } else { format!("{} partitions", exact(count as u64)) }
 }
 
-fn is_lost(cluster: &ClusterSnapshot, heard: Timestamp) -> bool {
+pub(super) fn is_lost(cluster: &ClusterSnapshot, heard: Timestamp) -> bool {
     cluster.made_at.since(heard) > cluster.settings.timing.heard_within
 }
 
@@ -246,3 +282,109 @@ fn note(
 
 /// An instance that restarts under another name is there twice for so long.
 const TURNOVER: std::time::Duration = std::time::Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::sample::Sample;
+    use crate::cluster::snapshot::Parts;
+    use crate::settings::ClusterSettings;
+    use crate::telemetry::{GroupTelemetry, TelemetryIndex};
+    use flowdeck_kafka::{ClusterConfig, Member};
+    use std::collections::HashMap;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(1_000_000 + seconds * 1_000)
+    }
+
+    fn parts(numbers: &[i32]) -> Vec<Partition> {
+        numbers.iter().filter_map(|number| Partition::new(*number)).collect()
+    }
+
+    fn instance(name: &str, heard: i64, running: &[i32], paused: &[i32]) -> InstanceTelemetry {
+        let stream = TopicStream {
+            topic: "t".parse().unwrap(),
+            running: parts(running),
+            paused: parts(paused),
+            cut: 0,
+            heard: at(heard),
+            offset: 0,
+        };
+        InstanceTelemetry {
+            member_at: Some(at(heard)),
+            ..InstanceTelemetry::test(name, vec![stream], at(heard))
+        }
+    }
+
+    /// At 100 s, as Kafka lists the members then: (running, paused, lost, note) of each instance.
+    fn shown(
+        instances: Vec<InstanceTelemetry>,
+        members: &[&[i32]],
+    ) -> Vec<(Vec<i32>, Vec<i32>, bool, Option<String>)> {
+        let member = |(n, own): (usize, &&[i32])| Member {
+            member_id: format!("m{n}"),
+            client_id: format!("c{n}"),
+            host: "/h".into(),
+            group_instance_id: None,
+            assignment: parts(own).into_iter().map(|one| (Arc::new("t".parse().unwrap()), one)).collect(),
+            target_assignment: None,
+        };
+        let data = GroupData {
+            members: Some(members.iter().enumerate().map(member).collect()),
+            members_at: Some(at(99)),
+            as_of: Some(at(99)),
+            ..GroupData::test("g")
+        };
+        let sample = Sample { groups: vec![Arc::new(data)], as_of: Some(at(99)), ..Sample::default() };
+        let consumers = vec![ConsumerTelemetry { name: "c".into(), instances }];
+        let telemetry = Arc::new(GroupTelemetry { consumers, unkept: 0 });
+        let groups = Arc::new(HashMap::from([("g".into(), telemetry)]));
+        let parts = Parts { telemetry: TelemetryIndex { groups, warnings: vec![] }, ..Parts::default() };
+        let settings = ClusterSettings::new("demo".parse().unwrap(), ClusterConfig::new("localhost:1"));
+        let cluster = ClusterSnapshot::compose(Arc::new(settings), Arc::new(sample), parts, at(100));
+        let (group, _) = cluster.group(&"g".into()).unwrap();
+        let claims = Claims::new(&cluster, group);
+        let mut views = claims.consumers(&[], &Owners::new(&cluster, group)).remove(0).instances;
+        views.sort_by(|a, b| a.instance.cmp(&b.instance));
+        let numbers = |topics: &[TopicPartitions]| -> Vec<i32> {
+            topics.iter().flat_map(|topic| &topic.partitions).map(|one| one.get()).collect()
+        };
+        views
+            .into_iter()
+            .map(|one| (numbers(&one.running), numbers(&one.paused), one.lost, one.note))
+            .collect()
+    }
+
+    #[test]
+    fn lists_end_where_an_instance_is_lost_or_others_own_what_it_lists() {
+        let words = |text: &str| Some(text.to_owned());
+        // Heard 16 s ago: lost. The other has taken over all of it.
+        let both = vec![instance("vm-1", 84, &[0, 1], &[2]), instance("vm-2", 97, &[0, 1, 2], &[])];
+        assert_eq!(
+            shown(both, &[&[0, 1, 2]]),
+            [
+                (vec![], vec![], true, words("owned 3 partitions when it was last heard")),
+                (vec![0, 1, 2], vec![], false, None)
+            ]
+        );
+        // Heard still, and Kafka has given one of its partitions away since.
+        let both = vec![instance("vm-1", 95, &[0, 1], &[]), instance("vm-2", 97, &[1, 2, 3], &[])];
+        assert_eq!(
+            shown(both, &[&[0], &[1, 2, 3]]),
+            [
+                (vec![0], vec![], false, words("lists 1 partition that Kafka gives to others")),
+                (vec![1, 2, 3], vec![], false, None)
+            ]
+        );
+        // What it said after Kafka was asked counts.
+        let both = vec![instance("vm-1", 99, &[0, 1], &[]), instance("vm-2", 97, &[1, 2, 3], &[])];
+        assert_eq!(shown(both, &[&[0], &[1, 2, 3]])[0], (vec![0, 1], vec![], false, None));
+    }
+
+    #[test]
+    fn an_instance_that_speaks_and_is_no_member_is_said() {
+        let both = || vec![instance("vm-1", 98, &[], &[]), instance("vm-2", 97, &[0, 1], &[])];
+        assert_eq!(shown(both(), &[&[0, 1]])[0], (vec![], vec![], false, Some(NO_MEMBER.to_owned())));
+        assert_eq!(shown(both(), &[&[0, 1], &[]])[0], (vec![], vec![], false, None), "a spare member");
+    }
+}

@@ -6,7 +6,7 @@ use flowdeck_model::scope::Place;
 use flowdeck_model::view::{GroupView, MemberView, PartitionRow};
 use flowdeck_model::{HoldId, Lag, Partition, PartitionReading, Timestamp, TopicName, Version};
 
-use super::claims::Claims;
+use super::claims::{Claims, is_lost};
 use super::fleet::group_row;
 use crate::cluster::sample::GroupData;
 use crate::cluster::snapshot::{ClusterSnapshot, Judged, by_topic};
@@ -37,7 +37,7 @@ pub(super) fn view(
             .readings(judged.stale)
             .map(|(topic, partition, reading)| row(cluster, group, &owners, topic, partition, reading))
             .collect(),
-        consumers: claims.consumers(&commands),
+        consumers: claims.consumers(&commands, &owners),
         group_members: group
             .members
             .iter()
@@ -76,7 +76,8 @@ fn row(
         held: held_by(cluster, group, owners.telemetry, topic, partition),
         paused: told.is_some_and(|(_, instance)| {
             let stream = instance.stream(topic);
-            owners.speaks_for(instance, topic, partition)
+            !is_lost(cluster, instance.last_heard)
+                && owners.speaks_for(instance, topic, partition)
                 && stream.is_some_and(|stream| stream.paused.binary_search(&partition).is_ok())
         }),
     }
@@ -118,7 +119,7 @@ pub(super) fn held_partitions(cluster: &ClusterSnapshot, group: &GroupData) -> u
 }
 
 /// Who owns a partition: the group's members say it; telemetry gives the name.
-struct Owners<'a> {
+pub(super) struct Owners<'a> {
     telemetry: Option<&'a GroupTelemetry>,
     by_partition: std::collections::HashMap<(&'a TopicName, Partition), usize>,
     /// Of each member.
@@ -127,7 +128,7 @@ struct Owners<'a> {
 }
 
 impl<'a> Owners<'a> {
-    fn new(cluster: &'a ClusterSnapshot, group: &'a GroupData) -> Self {
+    pub(super) fn new(cluster: &'a ClusterSnapshot, group: &'a GroupData) -> Self {
         let telemetry = cluster.telemetry.group(&group.id);
         let mut by_partition = std::collections::HashMap::new();
         let (mut words, mut instances) = (Vec::new(), Vec::new());
@@ -151,6 +152,18 @@ impl<'a> Owners<'a> {
             return self.by_partition.is_empty();
         };
         self.instances.get(*at).copied().flatten().is_some_and(|one| std::ptr::eq(one, instance))
+    }
+
+    /// Kafka gives the partition to a member that is another instance.
+    pub(super) fn is_of_another(
+        &self,
+        instance: &InstanceTelemetry,
+        topic: &TopicName,
+        partition: Partition,
+    ) -> bool {
+        let at = self.by_partition.get(&(topic, partition));
+        let owner = at.and_then(|at| self.instances.get(*at).copied().flatten());
+        owner.is_some_and(|owner| !std::ptr::eq(owner, instance))
     }
 
     fn words(&self, topic: &TopicName, partition: Partition) -> Option<String> {

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use flowdeck_kafka::Member;
 use flowdeck_model::ConsumerName;
 
-use super::standing::bears_out;
+use super::standing::{Listed, SETTLED, bears_out};
 use super::{GroupTelemetry, InstanceTelemetry};
 
 pub(crate) fn instance_of<'a>(
@@ -26,6 +26,23 @@ pub(crate) fn instance_of<'a>(
         .into_values()
         .max_by_key(|(count, (_, instance))| (*count, instance.last_heard))
         .map(|(_, owner)| owner)
+}
+
+/// What is said of an instance that is none of the members.
+pub(crate) const NO_MEMBER: &str = "it is heard, but Kafka does not list it as a member of the group";
+
+/// Whether Kafka's members, asked for after the instance was first heard, are each another instance: it speaks on,
+/// and is none of them. One that owns nothing, or that nobody speaks for, may be this very instance.
+pub(crate) fn is_no_member(
+    listed: Listed<'_>,
+    telemetry: &GroupTelemetry,
+    instance: &InstanceTelemetry,
+) -> bool {
+    let (Some(members), Some(asked)) = (listed.members, listed.at) else { return false };
+    asked.since(instance.first_heard) >= SETTLED
+        && members.iter().all(|member| {
+            instance_of(telemetry, member).is_some_and(|(_, other)| !std::ptr::eq(other, instance))
+        })
 }
 
 /// How a plain member is named: client id and host.

@@ -29,7 +29,7 @@ pub(crate) const MEMBER_FOR: Duration = Duration::from_secs(60);
 /// hundreds, against thousands of partitions that members own.
 const JUDGED: usize = 3;
 /// Kafka's list of members follows what an instance says of itself, and the other way round.
-const SETTLED: Duration = Duration::from_secs(10);
+pub(crate) const SETTLED: Duration = Duration::from_secs(10);
 
 /// Kafka's list of a group's members, and when it was asked for.
 #[derive(Debug, Clone, Copy)]

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use flowdeck_model::view::Mode;
-use flowdeck_model::{GroupState, GroupType, Verdict};
-use flowdeck_testkit::{kafka, unique};
+use flowdeck_model::verdict::RebalanceLimits;
+use flowdeck_model::view::{GroupView, Mode};
+use flowdeck_model::{GroupState, GroupType, Level, Pattern, Verdict};
+use flowdeck_testkit::{DEADLINE, kafka, unique};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 
 use crate::common::{Running, settings};
@@ -84,6 +85,57 @@ async fn classic_and_kip_848_as_kafkas_own_tool_has_them() {
             .group(&group, "nobody", |view| view.row.members == Some(0) && view.row.lag == Some(1))
             .await;
         assert_eq!(view.row.verdict, Verdict::NoMembers);
+    }
+    running.stop().await;
+}
+
+/// A consumer that owns its partitions and is never polled again: alive to Kafka, and silent in a rebalance.
+fn silent(group: &str, topic: &str, protocol: &str) -> BaseConsumer {
+    let mut config = kafka().client();
+    config.set("group.id", group).set("client.id", "silent").set("group.protocol", protocol);
+    let consumer: BaseConsumer = config.create().expect("a consumer");
+    consumer.subscribe(&[topic]).expect("a subscription");
+    let deadline = std::time::Instant::now() + DEADLINE;
+    while consumer.assignment().is_ok_and(|all| all.count() < 2) {
+        assert!(std::time::Instant::now() < deadline, "it gets no partitions");
+        let _ = consumer.poll(Duration::from_millis(50));
+    }
+    consumer
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_does_not_answer_a_rebalance_is_a_verdict() {
+    let kafka = kafka();
+    let mut settings = settings(Mode::Observe);
+    let seconds = Duration::from_secs;
+    settings.rebalancing_of =
+        vec![(Pattern::new("stuck-*"), RebalanceLimits { warning: seconds(1), critical: seconds(2) })];
+    let running = Running::start(settings);
+    for (protocol, who) in
+        [("classic", "Kafka does not tell which member"), ("consumer", "the assignment of silent on ")]
+    {
+        let (topic, group) = (unique("orders"), unique(&format!("stuck-{protocol}")));
+        kafka.create_topic(&topic, 2).await;
+        let first = {
+            let (group, topic) = (group.clone(), topic.clone());
+            tokio::task::spawn_blocking(move || silent(&group, &topic, protocol)).await.unwrap()
+        };
+        let view = running.group(&group, "one member", |view| view.row.members == Some(1)).await;
+        assert_eq!(view.row.rebalancing_since, None, "{protocol}");
+        let second = Plain::start(&group, &topic, protocol);
+        let critical = |view: &GroupView| view.row.level == Level::Critical;
+        let view = running.group(&group, "the rebalance lasts", critical).await;
+        assert_eq!(view.row.verdict, Verdict::Rebalancing, "{protocol}");
+        assert!(view.row.rebalancing_since.is_some());
+        let why = view.row.why.unwrap();
+        assert!(why.starts_with("for at least ") && why.contains(who), "{protocol}: {why}");
+        // It ends: the second owns everything, and nothing is said any more.
+        tokio::task::spawn_blocking(move || drop(first)).await.unwrap();
+        let over = |view: &GroupView| {
+            view.row.rebalancing_since.is_none() && view.row.verdict != Verdict::Rebalancing
+        };
+        running.group(&group, "the rebalance is over", over).await;
+        drop(second);
     }
     running.stop().await;
 }

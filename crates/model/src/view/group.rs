@@ -83,6 +83,7 @@ pub struct InstanceView {
     pub workers: Option<u32>,
     /// How it stands to the holds of the cluster. Null where it does not say: only agents do.
     pub holds: Option<InstanceHolds>,
+    /// As it last said, but for what Kafka has given to others since. Empty where it is lost.
     pub running: Vec<TopicPartitions>,
     pub paused: Vec<TopicPartitions>,
     /// By Flowdeck's clock.

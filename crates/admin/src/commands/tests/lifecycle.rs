@@ -152,6 +152,46 @@ fn evidence_of_a_resume_is_a_commit_that_moves() {
     assert_eq!(command.instances[0].state, I::Waiting);
 }
 
+/// Nothing is owned in a rebalance, and by a process that the group has lost: that is not nothing to do.
+#[test]
+fn an_instance_without_partitions_is_not_always_done() {
+    let members = |owners: &[(&str, &[i32])]| -> Option<Arc<[flowdeck_kafka::Member]>> {
+        Some(owners.iter().map(|(client, own)| owner(client, own)).collect())
+    };
+    let idle = |heard| instance("host-1", false, heard, &[("a", &[], &[])]);
+    let other = |heard| instance("host-2", false, heard, &[("a", &[0], &[])]);
+    let rebalancing = GroupData { rebalancing_since: Some(at(5)), ..commits(13, 5, 10) };
+    let listed =
+        |owners| GroupData { members: members(owners), members_at: Some(at(13)), ..commits(13, 5, 10) };
+    let both = || vec![idle(12), other(12)];
+    for (action, what, group_data, instances, want, says) in [
+        (Action::Resume, "rebalance", rebalancing, vec![idle(12)], I::Waiting, Some("rebalance")),
+        (Action::Resume, "all others", listed(&[("c2", &[0])]), both(), I::Waiting, Some("does not list it")),
+        (Action::Pause, "all others", listed(&[("c2", &[0])]), both(), I::Waiting, Some("does not list it")),
+        (Action::Resume, "nobody", listed(&[]), vec![idle(12)], I::Waiting, Some("does not list it")),
+        // A member that owns nothing may be this one.
+        (Action::Resume, "spare", listed(&[("c2", &[0]), ("c1", &[])]), both(), I::NothingToDo, None),
+        (Action::Pause, "spare", listed(&[("c2", &[0]), ("c1", &[])]), both(), I::NothingToDo, None),
+    ] {
+        let mut world = World::new(flow(9, &[], &[0]));
+        if action == Action::Resume {
+            world.holds.clear();
+        }
+        let mut command = world.sent(action, 10);
+        world.telemetry = group(vec![("audio", instances)]);
+        world.group = Some(group_data);
+        observe(&mut command, world.seen(14), false);
+        let one = &command.instances[0];
+        assert_eq!(one.state, want, "{action:?}, {what}");
+        let detail = one.detail.as_deref();
+        assert_eq!(
+            says.is_some(),
+            says.is_some_and(|says| detail.unwrap_or_default().contains(says)),
+            "{detail:?}"
+        );
+    }
+}
+
 #[test]
 fn a_joiner_is_noted_and_sent_the_command_again_at_most_three_times() {
     let mut world = World::new(flow(9, &[0], &[]));
