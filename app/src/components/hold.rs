@@ -29,7 +29,10 @@ pub(crate) fn until_words(hold: &HoldChip) -> impl Fn() -> String + Send + Sync 
     let clock = use_clock();
     let (owner, until) = (flowdeck_model::shown::name(&hold.owner), hold.until);
     move || match until {
-        Some(until) => ["by ", &owner, ", until ", &clock.clock_time(until)].concat(),
+        Some(until) => {
+            let words = if clock.now() < until { ", until " } else { ", was to end " };
+            ["by ", &owner, words, &clock.clock_time(until)].concat()
+        }
         None => ["by ", &owner, ", until resumed"].concat(),
     }
 }

@@ -34,17 +34,21 @@ pub(crate) fn compact(number: u64) -> String {
 }
 
 /// `318 B`, `4.1 KiB`, `27 MiB`.
-pub(crate) fn bytes(size: u32) -> String {
-    const KIB: u32 = 1024;
-    const MIB: u32 = 1024 * KIB;
+pub(crate) fn bytes(size: u64) -> String {
+    const KIB: u64 = 1024;
+    const MIB: u64 = 1024 * KIB;
+    const GIB: u64 = 1024 * MIB;
+    const TIB: u64 = 1024 * GIB;
     match size {
         0..KIB => format!("{size} B"),
         KIB..MIB => tenths(size, KIB, "KiB"),
-        _ => tenths(size, MIB, "MiB"),
+        MIB..GIB => tenths(size, MIB, "MiB"),
+        GIB..TIB => tenths(size, GIB, "GiB"),
+        _ => tenths(size, TIB, "TiB"),
     }
 }
 
-fn tenths(size: u32, unit: u32, name: &str) -> String {
+fn tenths(size: u64, unit: u64, name: &str) -> String {
     let (whole, rest) = (size / unit, size % unit / (unit / 10));
     if whole < 10 { format!("{whole}.{} {name}", rest.min(9)) } else { format!("{whole} {name}") }
 }
@@ -81,9 +85,15 @@ mod tests {
 
     #[test]
     fn sizes() {
-        for (size, want) in
-            [(0, "0 B"), (1023, "1023 B"), (1024, "1.0 KiB"), (4_200, "4.1 KiB"), (28_144_610, "26 MiB")]
-        {
+        for (size, want) in [
+            (0, "0 B"),
+            (1023, "1023 B"),
+            (1024, "1.0 KiB"),
+            (4_200, "4.1 KiB"),
+            (28_144_610, "26 MiB"),
+            (1 << 30, "1.0 GiB"),
+            (u64::MAX, "16777215 TiB"),
+        ] {
             assert_eq!(bytes(size), want);
         }
     }

@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 
 use crate::api;
-use crate::components::clock::{Clock, ago, at_time};
+use crate::components::clock::{Clock, ago, at_time, use_clock};
 use crate::components::icons::{Icon, icon};
 use crate::components::verdict::Tone;
 use crate::components::{cluster, command, notice};
@@ -129,8 +129,12 @@ fn outcome(view: &CommandView) -> AnyView {
         _ => tone.icon(),
     };
     let class = if view.state == CommandState::Confirmed { "good" } else { tone.class() };
-    let until =
-        view.until.map(|until| view! { <p class="muted">"It ends by itself: " {at_time(until)} "."</p> });
+    let clock = use_clock();
+    let until = view.until.map(|until| {
+        let words =
+            move || if clock.now() < until { "It ends by itself: " } else { "It was to end by itself: " };
+        view! { <p class="muted">{words} {at_time(until)} "."</p> }
+    });
     view! {
         <section class=["panel finding ", class].concat() aria-label="Outcome" role="status" aria-live="polite">
             <span class=["verdict ", class].concat()>{icon(shape)}</span>

@@ -470,6 +470,7 @@ impl Control for Made {
         match id.uuid().as_bytes()[15] {
             2 => Ok(command_view(2, CommandState::Partly)),
             3 => Ok(command_view(3, CommandState::Sent)),
+            4 => Ok(CommandView { until: Some(at(31)), ..command_view(4, CommandState::Confirmed) }),
             _ => Err(PortError::not_found_because(
                 Thing::Command,
                 id.to_string(),

@@ -202,6 +202,23 @@ async fn the_unknown_is_said() {
     );
 }
 
+/// A search counts what it found, and says so.
+#[tokio::test]
+async fn figures_of_a_search_are_not_called_the_whole_fleet() {
+    let (all, found) = (page("").await.html, page("?search=convex").await.html);
+    assert!(all.contains("The whole fleet") && !all.contains("Groups that match"));
+    assert!(found.contains("Groups that match the search") && !found.contains("The whole fleet"));
+}
+
+#[tokio::test]
+async fn a_pause_whose_end_has_come_is_not_said_to_end() {
+    let command = "/c/prod-eu/commands/00000000-0000-4000-8000-00000000000";
+    let (stands, over) =
+        (page(&[command, "2"].concat()).await.html, page(&[command, "4"].concat()).await.html);
+    assert!(stands.contains("It ends by itself: ") && !stands.contains("It was to end"));
+    assert!(over.contains("It was to end by itself: ") && !over.contains("It ends by itself"));
+}
+
 /// Waiting is not success.
 #[tokio::test]
 async fn a_command_without_evidence_is_not_done() {

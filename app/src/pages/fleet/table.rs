@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flowdeck_model::query::{Sort, SortKey, default_sort};
 use flowdeck_model::view::{FleetView, GroupRow};
-use flowdeck_model::{FleetQuery, GroupState, GroupType};
+use flowdeck_model::{FleetQuery, GroupState, GroupType, Verdict};
 use leptos::ev::PointerEvent;
 use leptos::prelude::*;
 
@@ -178,18 +178,14 @@ fn state(row: &GroupRow) -> String {
     }
 }
 
-/// Holds say more than the verdict's own word of them.
+/// Holds say more than the verdict's own word of them; of another verdict both are said.
 fn why(row: &GroupRow) -> AnyView {
-    if !row.holds.is_empty() {
-        return hold::chips(row);
-    }
-    match row.why.clone() {
-        Some(why) => {
-            let class = ["tag ", verdict::tone(row.verdict, row.level).class()].concat();
-            view! { <span class=class title=why.clone()>{why.clone()}</span> }.into_any()
-        }
-        None => ().into_any(),
-    }
+    let holds = !row.holds.is_empty();
+    let why = row.why.clone().filter(|_| !holds || row.verdict != Verdict::Paused).map(|why| {
+        let class = ["tag ", verdict::tone(row.verdict, row.level).class()].concat();
+        view! { <span class=class title=why.clone()>{why.clone()}</span> }
+    });
+    view! { {why} {holds.then(|| hold::chips(row))} }.into_any()
 }
 
 fn empty(view: &FleetView, query: &FleetQuery) -> AnyView {

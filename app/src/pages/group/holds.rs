@@ -6,7 +6,7 @@ use flowdeck_model::{Action, CommandId, HoldId, Scope, Target};
 use leptos::prelude::*;
 
 use super::form::{self, hidden_target};
-use crate::components::clock::{ago, at_time};
+use crate::components::clock::{ago, at_time, use_clock};
 use crate::components::hold::scope_words;
 use crate::components::icons::{Icon, icon};
 use crate::links;
@@ -44,8 +44,12 @@ pub(super) fn panel(header: RwSignal<GroupView>) -> AnyView {
 
 fn words(hold: &HoldChip) -> AnyView {
     let except = hold.except.iter().map(scope_words).collect::<Vec<_>>().join("; ");
+    let clock = use_clock();
     let until = match hold.until {
-        Some(until) => view! { "until " {at_time(until)} }.into_any(),
+        Some(until) => {
+            let words = move || if clock.now() < until { "until " } else { "was to end " };
+            view! { {words} {at_time(until)} }.into_any()
+        }
         None => "until somebody resumes it".into_any(),
     };
     view! {

@@ -1,33 +1,20 @@
-//! What a topic is: partitions, who reads it, the settings that matter.
+//! What a topic is: partitions, who reads it, its configuration.
 
 use flowdeck_model::view::{ConfigRow, ReaderRow, TopicPartitionRow, TopicView};
 use leptos::prelude::*;
 
 use crate::components::verdict::{labelled, tone};
 use crate::components::{figures, notice};
-use crate::format::{number, time};
+use crate::format::{config, number};
 use crate::links;
 
 fn value<'a>(view: &'a TopicView, name: &str) -> Option<&'a str> {
     view.config.iter().find(|row| row.name == name)?.value.as_deref()
 }
 
-/// "kept for 7 d", "compacted"; `None` where the settings could not be read.
-pub(super) fn kept(view: &TopicView) -> Option<String> {
-    let policy = value(view, "cleanup.policy")?;
-    let deletes = policy.contains("delete");
-    let compacts = policy.contains("compact").then_some("compacted");
-    let time = value(view, "retention.ms")
-        .filter(|_| deletes)
-        .and_then(millis)
-        .map(|time| ["kept for ", &time].concat());
-    let forever = (deletes && value(view, "retention.ms") == Some("-1")).then(|| "kept for ever".to_owned());
-    let words: Vec<String> = compacts.map(str::to_owned).into_iter().chain(time).chain(forever).collect();
-    (!words.is_empty()).then(|| words.join(", "))
-}
-
-fn millis(text: &str) -> Option<String> {
-    text.parse().ok().map(|millis| time::span(std::time::Duration::from_millis(millis)))
+/// "retention 7 d", "compacted"; `None` where the configuration could not be read.
+pub(super) fn retention(view: &TopicView) -> Option<String> {
+    config::retention(|name| value(view, name))
 }
 
 fn ids(ids: &[i32]) -> String {
@@ -121,7 +108,7 @@ fn reader(view: &TopicView, row: &ReaderRow) -> impl IntoView + use<> {
 pub(super) fn settings(view: &TopicView) -> AnyView {
     if view.config.is_empty() {
         return notice::empty(
-            "Settings could not be read",
+            "The configuration could not be read",
             "That takes the ACL DescribeConfigs on the topic, and a broker that answers.",
         );
     }
@@ -129,7 +116,7 @@ pub(super) fn settings(view: &TopicView) -> AnyView {
     view! {
         <div class="scroll">
             <table>
-                <caption class="unseen">"Settings that matter to who reads"</caption>
+                <caption class="unseen">"Configuration that matters to consumers"</caption>
                 <thead><tr><th scope="col">"Setting"</th><th scope="col">"Value"</th><th scope="col">"From"</th></tr></thead>
                 <tbody>{rows}</tbody>
             </table>
@@ -140,13 +127,13 @@ pub(super) fn settings(view: &TopicView) -> AnyView {
 
 fn setting(row: &ConfigRow) -> impl IntoView + use<> {
     let value = row.value.as_deref().map(flowdeck_model::shown::name).unwrap_or_else(|| "hidden".to_owned());
-    let words = row.value.as_deref().filter(|_| row.name.ends_with(".ms")).and_then(millis);
+    let words = row.value.as_deref().and_then(|value| config::meaning(&row.name, value));
     let words = words.map(|words| view! { <span class="sub">{words}</span> });
     view! {
         <tr>
             <td class="mono">{row.name.clone()}</td>
             <td class="mono wrap">{value}{words}</td>
-            <td class="muted">{if row.default { "default" } else { "set for it" }}</td>
+            <td class="muted">{if row.default { "default" } else { "topic override" }}</td>
         </tr>
     }
 }

@@ -191,7 +191,7 @@ fn preview(payload: &Payload) -> AnyView {
     match payload.kind {
         PayloadKind::Null => view! { <span class="faint">"null"</span> }.into_any(),
         PayloadKind::Binary => {
-            let size = [&number::bytes(payload.size), " of binary: ", &payload.text].concat();
+            let size = [&number::bytes(payload.size.into()), " of binary: ", &payload.text].concat();
             view! { <span class="faint">{size}</span> }.into_any()
         }
         PayloadKind::Json | PayloadKind::Text => flowdeck_model::shown::text(&payload.text).into_any(),

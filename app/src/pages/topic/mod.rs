@@ -159,7 +159,7 @@ fn head(view: &TopicView) -> AnyView {
                 {cluster::pill(info.label, info.colour)}
                 <h1>{view.topic.to_string()}</h1>
                 <span class="tag">{size.concat()}</span>
-                {about::kept(view).map(|words| view! { <span class="tag">{words}</span> })}
+                {about::retention(view).map(|words| view! { <span class="tag">{words}</span> })}
                 {offline}
                 {bar::read_at(view.as_of)}
             </div>
@@ -171,7 +171,7 @@ fn head(view: &TopicView) -> AnyView {
 fn tabs(view: &TopicView, here: Memo<Tab>) -> AnyView {
     let path = links::topic(&view.cluster_info.name, &view.topic, &MessagesQuery::default());
     let counts = [None, Some(view.partitions.len()), Some(view.readers.len()), None];
-    let names = ["Messages", "Partitions", "Readers", "Settings"];
+    let names = ["Messages", "Partitions", "Readers", "Configuration"];
     let links = Tab::ALL
         .into_iter()
         .zip(names.into_iter().zip(counts))

@@ -67,8 +67,13 @@ fn shown(record: MessageView) -> AnyView {
         let kind = record.timestamp_type.clone().map(|kind| [" · ", &kind].concat());
         view! { <dt>"Time"</dt><dd>{no_date(millis)} <span class="faint">{kind}</span></dd> }
     });
-    let size =
-        [&number::bytes(record.value.size), " value, ", &number::bytes(record.key.size), " key"].concat();
+    let size = [
+        &number::bytes(record.value.size.into()),
+        " value, ",
+        &number::bytes(record.key.size.into()),
+        " key",
+    ]
+    .concat();
     let headers = record.headers.iter().map(header).collect_view();
     let none = record.headers.is_empty().then(|| view! { <dt>"Headers"</dt><dd class="faint">"none"</dd> });
     let listed = record.headers.len() as u64;
@@ -97,7 +102,7 @@ fn header(header: &HeaderView) -> impl IntoView + use<> {
 }
 
 fn inline(payload: &Payload) -> AnyView {
-    let more = payload.cut.then(|| [" … ", &number::bytes(payload.size), " in all"].concat());
+    let more = payload.cut.then(|| [" … ", &number::bytes(payload.size.into()), " in all"].concat());
     match payload.kind {
         PayloadKind::Null => view! { <span class="faint">"null"</span> }.into_any(),
         PayloadKind::Binary => {
@@ -123,7 +128,7 @@ fn value(payload: Payload) -> AnyView {
         PayloadKind::Binary => "Shown in hexadecimal: it is no text in UTF-8.",
     };
     let cut = payload.cut.then(|| {
-        let shown = [" Only its beginning is shown, of ", &number::bytes(payload.size), "."].concat();
+        let shown = [" Only its beginning is shown, of ", &number::bytes(payload.size.into()), "."].concat();
         view! { <b>{shown}</b> }
     });
     let pieces = match payload.kind {
