@@ -35,6 +35,7 @@ const cases: Case[] = [
   { name: "NUL in a text", record: { value: "a text\0with a zero" }, shows: ["a text‹U+0000›with a zero"] },
   { name: "terminal escapes", record: { value: "\x1b[2J\x1b]0;owned\x07 all is well" }, shows: ["‹U+001B›[2J"], hides: ["\x1b"] },
   { name: "bytes that are no UTF-8", record: { value: Buffer.from("fffe00c328f0288cbc", "hex") }, shows: ["fffe00c328f0288cbc", "hexadecimal"] },
+  { name: "a few bytes that are no UTF-8", record: { value: Buffer.from("Stra\xdfe 7, M\xfcnchen, caf\xe9", "latin1") }, shows: ["Stra\\xdfe 7, M\\xfcnchen, caf\\xe9", "3 bytes not UTF-8"] },
   { name: "10 MB", record: { value: Buffer.alloc(10 * 1024 * 1024, "x") }, shows: ["Only its beginning is shown", "10"] },
   { name: "1 MB of one word", record: { value: Buffer.alloc(1_000_000, "w") }, shows: ["wwww"] },
   { name: "JSON 100,000 deep", record: { value: deep }, shows: ["Shown as JSON: it parses."] },

@@ -1,5 +1,6 @@
 // Topics, and the messages of one.
 import { test, expect, hydrated } from "./fixtures";
+import type { Page } from "@playwright/test";
 
 const topic = "./c/demo/topics/dev-audio-events";
 
@@ -50,15 +51,72 @@ test("a record opens beside the list, laid out, and has a link that lasts", asyn
   await expect(record).toHaveCount(0);
 });
 
+/** Partition and offset of each row. */
+const places = async (page: Page) => {
+  const rows = page.locator(".messages tbody tr");
+  await expect(rows).not.toHaveCount(0);
+  return rows.evaluateAll((all) => all.map((row) => `${row.querySelector('[data-l="partition"]')?.textContent}:${row.querySelector('[data-l="offset"]')?.textContent?.trim()}`));
+};
+
+/** The pages of one list do not overlap, and going back shows what was shown. */
+async function pagesBackAndForth(page: Page, query: string) {
+  await page.goto(`${topic}?limit=20&${query}`);
+  const first = await places(page);
+  await page.getByRole("link", { name: "Older", exact: true }).click();
+  await expect(page).toHaveURL(/from=before/);
+  await expect.poll(async () => (await places(page)).some((place) => first.includes(place))).toBe(false);
+  const second = await places(page);
+  await page.getByRole("link", { name: "Older", exact: true }).click();
+  await expect.poll(async () => (await places(page)).some((place) => second.includes(place))).toBe(false);
+  await page.getByRole("link", { name: "Newer", exact: true }).click();
+  await expect.poll(async () => (await places(page)).sort()).toEqual([...second].sort());
+}
+
+test("pages go back and forth in one partition and in all", async ({ page }) => {
+  for (const query of ["partition=0", ""]) await pagesBackAndForth(page, query);
+});
+
+test("Latest reads again where it is shown already", async ({ page }) => {
+  await page.goto(topic);
+  await hydrated(page);
+  const read = page.waitForResponse((answer) => answer.url().includes("dev-audio-events"));
+  await page.getByRole("link", { name: "Latest" }).click();
+  await read;
+  await expect(page.getByRole("link", { name: "Latest" })).toHaveAttribute("aria-current", "true");
+});
+
+test("a start is a time, an offset of one partition, or refused in our own words", async ({ page }) => {
+  await page.goto(topic);
+  await hydrated(page);
+  const start = page.getByLabel("Start", { exact: true });
+  const fetch = async (text: string) => {
+    await start.fill(text);
+    await page.getByRole("button", { name: "Fetch" }).click();
+  };
+  await fetch("2020-01-01");
+  await expect(page).toHaveURL(/from=2020-01-01/);
+  await expect(page.locator(".messages tbody tr")).not.toHaveCount(0);
+  await fetch("17");
+  await expect(page.getByRole("alert")).toContainText("choose the partition");
+  await expect(start).toHaveValue("17");
+  await page.locator("select[name=partition]").selectOption("0");
+  await fetch("0");
+  await expect(page.locator('.messages tbody [data-l="partition"]').first()).toHaveText("0");
+  await fetch("noon");
+  await expect(page.getByRole("alert")).toContainText("latest, earliest, offset:N");
+});
+
 test.describe("without JavaScript", () => {
   test.use({ javaScriptEnabled: false });
+
+  test("pages go back and forth", async ({ page }) => pagesBackAndForth(page, ""));
 
   test("messages are read from an offset and opened by links", async ({ page }) => {
     await page.goto(topic);
     await expect(page.locator(".messages tbody tr")).not.toHaveCount(0);
     await page.locator("select[name=partition]").selectOption("0");
     await page.locator("input[name=from]").fill("offset:0");
-    await page.getByRole("button", { name: "Read" }).click();
+    await page.getByRole("button", { name: "Fetch" }).click();
     const first = page.locator(".messages tbody tr").first();
     await expect(first.locator('[data-l="partition"]')).toHaveText("0");
     await first.getByRole("link").click();

@@ -16,7 +16,13 @@ use crate::layers::actor::ApiPorts;
         ("cluster" = String, Path),
         ("topic" = String, Path),
         ("partition" = Option<i32>, Query, description = "Only this one; else all."),
-        ("from" = Option<String>, Query, description = "newest (default), earliest or offset:N."),
+        ("from" = Option<String>, Query, description = "latest (default) reads the last records of all partitions, \
+            newest first. earliest, offset:N (in each partition) and time:T (RFC 3339, a date, or milliseconds since \
+            1970) read from there on, oldest first. The queries of further pages use before: and offsets: with an \
+            offset for each partition. A number alone is an offset where partition is given; a time may stand \
+            without time:."),
+        ("order" = Option<String>, Query, description = "asc (oldest first) or desc (newest first) lists the same \
+            records the other way round."),
         ("limit" = Option<u32>, Query, description = "1 to 500, default 50."),
         ("full" = Option<bool>, Query, description = "Whole values up to 1 MiB."),
     ),

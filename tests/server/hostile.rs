@@ -146,7 +146,10 @@ async fn absurd_values_are_refused_by_their_field() {
         ("partition=2147483648", "partition"),
         ("from=offset:-1", "from"),
         ("from=offset:9223372036854775808", "from"),
-        ("from=2001-01-01", "from"),
+        ("from=2001-02-30", "from"),
+        ("from=before:1..2", "from"),
+        ("from=86001", "from"),
+        ("order=up", "order"),
         ("limit=0", "limit"),
         ("full=maybe", "full"),
     ] {

@@ -340,6 +340,7 @@ impl Peek for Door {
             text: "<script>alert(1)</script>".into(),
             size: 25,
             cut: false,
+            not_utf8: 0,
         };
         let record = MessageView {
             partition: query.partition.unwrap_or(Partition::new(0).unwrap()),
@@ -361,7 +362,10 @@ impl Peek for Door {
             took_millis: 1,
             complete: true,
             note: None,
-            next: None,
+            older: None,
+            newer: None,
+            too_many_partitions: false,
+            partitions_not_shown: vec![],
         })
     }
 }

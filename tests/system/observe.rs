@@ -66,7 +66,7 @@ fn reads(server_functions: &[&str]) -> Vec<String> {
         }
         for topic in TOPICS.map(url::encode) {
             for query in
-                ["", "?from=newest&limit=10", "?partition=0&from=offset:1", "?partition=99", "?from=earliest"]
+                ["", "?from=latest&limit=10", "?partition=0&from=offset:1", "?partition=99", "?from=earliest"]
             {
                 all.push(format!("/c/{name}/topics/{topic}{query}"));
                 all.push(format!("/api/v1/clusters/{name}/topics/{topic}/messages{query}"));

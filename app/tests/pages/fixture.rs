@@ -296,7 +296,7 @@ pub(crate) fn command_view(n: u8, state: CommandState) -> CommandView {
 }
 
 pub(crate) fn json_payload(text: &str) -> Payload {
-    Payload { kind: PayloadKind::Json, text: text.into(), size: text.len() as u32, cut: false }
+    Payload { kind: PayloadKind::Json, text: text.into(), size: text.len() as u32, cut: false, not_utf8: 0 }
 }
 
 fn text_payload(text: &str) -> Payload {
@@ -316,8 +316,14 @@ fn record(n: i64) -> MessageView {
         timestamp_type: Some("CreateTime".into()),
         key: text_payload(&format!("trk_{n:06x}")),
         value: match n {
-            4 => Payload { kind: PayloadKind::Null, text: String::new(), size: 0, cut: false },
-            5 => Payload { kind: PayloadKind::Binary, text: "00 1f 8b ff".into(), size: 4, cut: false },
+            4 => Payload { kind: PayloadKind::Null, text: String::new(), size: 0, cut: false, not_utf8: 0 },
+            5 => Payload {
+                kind: PayloadKind::Binary,
+                text: "00 1f 8b ff".into(),
+                size: 4,
+                cut: false,
+                not_utf8: 0,
+            },
             _ => json_payload(&value),
         },
         headers: vec![HeaderView {
@@ -489,11 +495,11 @@ impl Peek for Made {
         query: &MessagesQuery,
     ) -> Result<MessagesView, PortError> {
         let cluster_info = self.cluster(cluster)?;
-        let records: Vec<MessageView> = match query.from {
+        let records: Vec<MessageView> = match &query.from {
             Start::Offset(offset) => (0..20)
                 .rev()
                 .map(record)
-                .filter(|record| record.offset >= offset)
+                .filter(|record| record.offset >= *offset)
                 .take(query.limit as usize)
                 .collect(),
             _ => (0..14).map(record).collect(),
@@ -507,7 +513,10 @@ impl Peek for Made {
             took_millis: 38,
             complete: false,
             note: Some("1.5 s were over before partition 2 answered".into()),
-            next: matches!(query.from, Start::Offset(_)).then_some(86_011),
+            older: Some("from=before%3A3.4.5.86000".into()),
+            newer: matches!(query.from, Start::Offset(_)).then(|| "from=offset%3A86011".into()),
+            too_many_partitions: false,
+            partitions_not_shown: vec![partition(1), partition(7)],
         })
     }
 }

@@ -137,6 +137,19 @@ async fn a_record_says_what_is_cut_and_what_is_no_date() {
 }
 
 #[tokio::test]
+async fn a_list_of_messages_leads_to_its_pages_and_names_what_it_leaves_out() {
+    let html = page("/c/prod-eu/topics/audio-events").await.html;
+    assert!(html.contains("?from=before%3A3.4.5.86000\" class=\"btn small\">Older</a>"));
+    assert!(!html.contains(">Newer</a>"));
+    let text = "The newest records of 2 partitions are not in this list";
+    assert!(html.contains(text) && html.contains("audio-events?partition=7\" class=\"link\">7</a>"));
+    // The list that is shown is read anew by the link that led to it.
+    assert!(html.contains("rel=\"external\" aria-current=\"true\" class=\"chip\">Latest</a>"));
+    let html = page("/c/prod-eu/topics/audio-events?from=86001").await.html;
+    assert!(html.contains("choose the partition") && html.contains("value=\"86001\""));
+}
+
+#[tokio::test]
 async fn without_assets_the_page_still_stands() {
     let page = render("", Some(fixture::ports(false)), Site { pkg: None, ..site() }).await;
     assert!(page.html.contains("convex-bus") && page.html.contains("not live"));

@@ -205,6 +205,7 @@ impl Cluster {
             limit_bytes: 1,
             max_value_bytes: 0,
             isolation: Isolation::ReadUncommitted,
+            neighbours: false,
             deadline,
         };
         match self.read(request, CancellationToken::new()).await {

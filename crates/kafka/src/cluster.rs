@@ -117,6 +117,7 @@ mod tests {
             limit_bytes: 1,
             max_value_bytes: 1,
             isolation: Isolation::ReadCommitted,
+            neighbours: true,
             deadline: Deadline::after(limit),
         };
         may_be_spawned(cluster.read(request, CancellationToken::new()));

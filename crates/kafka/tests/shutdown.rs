@@ -44,6 +44,7 @@ async fn no_thread_is_left_behind() {
             limit_bytes: 1000,
             max_value_bytes: 100,
             isolation: Isolation::ReadUncommitted,
+            neighbours: true,
             deadline: Deadline::after(limit),
         };
         let _ = cluster.read(request.clone(), CancellationToken::new()).await;

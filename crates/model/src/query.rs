@@ -5,8 +5,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::PortError;
-use crate::names::{ClusterName, Partition};
+use crate::names::ClusterName;
 use crate::verdict::Verdict;
+
+mod messages;
+
+pub use messages::{From, MESSAGES_DEFAULT, MESSAGES_MAX, MessagesQuery, Order, POSITIONS_MAX, Positions};
 
 pub const LIMIT_DEFAULT: u32 = 100;
 pub const LIMIT_MAX: u32 = 1_000;
@@ -199,101 +203,6 @@ fn number<N: FromStr + PartialOrd + fmt::Display>(
 fn unknown_field(name: &str) -> PortError {
     let name: String = name.chars().take(80).collect();
     PortError::invalid(name, "no such parameter")
-}
-
-/// Where a peek starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum From {
-    /// The newest of all partitions, merged by time, newest first.
-    #[default]
-    Newest,
-    /// Each partition's log start, oldest first.
-    Earliest,
-    /// From this offset on, oldest first.
-    Offset(i64),
-}
-
-impl fmt::Display for From {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Newest => f.write_str("newest"),
-            Self::Earliest => f.write_str("earliest"),
-            Self::Offset(offset) => write!(f, "offset:{offset}"),
-        }
-    }
-}
-
-pub const MESSAGES_DEFAULT: u32 = 50;
-pub const MESSAGES_MAX: u32 = 500;
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MessagesQuery {
-    /// `None`: all partitions.
-    pub partition: Option<Partition>,
-    pub from: From,
-    pub limit: u32,
-    /// Values up to `PAYLOAD_FULL` bytes instead of `PAYLOAD_LIST`: for one record.
-    pub full: bool,
-}
-
-impl Default for MessagesQuery {
-    fn default() -> Self {
-        Self { partition: None, from: From::Newest, limit: MESSAGES_DEFAULT, full: false }
-    }
-}
-
-impl MessagesQuery {
-    pub fn parse(query: &str, strict: bool) -> Result<Self, PortError> {
-        let mut parsed = Self::default();
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            match &*name {
-                "partition" if value.is_empty() => {}
-                "partition" => {
-                    let partition = number("partition", &value, 0, i32::MAX)?;
-                    parsed.partition = Partition::new(partition);
-                }
-                "from" if value.is_empty() => {}
-                "from" => parsed.from = from(&value)?,
-                "limit" => parsed.limit = number("limit", &value, 1, MESSAGES_MAX)?,
-                "full" => match &*value {
-                    "true" => parsed.full = true,
-                    "false" | "" => parsed.full = false,
-                    _ => return Err(PortError::invalid("full", "true or false")),
-                },
-                _ if strict => return Err(unknown_field(&name)),
-                _ => {}
-            }
-        }
-        Ok(parsed)
-    }
-
-    pub fn to_query(&self) -> String {
-        let mut out = form_urlencoded::Serializer::new(String::new());
-        if let Some(partition) = self.partition {
-            out.append_pair("partition", &partition.to_string());
-        }
-        if self.from != From::Newest {
-            out.append_pair("from", &self.from.to_string());
-        }
-        if self.limit != MESSAGES_DEFAULT {
-            out.append_pair("limit", &self.limit.to_string());
-        }
-        if self.full {
-            out.append_pair("full", "true");
-        }
-        out.finish()
-    }
-}
-
-fn from(value: &str) -> Result<From, PortError> {
-    match value {
-        "newest" => Ok(From::Newest),
-        "earliest" => Ok(From::Earliest),
-        _ => match value.strip_prefix("offset:").map(|offset| number("from", offset.trim(), 0, i64::MAX)) {
-            Some(offset) => offset.map(From::Offset),
-            None => Err(PortError::invalid("from", "newest, earliest or offset:N")),
-        },
-    }
 }
 
 #[cfg(test)]

@@ -31,6 +31,25 @@ impl Timestamp {
         u64::try_from(millis).ok().filter(|millis| *millis <= LAST).map(Self)
     }
 
+    /// As people give a time: RFC 3339, without its seconds or its zone (then UTC) too, a date alone, or
+    /// milliseconds since 1970.
+    pub fn parse_given(text: &str) -> Option<Self> {
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Self::from_millis_exact(text.parse().ok()?);
+        }
+        let (date, rest) = text.split_at_checked("2026-11-21".len())?;
+        let Some(clock) = rest.strip_prefix(['T', 't', ' ']) else {
+            return if rest.is_empty() { rfc_3339(date, "00:00", "") } else { None };
+        };
+        if let Some(clock) = clock.strip_suffix(['Z', 'z']) {
+            return rfc_3339(date, clock, "");
+        }
+        match clock.rfind(['+', '-']) {
+            Some(at) => rfc_3339(date, &clock[..at], &clock[at..]),
+            None => rfc_3339(date, clock, ""),
+        }
+    }
+
     pub fn from_system(time: SystemTime) -> Self {
         let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(u64::try_from(since.as_millis()).unwrap_or(LAST).min(LAST))
@@ -50,6 +69,17 @@ impl Timestamp {
         let millis = u64::try_from(duration.as_millis()).unwrap_or(LAST);
         Self(self.0.saturating_add(millis).min(LAST))
     }
+}
+
+/// `zone`: empty for UTC, or as `+02:00`.
+fn rfc_3339(date: &str, clock: &str, zone: &str) -> Option<Timestamp> {
+    let seconds = if clock.len() == "14:08".len() { ":00" } else { "" };
+    let local: Timestamp = [date, "T", clock, seconds, "Z"].concat().parse().ok()?;
+    let Some((sign, ahead)) = zone.split_at_checked(1) else { return Some(local) };
+    // As a time of the first day of 1970, which checks its form.
+    let ahead = if ahead.len() == "02:00".len() { rfc_3339("1970-01-01", ahead, "")? } else { return None };
+    let ahead = if sign == "-" { -ahead.millis() } else { ahead.millis() };
+    Timestamp::from_millis_exact(local.millis() - ahead)
 }
 
 impl fmt::Display for Timestamp {
@@ -94,6 +124,34 @@ mod tests {
         assert_eq!(time.to_string(), "2026-11-21T14:08:57.123Z");
         assert_eq!("2026-11-21T14:08:57.123Z".parse(), Ok(time));
         assert!("yesterday".parse::<Timestamp>().is_err());
+    }
+
+    #[test]
+    fn a_time_is_taken_as_people_give_it() {
+        for (text, want) in [
+            ("2026-11-21T14:08:57.123Z", Some("2026-11-21T14:08:57.123Z")),
+            ("2026-11-21t14:08:57z", Some("2026-11-21T14:08:57.000Z")),
+            ("2026-11-21 14:08", Some("2026-11-21T14:08:00.000Z")),
+            ("2026-11-21", Some("2026-11-21T00:00:00.000Z")),
+            ("2026-11-21T14:08+02:00", Some("2026-11-21T12:08:00.000Z")),
+            ("2026-11-21T23:30:00-05:30", Some("2026-11-22T05:00:00.000Z")),
+            ("1795270137123", Some("2026-11-21T14:08:57.123Z")),
+            ("0", Some("1970-01-01T00:00:00.000Z")),
+            ("", None),
+            ("1970-01-01T00:00+02:00", None),
+            ("1795270137123000", None),
+            ("99999999999999999999", None),
+            ("2026-02-30", None),
+            ("2026-11-21T25:00", None),
+            ("2026-11-21T14:08+2", None),
+            ("2026-11-21T", None),
+            ("2026-11-21x14:08", None),
+            ("14:08", None),
+            ("\u{e9}\u{e9}\u{e9}\u{e9}\u{e9}", None),
+        ] {
+            let time = Timestamp::parse_given(text).map(|time| time.to_string());
+            assert_eq!(time.as_deref(), want, "{text}");
+        }
     }
 
     #[test]

@@ -54,7 +54,7 @@ pub(super) fn panel(view: &TopicView, peek: Peek) -> AnyView {
     let list = view! { <Transition fallback=notice::loading>{listed}</Transition> };
     let record = view! { <Transition>{opened}</Transition> };
     view! {
-        {move || tools(&tools_place, &partitions, &query.read())}
+        {move || tools(&tools_place, &partitions, &query.read(), start_text(&peek.list.read()))}
         <div class="split" class:open=is_open>
             <div class="list">{list}</div>
             {record}
@@ -75,11 +75,29 @@ fn opened(answer: Answer, place: Place, query: Memo<MessagesQuery>, peek: Peek) 
     }
 }
 
-fn tools(place: &Place, partitions: &[Partition], query: &MessagesQuery) -> AnyView {
+/// What stands in the field: what the reader wrote where it was refused, and no list of offsets that a page's
+/// link carries.
+fn start_text(query: &str) -> String {
+    match MessagesQuery::parse(query, false) {
+        Ok(parsed) => match &parsed.from {
+            Start::Before(all) | Start::Offsets(all) if all.offsets().len() > 1 => String::new(),
+            from => from.to_string(),
+        },
+        Err(_) => form_urlencoded::parse(query.as_bytes())
+            .find(|(name, _)| name == "from")
+            .map(|(_, value)| value.into_owned())
+            .unwrap_or_default(),
+    }
+}
+
+fn tools(place: &Place, partitions: &[Partition], query: &MessagesQuery, start: String) -> AnyView {
     let chip = |words: &'static str, from: Start| {
-        let next = MessagesQuery { from, ..query.clone() };
-        let chosen = (query.from == from).then_some("true");
-        view! { <a class="chip" href=place.link(&next) data-noscroll="" aria-current=chosen>{words}</a> }
+        let chosen = query.from == from;
+        let next = MessagesQuery { from, order: None, ..query.clone() };
+        // The list that is shown already is read anew: the router would leave it as it is.
+        let anew = chosen.then_some("external");
+        let chosen = chosen.then_some("true");
+        view! { <a class="chip" href=place.link(&next) data-noscroll="" rel=anew aria-current=chosen>{words}</a> }
     };
     let options = partitions
         .iter()
@@ -89,15 +107,15 @@ fn tools(place: &Place, partitions: &[Partition], query: &MessagesQuery) -> AnyV
         .map(|limit| view! { <option value=limit.to_string() selected=query.limit == limit>{limit.to_string()}</option> });
     view! {
         <div class="tools">
-            <div class="chips" role="group" aria-label="From where">{chip("Newest", Start::Newest)} {chip("Oldest", Start::Earliest)}</div>
+            <div class="chips" role="group" aria-label="Start">{chip("Latest", Start::Latest)} {chip("Earliest", Start::Earliest)}</div>
             <form class="from" method="get" action=place.link(&MessagesQuery::default())>
                 <label><span>"Partition"</span> <select name="partition"><option value="">"all"</option>{options}</select></label>
-                <label><span>"From"</span>
-                    <input name="from" data-key="search" value=query.from.to_string() size="16" autocomplete="off" spellcheck="false"
-                        pattern="newest|earliest|offset:[0-9]+" title="newest, earliest or offset:N" placeholder="offset:86001"/>
+                <label><span>"Start"</span>
+                    <input name="from" data-key="search" value=start size="16" autocomplete="off" spellcheck="false"
+                        title="latest, earliest, offset:N, or a time such as 2026-11-21T14:08:57Z" placeholder="offset or time"/>
                 </label>
-                <label><span>"At most"</span> <select name="limit">{limits}</select></label>
-                <button class="btn small">"Read"</button>
+                <label><span>"Limit"</span> <select name="limit">{limits}</select></label>
+                <button class="btn small">"Fetch"</button>
             </form>
         </div>
     }
@@ -125,13 +143,16 @@ fn list(view: &MessagesView, place: Place, query: Memo<MessagesQuery>, peek: Pee
     let rows = view.records.iter().map(|record| line(record, &place, &asked, peek)).collect_view();
     let none = view.records.is_empty().then(|| {
         let more = match asked.from {
-            Start::Offset(_) => "No record lies at or after this offset in what was read.",
+            Start::Before(_) => "No record lies before these offsets in what was read.",
+            Start::Offset(_) | Start::Offsets(_) | Start::Time(_) => {
+                "No record lies at or after this start in what was read."
+            }
             _ => "The topic has no record now: none was written, or retention took them.",
         };
         notice::empty("No messages", more)
     });
     view! {
-        {cut}{note}
+        {cut}{note}{not_shown(view, &place, &asked)}
         <div class="scroll">
             <table class="cards messages" hidden=view.records.is_empty()>
                 <caption class="unseen">"Messages"</caption>
@@ -146,22 +167,41 @@ fn list(view: &MessagesView, place: Place, query: Memo<MessagesQuery>, peek: Pee
             </table>
         </div>
         {none}
-        <nav class="pager" aria-label="Further messages"><span class="muted push">{read.concat()} ", " {ago(view.now)} " ago"</span> {further(view, &place, &asked)}</nav>
+        <nav class="pager" aria-label="Further messages"><span class="muted push">{read.concat()} ", " {ago(view.now)} " ago"</span> {further(view, &place)}</nav>
     }
     .into_any()
 }
 
-/// Backwards and forwards within one partition; the newest of all have no further page.
-fn further(view: &MessagesView, place: &Place, asked: &MessagesQuery) -> AnyView {
-    let link = |words: &'static str, offset: i64| {
-        let next = MessagesQuery { from: Start::Offset(offset), ..asked.clone() };
-        view! { <a class="btn small" href=place.link(&next)>{words}</a> }
+/// Partitions named in a note; a topic may have thousands.
+const NAMED: usize = 20;
+
+/// Partitions of which no record is among the latest, though they have some.
+fn not_shown(view: &MessagesView, place: &Place, asked: &MessagesQuery) -> Option<AnyView> {
+    let all = &view.partitions_not_shown;
+    let which = if asked.from == Start::Latest { "newest" } else { "oldest" };
+    let count = number::count(all.len() as u64, "partition", "partitions");
+    let text = ["The ", which, " records of ", &count, " are not in this list: "];
+    let links = all.iter().take(NAMED).map(|one| {
+        let query = MessagesQuery { partition: Some(*one), ..asked.clone() };
+        view! { <a class="link" href=place.link(&query)>{one.to_string()}</a> " " }
+    });
+    let links = links.collect_view();
+    let more = (all.len() > NAMED).then_some("…");
+    (!all.is_empty())
+        .then(|| view! { <div class="note quiet">{text.concat()} {links} {more}</div> }.into_any())
+}
+
+/// The pages beside this one.
+fn further(view: &MessagesView, place: &Place) -> AnyView {
+    let link = |words: &'static str, query: &Option<String>| {
+        let path = place.link(&MessagesQuery::default());
+        query
+            .as_ref()
+            .map(|query| view! { <a class="btn small" href=links::with_query(&path, query)>{words}</a> })
     };
-    let least = view.records.iter().map(|record| record.offset).min().filter(|_| asked.partition.is_some());
-    let before =
-        least.filter(|least| *least > 0).map(|least| link("Before", (least - i64::from(asked.limit)).max(0)));
-    let next = view.next.map(|next| link("Next", next));
-    view! { {before} {next} }.into_any()
+    let lost =
+        view.too_many_partitions.then_some("Too many partitions to page through all of them: choose one.");
+    view! { {lost} {link("Older", &view.older)} {link("Newer", &view.newer)} }.into_any()
 }
 
 fn line(record: &MessageView, place: &Place, query: &MessagesQuery, peek: Peek) -> impl IntoView + use<> {

@@ -14,7 +14,9 @@ use crate::format::number;
 
 /// Reads one record to its full length.
 pub(super) fn query(partition: Partition, offset: i64) -> String {
-    MessagesQuery { partition: Some(partition), from: Start::Offset(offset), limit: 1, full: true }.to_query()
+    let from = Start::Offset(offset);
+    MessagesQuery { partition: Some(partition), from, limit: 1, full: true, ..MessagesQuery::default() }
+        .to_query()
 }
 
 pub(super) fn panel(
@@ -109,9 +111,14 @@ fn inline(payload: &Payload) -> AnyView {
             view! { {payload.text.clone()} <span class="faint">" (hexadecimal)" {more}</span> }.into_any()
         }
         PayloadKind::Json | PayloadKind::Text => {
-            view! { {shown::text(&payload.text)} <span class="faint">{more}</span> }.into_any()
+            let bad = (payload.not_utf8 > 0).then(|| [" (", &not_utf8(payload), ")"].concat());
+            view! { {shown::text(&payload.text)} <span class="faint">{bad} {more}</span> }.into_any()
         }
     }
+}
+
+fn not_utf8(payload: &Payload) -> String {
+    [&number::count(payload.not_utf8.into(), "byte", "bytes"), " not UTF-8, written as \\xNN"].concat()
 }
 
 fn value(payload: Payload) -> AnyView {
@@ -123,10 +130,12 @@ fn value(payload: Payload) -> AnyView {
             );
         }
         PayloadKind::Json => "Shown as JSON: it parses.",
+        PayloadKind::Text if payload.not_utf8 > 0 => "Shown as text: ",
         PayloadKind::Text if payload.cut => "Shown as text, as far as it was read.",
         PayloadKind::Text => "Shown as text: UTF-8, but no JSON.",
         PayloadKind::Binary => "Shown in hexadecimal: it is no text in UTF-8.",
     };
+    let bad = (payload.not_utf8 > 0).then(|| [&not_utf8(&payload), "."].concat());
     let cut = payload.cut.then(|| {
         let shown = [" Only its beginning is shown, of ", &number::bytes(payload.size.into()), "."].concat();
         view! { <b>{shown}</b> }
@@ -152,7 +161,7 @@ fn value(payload: Payload) -> AnyView {
     };
     view! {
         <div class="decoded">
-            <span class="muted">{decoded}{cut}</span>
+            <span class="muted">{decoded}{bad}{cut}</span>
             <button type="button" class="btn small needs-js push" on:click=copy>{label}</button>
         </div>
         <pre tabindex="0" aria-label="Value">{pieces}</pre>

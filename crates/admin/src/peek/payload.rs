@@ -47,32 +47,64 @@ fn time_words(time: RecordTime) -> String {
 pub(crate) fn payload(bytes: Option<&[u8]>, size: usize, shown: usize) -> Payload {
     let size_shown = u32::try_from(size).unwrap_or(u32::MAX);
     let Some(bytes) = bytes else {
-        return Payload { kind: PayloadKind::Null, text: String::new(), size: 0, cut: false };
+        return Payload { kind: PayloadKind::Null, text: String::new(), size: 0, cut: false, not_utf8: 0 };
     };
     let whole = bytes.len() >= size;
-    let Some(text) = readable(bytes, whole) else {
+    let read = if whole { bytes } else { &bytes[..bytes.len() - torn_end(bytes)] };
+    let Some(not_utf8) = bad_bytes_of_text(read) else {
         let part = &bytes[..bytes.len().min(shown / 2)];
         let cut = !whole || part.len() < bytes.len();
-        return Payload { kind: PayloadKind::Binary, text: hex(part), size: size_shown, cut };
+        return Payload { kind: PayloadKind::Binary, text: hex(part), size: size_shown, cut, not_utf8: 0 };
     };
-    let kind = if whole && is_json(text) { PayloadKind::Json } else { PayloadKind::Text };
-    let part = cut(text, shown);
-    let cut = !whole || part.len() < text.len();
-    Payload { kind, text: part.to_owned(), size: size_shown, cut }
+    let (text, ends_early) = escaped(read, shown);
+    let is_json = || whole && not_utf8 == 0 && std::str::from_utf8(read).is_ok_and(is_json);
+    let kind = if is_json() { PayloadKind::Json } else { PayloadKind::Text };
+    let not_utf8 = u32::try_from(not_utf8).unwrap_or(u32::MAX);
+    Payload { kind, text, size: size_shown, cut: !whole || ends_early, not_utf8 }
 }
 
-/// UTF-8 in which control characters are the exception, as in a line that colours a terminal: a page writes
-/// them out (`model::shown`). The last character of a beginning may be torn.
-fn readable(bytes: &[u8], whole: bool) -> Option<&str> {
-    let text = match std::str::from_utf8(bytes) {
-        Ok(text) => text,
-        Err(error) if !whole && error.error_len().is_none() => {
-            std::str::from_utf8(&bytes[..error.valid_up_to()]).ok()?
-        }
-        Err(_) => return None,
+/// Bytes at the end that begin a character and do not end it.
+fn torn_end(bytes: &[u8]) -> usize {
+    let is_torn = |length: &usize| {
+        let end = bytes.len().checked_sub(*length).map(|start| std::str::from_utf8(&bytes[start..]));
+        matches!(end, Some(Err(error)) if error.valid_up_to() == 0 && error.error_len().is_none())
     };
+    (1..=3).find(is_torn).unwrap_or(0)
+}
+
+/// How many bytes are not UTF-8, where it is text to a person all the same: control characters are the
+/// exception, as in a line that colours a terminal (a page writes them out, `model::shown`), and so are bytes
+/// of another encoding. `None`: it is no text.
+fn bad_bytes_of_text(bytes: &[u8]) -> Option<usize> {
     let strange = |c: &char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
-    (text.chars().filter(strange).count() * 4 < text.len().max(1)).then_some(text)
+    let (mut controls, mut bad) = (0, 0);
+    for chunk in bytes.utf8_chunks() {
+        controls += chunk.valid().chars().filter(strange).count();
+        bad += chunk.invalid().len();
+    }
+    let length = bytes.len().max(1);
+    (controls * 4 < length && (controls + bad) * 3 < length).then_some(bad)
+}
+
+/// The text with bytes that are not UTF-8 as `\xNN`, at most `most` bytes of it, and whether it ends early.
+fn escaped(bytes: &[u8], most: usize) -> (String, bool) {
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(bytes.len().min(most));
+    for chunk in bytes.utf8_chunks() {
+        let part = cut(chunk.valid(), most - text.len());
+        text.push_str(part);
+        if part.len() < chunk.valid().len() {
+            return (text, true);
+        }
+        for byte in chunk.invalid() {
+            if text.len() + "\\xff".len() > most {
+                return (text, true);
+            }
+            // Writing to a String cannot fail.
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    (text, false)
 }
 
 /// An object or an array: a bare number or word is text to a person. What is ignored is read without
@@ -161,11 +193,30 @@ mod tests {
             (b"\x1b[31mred\x1b[0m", Text, "\x1b[31mred\x1b[0m"),
             (b"\0\0\0\0\x07order", Binary, "00000000076f72646572"),
             (b"\xff\xfe", Binary, "fffe"),
+            (b"\xff\xfe\x00\xc3(\xf0(\x8c\xbc", Binary, "fffe00c328f0288cbc"),
+            (b"Stra\xdfe 7, M\xfcnchen, caf\xe9", Text, "Stra\\xdfe 7, M\\xfcnchen, caf\\xe9"),
+            (b"{\"name\": \"caf\xe9\"}", Text, "{\"name\": \"caf\\xe9\"}"),
         ] {
             let shown = payload(Some(bytes), bytes.len(), 512);
             assert_eq!((shown.kind, shown.text.as_str(), shown.cut), (kind, text, false));
         }
         assert_eq!(payload(None, 0, 512).kind, Null);
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_are_counted() {
+        for (bytes, size, shown, text, cut, count) in [
+            (&b"a text with \xe2\x82 and \xff"[..], 20, 512, "a text with \\xe2\\x82 and \\xff", false, 3),
+            // No escape is torn.
+            (b"a text\xff with more of it", 23, 9, "a text", true, 1),
+            (b"a text\xff with more of it", 23, 10, "a text\\xff", true, 1),
+            // Only the beginning was read: its last character is torn, and not bad.
+            (b"a text\xff with a euro: \xe2\x82", 99, 512, "a text\\xff with a euro: ", true, 1),
+        ] {
+            let view = payload(Some(bytes), size, shown);
+            assert_eq!(view.kind, PayloadKind::Text);
+            assert_eq!((view.text.as_str(), view.cut, view.not_utf8), (text, cut, count));
+        }
     }
 
     #[test]

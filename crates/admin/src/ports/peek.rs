@@ -3,12 +3,12 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use flowdeck_kafka::{Deadline, Isolation, ReadEnd, ReadOutcome, ReadRequest, ReadStart};
+use flowdeck_kafka::{Deadline, Isolation, ReadEnd, ReadOutcome, ReadRequest, ReadStart, TopicMetadata};
 use flowdeck_model::error::Thing;
-use flowdeck_model::query::From as Start;
+use flowdeck_model::query::{From as Start, Order, Positions};
 use flowdeck_model::view::MessagesView;
 use flowdeck_model::view::messages::{PAYLOAD_FULL, PAYLOAD_LIST};
-use flowdeck_model::{Actor, ClusterName, MessagesQuery, Peek, PortError, TopicName};
+use flowdeck_model::{Actor, ClusterName, MessagesQuery, Partition, Peek, PortError, TopicName};
 
 use super::{allowed_payloads, cluster_of, topic};
 use crate::clock;
@@ -46,6 +46,7 @@ impl Peek for BoundPeek {
             let hint = format!("{name} has {} partitions", metadata.partitions.len());
             return Err(PortError::not_found_because(Thing::Partition, partition.to_string(), hint));
         }
+        let start = start(query, metadata)?;
         let unavailable = |detail: String| PortError::Unavailable { cluster: cluster.clone(), detail };
         let Some(kafka) = &handle.cluster else {
             return Err(unavailable(one.view.error.clone().unwrap_or_default()));
@@ -62,23 +63,26 @@ impl Peek for BoundPeek {
         let request = ReadRequest {
             topic: name.clone(),
             partitions: query.partition.map(|partition| vec![partition]),
-            start: match query.from {
-                Start::Newest => ReadStart::Newest,
-                Start::Earliest => ReadStart::Earliest,
-                Start::Offset(offset) => ReadStart::Offset(offset),
-            },
+            start,
             limit_records: query.limit as usize,
             limit_bytes: settings.peek_bytes,
             // Whether a value is JSON is seen at its whole only.
             max_value_bytes: if query.full { shown } else { payload::JUDGED_BYTES },
             isolation: Isolation::ReadUncommitted,
+            // One opened record is shown without a way on.
+            neighbours: !(query.full && query.limit == 1),
             deadline: Deadline::after(settings.peek_time),
         };
         // Dropping this future drops the guard, which ends the read.
         let cancel = self.core.shutdown.child_token();
         let _guard = cancel.clone().drop_guard();
-        let outcome = kafka.read(request, cancel).await.map_err(|error| unavailable(error.sentence()))?;
+        let mut outcome = kafka.read(request, cancel).await.map_err(|error| unavailable(error.sentence()))?;
         let took_millis = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
+        if (query.order() == Order::NewestFirst) != query.from.is_backwards() {
+            outcome.records.reverse();
+        }
+        let (older, newer) = (older(&outcome, query), newer(&outcome, query));
+        let lost = |is_there: bool, query: &Option<String>| is_there && query.is_none();
         Ok(MessagesView {
             now: clock::now(),
             cluster_info: one.view.clone(),
@@ -87,7 +91,10 @@ impl Peek for BoundPeek {
             took_millis,
             complete: matches!(outcome.end, ReadEnd::Complete) || is_enough(&outcome, query),
             note: note(&outcome, query, settings),
-            next: next(&outcome, query),
+            too_many_partitions: lost(outcome.older, &older) || lost(outcome.newer, &newer),
+            older,
+            newer,
+            partitions_not_shown: not_shown(&outcome, query),
             records: outcome.records.iter().map(|record| payload::message(record, shown)).collect(),
         })
     }
@@ -109,6 +116,9 @@ fn note(outcome: &ReadOutcome, query: &MessagesQuery, settings: &crate::AdminSet
         ReadEnd::LimitHit => {
             Some(format!("stopped at {} MB; there is more", settings.peek_bytes / (1024 * 1024)))
         }
+        ReadEnd::ScanLimitHit => {
+            Some(format!("stopped after {} records were read; there is more", outcome.scanned))
+        }
         ReadEnd::TimedOut => {
             Some(format!("stopped after {} ms; there may be more", settings.peek_time.as_millis()))
         }
@@ -116,10 +126,52 @@ fn note(outcome: &ReadOutcome, query: &MessagesQuery, settings: &crate::AdminSet
     }
 }
 
-fn next(outcome: &ReadOutcome, query: &MessagesQuery) -> Option<i64> {
-    let one = match (&outcome.partitions[..], query.partition, query.from) {
-        ([one], Some(_), Start::Earliest | Start::Offset(_)) => one,
-        _ => return None,
+/// The query's start, once it is known which partitions there are.
+fn start(query: &MessagesQuery, topic: &TopicMetadata) -> Result<ReadStart, PortError> {
+    let positions = |given: &Positions| {
+        let offsets = given.offsets();
+        let mut partitions: Vec<Partition> = match query.partition {
+            Some(one) => vec![one],
+            None => topic.partitions.iter().map(|known| known.partition).collect(),
+        };
+        partitions.sort_unstable();
+        // Partitions may have been added since the first page, but none was taken away.
+        if offsets.len() > partitions.len() {
+            let problem = format!("one offset for each partition: {} at most", partitions.len());
+            return Err(PortError::invalid("from", problem));
+        }
+        Ok(partitions.into_iter().zip(offsets.iter().copied()).collect())
     };
-    (one.next < one.end).then_some(one.next)
+    Ok(match &query.from {
+        Start::Latest => ReadStart::Newest,
+        Start::Earliest => ReadStart::Earliest,
+        Start::Offset(offset) => ReadStart::Offset(*offset),
+        Start::Time(time) => ReadStart::At(*time),
+        Start::Before(given) => ReadStart::Before(positions(given)?),
+        Start::Offsets(given) => ReadStart::From(positions(given)?),
+    })
+}
+
+fn older(outcome: &ReadOutcome, query: &MessagesQuery) -> Option<String> {
+    let offsets = outcome.partitions.iter().map(|part| part.from).collect();
+    let from = outcome.older.then(|| Positions::new(offsets)).flatten().map(Start::Before)?;
+    Some(query.turned(from).to_query())
+}
+
+fn newer(outcome: &ReadOutcome, query: &MessagesQuery) -> Option<String> {
+    let offsets: Vec<i64> = outcome.partitions.iter().map(|part| part.next).collect();
+    let from = match offsets[..] {
+        _ if !outcome.newer => return None,
+        [one] => Start::Offset(one),
+        _ => Start::Offsets(Positions::new(offsets)?),
+    };
+    Some(query.turned(from).to_query())
+}
+
+/// Later pages begin where the ones before them ended, so that there it is no news.
+fn not_shown(outcome: &ReadOutcome, query: &MessagesQuery) -> Vec<Partition> {
+    if !matches!(query.from, Start::Latest | Start::Earliest) {
+        return vec![];
+    }
+    outcome.partitions.iter().filter(|part| part.none_shown).map(|part| part.partition).collect()
 }

@@ -1,6 +1,8 @@
 //! Reading records without touching any group: partitions are started by hand, nothing is committed,
 //! and a read stops at the end offsets that it took when it began.
 
+mod backward;
+mod forward;
 mod merge;
 pub(crate) mod pool;
 mod range;
@@ -23,13 +25,18 @@ pub enum Isolation {
 }
 
 /// Where a read begins, in each of its partitions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ReadStart {
-    /// The newest `limit_records` over all partitions together, by their time.
+    /// The end of each partition, and backwards.
     Newest,
     Earliest,
     Offset(i64),
     At(Timestamp),
+    /// Backwards from these offsets, which are not read themselves. A partition that is not named has nothing
+    /// before its position.
+    Before(Vec<(Partition, i64)>),
+    /// These offsets. A partition that is not named is read from its start.
+    From(Vec<(Partition, i64)>),
 }
 
 #[derive(Debug, Clone)]
@@ -44,18 +51,28 @@ pub struct ReadRequest {
     /// A longer key or value is cut to this.
     pub max_value_bytes: usize,
     pub isolation: Isolation,
+    /// Also finds out whether a record lies before and after those that are given, over gaps; else what is
+    /// said of that goes by the log's bounds.
+    pub neighbours: bool,
     pub deadline: Deadline,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadOutcome {
-    /// Newest first for `ReadStart::Newest`, else oldest first; by time, then partition and offset.
+    /// Newest first where it was read backwards, else oldest first. Within a partition by offset, always;
+    /// partitions are merged by the greatest plausible time of a record and those before it in what was read,
+    /// then by their number.
     pub records: Vec<Record>,
     /// Records that were fetched to find these.
     pub scanned: u64,
     /// Bytes of what was kept.
     pub bytes: u64,
     pub end: ReadEnd,
+    /// Records lie before `from` of the partitions. `true` too where that was not found out in time.
+    pub older: bool,
+    /// Records lie at or after `next` of the partitions. `true` too where that was not found out in time.
+    pub newer: bool,
+    /// In the order of their numbers.
     pub partitions: Vec<PartitionRead>,
 }
 
@@ -64,8 +81,10 @@ pub enum ReadEnd {
     /// Everything up to the ends as they were at the start, or, for the newest, enough.
     Complete,
     TimedOut,
-    /// `limit_records` or `limit_bytes` was reached; more follows at `next`.
+    /// `limit_records` or `limit_bytes` was reached; there is more.
     LimitHit,
+    /// Too many records were fetched for those that are given; there is more.
+    ScanLimitHit,
     Cancelled,
 }
 
@@ -76,10 +95,11 @@ pub struct PartitionRead {
     /// The log's first offset and its end when the read began.
     pub start: i64,
     pub end: i64,
-    /// The first offset that this read covered.
+    /// All records of `from..next` are given, and no others. Read before `from` or from `next` on to go on.
     pub from: i64,
-    /// Read from here to go on.
     pub next: i64,
+    /// It has records in the direction of the read, and none of them was among the first.
+    pub none_shown: bool,
     pub error: Option<Cause>,
 }
 
@@ -166,8 +186,7 @@ impl Record {
             + headers.sum::<usize>()
     }
 
-    /// What records are ordered by across partitions; one without a time counts as the oldest.
-    fn millis(&self) -> i64 {
-        self.timestamp.map_or(0, |time| time.millis)
+    fn millis(&self) -> Option<i64> {
+        self.timestamp.map(|time| time.millis)
     }
 }

@@ -5,6 +5,7 @@ mod capabilities;
 mod groups;
 mod lag;
 mod leaders;
+mod paging;
 mod peek;
 mod produce;
 mod support;

@@ -11,12 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use crate::support::{LONG, cluster, read};
 
-fn places(outcome: &ReadOutcome) -> Vec<(i32, i64)> {
+pub(crate) fn places(outcome: &ReadOutcome) -> Vec<(i32, i64)> {
     outcome.records.iter().map(|record| (record.partition.get(), record.offset)).collect()
 }
 
 /// Sends a record with the time given, in milliseconds.
-fn send_at(kafka: &Kafka, topic: &str, records: &[(i32, i64)]) {
+pub(crate) fn send_at(kafka: &Kafka, topic: &str, records: &[(i32, i64)]) {
     let producer: ThreadedProducer<DefaultProducerContext> = kafka.client().create().expect("a producer");
     for (partition, millis) in records {
         let value = millis.to_string();
@@ -150,7 +150,7 @@ async fn aborted_transactions_are_seen_or_not_as_asked() {
     kafka.transact(&unique("tx"), &name, all).await;
     for (isolation, want) in [(Isolation::ReadCommitted, 10), (Isolation::ReadUncommitted, 25)] {
         for start in [ReadStart::Newest, ReadStart::Earliest] {
-            let request = ReadRequest { isolation, ..read(&name, start, 100) };
+            let request = ReadRequest { isolation, ..read(&name, start.clone(), 100) };
             let outcome = cluster.read(request, CancellationToken::new()).await.expect("a read");
             assert_eq!(
                 (outcome.records.len(), outcome.end),
@@ -203,7 +203,7 @@ async fn bytes_are_bounded() {
     kafka.create_topic(&name, 1).await;
     kafka.produce(&name, 0, (0..100).map(|_| vec![b'x'; 1000])).await;
     for start in [ReadStart::Newest, ReadStart::Earliest] {
-        let request = ReadRequest { limit_bytes: 10_500, ..read(&name, start, 100) };
+        let request = ReadRequest { limit_bytes: 10_500, ..read(&name, start.clone(), 100) };
         let outcome = cluster.read(request, CancellationToken::new()).await.expect("a read");
         assert_eq!(
             (outcome.records.len(), outcome.bytes, outcome.end),

@@ -34,6 +34,7 @@ pub(crate) fn read(name: &str, start: ReadStart, limit: usize) -> ReadRequest {
         limit_bytes: 10_000_000,
         max_value_bytes: 10_000,
         isolation: Isolation::ReadUncommitted,
+        neighbours: true,
         deadline: Deadline::after(LONG),
     }
 }

@@ -17,7 +17,10 @@ pub struct MessagesView {
     pub now: Timestamp,
     pub cluster_info: ClusterView,
     pub topic: TopicName,
-    /// Newest first when peeking at the newest, else by partition and offset.
+    /// In the order asked for: newest first where they are read backwards (`latest`, `before:`), else oldest
+    /// first. Within a partition that is the order of offsets, always. Partitions are merged by time: by the
+    /// greatest plausible time (not ahead of now) of a record and of those before it that were read, then by
+    /// the partition's number.
     pub records: Vec<MessageView>,
     /// Records read, more than shown where offsets have gaps.
     pub scanned: u32,
@@ -26,8 +29,17 @@ pub struct MessagesView {
     pub complete: bool,
     /// Which bound, in words.
     pub note: Option<String>,
-    /// The offset to go on from, where one partition is read forwards and has more.
-    pub next: Option<i64>,
+    /// The query of the page of older records, in the same order; null where there are none. Each record is on
+    /// one page, in both directions.
+    pub older: Option<String>,
+    /// The query of the page of newer records; null where there are none.
+    pub newer: Option<String>,
+    /// There are more pages, but the topic has too many partitions for one query to say where they are: ask
+    /// for one partition at a time.
+    pub too_many_partitions: bool,
+    /// With `latest`: partitions of which the newest record is not in the list, since others have as many newer
+    /// ones; with `earliest`: of which the oldest is not.
+    pub partitions_not_shown: Vec<Partition>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,8 +78,9 @@ pub enum PayloadKind {
     /// Absent: a tombstone's value, a record without key.
     Null,
     Json,
+    /// Mostly readable UTF-8; see `notUtf8`.
     Text,
-    /// Not UTF-8: `text` is hexadecimal.
+    /// Most is not readable text: `text` is hexadecimal.
     Binary,
 }
 
@@ -83,4 +96,6 @@ pub struct Payload {
     pub size: u32,
     /// `text` is only its beginning.
     pub cut: bool,
+    /// Bytes of a text, as far as it was read, that are not UTF-8. `text` has them as `\\xNN`, in hexadecimal.
+    pub not_utf8: u32,
 }

@@ -1,0 +1,364 @@
+//! Which records of a topic are asked for.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{number, unknown_field};
+use crate::error::PortError;
+use crate::names::Partition;
+use crate::time::Timestamp;
+
+/// Where a read of records starts, and so in which direction it goes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum From {
+    /// The last records of all partitions.
+    #[default]
+    Latest,
+    /// Each partition's log start.
+    Earliest,
+    /// This offset, in each partition.
+    Offset(i64),
+    /// The first record of each partition at or after this time.
+    Time(Timestamp),
+    /// The last records before these offsets.
+    Before(Positions),
+    /// These offsets on.
+    Offsets(Positions),
+}
+
+/// An offset for each partition that is read, in the order of partitions.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Positions(Vec<i64>);
+
+/// The longest text of positions: with the rest of an address it stays below the 8 KiB that proxies take.
+pub const POSITIONS_MAX: usize = 6_000;
+
+impl Positions {
+    /// `None`: there are none, or too many for an address.
+    pub fn new(offsets: Vec<i64>) -> Option<Self> {
+        let positions = Self(offsets);
+        let length = positions.to_string().len();
+        (length > 0 && length <= POSITIONS_MAX).then_some(positions)
+    }
+
+    pub fn offsets(&self) -> &[i64] {
+        &self.0
+    }
+}
+
+/// `12.40.7`
+impl fmt::Display for Positions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, offset) in self.0.iter().enumerate() {
+            if place > 0 {
+                f.write_str(".")?;
+            }
+            fmt::Display::fmt(offset, f)?;
+        }
+        Ok(())
+    }
+}
+
+impl FromStr for Positions {
+    type Err = PortError;
+
+    fn from_str(text: &str) -> Result<Self, PortError> {
+        if text.len() > POSITIONS_MAX {
+            return Err(PortError::invalid("from", format!("at most {POSITIONS_MAX} characters")));
+        }
+        text.split('.').map(|offset| number("from", offset, 0, i64::MAX)).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl From {
+    /// Whether the last records are read, newest first unless another order is asked for.
+    pub fn is_backwards(&self) -> bool {
+        matches!(self, Self::Latest | Self::Before(_))
+    }
+}
+
+impl fmt::Display for From {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Latest => f.write_str("latest"),
+            Self::Earliest => f.write_str("earliest"),
+            Self::Offset(offset) => write!(f, "offset:{offset}"),
+            Self::Time(time) => write!(f, "time:{time}"),
+            Self::Before(positions) => write!(f, "before:{positions}"),
+            Self::Offsets(positions) => write!(f, "offsets:{positions}"),
+        }
+    }
+}
+
+/// In which order records are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    OldestFirst,
+    NewestFirst,
+}
+
+impl Order {
+    fn key(self) -> &'static str {
+        match self {
+            Self::OldestFirst => "asc",
+            Self::NewestFirst => "desc",
+        }
+    }
+}
+
+pub const MESSAGES_DEFAULT: u32 = 50;
+pub const MESSAGES_MAX: u32 = 500;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MessagesQuery {
+    /// `None`: all partitions.
+    pub partition: Option<Partition>,
+    pub from: From,
+    /// `None`: newest first where it is read backwards, else oldest first.
+    pub order: Option<Order>,
+    pub limit: u32,
+    /// Values up to `PAYLOAD_FULL` bytes instead of `PAYLOAD_LIST`: for one record.
+    pub full: bool,
+}
+
+impl Default for MessagesQuery {
+    fn default() -> Self {
+        Self { partition: None, from: From::Latest, order: None, limit: MESSAGES_DEFAULT, full: false }
+    }
+}
+
+impl MessagesQuery {
+    pub fn parse(query: &str, strict: bool) -> Result<Self, PortError> {
+        let mut parsed = Self::default();
+        let mut start = None;
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            match &*name {
+                "partition" if value.is_empty() => {}
+                "partition" => {
+                    let partition = number("partition", &value, 0, i32::MAX)?;
+                    parsed.partition = Partition::new(partition);
+                }
+                "from" => start = Some(value),
+                "order" => parsed.order = order(&value)?,
+                "limit" => parsed.limit = number("limit", &value, 1, MESSAGES_MAX)?,
+                "full" => match &*value {
+                    "true" => parsed.full = true,
+                    "false" | "" => parsed.full = false,
+                    _ => return Err(PortError::invalid("full", "true or false")),
+                },
+                _ if strict => return Err(unknown_field(&name)),
+                _ => {}
+            }
+        }
+        if let Some(start) = start {
+            parsed.from = from(start.trim(), parsed.partition)?;
+        }
+        Ok(parsed)
+    }
+
+    pub fn order(&self) -> Order {
+        self.order.unwrap_or(if self.from.is_backwards() { Order::NewestFirst } else { Order::OldestFirst })
+    }
+
+    /// The same list, read on from elsewhere: its order stays.
+    pub fn turned(&self, from: From) -> Self {
+        let order = self.order();
+        let turned = Self { from, order: None, ..self.clone() };
+        Self { order: (turned.order() != order).then_some(order), ..turned }
+    }
+
+    pub fn to_query(&self) -> String {
+        let mut out = form_urlencoded::Serializer::new(String::new());
+        if let Some(partition) = self.partition {
+            out.append_pair("partition", &partition.to_string());
+        }
+        if self.from != From::Latest {
+            out.append_pair("from", &self.from.to_string());
+        }
+        if let Some(order) = self.order {
+            out.append_pair("order", order.key());
+        }
+        if self.limit != MESSAGES_DEFAULT {
+            out.append_pair("limit", &self.limit.to_string());
+        }
+        if self.full {
+            out.append_pair("full", "true");
+        }
+        out.finish()
+    }
+}
+
+fn order(value: &str) -> Result<Option<Order>, PortError> {
+    match value {
+        "" => Ok(None),
+        "asc" => Ok(Some(Order::OldestFirst)),
+        "desc" => Ok(Some(Order::NewestFirst)),
+        _ => Err(PortError::invalid("order", "asc (oldest first) or desc (newest first)")),
+    }
+}
+
+/// People type a start by hand, so what they are likely to mean is taken: a time as it stands, and a number
+/// where there is one partition in which it can be an offset.
+fn from(value: &str, partition: Option<Partition>) -> Result<From, PortError> {
+    let invalid = |problem: &str| Err(PortError::invalid("from", problem));
+    let offset = |digits: &str| number("from", digits.trim(), 0, i64::MAX).map(From::Offset);
+    match value {
+        "" | "latest" => return Ok(From::Latest),
+        "earliest" => return Ok(From::Earliest),
+        _ => {}
+    }
+    if let Some(digits) = value.strip_prefix("offset:") {
+        return offset(digits);
+    }
+    if let Some(positions) = value.strip_prefix("before:") {
+        return Ok(From::Before(positions.parse()?));
+    }
+    if let Some(positions) = value.strip_prefix("offsets:") {
+        return Ok(From::Offsets(positions.parse()?));
+    }
+    if let Some(time) = value.strip_prefix("time:") {
+        return match Timestamp::parse_given(time.trim()) {
+            Some(time) => Ok(From::Time(time)),
+            None => invalid(
+                "a time is written as 2026-11-21T14:08:57Z, as 2026-11-21 14:08 or 2026-11-21 (UTC), or in \
+                 milliseconds since 1970",
+            ),
+        };
+    }
+    if value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return match partition {
+            Some(_) => offset(value),
+            None => invalid(
+                "a number alone is an offset in one partition: choose the partition, or write offset:N for this \
+                 offset in every partition, or time:N for milliseconds since 1970",
+            ),
+        };
+    }
+    match Timestamp::parse_given(value) {
+        Some(time) => Ok(From::Time(time)),
+        None => invalid("latest, earliest, offset:N, or a time such as 2026-11-21T14:08:57Z"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn start(query: &str) -> Result<String, String> {
+        match MessagesQuery::parse(query, true) {
+            Ok(parsed) => Ok(parsed.from.to_string()),
+            Err(PortError::Invalid { field, problem }) => {
+                assert_eq!(field, "from", "{query}");
+                Err(problem)
+            }
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_start_is_taken_as_people_write_it() {
+        for (query, want) in [
+            ("from=", "latest"),
+            ("from=latest", "latest"),
+            ("from=+earliest+", "earliest"),
+            ("from=offset:86001", "offset:86001"),
+            ("from=86001&partition=3", "offset:86001"),
+            ("partition=3&from=1795270137123", "offset:1795270137123"),
+            ("from=time:1795270137123", "time:2026-11-21T14:08:57.123Z"),
+            ("from=time:2026-11-21T14:08:57.123Z", "time:2026-11-21T14:08:57.123Z"),
+            ("from=2026-11-21T14:08:57Z", "time:2026-11-21T14:08:57.000Z"),
+            ("from=2026-11-21T16:08:57%2B02:00", "time:2026-11-21T14:08:57.000Z"),
+            ("from=2026-11-21T09:08-05:00", "time:2026-11-21T14:08:00.000Z"),
+            ("from=2026-11-21 14:08", "time:2026-11-21T14:08:00.000Z"),
+            ("from=2026-11-21", "time:2026-11-21T00:00:00.000Z"),
+            ("partition=3&from=before:969", "before:969"),
+            ("from=before:12.0.7", "before:12.0.7"),
+            ("from=offsets:12.0.7", "offsets:12.0.7"),
+        ] {
+            assert_eq!(start(query).as_deref(), Ok(want), "{query}");
+        }
+    }
+
+    #[test]
+    fn a_start_that_is_none_is_refused_in_words() {
+        for (query, words) in [
+            ("from=86001", "choose the partition"),
+            ("from=noon", "latest, earliest"),
+            ("from=newest", "latest, earliest"),
+            ("from=offset:-1", "a whole number"),
+            ("from=offset:9223372036854775808", "a whole number"),
+            ("from=99999999999999999999&partition=1", "a whole number"),
+            ("from=before:", "a whole number"),
+            ("from=before:1..2", "a whole number"),
+            ("from=before:1.-2", "a whole number"),
+            ("from=offsets:1,2", "a whole number"),
+            ("from=2026-02-30", "latest, earliest"),
+            ("from=time:yesterday", "2026-11-21T14:08:57Z"),
+            ("from=time:1795270137123000", "2026-11-21T14:08:57Z"),
+        ] {
+            let problem = start(query).expect_err(query);
+            assert!(problem.contains(words), "{query}: {problem}");
+        }
+        let long = ["from=before:", &"1.".repeat(POSITIONS_MAX), "1"].concat();
+        assert!(start(&long).is_err_and(|problem| problem.contains("6000")));
+    }
+
+    #[test]
+    fn a_list_keeps_its_order_when_it_is_turned() {
+        let latest = MessagesQuery::default();
+        let older = latest.turned(From::Before(Positions::new(vec![3, 4]).unwrap()));
+        assert_eq!(older.to_query(), "from=before%3A3.4");
+        let newer = older.turned(From::Offsets(Positions::new(vec![5, 6]).unwrap()));
+        assert_eq!(newer.to_query(), "from=offsets%3A5.6&order=desc");
+        assert_eq!(newer.turned(From::Latest).order, None);
+        let earliest = MessagesQuery { from: From::Earliest, ..MessagesQuery::default() };
+        assert_eq!(earliest.turned(From::Offset(7)).to_query(), "from=offset%3A7");
+        let back = earliest.turned(From::Before(Positions::new(vec![7]).unwrap()));
+        assert_eq!(back.to_query(), "from=before%3A7&order=asc");
+        assert_eq!(
+            MessagesQuery::parse("order=up", true).unwrap_err().to_string().split(':').next(),
+            Some("order")
+        );
+    }
+
+    #[test]
+    fn positions_have_a_bound() {
+        assert!(Positions::new(vec![]).is_none());
+        assert!(Positions::new(vec![1_000_000_000; 500]).is_some());
+        assert!(Positions::new(vec![1_000_000_000; 600]).is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn queries_come_back(
+            offsets in prop::collection::vec(0i64.., 1..50), partition in proptest::option::of(0..i32::MAX),
+            kind in 0..6, order in proptest::option::of(any::<bool>()), limit in 1u32..=MESSAGES_MAX, full: bool,
+            millis in 0i64..253_402_300_799_999,
+        ) {
+            let positions = Positions::new(offsets.clone()).unwrap();
+            let query = MessagesQuery {
+                partition: partition.and_then(Partition::new),
+                from: match kind {
+                    0 => From::Latest,
+                    1 => From::Earliest,
+                    2 => From::Offset(offsets[0]),
+                    3 => From::Time(Timestamp::from_millis(millis)),
+                    4 => From::Before(positions),
+                    _ => From::Offsets(positions),
+                },
+                order: order.map(|up| if up { Order::OldestFirst } else { Order::NewestFirst }),
+                limit,
+                full,
+            };
+            prop_assert_eq!(MessagesQuery::parse(&query.to_query(), true), Ok(query));
+        }
+
+        #[test]
+        fn no_start_panics(text in "\\PC{0,40}|[0-9T:. +Z-]{0,30}") {
+            let _ = from(&text, None);
+            let _ = from(&text, Partition::new(0));
+        }
+    }
+}
