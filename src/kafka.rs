@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flowdeck_admin::{Admin, AdminSettings, AdminTopics, ClusterNumbers, ClusterSettings};
+use flowdeck_admin::{Admin, AdminSettings, AdminTopics, ClusterNumbers, ClusterSettings, NotObeyedNumbers};
 use flowdeck_kafka::{Capability, Cluster, ClusterConfig as Reach, ConfigError, Deadline};
 use flowdeck_model::CommandState;
 use flowdeck_model::ports::Bind;
@@ -125,6 +125,7 @@ fn numbers(one: &ClusterNumbers) -> Vec<Number> {
         gauge("holds", "Holds that stand", one.holds as f64),
         counter("peeks", "Reads of records for a person", one.peeks as f64),
     ];
+    all.extend(not_obeyed(one));
     let dropped = "Records of telemetry, acks, holds and commands that were not taken in, by reason";
     all.extend(one.records_dropped.iter().map(|(reason, count)| Number {
         name: "records_dropped",
@@ -170,5 +171,29 @@ pub async fn probe(cluster: &ClusterConfig, deadline: Duration) -> Result<Probe,
     Ok(Probe {
         reached,
         rows: found.rows().into_iter().map(|(name, found)| (name, found.to_string())).collect(),
+    })
+}
+
+/// By what it is known: a commit beyond what could be drained, or telemetry alone.
+fn not_obeyed(one: &ClusterNumbers) -> impl Iterator<Item = Number> {
+    let NotObeyedNumbers { by_commit, by_telemetry } = one.pauses_not_obeyed;
+    let cluster = one.cluster.to_string();
+    [("commit", by_commit), ("telemetry", by_telemetry)].into_iter().flat_map(move |(known_by, count)| {
+        let labels = vec![("cluster", cluster.clone()), ("known_by", known_by.to_owned())];
+        let gauge = |name, help, value: u64| Number {
+            name,
+            help,
+            counter: false,
+            labels: labels.clone(),
+            value: value as f64,
+        };
+        [
+            gauge("pauses_not_obeyed", "Groups in which instances run what a hold covers", count.groups),
+            gauge(
+                "pauses_not_obeyed_partitions",
+                "Partitions that run though a hold covers them",
+                count.partitions,
+            ),
+        ]
     })
 }

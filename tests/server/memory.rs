@@ -318,6 +318,7 @@ impl Control for Door {
             sent: vec![],
             holds: vec![],
             instances: vec![],
+            sent_again: None,
             notes: vec![],
         })
     }

@@ -185,6 +185,17 @@ async fn a_resume_is_whole_once_kafka_tells_that_the_silent_left() {
     all_handled(&[&stays], "orders", 5).await;
 }
 
+/// Partition and committed offset of each instance that records flow at.
+fn proofs(view: &Value) -> Vec<(i32, i64)> {
+    let details = view["instances"].as_array().unwrap().iter().filter_map(|one| one["detail"].as_str());
+    let proof = |detail: &str| {
+        let (partition, committed) =
+            detail.strip_prefix("records flow: partition ")?.split_once(" committed ")?;
+        Some((partition.parse().ok()?, committed.parse().ok()?))
+    };
+    details.filter_map(proof).collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kafkaflow_process_that_joins_after_the_pause_is_shown_and_sent_the_command_again() {
     let kafka = private(&NodeOptions::default());
@@ -221,6 +232,9 @@ async fn a_kafkaflow_process_that_joins_after_the_pause_is_shown_and_sent_the_co
     });
     let view = view.await;
     assert!(view["sent"].as_array().unwrap().len() > sent, "{view}");
+    assert!(view["sentAgain"]["times"].as_u64().unwrap() > 0, "{view}");
+    let page = server.get(&format!("/c/shop/commands/{id}")).await;
+    assert!(page.text.contains("Sent again"), "the page says it, too");
     // What was fetched may still finish; then nothing more comes.
     let count = || one.started().len() + two.started().len();
     let mut last = count();
@@ -234,10 +248,16 @@ async fn a_kafkaflow_process_that_joins_after_the_pause_is_shown_and_sent_the_co
     assert_eq!(count(), last, "a record was handled under the pause");
     assert!(last < 4 * 300, "all was handled before the pause");
 
+    let handled: Vec<_> = [&one, &two].iter().flat_map(|process| process.handled()).collect();
     let resume = new_id();
     assert_eq!(server.send(COMMANDS, &command(&resume, "resume", "flow")).await.status, 202);
     let view = server.command("shop", &resume, "resumed", |view| view["state"] == "confirmed").await;
-    assert!(view.to_string().contains("flows"), "a commit that moved: {view}");
+    // What was buffered is committed after the resume, too: only a commit beyond it is proof.
+    for detail in proofs(&view) {
+        let drained = handled.iter().filter(|record| record.1 == detail.0).map(|record| record.2 + 1).max();
+        assert!(Some(detail.1) > drained, "{drained:?} was drained: {view}");
+    }
+    assert!(!proofs(&view).is_empty(), "{view}");
     all_handled(&[&one, &two], "orders", 300).await;
     server.assert_sound();
 }

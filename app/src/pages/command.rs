@@ -135,10 +135,14 @@ fn outcome(view: &CommandView) -> AnyView {
             move || if clock.now() < until { "It ends by itself: " } else { "It was to end by itself: " };
         view! { <p class="muted">{words} {at_time(until)} "."</p> }
     });
+    let again = view.sent_again.map(|again| {
+        let times = number::count(again.times.into(), "time", "times");
+        view! { <p class="muted">"Sent again " {times} ", last at " {at_time(again.last_at)} "."</p> }
+    });
     view! {
         <section class=["panel finding ", class].concat() aria-label="Outcome" role="status" aria-live="polite">
             <span class=["verdict ", class].concat()>{icon(shape)}</span>
-            <div><p><strong>{strong}</strong> " " {text}</p>{until}</div>
+            <div><p><strong>{strong}</strong> " " {text}</p>{again}{until}</div>
         </section>
     }
     .into_any()

@@ -291,6 +291,7 @@ pub(crate) fn command_view(n: u8, state: CommandState) -> CommandView {
             ),
             outcome("rdkafka /10.0.0.3", InstanceKind::Member, InstanceState::NotControllable, 62, None),
         ],
+        sent_again: waits.then_some(SentAgain { times: 2, last_at: at(-20) }),
         notes: vec!["Up to 300 records may still finish on web-2.".into()],
     }
 }

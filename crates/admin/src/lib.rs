@@ -18,4 +18,4 @@ mod telemetry;
 
 pub use service::{Admin, ClusterReady, ReadyView};
 pub use settings::{AdminSettings, AdminTopics, ClusterSettings, TelemetryLimits, Timing};
-pub use stats::{ClusterNumbers, Stats};
+pub use stats::{ClusterNumbers, NotObeyedCount, NotObeyedNumbers, Stats};

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock;
 use crate::cluster::keeper::{Ask, Inputs, Keeper, LastLook};
+use crate::cluster::not_obeyed;
 use crate::cluster::pace::Viewers;
 use crate::cluster::sample::Sample;
 use crate::cluster::sampler::Sampler;
@@ -135,6 +136,7 @@ impl Admin {
             let mut numbers =
                 handle.stats.read(handle.settings.name.clone(), groups, partitions, one.holds.count() as u64);
             let unanswered = handle.cluster.as_ref().map_or(0, Cluster::unanswered);
+            numbers.pauses_not_obeyed = not_obeyed::numbers(one.not_obeying.values());
             numbers.waiting.push(("requests to brokers", unanswered as u64));
             numbers
         });

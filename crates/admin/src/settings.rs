@@ -95,8 +95,13 @@ pub struct Timing {
     pub kafkaflow_resume_deadline: Duration,
     /// An instance is expected to answer when it was heard within this time.
     pub heard_within: Duration,
+    /// KafkaFlow obeys a pause within this time of its record: what it says before may speak of before.
+    pub obeyed_within: Duration,
+    /// A resume is sent again so far apart, and so often at most.
     pub resend_every: Duration,
     pub resend_max: u32,
+    /// The state of groups that are held is asked for so often.
+    pub held_every: Duration,
     /// A write to the cluster ends by then.
     pub write_deadline: Duration,
     /// The tick of deadlines, resends and expiry.
@@ -116,8 +121,10 @@ impl Default for Timing {
             kafkaflow_deadline: rules::KAFKAFLOW_DEADLINE,
             kafkaflow_resume_deadline: rules::KAFKAFLOW_RESUME_DEADLINE,
             heard_within: rules::HEARD_WITHIN,
+            obeyed_within: Duration::from_secs(1),
             resend_every: rules::RESEND_EVERY,
             resend_max: rules::RESEND_MAX,
+            held_every: Duration::from_millis(500),
             write_deadline: Duration::from_secs(5),
             tick: Duration::from_millis(250),
             external_per_minute: 10,

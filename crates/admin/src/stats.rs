@@ -53,7 +53,24 @@ pub struct ClusterNumbers {
     /// Heard, and beyond what is kept.
     pub instances_unkept: u64,
     pub holds: u64,
+    /// Groups in which a pause is not obeyed.
+    pub pauses_not_obeyed: NotObeyedNumbers,
     pub peeks: u64,
+}
+
+/// By what it is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NotObeyedNumbers {
+    /// A commit proves that records are handled.
+    pub by_commit: NotObeyedCount,
+    /// Telemetry alone says that partitions run.
+    pub by_telemetry: NotObeyedCount,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NotObeyedCount {
+    pub groups: u64,
+    pub partitions: u64,
 }
 
 impl ClusterStats {
@@ -127,6 +144,7 @@ impl ClusterStats {
             instances_heard: load(&self.instances),
             instances_unkept: load(&self.instances_unkept),
             holds,
+            pauses_not_obeyed: NotObeyedNumbers::default(),
             peeks: load(&self.peeks),
         }
     }

@@ -196,7 +196,7 @@ pub const KAFKAFLOW_DEADLINE: Duration = Duration::from_secs(15);
 pub const KAFKAFLOW_RESUME_DEADLINE: Duration = Duration::from_secs(30);
 /// An instance is expected to answer when it was heard within this time.
 pub const HEARD_WITHIN: Duration = Duration::from_secs(15);
-/// Sent again at most so often, so far apart.
+/// A resume is sent again at most so often, so far apart.
 pub const RESEND_MAX: u32 = 3;
 pub const RESEND_EVERY: Duration = Duration::from_secs(30);
 

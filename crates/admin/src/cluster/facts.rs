@@ -68,6 +68,8 @@ pub(crate) struct AdminStream {
     /// The first pair whose telemetry comes here.
     pub(crate) telemetry_of: Option<usize>,
     pub(crate) commands: bool,
+    /// It was read to its end, or not there, once.
+    pub(crate) followed: bool,
 }
 
 /// Each partition once, whatever pairs share it.
@@ -80,6 +82,7 @@ pub(crate) fn admin_streams(settings: &ClusterSettings) -> Vec<AdminStream> {
                 partition: place.1,
                 telemetry_of: None,
                 commands: false,
+                followed: false,
             });
             if is_telemetry {
                 stream.telemetry_of = stream.telemetry_of.or(Some(pair));

@@ -54,6 +54,17 @@ impl State {
         self.waiting.push_back(Waiting { id, command, came: now });
     }
 
+    /// Somebody else's resume of the group is not taken over yet, or not any more: it is not fought.
+    pub(super) fn is_contested(&self, group: &GroupId, now: Timestamp) -> bool {
+        let resumes = |one: &Waiting| {
+            let reached = external::targets(&one.command, &self.telemetry);
+            reached.is_some_and(|(action, targets)| {
+                action == Action::Resume && targets.iter().any(|target| &target.group == group)
+            })
+        };
+        self.repeats.is_capped(group, now) || self.waiting.iter().any(resumes)
+    }
+
     /// What came before an operator's command is done before it. Says whether there is something to be written.
     pub(crate) fn precedes(&mut self, now: Timestamp) -> bool {
         if self.may_write().is_err() {

@@ -28,7 +28,7 @@ impl State {
                 match source {
                     Source::Holds => self.holds.reached(),
                     Source::Acks => self.acks_known = true,
-                    Source::Admin(_) => {}
+                    Source::Admin(stream) => self.follows(stream, fact.at),
                 }
                 self.note_writable(fact.at);
                 self.dirty = true;
@@ -41,7 +41,7 @@ impl State {
                         self.unread = Unread::default();
                     }
                     Source::Acks => self.acks_known = true,
-                    Source::Admin(_) => {}
+                    Source::Admin(stream) => self.follows(stream, fact.at),
                 }
                 self.note_writable(fact.at);
                 self.dirty = true;
@@ -55,6 +55,15 @@ impl State {
                 self.stands.insert(source, format!("{}: {why}", topic.unwrap_or_default()));
                 self.dirty = true;
             }
+        }
+    }
+
+    /// The stream is followed from here on, or begins later.
+    fn follows(&mut self, stream: usize, at: Timestamp) {
+        let Some(stream) = self.streams.get_mut(stream) else { return };
+        stream.followed |= true;
+        if self.following_since.is_none() && self.streams.iter().all(|stream| stream.followed) {
+            self.following_since = Some(at);
         }
     }
 
@@ -149,6 +158,9 @@ impl State {
             offset,
             at,
         };
+        if !self.holds.of_group(&heard.group).is_empty() {
+            self.touched.insert(heard.group.clone());
+        }
         let sample = std::sync::Arc::clone(&self.sample);
         if let Err(why) = self.registry.hear(heard, |heard| standing(&sample, heard)) {
             self.stats.dropped(why.words());

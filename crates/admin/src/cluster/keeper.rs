@@ -11,13 +11,14 @@ use std::time::Duration;
 use flowdeck_kafka::Cluster;
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::view::Mode;
-use flowdeck_model::{PortError, Submit, Timestamp};
+use flowdeck_model::{GroupId, PortError, Submit, Timestamp};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::facts::{self, Fact};
+use super::group_watch::{self, Answers};
 use super::pace::Viewers;
 use super::sample::Sample;
 use super::snapshot::ClusterSnapshot;
@@ -134,6 +135,8 @@ impl Keeper {
     pub(crate) async fn run(mut self, shutdown: CancellationToken, tracker: TaskTracker) {
         let again = self.again.subscribe();
         let mut facts = facts::follow(&self.cluster, &self.settings, &again, &shutdown, &tracker);
+        let (watched, groups) = watch::channel(Arc::<[GroupId]>::default());
+        let mut seen = group_watch::start(&self.cluster, &self.settings, groups, &shutdown, &tracker);
         let mut tick = tokio::time::interval(self.settings.timing.tick);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -157,7 +160,11 @@ impl Keeper {
                         self.sampled();
                     }
                     // Before the facts: a flood of them must not keep deadlines and evidence waiting.
-                    _ = tick.tick() => self.ticked(),
+                    _ = tick.tick() => {
+                        self.ticked();
+                        self.watch_groups(&watched);
+                    }
+                    Some(answers) = seen.recv() => self.saw_groups(answers),
                     Some(fact) = facts.recv() => self.heard(fact, &mut facts),
                 }
             }
@@ -251,6 +258,33 @@ impl Keeper {
             }
         }
         self.state.rebuild();
+        self.follow_touched();
+    }
+
+    fn saw_groups(&mut self, answers: Answers) {
+        let now = clock::now();
+        for (group, seen) in answers {
+            self.state.saw_group(&group, seen, now);
+        }
+        self.follow_touched();
+    }
+
+    fn watch_groups(&self, watched: &watch::Sender<Arc<[GroupId]>>) {
+        let groups = self.state.watched_groups(clock::now());
+        watched.send_if_modified(|known| {
+            let changed = known[..] != groups[..];
+            if changed {
+                *known = groups.into();
+            }
+            changed
+        });
+    }
+
+    /// Not at the next tick: what is not obeyed is told again at once. While something is being written, after it.
+    fn follow_touched(&mut self) {
+        if self.running.is_none() && self.state.jobs.is_empty() {
+            self.state.follow_touched(clock::now());
+        }
     }
 
     fn ticked(&mut self) {

@@ -1,7 +1,7 @@
 //! Snapshots: one immutable, shared state of all clusters, from which every view is built. Made by
 //! each cluster's keeper, published under one version, read without waiting for anybody.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use flowdeck_model::trend::is_draining;
@@ -10,8 +10,11 @@ use flowdeck_model::view::{ClusterView, TopicPartitions};
 use flowdeck_model::{GroupId, Hold, Level, Timestamp, TopicName, Verdict, Version};
 use tokio::sync::watch;
 
+use super::held::NotObeying;
+use super::not_obeyed;
 use super::sample::{GroupData, Sample};
 use crate::commands::CommandIndex;
+use crate::commands::held::holds_now;
 use crate::holds::HoldIndex;
 use crate::settings::ClusterSettings;
 use crate::telemetry::standing::is_believed;
@@ -33,6 +36,7 @@ pub(crate) struct ClusterSnapshot {
     pub(crate) holds: Arc<HoldIndex>,
     pub(crate) commands: Arc<CommandIndex>,
     pub(crate) repeated: HashSet<GroupId>,
+    pub(crate) not_obeying: HashMap<GroupId, NotObeying>,
     pub(crate) made_at: Timestamp,
 }
 
@@ -71,7 +75,9 @@ impl ClusterSnapshot {
             .map(|group| {
                 let holds = parts.holds.group(&group.id);
                 let telemetry = parts.telemetry.group(&group.id);
-                let beside = Beside { holds, telemetry, resumed: resumed.get(&group.id).copied() };
+                let not_obeying = parts.not_obeying.get(&group.id);
+                let resumed = resumed.get(&group.id).copied();
+                let beside = Beside { holds, telemetry, not_obeying, resumed };
                 judge_group(group, beside, &settings, now)
             })
             .collect();
@@ -88,8 +94,19 @@ impl ClusterSnapshot {
             notes,
             capped: parts.telemetry.warnings.clone(),
         };
-        let Parts { telemetry, holds, commands, repeated, .. } = parts;
-        Self { settings, view, sample, judged, telemetry, holds, commands, repeated, made_at: now }
+        let Parts { telemetry, holds, commands, repeated, not_obeying, .. } = parts;
+        Self {
+            settings,
+            view,
+            sample,
+            judged,
+            telemetry,
+            holds,
+            commands,
+            repeated,
+            not_obeying,
+            made_at: now,
+        }
     }
 
     pub(crate) fn group(&self, id: &GroupId) -> Option<(&GroupData, &Judged)> {
@@ -110,6 +127,8 @@ pub(crate) struct Parts {
     pub(crate) commands: Arc<CommandIndex>,
     /// Groups that foreign commands pause and resume again and again.
     pub(crate) repeated: HashSet<GroupId>,
+    /// Instances that run what is held.
+    pub(crate) not_obeying: HashMap<GroupId, NotObeying>,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -118,6 +137,7 @@ pub(crate) struct Parts {
 struct Beside<'a> {
     holds: &'a [Hold],
     telemetry: Option<&'a GroupTelemetry>,
+    not_obeying: Option<&'a NotObeying>,
     /// When it was last resumed.
     resumed: Option<Timestamp>,
 }
@@ -128,7 +148,7 @@ fn judge_group(group: &GroupData, beside: Beside<'_>, settings: &ClusterSettings
         kind: group.kind,
         members: group.members.as_ref().map(|members| u32::try_from(members.len()).unwrap_or(u32::MAX)),
         sum: group.sum,
-        not_obeyed: None,
+        not_obeyed: beside.not_obeying.map(|all| not_obeyed::judge(all, now)),
         draining: is_draining(&group.lags),
         paused_by: paused_by(group, beside, now, settings),
         rebalance: super::rebalance::of(group, beside.telemetry, now, settings.timing.heard_within),
@@ -174,7 +194,7 @@ fn paused_by(
     settings: &ClusterSettings,
 ) -> Vec<String> {
     let mut owners: Vec<String> = Vec::new();
-    for hold in beside.holds {
+    for hold in beside.holds.iter().filter(|hold| holds_now(hold, group, beside.telemetry)) {
         if !owners.contains(&hold.owner) {
             owners.push(hold.owner.clone());
         }
@@ -290,7 +310,7 @@ mod tests {
             [(None, Verdict::Paused), (Some(4_000), Verdict::Paused), (Some(6_000), Verdict::Ok)]
         {
             let resumed = resumed.map(Timestamp::from_millis);
-            let beside = Beside { holds: &[], telemetry: Some(&telemetry), resumed };
+            let beside = Beside { telemetry: Some(&telemetry), resumed, ..Beside::default() };
             let judged = judge_group(&group(), beside, &settings(), Timestamp::from_millis(7_000));
             assert_eq!(judged.verdict, want, "{resumed:?}");
         }

@@ -1,7 +1,7 @@
 //! What is known of a cluster beside the brokers' numbers, and how it changes: telemetry, holds,
 //! commands. No I/O and no clock; what is to be written comes out as jobs.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use flowdeck_model::{CommandId, GroupId, Hold, HoldId, Timestamp};
 
 use super::facts::{AdminStream, Source, admin_streams};
 use super::foreign::Waiting;
+use super::held::Held;
 use super::sample::Sample;
 use super::snapshot::Parts;
 use super::unwritten::Unwritten;
@@ -65,6 +66,15 @@ pub(crate) struct State {
     pub(super) writer_problem: Option<String>,
     /// Holds whose end is being written, and when that was begun.
     pub(super) expiring: HashMap<HoldId, Timestamp>,
+    /// Groups that are held.
+    pub(super) held: HashMap<GroupId, Held>,
+    /// Of these, those of which something came in that is not looked at yet, and when that was last done.
+    pub(super) touched: HashSet<GroupId>,
+    pub(super) followed: Option<Timestamp>,
+    /// Holds whose exceptions cover all that is read, and when that was found.
+    pub(super) ended_at: HashMap<HoldId, Timestamp>,
+    /// Since when telemetry is followed.
+    pub(super) following_since: Option<Timestamp>,
     pub(crate) fenced: bool,
     pub(super) dirty: bool,
 }
@@ -105,6 +115,11 @@ impl State {
             topics_problem: None,
             writer_problem: None,
             expiring: HashMap::new(),
+            held: HashMap::new(),
+            touched: HashSet::new(),
+            followed: None,
+            ended_at: HashMap::new(),
+            following_since: None,
             fenced: false,
             dirty: true,
             settings,
@@ -146,6 +161,7 @@ impl State {
             telemetry: self.telemetry.clone(),
             holds: Arc::clone(&self.hold_index),
             commands: Arc::clone(&self.command_index),
+            not_obeying: self.not_obeying(now),
             repeated: self.repeats.capped(now).cloned().collect(),
             warnings: self.warnings(now),
         }
@@ -206,6 +222,7 @@ impl State {
             telemetry: self.telemetry.group(group),
             group: self.sample.group(group).map(Arc::as_ref),
             holds,
+            held: self.held.get(group).map(|held| &held.group),
             timing: &self.settings.timing,
             admin_topics: &self.settings.admin_topics,
             now,

@@ -12,6 +12,7 @@ use super::facts::Source;
 use super::state::State;
 use crate::commands::job::{self, Answer, Done, Job, Written};
 use crate::commands::plan::{self, Decision, Facts, Plan};
+use crate::commands::rebalance::GroupSeen;
 use crate::commands::{Command, follow_up, lifecycle};
 use crate::holds::writer::{FENCED, WriteError};
 
@@ -181,17 +182,34 @@ impl State {
             Done::Topics { problem, .. } => self.topics_problem = problem,
             Done::Writer { problem } => self.writer_problem = problem,
             Done::Command { id, answer, written } => self.command_written(id, answer, written, now),
-            Done::Again { id, written } => {
-                self.fresh_telemetry(now);
-                self.change(id, now, |command, seen| {
-                    command.sent.extend(written.sent);
-                    if let Some(error) = written.error {
-                        note(command, format!("could not be sent again: {}", job::words(&error)));
-                    }
-                    follow_up::sent_again(command, seen);
-                });
-            }
+            Done::Again { id, written, seen } => self.written_again(id, written, seen, now),
         }
+    }
+
+    /// `seen`: what Kafka told of the group just before.
+    fn written_again(
+        &mut self,
+        id: CommandId,
+        written: Written,
+        group: Option<(GroupId, GroupSeen)>,
+        now: Timestamp,
+    ) {
+        self.fresh_telemetry(now);
+        let rebalancing = group.as_ref().is_some_and(|(_, seen)| seen.is_rebalancing());
+        if let Some((group, seen)) = group {
+            self.saw_group(&group, seen, now);
+        }
+        if rebalancing {
+            // Nothing was sent; it is when the rebalance ends.
+            return;
+        }
+        self.change(id, now, |command, seen| {
+            command.wrote(written.sent);
+            if let Some(error) = written.error {
+                note(command, format!("could not be sent again: {}", job::words(&error)));
+            }
+            follow_up::sent_again(command, seen);
+        });
     }
 
     fn command_written(&mut self, id: CommandId, answer: Option<Answer>, written: Written, now: Timestamp) {
@@ -205,7 +223,8 @@ impl State {
         self.fresh_telemetry(now);
         let error = written.error;
         self.change(id, now, |command, seen| {
-            command.sent.extend(written.sent);
+            command.wrote(written.sent);
+            command.written = command.sent.len();
             command.notes.extend(written.notes);
             match &error {
                 None => lifecycle::sent(command, seen),

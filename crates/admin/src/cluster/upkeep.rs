@@ -20,7 +20,7 @@ use crate::commands::{Command, evidence, external, follow_up, kafkaflow};
 const LATE: Duration = Duration::from_secs(120);
 /// Pauses that end in one tick. Who may write to the topics could let thousands end at once, and an operator's
 /// command waits for what was begun before it.
-const ENDS_AT_ONCE: usize = 8;
+pub(super) const ENDS_AT_ONCE: usize = 8;
 
 impl State {
     /// Deadlines, evidence, sending again, expiry.
@@ -28,9 +28,12 @@ impl State {
         self.registry.expire(now);
         self.take_waiting(self.patience, now);
         if self.book.is_empty() && self.holds.is_empty() {
+            self.held.clear();
             return;
         }
         self.fresh_telemetry(now);
+        self.touched.clear();
+        self.look_at_held(now);
         // On what was known before nothing is written.
         let may_write = self.settings.mode == Mode::Control && self.may_write().is_ok();
         for id in self.book.ids() {
@@ -38,6 +41,7 @@ impl State {
         }
         if may_write {
             self.expire_holds(now);
+            self.release_ended(now);
         }
     }
 
@@ -46,7 +50,7 @@ impl State {
         !self.holds.is_empty() || self.book.iter().any(|command| !command.state.is_settled())
     }
 
-    fn tick_command(&mut self, id: CommandId, may_write: bool, now: Timestamp) {
+    pub(super) fn tick_command(&mut self, id: CommandId, may_write: bool, now: Timestamp) {
         let Some(command) = self.book.get(id) else { return };
         let stands = self.holds.stands(HoldId::from(id));
         let late = command.sent_at.is_none_or(|at| now.since(at) > LATE);
@@ -64,16 +68,22 @@ impl State {
         let standing = self.holds.of_group(&group);
         let own: Vec<Hold> = standing.iter().filter(|hold| hold.id == HoldId::from(id)).cloned().collect();
         let seen = self.seen(&group, &standing, now);
-        let tracked = (command.instances.len(), command.resends.count, command.resends.capped);
+        let tracked = (command.instances.len(), command.resends.clone());
         let mut changed = evidence::observe(&mut command, seen, retired);
-        if may_write && !retired && (command.sent_at.is_some() || command.rebuilt) {
+        let may_send = may_write && !self.is_contested(&group, now);
+        if may_send && !retired && (command.sent_at.is_some() || command.rebuilt) {
             let wanted = follow_up::follow_up(&mut command, &own, seen);
             if !wanted.is_empty() {
-                let admin = kafkaflow::again(command.action, wanted);
-                self.jobs.push_back(Job::Again { id, admin });
+                let wanted = self.without_resent(&group, wanted, now);
+                if wanted.is_empty() {
+                    command.resends.tried(now);
+                } else {
+                    let admin = kafkaflow::again(command.action, wanted);
+                    self.jobs.push_back(Job::Again { id, admin, held: pause_stands.then_some(group) });
+                }
             }
         }
-        changed |= tracked != (command.instances.len(), command.resends.count, command.resends.capped);
+        changed |= tracked != (command.instances.len(), command.resends.clone());
         if changed {
             self.enter(command);
         }
@@ -107,13 +117,7 @@ impl State {
                 reason: "the time of the pause is over".to_owned(),
                 for_seconds: None,
             };
-            let actor = ActorView {
-                name: "flowdeck".to_owned(),
-                kind: ActorKind::System,
-                via: Via::Api,
-                address: None,
-            };
-            self.begin(submit, actor, Plan { changes, admin, notes }, None, now);
+            self.begin(submit, system(), Plan { changes, admin, notes }, None, now);
         }
     }
 
@@ -173,12 +177,17 @@ impl State {
 }
 
 /// The target of a command that made these holds: the same group and consumer, all their topics.
-fn target_of(holds: &[Hold]) -> Option<Target> {
+pub(super) fn target_of(holds: &[Hold]) -> Option<Target> {
     let first = holds.first()?;
     let mut topics: Vec<_> = holds.iter().filter_map(|hold| hold.scope.topic.clone()).collect();
     topics.sort();
     topics.dedup();
     Some(Target { group: first.scope.group.clone(), consumer: first.scope.consumer.clone(), topics })
+}
+
+/// Flowdeck itself.
+pub(super) fn system() -> ActorView {
+    ActorView { name: "flowdeck".to_owned(), kind: ActorKind::System, via: Via::Api, address: None }
 }
 
 /// Of a hold only the owner's name is known; what kind of actor he was follows from the two names

@@ -72,6 +72,13 @@ impl CommandBook {
         self.order.iter().copied().collect()
     }
 
+    /// The pauses of a group.
+    pub(crate) fn pauses_of(&self, group: &GroupId) -> Vec<CommandId> {
+        let pauses =
+            self.by_id.values().filter(|one| one.action == Action::Pause && &one.target.group == group);
+        pauses.map(|one| one.id).collect()
+    }
+
     /// Newest first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Command> {
         self.order.iter().rev().filter_map(|id| self.by_id.get(id)).map(Arc::as_ref)

@@ -3,13 +3,18 @@
 use std::collections::HashMap;
 
 use flowdeck_model::actor::ActorView;
-use flowdeck_model::view::{ClusterView, CommandView, InstanceKind, InstanceOutcome, SentRecord};
+use flowdeck_model::view::{ClusterView, CommandView, InstanceKind, InstanceOutcome, SentAgain, SentRecord};
 use flowdeck_model::{
     Action, CommandId, CommandState, ConsumerName, HoldId, Incarnation, InstanceName, InstanceState,
     Partition, Scope, Submit, Target, Timestamp, TopicName,
 };
 
+use super::flow::Flow;
+use super::resend::Resends;
 use crate::telemetry::InstanceTelemetry;
+
+/// Records that are remembered of one command, beside those that were written first.
+const SENT_MAX: usize = 30;
 
 #[derive(Debug, Clone)]
 pub(crate) struct Command {
@@ -23,6 +28,8 @@ pub(crate) struct Command {
     pub(crate) until: Option<Timestamp>,
     pub(crate) state: CommandState,
     pub(crate) sent: Vec<SentRecord>,
+    /// So many of them were written first: what comes after was sent again.
+    pub(crate) written: usize,
     /// When its first record was confirmed.
     pub(crate) sent_at: Option<Timestamp>,
     pub(crate) holds: Vec<HoldId>,
@@ -31,14 +38,6 @@ pub(crate) struct Command {
     /// Rebuilt from its hold; who it is for is not known.
     pub(crate) rebuilt: bool,
     pub(crate) resends: Resends,
-}
-
-/// Sending again is capped: others are not fought.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Resends {
-    pub(crate) count: u32,
-    pub(crate) last: Option<Timestamp>,
-    pub(crate) capped: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -69,8 +68,10 @@ pub(crate) struct Tracked {
     pub(crate) since: Timestamp,
     /// Silent after this.
     pub(crate) deadline: Timestamp,
-    /// A KafkaFlow resume is proven by a commit that moves past these.
-    pub(crate) baseline: HashMap<(TopicName, Partition), Option<i64>>,
+    /// A KafkaFlow resume is proven by a commit beyond what could be drained under the pause.
+    pub(crate) flows: HashMap<(TopicName, Partition), Flow>,
+    /// Counts the changes of `flows`.
+    pub(crate) moved: u32,
 }
 
 impl Tracked {
@@ -100,6 +101,7 @@ impl Command {
             until,
             state: CommandState::Requested,
             sent: vec![],
+            written: 0,
             sent_at: None,
             holds: vec![],
             instances: vec![],
@@ -128,6 +130,25 @@ impl Command {
         self.instances.iter().map(|one| one.at).chain(self.sent_at).max().unwrap_or(self.requested_at)
     }
 
+    /// From when on it can be obeyed.
+    pub(crate) fn began(&self) -> Timestamp {
+        self.sent_at.unwrap_or(self.requested_at)
+    }
+
+    /// Adds what was written. Of what is sent again and again, the newest is kept.
+    pub(crate) fn wrote(&mut self, mut records: Vec<SentRecord>) {
+        self.sent.append(&mut records);
+        let kept = self.written.max(SENT_MAX);
+        if self.sent.len() > kept {
+            self.sent.drain(self.written..self.sent.len() - (kept - self.written));
+        }
+    }
+
+    fn sent_again(&self) -> Option<SentAgain> {
+        let last = self.resends.last.filter(|_| self.resends.count > 0)?;
+        Some(SentAgain { times: self.resends.count, last_at: last })
+    }
+
     pub(crate) fn scopes(&self) -> Vec<Scope> {
         self.target.scopes()
     }
@@ -147,6 +168,7 @@ impl Command {
             sent: self.sent.clone(),
             holds: self.holds.clone(),
             instances: self.instances.iter().map(Tracked::view).collect(),
+            sent_again: self.sent_again(),
             notes: self.notes.clone(),
         }
     }

@@ -6,6 +6,7 @@ use std::collections::{BTreeSet, HashSet};
 use flowdeck_model::view::{InstanceKind, SentRecord};
 use flowdeck_model::{Action, InstanceState, Partition, Target, TopicName};
 
+use super::flow::{Flow, Proof};
 use super::kafkaflow::violated;
 use super::left;
 use super::lifecycle::{Seen, committed, settle};
@@ -28,8 +29,9 @@ impl Seen<'_> {
 /// Looks at what is known now; says whether the command changed. `retired`: what it asked for was
 /// undone since, so what instances do now says nothing of it.
 pub(crate) fn observe(command: &mut Command, seen: Seen<'_>, retired: bool) -> bool {
-    let shape =
-        |command: &Command| -> Vec<_> { command.instances.iter().map(|one| (one.state, one.at)).collect() };
+    let shape = |command: &Command| -> Vec<_> {
+        command.instances.iter().map(|one| (one.state, one.at, one.moved)).collect()
+    };
     let before = (command.state, shape(command));
     if command.sent_at.is_some() || command.rebuilt {
         let mut instances = std::mem::take(&mut command.instances);
@@ -122,7 +124,12 @@ fn no_evidence(command: &Command, instance: &InstanceTelemetry, seen: Seen<'_>) 
 
 /// Everything that the instance says of the scope was said after the command.
 fn is_fresh(command: &Command, tracked: &Tracked, instance: &InstanceTelemetry, seen: Seen<'_>) -> bool {
-    let told_at = seen.told_at(instance.pair, &command.sent);
+    // A pause may be sent again each second: what was said since the first is evidence.
+    let sent = match command.action {
+        Action::Pause => &command.sent[..command.written.min(command.sent.len())],
+        Action::Resume => &command.sent[..],
+    };
+    let told_at = seen.told_at(instance.pair, sent);
     instance.last_heard > tracked.since
         && streams(&command.target, instance)
             .all(|one| one.heard > tracked.since && told_at.is_none_or(|offset| one.offset > offset))
@@ -139,12 +146,13 @@ fn find<'a>(tracked: &Tracked, telemetry: Option<&'a GroupTelemetry>) -> Option<
 
 fn evidence_of_pause(tracked: &mut Tracked, target: &Target, instance: &InstanceTelemetry, seen: Seen<'_>) {
     let Some(consumer) = tracked.key.consumer.clone() else { return };
-    let running = !violated(target, seen.holds, &consumer, instance, tracked.since).is_empty();
+    let since = tracked.since;
+    let running = !violated(target, seen.holds, &consumer, instance, |one| one.heard > since).is_empty();
     let paused: usize = streams(target, instance).map(|stream| stream.paused.len()).sum();
     if running {
         if tracked.state.is_done() {
-            // The command is sent again, and then it has its time anew.
-            tracked.deadline = seen.now.plus(seen.timing.resend_every + seen.timing.kafkaflow_deadline);
+            // The command is sent again: it has its time anew.
+            tracked.deadline = seen.now.plus(seen.timing.kafkaflow_deadline);
             tracked.become_(
                 InstanceState::Waiting,
                 Some("runs again: not paused any more".to_owned()),
@@ -193,19 +201,39 @@ fn evidence_of_resume(tracked: &mut Tracked, target: &Target, instance: &Instanc
     if !read_since {
         return;
     }
+    let several = running.iter().any(|one| Some(&one.0) != running.first().map(|first| &first.0));
+    let place = |at: &(TopicName, Partition)| match several {
+        true => format!("{} partition {}", at.0, at.1),
+        false => format!("partition {}", at.1),
+    };
     let mut at_end = true;
+    let mut drained = None;
     for (at, reading) in committed(target, seen.group).filter(|(at, _)| running.contains(at)) {
-        let before = *tracked.baseline.entry(at.clone()).or_insert(reading.committed);
-        if reading.committed > before {
-            let offset = reading.committed.unwrap_or_default();
-            let detail = format!("flows: {} partition {} committed {offset}", at.0, at.1);
-            tracked.become_(InstanceState::Acknowledged, Some(detail), seen.now);
-            return;
+        let before = tracked.flows.get(&at).copied();
+        let mut flow = before.unwrap_or(Flow::new(reading.committed, None));
+        let proof = reading.committed.map_or(Proof::Nothing, |committed| flow.see(committed));
+        if before != Some(flow) {
+            tracked.flows.insert(at.clone(), flow);
+            tracked.moved += 1;
+        }
+        match proof {
+            Proof::Flows(offset) => {
+                let detail = format!("records flow: {} committed {offset}", place(&at));
+                tracked.become_(InstanceState::Acknowledged, Some(detail), seen.now);
+                return;
+            }
+            Proof::MayBeDrained(offset) => drained = drained.or(Some((at, offset))),
+            Proof::Nothing => {}
         }
         at_end &= reading.committed == reading.end || reading.is_empty_and_untouched();
     }
     if at_end {
         let detail = "flow not yet proven: all is read".to_owned();
         tracked.become_(InstanceState::NothingToRead, Some(detail), seen.now);
+    } else if let Some((at, offset)) = drained.filter(|_| tracked.state == InstanceState::Waiting) {
+        let at = place(&at);
+        tracked.detail = Some(format!(
+            "{at} committed {offset}, which may be what was buffered under the pause: no proof of flow yet"
+        ));
     }
 }

@@ -2,19 +2,25 @@
 //! time for each cluster, beside the keeper, so that a broker that hangs delays no reader.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use flowdeck_kafka::Deadline;
 use flowdeck_model::hold::HoldChange;
 use flowdeck_model::view::{SentRecord, Submitted};
-use flowdeck_model::{CommandId, Hold, Partition, PortError, Scope};
+use flowdeck_model::{CommandId, GroupId, Hold, Partition, PortError, Scope};
 use flowdeck_protocol::{Record, kafkaflow, wire};
 use tokio::sync::oneshot;
 
 use super::kafkaflow::AdminCommand;
+use super::rebalance::GroupSeen;
 use crate::clock;
+use crate::cluster::group_watch;
 use crate::holds::store::HoldKey;
 use crate::holds::writer::{WriteError, Writers};
 use crate::settings::ClusterSettings;
+
+/// What is sent again at once does not wait longer for the group's state.
+const LOOK: Duration = Duration::from_millis(300);
 
 pub(crate) type Answer = oneshot::Sender<Result<Submitted, PortError>>;
 
@@ -37,6 +43,8 @@ pub(crate) enum Job {
     Again {
         id: CommandId,
         admin: Vec<AdminCommand>,
+        /// Of a pause, its group: nothing is sent while it rebalances.
+        held: Option<GroupId>,
     },
 }
 
@@ -45,7 +53,7 @@ pub(crate) enum Done {
     Topics { created: bool, problem: Option<String> },
     Writer { problem: Option<String> },
     Command { id: CommandId, answer: Option<Answer>, written: Written },
-    Again { id: CommandId, written: Written },
+    Again { id: CommandId, written: Written, seen: Option<(GroupId, GroupSeen)> },
 }
 
 /// What became of it.
@@ -71,13 +79,24 @@ pub(crate) async fn run(mut writers: Writers, settings: Arc<ClusterSettings>, jo
             let written = write(&mut writers, &settings, id, changes, admin).await;
             Done::Command { id, answer, written }
         }
-        Job::Again { id, admin } => {
+        Job::Again { id, admin, held } => {
             let mut written = Written::default();
-            send(&mut writers, &settings, id, admin, &mut written).await;
-            Done::Again { id, written }
+            let seen = match held {
+                Some(group) => look(&writers, group).await,
+                None => None,
+            };
+            if !seen.as_ref().is_some_and(|(_, seen)| seen.is_rebalancing()) {
+                send(&mut writers, &settings, id, admin, &mut written).await;
+            }
+            Done::Again { id, written, seen }
         }
     };
     (writers, done)
+}
+
+/// What Kafka tells of the group now. Where it does not tell in time, the last refresh counts.
+async fn look(writers: &Writers, group: GroupId) -> Option<(GroupId, GroupSeen)> {
+    group_watch::ask(writers.cluster(), &[group], Deadline::after(LOOK)).await.pop()
 }
 
 async fn write(

@@ -9,12 +9,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use flowdeck_model::view::InstanceKind;
-use flowdeck_model::{Action, ConsumerName, Hold, Target, Timestamp, TopicName};
+use flowdeck_model::{Action, ConsumerName, Hold, Target, TopicName};
 use flowdeck_protocol::kafkaflow;
 
+use super::follow_up::Again;
 use super::plan::Facts;
 use super::scope::{in_scope, is_held, listening, streams};
-use crate::telemetry::{GroupTelemetry, InstanceTelemetry};
+use crate::telemetry::{GroupTelemetry, InstanceTelemetry, TopicStream};
 
 /// A command for KafkaFlow, and the pair of admin topics that it goes to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -122,10 +123,7 @@ fn topics(
 }
 
 /// The same command once more, to the consumers that do not obey, with the topics spelled out.
-pub(crate) fn again(
-    action: Action,
-    wanted: BTreeMap<(usize, ConsumerName), BTreeSet<TopicName>>,
-) -> Vec<AdminCommand> {
+pub(crate) fn again(action: Action, wanted: Again) -> Vec<AdminCommand> {
     wanted
         .into_iter()
         .map(|((pair, consumer), topics)| {
@@ -148,19 +146,20 @@ pub(crate) fn release(
     resume_commands(target, after, facts, facts.telemetry.group(&target.group))
 }
 
-/// Whether an instance that joined, or forgot its pause, runs what a standing pause covers.
+/// Topics of which an instance that joined, or forgot its pause, runs what a standing pause covers. `counts`: whether
+/// what it said of a topic was said since.
 pub(crate) fn violated(
     target: &Target,
     holds: &[Hold],
     consumer: &ConsumerName,
     instance: &InstanceTelemetry,
-    since: Timestamp,
+    counts: impl Fn(&TopicStream) -> bool,
 ) -> BTreeSet<TopicName> {
     if !in_scope(target, consumer, instance) {
         return BTreeSet::new();
     }
     streams(target, instance)
-        .filter(|stream| stream.heard > since)
+        .filter(|stream| counts(stream))
         .filter(|stream| {
             stream
                 .running

@@ -12,6 +12,9 @@ use flowdeck_model::{
 };
 use flowdeck_protocol::wire::Ack;
 
+use super::flow::Flow;
+use super::held::HeldGroup;
+use super::rebalance::is_rebalance;
 use super::scope::{listening, names};
 use super::{Command, Tracked, TrackedKey};
 use crate::cluster::sample::GroupData;
@@ -29,9 +32,22 @@ pub(crate) struct Seen<'a> {
     pub(crate) group: Option<&'a GroupData>,
     /// Of the command's group, all that stand.
     pub(crate) holds: &'a [Hold],
+    /// What is remembered of the group while it is held.
+    pub(crate) held: Option<&'a HeldGroup>,
     pub(crate) timing: &'a Timing,
     pub(crate) admin_topics: &'a [AdminTopics],
     pub(crate) now: Timestamp,
+}
+
+impl Seen<'_> {
+    /// What is sent to the group now may be forgotten by its instances at once.
+    pub(crate) fn is_rebalancing(&self) -> bool {
+        let listed = self.group.map(|group| group.state);
+        match self.held {
+            Some(held) => held.rebalances.is_under_way(listed, self.now),
+            None => listed.is_some_and(is_rebalance),
+        }
+    }
 }
 
 /// Everybody who is expected to answer, and the plain members that cannot.
@@ -60,10 +76,26 @@ pub(super) fn tracked(
         detail: None,
         since: seen.now,
         deadline: deadline(command.action, instance.kind(), seen),
-        baseline: committed(&command.target, seen.group)
-            .map(|(at, reading)| (at, reading.committed))
-            .collect(),
+        flows: flows(command, instance.kind(), seen),
+        moved: 0,
     }
+}
+
+/// What was committed, and could be drained, before a resume.
+fn flows(command: &Command, kind: InstanceKind, seen: Seen<'_>) -> HashMap<(TopicName, Partition), Flow> {
+    if command.action == Action::Pause || kind != InstanceKind::KafkaFlow {
+        return HashMap::new();
+    }
+    let flow = |at: &(TopicName, Partition), committed| match seen.held {
+        Some(held) => held.flow(at, committed),
+        None => Flow::new(committed, None),
+    };
+    committed(&command.target, seen.group)
+        .map(|(at, reading)| {
+            let flow = flow(&at, reading.committed);
+            (at, flow)
+        })
+        .collect()
 }
 
 pub(super) fn deadline(action: Action, kind: InstanceKind, seen: Seen<'_>) -> Timestamp {
@@ -109,7 +141,8 @@ fn plain_members(target: &Target, seen: Seen<'_>) -> Vec<Tracked> {
             detail: None,
             since: seen.now,
             deadline: seen.now,
-            baseline: HashMap::new(),
+            flows: HashMap::new(),
+            moved: 0,
         })
         .collect()
 }
@@ -162,7 +195,8 @@ pub(crate) fn acknowledged(command: &mut Command, ack: &Ack, now: Timestamp) -> 
         detail,
         since: now,
         deadline: now,
-        baseline: HashMap::new(),
+        flows: HashMap::new(),
+        moved: 0,
     });
     true
 }

@@ -2,17 +2,22 @@
 
 pub(crate) mod book;
 pub(crate) mod command;
+pub(crate) mod consumers;
 pub(crate) mod evidence;
 pub(crate) mod external;
+mod flow;
 pub(crate) mod follow_up;
+pub(crate) mod held;
 pub(crate) mod job;
 pub(crate) mod kafkaflow;
 mod left;
 pub(crate) mod lifecycle;
 pub(crate) mod plan;
+pub(crate) mod rebalance;
+mod resend;
 pub(crate) mod scope;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub(crate) mod untaken;
 
 pub(crate) use book::{CommandBook, CommandIndex};

@@ -209,6 +209,11 @@ impl HoldStore {
     }
 
     /// Whether a hold of this id stands.
+    /// Those in which something is held.
+    pub(crate) fn groups(&self) -> impl Iterator<Item = &GroupId> {
+        self.groups.keys()
+    }
+
     pub(crate) fn stands(&self, id: HoldId) -> bool {
         self.ids.contains_key(&id)
     }

@@ -4,7 +4,7 @@
 use flowdeck_kafka::Member;
 use flowdeck_model::scope::Place;
 use flowdeck_model::view::{GroupView, MemberView, PartitionRow};
-use flowdeck_model::{HoldId, Lag, Partition, PartitionReading, Timestamp, TopicName, Version};
+use flowdeck_model::{HoldId, Lag, Partition, PartitionReading, Timestamp, TopicName, Version, shown};
 
 use super::claims::{Claims, is_lost};
 use super::fleet::group_row;
@@ -12,6 +12,7 @@ use crate::cluster::sample::GroupData;
 use crate::cluster::snapshot::{ClusterSnapshot, Judged, by_topic};
 use crate::commands::Command;
 use crate::commands::external::repeated;
+use crate::commands::held::holds_now;
 use crate::telemetry::matching::{instance_of, member_words};
 use crate::telemetry::{GroupTelemetry, InstanceTelemetry};
 
@@ -201,6 +202,15 @@ fn warnings(
     }
     if cluster.repeated.contains(&group.id) {
         warnings.push(repeated(&group.id.shown()));
+    }
+    let holds = cluster.holds.group(&group.id).iter();
+    let telemetry = cluster.telemetry.group(&group.id);
+    for hold in holds.filter(|hold| !hold.except.is_empty() && !holds_now(hold, group, telemetry)) {
+        warnings.push(format!(
+            "no partition is held now by the pause of {}: all that reads is excepted from it. What is not excepted \
+             would be paused once it reads; resume the group to end it",
+            shown::name(&hold.owner)
+        ));
     }
     for command in commands.iter().filter(|command| command.resends.capped) {
         warnings.push(format!(

@@ -36,12 +36,22 @@ pub struct CommandView {
     pub now: Timestamp,
     pub requested_at: Timestamp,
     pub until: Option<Timestamp>,
-    /// What was written for it, in order.
+    /// What was written for it, in order. Of what was sent again and again, the newest.
     pub sent: Vec<SentRecord>,
+    /// It was not obeyed, or a rebalance made instances forget it.
+    pub sent_again: Option<SentAgain>,
     pub holds: Vec<HoldId>,
     pub instances: Vec<InstanceOutcome>,
     /// What it cannot do, or what went otherwise: "up to 300 records may still finish".
     pub notes: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct SentAgain {
+    pub times: u32,
+    pub last_at: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

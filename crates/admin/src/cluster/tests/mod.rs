@@ -1,6 +1,7 @@
 //! What a cluster's state does with what comes in, without a broker: jobs are looked at and not run.
 
 mod foreign;
+mod held;
 mod many;
 mod takeover;
 

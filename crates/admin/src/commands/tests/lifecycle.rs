@@ -10,7 +10,9 @@ use crate::cluster::merge::{Commit, compact};
 use crate::cluster::sample::{Ends, GroupData, LogRow, Mark};
 use crate::commands::evidence::observe;
 use crate::commands::follow_up::{follow_up, sent_again};
+use crate::commands::held::{HeldGroup, InForce, Told};
 use crate::commands::lifecycle::{self, Seen, expected, sent};
+use crate::commands::rebalance::GroupSeen;
 use crate::commands::{Command, kafkaflow};
 use crate::settings::{AdminTopics, Timing};
 
@@ -20,12 +22,14 @@ struct World {
     holds: Vec<Hold>,
     telemetry: GroupTelemetry,
     group: Option<GroupData>,
+    held: HeldGroup,
 }
 
 impl World {
     fn new(telemetry: GroupTelemetry) -> Self {
         let pairs = vec![AdminTopics::one(topic("admin"))];
-        Self { timing: Timing::default(), pairs, holds: vec![hold(1, None, None)], telemetry, group: None }
+        let (timing, held) = (Timing::default(), HeldGroup::default());
+        Self { timing, pairs, holds: vec![hold(1, None, None)], telemetry, group: None, held }
     }
 
     fn seen(&self, seconds: i64) -> Seen<'_> {
@@ -33,6 +37,7 @@ impl World {
             telemetry: Some(&self.telemetry),
             group: self.group.as_ref(),
             holds: &self.holds,
+            held: Some(&self.held),
             timing: &self.timing,
             admin_topics: &self.pairs,
             now: at(seconds),
@@ -111,6 +116,7 @@ fn what_lies_before_the_command_on_its_partition_is_older_whenever_it_comes() {
     let mut world = World::new(flow(9, &[0], &[]));
     let mut command = world.sent(Action::Pause, 10);
     let record = |topic| SentRecord { topic, partition: Partition::new(0).unwrap(), offset: 50, at: at(10) };
+    command.written = 1;
     command.sent = vec![record(topic("admin"))];
     // Offsets are the seconds here: 12 lies before 50.
     world.telemetry = flow(12, &[], &[0]);
@@ -122,24 +128,49 @@ fn what_lies_before_the_command_on_its_partition_is_older_whenever_it_comes() {
 }
 
 #[test]
-fn evidence_of_a_resume_is_a_commit_that_moves() {
-    // (commits read at, committed, end, looked at, want)
-    let cases = [
-        (9, 6, 10, 13, I::Waiting),
-        (13, 5, 10, 14, I::Waiting),
-        (13, 6, 10, 14, I::Acknowledged),
-        (13, 5, 5, 14, I::NothingToRead),
-        (13, 5, 10, 41, I::Silent),
+fn evidence_of_a_resume_is_a_commit_beyond_what_could_be_drained() {
+    // (commits read at, committed, end) in turn, looked at, want
+    type Case<'a> = (&'a [(i64, i64, i64)], i64, I);
+    let cases: [Case<'_>; 7] = [
+        (&[(9, 6, 10)], 13, I::Waiting),
+        (&[(13, 5, 10)], 14, I::Waiting),
+        // It may be what was buffered under the pause; the next one is not.
+        (&[(13, 6, 10)], 14, I::Waiting),
+        (&[(13, 6, 10), (18, 6, 10)], 19, I::Waiting),
+        (&[(13, 6, 10), (18, 8, 10)], 19, I::Acknowledged),
+        (&[(13, 5, 5)], 14, I::NothingToRead),
+        (&[(13, 6, 10)], 41, I::Silent),
     ];
-    for (as_of, committed, end, now, want) in cases {
+    for (reads, now, want) in cases {
         let mut world = World::new(flow(9, &[], &[0]));
         world.holds.clear();
         world.group = Some(commits(9, 5, 10));
         let mut command = world.sent(Action::Resume, 10);
         world.telemetry = flow(12, &[0], &[]);
-        world.group = Some(commits(as_of, committed, end));
-        observe(&mut command, world.seen(now), false);
-        assert_eq!(command.instances[0].state, want, "{as_of} {committed} {end}");
+        for (as_of, committed, end) in reads {
+            world.group = Some(commits(*as_of, *committed, *end));
+            observe(&mut command, world.seen(now), false);
+        }
+        assert_eq!(command.instances[0].state, want, "{reads:?}");
+        let detail = command.instances[0].detail.as_deref().unwrap_or_default();
+        if want == I::Acknowledged {
+            assert_eq!(detail, "records flow: partition 0 committed 8");
+        }
+    }
+    // The log ended at 6 when fetching had stopped: nothing beyond it was buffered.
+    let mut world = World::new(flow(9, &[], &[0]));
+    let holds = [InForce { hold: hold(1, None, None), told: Told::since(at(0), &world.timing) }];
+    let (telemetry, group) = (world.telemetry.clone(), commits(10, 5, 6));
+    let within = world.timing.heard_within;
+    world.held.observe(&"g".into(), &holds, Some(&telemetry), Some(&group), within, at(10));
+    world.holds.clear();
+    world.group = Some(group);
+    let mut command = world.sent(Action::Resume, 10);
+    world.telemetry = flow(12, &[0], &[]);
+    for (committed, want) in [(6, I::Waiting), (7, I::Acknowledged)] {
+        world.group = Some(commits(13, committed, 10));
+        observe(&mut command, world.seen(14), false);
+        assert_eq!(command.instances[0].state, want, "{committed}");
     }
     // Listed as paused still: no commit counts.
     let mut world = World::new(flow(9, &[], &[0]));
@@ -193,7 +224,7 @@ fn an_instance_without_partitions_is_not_always_done() {
 }
 
 #[test]
-fn a_joiner_is_noted_and_sent_the_command_again_at_most_three_times() {
+fn a_joiner_is_noted_and_sent_the_pause_again_and_again() {
     let mut world = World::new(flow(9, &[0], &[]));
     let mut command = world.sent(Action::Pause, 10);
     let joiner = |heard: i64| InstanceTelemetry {
@@ -201,9 +232,11 @@ fn a_joiner_is_noted_and_sent_the_command_again_at_most_three_times() {
         ..instance("host-2", false, heard, &[("a", &[1], &[])])
     };
     let mut resent = Vec::new();
-    for now in (25..300).step_by(5) {
-        let stopped = instance("host-1", false, now, &[("a", &[], &[0])]);
-        world.telemetry = group(vec![("audio", vec![stopped, joiner(now)])]);
+    for now in 25..45 {
+        // Each speaks every 5 s.
+        let heard = now / 5 * 5;
+        let stopped = instance("host-1", false, heard, &[("a", &[], &[0])]);
+        world.telemetry = group(vec![("audio", vec![stopped, joiner(heard)])]);
         observe(&mut command, world.seen(now), false);
         let holds = world.holds.clone();
         if !follow_up(&mut command, &holds, world.seen(now)).is_empty() {
@@ -211,11 +244,56 @@ fn a_joiner_is_noted_and_sent_the_command_again_at_most_three_times() {
             resent.push(now);
         }
     }
-    assert_eq!(resent, [40, 70, 100]);
-    assert!(command.resends.capped);
+    assert_eq!(resent, [25, 26, 28, 33, 38, 43]);
+    assert!(!command.resends.capped);
     let joined = command.instances.iter().find(|one| one.key.instance.as_str() == "host-2").unwrap();
     assert_eq!(joined.detail.as_deref(), Some("joined 14 s after the pause: not paused"));
     assert_eq!((joined.state, command.state), (I::Silent, CommandState::Partly));
+}
+
+#[test]
+fn what_an_instance_says_as_the_pause_comes_is_no_reason_to_send_it_again() {
+    let mut world = World::new(flow(9, &[0], &[]));
+    let mut command = world.sent(Action::Pause, 10);
+    let holds = world.holds.clone();
+    for (heard, now, again) in [(9, 10, false), (11, 11, false), (12, 12, true)] {
+        world.telemetry = flow(heard, &[0], &[]);
+        assert_eq!(!follow_up(&mut command, &holds, world.seen(now)).is_empty(), again, "{heard}");
+    }
+}
+
+#[test]
+fn a_pause_is_sent_again_when_a_rebalance_ends_and_never_while_it_goes_on() {
+    use flowdeck_model::GroupState::{CompletingRebalance, PreparingRebalance, Stable};
+    let mut world = World::new(flow(9, &[0], &[]));
+    world.group = Some(commits(9, 5, 10));
+    let mut command = world.sent(Action::Pause, 10);
+    let holds = world.holds.clone();
+    let before = [owner("x", &[0])];
+    let after = [owner("x", &[0]), owner("y", &[])];
+    let mut resent = Vec::new();
+    for (now, state, members, running) in [
+        (15, Stable, &before[..], false),
+        (16, PreparingRebalance, &before[..], false),
+        // It runs by its own words: the pause would be forgotten with the next assignment.
+        (17, PreparingRebalance, &before[..], true),
+        (18, CompletingRebalance, &after[..], true),
+        (19, Stable, &after[..], false),
+        (20, Stable, &after[..], false),
+        (21, Stable, &after[..], true),
+    ] {
+        world.telemetry = if running { flow(now, &[0], &[]) } else { flow(now, &[], &[]) };
+        world.held.rebalances.note(GroupSeen::new(at(now), state, members), at(now));
+        let wanted = follow_up(&mut command, &holds, world.seen(now));
+        if !wanted.is_empty() {
+            assert_eq!(wanted.values().flatten().collect::<Vec<_>>(), [&topic("a")]);
+            sent_again(&mut command, world.seen(now));
+            resent.push(now);
+        }
+    }
+    // At its end also where nothing is told of what runs.
+    assert_eq!(resent, [19, 21]);
+    assert_eq!(command.resends.count, 2);
 }
 
 #[test]
@@ -308,7 +386,9 @@ fn a_violation_is_a_running_partition_that_a_hold_covers() {
     let all = target(None, &[]);
     let heard = instance("host-1", false, 20, &[("a", &[0], &[]), ("b", &[0], &[])]);
     let consumer = ConsumerName::from("audio");
-    let topics = |holds: &[Hold], since| kafkaflow::violated(&all, holds, &consumer, &heard, at(since)).len();
+    let topics = |holds: &[Hold], since| {
+        kafkaflow::violated(&all, holds, &consumer, &heard, |one| one.heard > at(since)).len()
+    };
     assert_eq!(topics(&[hold(1, None, None)], 10), 2);
     assert_eq!(topics(&[hold(1, None, Some("a"))], 10), 1);
     assert_eq!(topics(&[hold(1, Some("video"), None)], 10), 0);

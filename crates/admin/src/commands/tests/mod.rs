@@ -12,19 +12,19 @@ use std::sync::Arc;
 
 use crate::telemetry::{ConsumerTelemetry, GroupTelemetry, InstanceTelemetry, TelemetryIndex, TopicStream};
 
-pub(super) fn at(seconds: i64) -> Timestamp {
+pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(1_000_000 + seconds * 1_000)
 }
 
-pub(super) fn topic(name: &str) -> TopicName {
+pub(crate) fn topic(name: &str) -> TopicName {
     name.parse().unwrap()
 }
 
-pub(super) fn parts(numbers: &[i32]) -> Vec<Partition> {
+pub(crate) fn parts(numbers: &[i32]) -> Vec<Partition> {
     numbers.iter().filter_map(|number| Partition::new(*number)).collect()
 }
 
-pub(super) fn target(consumer: Option<&str>, topics: &[&str]) -> Target {
+pub(crate) fn target(consumer: Option<&str>, topics: &[&str]) -> Target {
     Target {
         group: "g".into(),
         consumer: consumer.map(ConsumerName::from),
@@ -32,7 +32,7 @@ pub(super) fn target(consumer: Option<&str>, topics: &[&str]) -> Target {
     }
 }
 
-pub(super) fn submit(number: u128, action: Action, target: Target) -> Submit {
+pub(crate) fn submit(number: u128, action: Action, target: Target) -> Submit {
     Submit {
         id: CommandId::from_uuid(uuid::Uuid::from_u128(number)),
         action,
@@ -43,9 +43,9 @@ pub(super) fn submit(number: u128, action: Action, target: Target) -> Submit {
 }
 
 /// What an instance says: (topic, running, paused).
-pub(super) type Said<'a> = &'a [(&'a str, &'a [i32], &'a [i32])];
+pub(crate) type Said<'a> = &'a [(&'a str, &'a [i32], &'a [i32])];
 
-pub(super) fn instance(name: &str, agent: bool, heard: i64, said: Said<'_>) -> InstanceTelemetry {
+pub(crate) fn instance(name: &str, agent: bool, heard: i64, said: Said<'_>) -> InstanceTelemetry {
     let topics = said
         .iter()
         .map(|(name, running, paused)| TopicStream {
@@ -65,7 +65,7 @@ pub(super) fn instance(name: &str, agent: bool, heard: i64, said: Said<'_>) -> I
     }
 }
 
-pub(super) fn group(consumers: Vec<(&str, Vec<InstanceTelemetry>)>) -> GroupTelemetry {
+pub(crate) fn group(consumers: Vec<(&str, Vec<InstanceTelemetry>)>) -> GroupTelemetry {
     let consumers = consumers
         .into_iter()
         .map(|(name, instances)| ConsumerTelemetry { name: name.into(), instances })
@@ -73,13 +73,13 @@ pub(super) fn group(consumers: Vec<(&str, Vec<InstanceTelemetry>)>) -> GroupTele
     GroupTelemetry { consumers, unkept: 0 }
 }
 
-pub(super) fn index(groups: Vec<(&str, GroupTelemetry)>) -> TelemetryIndex {
+pub(crate) fn index(groups: Vec<(&str, GroupTelemetry)>) -> TelemetryIndex {
     let groups: HashMap<GroupId, Arc<GroupTelemetry>> =
         groups.into_iter().map(|(name, group)| (name.into(), Arc::new(group))).collect();
     TelemetryIndex { groups: Arc::new(groups), warnings: vec![] }
 }
 
-pub(super) fn hold(number: u128, consumer: Option<&str>, name: Option<&str>) -> Hold {
+pub(crate) fn hold(number: u128, consumer: Option<&str>, name: Option<&str>) -> Hold {
     Hold {
         scope: Scope {
             consumer: consumer.map(ConsumerName::from),
