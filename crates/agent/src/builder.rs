@@ -77,8 +77,10 @@ impl<H> AgentBuilder<H> {
         self
     }
 
-    /// How many records may wait for each worker, as KafkaFlow's buffer size; shared out evenly among
-    /// the assigned partitions.
+    /// How many records are taken from the Kafka client ahead of each worker, as KafkaFlow's buffer size; shared
+    /// out evenly among the assigned partitions; 100 unless told otherwise. What the client itself fetches ahead
+    /// is bounded for each partition by its `queued.max.messages.kbytes` (2048 unless the configuration says
+    /// otherwise) and `queued.min.messages` (10,000), and by one fetch more.
     pub fn buffer(mut self, records: usize) -> Self {
         self.buffer = records.max(1);
         self

@@ -150,6 +150,14 @@ const OF_A_CONSUMER: [&str; 20] = [
     "enable.auto.offset.store",
 ];
 
+/// What the client fetches ahead of each partition (it may overshoot by one fetch), and how soon it looks again
+/// whether that is used up: no partition handles 10,000 records in that time.
+const FETCHED_AHEAD: [(&str, &str); 3] = [
+    ("queued.min.messages", "10000"),
+    ("queued.max.messages.kbytes", "2048"),
+    ("fetch.queue.backoff.ms", "10"),
+];
+
 /// The consumer of the host's records.
 pub(crate) fn records(base: &ClientConfig, settings: &Settings) -> Result<ClientConfig, AgentError> {
     if let Some(property) =
@@ -166,6 +174,11 @@ pub(crate) fn records(base: &ClientConfig, settings: &Settings) -> Result<Client
     let milliseconds = settings.timings.telemetry.as_millis().max(100).to_string();
     default(&mut config, "statistics.interval.ms", &milliseconds);
     default(&mut config, "client.id", settings.instance.as_str());
+    // Each partition has a queue of its own in the client, and these count for each of them; the client's own
+    // defaults are meant for one queue of all partitions.
+    for (property, value) in FETCHED_AHEAD {
+        default(&mut config, property, value);
+    }
     Ok(config)
 }
 
@@ -281,6 +294,16 @@ pub(crate) mod tests {
         {
             assert_eq!(config.get("allow.auto.create.topics"), Some("false"));
         }
+    }
+
+    #[test]
+    fn what_is_fetched_ahead_is_the_hosts_to_say() {
+        let (mut base, settings) = (ClientConfig::new(), settings());
+        base.set("queued.min.messages", "50");
+        let config = records(&base, &settings).unwrap();
+        assert_eq!(config.get("queued.min.messages"), Some("50"));
+        assert_eq!(config.get("queued.max.messages.kbytes"), Some("2048"));
+        assert_eq!(writer(&config, &settings).get("queued.min.messages"), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The Kafka client's callbacks: partitions that come and go, commits that failed, the log's ends.
 //! They run on the poll thread, inside `poll`.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
 use rdkafka::client::ClientContext;
@@ -10,30 +10,53 @@ use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::statistics::Statistics;
 use rdkafka::{Offset, TopicPartitionList};
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
-use crate::flow;
 use crate::record::Tp;
 use crate::shared::{Shared, add};
+use crate::source::Source;
 
 pub(crate) struct Callbacks {
     shared: Arc<Shared>,
+    consumer: OnceLock<Weak<BaseConsumer<Self>>>,
 }
 
 impl Callbacks {
     pub(crate) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared }
+        Self { shared, consumer: OnceLock::new() }
+    }
+
+    /// The consumer whose callbacks these are.
+    pub(crate) fn set_consumer(&self, consumer: Weak<BaseConsumer<Self>>) {
+        // Called once.
+        let _ = self.consumer.set(consumer);
+    }
+
+    /// Partitions come, and the client does not fetch them yet.
+    fn assigned(&self, partitions: Vec<Tp>) {
+        // Gone: the consumer is about to leave its group.
+        let Some(consumer) = self.consumer.get().and_then(Weak::upgrade) else { return };
+        let shared = &self.shared;
+        // An assignment in full names what is here too. A queue that is closed tells nobody of its records any
+        // more, so that comes before it is opened anew.
+        let to_close = shared.lock().lanes.remove(&partitions);
+        drop(to_close);
+        let open = |at: Tp| {
+            let at = Arc::new(at);
+            let source = Source::open(&consumer, &at, &shared.arrivals, &shared.errors);
+            if source.is_none() {
+                error!(topic = %at.topic, partition = %at.partition, "the client has no queue for a partition");
+            }
+            (at, source)
+        };
+        shared.assign(partitions.into_iter().map(open).collect());
     }
 
     /// Partitions go: waits for what is in flight, commits what was handled, drops what waits.
     fn revoked(&self, consumer: &BaseConsumer<Self>, partitions: &[Tp]) {
         let shared = &self.shared;
-        {
-            let mut state = shared.lock();
-            let before = state.lanes.buffered();
-            state.lanes.leave(partitions);
-            add(&shared.counts.dropped_uncommitted, before - state.lanes.buffered());
-        }
+        let dropped = shared.lock().lanes.leave(partitions);
+        add(&shared.counts.dropped_uncommitted, dropped);
         // Lost partitions have another owner already: neither wait nor commit would help.
         if !consumer.assignment_lost() {
             let limit = if shared.closing.is_cancelled() {
@@ -47,7 +70,8 @@ impl Callbacks {
             let due = shared.lock().lanes.due_of(partitions);
             commit_now(shared, consumer, &due);
         }
-        shared.lock().lanes.remove(partitions);
+        let to_close = shared.lock().lanes.remove(partitions);
+        drop(to_close);
         shared.tell();
     }
 }
@@ -114,19 +138,18 @@ impl ClientContext for Callbacks {
 
 impl ConsumerContext for Callbacks {
     fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        if let Rebalance::Revoke(list) = rebalance {
-            let gone = partitions(list);
-            info!(group.id = %self.shared.settings.group, partitions = gone.len(), "revoked");
-            self.revoked(consumer, &gone);
-        }
-    }
-
-    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        if let Rebalance::Assign(list) = rebalance {
-            let new = partitions(list);
-            info!(group.id = %self.shared.settings.group, partitions = new.len(), "assigned");
-            self.shared.assign(&new);
-            flow::apply(&self.shared, consumer);
+        match rebalance {
+            Rebalance::Assign(list) => {
+                let new = partitions(list);
+                info!(group.id = %self.shared.settings.group, partitions = new.len(), "assigned");
+                self.assigned(new);
+            }
+            Rebalance::Revoke(list) => {
+                let gone = partitions(list);
+                info!(group.id = %self.shared.settings.group, partitions = gone.len(), "revoked");
+                self.revoked(consumer, &gone);
+            }
+            Rebalance::Error(_) => {}
         }
     }
 

@@ -8,7 +8,7 @@ mod reader;
 mod say;
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flowdeck_model::{HoldId, Scope};
@@ -19,8 +19,6 @@ use tracing::{debug, warn};
 
 use crate::answers::Answers;
 use crate::config::Stream;
-use crate::context::Callbacks;
-use crate::flow;
 use crate::outbox::Outbox;
 use crate::record::Tp;
 use crate::shared::Shared;
@@ -39,7 +37,6 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Control {
     shared: Arc<Shared>,
-    consumer: Weak<BaseConsumer<Callbacks>>,
     reader: BaseConsumer<ReaderContext>,
     outbox: Outbox,
     answers: Answers,
@@ -58,16 +55,10 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    pub(crate) fn new(
-        shared: Arc<Shared>,
-        consumer: Weak<BaseConsumer<Callbacks>>,
-        reader: BaseConsumer<ReaderContext>,
-        outbox: Outbox,
-    ) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, reader: BaseConsumer<ReaderContext>, outbox: Outbox) -> Self {
         let now = Instant::now();
         Self {
             shared,
-            consumer,
             reader,
             outbox,
             answers: Answers::default(),
@@ -151,9 +142,6 @@ impl Control {
 
     fn regate(&mut self, ticket: u64) {
         self.shared.regate(ticket);
-        if let Some(consumer) = self.consumer.upgrade() {
-            flow::apply(&self.shared, &consumer);
-        }
     }
 
     fn assign(&self, stream: &Stream, from: Offset) {

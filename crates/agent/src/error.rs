@@ -21,6 +21,10 @@ pub enum AgentError {
     Subscribe { group: String, source: Box<KafkaError> },
     #[error("the consumer of group {group:?} cannot go on; start it again")]
     Fatal { group: String, source: Box<KafkaError> },
+    #[error(
+        "the consumer of group {group:?} got a record of {topic:?} [{partition}] past the partition's own queue; start it again"
+    )]
+    Queue { group: String, topic: String, partition: i32 },
     #[error("the agent of group {group:?} did not end in time; what it had not committed is read again")]
     SlowStop { group: String },
 }

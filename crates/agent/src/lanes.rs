@@ -1,28 +1,38 @@
-//! The lanes: one for each assigned partition, with its gate, its buffer and what was handled of it.
-//! A pure state machine under one lock: it decides which record a worker may take, and when.
+//! The lanes: one for each assigned partition, with its gate, its records that wait and what was handled of it.
+//! A pure state machine under one lock: it decides which partition a worker may take, and when.
 //!
-//! Invariant: a record is handed out only by `take`, and only where the lane's gate is open at that
-//! moment. Shutting a gate therefore means that nothing is taken behind it any more, retries included;
-//! what was taken before is told by `starting` until its handler has begun.
+//! Invariant: a handler begins only where the lane's gate is open at that moment. A worker takes a whole lane
+//! for a while and asks the gate before each record (`run`). Shutting a gate therefore means that nothing
+//! begins behind it any more, retries included; what was taken before is told by `starting` until its handler
+//! has begun.
 
 mod lane;
+mod records;
+mod run;
 mod strays;
 #[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::record::{Record, Tp};
+use crate::arrivals::Arrivals;
+use crate::record::Tp;
+use crate::source::Source;
 
 use lane::Lane;
-pub(crate) use lane::{Gate, Job, Outcome, Pushed, Seen, Sight};
+pub(crate) use lane::{Gate, Seen, Sight};
+pub(crate) use records::Records;
+use run::LaneControl;
+pub(crate) use run::{Retry, Run};
 use strays::Strays;
 
 #[derive(Debug)]
 pub(crate) struct Lanes {
-    lanes: BTreeMap<Tp, Lane>,
-    ready: VecDeque<Tp>,
+    lanes: BTreeMap<Arc<Tp>, Lane>,
+    ready: Ready,
+    arrivals: Arc<Arrivals>,
     strays: Strays,
     /// Counts assignments; the newest lane's ticket.
     ticket: u64,
@@ -31,11 +41,44 @@ pub(crate) struct Lanes {
     closed: bool,
 }
 
+/// Lanes from which a worker may take now, in their order.
+#[derive(Debug, Default)]
+struct Ready {
+    queue: VecDeque<Arc<Tp>>,
+    /// Its length, for workers that do not have the lock.
+    length: Arc<AtomicUsize>,
+}
+
+impl Ready {
+    fn push(&mut self, at: Arc<Tp>) {
+        self.queue.push_back(at);
+        self.length.store(self.queue.len(), Ordering::Relaxed);
+    }
+
+    fn pop(&mut self) -> Option<Arc<Tp>> {
+        let at = self.queue.pop_front();
+        self.length.store(self.queue.len(), Ordering::Relaxed);
+        at
+    }
+}
+
+/// Lanes whose queues in the client are closed when this is dropped. That must not be under the lock of the
+/// lanes: the last queue may end the consumer.
+#[must_use = "to be dropped without the lock"]
+pub(crate) struct ToClose(Vec<Arc<LaneControl>>);
+
+impl Drop for ToClose {
+    fn drop(&mut self) {
+        self.0.iter().for_each(|control| control.close_source());
+    }
+}
+
 impl Lanes {
-    pub(crate) fn new(workers: usize, buffer: usize) -> Self {
+    pub(crate) fn new(workers: usize, buffer: usize, arrivals: Arc<Arrivals>) -> Self {
         Self {
             lanes: BTreeMap::new(),
-            ready: VecDeque::new(),
+            ready: Ready::default(),
+            arrivals,
             strays: Strays::default(),
             ticket: 0,
             room: workers.saturating_mul(buffer).max(1),
@@ -43,37 +86,51 @@ impl Lanes {
         }
     }
 
-    /// New partitions; those that are already here start afresh (an eager assignment).
-    pub(crate) fn assign(&mut self, partitions: &[Tp], gate: impl Fn(&Tp) -> Gate) {
+    /// How many lanes wait for a worker, without a lock.
+    pub(crate) fn ready_length(&self) -> Arc<AtomicUsize> {
+        Arc::clone(&self.ready.length)
+    }
+
+    /// New partitions. None of them is here: where one comes again, its lane was removed before.
+    pub(crate) fn assign(&mut self, partitions: Vec<(Arc<Tp>, Option<Source>)>, gate: impl Fn(&Tp) -> Gate) {
         self.ticket += 1;
-        for at in partitions {
-            self.forget(at);
-            let lane = Lane::new(self.ticket, gate(at));
-            self.lanes.insert(at.clone(), lane);
+        for (at, source) in partitions {
+            let lane = Lane::new(Arc::clone(&at), source, self.ticket, gate(&at));
+            lane.set_open(self.closed);
+            self.lanes.insert(Arc::clone(&at), lane);
+            self.offer(&at);
         }
     }
 
-    /// Nothing starts in these lanes any more, and what waits there is dropped uncommitted.
-    pub(crate) fn leave(&mut self, partitions: &[Tp]) {
+    /// Nothing starts in these lanes any more, and what waits there is dropped uncommitted: how many records.
+    pub(crate) fn leave(&mut self, partitions: &[Tp]) -> usize {
+        let mut dropped = 0;
         for at in partitions {
             if let Some(lane) = self.lanes.get_mut(at) {
                 lane.leaving = true;
-                lane.buffer.clear();
+                lane.set_open(self.closed);
+                dropped += lane.records.len();
+                lane.records = Records::default();
             }
         }
+        dropped
     }
 
     /// The lanes are gone. A handler that still runs becomes a stray.
-    pub(crate) fn remove(&mut self, partitions: &[Tp]) {
-        for at in partitions {
-            self.forget(at);
-        }
+    pub(crate) fn remove(&mut self, partitions: &[Tp]) -> ToClose {
+        ToClose(partitions.iter().filter_map(|at| self.forget(at)).collect())
     }
 
-    fn forget(&mut self, at: &Tp) {
-        if let Some(lane) = self.lanes.remove(at) {
-            self.strays.left(at, &lane);
-        }
+    /// No record comes any more; what was handled can still be committed.
+    pub(crate) fn close_queues(&self) -> ToClose {
+        ToClose(self.lanes.values().map(|lane| Arc::clone(&lane.control)).collect())
+    }
+
+    fn forget(&mut self, at: &Tp) -> Option<Arc<LaneControl>> {
+        let lane = self.lanes.remove(at)?;
+        lane.control.set_open(false);
+        self.strays.left(at, &lane);
+        Some(lane.control)
     }
 
     pub(crate) fn any_in_flight(&self, partitions: &[Tp]) -> bool {
@@ -89,74 +146,73 @@ impl Lanes {
         (self.room / self.lanes.len().max(1)).max(1)
     }
 
-    pub(crate) fn push(&mut self, record: Record) -> Pushed {
-        let share = self.share();
-        let at = record.at().clone();
-        let Some(lane) = self.lanes.get_mut(&at).filter(|lane| !lane.leaving) else { return Pushed::NotOurs };
-        lane.buffer.push_back((Arc::new(record), 0));
-        let full = lane.buffer.len() >= share;
-        self.offer(&at);
-        if full { Pushed::Full } else { Pushed::Room }
-    }
-
-    pub(crate) fn has_room(&self, at: &Tp) -> bool {
-        self.lanes.get(at).is_none_or(|lane| lane.buffer.len() < self.share())
-    }
-
-    /// The buffer did not empty in time: the client shall stop fetching this partition for a while.
-    pub(crate) fn mark_full(&mut self, at: &Tp) {
-        let share = self.share();
-        if let Some(lane) = self.lanes.get_mut(at).filter(|lane| lane.buffer.len() >= share) {
-            lane.full = true;
+    /// A record of a partition, as a worker would have taken it from the client.
+    #[cfg(test)]
+    pub(crate) fn push(&mut self, record: crate::record::Record) {
+        let at = Arc::clone(record.at());
+        if let Some(lane) = self.lanes.get_mut(&at).filter(|lane| !lane.leaving) {
+            lane.records.push(record);
+            self.offer(&at);
         }
     }
 
-    /// Puts a lane in the queue if a worker may take from it now.
+    /// Puts a lane in the queue if a worker may take it now.
     fn offer(&mut self, at: &Tp) {
         let (closed, stray) = (self.closed, self.strays.contains(at));
         let Some(lane) = self.lanes.get_mut(at) else { return };
         if !closed && !stray && !lane.queued && lane.may_start() {
             lane.queued = true;
-            self.ready.push_back(at.clone());
+            self.ready.push(Arc::clone(lane.control.at()));
         }
     }
 
-    /// The next record that may be handled, fair among the partitions.
-    pub(crate) fn take(&mut self) -> Option<Job> {
-        while let Some(at) = self.ready.pop_front() {
+    /// The next lane for a worker, fair among the partitions.
+    pub(crate) fn take(&mut self) -> Option<Run> {
+        for arrival in self.arrivals.take() {
+            if let Some(lane) = self.lanes.get_mut(&arrival.at) {
+                lane.more = true;
+                self.offer(&arrival.at);
+            }
+        }
+        let most = self.share();
+        while let Some(at) = self.ready.pop() {
             let (closed, stray) = (self.closed, self.strays.contains(&at));
             let Some(lane) = self.lanes.get_mut(&at) else { continue };
             lane.queued = false;
-            if closed || stray || !lane.may_start() {
-                continue;
-            }
-            if let Some(job) = lane.take() {
-                return Some(job);
+            if !closed && !stray && lane.may_start() {
+                return Some(lane.take(most));
             }
         }
         None
     }
 
     pub(crate) fn any_ready(&self) -> bool {
-        !self.ready.is_empty()
+        !self.ready.queue.is_empty()
     }
 
-    pub(crate) fn done(&mut self, job: &Job, outcome: &Outcome) {
-        let at = job.record.at();
-        match self.lanes.get_mut(at).filter(|lane| lane.ticket == job.ticket && lane.in_flight) {
-            Some(lane) => lane.back(job, outcome),
-            None => self.strays.back(at, job.ticket),
-        }
-        self.offer(at);
+    /// A worker is done with a lane.
+    pub(crate) fn give_back(&mut self, run: Run) -> GivenBack {
+        let at = Arc::clone(run.control.at());
+        let given = match self.lanes.get_mut(&at).filter(|lane| lane.ticket == run.ticket) {
+            Some(lane) => {
+                let dropped = lane.give_back(run);
+                GivenBack { dropped, news: !lane.may_go_on() || self.closed }
+            }
+            None => {
+                self.strays.back(&at, run.ticket);
+                GivenBack { dropped: run.records.len(), news: true }
+            }
+        };
+        self.offer(&at);
+        given
     }
 
     /// The wait before a retry is over.
-    pub(crate) fn backed_off(&mut self, job: &Job) {
-        let at = job.record.at();
-        if let Some(lane) = self.lanes.get_mut(at).filter(|lane| lane.ticket == job.ticket) {
+    pub(crate) fn backed_off(&mut self, retry: &Retry) {
+        if let Some(lane) = self.lanes.get_mut(&retry.at).filter(|lane| lane.ticket == retry.ticket) {
             lane.backing_off = false;
         }
-        self.offer(at);
+        self.offer(&retry.at);
     }
 
     /// Sets the gates by `held`. Pending lanes wait for holds that are as new as their assignment:
@@ -174,7 +230,8 @@ impl Lanes {
                     lane.stands = false;
                 }
                 lane.gate = gate;
-                moved.push(at.clone());
+                lane.set_open(self.closed);
+                moved.push(Arc::clone(at));
             }
         }
         for at in &moved {
@@ -188,39 +245,13 @@ impl Lanes {
         self.lanes.values().filter(|lane| lane.gate == Gate::Pending).map(|lane| lane.ticket).max()
     }
 
-    /// What the client must be told to keep it in step: (pause, resume). Both ways for a lane that it
-    /// was not told of since the assignment, since it keeps an application's pause over a rebalance.
-    pub(crate) fn flow_changes(&mut self) -> (Vec<Tp>, Vec<Tp>) {
-        let low = self.share() / 2;
-        let (mut pause, mut resume) = (vec![], vec![]);
-        for (at, lane) in self.lanes.iter_mut().filter(|(_, lane)| !lane.leaving) {
-            lane.full = lane.full && lane.buffer.len() > low;
-            let fetch = lane.gate != Gate::Held && !lane.stands && !lane.full;
-            if lane.told == Some(fetch) {
-                continue;
-            }
-            lane.told = Some(fetch);
-            if fetch { resume.push(at.clone()) } else { pause.push(at.clone()) }
-        }
-        (pause, resume)
-    }
-
-    /// The client could not be told: try again.
-    pub(crate) fn untold(&mut self, partitions: &[Tp]) {
-        for at in partitions {
-            if let Some(lane) = self.lanes.get_mut(at) {
-                lane.told = None;
-            }
-        }
-    }
-
     /// What was handled and not yet committed, as the next offsets to read.
     pub(crate) fn due(&self) -> Vec<(Tp, i64)> {
-        self.lanes.iter().filter_map(|(at, lane)| Some((at.clone(), lane.tracker.due()?))).collect()
+        self.lanes.iter().filter_map(|(at, lane)| Some((at.as_ref().clone(), lane.due()?))).collect()
     }
 
     pub(crate) fn due_of(&self, partitions: &[Tp]) -> Vec<(Tp, i64)> {
-        partitions.iter().filter_map(|at| Some((at.clone(), self.lanes.get(at)?.tracker.due()?))).collect()
+        partitions.iter().filter_map(|at| Some((at.clone(), self.lanes.get(at)?.due()?))).collect()
     }
 
     pub(crate) fn committed(&mut self, offsets: &[(Tp, i64)]) {
@@ -256,23 +287,28 @@ impl Lanes {
 
     /// Also those that are leaving, and those that are gone while the handler runs.
     fn starting(&self) -> Vec<Tp> {
-        let lanes = self.lanes.iter().filter(|(_, lane)| lane.starting.is_set()).map(|(at, _)| at);
+        let lanes = self.lanes.iter().filter(|(_, lane)| lane.control.is_starting()).map(|(at, _)| &**at);
         lanes.chain(self.strays.starting()).cloned().collect()
     }
 
     fn outlasting(&self) -> Vec<Tp> {
-        let leaving = self.lanes.iter().filter(|(_, lane)| lane.leaving && lane.in_flight).map(|(at, _)| at);
+        let leaving =
+            self.lanes.iter().filter(|(_, lane)| lane.leaving && lane.in_flight).map(|(at, _)| &**at);
         leaving.chain(self.strays.all()).cloned().collect()
     }
 
     /// No handler starts any more, anywhere.
     pub(crate) fn close(&mut self) {
         self.closed = true;
-        self.ready.clear();
+        self.lanes.values().for_each(|lane| lane.set_open(true));
+        while self.ready.pop().is_some() {}
     }
+}
 
-    /// Records that wait, in all lanes.
-    pub(crate) fn buffered(&self) -> usize {
-        self.lanes.values().map(|lane| lane.buffer.len()).sum()
-    }
+/// What giving a lane back means for others.
+pub(crate) struct GivenBack {
+    /// Records that are dropped uncommitted.
+    pub(crate) dropped: usize,
+    /// Telemetry or an answer may have to tell it.
+    pub(crate) news: bool,
 }

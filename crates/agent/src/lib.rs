@@ -1,6 +1,6 @@
 //! `flowdeck-agent`: a Kafka consumer for Rust services that an operator can watch, pause and resume.
 //!
-//! One builder call wraps an rdkafka consumer. The agent owns its workers and buffers; a gate stands
+//! One builder call wraps an rdkafka consumer. The agent owns its workers and buffers; a gate is checked
 //! before every handler call, so that a pause is obeyed by what is buffered too. It reads the holds
 //! of its cluster before its first record, answers each command with evidence, reports telemetry in
 //! KafkaFlow's form, and stores an offset only after its record was handled.
@@ -35,12 +35,20 @@
 //!
 //! # What it promises
 //! - **Order**: one record of a partition at a time, in the order of the log.
+//! - **Workers run in parallel**: while there are as many partitions with records as workers, each worker is busy.
+//!   A partition that is slow, paused or retrying delays no other.
 //! - **At least once**: a record that was not handled is not committed. What is buffered when its
 //!   partition is taken away, or when the agent stops, is dropped and read again by its next owner.
 //! - **A pause holds**: once the pause is acknowledged no handler starts on a covered partition, not
 //!   for a retry, not after a rebalance, not in an instance that starts later.
 //! - **The host comes first**: bounded buffers, no panic of the agent's or of a handler's reaches the
 //!   host, and what Kafka does not take in time (telemetry, answers) is dropped and counted.
+//!
+//! # Memory
+//! Records wait in two places: up to [`AgentBuilder::buffer`] records a worker in the agent, and what the Kafka
+//! client fetched ahead. For the client each partition has a queue of its own, which holds up to
+//! `queued.max.messages.kbytes` and one fetch (`max.partition.fetch.bytes`) more: 3 MB with the agent's default of
+//! 2048. Lower both where an instance owns hundreds of partitions.
 //!
 //! # What it says on the wire
 //! Telemetry in KafkaFlow's form on `kafkaflow.admin`, every 5 s and at once on a change, with two
@@ -57,12 +65,12 @@
 //! It creates no topic and never produces to one that the cluster's metadata does not show.
 
 mod answers;
+mod arrivals;
 mod builder;
 mod config;
 mod context;
 mod control;
 mod error;
-mod flow;
 mod handler;
 mod lanes;
 mod outbox;
@@ -70,6 +78,7 @@ mod poller;
 mod record;
 mod running;
 mod shared;
+mod source;
 mod telemetry;
 mod topics;
 mod tracker;

@@ -1,5 +1,7 @@
 //! A record as a handler sees it: owned, and free of the client library's types.
 
+use std::sync::Arc;
+
 use flowdeck_model::{Partition, Timestamp, TopicName};
 use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 
@@ -20,11 +22,13 @@ impl Tp {
 /// A record that Kafka delivered.
 #[derive(Debug, Clone)]
 pub struct Record {
-    at: Tp,
+    at: Arc<Tp>,
     offset: i64,
     timestamp: Option<Timestamp>,
-    key: Option<Vec<u8>>,
-    value: Option<Vec<u8>>,
+    /// The key, and then the value.
+    bytes: Vec<u8>,
+    key_length: Option<usize>,
+    value_length: Option<usize>,
     headers: Vec<(String, Option<Vec<u8>>)>,
 }
 
@@ -47,12 +51,12 @@ impl Record {
     }
 
     pub fn key(&self) -> Option<&[u8]> {
-        self.key.as_deref()
+        self.bytes.get(..self.key_length?)
     }
 
     /// `None` for a tombstone.
     pub fn value(&self) -> Option<&[u8]> {
-        self.value.as_deref()
+        self.bytes.get(self.key_length.unwrap_or(0)..)?.get(..self.value_length?)
     }
 
     /// All headers in their order; a name may stand more than once.
@@ -65,33 +69,69 @@ impl Record {
         self.headers().find(|(other, _)| *other == name).and_then(|(_, value)| value)
     }
 
-    pub(crate) fn at(&self) -> &Tp {
+    pub(crate) fn at(&self) -> &Arc<Tp> {
         &self.at
     }
 
-    pub(crate) fn from_kafka(message: &BorrowedMessage<'_>) -> Option<Self> {
-        let headers = message.headers().map(|headers| {
-            headers.iter().map(|header| (header.key.to_owned(), header.value.map(<[u8]>::to_vec))).collect()
-        });
-        Some(Self {
-            at: Tp::parse(message.topic(), message.partition())?,
-            offset: message.offset(),
-            timestamp: message.timestamp().to_millis().map(Timestamp::from_millis),
-            key: message.key().map(<[u8]>::to_vec),
-            value: message.payload().map(<[u8]>::to_vec),
-            headers: headers.unwrap_or_default(),
-        })
+    /// To be filled.
+    pub(crate) fn empty(at: &Arc<Tp>) -> Self {
+        Self {
+            at: Arc::clone(at),
+            offset: 0,
+            timestamp: None,
+            bytes: vec![],
+            key_length: None,
+            value_length: None,
+            headers: vec![],
+        }
+    }
+
+    /// Becomes this record of its partition, in the memory that it has.
+    pub(crate) fn fill(&mut self, message: &BorrowedMessage<'_>) {
+        self.offset = message.offset();
+        self.timestamp = message.timestamp().to_millis().map(Timestamp::from_millis);
+        let (key, value) = (message.key(), message.payload());
+        self.bytes.clear();
+        self.bytes.extend_from_slice(key.unwrap_or_default());
+        self.bytes.extend_from_slice(value.unwrap_or_default());
+        (self.key_length, self.value_length) = (key.map(<[u8]>::len), value.map(<[u8]>::len));
+        self.headers.clear();
+        if let Some(headers) = message.headers() {
+            let owned = headers.iter().map(|one| (one.key.to_owned(), one.value.map(<[u8]>::to_vec)));
+            self.headers.extend(owned);
+        }
+    }
+
+    /// How much memory its bytes have.
+    pub(crate) fn capacity(&self) -> usize {
+        self.bytes.capacity()
     }
 
     #[cfg(test)]
     pub(crate) fn test(topic: &str, partition: i32, offset: i64) -> Self {
-        Self {
-            at: Tp::parse(topic, partition).unwrap(),
-            offset,
-            timestamp: None,
-            key: None,
-            value: None,
-            headers: vec![],
+        Self { offset, ..Self::empty(&Arc::new(Tp::parse(topic, partition).unwrap())) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn key_and_value_are_apart_and_each_may_be_absent_or_empty() {
+        let record = |key: Option<&str>, value: Option<&str>| {
+            let bytes = [key.unwrap_or_default(), value.unwrap_or_default()].concat().into_bytes();
+            let (key_length, value_length) = (key.map(str::len), value.map(str::len));
+            Record { bytes, key_length, value_length, ..Record::test("t", 0, 0) }
+        };
+        for key in [None, Some(""), Some("key")] {
+            for value in [None, Some(""), Some("a value")] {
+                let record = record(key, value);
+                assert_eq!(
+                    (record.key(), record.value()),
+                    (key.map(str::as_bytes), value.map(str::as_bytes))
+                );
+            }
         }
     }
 }

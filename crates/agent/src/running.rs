@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use flowdeck_model::{InstanceName, Partition, TopicName};
 use rdkafka::ClientConfig;
-use rdkafka::consumer::BaseConsumer;
+use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -46,7 +46,8 @@ pub struct Counts {
     pub failed: u64,
     /// Records given up by [`crate::Then::Skip`].
     pub skipped: u64,
-    /// Records that waited in a buffer when their partition was taken away; others read them.
+    /// Records that waited for a worker when their partition was taken away; others read them. What only the
+    /// Kafka client had fetched is not counted.
     pub dropped_uncommitted: u64,
     /// Telemetry records that Kafka did not take in time.
     pub telemetry_dropped: u64,
@@ -85,7 +86,7 @@ pub(crate) async fn start<H: Handler>(
         source: Box::new(source),
     })?;
 
-    let control = Control::new(Arc::clone(&shared), Arc::downgrade(&consumer), reader, outbox);
+    let control = Control::new(Arc::clone(&shared), reader, outbox);
     // Made first: should a thread not start, its drop ends what did.
     let mut running =
         Running { shared: Arc::clone(&shared), tasks: TaskTracker::new(), polling: None, controlling: None };
@@ -105,8 +106,11 @@ pub(crate) async fn start<H: Handler>(
 }
 
 fn clients(base: &ClientConfig, records: &ClientConfig, shared: &Arc<Shared>) -> Result<Clients, KafkaError> {
+    let consumer: BaseConsumer<_> = records.create_with_context(Callbacks::new(Arc::clone(shared)))?;
+    let consumer = Arc::new(consumer);
+    consumer.context().set_consumer(Arc::downgrade(&consumer));
     Ok(Clients {
-        consumer: Arc::new(records.create_with_context(Callbacks::new(Arc::clone(shared)))?),
+        consumer,
         reader: config::reader(base, &shared.settings).create_with_context(ReaderContext)?,
         outbox: Outbox::new(Arc::clone(shared), &config::writer(base, &shared.settings))?,
     })

@@ -1,28 +1,29 @@
 //! What the agent's threads and workers share: the lanes and the view of the holds behind one lock
 //! that is held for microseconds, the signals between them, and the counts.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use flowdeck_model::Timestamp;
-use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use crate::arrivals::Arrivals;
 use crate::config::Settings;
-use crate::lanes::{Gate, Job, Lanes, Outcome, Pushed, Seen};
-use crate::record::{Record, Tp};
+use crate::lanes::{Gate, GivenBack, Lanes, Retry, Run, Seen};
+use crate::record::Tp;
+use crate::source::{Errors, Source};
 use crate::view::{Standing, View};
 
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
     state: Mutex<State>,
-    /// A job came back, or the view is settled.
+    /// A lane came back, or the view is settled.
     moved: Condvar,
-    /// A lane has work.
-    work: Notify,
-    /// Held while the client is told to pause and resume, so that two threads never interleave.
-    pub(crate) flow_turn: Mutex<()>,
+    pub(crate) arrivals: Arc<Arrivals>,
+    /// Lanes that wait for a worker.
+    ready: Arc<AtomicUsize>,
+    pub(crate) errors: Arc<Errors>,
     /// No handler shall start any more; workers end.
     pub(crate) draining: CancellationToken,
     /// The consumer shall commit and leave its group.
@@ -37,6 +38,8 @@ pub(crate) struct Shared {
 pub(crate) struct State {
     pub(crate) lanes: Lanes,
     pub(crate) view: View,
+    /// Threads that wait for `moved`.
+    waiters: usize,
 }
 
 /// Monotonic counts since the start.
@@ -61,14 +64,15 @@ pub(crate) fn now() -> Timestamp {
 
 impl Shared {
     pub(crate) fn new(settings: Settings) -> Self {
-        let state =
-            State { lanes: Lanes::new(settings.workers, settings.buffer), view: View::new(&settings) };
+        let arrivals = Arc::<Arrivals>::default();
+        let lanes = Lanes::new(settings.workers, settings.buffer, Arc::clone(&arrivals));
         Self {
-            settings,
-            state: Mutex::new(state),
+            ready: lanes.ready_length(),
+            state: Mutex::new(State { lanes, view: View::new(&settings), waiters: 0 }),
             moved: Condvar::new(),
-            work: Notify::new(),
-            flow_turn: Mutex::new(()),
+            arrivals,
+            errors: Arc::new(Errors::new(settings.group.clone())),
+            settings,
             draining: CancellationToken::new(),
             closing: CancellationToken::new(),
             finishing: CancellationToken::new(),
@@ -91,23 +95,20 @@ impl Shared {
         self.news.swap(false, Ordering::AcqRel)
     }
 
-    /// The next record for a worker; `None` once the agent drains.
-    pub(crate) async fn next_job(&self) -> Option<Job> {
+    /// Takes back what a worker had, and gives it the next lane; `None` once the agent drains.
+    pub(crate) async fn next_run(&self, mut back: Option<Run>) -> Option<Run> {
         loop {
-            let work = self.work.notified();
-            if self.draining.is_cancelled() {
-                return None;
-            }
-            let (job, more) = {
-                let mut state = self.lock();
-                (state.lanes.take(), state.lanes.any_ready())
-            };
+            let work = self.arrivals.work.notified();
+            let (run, more) = self.exchange(back.take());
             if more {
                 // A permit wakes one worker; each wakes the next.
-                self.work.notify_one();
+                self.arrivals.work.notify_one();
             }
-            if job.is_some() {
-                return job;
+            if run.is_some() {
+                return run;
+            }
+            if self.draining.is_cancelled() {
+                return None;
             }
             tokio::select! {
                 () = work => {}
@@ -116,18 +117,42 @@ impl Shared {
         }
     }
 
-    pub(crate) fn done(&self, job: &Job, outcome: &Outcome) {
-        self.change(|state| state.lanes.done(job, outcome));
-        self.moved.notify_all();
-        self.tell();
+    /// The next lane, and whether there are more.
+    fn exchange(&self, back: Option<Run>) -> (Option<Run>, bool) {
+        let mut state = self.lock();
+        let given = back.map(|run| state.lanes.give_back(run));
+        let (run, more, waiters) = (state.lanes.take(), state.lanes.any_ready(), state.waiters);
+        drop(state);
+        if let Some(given) = given {
+            self.given_back(&given, waiters);
+        }
+        (run, more)
     }
 
-    pub(crate) fn backed_off(&self, job: &Job) {
-        self.change(|state| state.lanes.backed_off(job));
+    pub(crate) fn give_back(&self, run: Run) {
+        let (given, waiters) = self.change(|state| (state.lanes.give_back(run), state.waiters));
+        self.given_back(&given, waiters);
     }
 
-    pub(crate) fn push(&self, record: Record) -> Pushed {
-        self.change(|state| state.lanes.push(record))
+    fn given_back(&self, given: &GivenBack, waiters: usize) {
+        if given.dropped > 0 {
+            add(&self.counts.dropped_uncommitted, given.dropped);
+        }
+        if waiters > 0 {
+            self.moved.notify_all();
+        }
+        if given.news {
+            self.tell();
+        }
+    }
+
+    /// Whether a lane waits for a worker.
+    pub(crate) fn any_waits(&self) -> bool {
+        self.ready.load(Ordering::Relaxed) > 0 || self.arrivals.any()
+    }
+
+    pub(crate) fn backed_off(&self, retry: &Retry) {
+        self.change(|state| state.lanes.backed_off(retry));
     }
 
     /// Changes the state, and wakes a worker if there is work then.
@@ -138,7 +163,7 @@ impl Shared {
             (result, state.lanes.any_ready())
         };
         if work {
-            self.work.notify_one();
+            self.arrivals.work.notify_one();
         }
         result
     }
@@ -146,10 +171,10 @@ impl Shared {
     /// New partitions. Their gates stay shut until the holds were read to where they stand now (or
     /// until a look said that there still are none): an older view may lack a pause that another
     /// instance has already acknowledged.
-    pub(crate) fn assign(&self, partitions: &[Tp]) {
+    pub(crate) fn assign(&self, partitions: Vec<(Arc<Tp>, Option<Source>)>) {
         let now = now();
         self.change(|state| {
-            let State { lanes, view } = state;
+            let State { lanes, view, .. } = state;
             lanes.assign(partitions, |at| match view.standing() {
                 Standing::Looking | Standing::Known | Standing::Absent => Gate::Pending,
                 Standing::Unknown(_) if view.holds(&self.settings, at, now) => Gate::Held,
@@ -163,7 +188,7 @@ impl Shared {
     pub(crate) fn regate(&self, ticket: u64) -> bool {
         let now = now();
         let moved = self.change(|state| {
-            let State { lanes, view } = state;
+            let State { lanes, view, .. } = state;
             lanes.regate(ticket, |at| view.holds(&self.settings, at, now))
         });
         if moved {
@@ -179,10 +204,6 @@ impl Shared {
     /// Waits until nothing of `partitions` is in flight. False where that took longer.
     pub(crate) fn wait_idle(&self, partitions: &[Tp], limit: Duration) -> bool {
         self.wait(limit, |state| !state.lanes.any_in_flight(partitions))
-    }
-
-    pub(crate) fn wait_for_room(&self, at: &Tp, limit: Duration) -> bool {
-        self.wait(limit, |state| state.lanes.has_room(at))
     }
 
     /// Waits until the holds are known, absent, or given up. False where that took longer.
@@ -205,7 +226,9 @@ impl Shared {
             if left.is_zero() {
                 return false;
             }
+            state.waiters += 1;
             state = self.moved.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+            state.waiters -= 1;
         }
     }
 
@@ -239,7 +262,7 @@ mod tests {
         ] {
             let shared = Shared::new(settings());
             shared.lock().view.stands(standing.clone());
-            shared.assign(&[Tp::parse("t", 0).unwrap()]);
+            shared.assign(vec![(Arc::new(Tp::parse("t", 0).unwrap()), None)]);
             assert_eq!(shared.seen()[0].gate, gate, "{standing:?}");
         }
     }
@@ -247,7 +270,7 @@ mod tests {
     #[tokio::test]
     async fn draining_ends_the_workers_at_once() {
         let shared = Shared::new(settings());
-        let (job, ()) = tokio::join!(shared.next_job(), async { shared.drain() });
-        assert!(job.is_none());
+        let (run, ()) = tokio::join!(shared.next_run(None), async { shared.drain() });
+        assert!(run.is_none());
     }
 }

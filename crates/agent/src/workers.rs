@@ -1,16 +1,19 @@
-//! The workers: tasks on the host's runtime that take one record after the other and call the handler.
+//! The workers: tasks on the host's runtime. Each takes a partition for a while and calls the handler for one of
+//! its records after the other.
 
 use std::future::{Future as _, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt as _;
+use tokio::task::coop::consume_budget;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use crate::handler::{Handler, HandlerError, Then};
-use crate::lanes::{Job, Outcome};
+use crate::lanes::Run;
 use crate::shared::{Shared, add};
 
 pub(crate) fn start<H: Handler>(shared: &Arc<Shared>, handler: H, tasks: &TaskTracker) {
@@ -22,55 +25,80 @@ pub(crate) fn start<H: Handler>(shared: &Arc<Shared>, handler: H, tasks: &TaskTr
 
 async fn work<H: Handler>(shared: Arc<Shared>, handler: Arc<H>, tasks: TaskTracker) {
     let _guard = RuntimeGone(Arc::clone(&shared));
-    while let Some(job) = shared.next_job().await {
-        let error = match call(&*handler, &job).await {
-            Ok(Ok(())) => {
-                add(&shared.counts.handled, 1);
-                shared.done(&job, &Outcome::Done);
-                continue;
+    let mut back = None;
+    while let Some(mut run) = shared.next_run(back).await {
+        while run.next() {
+            handle(&shared, &*handler, &mut run).await;
+            // A handler that never waits must not keep this thread from the host's other tasks.
+            consume_budget().await;
+            if shared.any_waits() && run.turn_is_over() {
+                break;
             }
-            Ok(Err(error)) => error,
-            Err(_) => HandlerError::from("the handler panicked"),
+        }
+        back = match run.retry_in() {
+            None => Some(run),
+            Some(wait) => {
+                try_again(&shared, run, wait, &tasks);
+                None
+            }
         };
-        failed(&shared, job, &error, &tasks);
+    }
+}
+
+async fn handle<H: Handler>(shared: &Shared, handler: &H, run: &mut Run) {
+    match call(handler, run).await {
+        Ok(Ok(())) => {
+            add(&shared.counts.handled, 1);
+            run.done();
+        }
+        Ok(Err(error)) => failed(shared, run, &error),
+        Err(_) => failed(shared, run, &HandlerError::from("the handler panicked")),
     }
 }
 
 /// Calls the handler, and notes that it has begun. A panic of it must not take the worker with it.
-async fn call<H: Handler>(handler: &H, job: &Job) -> std::thread::Result<Result<(), HandlerError>> {
-    let mut call = pin!(AssertUnwindSafe(async { handler.handle(&job.record).await }).catch_unwind());
+async fn call<H: Handler>(handler: &H, run: &Run) -> std::thread::Result<Result<(), HandlerError>> {
+    let mut call = pin!(AssertUnwindSafe(async { handler.handle(run.record()).await }).catch_unwind());
+    let mut begun = false;
     poll_fn(|context| {
         let polled = call.as_mut().poll(context);
-        job.begun();
+        if !begun {
+            run.begun();
+            begun = true;
+        }
         polled
     })
     .await
 }
 
-fn failed(shared: &Arc<Shared>, job: Job, error: &HandlerError, tasks: &TaskTracker) {
-    let (settings, at) = (&shared.settings, job.record.at());
+fn failed(shared: &Shared, run: &mut Run, error: &HandlerError) {
+    let settings = &shared.settings;
     add(&shared.counts.failed, 1);
-    let Some(wait) = settings.on_error.wait(job.failures.saturating_add(1)) else {
-        let then = settings.on_error.then;
-        warn!(
-            group.id = %settings.group, topic = %at.topic, partition = %at.partition,
-            offset = job.record.offset(), %error, ?then, "handler failed for good"
-        );
-        let outcome = match then {
-            Then::Skip => {
-                add(&shared.counts.skipped, 1);
-                Outcome::Done
-            }
-            Then::Stand => Outcome::Stand,
-        };
-        shared.done(&job, &outcome);
+    if let Some(wait) = settings.on_error.wait(run.failures().saturating_add(1)) {
+        run.retry(wait);
         return;
-    };
-    shared.done(&job, &Outcome::Retry);
-    let shared = Arc::clone(shared);
+    }
+    let (record, then) = (run.record(), settings.on_error.then);
+    warn!(
+        group.id = %settings.group, topic = %record.topic(), partition = %record.partition(),
+        offset = record.offset(), %error, ?then, "handler failed for good"
+    );
+    match then {
+        Then::Skip => {
+            add(&shared.counts.skipped, 1);
+            run.done();
+        }
+        Then::Stand => run.stand(),
+    }
+}
+
+/// The lane waits, and no worker does. It is given back first: the wait may be no time at all.
+fn try_again(shared: &Arc<Shared>, run: Run, wait: Duration, tasks: &TaskTracker) {
+    let (shared, retry) = (Arc::clone(shared), run.as_retry());
+    shared.give_back(run);
     tasks.spawn(async move {
         tokio::select! {
-            () = tokio::time::sleep(wait) => shared.backed_off(&job),
+            () = tokio::time::sleep(wait) => shared.backed_off(&retry),
             () = shared.draining.cancelled() => {}
         }
     });
@@ -101,7 +129,7 @@ mod tests {
     use async_trait::async_trait;
     use flowdeck_model::{Hold, InstanceState, Scope};
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     const PARTITIONS: i32 = 6;
     const ROUNDS: usize = 200;
@@ -158,7 +186,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();
         let shared = Arc::new(Shared::new(Settings { workers: 4, ..settings() }));
         shared.lock().view.stands(Standing::Known);
-        shared.assign(&(0..PARTITIONS).map(at).collect::<Vec<_>>());
+        shared.assign((0..PARTITIONS).map(|partition| (Arc::new(at(partition)), None)).collect());
         shared.regate(u64::MAX);
         let (handler, tasks) = (Late::default(), TaskTracker::new());
         let guard = runtime.enter();
@@ -169,7 +197,7 @@ mod tests {
             let before = handler.begun.load(Ordering::SeqCst);
             for partition in 0..PARTITIONS {
                 for _ in 0..5 {
-                    shared.push(Record::test("t", partition, offset));
+                    shared.change(|state| state.lanes.push(Record::test("t", partition, offset)));
                     offset += 1;
                 }
             }

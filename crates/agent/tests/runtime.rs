@@ -6,11 +6,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use common::{Agents as _, noting, settled, skip_at_once};
+use common::{Agents as _, Seen, noting, settled, skip_at_once};
 use flowdeck_agent::{Handler, HandlerError, OnError, Record, Then, async_trait};
 use flowdeck_testkit::{DEADLINE, World, wait_for};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::{Offset, TopicPartitionList};
+use tokio::sync::Notify;
 
 fn committed(world: &World, partition: i32) -> Option<i64> {
     let consumer: BaseConsumer = world.kafka.client().set("group.id", &world.group).create().unwrap();
@@ -184,6 +185,74 @@ async fn a_small_buffer_and_a_slow_handler_lose_nothing() {
     let agent = world.agent("i-1").workers(1).buffer(4).handler(handler).start().await.unwrap();
     seen.wait_for(300).await;
     assert_eq!(seen.count(), 300, "a record came twice without a rebalance");
+    agent.stop().await.unwrap();
+}
+
+/// On one partition it waits until it is let go; all others take no time.
+struct Blocked {
+    seen: Seen,
+    partition: i32,
+    go: Arc<Notify>,
+}
+
+#[async_trait]
+impl Handler for Blocked {
+    async fn handle(&self, record: &Record) -> Result<(), HandlerError> {
+        if record.partition().get() == self.partition {
+            self.go.notified().await;
+            // For the next record too.
+            self.go.notify_one();
+        }
+        self.seen.note(record);
+        Ok(())
+    }
+}
+
+fn blocked(partition: i32) -> (Seen, Arc<Notify>, Blocked) {
+    let (seen, go) = (Seen::default(), Arc::<Notify>::default());
+    (seen.clone(), Arc::clone(&go), Blocked { seen, partition, go })
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_whose_handler_waits_holds_back_no_other() {
+    let world = World::new(4).await;
+    for partition in 0..4 {
+        world.produce(partition, 300).await;
+    }
+    let (seen, go, handler) = blocked(0);
+    // Far more waits for the one partition than its share of the buffer.
+    let agent = world.agent("i-1").workers(2).buffer(4).handler(handler).start().await.unwrap();
+    seen.wait_for(900).await;
+    assert!(seen.all().iter().all(|(partition, _)| *partition != 0));
+    go.notify_one();
+    seen.wait_for(1_200).await;
+    for partition in 0..4 {
+        let offsets: Vec<i64> =
+            seen.all().into_iter().filter(|(p, _)| *p == partition).map(|(_, offset)| offset).collect();
+        assert_eq!(offsets, (0..300).collect::<Vec<_>>(), "partition {partition}");
+    }
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_handler_slower_than_the_poll_interval_keeps_its_partition() {
+    const INTERVAL: Duration = Duration::from_secs(6);
+    let world = World::new(1).await;
+    world.produce(0, 3).await;
+    let (seen, go, handler) = blocked(0);
+    let mut config = world.kafka.client();
+    config.set("auto.offset.reset", "earliest").set("session.timeout.ms", "6000");
+    config.set("max.poll.interval.ms", INTERVAL.as_millis().to_string());
+    let agent = world.agent_with(config, "i-1").handler(handler).start().await.unwrap();
+    settled(&agent, 1, 0).await;
+    // The client looks at the interval each second.
+    tokio::time::sleep(INTERVAL + Duration::from_secs(2)).await;
+    settled(&agent, 1, 0).await;
+    go.notify_one();
+    seen.wait_for(3).await;
+    wait_committed(&world, 0, 3).await;
+    assert_eq!(seen.all(), vec![(0, 0), (0, 1), (0, 2)]);
+    assert_eq!(agent.counts().dropped_uncommitted, 0, "the partition was taken away");
     agent.stop().await.unwrap();
 }
 

@@ -11,7 +11,7 @@ const SAMPLES_MIN: usize = 200;
 /// One number with its limit: at most `limit` is good.
 #[derive(Debug, Serialize)]
 pub(crate) struct Figure {
-    name: &'static str,
+    name: String,
     unit: &'static str,
     value: f64,
     limit: f64,
@@ -21,7 +21,7 @@ pub(crate) struct Figure {
 impl Figure {
     /// The single duration of something that happens once in a run.
     pub(crate) fn once(name: &'static str, value: Duration, limit: Duration) -> Self {
-        Self { name, unit: "ms", value: millis(value), limit: millis(limit), samples: 1 }
+        Self { name: name.to_owned(), unit: "ms", value: millis(value), limit: millis(limit), samples: 1 }
     }
 
     /// The 95th percentile, by the nearest rank. An error with fewer than 200 samples.
@@ -30,23 +30,51 @@ impl Figure {
         ensure!(count >= SAMPLES_MIN, "{name}: {count} samples, where a percentile needs {SAMPLES_MIN}");
         samples.sort();
         let rank = (count * 95).div_ceil(100);
-        Ok(Self { name, unit: "ms", value: millis(samples[rank - 1]), limit: millis(limit), samples: count })
+        Ok(Self {
+            name: name.to_owned(),
+            unit: "ms",
+            value: millis(samples[rank - 1]),
+            limit: millis(limit),
+            samples: count,
+        })
     }
 
     /// The largest of durations that were read off, each once; all must be within the limit.
     pub(crate) fn most(name: &'static str, samples: &[Duration], limit: Duration) -> Result<Self> {
         let most = samples.iter().max().with_context(|| format!("{name}: not one sample"))?;
-        Ok(Self { name, unit: "ms", value: millis(*most), limit: millis(limit), samples: samples.len() })
+        Ok(Self {
+            name: name.to_owned(),
+            unit: "ms",
+            value: millis(*most),
+            limit: millis(limit),
+            samples: samples.len(),
+        })
+    }
+
+    /// How many times as much as something that was measured beside it.
+    pub(crate) fn ratio(name: String, value: f64, limit: f64, samples: usize) -> Self {
+        Self { name, unit: "×", value, limit, samples }
+    }
+
+    /// CPU of this process.
+    pub(crate) fn microseconds(name: String, value: f64, limit: f64, samples: usize) -> Self {
+        Self { name, unit: "µs", value, limit, samples }
     }
 
     /// A share in per cent.
     pub(crate) fn percent(name: &'static str, value: f64, limit: f64) -> Self {
-        Self { name, unit: "%", value, limit, samples: 1 }
+        Self { name: name.to_owned(), unit: "%", value, limit, samples: 1 }
     }
 
     /// A size in MB of 1,000,000 bytes.
     pub(crate) fn megabytes(name: &'static str, bytes: u64, limit: u64) -> Self {
-        Self { name, unit: "MB", value: bytes as f64 / 1e6, limit: limit as f64 / 1e6, samples: 1 }
+        Self {
+            name: name.to_owned(),
+            unit: "MB",
+            value: bytes as f64 / 1e6,
+            limit: limit as f64 / 1e6,
+            samples: 1,
+        }
     }
 }
 

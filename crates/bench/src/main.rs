@@ -2,6 +2,7 @@
 //! a fresh broker, repeats it, judges the figures and keeps them; here is only what is measured.
 
 mod agents;
+mod backlog;
 mod figure;
 mod groups;
 mod scenarios;

@@ -47,7 +47,7 @@ async fn audio(cluster: &Cluster, plan: &Plan, number: u32) -> Result<Running> {
     Ok(agent.start().await?)
 }
 
-/// Extracts what an upload tells; takes 20 ms.
+/// Extracts what an upload tells; takes 20 ms on average.
 struct AudioHandler;
 
 #[async_trait]
@@ -55,7 +55,7 @@ impl Handler for AudioHandler {
     async fn handle(&self, record: &Record) -> Result<(), HandlerError> {
         check_schema(record)?;
         let event: AudioUploaded = serde_json::from_slice(record.value().unwrap_or_default())?;
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(varying(record, 20)).await;
         debug!(track = %event.track_id, "analysed");
         Ok(())
     }
@@ -91,7 +91,7 @@ impl Handler for DeletionHandler {
     async fn handle(&self, record: &Record) -> Result<(), HandlerError> {
         check_schema(record)?;
         let event: TrackDeleted = serde_json::from_slice(record.value().unwrap_or_default())?;
-        tokio::time::sleep(Duration::from_millis(30)).await;
+        tokio::time::sleep(varying(record, 30)).await;
         if event.object_locked {
             return Err("the object store answered 409: the object is locked".into());
         }
@@ -107,7 +107,7 @@ async fn storage(cluster: &Cluster, plan: &Plan) -> Result<Running> {
         .buffer(20)
         .instance(instance("novatune-storage", 1))
         .timings(timings())
-        .handler(Slow(Duration::from_millis(500)));
+        .handler(Slow(500));
     Ok(agent.start().await?)
 }
 
@@ -121,19 +121,25 @@ async fn search(cluster: &Cluster, plan: &Plan) -> Result<Running> {
         .buffer(100)
         .instance(instance("novatune-search", 1))
         .timings(timings())
-        .handler(Slow(Duration::from_millis(10)));
+        .handler(Slow(10));
     Ok(agent.start().await?)
 }
 
-/// Takes its time with each record.
-struct Slow(Duration);
+/// Takes its time with each record: so many milliseconds on average.
+struct Slow(u64);
 
 #[async_trait]
 impl Handler for Slow {
-    async fn handle(&self, _: &Record) -> Result<(), HandlerError> {
-        tokio::time::sleep(self.0).await;
+    async fn handle(&self, record: &Record) -> Result<(), HandlerError> {
+        tokio::time::sleep(varying(record, self.0)).await;
         Ok(())
     }
+}
+
+/// From nothing to twice the mean, by the record: real work never takes the same time twice.
+fn varying(record: &Record, mean_ms: u64) -> Duration {
+    let spread = record.offset().unsigned_abs().wrapping_mul(7_919) % (2 * mean_ms + 1);
+    Duration::from_millis(spread)
 }
 
 fn check_schema(record: &Record) -> Result<(), HandlerError> {
@@ -141,5 +147,19 @@ fn check_schema(record: &Record) -> Result<(), HandlerError> {
     match version.and_then(|version| version.parse::<u32>().ok()) {
         Some(SCHEMA_VERSION) => Ok(()),
         _ => Err(format!("the {SCHEMA_HEADER} header is not {SCHEMA_VERSION}").into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    /// 7,919 shares no divisor with the number of steps, so that each comes once before one comes again.
+    #[test]
+    fn the_handlers_times_are_spread_evenly_about_their_mean() {
+        for mean in [10, 20, 30, 500_u64] {
+            let steps = 2 * mean + 1;
+            let mut times: Vec<u64> = (0..steps).map(|offset| offset * 7_919 % steps).collect();
+            times.sort_unstable();
+            assert_eq!(times, (0..steps).collect::<Vec<_>>());
+        }
     }
 }

@@ -6,12 +6,14 @@
 //! - [`private_cluster`]: several brokers of the test's own, to kill one of them.
 //! - [`Proxy`]: a network before a broker that stalls, is cut, or slows down.
 //! - [`wait_for`]: a condition with a deadline, instead of a sleep.
+//! - [`PlainConsumer`]: a consumer on rdkafka alone, to compare the agent with.
 //! - [`World`]: topics, holds and answers for a test of agents.
 //! - [`judge`]: the lag as Kafka's own `kafka-consumer-groups --describe` sees it.
 
 mod acls;
 mod cluster;
 pub mod judge;
+mod plain_consumer;
 mod private;
 mod proxy;
 mod records;
@@ -23,6 +25,7 @@ mod world;
 pub use acls::Rule;
 pub use cluster::{PrivateCluster, private_cluster};
 pub use flowdeck_broker::{NodeOptions, ScramUser, SecureEndpoint, Tool, port};
+pub use plain_consumer::{PlainConsumer, PlainHandler};
 pub use private::{PrivateKafka, private};
 pub use proxy::{Network, Proxy};
 pub use records::{Kafka, Read};

@@ -1,11 +1,13 @@
-//! One lane: an assigned partition with its gate, its buffer and what was handled of it.
+//! One lane: an assigned partition with its gate, its records that wait and what was handled of it.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::record::{Record, Tp};
+use crate::record::Tp;
+use crate::source::Source;
 use crate::tracker::Tracker;
+
+use super::records::Records;
+use super::run::{End, LaneControl, Run};
 
 /// Stands before every handler call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,65 +18,18 @@ pub(crate) enum Gate {
     Held,
 }
 
-/// What a worker takes away; it must come back through `Lanes::done`.
-#[derive(Debug)]
-pub(crate) struct Job {
-    pub(crate) record: Arc<Record>,
-    /// How often this record failed before.
-    pub(crate) failures: u32,
-    pub(super) ticket: u64,
-    starting: Starting,
-}
-
-impl Job {
-    /// The handler was polled: whatever it does first, it has done. Costs no lock.
-    pub(crate) fn begun(&self) {
-        self.starting.set(false);
-    }
-}
-
-/// A record was taken, and its handler is not known to have begun. Set under the lock of the lanes,
-/// so that who sees a shut gate and no start there knows that none will come.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Starting(Arc<AtomicBool>);
-
-impl Starting {
-    fn set(&self, starting: bool) {
-        self.0.store(starting, Ordering::Release);
-    }
-
-    pub(super) fn is_set(&self) -> bool {
-        self.0.load(Ordering::Acquire)
-    }
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Outcome {
-    /// Handled, or given up by the policy: the next record may come.
-    Done,
-    /// To be tried again once `backed_off` is called.
-    Retry,
-    /// The partition stands here.
-    Stand,
-}
-
-/// After a push.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Pushed {
-    Room,
-    Full,
-    /// No such lane: the partition was taken away; its next owner reads the record.
-    NotOurs,
-}
-
 #[derive(Debug)]
 pub(super) struct Lane {
-    /// Which assignment made the lane. A job that comes back with another one is a stray.
+    /// Which assignment made the lane. A run that comes back with another one is a stray.
     pub(super) ticket: u64,
     pub(super) gate: Gate,
-    pub(super) buffer: VecDeque<(Arc<Record>, u32)>,
+    pub(super) control: Arc<LaneControl>,
+    /// A worker takes them with it.
+    pub(super) records: Records,
+    /// The client's queue may have records.
+    pub(super) more: bool,
+    /// A worker has it.
     pub(super) in_flight: bool,
-    pub(super) starting: Starting,
     pub(super) backing_off: bool,
     /// The policy stopped the lane at its first record.
     pub(super) stands: bool,
@@ -82,9 +37,6 @@ pub(super) struct Lane {
     pub(super) leaving: bool,
     /// In `ready`.
     pub(super) queued: bool,
-    pub(super) full: bool,
-    /// Whether Kafka's client was told to fetch; `None`: not told since the assignment.
-    pub(super) told: Option<bool>,
     pub(super) tracker: Tracker,
     /// The log's end, as the client last said.
     pub(super) end: Option<i64>,
@@ -101,7 +53,7 @@ pub(crate) struct Seen {
     pub(crate) lag: i64,
 }
 
-/// All lanes, under one lock: gates that were set, and a client that was told.
+/// All lanes, under one lock: gates that were set.
 #[derive(Debug, Default)]
 pub(crate) struct Sight {
     pub(crate) seen: Vec<Seen>,
@@ -119,19 +71,18 @@ impl Seen {
 }
 
 impl Lane {
-    pub(super) fn new(ticket: u64, gate: Gate) -> Self {
+    pub(super) fn new(at: Arc<Tp>, source: Option<Source>, ticket: u64, gate: Gate) -> Self {
         Self {
             ticket,
             gate,
-            buffer: VecDeque::new(),
+            more: source.is_some(),
+            control: Arc::new(LaneControl::new(at, source)),
+            records: Records::default(),
             in_flight: false,
-            starting: Starting::default(),
             backing_off: false,
             stands: false,
             leaving: false,
             queued: false,
-            full: false,
-            told: None,
             tracker: Tracker::default(),
             end: None,
         }
@@ -143,35 +94,45 @@ impl Lane {
             && !self.backing_off
             && !self.stands
             && !self.leaving
-            && !self.buffer.is_empty()
+            && (self.more || !self.records.is_empty())
     }
 
-    /// The first record that waits, as a job.
-    pub(super) fn take(&mut self) -> Option<Job> {
-        let (record, failures) = self.buffer.pop_front()?;
+    /// Whether a worker that gave it back leaves it running.
+    pub(super) fn may_go_on(&self) -> bool {
+        self.gate == Gate::Open && !self.stands && !self.leaving
+    }
+
+    /// Lets the lane's worker know. `closed`: nothing starts any more, anywhere.
+    pub(super) fn set_open(&self, closed: bool) {
+        self.control.set_open(self.gate == Gate::Open && !self.leaving && !closed);
+    }
+
+    pub(super) fn take(&mut self, most: usize) -> Run {
         self.in_flight = true;
-        self.starting.set(true);
-        Some(Job { record, failures, ticket: self.ticket, starting: self.starting.clone() })
+        // What arrives while the worker reads is noted anew.
+        let more = std::mem::take(&mut self.more);
+        Run::new(Arc::clone(&self.control), self.ticket, std::mem::take(&mut self.records), most, more)
     }
 
-    pub(super) fn back(&mut self, job: &Job, outcome: &Outcome) {
+    /// How many records of the run are dropped, since they are another owner's to read.
+    pub(super) fn give_back(&mut self, run: Run) -> usize {
         self.in_flight = false;
-        self.starting.set(false);
-        if *outcome == Outcome::Done {
-            self.tracker.handled(job.record.offset());
-            return;
-        }
         if self.leaving {
-            return;
+            return run.records.len();
         }
-        let failures = if *outcome == Outcome::Retry { job.failures + 1 } else { 0 };
-        self.buffer.push_front((Arc::clone(&job.record), failures));
-        self.backing_off = *outcome == Outcome::Retry;
-        self.stands = *outcome == Outcome::Stand;
+        self.records = run.records;
+        self.more |= run.more;
+        self.backing_off = matches!(run.end, End::Retry(_));
+        self.stands = run.end == End::Stand;
+        0
+    }
+
+    pub(super) fn due(&self) -> Option<i64> {
+        self.tracker.due(self.control.position())
     }
 
     pub(super) fn seen(&self, at: &Tp, in_flight: bool) -> Seen {
-        let lag = match (self.end, self.tracker.position()) {
+        let lag = match (self.end, self.control.position()) {
             (Some(end), Some(position)) => end.saturating_sub(position).max(0),
             _ => 0,
         };

@@ -2,10 +2,12 @@
 //! worker where it comes back, and cannot commit.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::record::Tp;
 
-use super::lane::{Lane, Starting};
+use super::lane::Lane;
+use super::run::LaneControl;
 
 #[derive(Debug, Default)]
 pub(super) struct Strays(HashMap<Tp, Vec<Stray>>);
@@ -13,20 +15,20 @@ pub(super) struct Strays(HashMap<Tp, Vec<Stray>>);
 #[derive(Debug)]
 struct Stray {
     ticket: u64,
-    starting: Starting,
+    control: Arc<LaneControl>,
 }
 
 impl Strays {
     /// The lane is gone; its handler, where one runs, goes on.
     pub(super) fn left(&mut self, at: &Tp, lane: &Lane) {
         if lane.in_flight {
-            let stray = Stray { ticket: lane.ticket, starting: lane.starting.clone() };
+            let stray = Stray { ticket: lane.ticket, control: Arc::clone(&lane.control) };
             self.0.entry(at.clone()).or_default().push(stray);
         }
     }
 
     pub(super) fn contains(&self, at: &Tp) -> bool {
-        self.0.contains_key(at)
+        !self.0.is_empty() && self.0.contains_key(at)
     }
 
     pub(super) fn back(&mut self, at: &Tp, ticket: u64) {
@@ -43,7 +45,7 @@ impl Strays {
     }
 
     pub(super) fn starting(&self) -> impl Iterator<Item = &Tp> {
-        let starts = |strays: &[Stray]| strays.iter().any(|stray| stray.starting.is_set());
+        let starts = |strays: &[Stray]| strays.iter().any(|stray| stray.control.is_starting());
         self.0.iter().filter(move |(_, strays)| starts(strays)).map(|(at, _)| at)
     }
 }

@@ -1,13 +1,21 @@
+use std::time::Duration;
+
 use super::*;
+use crate::record::Record;
 
 fn at(partition: i32) -> Tp {
     Tp::parse("t", partition).unwrap()
 }
 
+fn assign(lanes: &mut Lanes, partitions: &[i32], gate: Gate) {
+    let partitions = partitions.iter().map(|partition| (Arc::new(at(*partition)), None));
+    lanes.assign(partitions.collect(), |_| gate);
+}
+
 /// Lanes for partitions 0 and 1 with the given gate, and records 0..count in each.
 fn lanes(gate: Gate, count: i64) -> Lanes {
-    let mut lanes = Lanes::new(2, 10);
-    lanes.assign(&[at(0), at(1)], |_| gate);
+    let mut lanes = Lanes::new(2, 10, Arc::default());
+    assign(&mut lanes, &[0, 1], gate);
     for offset in 0..count {
         lanes.push(Record::test("t", 0, offset));
         lanes.push(Record::test("t", 1, offset));
@@ -15,41 +23,78 @@ fn lanes(gate: Gate, count: i64) -> Lanes {
     lanes
 }
 
-fn taken(job: &Job) -> (i32, i64) {
-    (job.record.partition().get(), job.record.offset())
+/// The record that is handled.
+fn taken(run: &Run) -> (i32, i64) {
+    (run.record().partition().get(), run.record().offset())
+}
+
+/// Takes the next lane and its first record.
+fn start(lanes: &mut Lanes) -> Option<Run> {
+    let mut run = lanes.take()?;
+    run.next().then_some(run)
+}
+
+/// As a worker that handled one record and gives the lane back.
+fn finish(lanes: &mut Lanes, run: Run) -> GivenBack {
+    run.begun();
+    run.done();
+    lanes.give_back(run)
 }
 
 #[test]
 fn one_record_of_a_partition_at_a_time_and_in_order() {
     let mut lanes = lanes(Gate::Open, 2);
-    let a = lanes.take().unwrap();
-    let b = lanes.take().unwrap();
+    let a = start(&mut lanes).unwrap();
+    let b = start(&mut lanes).unwrap();
     assert_eq!((taken(&a), taken(&b)), ((0, 0), (1, 0)));
     assert!(lanes.take().is_none());
-    lanes.done(&b, &Outcome::Done);
-    assert_eq!(taken(&lanes.take().unwrap()), (1, 1));
+    finish(&mut lanes, b);
+    let b = start(&mut lanes).unwrap();
+    assert_eq!(taken(&b), (1, 1));
     assert!(lanes.take().is_none());
-    lanes.done(&a, &Outcome::Done);
-    assert_eq!(taken(&lanes.take().unwrap()), (0, 1));
+    finish(&mut lanes, a);
+    assert_eq!(taken(&start(&mut lanes).unwrap()), (0, 1));
+}
+
+#[test]
+fn a_run_goes_on_with_its_partition_and_others_are_known_to_wait() {
+    let mut lanes = lanes(Gate::Open, 3);
+    let length = lanes.ready_length();
+    let mut run = lanes.take().unwrap();
+    assert_eq!(length.load(Ordering::Relaxed), 1);
+    let mut offsets = vec![];
+    while run.next() {
+        run.begun();
+        offsets.push(taken(&run));
+        run.done();
+    }
+    assert_eq!(offsets, vec![(0, 0), (0, 1), (0, 2)]);
+    lanes.give_back(run);
+    assert_eq!(lanes.due(), vec![(at(0), 3)]);
+    assert_eq!(taken(&start(&mut lanes).unwrap()), (1, 0));
+    assert_eq!(length.load(Ordering::Relaxed), 0);
 }
 
 #[test]
 fn a_shut_gate_lets_nothing_start_and_loses_nothing() {
     let mut lanes = lanes(Gate::Open, 3);
-    let running = lanes.take().unwrap();
+    let mut run = start(&mut lanes).unwrap();
+    run.begun();
     assert!(lanes.regate(u64::MAX, |_| true));
     assert!(lanes.take().is_none());
-    lanes.done(&running, &Outcome::Done);
+    run.done();
+    assert!(!run.next(), "the gate is asked before each record");
+    assert!(lanes.give_back(run).news, "nothing is in flight any more");
     assert!(lanes.take().is_none());
-    assert_eq!(lanes.push(Record::test("t", 0, 3)), Pushed::Room);
+    lanes.push(Record::test("t", 0, 3));
     assert!(lanes.take().is_none());
     // What was in flight may be committed; what waits may not.
     assert_eq!(lanes.due(), vec![(at(0), 1)]);
     assert!(lanes.regate(u64::MAX, |_| false));
     let mut order = vec![];
-    while let Some(job) = lanes.take() {
-        order.push(taken(&job));
-        lanes.done(&job, &Outcome::Done);
+    while let Some(run) = start(&mut lanes) {
+        order.push(taken(&run));
+        finish(&mut lanes, run);
     }
     order.sort_unstable();
     assert_eq!(order, vec![(0, 1), (0, 2), (0, 3), (1, 0), (1, 1), (1, 2)]);
@@ -58,30 +103,50 @@ fn a_shut_gate_lets_nothing_start_and_loses_nothing() {
 #[test]
 fn a_retry_asks_the_gate_again() {
     let mut lanes = lanes(Gate::Open, 2);
-    let job = lanes.take().unwrap();
-    lanes.done(&job, &Outcome::Retry);
+    let mut run = start(&mut lanes).unwrap();
+    run.begun();
+    run.retry(Duration::from_millis(5));
+    assert!(!run.next());
+    assert_eq!(run.retry_in(), Some(Duration::from_millis(5)));
+    let retry = run.as_retry();
+    lanes.give_back(run);
     lanes.regate(u64::MAX, |tp| *tp == at(0));
-    lanes.backed_off(&job);
-    let other = lanes.take().unwrap();
+    lanes.backed_off(&retry);
+    let other = start(&mut lanes).unwrap();
     assert_eq!(taken(&other), (1, 0));
     assert!(lanes.take().is_none());
     lanes.regate(u64::MAX, |_| false);
-    let again = lanes.take().unwrap();
-    assert_eq!((taken(&again), again.failures), ((0, 0), 1));
+    let again = start(&mut lanes).unwrap();
+    assert_eq!((taken(&again), again.failures()), ((0, 0), 1));
+}
+
+#[test]
+fn a_lane_that_waits_for_a_retry_is_given_to_nobody() {
+    let mut lanes = lanes(Gate::Open, 1);
+    let mut run = start(&mut lanes).unwrap();
+    run.retry(Duration::ZERO);
+    let retry = run.as_retry();
+    lanes.give_back(run);
+    assert_eq!(taken(&start(&mut lanes).unwrap()), (1, 0));
+    assert!(lanes.take().is_none());
+    lanes.backed_off(&retry);
+    assert_eq!(taken(&start(&mut lanes).unwrap()), (0, 0));
 }
 
 #[test]
 fn a_lane_that_stands_waits_for_a_resume_and_commits_nothing() {
     let mut lanes = lanes(Gate::Open, 2);
-    let job = lanes.take().unwrap();
-    lanes.done(&job, &Outcome::Stand);
-    assert_eq!(taken(&lanes.take().unwrap()), (1, 0));
+    let mut run = start(&mut lanes).unwrap();
+    run.stand();
+    assert!(!run.next());
+    assert!(lanes.give_back(run).news);
+    assert_eq!(taken(&start(&mut lanes).unwrap()), (1, 0));
     assert!(lanes.take().is_none());
     assert_eq!(lanes.due(), vec![]);
-    assert_eq!(lanes.flow_changes().0, vec![at(0)]);
+    assert!(!lanes.seen()[0].runs());
     lanes.regate(u64::MAX, |_| true);
     lanes.regate(u64::MAX, |_| false);
-    assert_eq!(taken(&lanes.take().unwrap()), (0, 0));
+    assert_eq!(taken(&start(&mut lanes).unwrap()), (0, 0));
 }
 
 #[test]
@@ -91,7 +156,7 @@ fn pending_lanes_wait_for_holds_as_new_as_their_assignment() {
     assert!(!lanes.regate(0, |_| false));
     assert!(lanes.take().is_none());
     // Joined later, while the holds of the first assignment were read.
-    lanes.assign(&[at(2)], |_| Gate::Pending);
+    assign(&mut lanes, &[2], Gate::Pending);
     assert!(lanes.regate(1, |_| false));
     assert_eq!(lanes.pending(), Some(2));
     assert!(lanes.take().is_some());
@@ -100,96 +165,103 @@ fn pending_lanes_wait_for_holds_as_new_as_their_assignment() {
 #[test]
 fn a_revoked_lane_drops_what_waits_and_commits_what_was_in_flight() {
     let mut lanes = lanes(Gate::Open, 3);
-    let job = lanes.take().unwrap();
-    lanes.leave(&[at(0)]);
+    let mut run = start(&mut lanes).unwrap();
+    run.begun();
+    // What waits went with the worker.
+    assert_eq!(lanes.leave(&[at(0)]), 0);
     assert!(lanes.any_in_flight(&[at(0)]));
-    assert_eq!(lanes.push(Record::test("t", 0, 3)), Pushed::NotOurs);
-    lanes.done(&job, &Outcome::Done);
+    run.done();
+    assert!(!run.next());
+    let given = lanes.give_back(run);
+    assert_eq!((given.dropped, given.news), (2, true));
     assert!(!lanes.any_in_flight(&[at(0)]));
+    lanes.push(Record::test("t", 0, 3));
     assert_eq!(lanes.due_of(&[at(0)]), vec![(at(0), 1)]);
-    lanes.remove(&[at(0)]);
+    drop(lanes.remove(&[at(0)]));
     assert_eq!(lanes.seen().len(), 1);
-    assert_eq!(lanes.buffered(), 3);
+    assert_eq!(lanes.leave(&[at(1)]), 3);
 }
 
 #[test]
 fn a_stray_keeps_its_partition_from_a_second_worker_and_cannot_commit() {
-    let mut lanes = lanes(Gate::Open, 1);
-    let stray = lanes.take().unwrap();
+    let mut lanes = lanes(Gate::Open, 2);
+    let mut stray = start(&mut lanes).unwrap();
     lanes.leave(&[at(0)]);
-    lanes.remove(&[at(0)]);
-    lanes.assign(&[at(0)], |_| Gate::Open);
+    drop(lanes.remove(&[at(0)]));
+    assign(&mut lanes, &[0], Gate::Open);
     lanes.push(Record::test("t", 0, 0));
-    assert_eq!(taken(&lanes.take().unwrap()), (1, 0));
+    assert_eq!(taken(&start(&mut lanes).unwrap()), (1, 0));
     assert!(lanes.take().is_none());
     assert!(lanes.seen()[0].in_flight);
-    lanes.done(&stray, &Outcome::Done);
+    stray.begun();
+    stray.done();
+    assert!(!stray.next(), "its gate never opens again");
+    assert_eq!(lanes.give_back(stray).dropped, 1);
     assert_eq!(lanes.due(), vec![]);
-    assert_eq!(taken(&lanes.take().unwrap()), (0, 0));
-}
-
-#[test]
-fn the_client_is_told_both_ways_after_each_assignment() {
-    let mut lanes = lanes(Gate::Open, 0);
-    assert_eq!(lanes.flow_changes(), (vec![], vec![at(0), at(1)]));
-    assert_eq!(lanes.flow_changes(), (vec![], vec![]));
-    lanes.regate(u64::MAX, |tp| *tp == at(1));
-    assert_eq!(lanes.flow_changes(), (vec![at(1)], vec![]));
-    lanes.untold(&[at(1)]);
-    assert_eq!(lanes.flow_changes(), (vec![at(1)], vec![]));
-    lanes.assign(&[at(0), at(1)], |tp| if *tp == at(1) { Gate::Held } else { Gate::Open });
-    assert_eq!(lanes.flow_changes(), (vec![at(1)], vec![at(0)]));
-}
-
-#[test]
-fn a_full_buffer_stops_the_fetch_and_half_of_it_starts_it_again() {
-    let mut lanes = Lanes::new(1, 4);
-    lanes.assign(&[at(0)], |_| Gate::Open);
-    lanes.flow_changes();
-    for offset in 0..3 {
-        assert_eq!(lanes.push(Record::test("t", 0, offset)), Pushed::Room);
-    }
-    assert_eq!(lanes.push(Record::test("t", 0, 3)), Pushed::Full);
-    lanes.mark_full(&at(0));
-    assert_eq!(lanes.flow_changes(), (vec![at(0)], vec![]));
-    for _ in 0..2 {
-        assert_eq!(lanes.flow_changes(), (vec![], vec![]));
-        let job = lanes.take().unwrap();
-        lanes.done(&job, &Outcome::Done);
-    }
-    assert_eq!(lanes.flow_changes(), (vec![], vec![at(0)]));
+    assert_eq!(taken(&start(&mut lanes).unwrap()), (0, 0));
 }
 
 #[test]
 fn a_closed_agent_starts_nothing() {
     let mut lanes = lanes(Gate::Open, 2);
-    let job = lanes.take().unwrap();
+    let mut run = start(&mut lanes).unwrap();
     lanes.close();
-    lanes.done(&job, &Outcome::Done);
+    run.done();
+    assert!(!run.next());
+    lanes.give_back(run);
     assert!(lanes.take().is_none());
     assert_eq!(lanes.due(), vec![(at(0), 1)]);
 }
 
 #[test]
+fn an_old_record_that_comes_again_takes_no_later_commit_with_it() {
+    let mut lanes = Lanes::new(1, 10, Arc::default());
+    assign(&mut lanes, &[0], Gate::Open);
+    // A gap in the log (compaction, an aborted transaction) is no gap in what was handled.
+    for (offset, due) in [(4, 5), (9, 10), (3, 10)] {
+        lanes.push(Record::test("t", 0, offset));
+        let started = start(&mut lanes).unwrap();
+        finish(&mut lanes, started);
+        assert_eq!(lanes.due(), vec![(at(0), due)]);
+    }
+}
+
+#[test]
 fn what_was_taken_is_starting_until_its_handler_has_begun_wherever_its_partition_went() {
     let mut lanes = lanes(Gate::Open, 1);
-    let (a, b) = (lanes.take().unwrap(), lanes.take().unwrap());
+    let (a, b) = (start(&mut lanes).unwrap(), start(&mut lanes).unwrap());
     lanes.regate(u64::MAX, |_| true);
     assert_eq!(lanes.starting(), vec![at(0), at(1)]);
     a.begun();
     assert_eq!(lanes.starting(), vec![at(1)]);
     lanes.leave(&[at(1)]);
     assert_eq!(lanes.starting(), vec![at(1)]);
-    lanes.remove(&[at(1)]);
-    lanes.assign(&[at(1)], |_| Gate::Pending);
+    drop(lanes.remove(&[at(1)]));
+    assign(&mut lanes, &[1], Gate::Pending);
     assert_eq!(lanes.starting(), vec![at(1)]);
     b.begun();
     assert_eq!(lanes.starting(), vec![]);
     assert!(lanes.any_in_flight(&[at(1)]));
     // Both handlers run: one of a partition that is owned, one that outlasts.
     assert_eq!(lanes.sight().outlasting, vec![at(1)]);
-    lanes.done(&b, &Outcome::Done);
+    finish(&mut lanes, b);
     assert_eq!(lanes.sight().outlasting, vec![]);
     lanes.leave(&[at(0)]);
     assert_eq!(lanes.sight().outlasting, vec![at(0)]);
+}
+
+#[test]
+fn a_partition_whose_records_arrive_is_taken_after_the_others() {
+    let mut lanes = lanes(Gate::Open, 1);
+    let arrival = crate::arrivals::Arrival::new(Arc::new(at(0)));
+    let (a, b) = (start(&mut lanes).unwrap(), start(&mut lanes).unwrap());
+    // While its worker reads the queue to its end.
+    lanes.arrivals.add(&arrival);
+    assert!(lanes.take().is_none());
+    finish(&mut lanes, a);
+    finish(&mut lanes, b);
+    let mut again = lanes.take().unwrap();
+    assert!(!again.next(), "there is no queue in this test");
+    lanes.give_back(again);
+    assert!(lanes.take().is_none());
 }

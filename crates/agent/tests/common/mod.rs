@@ -61,6 +61,10 @@ pub(crate) fn skip_at_once() -> OnError {
 pub(crate) struct Seen(Arc<Mutex<Vec<(i32, i64)>>>);
 
 impl Seen {
+    pub(crate) fn note(&self, record: &Record) {
+        self.0.lock().unwrap().push((record.partition().get(), record.offset()));
+    }
+
     pub(crate) fn all(&self) -> Vec<(i32, i64)> {
         self.0.lock().unwrap().clone()
     }
@@ -90,7 +94,7 @@ pub(crate) struct Noting {
 #[async_trait]
 impl Handler for Noting {
     async fn handle(&self, record: &Record) -> Result<(), HandlerError> {
-        self.seen.0.lock().unwrap().push((record.partition().get(), record.offset()));
+        self.seen.note(record);
         tokio::time::sleep(self.takes).await;
         Ok(())
     }

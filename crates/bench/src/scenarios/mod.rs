@@ -1,5 +1,6 @@
 //! The scenarios by name. A new one: a module here, a variant, an arm.
 
+mod agent_workers;
 mod first_page;
 mod fleet;
 mod idle;
@@ -27,6 +28,7 @@ pub(crate) enum Scenario {
     Idle,
     Peek,
     Pause,
+    AgentWorkers,
 }
 
 impl Scenario {
@@ -42,6 +44,7 @@ impl Scenario {
             Self::Idle => idle::run(context).await,
             Self::Peek => peek::run(context).await,
             Self::Pause => pause::run(context).await,
+            Self::AgentWorkers => agent_workers::run(context).await,
         }
     }
 }

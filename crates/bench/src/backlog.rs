@@ -1,0 +1,185 @@
+//! A backlog, and who works it off: the agent or a consumer on rdkafka alone, with the same handler.
+
+use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use flowdeck_agent::{Agent, ClientConfig, Handler, HandlerError, Record, async_trait};
+use flowdeck_testkit::{Kafka, PlainConsumer, PlainHandler, unique, wait_for};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::OwnedMessage;
+use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
+
+const PAYLOAD: usize = 200;
+const START_LIMIT: Duration = Duration::from_secs(60);
+/// After the first record: the client has filled its queues.
+const WARM_UP: Duration = Duration::from_millis(100);
+const WINDOW: Duration = Duration::from_millis(1_200);
+const LOOK: Duration = Duration::from_millis(2);
+
+/// A topic with its records, evenly over its partitions.
+pub(crate) struct Backlog {
+    topic: String,
+    pub(crate) partitions: i32,
+    records: u64,
+}
+
+/// Handlers that run at once, and how long each takes.
+#[derive(Clone, Copy)]
+pub(crate) struct Load {
+    pub(crate) workers: usize,
+    pub(crate) takes: Duration,
+}
+
+/// Of one run.
+#[derive(Clone, Copy)]
+pub(crate) struct Measured {
+    /// A second.
+    pub(crate) records: f64,
+    /// Of this process, the client library included.
+    pub(crate) cpu_micros_a_record: f64,
+}
+
+impl Backlog {
+    /// Records of 200 bytes with keys of their own.
+    pub(crate) async fn new(kafka: &Kafka, topic: &str, partitions: i32, records: u64) -> Result<Self> {
+        kafka.create_topic(topic, partitions).await;
+        let mut config = kafka.client();
+        config.set("linger.ms", "20").set("batch.num.messages", "5000");
+        let name = topic.to_owned();
+        tokio::task::spawn_blocking(move || produce(&config, &name, partitions, records))
+            .await
+            .context("produce")??;
+        Ok(Self { topic: topic.to_owned(), partitions, records })
+    }
+
+    pub(crate) async fn agent(&self, kafka: &Kafka, load: Load) -> Result<Measured> {
+        let work = Work::new(load.takes);
+        let agent = Agent::builder(config(kafka), unique("bench-agent")).topics([self.topic.as_str()]);
+        let agent = agent.workers(load.workers).handler(work.clone()).start().await.context("the agent")?;
+        let measured = self.measure(&work).await;
+        agent.stop().await.context("stop the agent")?;
+        measured
+    }
+
+    pub(crate) async fn plain(&self, kafka: &Kafka, load: Load) -> Result<Measured> {
+        let (work, mut config) = (Work::new(load.takes), config(kafka));
+        config.set("group.id", unique("bench-plain"));
+        let consumer =
+            PlainConsumer::start(&config, &self.topic, self.partitions, load.workers, work.clone());
+        let measured = self.measure(&work).await;
+        consumer.stop().await;
+        measured
+    }
+
+    async fn measure(&self, work: &Work) -> Result<Measured> {
+        wait_for("the first record", START_LIMIT, async || (work.count() > 0).then_some(())).await;
+        tokio::time::sleep(WARM_UP).await;
+        let (begin, cpu) = (work.now(), cpu()?);
+        let end = Instant::now() + WINDOW;
+        while Instant::now() < end && work.count() < self.records {
+            tokio::time::sleep(LOOK).await;
+        }
+        let (now, cpu) = (work.now(), self::cpu()?.saturating_sub(cpu));
+        let (handled, took) = (now.count - begin.count, now.last.saturating_sub(begin.last));
+        ensure!(handled > 0 && !took.is_zero(), "no record was handled in the window");
+        let handled = handled as f64;
+        Ok(Measured {
+            records: handled / took.as_secs_f64(),
+            cpu_micros_a_record: cpu.as_secs_f64() * 1e6 / handled,
+        })
+    }
+}
+
+fn config(kafka: &Kafka) -> ClientConfig {
+    let mut config = kafka.client();
+    config.set("auto.offset.reset", "earliest");
+    config
+}
+
+fn produce(config: &ClientConfig, topic: &str, partitions: i32, records: u64) -> Result<()> {
+    let producer: ThreadedProducer<DefaultProducerContext> = config.create().context("a producer")?;
+    let payload = "x".repeat(PAYLOAD);
+    for (number, partition) in (0..records).zip((0..partitions).cycle()) {
+        let key = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
+        let mut record = BaseRecord::to(topic).partition(partition).key(&key).payload(&payload);
+        while let Err((error, back)) = producer.send(record) {
+            let full = KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull);
+            ensure!(error == full, "produce: {error}");
+            std::thread::sleep(Duration::from_millis(1));
+            record = back;
+        }
+    }
+    producer.flush(START_LIMIT).context("produce")
+}
+
+/// CPU time of this process so far, in steps of 10 ms.
+fn cpu() -> Result<Duration> {
+    let stat = fs::read_to_string("/proc/self/stat").context("read /proc/self/stat")?;
+    let rest = stat.rsplit_once(')').context("/proc/self/stat")?.1;
+    let ticks: u64 =
+        rest.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    // USER_HZ is 100 for all of Linux.
+    Ok(Duration::from_millis(ticks * 10))
+}
+
+/// The handler of both, and what it was handed.
+#[derive(Clone)]
+struct Work {
+    takes: Duration,
+    handled: Arc<Handled>,
+}
+
+struct Handled {
+    begin: Instant,
+    count: AtomicU64,
+    /// When the newest was, in nanoseconds since `begin`.
+    last: AtomicU64,
+}
+
+struct Now {
+    count: u64,
+    last: Duration,
+}
+
+impl Work {
+    fn new(takes: Duration) -> Self {
+        let handled = Handled { begin: Instant::now(), count: AtomicU64::new(0), last: AtomicU64::new(0) };
+        Self { takes, handled: Arc::new(handled) }
+    }
+
+    async fn run(&self, payload: usize) {
+        assert_eq!(payload, PAYLOAD);
+        if !self.takes.is_zero() {
+            tokio::time::sleep(self.takes).await;
+        }
+        let nanos = u64::try_from(self.handled.begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        self.handled.last.store(nanos, Ordering::Relaxed);
+        self.handled.count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn count(&self) -> u64 {
+        self.handled.count.load(Ordering::Relaxed)
+    }
+
+    fn now(&self) -> Now {
+        let last = Duration::from_nanos(self.handled.last.load(Ordering::Relaxed));
+        Now { count: self.count(), last }
+    }
+}
+
+#[async_trait]
+impl Handler for Work {
+    async fn handle(&self, record: &Record) -> Result<(), HandlerError> {
+        self.run(record.value().map_or(0, <[u8]>::len)).await;
+        Ok(())
+    }
+}
+
+impl PlainHandler for Work {
+    async fn handle(&self, message: &OwnedMessage) {
+        self.run(rdkafka::Message::payload(message).map_or(0, <[u8]>::len)).await;
+    }
+}
