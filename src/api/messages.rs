@@ -23,6 +23,8 @@ use crate::layers::actor::ApiPorts;
             without time:."),
         ("order" = Option<String>, Query, description = "asc (oldest first) or desc (newest first) lists the same \
             records the other way round."),
+        ("isolation" = Option<String>, Query, description = "read_uncommitted (default) reads records of open and \
+            aborted transactions too, and marks them; read_committed leaves them out."),
         ("limit" = Option<u32>, Query, description = "1 to 500, default 50."),
         ("full" = Option<bool>, Query, description = "Whole values up to 1 MiB."),
     ),

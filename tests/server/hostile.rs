@@ -150,6 +150,7 @@ async fn absurd_values_are_refused_by_their_field() {
         ("from=before:1..2", "from"),
         ("from=86001", "from"),
         ("order=up", "order"),
+        ("isolation=serializable", "isolation"),
         ("limit=0", "limit"),
         ("full=maybe", "full"),
     ] {

@@ -349,6 +349,8 @@ impl Peek for Door {
             timestamp: Some(read_at()),
             timestamp_raw: None,
             timestamp_type: Some("CreateTime".into()),
+            aborted: Some(false),
+            transaction_open: false,
             key: payload(),
             value: payload(),
             headers: vec![],

@@ -315,6 +315,8 @@ fn record(n: i64) -> MessageView {
         timestamp: (n != 6).then(|| at(60 + n * 7)),
         timestamp_raw: (n == 6).then_some(1_795_270_137_123_000),
         timestamp_type: Some("CreateTime".into()),
+        aborted: Some(n == 7),
+        transaction_open: n == 0,
         key: text_payload(&format!("trk_{n:06x}")),
         value: match n {
             4 => Payload { kind: PayloadKind::Null, text: String::new(), size: 0, cut: false, not_utf8: 0 },

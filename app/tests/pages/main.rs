@@ -150,6 +150,14 @@ async fn a_list_of_messages_leads_to_its_pages_and_names_what_it_leaves_out() {
 }
 
 #[tokio::test]
+async fn records_that_read_committed_consumers_do_not_get_are_marked() {
+    let html = page("/c/prod-eu/topics/audio-events?isolation=read_uncommitted&open=3:86002").await.html;
+    assert_eq!(html.matches(">aborted</span>").count(), 2, "in the list and in the record");
+    assert_eq!(html.matches(">open transaction</span>").count(), 1);
+    assert!(html.contains("<option value=\"read_committed\">read_committed</option>"));
+}
+
+#[tokio::test]
 async fn without_assets_the_page_still_stands() {
     let page = render("", Some(fixture::ports(false)), Site { pkg: None, ..site() }).await;
     assert!(page.html.contains("convex-bus") && page.html.contains("not live"));

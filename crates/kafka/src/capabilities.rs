@@ -206,6 +206,7 @@ impl Cluster {
             max_value_bytes: 0,
             isolation: Isolation::ReadUncommitted,
             neighbours: false,
+            transactions: false,
             deadline,
         };
         match self.read(request, CancellationToken::new()).await {

@@ -118,6 +118,7 @@ mod tests {
             max_value_bytes: 1,
             isolation: Isolation::ReadCommitted,
             neighbours: true,
+            transactions: true,
             deadline: Deadline::after(limit),
         };
         may_be_spawned(cluster.read(request, CancellationToken::new()));

@@ -47,6 +47,7 @@ pub use offsets::OffsetSpec;
 pub use producer::{NewRecord, Placed, Producer, ProducerKind, SendError};
 pub use records::{
     Isolation, PartitionRead, ReadEnd, ReadOutcome, ReadRequest, ReadStart, Record, RecordTime, TimeKind,
+    Transaction,
 };
 pub use rights::{AclOperation, Rights};
 pub use tail::{Tail, TailEvent, TailFrom, TailRequest};

@@ -45,6 +45,7 @@ async fn no_thread_is_left_behind() {
             max_value_bytes: 100,
             isolation: Isolation::ReadUncommitted,
             neighbours: true,
+            transactions: true,
             deadline: Deadline::after(limit),
         };
         let _ = cluster.read(request.clone(), CancellationToken::new()).await;

@@ -10,7 +10,9 @@ use crate::verdict::Verdict;
 
 mod messages;
 
-pub use messages::{From, MESSAGES_DEFAULT, MESSAGES_MAX, MessagesQuery, Order, POSITIONS_MAX, Positions};
+pub use messages::{
+    From, Isolation, MESSAGES_DEFAULT, MESSAGES_MAX, MessagesQuery, Order, POSITIONS_MAX, Positions,
+};
 
 pub const LIMIT_DEFAULT: u32 = 100;
 pub const LIMIT_MAX: u32 = 1_000;

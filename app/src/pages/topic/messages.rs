@@ -1,6 +1,6 @@
 //! The list of messages: from where, how many, what was read to show them.
 
-use flowdeck_model::query::{From as Start, MESSAGES_DEFAULT, MESSAGES_MAX};
+use flowdeck_model::query::{From as Start, Isolation, MESSAGES_DEFAULT, MESSAGES_MAX};
 use flowdeck_model::view::{MessageView, MessagesView, Payload, PayloadKind, TopicView};
 use flowdeck_model::{ClusterName, MessagesQuery, Partition, TopicName};
 use leptos::prelude::*;
@@ -105,6 +105,9 @@ fn tools(place: &Place, partitions: &[Partition], query: &MessagesQuery, start: 
         .collect_view();
     let limits = [20, MESSAGES_DEFAULT, 200, MESSAGES_MAX]
         .map(|limit| view! { <option value=limit.to_string() selected=query.limit == limit>{limit.to_string()}</option> });
+    let levels = [Isolation::ReadUncommitted, Isolation::ReadCommitted].map(
+        |level| view! { <option value=level.key() selected=query.isolation == level>{level.key()}</option> },
+    );
     view! {
         <div class="tools">
             <div class="chips" role="group" aria-label="Start">{chip("Latest", Start::Latest)} {chip("Earliest", Start::Earliest)}</div>
@@ -115,6 +118,7 @@ fn tools(place: &Place, partitions: &[Partition], query: &MessagesQuery, start: 
                         title="latest, earliest, offset:N, or a time such as 2026-11-21T14:08:57Z" placeholder="offset or time"/>
                 </label>
                 <label><span>"Limit"</span> <select name="limit">{limits}</select></label>
+                <label><span>"Isolation"</span> <select name="isolation">{levels}</select></label>
                 <button class="btn small">"Fetch"</button>
             </form>
         </div>
@@ -137,7 +141,7 @@ fn list(view: &MessagesView, place: Place, query: Memo<MessagesQuery>, peek: Pee
         let why = view.note.clone().unwrap_or_else(|| "a bound of time or size came first".to_owned());
         let text = ["Not all was read: ", &why, ". What came until then is shown."].concat();
         let again = place.link(&asked);
-        view! { <div class="note">{text} " " <a class="link" href=again rel="external">"Read again"</a></div> }
+        view! { <div class="note"><span>{text} " " <a class="link" href=again rel="external">"Read again"</a></span></div> }
     });
     let note = view.complete.then(|| view.note.clone()).flatten().map(notice::warning);
     let rows = view.records.iter().map(|record| line(record, &place, &asked, peek)).collect_view();
@@ -216,9 +220,21 @@ fn line(record: &MessageView, place: &Place, query: &MessagesQuery, peek: Peek) 
             </td>
             <td class="muted">{record.timestamp.map(at_time)}{record.timestamp_raw.map(no_date)}</td>
             <td class="key mono">{preview(&record.key)}</td>
-            <td class="preview mono">{preview(&record.value)}</td>
+            <td class="preview mono">{transaction(record)}{preview(&record.value)}</td>
         </tr>
     }
+}
+
+/// What consumers with `read_committed` do not get.
+pub(super) fn transaction(record: &MessageView) -> Option<AnyView> {
+    let (words, title) = if record.aborted == Some(true) {
+        ("aborted", "Its transaction was aborted: read_committed consumers never get it")
+    } else if record.transaction_open {
+        ("open transaction", "A transaction is open in which it, or a record before it, was written")
+    } else {
+        return None;
+    };
+    Some(view! { <span class="tag warn" title=title>{words}</span> " " }.into_any())
 }
 
 /// A record's time that no calendar has: the number that it carries.

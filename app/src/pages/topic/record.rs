@@ -5,7 +5,7 @@ use flowdeck_model::view::{HeaderView, MessageView, MessagesView, Payload, Paylo
 use flowdeck_model::{MessagesQuery, Partition, shown};
 use leptos::prelude::*;
 
-use super::messages::{Place, no_date};
+use super::messages::{self, Place, no_date};
 use crate::browser;
 use crate::components::clock::at_time;
 use crate::components::notice;
@@ -65,6 +65,8 @@ fn shown(record: MessageView) -> AnyView {
         let kind = record.timestamp_type.clone().map(|kind| [" · ", &kind].concat());
         view! { <dt>"Time"</dt><dd>{crate::format::time::exact(at)} <span class="faint">{kind} " · " {at_time(at)}</span></dd> }
     });
+    let transaction =
+        messages::transaction(&record).map(|tag| view! { <dt>"Transaction"</dt><dd>{tag}</dd> });
     let no_date = record.timestamp_raw.map(|millis| {
         let kind = record.timestamp_type.clone().map(|kind| [" · ", &kind].concat());
         view! { <dt>"Time"</dt><dd>{no_date(millis)} <span class="faint">{kind}</span></dd> }
@@ -88,6 +90,7 @@ fn shown(record: MessageView) -> AnyView {
         <dl class="meta">
             {time}
             {no_date}
+            {transaction}
             <dt>"Key"</dt><dd class="mono">{inline(&record.key)}</dd>
             <dt>"Size"</dt><dd>{size}</dd>
             {headers}

@@ -1,7 +1,7 @@
 //! Keys, values and headers as they are shown: JSON, text or hexadecimal, cut where they are long,
 //! always at the edge of a character. Payloads are hostile input: bounded work, no panic.
 
-use flowdeck_kafka::{Record, RecordTime, TimeKind};
+use flowdeck_kafka::{Record, RecordTime, TimeKind, Transaction};
 use flowdeck_model::view::{HeaderView, MessageView, Payload, PayloadKind};
 use serde::de::IgnoredAny;
 
@@ -29,6 +29,12 @@ pub(crate) fn message(record: &Record, shown: usize) -> MessageView {
         timestamp: at,
         timestamp_raw: record.timestamp.filter(|_| at.is_none()).map(|time| time.millis),
         timestamp_type: record.timestamp.map(time_words),
+        aborted: match record.transaction {
+            Transaction::Settled => Some(false),
+            Transaction::Aborted => Some(true),
+            Transaction::Open | Transaction::Unknown => None,
+        },
+        transaction_open: record.transaction == Transaction::Open,
         key: payload(record.key.as_deref(), record.key_size, KEY_MAX.min(shown)),
         value: payload(record.value.as_deref(), record.value_size, shown),
         headers,
@@ -149,6 +155,7 @@ mod tests {
             key_size: 0,
             value: None,
             value_size: 0,
+            transaction: Transaction::Unknown,
             headers: (0..headers).map(|n| (format!("h{n}"), Some(Bytes::from_static(b"x")))).collect(),
         }
     }

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use flowdeck_kafka::{Deadline, Isolation, ReadEnd, ReadOutcome, ReadRequest, ReadStart, TopicMetadata};
+use flowdeck_kafka::{
+    Deadline, Isolation, ReadEnd, ReadOutcome, ReadRequest, ReadStart, TopicMetadata, Transaction,
+};
 use flowdeck_model::error::Thing;
-use flowdeck_model::query::{From as Start, Order, Positions};
+use flowdeck_model::query::{self, From as Start, Order, Positions};
 use flowdeck_model::view::MessagesView;
 use flowdeck_model::view::messages::{PAYLOAD_FULL, PAYLOAD_LIST};
 use flowdeck_model::{Actor, ClusterName, MessagesQuery, Partition, Peek, PortError, TopicName};
@@ -68,7 +70,11 @@ impl Peek for BoundPeek {
             limit_bytes: settings.peek_bytes,
             // Whether a value is JSON is seen at its whole only.
             max_value_bytes: if query.full { shown } else { payload::JUDGED_BYTES },
-            isolation: Isolation::ReadUncommitted,
+            isolation: match query.isolation {
+                query::Isolation::ReadUncommitted => Isolation::ReadUncommitted,
+                query::Isolation::ReadCommitted => Isolation::ReadCommitted,
+            },
+            transactions: true,
             // One opened record is shown without a way on.
             neighbours: !(query.full && query.limit == 1),
             deadline: Deadline::after(settings.peek_time),
@@ -110,9 +116,13 @@ fn note(outcome: &ReadOutcome, query: &MessagesQuery, settings: &crate::AdminSet
         let cause = failed.error.as_ref().map(ToString::to_string).unwrap_or_default();
         return Some(format!("partition {}: {cause}", failed.partition));
     }
+    let unknown = || {
+        let is_unknown = outcome.records.iter().any(|record| record.transaction == Transaction::Unknown);
+        is_unknown.then(|| "which of these records were aborted was not found out in time".to_owned())
+    };
     match outcome.end {
-        ReadEnd::Complete => None,
-        ReadEnd::LimitHit if is_enough(outcome, query) => None,
+        ReadEnd::Complete => unknown(),
+        ReadEnd::LimitHit if is_enough(outcome, query) => unknown(),
         ReadEnd::LimitHit => {
             Some(format!("stopped at {} MB; there is more", settings.peek_bytes / (1024 * 1024)))
         }

@@ -52,6 +52,7 @@ pub(super) fn read(reader: &Reader, plan: &Plan, parts: &mut [Part], stop: &Canc
         part.from = beyond.map_or(back.low, |offset| offset + 1);
         part.none_shown =
             beyond.is_some() && !records.iter().any(|record| record.partition == part.partition);
+        part.unbroken = part.at == part.end && back.covered as i64 == part.end - back.low;
         part.error = back.error;
         older |= part.from > part.start && (beyond.is_some() || back.low > back.start);
         newer |= back.beyond.unwrap_or(part.at < part.end);
@@ -86,6 +87,8 @@ struct Back {
     end: i64,
     /// Everything from here to the read's position was covered.
     low: i64,
+    /// Records in what was covered.
+    covered: usize,
     /// Offsets to cover next.
     window: i64,
     scan: Scan,
@@ -154,6 +157,7 @@ impl<'a> Search<'a> {
                 start: part.start,
                 end: part.end,
                 low: part.at,
+                covered: 0,
                 window,
                 scan: Scan::default(),
                 dropped: None,
@@ -301,6 +305,7 @@ impl<'a> Search<'a> {
                 back.beyond = Some(scan.beyond);
             }
             back.low = range.from;
+            back.covered += scan.seen;
             back.dropped = back.dropped.or(scan.dropped);
             lane.before = scan.before;
             let newer = std::mem::replace(&mut lane.records, scan.records);

@@ -25,6 +25,7 @@ pub(super) fn read(reader: &Reader, plan: &Plan, parts: &mut [Part], stop: &Canc
         parts.iter().filter(|part| part.error.is_none() && part.at < part.end && limit_records > 0);
     let ranges: Vec<Range> =
         readable.map(|part| Range { partition: part.partition.get(), from: part.at, to: part.end }).collect();
+    let mut seen = vec![0i64; lanes.len()];
     let (mut scanned, mut held) = (0u64, 0usize);
     let (stopped, progress) = range::read(reader, plan.topic.as_str(), &ranges, deadline, stop, |message| {
         let number = message.partition();
@@ -39,6 +40,7 @@ pub(super) fn read(reader: &Reader, plan: &Plan, parts: &mut [Part], stop: &Canc
             return Then::NextPartition;
         }
         scanned += 1;
+        seen[at] += 1;
         let record = Record::copy(&plan.topic, lane.partition, message, max_value_bytes);
         held += record.kept();
         lane.records.push_back(record);
@@ -46,11 +48,12 @@ pub(super) fn read(reader: &Reader, plan: &Plan, parts: &mut [Part], stop: &Canc
         if lane.records.len() >= limit_records && !neighbours { Then::NextPartition } else { Then::On }
     });
     let (records, bytes) = merge::take(&mut lanes, Side::Oldest, limit_records, limit_bytes, plan.now);
-    for ((part, lane), more) in parts.iter_mut().zip(&lanes).zip(more) {
+    for (((part, lane), more), seen) in parts.iter_mut().zip(&lanes).zip(more).zip(seen) {
         let progress = progress.get(&part.partition.get());
         part.error = part.error.take().or_else(|| progress.and_then(|progress| progress.error.clone()));
         let left = lane.records.front().map(|record| record.offset).or(more);
         part.from = part.at;
+        part.unbroken = seen == part.end - part.at;
         part.next = left.or(progress.map(|progress| progress.next)).unwrap_or(part.at);
         part.none_shown = left.is_some() && !records.iter().any(|record| record.partition == part.partition);
     }

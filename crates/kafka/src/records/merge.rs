@@ -138,6 +138,7 @@ mod tests {
             value: Some(Bytes::from(vec![0; size])),
             value_size: size,
             headers: vec![],
+            transaction: crate::Transaction::Unknown,
         }
     }
 

@@ -1,6 +1,7 @@
 //! Reading records without touching any group: partitions are started by hand, nothing is committed,
 //! and a read stops at the end offsets that it took when it began.
 
+mod aborted;
 mod backward;
 mod forward;
 mod merge;
@@ -54,6 +55,9 @@ pub struct ReadRequest {
     /// Also finds out whether a record lies before and after those that are given, over gaps; else what is
     /// said of that goes by the log's bounds.
     pub neighbours: bool,
+    /// Also finds out which records belong to aborted or open transactions. Reads a second time where there
+    /// may be any.
+    pub transactions: bool,
     pub deadline: Deadline,
 }
 
@@ -119,6 +123,22 @@ pub struct Record {
     /// Bytes of the whole value.
     pub value_size: usize,
     pub headers: Vec<(String, Option<Bytes>)>,
+    pub transaction: Transaction,
+}
+
+/// What became of the transaction in which a record was written, if it was in one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Transaction {
+    /// Nobody looked, or it was not found out in time.
+    #[default]
+    Unknown,
+    /// It was committed, or there was none: every consumer gets the record.
+    Settled,
+    /// Consumers with `read_committed` never get it.
+    Aborted,
+    /// It lies at or after the last stable offset: consumers with `read_committed` do not get it yet, since
+    /// a transaction is open in which it, or a record before it, was written.
+    Open,
 }
 
 impl std::fmt::Debug for Record {
@@ -174,6 +194,7 @@ impl Record {
             value: message.value().map(cut),
             value_size: message.value().map_or(0, <[u8]>::len),
             headers,
+            transaction: Transaction::Unknown,
         }
     }
 

@@ -12,7 +12,8 @@ use crate::client::lock;
 use crate::config::{ClusterConfig, ConfigError};
 use crate::error::Cause;
 
-/// Reads at a time on one cluster; more wait their turn, within their deadline.
+/// Reads at a time on one cluster; more wait their turn, within their deadline. One may take a second reader,
+/// of the other isolation.
 const READERS: usize = 4;
 /// An idle reader holds connections to brokers: it is closed after this.
 const IDLE: Duration = Duration::from_secs(60);
@@ -60,7 +61,7 @@ impl Pool {
     pub(crate) fn give_back(self: &Arc<Self>, reader: Reader) {
         let mut idle = lock(&self.idle);
         idle.push((Instant::now(), reader));
-        if idle.len() > READERS {
+        if idle.len() > 2 * READERS {
             idle.remove(0);
         }
         drop(idle);

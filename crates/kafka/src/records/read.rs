@@ -1,17 +1,23 @@
 //! One bounded read of a topic: takes the log's bounds, finds each partition's position, and reads
 //! backwards or forwards from there.
 
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use flowdeck_model::{Partition, Timestamp};
 use tokio_util::sync::CancellationToken;
 
+use super::pool::Turn;
 use super::reader::Reader;
 use super::{
-    Isolation, PartitionRead, ReadEnd, ReadOutcome, ReadRequest, ReadStart, Record, backward, forward,
+    Isolation, PartitionRead, ReadEnd, ReadOutcome, ReadRequest, ReadStart, Record, Transaction, aborted,
+    backward, forward,
 };
 use crate::error::{Cause, Error, Operation};
-use crate::{Cluster, OffsetSpec, Topic};
+use crate::{Cluster, Deadline, OffsetSpec, Topic};
+
+/// How long to look for aborted transactions among what was read.
+const MARKING: Duration = Duration::from_millis(500);
 
 /// One partition's part of a read.
 pub(super) struct Part {
@@ -25,6 +31,10 @@ pub(super) struct Part {
     pub(super) from: i64,
     pub(super) next: i64,
     pub(super) none_shown: bool,
+    /// Every offset from the first that was read to the log's end is a record: no transaction ended there.
+    pub(super) unbroken: bool,
+    /// The last stable offset, taken after `end`.
+    pub(super) stable: Option<i64>,
     pub(super) error: Option<Cause>,
 }
 
@@ -53,26 +63,81 @@ impl Cluster {
         let (plan, parts) = self.plan(request).await?;
         let deadline = plan.request.deadline;
         let turn = self.pool().turn(deadline).await.map_err(failed)?;
-        let (pool, config) = (self.pool().clone(), self.config().clone());
-        let isolation = plan.request.isolation;
         let stop = cancel.child_token();
-        // Where this future is dropped, the thread learns of it.
+        // Where this future is dropped, the threads learn of it.
         let _stop = stop.clone().drop_guard();
-        let work = tokio::task::spawn_blocking(move || {
-            let reader = pool.take(&config, isolation)?;
-            let outcome = run(&reader, &plan, parts, &stop);
-            pool.give_back(reader);
-            drop(turn);
-            Ok(outcome)
+        let places: Vec<_> = parts.iter().map(|part| (plan.topic.clone(), part.partition)).collect();
+        let work = self.on_a_thread(plan.clone(), stop.clone(), turn, move |reader, plan, stop| {
+            run(reader, plan, parts, stop)
         });
-        match work.await {
-            Ok(Ok(outcome)) => Ok(outcome),
-            Ok(Err(error)) => Err(failed(Cause::Unsupported(config_words(error)))),
-            Err(_) => Err(failed(Cause::Closing)),
+        let (work, stable) = tokio::join!(work, self.stable(&plan, &places));
+        let ((mut found, mut parts), turn) = work.map_err(failed)?;
+        for (part, stable) in parts.iter_mut().zip(stable) {
+            part.stable = stable.ok();
         }
+        if plan.request.transactions {
+            found.records = self.marked(&plan, &parts, found.records, stop, turn).await.map_err(failed)?;
+        }
+        Ok(outcome(found, parts))
     }
 
-    async fn plan(&self, request: ReadRequest) -> Result<(Plan, Vec<Part>), Error> {
+    /// Runs with a reader, and gives the turn back with what came of it.
+    async fn on_a_thread<T: Send + 'static>(
+        &self,
+        plan: Arc<Plan>,
+        stop: CancellationToken,
+        turn: Turn,
+        run: impl FnOnce(&Reader, &Plan, &CancellationToken) -> T + Send + 'static,
+    ) -> Result<(T, Turn), Cause> {
+        let (pool, config) = (self.pool().clone(), self.config().clone());
+        let work = tokio::task::spawn_blocking(move || {
+            let reader = pool.take(&config, plan.request.isolation).map_err(of_config)?;
+            let result = run(&reader, &plan, &stop);
+            pool.give_back(reader);
+            Ok((result, turn))
+        });
+        work.await.unwrap_or(Err(Cause::Closing))
+    }
+
+    /// The last stable offsets, where they are needed. Asked for once the ends are known: they may be compared.
+    async fn stable(&self, plan: &Plan, places: &[(Topic, Partition)]) -> Vec<Result<i64, Cause>> {
+        let is_asked = plan.request.transactions && plan.request.isolation == Isolation::ReadUncommitted;
+        if !is_asked {
+            return vec![];
+        }
+        self.offsets(places, OffsetSpec::LatestCommitted, plan.request.deadline).await
+    }
+
+    async fn marked(
+        &self,
+        plan: &Arc<Plan>,
+        parts: &[Part],
+        mut records: Vec<Record>,
+        stop: CancellationToken,
+        turn: Turn,
+    ) -> Result<Vec<Record>, Cause> {
+        if plan.request.isolation == Isolation::ReadCommitted {
+            records.iter_mut().for_each(|record| record.transaction = Transaction::Settled);
+            return Ok(records);
+        }
+        let ranges = aborted::mark_known(parts, &mut records);
+        if ranges.is_empty() {
+            return Ok(records);
+        }
+        let (pool, config) = (self.pool().clone(), self.config().clone());
+        let work = self.on_a_thread(plan.clone(), stop, turn, move |reader, plan, stop| {
+            // Without a second reader it is not known.
+            if let Ok(committed) = pool.take(&config, Isolation::ReadCommitted) {
+                let deadline = Deadline::after(plan.request.deadline.left().min(MARKING));
+                aborted::mark((&committed, reader), plan, &ranges, &mut records, deadline, stop);
+                pool.give_back(committed);
+            }
+            records
+        });
+        work.await.map(|(records, _)| records)
+    }
+
+    async fn plan(&self, request: ReadRequest) -> Result<(Arc<Plan>, Vec<Part>), Error> {
         let deadline = request.deadline;
         let metadata = self.metadata_with(&request.topic, Operation::Read, deadline).await?;
         let Some(topic) = metadata.topic(&request.topic) else {
@@ -115,12 +180,12 @@ impl Cluster {
             return Err(Error::new(Operation::Read, cause));
         }
         let now = Timestamp::from_system(SystemTime::now()).millis();
-        Ok((Plan { request, topic: name, now }, parts))
+        Ok((Arc::new(Plan { request, topic: name, now }), parts))
     }
 }
 
-fn config_words(error: crate::ConfigError) -> String {
-    format!("a reader could not be made: {error}")
+fn of_config(error: crate::ConfigError) -> Cause {
+    Cause::Unsupported(format!("a reader could not be made: {error}"))
 }
 
 /// A partition and its position within the log's bounds.
@@ -152,24 +217,42 @@ fn part(
         from: at,
         next: at,
         none_shown: false,
+        unbroken: false,
+        stable: None,
         error: Some(cause),
     };
     match (start, end, at) {
         (Ok(start), Ok(end), Ok(at)) => {
             let end = end.max(start);
             let at = at.clamp(start, end);
-            Part { partition, start, end, at, from: at, next: at, none_shown: false, error: None }
+            let (none_shown, unbroken) = (false, false);
+            Part {
+                partition,
+                start,
+                end,
+                at,
+                from: at,
+                next: at,
+                none_shown,
+                unbroken,
+                stable: None,
+                error: None,
+            }
         }
         (Err(cause), _, at) | (_, Err(cause), at) => failed(at.unwrap_or(i64::MAX), cause),
         (_, _, Err(cause)) => failed(i64::MAX, cause),
     }
 }
 
-fn run(reader: &Reader, plan: &Plan, mut parts: Vec<Part>, stop: &CancellationToken) -> ReadOutcome {
+fn run(reader: &Reader, plan: &Plan, mut parts: Vec<Part>, stop: &CancellationToken) -> (Found, Vec<Part>) {
     let found = match plan.request.start {
         ReadStart::Newest | ReadStart::Before(_) => backward::read(reader, plan, &mut parts, stop),
         _ => forward::read(reader, plan, &mut parts, stop),
     };
+    (found, parts)
+}
+
+fn outcome(found: Found, parts: Vec<Part>) -> ReadOutcome {
     let partitions = parts.into_iter().map(|part| PartitionRead {
         partition: part.partition,
         start: part.start,

@@ -2,14 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use flowdeck_kafka::{Isolation, ReadEnd, ReadOutcome, ReadRequest, ReadStart, TimeKind};
+use flowdeck_kafka::{Isolation, ReadEnd, ReadOutcome, ReadRequest, ReadStart, TimeKind, Transaction};
 use flowdeck_model::Timestamp;
 use flowdeck_testkit::{End, Kafka, kafka, plain, unique, wait_for};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{LONG, cluster, read};
+use crate::support::{LONG, cluster, partition, read};
 
 pub(crate) fn places(outcome: &ReadOutcome) -> Vec<(i32, i64)> {
     outcome.records.iter().map(|record| (record.partition.get(), record.offset)).collect()
@@ -162,6 +162,64 @@ async fn aborted_transactions_are_seen_or_not_as_asked() {
         let few = cluster.read(few, CancellationToken::new()).await.expect("a read");
         assert_eq!((few.records.len(), few.end), (3, ReadEnd::Complete));
     }
+}
+
+fn fates(outcome: &ReadOutcome) -> Vec<(i64, Transaction)> {
+    outcome.records.iter().map(|record| (record.offset, record.transaction)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn records_of_aborted_and_open_transactions_are_marked() {
+    use Transaction::{Aborted, Open, Settled};
+    let kafka = kafka();
+    let cluster = cluster(kafka);
+    let name = unique("fates");
+    kafka.create_topic(&name, 2).await;
+    let two = || vec![plain("x"), plain("x")];
+    // Offsets 0–1, marker, 3–4, marker, 6–7, marker.
+    let all = vec![(two(), End::Commit), (two(), End::Abort), (two(), End::Commit)];
+    kafka.transact(&unique("tx"), &name, all).await;
+    let fates_from = async |start: ReadStart, limit| {
+        let outcome =
+            cluster.read(read(&name, start, limit), CancellationToken::new()).await.expect("a read");
+        fates(&outcome)
+    };
+    let zero = partition(0);
+    let before = |offset| ReadStart::Before(vec![(zero, offset)]);
+    let whole = [(0, Settled), (1, Settled), (3, Aborted), (4, Aborted), (6, Settled), (7, Settled)];
+    assert_eq!(fates_from(ReadStart::Earliest, 9).await, whole);
+    // Where the marker lies beyond the page, too.
+    assert_eq!(fates_from(before(4), 1).await, [(3, Aborted)]);
+    assert_eq!(fates_from(ReadStart::Offset(4), 1).await, [(4, Aborted)]);
+    assert_eq!(fates_from(before(2), 1).await, [(1, Settled)]);
+    assert_eq!(fates_from(ReadStart::Newest, 1).await, [(7, Settled)]);
+
+    let config = kafka.client().set("transactional.id", unique("tx")).clone();
+    let open = {
+        let name = name.clone();
+        let write = move || {
+            let producer: ThreadedProducer<DefaultProducerContext> = config.create().expect("a producer");
+            producer.init_transactions(LONG).expect("a transactional id");
+            producer.begin_transaction().expect("a transaction");
+            let record = BaseRecord::<str, str>::to(&name).partition(0).payload("open");
+            producer.send(record).map_err(|(error, _)| error).expect("a place in the queue");
+            producer.flush(LONG).expect("all sent");
+            producer
+        };
+        tokio::task::spawn_blocking(write).await.expect("an open transaction")
+    };
+    kafka.produce(&name, 0, ["behind it"]).await;
+    kafka.produce(&name, 1, ["elsewhere"]).await;
+    assert_eq!(fates_from(ReadStart::Offset(7), 9).await, [(7, Settled), (9, Open), (10, Open)]);
+    let committed = ReadRequest { isolation: Isolation::ReadCommitted, ..read(&name, ReadStart::Newest, 9) };
+    let committed = cluster.read(committed, CancellationToken::new()).await.expect("a read");
+    assert_eq!(committed.records.len(), 5);
+    assert!(committed.records.iter().all(|record| record.transaction == Settled));
+    tokio::task::spawn_blocking(move || open.abort_transaction(LONG))
+        .await
+        .expect("a thread")
+        .expect("an abort");
+    assert_eq!(fates_from(ReadStart::Offset(9), 9).await, [(9, Aborted), (10, Settled)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -35,6 +35,7 @@ pub(crate) fn read(name: &str, start: ReadStart, limit: usize) -> ReadRequest {
         max_value_bytes: 10_000,
         isolation: Isolation::ReadUncommitted,
         neighbours: true,
+        transactions: true,
         deadline: Deadline::after(LONG),
     }
 }

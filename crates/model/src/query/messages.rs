@@ -106,6 +106,24 @@ impl Order {
     }
 }
 
+/// Whether records of open and aborted transactions are read, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Isolation {
+    #[default]
+    ReadUncommitted,
+    ReadCommitted,
+}
+
+impl Isolation {
+    /// Kafka's word for it.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::ReadUncommitted => "read_uncommitted",
+            Self::ReadCommitted => "read_committed",
+        }
+    }
+}
+
 pub const MESSAGES_DEFAULT: u32 = 50;
 pub const MESSAGES_MAX: u32 = 500;
 
@@ -117,13 +135,21 @@ pub struct MessagesQuery {
     /// `None`: newest first where it is read backwards, else oldest first.
     pub order: Option<Order>,
     pub limit: u32,
+    pub isolation: Isolation,
     /// Values up to `PAYLOAD_FULL` bytes instead of `PAYLOAD_LIST`: for one record.
     pub full: bool,
 }
 
 impl Default for MessagesQuery {
     fn default() -> Self {
-        Self { partition: None, from: From::Latest, order: None, limit: MESSAGES_DEFAULT, full: false }
+        Self {
+            partition: None,
+            from: From::Latest,
+            order: None,
+            limit: MESSAGES_DEFAULT,
+            isolation: Isolation::default(),
+            full: false,
+        }
     }
 }
 
@@ -141,6 +167,7 @@ impl MessagesQuery {
                 "from" => start = Some(value),
                 "order" => parsed.order = order(&value)?,
                 "limit" => parsed.limit = number("limit", &value, 1, MESSAGES_MAX)?,
+                "isolation" => parsed.isolation = isolation(&value)?,
                 "full" => match &*value {
                     "true" => parsed.full = true,
                     "false" | "" => parsed.full = false,
@@ -181,6 +208,9 @@ impl MessagesQuery {
         if self.limit != MESSAGES_DEFAULT {
             out.append_pair("limit", &self.limit.to_string());
         }
+        if self.isolation != Isolation::default() {
+            out.append_pair("isolation", self.isolation.key());
+        }
         if self.full {
             out.append_pair("full", "true");
         }
@@ -194,6 +224,14 @@ fn order(value: &str) -> Result<Option<Order>, PortError> {
         "asc" => Ok(Some(Order::OldestFirst)),
         "desc" => Ok(Some(Order::NewestFirst)),
         _ => Err(PortError::invalid("order", "asc (oldest first) or desc (newest first)")),
+    }
+}
+
+fn isolation(value: &str) -> Result<Isolation, PortError> {
+    match value {
+        "" | "read_uncommitted" => Ok(Isolation::ReadUncommitted),
+        "read_committed" => Ok(Isolation::ReadCommitted),
+        _ => Err(PortError::invalid("isolation", "read_uncommitted or read_committed")),
     }
 }
 
@@ -334,7 +372,7 @@ mod tests {
         #[test]
         fn queries_come_back(
             offsets in prop::collection::vec(0i64.., 1..50), partition in proptest::option::of(0..i32::MAX),
-            kind in 0..6, order in proptest::option::of(any::<bool>()), limit in 1u32..=MESSAGES_MAX, full: bool,
+            kind in 0..6, order in proptest::option::of(any::<bool>()), limit in 1u32..=MESSAGES_MAX, full: bool, committed: bool,
             millis in 0i64..253_402_300_799_999,
         ) {
             let positions = Positions::new(offsets.clone()).unwrap();
@@ -350,6 +388,7 @@ mod tests {
                 },
                 order: order.map(|up| if up { Order::OldestFirst } else { Order::NewestFirst }),
                 limit,
+                isolation: if committed { Isolation::ReadCommitted } else { Isolation::ReadUncommitted },
                 full,
             };
             prop_assert_eq!(MessagesQuery::parse(&query.to_query(), true), Ok(query));

@@ -55,6 +55,12 @@ pub struct MessageView {
     pub timestamp_raw: Option<i64>,
     /// `CreateTime` or `LogAppendTime`.
     pub timestamp_type: Option<String>,
+    /// True: written in a transaction that was aborted, so consumers with `read_committed` never get it. Null:
+    /// not known, since the transaction is open or it was not found out in time.
+    pub aborted: Option<bool>,
+    /// It lies at or after the last stable offset: a transaction is open in which it, or a record before it, was
+    /// written, and consumers with `read_committed` do not get it yet.
+    pub transaction_open: bool,
     pub key: Payload,
     pub value: Payload,
     /// In the record's order; at most the first 100.

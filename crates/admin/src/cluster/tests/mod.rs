@@ -91,6 +91,7 @@ fn read(state: &mut State, record: flowdeck_protocol::Record, offset: i64, when:
         value_size: record.value.as_ref().map_or(0, Vec::len),
         value: record.value.map(Into::into),
         headers: record.headers.into_iter().map(|(name, value)| (name, Some(value.into()))).collect(),
+        transaction: flowdeck_kafka::Transaction::Unknown,
     };
     state.heard(Fact::test(Source::Holds, What::Record(record), when));
 }
