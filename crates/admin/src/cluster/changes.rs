@@ -71,3 +71,58 @@ pub(super) fn with_lag(
     let kept = if same { &lags[lags.len().saturating_sub(trend::KEPT - 1)..] } else { &[] };
     kept.iter().copied().chain([(at, lag)]).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flowdeck_model::Unknown;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    fn members(count: usize) -> Vec<Member> {
+        let member = |n| Member {
+            member_id: format!("m{n}"),
+            client_id: "c".into(),
+            host: "/h".into(),
+            group_instance_id: None,
+            assignment: vec![],
+            target_assignment: None,
+        };
+        (0..count).map(member).collect()
+    }
+
+    #[test]
+    fn lags_are_kept_while_they_can_be_compared() {
+        let known = |lag| LagSum { lag: Some(lag), at_least: Some(lag), ..LagSum::default() };
+        let former = |sum| Arc::new(GroupData { sum, ..GroupData::test("g") });
+        let before: Vec<(Timestamp, u64)> = (0..12).map(|n| (at(n), 100)).collect();
+        let with = |owners: usize, was: LagSum, is: LagSum| {
+            with_lag(&before, &members(owners), Some(&former(was)), is, at(12))
+        };
+        let kept = with(1, known(100), known(90));
+        assert_eq!((kept.len(), kept.first(), kept.last()), (12, Some(&(at(1), 100)), Some(&(at(12), 90))));
+        let other = LagSum { unknown: 1, ..known(90) };
+        assert_eq!(&with(1, known(100), other)[..], [(at(12), 90)], "other partitions count");
+        assert!(with(0, known(100), known(90)).is_empty(), "nobody drains it");
+        assert!(with(1, known(100), known(0)).is_empty(), "nothing waits");
+        assert_eq!(with_lag(&[], &members(1), None, known(5), at(0)).len(), 1);
+    }
+
+    #[test]
+    fn a_broker_tells_a_deleted_topic_from_a_hidden_one() {
+        use flowdeck_kafka::Acl;
+        let refused = Cause::NotPermitted(Acl { operation: "Describe", resource: "Topic:t".into() });
+        for (answer, want) in [
+            (Some(Err(Cause::UnknownTopic)), Mark::TopicDeleted),
+            (Some(Err(refused)), Mark::NotPermitted),
+            (Some(Err(Cause::Timeout)), Mark::TopicNotFound),
+            (None, Mark::TopicNotFound),
+        ] {
+            assert_eq!(why_gone(answer.as_ref()), want);
+        }
+        let words = [Unknown::TopicDeleted, Unknown::TopicNotFound].map(Unknown::words);
+        assert!(words[0].contains("was deleted") && words[1].contains("not visible"));
+    }
+}

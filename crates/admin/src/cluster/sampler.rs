@@ -273,16 +273,14 @@ impl Sampler {
         }
         let mut changes = Changes::default();
         for topic in &names {
-            match answers.get(topic) {
-                Some(Ok(id)) => {
-                    if self.ids.insert(topic.clone(), *id).is_some_and(|former| former != *id) {
-                        changes.recreated.insert(topic.clone());
-                    }
+            let answer = answers.get(topic);
+            if let Some(Ok(id)) = answer {
+                let former = self.ids.insert(topic.clone(), *id);
+                if former.is_some_and(|former| former != *id) {
+                    changes.recreated.insert(topic.clone());
                 }
-                answer if self.metadata.is_some() && !self.lists(topic) => {
-                    changes.gone.insert(topic.clone(), why_gone(answer));
-                }
-                _ => {}
+            } else if self.metadata.is_some() && !self.lists(topic) {
+                changes.gone.insert(topic.clone(), why_gone(answer));
             }
         }
         // Names that no group reads any more are forgotten, so that the table follows the cluster.

@@ -316,11 +316,27 @@ mod tests {
         }
     }
 
-    /// At 100 s, as Kafka lists the members then: (running, paused, lost, note) of each instance.
-    fn shown(
-        instances: Vec<InstanceTelemetry>,
-        members: &[&[i32]],
-    ) -> Vec<(Vec<i32>, Vec<i32>, bool, Option<String>)> {
+    /// Running, paused, lost, note.
+    type Shown = (Vec<i32>, Vec<i32>, bool, Option<String>);
+
+    /// Each instance at 100 s, as Kafka lists the members then.
+    fn shown(instances: Vec<InstanceTelemetry>, members: &[&[i32]]) -> Vec<Shown> {
+        let cluster = cluster(instances, members);
+        let (group, _) = cluster.group(&"g".into()).unwrap();
+        let claims = Claims::new(&cluster, group);
+        let mut views = claims.consumers(&[], &Owners::new(&cluster, group)).remove(0).instances;
+        views.sort_by(|a, b| a.instance.cmp(&b.instance));
+        let numbers = |topics: &[TopicPartitions]| -> Vec<i32> {
+            topics.iter().flat_map(|topic| &topic.partitions).map(|one| one.get()).collect()
+        };
+        views
+            .into_iter()
+            .map(|one| (numbers(&one.running), numbers(&one.paused), one.lost, one.note))
+            .collect()
+    }
+
+    /// At 100 s, with members that own these partitions.
+    fn cluster(instances: Vec<InstanceTelemetry>, members: &[&[i32]]) -> ClusterSnapshot {
         let member = |(n, own): (usize, &&[i32])| Member {
             member_id: format!("m{n}"),
             client_id: format!("c{n}"),
@@ -341,18 +357,7 @@ mod tests {
         let groups = Arc::new(HashMap::from([("g".into(), telemetry)]));
         let parts = Parts { telemetry: TelemetryIndex { groups, warnings: vec![] }, ..Parts::default() };
         let settings = ClusterSettings::new("demo".parse().unwrap(), ClusterConfig::new("localhost:1"));
-        let cluster = ClusterSnapshot::compose(Arc::new(settings), Arc::new(sample), parts, at(100));
-        let (group, _) = cluster.group(&"g".into()).unwrap();
-        let claims = Claims::new(&cluster, group);
-        let mut views = claims.consumers(&[], &Owners::new(&cluster, group)).remove(0).instances;
-        views.sort_by(|a, b| a.instance.cmp(&b.instance));
-        let numbers = |topics: &[TopicPartitions]| -> Vec<i32> {
-            topics.iter().flat_map(|topic| &topic.partitions).map(|one| one.get()).collect()
-        };
-        views
-            .into_iter()
-            .map(|one| (numbers(&one.running), numbers(&one.paused), one.lost, one.note))
-            .collect()
+        ClusterSnapshot::compose(Arc::new(settings), Arc::new(sample), parts, at(100))
     }
 
     #[test]
@@ -379,6 +384,16 @@ mod tests {
         // What it said after Kafka was asked counts.
         let both = vec![instance("vm-1", 99, &[0, 1], &[]), instance("vm-2", 97, &[1, 2, 3], &[])];
         assert_eq!(shown(both, &[&[0], &[1, 2, 3]])[0], (vec![0, 1], vec![], false, None));
+    }
+
+    #[test]
+    fn a_lost_instance_owns_no_partition() {
+        for (heard, want) in [(84, None), (97, Some("vm-1"))] {
+            let cluster = cluster(vec![instance("vm-1", heard, &[0], &[])], &[]);
+            let (group, _) = cluster.group(&"g".into()).unwrap();
+            let owner = Owners::new(&cluster, group).words(&"t".parse().unwrap(), Partition::new(0).unwrap());
+            assert_eq!(owner.as_deref(), want, "heard at {heard} s");
+        }
     }
 
     #[test]

@@ -121,6 +121,7 @@ pub(super) fn held_partitions(cluster: &ClusterSnapshot, group: &GroupData) -> u
 
 /// Who owns a partition: the group's members say it; telemetry gives the name.
 pub(super) struct Owners<'a> {
+    cluster: &'a ClusterSnapshot,
     telemetry: Option<&'a GroupTelemetry>,
     by_partition: std::collections::HashMap<(&'a TopicName, Partition), usize>,
     /// Of each member.
@@ -144,7 +145,7 @@ impl<'a> Owners<'a> {
                 by_partition.insert((topic.as_ref(), *partition), at);
             }
         }
-        Self { telemetry, by_partition, instances, words }
+        Self { cluster, telemetry, by_partition, instances, words }
     }
 
     /// Whether it is the member that owns the partition, where Kafka lists who does.
@@ -167,12 +168,14 @@ impl<'a> Owners<'a> {
         owner.is_some_and(|owner| !std::ptr::eq(owner, instance))
     }
 
-    fn words(&self, topic: &TopicName, partition: Partition) -> Option<String> {
+    pub(super) fn words(&self, topic: &TopicName, partition: Partition) -> Option<String> {
         if let Some(at) = self.by_partition.get(&(topic, partition)) {
             return self.words.get(*at).cloned();
         }
-        let (_, instance) = self.telemetry?.owner(topic, partition)?;
-        Some(instance.instance.to_string())
+        // Kafka lists who owns what, and of this partition nobody; or nothing is known since it was lost.
+        let known = !self.by_partition.is_empty();
+        let (_, instance) = self.telemetry?.owner(topic, partition).filter(|_| !known)?;
+        (!is_lost(self.cluster, instance.last_heard)).then(|| instance.instance.to_string())
     }
 }
 

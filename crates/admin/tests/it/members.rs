@@ -20,6 +20,11 @@ pub(crate) struct Plain {
 
 impl Plain {
     pub(crate) fn start(group: &str, topic: &str, protocol: &str) -> Self {
+        Self::slow(group, topic, protocol, Duration::ZERO)
+    }
+
+    /// It takes so long for each record.
+    fn slow(group: &str, topic: &str, protocol: &str, handling: Duration) -> Self {
         let mut config = kafka().client();
         config.set("group.id", group).set("client.id", format!("plain-{protocol}"));
         config.set("group.protocol", protocol).set("auto.offset.reset", "earliest");
@@ -31,6 +36,7 @@ impl Plain {
         let thread = std::thread::spawn(move || {
             while !stopped.load(Ordering::Relaxed) {
                 if let Some(Ok(message)) = consumer.poll(Duration::from_millis(50)) {
+                    std::thread::sleep(handling);
                     let _ = consumer.commit_message(&message, CommitMode::Sync);
                 }
             }
@@ -137,5 +143,27 @@ async fn a_member_that_does_not_answer_a_rebalance_is_a_verdict() {
         running.group(&group, "the rebalance is over", over).await;
         drop(second);
     }
+    running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_that_drains_its_backlog_is_not_behind() {
+    let kafka = kafka();
+    let mut settings = settings(Mode::Observe);
+    settings.refresh = Duration::from_secs(1);
+    let (topic, group) = (unique("orders"), unique("drains"));
+    kafka.create_topic(&topic, 1).await;
+    kafka.produce(&topic, 0, vec!["x"; 6_000]).await;
+    let running = Running::start(settings);
+    let consumer = Plain::slow(&group, &topic, "classic", Duration::from_millis(5));
+    let lags = |view: &GroupView| view.row.lag_at_least.is_some_and(|lag| lag > 100);
+    // Until that is known, it is behind.
+    running.group(&group, "behind", |view| view.row.verdict == Verdict::Behind).await;
+    let drains = |view: &GroupView| lags(view) && view.row.verdict == Verdict::Ok;
+    let view = running.group(&group, "its lag falls", drains).await;
+    assert_eq!((view.row.level, view.row.why.as_deref()), (Level::Ok, Some("its lag falls")));
+    drop(consumer);
+    // Nobody reads any more: that it fell a moment ago counts for nothing.
+    running.group(&group, "nobody", |view| view.row.verdict == Verdict::NoMembers).await;
     running.stop().await;
 }
