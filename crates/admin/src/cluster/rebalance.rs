@@ -49,11 +49,37 @@ fn is_moving(member: &Member) -> bool {
     set(target) != set(&member.assignment)
 }
 
-/// KIP-848: Kafka itself tells who is awaited.
+/// KIP-848: who waits for partitions, and who has them. A member that has to give some up is listed without them
+/// from its next heartbeat on, whether it has given them up or not: it is known by what it owned before.
 fn moving(group: &GroupData) -> String {
     let members = group.members.as_deref().unwrap_or_default();
-    let names: Vec<String> = members.iter().filter(|member| is_moving(member)).map(member_words).collect();
-    format!("the assignment of {} is not yet the one that Kafka wants", list(&names))
+    let before = group.members_before.as_deref().unwrap_or_default();
+    let (mut waiting, mut holding) = (Vec::new(), Vec::new());
+    for member in members {
+        let target = member.target_assignment.as_deref().unwrap_or(&member.assignment);
+        if member.assignment.iter().any(|one| !target.contains(one)) {
+            holding.push(&member.member_id);
+        }
+        let mut lacks = target.iter().filter(|one| !member.assignment.contains(one)).peekable();
+        if lacks.peek().is_some() {
+            waiting.push(member_words(member));
+        }
+        for one in lacks {
+            let had = before.iter().find(|had| had.assignment.contains(one));
+            holding.extend(had.map(|had| &had.member_id).filter(|id| **id != member.member_id));
+        }
+    }
+    let holds = |member: &&Member| holding.contains(&&member.member_id);
+    let holders: Vec<String> = members.iter().filter(holds).map(member_words).collect();
+    match (&waiting[..], &holders[..]) {
+        ([], holders) => format!("{} has to give up partitions", list(holders)),
+        (waiting, []) => {
+            format!("{} waits for partitions; Kafka does not tell which member has them", list(waiting))
+        }
+        (waiting, holders) => {
+            format!("{} has not given up partitions that {} waits for", list(holders), list(waiting))
+        }
+    }
 }
 
 /// Classic: an instance that is heard and owns nothing. One that does not answer looks like this, and so does
@@ -191,10 +217,46 @@ mod tests {
         ] {
             assert_eq!(classic(instances).who, want);
         }
-        let moving = vec![member("a", &[0, 1], Some(&[0])), member("b", &[], Some(&[]))];
-        assert_eq!(
-            said(GroupType::Consumer, moving, vec![]).unwrap().who,
-            "the assignment of a on 10.0.0.7 is not yet the one that Kafka wants"
-        );
+    }
+
+    /// As Kafka 4.1 lists them: a member that has to give up a partition is listed without it while it has it still.
+    #[test]
+    fn who_has_not_given_up_partitions_is_known_by_what_it_owned() {
+        let a = |owns, target| member("a", owns, Some(target));
+        let b = |owns, target| member("b", owns, Some(target));
+        let all = member("a", &[0, 1], Some(&[0, 1]));
+        for (what, now, before, want) in [
+            (
+                "not yet told",
+                [a(&[0, 1], &[0]), b(&[], &[1])],
+                None,
+                "a on 10.0.0.7 has not given up partitions that b on 10.0.0.7 waits for",
+            ),
+            (
+                "told",
+                [a(&[0], &[0]), b(&[], &[1])],
+                Some(all),
+                "a on 10.0.0.7 has not given up partitions that b on 10.0.0.7 waits for",
+            ),
+            (
+                "Flowdeck came later",
+                [a(&[0], &[0]), b(&[], &[1])],
+                None,
+                "b on 10.0.0.7 waits for partitions; Kafka does not tell which member has them",
+            ),
+            (
+                "nobody waits",
+                [a(&[0, 1], &[0]), b(&[], &[])],
+                None,
+                "a on 10.0.0.7 has to give up partitions",
+            ),
+        ] {
+            let group = GroupData {
+                members: Some(now.into()),
+                members_before: before.map(|one| Arc::from([one])),
+                ..GroupData::test("g")
+            };
+            assert_eq!(moving(&group), want, "{what}");
+        }
     }
 }

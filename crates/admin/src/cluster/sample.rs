@@ -59,6 +59,8 @@ pub(crate) struct GroupData {
     pub(crate) lags: Arc<[(Timestamp, u64)]>,
     /// Since when, at the latest, it is in a rebalance.
     pub(crate) rebalancing_since: Option<Timestamp>,
+    /// Its members as they were listed before that.
+    pub(crate) members_before: Option<Arc<[Member]>>,
     pub(crate) as_of: Option<Timestamp>,
     pub(crate) error: Option<GroupError>,
 }
@@ -81,6 +83,7 @@ impl GroupData {
             deleted_topics: Arc::from([]),
             lags: Arc::from([]),
             rebalancing_since: None,
+            members_before: None,
             as_of: None,
             error: None,
         }

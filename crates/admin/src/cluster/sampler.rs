@@ -335,6 +335,10 @@ impl Sampler {
         };
         let state = state.unwrap_or(GroupState::RebalancingOrUnknown);
         let since = former.and_then(|former| former.rebalancing_since);
+        let before = former.and_then(|former| match since {
+            Some(_) => former.members_before.clone(),
+            None => former.members.clone(),
+        });
         let rebalancing_since = is_rebalancing(kind, state, owned).then(|| since.unwrap_or(began));
         Arc::new(GroupData {
             id: listed.id,
@@ -350,6 +354,7 @@ impl Sampler {
             deleted_topics,
             lags,
             rebalancing_since,
+            members_before: before.filter(|_| rebalancing_since.is_some()),
             as_of,
             error,
         })
