@@ -72,13 +72,11 @@ fn moving(group: &GroupData) -> String {
     let holds = |member: &&Member| holding.contains(&&member.member_id);
     let holders: Vec<String> = members.iter().filter(holds).map(member_words).collect();
     match (&waiting[..], &holders[..]) {
-        ([], holders) => format!("{} has to give up partitions", list(holders)),
+        ([], holders) => format!("{} must give up partitions", list(holders)),
         (waiting, []) => {
-            format!("{} waits for partitions; Kafka does not tell which member has them", list(waiting))
+            format!("partitions of {} are with another member; Kafka does not tell which", list(waiting))
         }
-        (waiting, holders) => {
-            format!("{} has not given up partitions that {} waits for", list(holders), list(waiting))
-        }
+        (waiting, holders) => format!("partitions of {} are still with {}", list(waiting), list(holders)),
     }
 }
 
@@ -230,26 +228,21 @@ mod tests {
                 "not yet told",
                 [a(&[0, 1], &[0]), b(&[], &[1])],
                 None,
-                "a on 10.0.0.7 has not given up partitions that b on 10.0.0.7 waits for",
+                "partitions of b on 10.0.0.7 are still with a on 10.0.0.7",
             ),
             (
                 "told",
                 [a(&[0], &[0]), b(&[], &[1])],
                 Some(all),
-                "a on 10.0.0.7 has not given up partitions that b on 10.0.0.7 waits for",
+                "partitions of b on 10.0.0.7 are still with a on 10.0.0.7",
             ),
             (
                 "Flowdeck came later",
                 [a(&[0], &[0]), b(&[], &[1])],
                 None,
-                "b on 10.0.0.7 waits for partitions; Kafka does not tell which member has them",
+                "partitions of b on 10.0.0.7 are with another member; Kafka does not tell which",
             ),
-            (
-                "nobody waits",
-                [a(&[0, 1], &[0]), b(&[], &[])],
-                None,
-                "a on 10.0.0.7 has to give up partitions",
-            ),
+            ("nobody waits", [a(&[0, 1], &[0]), b(&[], &[])], None, "a on 10.0.0.7 must give up partitions"),
         ] {
             let group = GroupData {
                 members: Some(now.into()),

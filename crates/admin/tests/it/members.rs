@@ -119,10 +119,7 @@ async fn a_member_that_does_not_answer_a_rebalance_is_a_verdict() {
     let running = Running::start(settings);
     for (protocol, who) in [
         ("classic", "Kafka does not tell which member"),
-        (
-            "consumer",
-            "silent on 127.0.0.1 has not given up partitions that plain-consumer on 127.0.0.1 waits for",
-        ),
+        ("consumer", "partitions of plain-consumer on 127.0.0.1 are still with silent on 127.0.0.1"),
     ] {
         let (topic, group) = (unique("orders"), unique(&format!("stuck-{protocol}")));
         kafka.create_topic(&topic, 2).await;
