@@ -6,13 +6,13 @@ use leptos_router::components::{FlatRoutes, Route, Router};
 use leptos_router::hooks::use_location;
 use leptos_router::path;
 
-use crate::browser;
 use crate::components::bar::{Banners, Bar};
 use crate::components::taps;
 use crate::keys::Keys;
-use crate::live::{Contact, Status};
+use crate::live::Status;
 use crate::pages::{CommandPage, Fleet, GroupPage, LoginPage, NotFound, TopicPage, TopicsPage};
 use crate::site::{Base, Frame, Site, clusters};
+use crate::{back, browser};
 
 /// Needs the actor's `Ports` as context on the server.
 #[component]
@@ -22,14 +22,14 @@ pub fn App(site: Site) -> impl IntoView {
     provide_context(Base(base));
     provide_context(Frame::new(site, clusters()));
     let status = Status::provide();
-    let old = move || matches!(status.contact.get(), Contact::Lost | Contact::Ended);
+    let old = move || status.contact.get().is_stale();
     view! {
         <Title formatter=title/>
         <Router base>
             <a class="skip" href="#main">"To the content"</a>
             <Bar/>
             <Banners/>
-            <main id="main" tabindex="-1" class:old=old>
+            <main id="main" tabindex="-1" class:old=old on:click=|event| back::leave(&event)>
                 <Pages/>
             </main>
             <Keys/>
@@ -74,4 +74,5 @@ fn TakenOver() -> impl IntoView {
         path
     });
     Effect::new(|_| taps::listen());
+    Effect::new(|_| back::listen());
 }

@@ -99,6 +99,34 @@ pub(crate) fn focus(selector: &str) -> bool {
     }
 }
 
+/// The page's URL as the browser has it.
+pub(crate) fn address() -> Option<String> {
+    window().location().href().ok()
+}
+
+/// Its query, with `?`.
+pub(crate) fn query() -> Option<String> {
+    window().location().search().ok()
+}
+
+/// How far down the page is scrolled, in pixels.
+pub(crate) fn scrolled() -> f64 {
+    window().scroll_y().unwrap_or_default()
+}
+
+/// What has just opened comes into view where it is not, and the focus into it: to the first of `targets` that takes it.
+pub(crate) fn enter(part: &str, targets: &[&str]) {
+    let Some(part) = element(part) else { return };
+    let (place, bar) = (part.get_bounding_client_rect(), 48.0);
+    let height = window().inner_height().ok().and_then(|height| height.as_f64()).unwrap_or_default();
+    if place.top() < bar || place.bottom() > height {
+        part.scroll_into_view();
+    }
+    if let Some(target) = targets.iter().find(|target| element(target).is_some()) {
+        focus_quietly(target);
+    }
+}
+
 pub(crate) fn element(selector: &str) -> Option<web_sys::HtmlElement> {
     document().query_selector(selector).ok().flatten()?.dyn_into().ok()
 }

@@ -6,16 +6,18 @@ use leptos::prelude::*;
 use wasm_bindgen::JsCast;
 
 use crate::browser;
+use crate::components::part;
 
 /// In the browser's storage: `off`, else they are on.
 const STORED: &str = "flowdeck_keys";
 
-const KEYS: [(&str, &str); 6] = [
+const KEYS: [(&str, &str); 7] = [
     ("/", "search, or the first field of the page"),
     ("j", "next row"),
     ("k", "previous row"),
     ("Enter", "open the row"),
     ("p", "open the pause form of this group or row; nothing is sent"),
+    ("Escape", "close the open record or form"),
     ("?", "show these keys"),
 ];
 
@@ -32,13 +34,16 @@ pub(crate) fn open() {
     }
 }
 
-/// Whether what has the focus takes letters itself.
-fn typing(event: &web_sys::KeyboardEvent) -> bool {
-    let Some(target) = event.target().and_then(|target| target.dyn_into::<web_sys::HtmlElement>().ok())
-    else {
-        return false;
-    };
-    matches!(target.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT") || target.is_content_editable()
+/// What has the focus and takes letters itself.
+fn typing(event: &web_sys::KeyboardEvent) -> Option<web_sys::HtmlElement> {
+    let target = event.target()?.dyn_into::<web_sys::HtmlElement>().ok()?;
+    let takes = matches!(target.tag_name().as_str(), "INPUT" | "TEXTAREA" | "SELECT");
+    (takes || target.is_content_editable()).then_some(target)
+}
+
+/// A field beside what is open has an Escape of its own.
+fn escape(field: Option<web_sys::HtmlElement>) -> bool {
+    field.is_none_or(|field| part::holds(&field)) && part::close()
 }
 
 fn press(key: &str) -> bool {
@@ -59,7 +64,9 @@ fn press(key: &str) -> bool {
 fn step(by: isize) -> bool {
     let rows = browser::elements("[data-key=row]");
     let focused = document().active_element();
+    let open = |row: &web_sys::HtmlElement| row.has_attribute("aria-current");
     let here = rows.iter().position(|row| focused.as_ref() == Some(row.as_ref()));
+    let here = here.or_else(|| rows.iter().position(open));
     let next = match here {
         Some(here) => here.saturating_add_signed(by).min(rows.len().saturating_sub(1)),
         None => 0,
@@ -91,7 +98,15 @@ pub(crate) fn Keys() -> impl IntoView {
         let listener = window_event_listener(ev::keydown, move |event| {
             let plain = !event.ctrl_key() && !event.meta_key() && !event.alt_key() && !event.is_composing();
             let shut = !dialog().is_some_and(|dialog| dialog.open());
-            if on.get_untracked() && plain && shut && !typing(&event) && press(&event.key()) {
+            if !plain || !shut {
+                return;
+            }
+            let (key, field) = (event.key(), typing(&event));
+            let done = match key.as_str() {
+                "Escape" => escape(field),
+                key => on.get_untracked() && field.is_none() && press(key),
+            };
+            if done {
                 event.prevent_default();
             }
         });

@@ -20,6 +20,7 @@ compile_error!("`ssr` and `hydrate` exclude each other: one is for the server, o
 
 mod api;
 mod app;
+mod back;
 mod browser;
 mod components;
 mod format;

@@ -1,15 +1,10 @@
 // The fleet page: from the server, taken over, live; search, chips, sort in the URL; rows that stand still.
 import { test, expect, hydrated } from "./fixtures";
-import type { Page, Route } from "@playwright/test";
+import { fleetView, stream } from "./streams";
+import type { Page } from "@playwright/test";
 
 const rows = (page: Page) => page.locator("table.fleet tbody tr");
 const names = (page: Page) => page.locator("table.fleet tbody a.name").allTextContents();
-
-/** Every stream answers with these events, then ends. */
-async function stream(page: Page, events: [string, unknown][]) {
-  const body = events.map(([event, data]) => `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`).join("");
-  await page.route("**/events?*", (route: Route) => route.fulfill({ contentType: "text/event-stream", body }));
-}
 
 test("rows come from the server and live on without a reload", async ({ page }) => {
   await page.goto("./");
@@ -57,18 +52,22 @@ test("a verdict chip toggles, a heading sorts", async ({ page }) => {
   await expect(heading).toHaveAttribute("aria-sort", "descending");
 });
 
-test("the order stands still under the pointer", async ({ page }) => {
-  const full = await (await page.request.get("./fn/fleet?query=sort%3Dgroup")).json();
+test("the order stays under the pointer, and so does every row", async ({ page }) => {
+  const full = await fleetView(page, "sort=group");
   await stream(page, [["beat", { now: full.now }]]);
   await page.goto("./?sort=group");
   await hydrated(page);
   const standing = await names(page);
-  await rows(page).nth(1).hover();
-  await page.unroute("**/events?*");
+  const hovered = rows(page).nth(2);
+  await hovered.hover();
+  const places = async () => Promise.all((await rows(page).all()).map((row) => row.boundingBox()));
+  const before = await places();
   // Each stream ends, is opened anew, and says the same.
   await stream(page, [["snapshot", { ...full, groups: [...full.groups].reverse() }]]);
   await expect(page.getByText(/rows? would move/)).toBeVisible();
   expect(await names(page)).toEqual(standing);
+  expect(await places()).toEqual(before);
+  expect(await hovered.evaluate((row) => row.matches(":hover"))).toBe(true);
   await page.getByRole("button", { name: "Move now" }).click();
   await expect.poll(() => names(page)).toEqual([...standing].reverse());
 });
@@ -167,7 +166,7 @@ test("a link to a group is a step within the page, and back again", async ({ pag
   await page.evaluate(() => ((window as unknown as { same: boolean }).same = true));
   await page.getByRole("link", { name: "dev-audio-processor" }).click();
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("dev-audio-processor");
-  await expect(page).toHaveTitle("dev-audio-processor · Flowdeck");
+  await expect(page).toHaveTitle(/dev-audio-processor · demo · Flowdeck$/);
   await page.goBack();
   await expect(rows(page)).not.toHaveCount(0);
   expect(await page.evaluate(() => (window as unknown as { same: boolean }).same)).toBe(true);

@@ -78,7 +78,7 @@ fn LiveState() -> AnyView {
         Contact::None => "live off",
         Contact::Opening => "live opening",
         Contact::Live => "live",
-        Contact::Lost | Contact::Ended => "live lost",
+        Contact::Lost | Contact::Ended | Contact::Unreadable => "live lost",
     };
     let words = move || match status.contact.get() {
         Contact::None if scripts => "",
@@ -87,6 +87,7 @@ fn LiveState() -> AnyView {
         Contact::Live => "live",
         Contact::Lost => "no contact",
         Contact::Ended => "ended",
+        Contact::Unreadable => "stale",
     };
     view! {
         <span class=class role="status" hidden=move || words().is_empty()>{words}</span>
@@ -123,10 +124,22 @@ pub(crate) fn Banners() -> AnyView {
         }
         _ => None,
     };
+    let unreadable = move || {
+        let since = status.heard_at.get().map(format::time::exact);
+        let of = since.map(|since| [" It is of ", &since, "."].concat());
+        (status.contact.get() == Contact::Unreadable).then_some(of)
+    };
     view! {
         <div class="banners">
             {warnings.into_iter().map(|text| view! { <p class="banner warn">{text}</p> }).collect_view()}
             {move || lost().map(|text| view! { <p class="banner bad" role="status">{text}</p> })}
+            {move || unreadable().map(|of| view! {
+                <p class="banner bad" role="status">
+                    "This page cannot read what Flowdeck sends, so what it shows is old." {of}
+                    " Flowdeck is asked again by itself, less and less often; "
+                    <a class="link" href="" rel="external">"reload"</a> " the page to read it anew."
+                </p>
+            })}
             {move || expired().then(|| view! {
                 <p class="banner bad" role="status">
                     "You are not signed in any more. What stands here is old. "

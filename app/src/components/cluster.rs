@@ -29,9 +29,10 @@ pub(crate) fn trouble(cluster: &ClusterView) -> Option<AnyView> {
     };
     Some(
         view! {
-            <div class="note bad" role="status">
+            <div class="note bad">
                 {icon(Icon::Bad)}
-                <span><b>{label} " gives no answer."</b> " " {since} " " <span class="why">{error}</span></span>
+                // Only this is spoken: the age beside it counts on.
+                <span><b role="status">{label} " gives no answer."</b> " " {since} " " <span class="why">{error}</span></span>
             </div>
         }
         .into_any(),
@@ -47,9 +48,9 @@ pub(crate) fn capped(cluster: &ClusterView) -> Option<AnyView> {
     let lines = cluster.capped.iter().map(|line| view! { <li>{line.clone()}</li> }).collect_view();
     Some(
         view! {
-            <div class="note capped" role="status">
+            <div class="note capped">
                 {icon(Icon::Warn)}
-                <div><b>"More telemetry comes on " {label} " than is taken in."</b> <ul>{lines}</ul></div>
+                <div><b role="status">"More telemetry comes on " {label} " than is taken in."</b> <ul>{lines}</ul></div>
             </div>
         }
         .into_any(),

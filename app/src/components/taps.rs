@@ -1,5 +1,5 @@
 //! A tap shows what a hover shows: where a finger touches something that has a title, the title is
-//! shown beside it until the next tap.
+//! shown beside it until the next tap. In a link a tap leads to where the whole is.
 
 use leptos::ev;
 use leptos::prelude::*;
@@ -11,8 +11,8 @@ use crate::browser;
 pub(crate) fn listen() {
     let listener = window_event_listener(ev::click, |event| {
         let target = event.target().and_then(|target| target.dyn_into::<web_sys::Element>().ok());
-        let titled =
-            target.and_then(|target| target.closest("main [title]:not(a, button, input)").ok().flatten());
+        let titled = target
+            .and_then(|target| target.closest("main [title]:not(a, a *, button, input)").ok().flatten());
         let was_open = titled.as_ref().is_some_and(|titled| titled.has_attribute("data-open"));
         for open in browser::elements("[data-open]") {
             let _ = open.remove_attribute("data-open");

@@ -32,6 +32,8 @@ pub(crate) const EXPIRED: &str = "expired";
 pub(crate) const REPLACED: &str = "replaced";
 /// After a `bye`: the server may be on its way back.
 const RETRY_BYE: Duration = Duration::from_secs(5);
+/// Seconds until the next attempt while what the server sends cannot be used; the last one goes on.
+const RETRY_UNREADABLE: [u64; 5] = [1, 2, 5, 10, 30];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Contact {
@@ -43,6 +45,15 @@ pub(crate) enum Contact {
     Lost,
     /// The server said `bye`; why is in `reason`.
     Ended,
+    /// The server answers, but this page cannot read its snapshot: most often, it is of another build.
+    Unreadable,
+}
+
+impl Contact {
+    /// What is shown does not follow the server.
+    pub(crate) fn is_stale(self) -> bool {
+        matches!(self, Self::Lost | Self::Ended | Self::Unreadable)
+    }
 }
 
 /// How the page stands with the server; one for the whole app.
@@ -78,7 +89,7 @@ impl Status {
     }
 }
 
-/// Whether a message could be applied; `Mismatch` asks for a snapshot.
+/// Whether a message could be applied; `Mismatch` asks for a snapshot, or says that a snapshot could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fit {
     Applied,
@@ -106,6 +117,9 @@ struct Follower {
     build: String,
     source: RefCell<Option<Source>>,
     failures: Cell<u32>,
+    /// Messages that could not be applied. A snapshot that follows a delta which could not does not count as
+    /// better: a server whose deltas never fit would be asked for snapshots without a pause.
+    mismatches: Cell<u32>,
     retry: Cell<Option<TimeoutHandle>>,
     watch: Cell<Option<IntervalHandle>>,
 }
@@ -125,6 +139,7 @@ pub(crate) fn follow(
         build: crate::site::use_frame().site.build,
         source: RefCell::new(None),
         failures: Cell::new(0),
+        mismatches: Cell::new(0),
         retry: Cell::new(None),
         watch: Cell::new(None),
     });
@@ -181,13 +196,29 @@ impl Follower {
             Message::Beat(data) => self.beat(&data),
             Message::Bye(data) => self.bye(&data),
             message => {
-                self.heard();
-                if (self.handle)(message) == Fit::Mismatch {
-                    self.close();
-                    self.later(Duration::ZERO);
+                let snapshot = matches!(message, Message::Snapshot(_));
+                match (self.handle)(message) {
+                    Fit::Applied => {
+                        if !snapshot || self.is_unreadable() {
+                            self.mismatches.set(0);
+                        }
+                        self.heard();
+                    }
+                    Fit::Mismatch => self.mismatch(snapshot),
                 }
             }
         }
+    }
+
+    fn mismatch(self: &Rc<Self>, snapshot: bool) {
+        self.close();
+        self.status.heard.set_value(browser::monotonic());
+        if snapshot {
+            self.status.set(Contact::Unreadable);
+        }
+        let before = self.mismatches.get();
+        self.mismatches.set(before.saturating_add(1));
+        self.later(retry_after(before, snapshot));
     }
 
     fn heard(&self) {
@@ -200,7 +231,12 @@ impl Follower {
     fn beat(&self, data: &str) {
         let Ok(beat) = json::read::<Beat>(data) else { return };
         self.clock.set(beat.now);
-        self.heard();
+        if self.is_unreadable() {
+            // The server is there; only a snapshot that is read makes the page live again.
+            self.status.heard.set_value(browser::monotonic());
+        } else {
+            self.heard();
+        }
         if beat.build.is_some_and(|build| build != self.build) {
             self.status.newer.set(true);
         }
@@ -223,6 +259,10 @@ impl Follower {
             && self.status.reason.with_untracked(|reason| reason == EXPIRED || reason == REPLACED)
     }
 
+    fn is_unreadable(&self) -> bool {
+        self.status.contact.get_untracked() == Contact::Unreadable
+    }
+
     fn fail(self: &Rc<Self>) {
         self.close();
         let failures = self.failures.get();
@@ -243,6 +283,10 @@ impl Follower {
             move || {
                 if let Some(follower) = weak.upgrade() {
                     follower.retry.set(None);
+                    if follower.is_unreadable() {
+                        // The wait was ours and no silence of the server.
+                        follower.status.heard.set_value(browser::monotonic());
+                    }
                     follower.open();
                 }
             },
@@ -262,12 +306,16 @@ impl Follower {
         if browser::hidden() || self.rests() {
             return;
         }
+        let waits = self.retry.take();
+        if waits.is_some() && self.is_unreadable() {
+            self.retry.set(waits);
+            return;
+        }
         let silent = browser::monotonic().saturating_sub(self.status.heard.get_value());
         if silent > SILENCE && self.status.contact.get_untracked() != Contact::Ended {
             self.status.set(Contact::Lost);
         }
         // A connection that is open and dumb: begin anew. One that waits for its turn is left to it.
-        let waits = self.retry.take();
         if silent > SILENCE && waits.is_none() && silent.as_secs().is_multiple_of(15) {
             self.fail();
         } else {
@@ -302,6 +350,15 @@ impl Follower {
     }
 }
 
+/// `before`: how many messages could not be applied since one could. The first delta that does not fit is answered by
+/// asking for a snapshot at once; a snapshot that cannot be read will hardly be another a moment later.
+fn retry_after(before: u32, snapshot: bool) -> Duration {
+    let step = if snapshot { Some(before) } else { before.checked_sub(1) };
+    let Some(step) = step else { return Duration::ZERO };
+    let last = RETRY_UNREADABLE.len() - 1;
+    Duration::from_secs(RETRY_UNREADABLE[last.min(step as usize)])
+}
+
 impl Drop for Follower {
     fn drop(&mut self) {
         self.cancel();
@@ -309,5 +366,19 @@ impl Drop for Follower {
             watch.clear();
         }
         self.status.contact.try_set(Contact::None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_applied_is_asked_for_less_and_less_often() {
+        let seconds =
+            |snapshot| (0..7).map(|before| retry_after(before, snapshot).as_secs()).collect::<Vec<_>>();
+        assert_eq!(seconds(true), [1, 2, 5, 10, 30, 30, 30]);
+        assert_eq!(seconds(false), [0, 1, 2, 5, 10, 30, 30]);
+        assert_eq!(retry_after(u32::MAX, true).as_secs(), 30);
     }
 }

@@ -35,12 +35,10 @@ fn go_live(view: RwSignal<CommandView>, clock: Clock) {
             move || address.clone(),
             move |message| {
                 let Message::Snapshot(json) = message else { return Fit::Applied };
-                // A snapshot of a newer build that does not parse: the banner says it, the page stays.
-                if let Ok(new) = json::read::<CommandView>(&json) {
-                    clock.set(new.now);
-                    if view.with_untracked(|old| *old != new) {
-                        view.set(new);
-                    }
+                let Ok(new) = json::read::<CommandView>(&json) else { return Fit::Mismatch };
+                clock.set(new.now);
+                if view.with_untracked(|old| *old != new) {
+                    view.set(new);
                 }
                 Fit::Applied
             },
@@ -59,8 +57,10 @@ fn page(first: CommandView) -> AnyView {
     let group_name = first.target.group.shown();
     let view = RwSignal::new(first);
     go_live(view, clock);
+    // Spoken when it changes; the sentence beside it counts on.
+    let said = Memo::new(move |_| view.with(outcome_word));
     view! {
-        <Title text=name.clone()/>
+        <Title text=[&name, " · ", &info.label].concat()/>
         <div>
             <nav class="crumbs" aria-label="Where you are">
                 <a href=links::to("/")>"Fleet"</a> " / " {info.label.clone()} " / "
@@ -74,6 +74,7 @@ fn page(first: CommandView) -> AnyView {
             </div>
         </div>
         {move || view.with(|view| cluster::trouble(&view.cluster_info))}
+        <p class="unseen" role="status">{move || said.get()}</p>
         {move || view.with(outcome)}
         <section class="panel" aria-labelledby="life">
             <header><h2 id="life">"What happened"</h2></header>
@@ -85,8 +86,9 @@ fn page(first: CommandView) -> AnyView {
     .into_any()
 }
 
-/// The outcome in a sentence; spoken politely when it changes.
+/// The outcome in a sentence.
 fn outcome(view: &CommandView) -> AnyView {
+    let strong = outcome_word(view);
     let all = view.instances.len();
     let done = view.instances.iter().filter(|instance| instance.state.is_done()).count();
     let of = || {
@@ -114,15 +116,6 @@ fn outcome(view: &CommandView) -> AnyView {
                 .to_owned(),
         ),
     };
-    let strong = match (view.state, view.action) {
-        (CommandState::Confirmed, Action::Pause) => "Paused.",
-        (CommandState::Confirmed, Action::Resume) => "Resumed.",
-        (CommandState::Partly, _) => "In part.",
-        (CommandState::TimedOut, _) => "Timed out.",
-        (CommandState::Refused, _) => "Refused.",
-        (CommandState::Standing, _) => "Standing.",
-        (CommandState::Requested | CommandState::Sent, _) => "Waiting.",
-    };
     let shape = match view.state {
         CommandState::Confirmed => Icon::Done,
         CommandState::Requested | CommandState::Sent => Icon::Wait,
@@ -140,12 +133,24 @@ fn outcome(view: &CommandView) -> AnyView {
         view! { <p class="muted">"Sent again " {times} ", last at " {at_time(again.last_at)} "."</p> }
     });
     view! {
-        <section class=["panel finding ", class].concat() aria-label="Outcome" role="status" aria-live="polite">
+        <section class=["panel finding ", class].concat() aria-label="Outcome">
             <span class=["verdict ", class].concat()>{icon(shape)}</span>
             <div><p><strong>{strong}</strong> " " {text}</p>{again}{until}</div>
         </section>
     }
     .into_any()
+}
+
+fn outcome_word(view: &CommandView) -> &'static str {
+    match (view.state, view.action) {
+        (CommandState::Confirmed, Action::Pause) => "Paused.",
+        (CommandState::Confirmed, Action::Resume) => "Resumed.",
+        (CommandState::Partly, _) => "In part.",
+        (CommandState::TimedOut, _) => "Timed out.",
+        (CommandState::Refused, _) => "Refused.",
+        (CommandState::Standing, _) => "Standing.",
+        (CommandState::Requested | CommandState::Sent, _) => "Waiting.",
+    }
 }
 
 fn steps(view: &CommandView) -> impl IntoView + use<> {

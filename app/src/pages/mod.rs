@@ -20,6 +20,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
 use crate::api::{Answer, Fetched};
+use crate::back;
 use crate::components::{error, notice};
 
 /// What every page is while its view is read, and once it is or could not be.
@@ -34,7 +35,10 @@ where
         let page = page.clone();
         Suspend::new(async move {
             match view.await {
-                Ok(view) => page(view),
+                Ok(view) => {
+                    Effect::new(|_| back::restore());
+                    page(view)
+                }
                 Err(error) => error::page(&error),
             }
         })

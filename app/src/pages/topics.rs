@@ -9,7 +9,7 @@ use leptos_router::hooks::{use_navigate, use_query_map};
 use crate::api;
 use crate::components::clock::Clock;
 use crate::components::search::{self, Words};
-use crate::components::{bar, cluster, notice};
+use crate::components::{bar, cluster, name, notice};
 use crate::format::number;
 use crate::links;
 use crate::site::use_frame;
@@ -18,10 +18,7 @@ use crate::site::use_frame;
 pub(crate) fn TopicsPage() -> impl IntoView {
     let cluster = super::segment("cluster");
     let view = api::fetched(move || cluster.get(), api::topics);
-    view! {
-        <Title text="Topics"/>
-        {super::once_read(view, page)}
-    }
+    super::once_read(view, page)
 }
 
 fn page(view: TopicsView) -> AnyView {
@@ -40,8 +37,8 @@ fn page(view: TopicsView) -> AnyView {
                 .collect::<Vec<TopicRow>>()
         })
     });
-    let (name, here) = (info.name.clone(), links::topics(&info.name));
-    let table = move || found.with(|found| table(&name, found, &searched.read()));
+    let (here_name, here) = (info.name.clone(), links::topics(&info.name));
+    let table = move || found.with(|found| table(&here_name, found, &searched.read()));
     let words = Words { label: "Search topics", placeholder: "Topic" };
     let navigate = use_navigate();
     let to = here.clone();
@@ -51,6 +48,7 @@ fn page(view: TopicsView) -> AnyView {
         navigate(&links::with_query(&to, if text.is_empty() { "" } else { &query }), options);
     };
     view! {
+        <Title text=["Topics · ", &info.label].concat()/>
         <div>
             <nav class="crumbs" aria-label="Where you are"><a href=links::to("/")>"Fleet"</a> " / " {info.label.clone()}</nav>
             <div class="title">
@@ -95,13 +93,13 @@ fn table(cluster: &flowdeck_model::ClusterName, rows: &[TopicRow], search: &str)
     let rows = rows.iter().map(|row| line(cluster, row)).collect_view();
     view! {
         <div class="scroll">
-            <table class="cards">
+            <table class="cards fixed topics-table">
                 <caption class="unseen">"Topics of this cluster"</caption>
                 <thead><tr>
                     <th scope="col">"Topic"</th>
-                    <th scope="col" class="num">"Partitions"</th>
-                    <th scope="col" class="num">"Replicas"</th>
-                    <th scope="col" class="num">"Groups that read it"</th>
+                    <th scope="col" class="num w-count">"Partitions"</th>
+                    <th scope="col" class="num w-count">"Replicas"</th>
+                    <th scope="col" class="num w-groups">"Consumer groups"</th>
                 </tr></thead>
                 <tbody>{rows}</tbody>
             </table>
@@ -114,10 +112,12 @@ fn line(cluster: &flowdeck_model::ClusterName, row: &TopicRow) -> impl IntoView 
     let internal = row.internal.then(|| view! { <span class="tag">"internal"</span> });
     view! {
         <tr>
-            <td data-c="group"><a class="name" data-key="row" href=links::topic(cluster, &row.topic, &Default::default())>{row.topic.to_string()}</a> " " {internal}</td>
+            <td data-c="group">
+                <div class="cell"><a class="name" data-key="row" href=links::topic(cluster, &row.topic, &Default::default())>{name::cut(row.topic.to_string())}</a> {internal}</div>
+            </td>
             <td class="num" data-l="partitions">{number::exact(row.partitions.into())}</td>
             <td class="num" data-l="replicas">{number::exact(row.replication.into())}</td>
-            <td class="num" data-l="readers">{number::exact(row.readers.into())}</td>
+            <td class="num" data-l="consumer groups">{number::exact(row.readers.into())}</td>
         </tr>
     }
 }

@@ -259,3 +259,18 @@ async fn an_instance_that_does_not_know_the_holds_is_said() {
     assert!(of("web-3").contains("has not read the holds yet"));
     assert!(!of("web-2").contains("the holds"));
 }
+
+/// A hold on one topic of a consumer: that topic is resumed, the other one paused, the consumer both.
+#[tokio::test]
+async fn a_paused_topic_offers_resume_instead_of_pause() {
+    let html = page("/c/prod-eu/groups/prod-audio-processor?show=lag").await.html;
+    for offered in ["Resume topic audio-retries in audio", "Pause topic audio-events in audio"] {
+        assert!(html.contains(offered), "{offered}");
+    }
+    for not_offered in ["Pause topic audio-retries in audio", "Resume topic audio-events in audio"] {
+        assert!(!html.contains(not_offered), "{not_offered}");
+    }
+    // What the table shows stays beside the form.
+    let link = "?form=resume&amp;consumer=audio&amp;topic=audio-retries&amp;show=lag#form";
+    assert!(html.contains(link) || html.contains(&link.replace("&amp;", "&")), "{link}");
+}

@@ -5,7 +5,7 @@ mod table;
 mod tools;
 
 use flowdeck_model::live::{Delta, Live as _, apply};
-use flowdeck_model::{FleetQuery, Version, view::FleetView};
+use flowdeck_model::{FleetQuery, Level, Verdict, Version, view::FleetView};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos_meta::Title;
@@ -14,6 +14,7 @@ use leptos_router::hooks::use_location;
 use crate::api::{self, PageError};
 use crate::components::clock::Clock;
 use crate::components::{cluster, error};
+use crate::format::number;
 use crate::json;
 use crate::links;
 use crate::live::{Fit, Message, Rows, follow};
@@ -22,10 +23,7 @@ use crate::live::{Fit, Message, Rows, follow};
 pub(crate) fn Fleet() -> impl IntoView {
     let search = use_location().search;
     let first = api::fetched(|| (), move |()| api::fleet(search.get_untracked()));
-    view! {
-        <Title text="Fleet"/>
-        {super::once_read(first, move |view| page(view, search))}
-    }
+    super::once_read(first, move |view| page(view, search))
 }
 
 /// What the page shows: the view without rows, and the rows.
@@ -89,7 +87,9 @@ fn page(view: FleetView, search: Memo<String>) -> AnyView {
     let state = State::new(view);
     go_live(state, clock, query);
     let header = state.header;
+    let title = move || header.with(|view| title(view, &query.read()));
     view! {
+        <Title text=title/>
         <h1 class="unseen">"Fleet"</h1>
         {move || header.with(|view| head::figures(view, &query.read()))}
         {move || header.with(|view| view.clusters.iter().map(|it| (cluster::trouble(it), cluster::capped(it), cluster::notes(it))).collect_view())}
@@ -100,6 +100,23 @@ fn page(view: FleetView, search: Memo<String>) -> AnyView {
         </section>
     }
     .into_any()
+}
+
+/// "2 ▲ Fleet · PROD-EU": groups that need a person, and the cluster if it is one.
+fn title(view: &FleetView, query: &FleetQuery) -> String {
+    let problems: u32 = Verdict::WORST_FIRST
+        .into_iter()
+        .filter(|verdict| verdict.level() >= Level::Warning)
+        .map(|verdict| head::count(view, verdict))
+        .sum();
+    let count =
+        if problems > 0 { [&number::exact(problems.into()), " ▲ "].concat() } else { String::new() };
+    let cluster = match &view.clusters[..] {
+        [only] => Some(only),
+        several => several.iter().find(|cluster| query.cluster.as_ref() == Some(&cluster.name)),
+    };
+    let cluster = cluster.map(|cluster| [" · ", &cluster.label].concat()).unwrap_or_default();
+    [&count, "Fleet", &cluster].concat()
 }
 
 /// One stream for the query of the moment. When the reader changes it, the new view is read first,

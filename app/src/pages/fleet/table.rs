@@ -6,77 +6,47 @@ use std::time::Duration;
 use flowdeck_model::query::{Sort, SortKey, default_sort};
 use flowdeck_model::view::{FleetView, GroupRow};
 use flowdeck_model::{FleetQuery, GroupState, GroupType, Verdict};
-use leptos::ev::PointerEvent;
 use leptos::prelude::*;
 
 use super::State;
 use crate::components::clock::{ago, use_clock};
-use crate::components::{cluster, figures, hold, notice, verdict};
+use crate::components::order::Order;
+use crate::components::{cluster, figures, hold, name, notice, sorting, verdict};
 use crate::format::number;
 use crate::links;
 
 /// Rows that were read longer ago look old.
 const OLD: Duration = Duration::from_secs(30);
-/// A finger has left so long before the order follows again.
-const FINGER: Duration = Duration::from_secs(4);
 
 pub(super) fn table(state: State, query: Memo<FleetQuery>) -> AnyView {
     let rows = state.rows;
     let several = state.header.with_untracked(|view| view.clusters.len() > 1);
-    let mouse = |event: &PointerEvent| event.pointer_type() != "touch";
-    let inside = StoredValue::new((false, false));
-    // Pointer and focus each hold the order; it follows once both are gone.
-    let stand = move |pointer: Option<bool>, focus: Option<bool>| {
-        inside.update_value(|inside| *inside = (pointer.unwrap_or(inside.0), focus.unwrap_or(inside.1)));
-        let (pointer, focus) = inside.get_value();
-        rows.stand(pointer || focus);
-    };
+    let order = Order::of(rows);
     let lines = view! {
         <For each=move || rows.order.get() key=Clone::clone children=move |key| rows.row(&key).map(|row| line(row, several))/>
     };
-    let waiting = move || match rows.would_move() {
-        0 => None,
-        n => Some(view! {
-            <p class="waiting">
-                <span role="status">{number::count(n as u64, "row would move", "rows would move")}</span>
-                <button type="button" class="btn small" on:click=move |_| rows.apply()>"Move now"</button>
-            </p>
-        }),
-    };
     let none =
         move || rows.order.with(Vec::is_empty).then(|| state.header.with(|view| empty(view, &query.read())));
-    view! {
-        // The way to the button counts as pointing at the table.
-        <div
-            on:pointerenter=move |event| { if mouse(&event) { stand(Some(true), None) } }
-            on:pointerleave=move |event| { if mouse(&event) { stand(Some(false), None) } }
-        >
-        {waiting}
+    let table = view! {
         <div class="scroll">
-            <table class="cards fleet">
+            <table class="cards fixed fleet">
                 <caption class="unseen">"Consumer groups with their lag"</caption>
                 <thead><tr>
-                    {heading(query, SortKey::Severity, "Verdict", "")}
+                    {heading(query, SortKey::Severity, "Verdict", "w-verdict")}
                     {heading(query, SortKey::Group, "Group", "")}
-                    {several.then(|| heading(query, SortKey::Cluster, "Cluster", ""))}
-                    {heading(query, SortKey::Lag, "Lag", "num")}
-                    {heading(query, SortKey::Members, "Members", "num")}
-                    <th scope="col">"State"</th>
-                    <th scope="col">"Paused, or why"</th>
-                    {heading(query, SortKey::AsOf, "Age", "num")}
+                    {several.then(|| heading(query, SortKey::Cluster, "Cluster", "w-cluster"))}
+                    {heading(query, SortKey::Lag, "Lag", "num w-lag")}
+                    {heading(query, SortKey::Members, "Members", "num w-members")}
+                    <th scope="col" class="w-state">"State"</th>
+                    <th scope="col" class="w-why">"Notes"</th>
+                    {heading(query, SortKey::AsOf, "Updated", "num w-updated")}
                 </tr></thead>
-                <tbody
-                    on:touchstart=move |_| stand(Some(true), None)
-                    on:touchend=move |_| set_timeout(move || stand(Some(false), None), FINGER)
-                    on:touchcancel=move |_| set_timeout(move || stand(Some(false), None), FINGER)
-                    on:focusin=move |_| stand(None, Some(true))
-                    on:focusout=move |_| stand(None, Some(false))
-                >
-                    {lines}
-                </tbody>
+                {order.body(lines)}
             </table>
         </div>
-        </div>
+    };
+    view! {
+        {order.around(table.into_any())}
         {none}
         {move || state.header.with(|view| pager(view, &query.read()))}
     }
@@ -101,21 +71,10 @@ fn sorted(query: &FleetQuery, key: SortKey) -> FleetQuery {
 }
 
 fn heading(query: Memo<FleetQuery>, key: SortKey, words: &'static str, class: &'static str) -> AnyView {
-    let here = move || {
+    let descending = move || {
         query.with(|query| query.sort.first().filter(|first| first.key == key).map(|first| first.descending))
     };
-    let aria = move || here().map(|descending| if descending { "descending" } else { "ascending" });
-    let mark = move || match here() {
-        Some(true) => "↓",
-        Some(false) => "↑",
-        None => "",
-    };
-    view! {
-        <th scope="col" class=class aria-sort=aria>
-            <a href=move || links::fleet(&sorted(&query.read(), key)) data-noscroll="">{words}<span class="sort" aria-hidden="true">{mark}</span></a>
-        </th>
-    }
-    .into_any()
+    sorting::heading(words, class, descending, move || links::fleet(&sorted(&query.read(), key)))
 }
 
 fn line(row: ArcRwSignal<GroupRow>, several: bool) -> impl IntoView {
@@ -142,24 +101,26 @@ fn cells(row: &GroupRow, several: bool, frame: &crate::site::Frame) -> impl Into
     view! {
         <td data-c="verdict">{verdict::of_group(row)}</td>
         <td data-c="group">
-            <a class="name" href=href data-key="row">{name}</a>
-            <span class="sub">{topics(row)}</span>
+            <div class="cell">
+                <a class="name" href=href data-key="row">{name::cut(name)}</a>
+                <span class="sub">{topics(row)}</span>
+            </div>
             <a hidden tabindex="-1" data-key="pause" href=pause>"Pause"</a>
         </td>
         {cluster}
         <td class="num" data-l="lag">{figures::lag(row.lag, row.lag_at_least, row.unknown_partitions.into())}</td>
         <td class="num" data-l="members">{members(row.members)}</td>
         <td class="muted" data-c="state">{state(row)}</td>
-        <td data-c="why">{why(row)}</td>
-        <td class="num faint" data-l="read">{row.as_of.map(ago)} {row.as_of.is_none().then_some("not yet")}</td>
+        <td data-c="why"><div class="cell">{why(row)}</div></td>
+        <td class="num faint" data-l="updated">{row.as_of.map(ago)} {row.as_of.is_none().then_some("not yet")}</td>
     }
 }
 
-fn topics(row: &GroupRow) -> String {
+fn topics(row: &GroupRow) -> AnyView {
     match (&row.topics[..], row.topic_count) {
-        ([], _) => String::new(),
-        ([only], 1) => only.to_string(),
-        (_, n) => number::count(n.into(), "topic", "topics"),
+        ([], _) => ().into_any(),
+        ([only], 1) => name::cut(only.to_string()),
+        (_, n) => number::count(n.into(), "topic", "topics").into_any(),
     }
 }
 

@@ -1,17 +1,19 @@
 //! Consumers and their instances, as telemetry tells of them.
 
-use flowdeck_model::Action;
-use flowdeck_model::view::{ConsumerView, GroupView, InstanceHolds, InstanceView, Mode};
+use flowdeck_model::view::{ConsumerView, GroupView, InstanceHolds, InstanceView, Mode, TopicPartitions};
+use flowdeck_model::{Action, Scope, TopicName};
 use leptos::prelude::*;
 
 use super::ask::Ask;
+use super::listing::Listing;
 use crate::components::clock::ago;
 use crate::components::command::kind_words;
 use crate::components::icons::{Icon, icon};
+use crate::components::name;
 use crate::format::{number, partitions};
 use crate::links;
 
-pub(super) fn panel(view: &GroupView) -> AnyView {
+pub(super) fn panel(view: &GroupView, listing: &Listing) -> AnyView {
     if view.consumers.is_empty() {
         return view! {
             <section class="panel" aria-labelledby="consumers">
@@ -32,7 +34,7 @@ pub(super) fn panel(view: &GroupView) -> AnyView {
         if shown.is_empty() {
             consumers += 1;
         } else {
-            panels.push(one(view, consumer, &shown));
+            panels.push(one(view, consumer, &shown, listing));
         }
     }
     let more = (instances > 0).then(|| more(instances, consumers));
@@ -78,25 +80,32 @@ fn more(instances: usize, consumers: usize) -> impl IntoView {
     }
 }
 
-fn one(view: &GroupView, consumer: &ConsumerView, shown: &[&InstanceView]) -> AnyView {
+fn one(view: &GroupView, consumer: &ConsumerView, shown: &[&InstanceView], listing: &Listing) -> AnyView {
     let control = view.cluster_info.mode == Mode::Control;
     let group = links::group(&view.row.cluster, &view.row.group);
-    let ask = |topic| Ask { action: Action::Pause, consumer: Some(consumer.name.clone()), topic };
-    let link = |ask: Ask| [&links::with_query(&group, &ask.to_query()), "#form"].concat();
+    let link = |action, topic: Option<&TopicName>| {
+        let ask = Ask { action, consumer: Some(consumer.name.clone()), topic: topic.cloned() };
+        [&links::with_query(&group, &listing.beside(&ask.to_query())), "#form"].concat()
+    };
     let several = consumer.topics.len() > 1;
+    let states: Vec<Running> = consumer.topics.iter().map(|topic| running(view, consumer, topic)).collect();
     let topics = consumer
         .topics
         .iter()
-        .map(|topic| {
-            let pause = (control && several).then(|| {
-                let label = ["Pause topic ", topic.as_str(), " of ", &consumer.name.shown()].concat();
-                view! { <a class="btn small" href=link(ask(Some(topic.clone()))) title=label.clone() aria-label=label>{icon(Icon::Hold)}</a> }
-            });
-            view! { <li><a href=links::topic(&view.row.cluster, topic, &Default::default())>{topic.to_string()}</a> {pause}</li> }
+        .zip(&states)
+        .map(|(topic, state)| {
+            let button = |action: Action| {
+                let label = [action.words(), " topic ", topic.as_str(), " in ", &consumer.name.shown()].concat();
+                view! { <a class="btn small" href=link(action, Some(topic)) title=label.clone() aria-label=label>{icon(shape(action))}</a> }
+            };
+            let buttons = (control && several).then(|| state.actions().iter().map(|action| button(*action)).collect_view());
+            view! { <li><a href=links::topic(&view.row.cluster, topic, &Default::default())>{name::cut(topic.to_string())}</a> {buttons}</li> }
         })
         .collect_view();
-    let pause = control
-        .then(|| view! { <a class="btn small push" href=link(ask(None))>{icon(Icon::Hold)} "Pause…"</a> });
+    let button = |action: &Action| {
+        view! { <a class="btn small" href=link(*action, None)>{icon(shape(*action))} {[action.words(), "…"].concat()}</a> }
+    };
+    let buttons = control.then(|| all(&states).actions().iter().map(button).collect_view());
     let instances = shown.iter().map(|one| instance(one, control)).collect_view();
     let heard = consumer.instances.iter().filter(|instance| !instance.lost).count();
     let doubtful = consumer.instances.iter().filter(|one| !one.lost && one.confirmed == Some(false)).count();
@@ -104,14 +113,72 @@ fn one(view: &GroupView, consumer: &ConsumerView, shown: &[&InstanceView]) -> An
     view! {
         <section class="panel" aria-label=["Consumer ", &consumer.name.shown()].concat()>
             <header>
-                <h2>{consumer.name.shown()} " " <span class="count">{number::count(heard as u64, "instance", "instances")} {doubtful}</span></h2>
-                {pause}
+                <h2>{name::cut(consumer.name.shown())} " " <span class="count">{number::count(heard as u64, "instance", "instances")} {doubtful}</span></h2>
+                <span class="actions push">{buttons}</span>
             </header>
             <ul class="topics">{topics}</ul>
             <ol class="steps">{instances}</ol>
         </section>
     }
     .into_any()
+}
+
+fn shape(action: Action) -> Icon {
+    if action == Action::Pause { Icon::Hold } else { Icon::Resume }
+}
+
+/// Whether a consumer's topic runs, as far as holds and telemetry tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Running {
+    Yes,
+    InPart,
+    Paused,
+}
+
+impl Running {
+    /// What can be done to it.
+    fn actions(self) -> &'static [Action] {
+        match self {
+            Self::Yes => &[Action::Pause],
+            Self::InPart => &[Action::Resume, Action::Pause],
+            Self::Paused => &[Action::Resume],
+        }
+    }
+}
+
+fn all(states: &[Running]) -> Running {
+    match states.first() {
+        Some(first) if states.iter().all(|state| state == first) => *first,
+        Some(_) => Running::InPart,
+        None => Running::Yes,
+    }
+}
+
+fn running(view: &GroupView, consumer: &ConsumerView, topic: &TopicName) -> Running {
+    let of_it = |scope: &Scope| {
+        scope.consumer.as_ref().is_none_or(|name| *name == consumer.name)
+            && scope.topic.as_ref().is_none_or(|name| name == topic)
+    };
+    let whole = |scope: &Scope| of_it(scope) && scope.partition.is_none() && scope.instance.is_none();
+    let mut state = Running::Yes;
+    for hold in view.row.holds.iter().filter(|hold| of_it(&hold.scope)) {
+        if hold.except.iter().any(whole) {
+            continue;
+        }
+        if whole(&hold.scope) && !hold.except.iter().any(of_it) {
+            return Running::Paused;
+        }
+        state = Running::InPart;
+    }
+    let heard = || consumer.instances.iter().filter(|instance| !instance.lost);
+    let lists =
+        |all: &[TopicPartitions]| all.iter().any(|it| it.topic == *topic && !it.partitions.is_empty());
+    // A pause by the application itself, or one that an instance was sent by somebody else.
+    match (heard().any(|one| lists(&one.paused)), heard().any(|one| lists(&one.running))) {
+        (true, false) => Running::Paused,
+        (true, true) => Running::InPart,
+        (false, _) => state,
+    }
 }
 
 fn instance(instance: &InstanceView, control: bool) -> impl IntoView + use<> {

@@ -164,11 +164,12 @@ pub(super) fn shown(finding: &Finding) -> AnyView {
     let more = finding.more.join(" ");
     let class = finding.tone.class();
     view! {
-        <section class=["panel finding ", class].concat() aria-label="Verdict" role="status">
+        <section class=["panel finding ", class].concat() aria-label="Verdict">
             <span class=["verdict ", class].concat()>{icon(finding.tone.icon())}</span>
             <div>
                 <p><strong>{finding.strong.clone()}</strong> " " {finding.text.clone()}</p>
-                {(!more.is_empty()).then(|| view! { <p class="muted">{more.clone()}</p> })}
+                // Always there: it comes and goes with every update, and what is below shall not move.
+                <p class="muted more">{more}</p>
             </div>
         </section>
     }

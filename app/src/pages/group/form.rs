@@ -7,6 +7,7 @@ use flowdeck_model::{Action, CommandId, Target};
 use leptos::prelude::*;
 
 use super::ask::{Ask, Reach, reach};
+use super::listing::Listing;
 use crate::browser;
 use crate::components::cluster;
 use crate::components::icons::{Icon, icon};
@@ -63,9 +64,10 @@ pub(super) fn hidden_target(id: CommandId, action: Action, target: &Target) -> A
     .into_any()
 }
 
-pub(super) fn form(ask: Ask, header: RwSignal<GroupView>) -> AnyView {
+pub(super) fn form(ask: Ask, header: RwSignal<GroupView>, listing: &Listing) -> AnyView {
     let (info, target, close) = header.with_untracked(|view| {
-        (view.cluster_info.clone(), ask.target(view), links::group(&view.row.cluster, &view.row.group))
+        let group = links::group(&view.row.cluster, &view.row.group);
+        (view.cluster_info.clone(), ask.target(view), links::with_query(&group, &listing.to_query()))
     });
     let title = [ask.action.words(), " ", &target.words()].concat();
     let body = if info.mode == Mode::Observe {
@@ -74,14 +76,14 @@ pub(super) fn form(ask: Ask, header: RwSignal<GroupView>) -> AnyView {
         fields(&ask, target, header)
     };
     Effect::new(move |_| {
-        browser::focus("#form [data-first]");
+        browser::enter("#form", &["#form form:not([hidden]) [data-first]", "#form-title"]);
     });
     view! {
         <section class="panel ask" id="form" aria-labelledby="form-title">
             <header>
-                <h2 id="form-title">{title}</h2>
+                <h2 id="form-title" tabindex="-1">{title}</h2>
                 {cluster::pill(info.label, info.colour)}
-                <a class="btn small push" href=close data-noscroll="">"Close"</a>
+                <a class="btn small push" href=close data-noscroll="" data-close="">"Close"</a>
             </header>
             <div class="ask-body">{body}</div>
         </section>

@@ -3,6 +3,7 @@
 use flowdeck_model::view::{GroupView, MemberView};
 use leptos::prelude::*;
 
+use crate::components::name;
 use crate::format::partitions;
 
 pub(super) fn panel(view: &GroupView) -> AnyView {
@@ -14,11 +15,11 @@ pub(super) fn panel(view: &GroupView) -> AnyView {
         <section class="panel" aria-labelledby="members">
             <header><h2 id="members">"Members " <span class="count">{view.group_members.len().to_string()}</span></h2></header>
             <div class="scroll">
-                <table class="cards">
+                <table class="cards fixed">
                     <caption class="unseen">"Sessions with Kafka and the instances behind them"</caption>
                     <thead><tr>
                         <th scope="col">"Client"</th>
-                        <th scope="col">"Host"</th>
+                        <th scope="col" class="w-host">"Host"</th>
                         <th scope="col">"Instance"</th>
                         <th scope="col">"Partitions"</th>
                     </tr></thead>
@@ -32,7 +33,7 @@ pub(super) fn panel(view: &GroupView) -> AnyView {
 
 fn line(member: &MemberView) -> impl IntoView + use<> {
     let instance = match &member.instance {
-        Some(instance) => view! { <span>{instance.shown()}</span> }.into_any(),
+        Some(instance) => name::cut(instance.shown()),
         None => view! { <span class="tag" title="No instance that is heard owns the same partitions">"unmatched"</span> }.into_any(),
     };
     let fixed = member.static_id.as_ref().map(
@@ -40,8 +41,10 @@ fn line(member: &MemberView) -> impl IntoView + use<> {
     );
     view! {
         <tr>
-            <td title=flowdeck_model::shown::name(&member.member_id)><span class="name">{flowdeck_model::shown::name(&member.client_id)}</span>{fixed}</td>
-            <td class="mono" data-l="host">{flowdeck_model::shown::name(&member.host)}</td>
+            <td data-c="group" title=flowdeck_model::shown::name(&member.member_id)>
+                <div class="cell"><span class="name">{name::cut(flowdeck_model::shown::name(&member.client_id))}</span>{fixed}</div>
+            </td>
+            <td class="mono wrap" data-l="host">{flowdeck_model::shown::name(&member.host)}</td>
             <td data-l="instance">{instance}</td>
             <td class="wrap muted">{partitions::by_topic(&member.partitions)}</td>
         </tr>

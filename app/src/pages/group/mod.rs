@@ -7,12 +7,13 @@ mod consumers;
 mod finding;
 mod form;
 mod holds;
+mod listing;
 mod members;
 mod partitions;
 
 use flowdeck_model::live::{Delta, Live as _, apply};
 use flowdeck_model::view::{GroupView, Mode};
-use flowdeck_model::{Version, url};
+use flowdeck_model::{Level, Version, url};
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
@@ -20,13 +21,14 @@ use leptos_router::hooks::use_query_map;
 use crate::api;
 use crate::components::clock::Clock;
 use crate::components::icons::{Icon, icon};
-use crate::components::{bar, cluster, notice};
+use crate::components::{bar, cluster, name, notice, part, verdict};
 use crate::format::number;
 use crate::json;
 use crate::links;
 use crate::live::{Fit, Message, Rows, follow};
 use ask::Ask;
 use finding::{Finding, find};
+use listing::{Listing, Show};
 
 #[component]
 pub(crate) fn GroupPage() -> impl IntoView {
@@ -45,8 +47,15 @@ struct State {
     header: RwSignal<GroupView>,
     rows: Rows<GroupView>,
     finding: RwSignal<Finding>,
-    /// The largest lag of a partition: the full width of a meter.
+    /// The largest lag of a partition.
     most: RwSignal<u64>,
+    listing: Memo<Listing>,
+    /// Partitions under each filter, in the order of `Show::ALL`.
+    counts: RwSignal<[u64; 4]>,
+}
+
+fn counts(view: &GroupView) -> [u64; 4] {
+    Show::ALL.map(|show| view.partitions.iter().filter(|row| show.takes(row)).count() as u64)
 }
 
 fn most(view: &GroupView) -> u64 {
@@ -54,10 +63,12 @@ fn most(view: &GroupView) -> u64 {
 }
 
 impl State {
-    fn new(view: GroupView) -> Self {
+    fn new(view: GroupView, listing: Memo<Listing>) -> Self {
         Self {
             have: StoredValue::new(Some(view.version)),
-            rows: Rows::new(&view.partitions),
+            rows: Rows::new(&listing.with_untracked(|listing| listing.select(&view.partitions))),
+            listing,
+            counts: RwSignal::new(counts(&view)),
             finding: RwSignal::new(find(&view)),
             most: RwSignal::new(most(&view)),
             header: RwSignal::new(view.clone().with_rows(vec![])),
@@ -68,11 +79,23 @@ impl State {
     fn set(self, clock: Clock, view: GroupView) {
         clock.set(view.now);
         self.have.set_value(Some(view.version));
-        self.rows.set(&view.partitions, false);
+        self.rows.set(&self.listing.with_untracked(|listing| listing.select(&view.partitions)), false);
+        self.counts.set(counts(&view));
         self.finding.set(find(&view));
         self.most.set(most(&view));
         self.header.set(view.clone().with_rows(vec![]));
         self.view.set_value(view);
+    }
+
+    /// The reader asked for other rows, or another order of them.
+    fn follow_listing(self) {
+        Effect::new(move |before: Option<()>| {
+            let rows =
+                self.listing.with(|listing| self.view.with_value(|view| listing.select(&view.partitions)));
+            if before.is_some() {
+                self.rows.set(&rows, true);
+            }
+        });
     }
 
     fn on(self, clock: Clock, message: Message) -> Fit {
@@ -115,19 +138,24 @@ fn go_live(state: State, clock: Clock) {
 
 fn page(view: GroupView) -> AnyView {
     let clock = Clock::provide(view.now);
-    let title = view.row.group.shown();
     let query = use_query_map();
     let asked = Memo::new(move |_| query.with(Ask::from_query));
-    let state = State::new(view);
+    let listing = Memo::new(move |_| query.with(Listing::from_query));
+    let state = State::new(view, listing);
+    state.follow_listing();
     go_live(state, clock);
+    part::give_back_focus(move || asked.read().is_some());
     let header = state.header;
+    let verdict = Memo::new(move |_| header.with(|view| verdict::words(&view.row)));
     view! {
-        <Title text=title/>
-        {head(header)}
+        <Title text=move || header.with(title)/>
+        {head(header, listing)}
         {move || header.with(|view| cluster::trouble(&view.cluster_info))}
         {move || header.with(|view| view.warnings.iter().map(|text| notice::warning(text.clone())).collect_view())}
+        // The sentence changes with every number in it; who listens hears of another verdict.
+        <p class="unseen" role="status">{move || verdict.get()}</p>
         {move || state.finding.with(finding::shown)}
-        {move || asked.get().map(|ask| form::form(ask, header))}
+        {move || asked.get().map(|ask| form::form(ask, header, &listing.get_untracked()))}
         <div class="cols">
             <div class="column">
                 {partitions::panel(state)}
@@ -135,7 +163,7 @@ fn page(view: GroupView) -> AnyView {
             </div>
             <div class="column">
                 {holds::panel(header)}
-                {move || header.with(consumers::panel)}
+                {move || header.with(|view| consumers::panel(view, &listing.read()))}
                 {move || header.with(commands::panel)}
                 {move || header.with(|view| cluster::capped(&view.cluster_info))}
                 {move || header.with(|view| cluster::notes(&view.cluster_info))}
@@ -145,9 +173,16 @@ fn page(view: GroupView) -> AnyView {
     .into_any()
 }
 
-fn head(header: RwSignal<GroupView>) -> AnyView {
+/// "▲ payments · PROD-EU" where the group needs a person.
+fn title(view: &GroupView) -> String {
+    let row = &view.row;
+    let mark = if row.level >= Level::Warning { "▲ " } else { "" };
+    [mark, &row.group.shown(), " · ", &view.cluster_info.label].concat()
+}
+
+fn head(header: RwSignal<GroupView>, listing: Memo<Listing>) -> AnyView {
     let tags = move || header.with(tags);
-    let actions = move || header.with(actions);
+    let actions = move || header.with(|view| actions(view, &listing.read()));
     let name = header.with_untracked(|view| view.row.group.shown());
     let name = if name.is_empty() { "(empty name)".to_owned() } else { name };
     let info = header.with_untracked(|view| view.cluster_info.clone());
@@ -158,7 +193,7 @@ fn head(header: RwSignal<GroupView>) -> AnyView {
             </nav>
             <div class="title">
                 {cluster::pill(info.label, info.colour)}
-                <h1>{name}</h1>
+                <h1>{name::heading(name)}</h1>
                 {tags}
                 {actions}
             </div>
@@ -183,15 +218,15 @@ fn tags(view: &GroupView) -> impl IntoView + use<> {
 }
 
 /// What can be done to the whole group. In observe mode the form's place says why not.
-fn actions(view: &GroupView) -> impl IntoView + use<> {
+fn actions(view: &GroupView, listing: &Listing) -> impl IntoView + use<> {
     let group = links::group(&view.row.cluster, &view.row.group);
     let control = view.cluster_info.mode == Mode::Control;
     let paused = view.row.verdict == flowdeck_model::Verdict::Paused || !view.row.holds.is_empty();
     let resume = (control && paused).then(|| {
-        let href = links::with_query(&group, "form=resume");
+        let href = links::with_query(&group, &listing.beside("form=resume"));
         view! { <a class="btn" href=[&href, "#form"].concat()>{icon(Icon::Resume)} "Resume…"</a> }
     });
-    let href = links::with_query(&group, "form=pause");
+    let href = links::with_query(&group, &listing.beside("form=pause"));
     view! {
         <div class="actions">
             {resume}

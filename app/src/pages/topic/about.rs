@@ -4,7 +4,7 @@ use flowdeck_model::view::{ConfigRow, ReaderRow, TopicPartitionRow, TopicView};
 use leptos::prelude::*;
 
 use crate::components::verdict::{labelled, tone};
-use crate::components::{figures, notice};
+use crate::components::{figures, name, notice};
 use crate::format::{config, number};
 use crate::links;
 
@@ -25,7 +25,7 @@ pub(super) fn partitions(view: &TopicView) -> AnyView {
     let rows = view.partitions.iter().map(partition).collect_view();
     view! {
         <div class="scroll">
-            <table class="cards">
+            <table class="cards fixed">
                 <caption class="unseen">"Partitions with offsets and replicas"</caption>
                 <thead><tr>
                     <th scope="col" class="num">"Partition"</th>
@@ -78,13 +78,13 @@ pub(super) fn readers(view: &TopicView) -> AnyView {
     let rows = view.readers.iter().map(|row| reader(view, row)).collect_view();
     view! {
         <div class="scroll">
-            <table class="cards">
+            <table class="cards fixed">
                 <caption class="unseen">"Groups that read this topic and how far behind each is"</caption>
                 <thead><tr>
-                    <th scope="col">"Verdict"</th>
+                    <th scope="col" class="w-verdict">"Verdict"</th>
                     <th scope="col">"Group"</th>
-                    <th scope="col" class="num">"Lag here"</th>
-                    <th scope="col" class="num">"Members"</th>
+                    <th scope="col" class="num w-lag">"Lag here"</th>
+                    <th scope="col" class="num w-members">"Members"</th>
                 </tr></thead>
                 <tbody>{rows}</tbody>
             </table>
@@ -98,7 +98,7 @@ fn reader(view: &TopicView, row: &ReaderRow) -> impl IntoView + use<> {
     view! {
         <tr>
             <td>{labelled(tone(row.verdict, row.level), row.verdict.words())}</td>
-            <td><a class="name" data-key="row" href=links::group(&view.cluster_info.name, &row.group)>{row.group.shown()}</a></td>
+            <td data-c="group"><div class="cell"><a class="name" data-key="row" href=links::group(&view.cluster_info.name, &row.group)>{name::cut(row.group.shown())}</a></div></td>
             <td class="num" data-l="lag">{figures::lag(row.lag, row.lag_at_least, row.unknown_partitions.into())}</td>
             <td class="num" data-l="members">{members}</td>
         </tr>
@@ -115,9 +115,9 @@ pub(super) fn settings(view: &TopicView) -> AnyView {
     let rows = view.config.iter().map(setting).collect_view();
     view! {
         <div class="scroll">
-            <table>
+            <table class="cards fixed settings">
                 <caption class="unseen">"Configuration that matters to consumers"</caption>
-                <thead><tr><th scope="col">"Setting"</th><th scope="col">"Value"</th><th scope="col">"From"</th></tr></thead>
+                <thead><tr><th scope="col" class="w-setting">"Setting"</th><th scope="col">"Value"</th><th scope="col" class="w-from">"From"</th></tr></thead>
                 <tbody>{rows}</tbody>
             </table>
         </div>
@@ -131,7 +131,7 @@ fn setting(row: &ConfigRow) -> impl IntoView + use<> {
     let words = words.map(|words| view! { <span class="sub">{words}</span> });
     view! {
         <tr>
-            <td class="mono">{row.name.clone()}</td>
+            <td class="mono wrap" data-c="group">{row.name.clone()}</td>
             <td class="mono wrap">{value}{words}</td>
             <td class="muted">{if row.default { "default" } else { "topic override" }}</td>
         </tr>

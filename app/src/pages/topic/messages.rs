@@ -6,8 +6,9 @@ use flowdeck_model::{ClusterName, MessagesQuery, Partition, TopicName};
 use leptos::prelude::*;
 
 use super::{Answer, Peek, record};
+use crate::browser;
 use crate::components::clock::{Clock, ago, at_time};
-use crate::components::{error, notice};
+use crate::components::{error, notice, part};
 use crate::format::number;
 use crate::links;
 
@@ -51,27 +52,30 @@ pub(super) fn panel(view: &TopicView, peek: Peek) -> AnyView {
         let place = record_place.clone();
         Suspend::new(async move { peek.open.await.map(|answer| opened(answer, place, query, peek)) })
     };
+    part::give_back_focus(is_open);
     let list = view! { <Transition fallback=notice::loading>{listed}</Transition> };
     let record = view! { <Transition>{opened}</Transition> };
     view! {
         {move || tools(&tools_place, &partitions, &query.read(), start_text(&peek.list.read()))}
         <div class="split" class:open=is_open>
             <div class="list">{list}</div>
-            {record}
+            <div class="aside">{record}</div>
         </div>
     }
     .into_any()
 }
 
 fn opened(answer: Answer, place: Place, query: Memo<MessagesQuery>, peek: Peek) -> AnyView {
+    // What was waited for comes into the page after this effect, before the next frame.
+    Effect::new(|_| request_animation_frame(|| browser::enter("#record", &["#record"])));
+    let close = place.link(&query.get_untracked());
     match answer {
         Ok(view) => {
             Clock::provide(view.now);
             let open = peek.shown.with_untracked(|shown| shown.open);
-            let close = place.link(&query.get_untracked());
             record::panel(view, open, &place, close)
         }
-        Err(error) => error::part(&error),
+        Err(error) => record::frame("Record".to_owned(), None, close, error::part(&error)),
     }
 }
 

@@ -13,7 +13,7 @@ use leptos_router::hooks::use_location;
 
 use crate::api::{self, Fetched};
 use crate::components::clock::Clock;
-use crate::components::{bar, cluster, notice};
+use crate::components::{bar, cluster, name, notice};
 use crate::format::number;
 use crate::links;
 
@@ -112,7 +112,7 @@ struct Peek {
 fn page(view: TopicView, peek: Peek) -> AnyView {
     Clock::provide(view.now);
     let tab = Memo::new(move |_| peek.shown.with(|shown| shown.tab));
-    let name = view.topic.to_string();
+    let title = [view.topic.as_str(), " · ", &view.cluster_info.label].concat();
     let notes = view.notes.iter().map(|note| notice::warning(note.clone())).collect_view();
     let head = head(&view);
     let trouble = cluster::trouble(&view.cluster_info);
@@ -127,7 +127,7 @@ fn page(view: TopicView, peek: Peek) -> AnyView {
         })
     };
     view! {
-        <Title text=name/>
+        <Title text=title/>
         {head}
         {trouble}
         {notes}
@@ -157,7 +157,7 @@ fn head(view: &TopicView) -> AnyView {
             </nav>
             <div class="title">
                 {cluster::pill(info.label, info.colour)}
-                <h1>{view.topic.to_string()}</h1>
+                <h1>{name::heading(view.topic.to_string())}</h1>
                 <span class="tag">{size.concat()}</span>
                 {about::retention(view).map(|words| view! { <span class="tag">{words}</span> })}
                 {offline}

@@ -45,13 +45,19 @@ pub(super) fn panel(
             "Retention or compaction took this record, or it was never written.",
         ),
     };
+    frame(title, Some(link), close, body)
+}
+
+/// Around a record, or around why there is none.
+pub(super) fn frame(title: String, link: Option<String>, close: String, body: AnyView) -> AnyView {
+    let link = link.map(|link| view! { <a class="btn small" href=link>"Link to it"</a> });
     view! {
         <section class="record" aria-labelledby="record">
             <div class="title">
-                <h2 id="record">{title}</h2>
+                <h2 id="record" tabindex="-1">{title}</h2>
                 <div class="actions">
-                    <a class="btn small" href=link>"Link to it"</a>
-                    <a class="btn small" href=close data-noscroll="">"Close"</a>
+                    {link}
+                    <a class="btn small" href=close data-noscroll="" data-close="">"Close"</a>
                 </div>
             </div>
             {body}
