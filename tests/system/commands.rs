@@ -218,14 +218,13 @@ async fn a_kafkaflow_process_that_joins_after_the_pause_is_shown_and_sent_the_co
     let sent = view["sent"].as_array().unwrap().len();
 
     let two = flow("flow-2");
-    let joined = server.command("shop", &id, "the joiner is shown", |view| {
-        view.to_string().contains("after the pause: not paused")
-    });
+    let joined = server
+        .command("shop", &id, "the joiner is shown", |view| view.to_string().contains(" after the pause"));
     let joined = joined.await;
     let of_two = joined["instances"].as_array().unwrap().iter().find(|one| one["instance"] == "flow-2");
     assert!(of_two.unwrap()["detail"].as_str().unwrap().starts_with("joined "), "{joined}");
     let page = server.get(&format!("/c/shop/commands/{id}")).await;
-    assert!(page.text.contains("after the pause: not paused"), "the page says it, too");
+    assert!(page.text.contains(" after the pause"), "the page says it, too");
     let view = server.command("shop", &id, "sent again, and obeyed by both", |view| {
         let all = states(view);
         all.len() == 2 && all.iter().all(|state| *state == "fetchStopped")
@@ -235,6 +234,13 @@ async fn a_kafkaflow_process_that_joins_after_the_pause_is_shown_and_sent_the_co
     assert!(view["sentAgain"]["times"].as_u64().unwrap() > 0, "{view}");
     let page = server.get(&format!("/c/shop/commands/{id}")).await;
     assert!(page.text.contains("Sent again"), "the page says it, too");
+    let metrics = server.get("/metrics").await.text;
+    for known_by in ["commit", "telemetry"] {
+        for name in ["pauses_not_obeyed", "pauses_not_obeyed_partitions"] {
+            let series = format!(r#"flowdeck_{name}{{cluster="shop",known_by="{known_by}"}} "#);
+            assert!(metrics.contains(&series), "{series}: {metrics}");
+        }
+    }
     // What was fetched may still finish; then nothing more comes.
     let count = || one.started().len() + two.started().len();
     let mut last = count();

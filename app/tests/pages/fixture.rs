@@ -116,6 +116,12 @@ pub(crate) fn rows() -> Vec<GroupRow> {
     let mut other = row(&prod, "share-things", Verdict::Unknown, None, &[]);
     other.kind = GroupType::Other;
     other.why = Some("other, not a consumer group: it has no lag".into());
+    let mut not_obeyed = row(&prod, "prod-invoices", Verdict::PauseNotObeyed, Some(509), &["invoices"]);
+    not_obeyed.holds = vec![hold(3, "prod-invoices", None, "ana", None)];
+    not_obeyed.held_partitions = 6;
+    not_obeyed.why = Some(
+        "vm-2 runs 3 partitions for 12 s (invoices partition 2 committed 612); sent again 4 times".into(),
+    );
     vec![
         row(&prod, "convex-bus", Verdict::NoMembers, Some(1_240_113), &["convex.order-placed"]),
         row(
@@ -131,6 +137,7 @@ pub(crate) fn rows() -> Vec<GroupRow> {
         other,
         row(&prod, "convex-notifications", Verdict::Ok, Some(3), &["convex.notification"]),
         row(&prod, "customservice-item-deleted", Verdict::Ok, Some(0), &["customservice.item.deleted"]),
+        not_obeyed,
     ]
 }
 

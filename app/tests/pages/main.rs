@@ -245,6 +245,21 @@ async fn a_pause_whose_end_has_come_is_not_said_to_end() {
 async fn a_command_without_evidence_is_not_done() {
     let html = page("/c/prod-eu/commands/00000000-0000-4000-8000-000000000003").await.html;
     assert!(html.contains("Waiting.") && !html.contains("Paused."));
+    assert!(html.contains("Sent again"), "how often, and when last");
+}
+
+/// Records flow under a pause: that is the headline, and not the pause.
+#[tokio::test]
+async fn a_pause_that_is_not_obeyed_is_the_headline() {
+    let html = page("/c/prod-eu/groups/prod-invoices").await.html;
+    let finding = &html[html.find("panel finding bad").expect("red")..];
+    let finding = &finding[..finding.find("</section>").unwrap()];
+    for words in ["Pause not obeyed.", "vm-2 runs 3 partitions for 12 s", "sent again 4 times", "held by ana"]
+    {
+        assert!(finding.contains(words), "{words}: {finding}");
+    }
+    let fleet = page("/").await.html;
+    assert!(fleet.contains("pause not obeyed") && !fleet.contains("pause unconfirmed"));
 }
 
 /// An instance that does not know the holds may deliver under a pause: nobody is to believe otherwise.

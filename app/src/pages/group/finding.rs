@@ -43,6 +43,9 @@ pub(super) fn find(view: &GroupView) -> Finding {
         let (strong, text) = paused(view);
         more.push([strong, " ", &text].concat());
     }
+    if matches!(row.verdict, Verdict::PauseUnconfirmed | Verdict::PauseNotObeyed) {
+        more.push(paused(view).1);
+    }
     let paused = matches!(row.verdict, Verdict::Paused | Verdict::PauseUnconfirmed | Verdict::PauseNotObeyed);
     if paused || row.verdict == Verdict::Rebalancing {
         more.push(waits);

@@ -154,6 +154,9 @@ impl State {
         let groups = self.held.iter().filter_map(|(id, held)| {
             let breaches: Vec<Breach> =
                 held.group.breaches().into_iter().filter(|one| self.is_believed(id, one, now)).collect();
+            if breaches.is_empty() {
+                return None;
+            }
             let runs = self
                 .book
                 .iter()
@@ -162,7 +165,7 @@ impl State {
             let listed = self.sample.group(id).map(|group| group.state);
             let rebalancing = held.group.rebalances.is_under_way(listed, now);
             let all = NotObeying { breaches, sent_again: sent_again.unwrap_or(0), rebalancing };
-            (!all.breaches.is_empty()).then(|| (id.clone(), all))
+            Some((id.clone(), all))
         });
         groups.collect()
     }

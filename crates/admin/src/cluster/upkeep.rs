@@ -70,10 +70,9 @@ impl State {
         let seen = self.seen(&group, &standing, now);
         let tracked = (command.instances.len(), command.resends.clone());
         let mut changed = evidence::observe(&mut command, seen, retired);
-        let may_send = may_write && !self.is_contested(&group, now);
-        if may_send && !retired && (command.sent_at.is_some() || command.rebuilt) {
+        if may_write && !retired && (command.sent_at.is_some() || command.rebuilt) {
             let wanted = follow_up::follow_up(&mut command, &own, seen);
-            if !wanted.is_empty() {
+            if !wanted.is_empty() && !self.is_contested(&group, now) {
                 let wanted = self.without_resent(&group, wanted, now);
                 if wanted.is_empty() {
                     command.resends.tried(now);

@@ -70,6 +70,8 @@ pub(crate) struct Tracked {
     pub(crate) deadline: Timestamp,
     /// A KafkaFlow resume is proven by a commit beyond what could be drained under the pause.
     pub(crate) flows: HashMap<(TopicName, Partition), Flow>,
+    /// When, where it was after the command; in words.
+    pub(crate) joined: Option<String>,
     /// Counts the changes of `flows`.
     pub(crate) moved: u32,
 }

@@ -12,7 +12,7 @@ use crate::telemetry::matching::instance_of;
 use crate::telemetry::{GroupTelemetry, InstanceTelemetry};
 
 /// Consumers and topics that are remembered of one group; with more, nothing is certain.
-const NAMES_MAX: usize = 1_000;
+const NAMES_MAX: usize = 250;
 
 #[derive(Debug, Default)]
 pub(crate) struct Consumers {
@@ -34,6 +34,11 @@ impl Consumers {
     pub(crate) fn hear(&mut self, telemetry: &GroupTelemetry) {
         self.incomplete |= telemetry.unkept > 0;
         for (consumer, instance) in telemetry.instances() {
+            if self.incomplete {
+                // Nothing is certain any more.
+                self.by_name.clear();
+                return;
+            }
             self.hear_one(consumer, instance);
         }
     }

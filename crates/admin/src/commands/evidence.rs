@@ -162,7 +162,9 @@ fn evidence_of_pause(tracked: &mut Tracked, target: &Target, instance: &Instance
         return;
     }
     if paused > 0 {
-        let detail = format!("{paused} {} paused", if paused == 1 { "partition" } else { "partitions" });
+        let joined = tracked.joined.as_ref().map(|joined| format!("{joined}; ")).unwrap_or_default();
+        let detail =
+            format!("{joined}{paused} {} paused", if paused == 1 { "partition" } else { "partitions" });
         tracked.become_(InstanceState::FetchStopped, Some(detail), seen.now);
     } else {
         owns_nothing(tracked, instance, seen);

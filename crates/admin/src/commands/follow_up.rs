@@ -42,9 +42,13 @@ fn pause_again(
         let topics =
             violated(&command.target, holds, consumer, instance, |stream| told.counts(instance, stream));
         if topics.is_empty() {
+            let joined = !command.rebuilt && instance.first_heard > command.began();
+            if joined && pauses_held(&command.target, holds, consumer, instance) {
+                join(command, consumer, instance, true, seen);
+            }
             continue;
         }
-        join(command, consumer, instance, command.began(), seen);
+        join(command, consumer, instance, false, seen);
         wanted.entry((instance.pair, consumer.clone())).or_default().extend(topics);
     }
     if seen.is_rebalancing() {
@@ -132,14 +136,28 @@ fn still_paused(
         .collect()
 }
 
-/// An instance that runs what the pause covers and that the command does not track yet.
+/// Whether it lists a partition that is held as paused. What it runs is judged once it can have obeyed.
+fn pauses_held(
+    target: &Target,
+    holds: &[Hold],
+    consumer: &ConsumerName,
+    instance: &InstanceTelemetry,
+) -> bool {
+    streams(target, instance).any(|stream| {
+        let mut paused = stream.paused.iter();
+        paused.any(|partition| is_held(holds, &target.group, consumer, instance, &stream.topic, *partition))
+    })
+}
+
+/// An instance that owns what the pause covers and that the command does not track yet. `obeys`: it was told in time.
 fn join(
     command: &mut Command,
     consumer: &ConsumerName,
     instance: &InstanceTelemetry,
-    began: Timestamp,
+    obeys: bool,
     seen: Seen<'_>,
 ) {
+    let began = command.began();
     let known = command
         .instances
         .iter()
@@ -148,11 +166,14 @@ fn join(
         return;
     }
     let mut joiner = tracked(command, consumer, instance, seen);
-    joiner.detail = Some(if command.rebuilt || instance.first_heard <= began {
-        "runs what is held: not paused".to_owned()
-    } else {
-        format!("joined {} s after the pause: not paused", instance.first_heard.since(began).as_secs())
-    });
+    let joined = (!command.rebuilt && instance.first_heard > began)
+        .then(|| format!("joined {} s after the pause", instance.first_heard.since(began).as_secs()));
+    joiner.detail = match (&joined, obeys) {
+        (_, true) => joined.clone(),
+        (None, false) => Some("runs what is held: not paused".to_owned()),
+        (Some(joined), false) => Some(format!("{joined}: not paused")),
+    };
+    joiner.joined = joined;
     joiner.since = began;
     joiner.deadline = seen.now.plus(seen.timing.kafkaflow_deadline);
     command.instances.push(joiner);

@@ -156,10 +156,12 @@ impl HeldGroup {
             partition.committed = partition.committed.max(committed);
             self.partitions.insert(at, partition);
         }
-        // Of what nobody lists now, what could be drained is still known.
+        // Of what nobody lists now, what could be drained is still known. Telemetry can name any partition: those that
+        // the group reads are kept.
         for (at, mut partition) in kept {
             let place = Place { group: id, consumer: None, topic: &at.0, partition: at.1, instance: None };
-            if holds.iter().any(|one| may_hold(&one.hold, place)) {
+            let exists = readings.contains_key(&(&at.0, at.1));
+            if exists && holds.iter().any(|one| may_hold(&one.hold, place)) {
                 partition.running = None;
                 self.partitions.insert(at, partition);
             }
@@ -405,6 +407,15 @@ mod tests {
         assert_eq!(world.breach(), Some((1, 20, Some(21), false)));
         let resumed = world.held.flow(&(topic("a"), parts(&[0])[0]), Some(9));
         assert_eq!(resumed, Flow::new(Some(21), Some(20)), "the highest that was seen under the pause");
+    }
+
+    #[test]
+    fn partitions_that_the_group_does_not_read_are_not_remembered() {
+        let mut world = World::new();
+        for n in 0..50 {
+            world.says(20 + n, &[1_000 + n as i32], &[2_000 + n as i32], &[(0, 8, 20)]);
+        }
+        assert_eq!(world.held.partitions.len(), 2, "those that are listed now");
     }
 
     #[test]

@@ -77,6 +77,7 @@ pub(super) fn tracked(
         since: seen.now,
         deadline: deadline(command.action, instance.kind(), seen),
         flows: flows(command, instance.kind(), seen),
+        joined: None,
         moved: 0,
     }
 }
@@ -142,6 +143,7 @@ fn plain_members(target: &Target, seen: Seen<'_>) -> Vec<Tracked> {
             since: seen.now,
             deadline: seen.now,
             flows: HashMap::new(),
+            joined: None,
             moved: 0,
         })
         .collect()
@@ -196,6 +198,7 @@ pub(crate) fn acknowledged(command: &mut Command, ack: &Ack, now: Timestamp) -> 
         since: now,
         deadline: now,
         flows: HashMap::new(),
+        joined: None,
         moved: 0,
     });
     true

@@ -251,6 +251,31 @@ fn a_joiner_is_noted_and_sent_the_pause_again_and_again() {
     assert_eq!((joined.state, command.state), (I::Silent, CommandState::Partly));
 }
 
+/// It was told when the rebalance ended in which it joined.
+#[test]
+fn a_joiner_that_obeys_is_shown() {
+    let mut world = World::new(flow(9, &[0], &[]));
+    let mut command = world.sent(Action::Pause, 10);
+    let holds = world.holds.clone();
+    for now in [25, 26] {
+        let joiner =
+            InstanceTelemetry { first_heard: at(24), ..instance("host-2", false, now, &[("a", &[], &[1])]) };
+        let stopped = instance("host-1", false, now, &[("a", &[], &[0])]);
+        let idle =
+            InstanceTelemetry { first_heard: at(24), ..instance("host-3", false, now, &[("a", &[], &[])]) };
+        world.telemetry = group(vec![("audio", vec![stopped, joiner, idle])]);
+        observe(&mut command, world.seen(now), false);
+        assert!(follow_up(&mut command, &holds, world.seen(now)).is_empty());
+    }
+    assert_eq!(command.instances.len(), 2, "one without partitions has nothing to obey");
+    let joined = &command.instances[1];
+    assert_eq!(
+        (joined.state, joined.detail.as_deref()),
+        (I::FetchStopped, Some("joined 14 s after the pause; 1 partition paused"))
+    );
+    assert_eq!(command.state, CommandState::Confirmed);
+}
+
 #[test]
 fn what_an_instance_says_as_the_pause_comes_is_no_reason_to_send_it_again() {
     let mut world = World::new(flow(9, &[0], &[]));
