@@ -60,7 +60,7 @@ const places = async (page: Page) => {
 
 /** The pages of one list do not overlap, and going back shows what was shown. */
 async function pagesBackAndForth(page: Page, query: string) {
-  await page.goto(`${topic}?limit=20&${query}`);
+  await page.goto(`${topic}?limit=4&${query}`);
   const first = await places(page);
   await page.getByRole("link", { name: "Older", exact: true }).click();
   await expect(page).toHaveURL(/from=before/);
@@ -68,8 +68,12 @@ async function pagesBackAndForth(page: Page, query: string) {
   const second = await places(page);
   await page.getByRole("link", { name: "Older", exact: true }).click();
   await expect.poll(async () => (await places(page)).some((place) => second.includes(place))).toBe(false);
+  const third = await places(page);
   await page.getByRole("link", { name: "Newer", exact: true }).click();
-  await expect.poll(async () => (await places(page)).sort()).toEqual([...second].sort());
+  await expect(page).toHaveURL(/from=offset/);
+  await expect.poll(async () => (await places(page)).some((place) => third.includes(place))).toBe(false);
+  // Of several partitions' records of one time, others may come first the other way round.
+  if (query) expect(await places(page)).toEqual(second);
 }
 
 test("pages go back and forth in one partition and in all", async ({ page }) => {
@@ -88,7 +92,7 @@ test("Latest reads again where it is shown already", async ({ page }) => {
 test("a start is a time, an offset of one partition, or refused in our own words", async ({ page }) => {
   await page.goto(topic);
   await hydrated(page);
-  const start = page.getByLabel("Start", { exact: true });
+  const start = page.getByRole("textbox", { name: "Start" });
   const fetch = async (text: string) => {
     await start.fill(text);
     await page.getByRole("button", { name: "Fetch" }).click();

@@ -88,7 +88,6 @@ impl Peek for BoundPeek {
             outcome.records.reverse();
         }
         let (older, newer) = (older(&outcome, query), newer(&outcome, query));
-        let lost = |is_there: bool, query: &Option<String>| is_there && query.is_none();
         Ok(MessagesView {
             now: clock::now(),
             cluster_info: one.view.clone(),
@@ -97,7 +96,7 @@ impl Peek for BoundPeek {
             took_millis,
             complete: matches!(outcome.end, ReadEnd::Complete) || is_enough(&outcome, query),
             note: note(&outcome, query, settings),
-            too_many_partitions: lost(outcome.older, &older) || lost(outcome.newer, &newer),
+            too_many_partitions: is_too_long(&outcome, &older, &newer),
             older,
             newer,
             partitions_not_shown: not_shown(&outcome, query),
@@ -178,10 +177,69 @@ fn newer(outcome: &ReadOutcome, query: &MessagesQuery) -> Option<String> {
     Some(query.turned(from).to_query())
 }
 
+/// Whether there is a page that no query can name.
+fn is_too_long(outcome: &ReadOutcome, older: &Option<String>, newer: &Option<String>) -> bool {
+    (outcome.older && older.is_none()) || (outcome.newer && newer.is_none())
+}
+
 /// Later pages begin where the ones before them ended, so that there it is no news.
 fn not_shown(outcome: &ReadOutcome, query: &MessagesQuery) -> Vec<Partition> {
     if !matches!(query.from, Start::Latest | Start::Earliest) {
         return vec![];
     }
     outcome.partitions.iter().filter(|part| part.none_shown).map(|part| part.partition).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use flowdeck_kafka::PartitionRead;
+
+    use super::*;
+
+    fn outcome(partitions: i32, none_shown: i32) -> ReadOutcome {
+        let part = |number| PartitionRead {
+            partition: Partition::new(number).unwrap(),
+            start: 0,
+            end: 2_000_000_000,
+            from: 1_000_000_000,
+            next: 1_000_000_050,
+            none_shown: number < none_shown,
+            error: None,
+        };
+        ReadOutcome {
+            records: vec![],
+            scanned: 0,
+            bytes: 0,
+            end: ReadEnd::Complete,
+            older: true,
+            newer: true,
+            partitions: (0..partitions).map(part).collect(),
+        }
+    }
+
+    #[test]
+    fn too_many_partitions_for_a_query_have_no_pages() {
+        let query = MessagesQuery::default();
+        for (partitions, is_paged) in [(1, true), (500, true), (600, false), (10_000, false)] {
+            let outcome = outcome(partitions, 0);
+            let (older, newer) = (older(&outcome, &query), newer(&outcome, &query));
+            assert_eq!((older.is_some(), newer.is_some()), (is_paged, is_paged), "{partitions}");
+            assert_eq!(is_too_long(&outcome, &older, &newer), !is_paged);
+            let parsed = older.map(|query| MessagesQuery::parse(&query, true).unwrap().from);
+            assert!(parsed.is_none_or(|from| from.is_backwards()));
+        }
+        let last = ReadOutcome { older: false, newer: false, ..outcome(10_000, 0) };
+        assert_eq!((older(&last, &query), newer(&last, &query)), (None, None));
+        assert!(!is_too_long(&last, &None, &None));
+    }
+
+    #[test]
+    fn partitions_that_are_not_shown_are_named_on_the_first_page() {
+        let named = |from| {
+            let query = MessagesQuery { from, ..MessagesQuery::default() };
+            not_shown(&outcome(5, 2), &query).iter().map(|one| one.get()).collect::<Vec<_>>()
+        };
+        assert_eq!((named(Start::Latest), named(Start::Earliest)), (vec![0, 1], vec![0, 1]));
+        assert_eq!(named(Start::Offset(7)), Vec::<i32>::new());
+    }
 }
