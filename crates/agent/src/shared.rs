@@ -23,6 +23,8 @@ pub(crate) struct Shared {
     pub(crate) arrivals: Arc<Arrivals>,
     /// Lanes that wait for a worker.
     ready: Arc<AtomicUsize>,
+    /// Workers that wait for a lane.
+    idle: AtomicUsize,
     pub(crate) errors: Arc<Errors>,
     /// No handler shall start any more; workers end.
     pub(crate) draining: CancellationToken,
@@ -40,6 +42,16 @@ pub(crate) struct State {
     pub(crate) view: View,
     /// Threads that wait for `moved`.
     waiters: usize,
+}
+
+/// Of lanes that wait for a worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Queue {
+    Empty,
+    /// For each lane a worker was woken, which has not come yet.
+    Woken,
+    /// More lanes than workers wait.
+    Lanes,
 }
 
 /// Monotonic counts since the start.
@@ -69,6 +81,7 @@ impl Shared {
         Self {
             ready: lanes.ready_length(),
             state: Mutex::new(State { lanes, view: View::new(&settings), waiters: 0 }),
+            idle: AtomicUsize::new(0),
             moved: Condvar::new(),
             arrivals,
             errors: Arc::new(Errors::new(settings.group.clone())),
@@ -110,10 +123,12 @@ impl Shared {
             if self.draining.is_cancelled() {
                 return None;
             }
+            self.idle.fetch_add(1, Ordering::Relaxed);
             tokio::select! {
                 () = work => {}
-                () = self.draining.cancelled() => return None,
+                () = self.draining.cancelled() => {}
             }
+            self.idle.fetch_sub(1, Ordering::Relaxed);
         }
     }
 
@@ -146,9 +161,16 @@ impl Shared {
         }
     }
 
-    /// Whether a lane waits for a worker.
-    pub(crate) fn any_waits(&self) -> bool {
-        self.ready.load(Ordering::Relaxed) > 0 || self.arrivals.any()
+    /// Who waits for what.
+    pub(crate) fn queue(&self) -> Queue {
+        let waits = self.ready.load(Ordering::Relaxed) + usize::from(self.arrivals.any());
+        if waits == 0 {
+            Queue::Empty
+        } else if waits <= self.idle.load(Ordering::Relaxed) {
+            Queue::Woken
+        } else {
+            Queue::Lanes
+        }
     }
 
     pub(crate) fn backed_off(&self, retry: &Retry) {
@@ -265,6 +287,29 @@ mod tests {
             shared.assign(vec![(Arc::new(Tp::parse("t", 0).unwrap()), None)]);
             assert_eq!(shared.seen()[0].gate, gate, "{standing:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_lane_waits_for_the_worker_that_was_woken_or_for_a_turn_to_end() {
+        let shared = Shared::new(settings());
+        shared.lock().view.stands(Standing::Unknown("no rights".into()));
+        let partitions = (0..2).map(|partition| (Arc::new(Tp::parse("t", partition).unwrap()), None));
+        shared.assign(partitions.collect());
+        for partition in 0..2 {
+            shared.change(|state| state.lanes.push(crate::Record::test("t", partition, 0)));
+        }
+        let run = shared.next_run(None).await.unwrap();
+        assert_eq!(shared.queue(), Queue::Lanes, "one of two");
+        let other = shared.next_run(None).await.unwrap();
+        assert_eq!(shared.queue(), Queue::Empty);
+        let (idle, ()) = tokio::join!(shared.next_run(None), async {
+            // The idle worker was polled first, and waits.
+            shared.give_back(run);
+            assert_eq!(shared.queue(), Queue::Woken);
+        });
+        assert!(idle.is_some());
+        shared.give_back(other);
+        assert_eq!(shared.queue(), Queue::Lanes);
     }
 
     #[tokio::test]

@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use tokio::task::coop::consume_budget;
+use tokio::task::yield_now;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use crate::handler::{Handler, HandlerError, Then};
 use crate::lanes::Run;
-use crate::shared::{Shared, add};
+use crate::shared::{Queue, Shared, add};
 
 pub(crate) fn start<H: Handler>(shared: &Arc<Shared>, handler: H, tasks: &TaskTracker) {
     let handler = Arc::new(handler);
@@ -31,8 +32,11 @@ async fn work<H: Handler>(shared: Arc<Shared>, handler: Arc<H>, tasks: TaskTrack
             handle(&shared, &*handler, &mut run).await;
             // A handler that never waits must not keep this thread from the host's other tasks.
             consume_budget().await;
-            if shared.any_waits() && run.turn_is_over() {
-                break;
+            match shared.queue() {
+                Queue::Lanes if run.turn_is_over() => break,
+                // To give this lane back would mean to wake one more. It may need this thread.
+                Queue::Woken if run.turn_is_over() => yield_now().await,
+                Queue::Empty | Queue::Woken | Queue::Lanes => {}
             }
         }
         back = match run.retry_in() {

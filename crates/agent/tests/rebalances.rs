@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use common::{Agents as _, Noting, Seen, settled};
@@ -75,6 +75,17 @@ async fn storm(protocol: (&str, &str)) {
     seen.wait_for(total).await;
     for agent in agents {
         agent.stop().await.unwrap();
+    }
+    no_record_starts_before_the_one_before_it(&seen);
+}
+
+/// A new owner may begin again at an older record. Nobody skips one.
+fn no_record_starts_before_the_one_before_it(seen: &Seen) {
+    let mut next = BTreeMap::<i32, i64>::new();
+    for (partition, offset) in seen.all() {
+        let next = next.entry(partition).or_default();
+        assert!(offset <= *next, "partition {partition}: {offset} started before {next}");
+        *next = (*next).max(offset + 1);
     }
 }
 

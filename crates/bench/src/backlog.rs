@@ -13,6 +13,7 @@ use rdkafka::message::OwnedMessage;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 
 const PAYLOAD: usize = 200;
+const PRODUCE_LIMIT: Duration = Duration::from_secs(120);
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// After the first record: the client has filled its queues.
 const WARM_UP: Duration = Duration::from_millis(100);
@@ -101,18 +102,18 @@ fn config(kafka: &Kafka) -> ClientConfig {
 
 fn produce(config: &ClientConfig, topic: &str, partitions: i32, records: u64) -> Result<()> {
     let producer: ThreadedProducer<DefaultProducerContext> = config.create().context("a producer")?;
-    let payload = "x".repeat(PAYLOAD);
+    let (payload, end) = ("x".repeat(PAYLOAD), Instant::now() + PRODUCE_LIMIT);
     for (number, partition) in (0..records).zip((0..partitions).cycle()) {
         let key = number.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes();
         let mut record = BaseRecord::to(topic).partition(partition).key(&key).payload(&payload);
         while let Err((error, back)) = producer.send(record) {
             let full = KafkaError::MessageProduction(RDKafkaErrorCode::QueueFull);
-            ensure!(error == full, "produce: {error}");
+            ensure!(error == full && Instant::now() < end, "produce record {number} of {records}: {error}");
             std::thread::sleep(Duration::from_millis(1));
             record = back;
         }
     }
-    producer.flush(START_LIMIT).context("produce")
+    producer.flush(PRODUCE_LIMIT).context("produce")
 }
 
 /// CPU time of this process so far, in steps of 10 ms.
