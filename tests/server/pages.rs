@@ -21,6 +21,23 @@ async fn pages_are_html_under_the_base() {
     }
 }
 
+/// What leptos asks for once a page is done, the title, is read on another thread than the rest now and then.
+#[tokio::test(flavor = "multi_thread")]
+async fn many_pages_at_once_are_all_whole() {
+    let site = std::sync::Arc::new(site());
+    let mut pages = tokio::task::JoinSet::new();
+    for n in 0..200 {
+        let site = std::sync::Arc::clone(&site);
+        let path = if n % 2 == 0 { "/kafkaflow" } else { "/kafkaflow/c/demo/groups/payments" };
+        pages.spawn(async move { site.get(path).await });
+    }
+    while let Some(page) = pages.join_next().await {
+        let page = page.unwrap();
+        assert_eq!(page.status, StatusCode::OK, "{}", page.body);
+        assert!(page.body.contains(" · Flowdeck</title>"), "{}", page.body);
+    }
+}
+
 #[tokio::test]
 async fn one_url_for_the_fleet() {
     let site = site();

@@ -43,7 +43,8 @@ impl Watched {
 
     async fn asked(&self) {
         for path in ["", "/c/behind/groups/readers", "/c/behind/topics", "/c/well/topics", "/metrics"] {
-            assert_eq!(self.server.soon(path).await.status, 200, "{path}");
+            let answer = self.server.soon(path).await;
+            assert_eq!(answer.status, 200, "{path}: {}\n{}", answer.text, self.server.process.log());
         }
     }
 

@@ -55,6 +55,7 @@ impl Process {
 
     /// Its output goes to `sink`, line by line, and is not kept.
     pub(crate) fn spawn_to(mut command: Command, sink: impl FnMut(String) + Send + 'static) -> Self {
+        command.env("RUST_BACKTRACE", "1");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("a process");
         let err = Lines::default();

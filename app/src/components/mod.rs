@@ -17,4 +17,5 @@ pub(crate) mod search;
 pub(crate) mod sorting;
 pub(crate) mod taps;
 pub(crate) mod theme;
+pub(crate) mod title;
 pub(crate) mod verdict;

@@ -1,0 +1,18 @@
+//! The window's title where it changes with what is shown.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+/// The server asks for the text once all else of the page is done, from whatever thread that is on and outside of the
+/// page's owner, where a signal of the page cannot be read. So the text is kept in one that nobody owns.
+pub(crate) fn live(text: impl Fn() -> String + Send + Sync + 'static) -> AnyView {
+    let shown = ArcRwSignal::new(untrack(&text));
+    let kept = shown.clone();
+    Effect::new(move |_| {
+        let new = text();
+        if kept.with_untracked(|old| *old != new) {
+            kept.set(new);
+        }
+    });
+    view! { <Title text=move || shown.get()/> }.into_any()
+}
