@@ -1,11 +1,10 @@
 //! The window's title where it changes with what is shown.
 
 use leptos::prelude::*;
-use leptos_meta::Title;
 
-/// The server asks for the text once all else of the page is done, from whatever thread that is on and outside of the
-/// page's owner, where a signal of the page cannot be read. So the text is kept in one that nobody owns.
-pub(crate) fn live(text: impl Fn() -> String + Send + Sync + 'static) -> AnyView {
+/// The text for a `<Title>`. The server asks for it once all else of the page is done, from whatever thread that is on
+/// and outside of the page's owner, where a signal of the page cannot be read. So it is kept in one that nobody owns.
+pub(crate) fn live(text: impl Fn() -> String + Send + Sync + 'static) -> impl Fn() -> String + Send + Sync {
     let shown = ArcRwSignal::new(untrack(&text));
     let kept = shown.clone();
     Effect::new(move |_| {
@@ -14,5 +13,5 @@ pub(crate) fn live(text: impl Fn() -> String + Send + Sync + 'static) -> AnyView
             kept.set(new);
         }
     });
-    view! { <Title text=move || shown.get()/> }.into_any()
+    move || shown.get()
 }

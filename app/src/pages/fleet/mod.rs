@@ -8,6 +8,7 @@ use flowdeck_model::live::{Delta, Live as _, apply};
 use flowdeck_model::{FleetQuery, Level, Verdict, Version, view::FleetView};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
+use leptos_meta::Title;
 use leptos_router::hooks::use_location;
 
 use crate::api::{self, PageError};
@@ -88,7 +89,7 @@ fn page(view: FleetView, search: Memo<String>) -> AnyView {
     let header = state.header;
     let title = move || header.with(|view| title(view, &query.read()));
     view! {
-        {title::live(title)}
+        <Title text=title::live(title)/>
         <h1 class="unseen">"Fleet"</h1>
         {move || header.with(|view| head::figures(view, &query.read()))}
         {move || header.with(|view| view.clusters.iter().map(|it| (cluster::trouble(it), cluster::capped(it), cluster::notes(it))).collect_view())}

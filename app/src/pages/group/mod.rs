@@ -15,6 +15,7 @@ use flowdeck_model::live::{Delta, Live as _, apply};
 use flowdeck_model::view::{GroupView, Mode};
 use flowdeck_model::{Level, Version, url};
 use leptos::prelude::*;
+use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
 use crate::api;
@@ -147,7 +148,7 @@ fn page(view: GroupView) -> AnyView {
     let header = state.header;
     let verdict = Memo::new(move |_| header.with(|view| verdict::words(&view.row)));
     view! {
-        {title::live(move || header.with(title))}
+        <Title text=title::live(move || header.with(title))/>
         {head(header, listing)}
         {move || header.with(|view| cluster::trouble(&view.cluster_info))}
         {move || header.with(|view| view.warnings.iter().map(|text| notice::warning(text.clone())).collect_view())}
