@@ -1,6 +1,6 @@
 // The picture of the README: the fleet page as the demo shows it. FLOWDECK_SCREENSHOT=1 writes it; else the page
 // is only looked at.
-import { test, expect, hydrated } from "./fixtures";
+import { env, test, expect, hydrated } from "./fixtures";
 import { CLUSTER } from "./live";
 
 const PICTURE = "../docs/images/fleet.png";
@@ -9,6 +9,12 @@ const HELD = "dev-audio-processor";
 test.use({ viewport: { width: 1440, height: 900 }, colorScheme: "light" });
 
 test("the fleet page shows what the README's picture shows", async ({ page }) => {
+  // Run alone, this test is there before the services are.
+  const members = async () => {
+    const answer = await page.request.get(`${env.url}/api/v1/clusters/${CLUSTER}/groups/${HELD}`);
+    return answer.ok() ? (await answer.json()).members : null;
+  };
+  await expect.poll(members, { timeout: 60_000 }).toBe(2);
   await page.goto(`./c/${CLUSTER}/groups/${HELD}?form=pause`);
   await page.getByLabel("Why", { exact: true }).fill("INC-2291, poison record");
   await page.getByLabel("1 h", { exact: true }).check();
