@@ -1,6 +1,6 @@
 //! A backlog, and who works it off: the agent or a consumer on rdkafka alone, with the same handler.
 
-use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -12,6 +12,10 @@ use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::OwnedMessage;
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 
+use crate::server::cpu_of;
+
+/// This process.
+const OWN: &str = "/proc/self";
 const PAYLOAD: usize = 200;
 const PRODUCE_LIMIT: Duration = Duration::from_secs(120);
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -78,12 +82,12 @@ impl Backlog {
     async fn measure(&self, work: &Work) -> Result<Measured> {
         wait_for("the first record", START_LIMIT, async || (work.count() > 0).then_some(())).await;
         tokio::time::sleep(WARM_UP).await;
-        let (begin, cpu) = (work.now(), cpu()?);
+        let (begin, cpu) = (work.now(), cpu_of(Path::new(OWN))?);
         let end = Instant::now() + WINDOW;
         while Instant::now() < end && work.count() < self.records {
             tokio::time::sleep(LOOK).await;
         }
-        let (now, cpu) = (work.now(), self::cpu()?.saturating_sub(cpu));
+        let (now, cpu) = (work.now(), cpu_of(Path::new(OWN))?.saturating_sub(cpu));
         let (handled, took) = (now.count - begin.count, now.last.saturating_sub(begin.last));
         ensure!(handled > 0 && !took.is_zero(), "no record was handled in the window");
         let handled = handled as f64;
@@ -114,16 +118,6 @@ fn produce(config: &ClientConfig, topic: &str, partitions: i32, records: u64) ->
         }
     }
     producer.flush(PRODUCE_LIMIT).context("produce")
-}
-
-/// CPU time of this process so far, in steps of 10 ms.
-fn cpu() -> Result<Duration> {
-    let stat = fs::read_to_string("/proc/self/stat").context("read /proc/self/stat")?;
-    let rest = stat.rsplit_once(')').context("/proc/self/stat")?.1;
-    let ticks: u64 =
-        rest.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
-    // USER_HZ is 100 for all of Linux.
-    Ok(Duration::from_millis(ticks * 10))
 }
 
 /// The handler of both, and what it was handed.

@@ -10,8 +10,6 @@ use flowdeck_broker::supervise::{Job, Output};
 use flowdeck_broker::{port, tail};
 
 const START_LIMIT: Duration = Duration::from_secs(30);
-/// Linux shows times in hundredths of a second (`USER_HZ`).
-const TICKS_A_SECOND: u64 = 100;
 
 pub(crate) struct Server {
     job: Job,
@@ -106,12 +104,7 @@ impl Server {
 
     /// What the process has used of the processors since its start, as Linux counts it.
     pub(crate) fn cpu(&self) -> Result<Duration> {
-        let stat = fs::read_to_string(self.process()?.join("stat")).context("read its stat")?;
-        // After the name in brackets: state is the first field, user and system time the 12th and 13th.
-        let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-        let ticks: u64 =
-            fields.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
-        Ok(Duration::from_millis(ticks * 1000 / TICKS_A_SECOND))
+        cpu_of(&self.process()?)
     }
 
     /// Its directory in /proc.
@@ -129,6 +122,17 @@ impl Server {
     fn url(&self, path: &str) -> String {
         format!("{}{path}", self.base)
     }
+}
+
+/// CPU time of a process so far, by its directory in /proc, in steps of 10 ms.
+pub(crate) fn cpu_of(process: &Path) -> Result<Duration> {
+    let stat = fs::read_to_string(process.join("stat")).context("read its stat")?;
+    // After the name in brackets: state is the first field, user and system time the 12th and 13th.
+    let fields = stat.rsplit_once(')').context("its stat has no name")?.1;
+    let ticks: u64 =
+        fields.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u64>().ok()).sum();
+    // USER_HZ is 100 for all of Linux.
+    Ok(Duration::from_millis(ticks * 10))
 }
 
 impl Drop for Server {

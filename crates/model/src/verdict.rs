@@ -54,6 +54,11 @@ pub enum GroupState {
 }
 
 impl GroupState {
+    /// A classic group's rebalance, as Kafka names it.
+    pub fn is_rebalance(self) -> bool {
+        matches!(self, Self::PreparingRebalance | Self::CompletingRebalance)
+    }
+
     pub fn words(self) -> &'static str {
         match self {
             Self::Stable => "Stable",
@@ -381,7 +386,7 @@ fn unknown(evidence: &Evidence) -> Option<Judgement> {
 }
 
 /// The first few: anybody who may write to the topic of holds can claim to be thousands.
-fn names(all: &[String]) -> String {
+pub fn names(all: &[String]) -> String {
     const SAID: usize = 5;
     let mut said: Vec<String> = all.iter().take(SAID).map(|name| crate::shown::name(name)).collect();
     if all.len() > SAID {

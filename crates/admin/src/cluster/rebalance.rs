@@ -5,15 +5,12 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use flowdeck_kafka::{Member, Topic};
-use flowdeck_model::verdict::Rebalance;
+use flowdeck_model::verdict::{self, Rebalance};
 use flowdeck_model::{GroupState, GroupType, Partition, Timestamp};
 
 use super::sample::GroupData;
 use crate::telemetry::matching::member_words;
 use crate::telemetry::{GroupTelemetry, InstanceTelemetry};
-
-/// Names that are said.
-const SAID: usize = 5;
 
 pub(crate) fn of(
     group: &GroupData,
@@ -36,9 +33,7 @@ pub(super) fn is_rebalancing(kind: GroupType, state: GroupState, members: &[Memb
     match kind {
         GroupType::Other => false,
         GroupType::Consumer => members.iter().any(is_moving),
-        GroupType::Classic | GroupType::Streams | GroupType::Unknown => {
-            matches!(state, GroupState::PreparingRebalance | GroupState::CompletingRebalance)
-        }
+        GroupType::Classic | GroupType::Streams | GroupType::Unknown => state.is_rebalance(),
     }
 }
 
@@ -72,11 +67,16 @@ fn moving(group: &GroupData) -> String {
     let holds = |member: &&Member| holding.contains(&&member.member_id);
     let holders: Vec<String> = members.iter().filter(holds).map(member_words).collect();
     match (&waiting[..], &holders[..]) {
-        ([], holders) => format!("{} must give up partitions", list(holders)),
+        ([], holders) => format!("{} must give up partitions", verdict::names(holders)),
         (waiting, []) => {
-            format!("partitions of {} are with another member; Kafka does not tell which", list(waiting))
+            format!(
+                "partitions of {} are with another member; Kafka does not tell which",
+                verdict::names(waiting)
+            )
         }
-        (waiting, holders) => format!("partitions of {} are still with {}", list(waiting), list(holders)),
+        (waiting, holders) => {
+            format!("partitions of {} are still with {}", verdict::names(waiting), verdict::names(holders))
+        }
     }
 }
 
@@ -106,22 +106,13 @@ fn silent(
         Some(n) => format!("; Kafka still lists {n} members"),
         None => String::new(),
     };
-    format!("{UNTOLD}; {} {reports} no partition (stopped){listed}", list(&names))
+    format!("{UNTOLD}; {} {reports} no partition (stopped){listed}", verdict::names(&names))
 }
 
 /// Both lists are empty, on every topic.
 pub(crate) fn owns_nothing(instance: &InstanceTelemetry) -> bool {
     !instance.left_out
         && instance.topics.iter().all(|stream| stream.running.is_empty() && stream.paused.is_empty())
-}
-
-fn list(names: &[String]) -> String {
-    let mut said: Vec<String> =
-        names.iter().take(SAID).map(|name| flowdeck_model::shown::name(name)).collect();
-    if names.len() > SAID {
-        said.push(format!("{} others", names.len() - SAID));
-    }
-    said.join(", ")
 }
 
 #[cfg(test)]

@@ -293,6 +293,23 @@ pub(crate) fn may_hold(hold: &Hold, place: Place<'_>) -> bool {
     hold.holds(place)
 }
 
+/// The partition, as the consumer and instance that own it read it.
+pub(crate) fn place_of<'a>(
+    group: &'a GroupId,
+    telemetry: Option<&'a GroupTelemetry>,
+    topic: &'a TopicName,
+    partition: Partition,
+) -> Place<'a> {
+    let owner = telemetry.and_then(|telemetry| telemetry.owner(topic, partition));
+    Place {
+        group,
+        consumer: owner.map(|(consumer, _)| consumer),
+        topic,
+        partition,
+        instance: owner.map(|(_, instance)| &instance.instance),
+    }
+}
+
 /// Whether the hold covers a partition that the group reads now; where nothing is known of what it reads, a hold
 /// without exceptions does.
 pub(crate) fn holds_now(hold: &Hold, group: &GroupData, telemetry: Option<&GroupTelemetry>) -> bool {
@@ -301,17 +318,7 @@ pub(crate) fn holds_now(hold: &Hold, group: &GroupData, telemetry: Option<&Group
     if is_whole || partitions.peek().is_none() {
         return hold.except.is_empty();
     }
-    partitions.any(|(topic, partition, _)| {
-        let owner = telemetry.and_then(|telemetry| telemetry.owner(topic, partition));
-        let place = Place {
-            group: &group.id,
-            consumer: owner.map(|(consumer, _)| consumer),
-            topic,
-            partition,
-            instance: owner.map(|(_, instance)| &instance.instance),
-        };
-        may_hold(hold, place)
-    })
+    partitions.any(|(topic, partition, _)| may_hold(hold, place_of(&group.id, telemetry, topic, partition)))
 }
 
 #[cfg(test)]

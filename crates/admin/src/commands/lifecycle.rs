@@ -7,14 +7,13 @@ use flowdeck_kafka::Member;
 use flowdeck_model::command::outcome;
 use flowdeck_model::view::InstanceKind;
 use flowdeck_model::{
-    Action, CommandState, ConsumerName, Hold, InstanceName, InstanceState, Partition, PartitionReading,
-    Target, Timestamp, TopicName, shown,
+    Action, CommandState, ConsumerName, GroupState, Hold, InstanceName, InstanceState, Partition,
+    PartitionReading, Target, Timestamp, TopicName, shown,
 };
 use flowdeck_protocol::wire::Ack;
 
 use super::flow::Flow;
 use super::held::HeldGroup;
-use super::rebalance::is_rebalance;
 use super::scope::{listening, names};
 use super::{Command, Tracked, TrackedKey};
 use crate::cluster::sample::GroupData;
@@ -45,7 +44,7 @@ impl Seen<'_> {
         let listed = self.group.map(|group| group.state);
         match self.held {
             Some(held) => held.rebalances.is_under_way(listed, self.now),
-            None => listed.is_some_and(is_rebalance),
+            None => listed.is_some_and(GroupState::is_rebalance),
         }
     }
 }

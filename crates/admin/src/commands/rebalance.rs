@@ -23,16 +23,12 @@ impl GroupSeen {
         owned.sort_unstable();
         let mut hasher = DefaultHasher::new();
         owned.hash(&mut hasher);
-        Self { at, rebalancing: is_rebalance(state), assignment: hasher.finish() }
+        Self { at, rebalancing: state.is_rebalance(), assignment: hasher.finish() }
     }
 
     pub(crate) fn is_rebalancing(self) -> bool {
         self.rebalancing
     }
-}
-
-pub(crate) fn is_rebalance(state: GroupState) -> bool {
-    matches!(state, GroupState::PreparingRebalance | GroupState::CompletingRebalance)
 }
 
 /// Older answers say nothing of now.
@@ -67,7 +63,7 @@ impl Rebalances {
     pub(crate) fn is_under_way(&self, listed: Option<GroupState>, now: Timestamp) -> bool {
         match self.last.filter(|last| now.since(last.at) <= RECENT) {
             Some(last) => last.rebalancing,
-            None => listed.is_some_and(is_rebalance),
+            None => listed.is_some_and(GroupState::is_rebalance),
         }
     }
 }

@@ -2,7 +2,6 @@
 //! the members, and the group's newest commands.
 
 use flowdeck_kafka::Member;
-use flowdeck_model::scope::Place;
 use flowdeck_model::view::{GroupView, MemberView, PartitionRow};
 use flowdeck_model::{HoldId, Lag, Partition, PartitionReading, Timestamp, TopicName, Version, shown};
 
@@ -12,7 +11,7 @@ use crate::cluster::sample::GroupData;
 use crate::cluster::snapshot::{ClusterSnapshot, Judged, by_topic};
 use crate::commands::Command;
 use crate::commands::external::repeated;
-use crate::commands::held::holds_now;
+use crate::commands::held::{holds_now, place_of};
 use crate::telemetry::matching::{instance_of, member_words};
 use crate::telemetry::{GroupTelemetry, InstanceTelemetry};
 
@@ -96,14 +95,7 @@ fn held_by(
     if holds.is_empty() {
         return Vec::new();
     }
-    let owner = telemetry.and_then(|telemetry| telemetry.owner(topic, partition));
-    let place = Place {
-        group: &group.id,
-        consumer: owner.map(|(consumer, _)| consumer),
-        topic,
-        partition,
-        instance: owner.map(|(_, instance)| &instance.instance),
-    };
+    let place = place_of(&group.id, telemetry, topic, partition);
     holds.iter().filter(|hold| hold.holds(place)).map(|hold| hold.id).collect()
 }
 
