@@ -96,9 +96,9 @@ impl Agents {
     fn one(&mut self) -> Process {
         let name: Arc<str> = format!("agent-{}", self.made).into();
         self.made += 1;
-        // What it cannot know stands: with `run`, the default, a start without Kafka would run and say so.
+        // Unknown holds pause it: with `run`, the default, a start without Kafka would run and say so.
         let args = ["--group", GROUP, "--topics", TOPIC, "--workers", "2", "--buffer", "40"];
-        let more = ["--handle-ms", "10", "--look-ms", "500", "--on-unknown", "stand"];
+        let more = ["--handle-ms", "10", "--metadata-interval-ms", "500", "--on-unknown", "pause"];
         // A member that was killed is gone soon: while the brokers still count it, no pause can be confirmed.
         let soon = ["--property", "session.timeout.ms=6000"];
         let command =

@@ -1,4 +1,4 @@
-//! What must hold once the faults are over: nothing is lost, nothing stands that nobody wants, the numbers are the
+//! What must hold once the faults are over: nothing is lost, nothing is paused that nobody wants paused, the numbers are the
 //! broker's, and the server has given back what it took.
 
 use std::time::Duration;
@@ -32,7 +32,7 @@ pub(crate) async fn check(world: &mut World, samples: &[Sample]) {
     world.server.assert_sound();
 }
 
-/// Until nothing stands. A resume that went through while a dead member was still counted stays `partly`, and is what
+/// Until no hold is left. A resume that went through while a dead member was still counted stays `partly`, and is what
 /// the next one is answered with: the group's own view decides.
 async fn resumed(world: &World) {
     let path = format!("/api/v1/clusters/{CLUSTER}/commands");
@@ -51,7 +51,7 @@ async fn resumed(world: &World) {
             return;
         }
         let said = format!("{}\n{}", answer.text, view.text);
-        assert!(begun.elapsed() < SETTLED, "it still stands: {said}\n{}", world.server.process.log());
+        assert!(begun.elapsed() < SETTLED, "a hold is left: {said}\n{}", world.server.process.log());
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
 }

@@ -19,7 +19,7 @@ use crate::support::{command, new_id, settled};
 use crate::world::World;
 
 const COMMANDS: &str = "/kafkaflow/api/v1/clusters/shop/commands";
-/// After the faults he goes on until a pause was acknowledged, for so long: faults may follow each other so closely
+/// After the faults the operator goes on until a pause was acknowledged, for so long: faults may follow each other so closely
 /// that none was.
 const QUIET: Duration = Duration::from_secs(60);
 /// A command comes to an end by then, good or not.
@@ -171,7 +171,7 @@ impl Operator {
                 let said = self.site.get(&path).await?;
                 match said.status {
                     200 => {}
-                    // Another life of the server remembers only what stands.
+                    // Another life of the server remembers only the holds in force.
                     404 => return None,
                     other => panic!("{path}: {other} {}", said.text),
                 }

@@ -1,4 +1,4 @@
-//! The ACLs of DEPLOY.md, as they stand there, given to a broker that denies everything else: what each set is
+//! The ACLs of DEPLOY.md, as they are there, given to a broker that denies everything else: what each set is
 //! for works, and without any one of its rights what the document says is missing is missing, and is said.
 
 mod agent;

@@ -36,7 +36,7 @@ async fn the_audit_names_a_commands_actor_before_anything_is_sent() {
         "[log]\nlevel = \"warn\"\nformat = \"json\"\n[auth]\nmode = \"local\"\n[[auth.tokens]]\n".to_owned();
     let config = config + &who + &cluster("shop", "control", &proxy.bootstrap());
     let mut server = Server::start(&config).await.signed(&token);
-    let args = ["--group", "payments", "--topics", "orders", "--look-ms", "500"];
+    let args = ["--group", "payments", "--topics", "orders", "--metadata-interval-ms", "500"];
     let _agent = Consumer::start(&kafka, "consume", "a", &args);
     server.group("shop", "payments", "the agent is heard", heard(1)).await;
     // The writer is at work: from here on a record takes no preparation.

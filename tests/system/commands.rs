@@ -20,7 +20,7 @@ async fn produce(kafka: &Kafka, topic: &str, each: usize) {
 
 fn agent(kafka: &Kafka, instance: &str) -> Consumer {
     let args = ["--group", "payments", "--topics", "orders", "--workers", "2", "--buffer", "20"];
-    let more = ["--handle-ms", "5", "--look-ms", "500"];
+    let more = ["--handle-ms", "5", "--metadata-interval-ms", "500"];
     Consumer::start(kafka, "consume", instance, &[&args[..], &more[..]].concat())
 }
 
@@ -45,7 +45,7 @@ fn states(view: &Value) -> Vec<&str> {
 const COMMANDS: &str = "/api/v1/clusters/shop/commands";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_pause_of_agents_stands_over_twice_joiners_sigkill_and_another_flowdeck() {
+async fn pause_of_agents_survives_repeats_joiners_sigkill_and_another_flowdeck() {
     let kafka = private(&NodeOptions::default());
     kafka.create_topic("orders", PARTITIONS).await;
     kafka.create_topic("kafkaflow.admin", 1).await;
@@ -74,8 +74,8 @@ async fn a_pause_of_agents_stands_over_twice_joiners_sigkill_and_another_flowdec
     let mut twisted = body.clone();
     twisted["reason"] = json!("something else");
     assert_eq!(first.send(COMMANDS, &twisted).await.status, 409);
-    let stands = first.send(COMMANDS, &command(&new_id(), "pause", "payments")).await.json();
-    assert_eq!((stands["id"].as_str(), &stands["existing"]), (Some(&*id), &Value::Bool(true)));
+    let repeated = first.send(COMMANDS, &command(&new_id(), "pause", "payments")).await.json();
+    assert_eq!((repeated["id"].as_str(), &repeated["existing"]), (Some(&*id), &Value::Bool(true)));
     let fields = [("id", &*new_id()), ("action", "pause"), ("group", "payments"), ("reason", "again")];
     for _ in 0..2 {
         let form = first.form("/c/shop/commands", &fields).await;
@@ -92,7 +92,7 @@ async fn a_pause_of_agents_stands_over_twice_joiners_sigkill_and_another_flowdec
     tokio::time::sleep(WATCH).await;
     assert_eq!((a.started().len(), b.started().len(), late.started().len()), (delivered.0, delivered.1, 0));
 
-    // Flowdeck dies in the middle. What stands is in Kafka, so it still stands.
+    // Flowdeck dies in the middle. The hold is in Kafka, so it is still in force.
     first.assert_sound();
     first.process.kill();
     drop(first);
@@ -100,8 +100,8 @@ async fn a_pause_of_agents_stands_over_twice_joiners_sigkill_and_another_flowdec
     let view = second.command("shop", &id, "standing", |view| view["state"] == "standing").await;
     assert_eq!((view["action"].as_str(), view["reason"].as_str()), (Some("pause"), Some("INC-1")));
     second.group("shop", "payments", "held", |view| view["verdict"] == "paused").await;
-    let stands = second.send(COMMANDS, &command(&new_id(), "pause", "payments")).await;
-    assert_eq!((stands.status, stands.json()["id"].as_str()), (202, Some(&*id)), "{}", stands.text);
+    let repeated = second.send(COMMANDS, &command(&new_id(), "pause", "payments")).await;
+    assert_eq!((repeated.status, repeated.json()["id"].as_str()), (202, Some(&*id)), "{}", repeated.text);
     assert_eq!(holds(&kafka), 1);
     second.group("shop", "payments", "all are heard again", heard(3)).await;
     let resume = new_id();
@@ -140,7 +140,7 @@ async fn a_pause_of_agents_stands_over_twice_joiners_sigkill_and_another_flowdec
 /// One that ended cannot answer: it is silent, until Kafka itself tells that it left. What is there is
 /// resumed meanwhile.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_resume_is_whole_once_kafka_tells_that_the_silent_left() {
+async fn resume_is_confirmed_once_kafka_reports_that_silent_instances_left() {
     let kafka = private(&NodeOptions::default());
     kafka.create_topic("orders", PARTITIONS).await;
     kafka.create_topic("kafkaflow.admin", 1).await;
@@ -197,7 +197,7 @@ fn proofs(view: &Value) -> Vec<(i32, i64)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_kafkaflow_process_that_joins_after_the_pause_is_shown_and_sent_the_command_again() {
+async fn kafkaflow_process_that_joins_after_a_pause_is_listed_and_paused_again() {
     let kafka = private(&NodeOptions::default());
     kafka.create_topic("orders", PARTITIONS).await;
     kafka.create_topic("kafkaflow.admin", 1).await;

@@ -1,4 +1,4 @@
-//! What a machine may lack: room for the log, handles, a home, a place for files. The server says what is wrong
+//! What a machine may lack: space for the log, handles, a home, a place for files. The server says what is wrong
 //! and lives on, or ends with one clear line.
 
 use std::fs::{File, OpenOptions};
@@ -14,26 +14,26 @@ use crate::figures::processor;
 use crate::support::{SOON, Server, cluster, command, new_id, program, soon};
 
 /// A server whose output nobody reads as lines.
-struct Mute {
+struct UnreadServer {
     child: Child,
     url: String,
     _folder: tempfile::TempDir,
 }
 
-impl Mute {
+impl UnreadServer {
     async fn start(config: &str, log: &str, out: impl Into<Stdio>, err: impl Into<Stdio>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listen = format!("127.0.0.1:{}", port::free(1).unwrap()[0]);
         let mut command = program(folder.path(), config);
         command.args(["--listen", &listen, "--log", log]).stdin(Stdio::null()).stdout(out).stderr(err);
-        let mut mute =
+        let mut server =
             Self { child: command.spawn().unwrap(), url: format!("http://{listen}"), _folder: folder };
         wait_for("an answer", DEADLINE, async || {
-            assert!(mute.child.try_wait().unwrap().is_none(), "it ended");
-            reqwest::get(mute.at("/health/live")).await.ok().filter(|answer| answer.status() == 200)
+            assert!(server.child.try_wait().unwrap().is_none(), "it ended");
+            reqwest::get(server.at("/health/live")).await.ok().filter(|answer| answer.status() == 200)
         })
         .await;
-        mute
+        server
     }
 
     fn at(&self, path: &str) -> String {
@@ -66,7 +66,7 @@ impl Mute {
     }
 }
 
-impl Drop for Mute {
+impl Drop for UnreadServer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -79,9 +79,9 @@ fn full() -> File {
 
 /// Where no line of log can be written, pages, commands and the end are as always; the loss is counted and said.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_full_disk_under_the_log_ends_nothing_and_is_said() {
+async fn full_log_disk_stops_nothing_and_is_reported() {
     let config = cluster("shop", "control", kafka().bootstrap());
-    let server = Mute::start(&config, "debug", full(), full()).await;
+    let server = UnreadServer::start(&config, "debug", full(), full()).await;
     for path in ["/kafkaflow", "/kafkaflow/api/v1/groups", "/kafkaflow/nowhere", "/kafkaflow/c/shop/topics"] {
         assert!(server.soon(path).await.0 < 500, "{path}");
     }
@@ -99,11 +99,11 @@ async fn a_full_disk_under_the_log_ends_nothing_and_is_said() {
     server.ends_well();
 }
 
-/// A program that was to read the log stands still: its pipe fills up, and no page waits for it.
+/// A program that was to read the log has stopped: its pipe fills up, and no page waits for it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_log_that_nobody_reads_holds_no_page_up() {
     let config = cluster("shop", "observe", kafka().bootstrap());
-    let server = Mute::start(&config, "debug", Stdio::null(), Stdio::piped()).await;
+    let server = UnreadServer::start(&config, "debug", Stdio::null(), Stdio::piped()).await;
     wait_for("more lines than the pipe and the queue hold", Duration::from_secs(90), async || {
         for _ in 0..200 {
             assert_eq!(server.soon("/kafkaflow/nowhere").await.0, 404);
@@ -116,7 +116,7 @@ async fn a_log_that_nobody_reads_holds_no_page_up() {
 }
 
 #[test]
-fn what_cannot_be_printed_is_an_error_and_no_panic() {
+fn unprintable_output_is_an_error_and_no_panic() {
     let folder = tempfile::tempdir().unwrap();
     for words in [&["new-token"][..], &["serve", "--check"], &["--help"], &["--version"]] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_flowdeck"));
@@ -177,7 +177,7 @@ fn opens(server: &Server, count: usize) -> Vec<TcpStream> {
 
 /// More connections than handles: Kafka is still read, the processor stays idle, it is said, and it passes.
 #[tokio::test(flavor = "multi_thread")]
-async fn handles_that_are_gone_are_said_and_it_recovers() {
+async fn exhausted_handles_are_reported_and_it_recovers() {
     let folder = tempfile::tempdir().unwrap();
     let command = with_handles(160, &cluster("shop", "observe", kafka().bootstrap()), folder.path());
     let mut server = Server::of(command, folder).await;
@@ -252,7 +252,7 @@ async fn accepting_fails_and_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_too_few_handles_to_begin_it_ends_with_a_line() {
+async fn too_few_handles_at_the_start_end_it_with_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let mut command = with_handles(24, &cluster("shop", "observe", kafka().bootstrap()), folder.path());
     let output =

@@ -12,21 +12,21 @@ const COMMANDS: &str = "/api/v1/clusters/shop/commands";
 
 fn agent(kafka: &Kafka) -> Consumer {
     let args = ["--group", "payments", "--topics", "orders", "--workers", "2", "--buffer", "20"];
-    let more = ["--handle-ms", "20", "--look-ms", "500"];
+    let more = ["--handle-ms", "20", "--metadata-interval-ms", "500"];
     Consumer::start(kafka, "consume", "a", &[&args[..], &more[..]].concat())
 }
 
-/// Holds that stand, as the topic has them: the newest record of each key.
-fn standing(kafka: &Kafka) -> Vec<String> {
+/// Holds in force, as the topic has them: the newest record of each key.
+fn active_holds(kafka: &Kafka) -> Vec<String> {
     let mut keys = std::collections::BTreeMap::new();
     for record in kafka.read_all("flowdeck.holds") {
         keys.insert(record.key, record.value);
     }
-    let stands = keys.into_iter().filter(|(_, value)| value.is_some());
-    stands.map(|(key, _)| String::from_utf8_lossy(&key.unwrap_or_default()).into_owned()).collect()
+    let active = keys.into_iter().filter(|(_, value)| value.is_some());
+    active.map(|(key, _)| String::from_utf8_lossy(&key.unwrap_or_default()).into_owned()).collect()
 }
 
-/// Submits and waits for its confirmation; what stands already is as good.
+/// Submits and waits for its confirmation; one that is in force already is as good.
 async fn confirmed(server: &Server, action: &str) {
     let answer = server.send(COMMANDS, &command(&new_id(), action, "payments")).await;
     assert_eq!(answer.status, 202, "{}", answer.text);
@@ -36,7 +36,7 @@ async fn confirmed(server: &Server, action: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn killed_in_the_middle_of_a_pause_the_next_start_says_what_is_true_and_goes_on() {
+async fn server_killed_during_a_pause_reports_the_truth_after_restart() {
     let proxy = Proxy::start().await;
     let kafka = private(&NodeOptions { behind: Some(proxy.port()), ..NodeOptions::default() });
     proxy.to(kafka.proxied());
@@ -54,8 +54,8 @@ async fn killed_in_the_middle_of_a_pause_the_next_start_says_what_is_true_and_go
     // Killed so many milliseconds after the pause was asked for; then the same while the network stalls.
     let rounds = [(0, false), (4, false), (12, false), (40, false), (150, false), (30, true), (400, true)];
     for (number, (wait, stalls)) in rounds.into_iter().enumerate() {
-        let (mut stood, id) = (standing(&kafka).len(), new_id());
-        assert_eq!(stood, 0, "round {number} begins with nothing held");
+        let (mut held, id) = (active_holds(&kafka).len(), new_id());
+        assert_eq!(held, 0, "round {number} begins with nothing held");
         if stalls {
             proxy.set(Network::Stall);
         }
@@ -73,14 +73,14 @@ async fn killed_in_the_middle_of_a_pause_the_next_start_says_what_is_true_and_go
 
         server = Server::start_at(&config, &listen).await;
         server.group("shop", "payments", "the agent is heard", heard(1)).await;
-        stood = standing(&kafka).len();
+        held = active_holds(&kafka).len();
         let path = format!("/api/v1/clusters/shop/commands/{id}");
         let found = server.get(&path).await;
         println!(
-            "round {number}: {wait} ms, stalled {stalls}: answer {answer:?}, stands {stood}, then {}",
+            "round {number}: {wait} ms, stalled {stalls}: answer {answer:?}, {held} holds, then {}",
             found.status
         );
-        match stood {
+        match held {
             // Nothing was written, and nobody says that it was.
             0 => {
                 assert_eq!(found.status, 404, "{}", found.text);
@@ -89,14 +89,15 @@ async fn killed_in_the_middle_of_a_pause_the_next_start_says_what_is_true_and_go
                 assert_ne!(view["verdict"], "paused", "{view}");
             }
             1 => {
-                let view = server.command("shop", &id, "it stands", |view| view["state"] == "standing").await;
+                let view =
+                    server.command("shop", &id, "it is in force", |view| view["state"] == "standing").await;
                 assert_eq!(view["action"], "pause");
             }
             more => panic!("{more} holds of one pause"),
         }
-        assert!(answer != Some(202) || stood == 1, "accepted, and gone");
+        assert!(answer != Some(202) || held == 1, "accepted, and gone");
         confirmed(&server, "pause").await;
-        assert_eq!(standing(&kafka).len(), 1);
+        assert_eq!(active_holds(&kafka).len(), 1);
         let (before, count) = (agent.started().len(), 5);
         kafka.produce_at("orders", (0..count).map(|n| (n % 2, n.to_string()))).await;
         tokio::time::sleep(Duration::from_millis(500)).await;

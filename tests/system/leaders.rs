@@ -51,7 +51,7 @@ async fn agree(server: &Server, kafka: &PrivateCluster, groups: &[String]) -> La
 
 fn agent(kafka: &PrivateCluster, instance: &str) -> Consumer {
     let args = ["--group", "payments", "--topics", "work", "--workers", "2", "--buffer", "20"];
-    let more = ["--handle-ms", "20", "--look-ms", "500"];
+    let more = ["--handle-ms", "20", "--metadata-interval-ms", "500"];
     Consumer::start(kafka, "consume", instance, &[&args[..], &more[..]].concat())
 }
 

@@ -35,7 +35,7 @@ fn state(kafka: &Kafka) -> State {
 const GROUPS: [&str; 4] = ["orders-flow", "a/b", "..", "no such group"];
 const TOPICS: [&str; 4] = ["orders", "empty", "no-such-topic", "a/b"];
 
-/// Every door that reads, for names that are there and names that are not.
+/// Every entry point that reads, for names that are there and names that are not.
 fn reads(server_functions: &[&str]) -> Vec<String> {
     let id = new_id();
     let mut all: Vec<String> =
@@ -90,7 +90,7 @@ async fn every_page_form_function_call_and_stream_leaves_the_cluster_as_it_was()
     kafka.produce("orders", 0, (0..20).map(|n| n.to_string())).await;
     kafka.commit("a/b", &[("orders", 0, 3), ("orders", 1, 0)]);
     kafka.commit("..", &[("orders", 0, 1)]);
-    // A service that could be paused: without the mode, nothing else stands between a form and its topic.
+    // A service that could be paused: without the mode, nothing else is between a form and its topic.
     let args =
         ["--group", "orders-flow", "--consumer", "orders", "--topic", "orders", "--telemetry-ms", "500"];
     let mut flow = Consumer::start(&kafka, "kafkaflow", "flow-1", &args);

@@ -52,7 +52,7 @@ async fn with_rights_lag_messages_and_a_pause_work_over_sasl_ssl() {
     assert!(!said.contains("not permitted") && said.contains("SCRAM-SHA-256"), "{said}");
     assert!(!said.contains("of the vault"), "the password is hidden: {said}");
 
-    let args = ["--group", "worker", "--topics", "orders", "--look-ms", "500"];
+    let args = ["--group", "worker", "--topics", "orders", "--metadata-interval-ms", "500"];
     let agent = Consumer::start(&kafka, "consume", "w-1", &args);
     let mut server = Server::start(&config).await;
     let view = server.group("vault", "orders-readers", "its lag", |view| view["lag"] == 2).await;
@@ -142,7 +142,7 @@ async fn without_rights_page_api_and_check_name_the_acl_that_is_missing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_password_is_said_in_words() {
+async fn wrong_password_is_reported() {
     let kafka = private(&NodeOptions { users: users().to_vec(), ..NodeOptions::default() });
     let wrong = ScramUser::new("full", "not it");
     let config = config(&kafka, &wrong, "control");

@@ -137,7 +137,7 @@ impl Consumer {
         wait_for(&what, DEADLINE, async || (self.handled().len() >= count).then_some(())).await;
     }
 
-    /// An agent's partitions that run and that stand.
+    /// An agent's partitions that run and that are paused.
     pub(crate) fn assigned(&self) -> (usize, usize) {
         let out = self.0.out();
         let last = out.iter().rev().find_map(|line| line.strip_prefix("assigned "));

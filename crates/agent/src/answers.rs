@@ -1,6 +1,6 @@
 //! Answers to commands: what this instance can say as evidence, and when. Pure.
 //!
-//! A standing hold is answered when it is written, when partitions under it come to this instance,
+//! A hold in force is answered when it is written, when partitions under it come to this instance,
 //! and once nothing under it is in flight. A resume is answered once, when the gates are open. A hold
 //! that ended by the own clock is not obeyed any more, or never was: that is a refusal of its pause.
 //!
@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use flowdeck_model::{CommandId, Hold, HoldId, InstanceState, Scope};
 
 use crate::config::Settings;
-use crate::lanes::{Gate, Seen, Sight};
-use crate::record::Tp;
+use crate::lanes::{Gate, LaneSnapshot, Seen};
+use crate::record::TopicPartition;
 use crate::view::{place, speaks_to};
 
 /// Resumes that are remembered, so that records of one command that arrive apart are answered as one.
@@ -30,7 +30,7 @@ pub(crate) struct Answer {
     pub(crate) command: CommandId,
     pub(crate) holds_offset: i64,
     pub(crate) state: InstanceState,
-    pub(crate) partitions: Vec<Tp>,
+    pub(crate) partitions: Vec<TopicPartition>,
     pub(crate) detail: Option<String>,
 }
 
@@ -46,7 +46,7 @@ struct Pause {
     offset: i64,
     holds: BTreeMap<Scope, Hold>,
     /// What was acknowledged.
-    told: BTreeSet<Tp>,
+    told: BTreeSet<TopicPartition>,
     last: Option<InstanceState>,
     /// Since when handlers are waited for that were taken before the gates shut.
     waits_since: Option<Instant>,
@@ -161,13 +161,13 @@ impl Answers {
     }
 
     /// What is to be said now.
-    pub(crate) fn due(&mut self, settings: &Settings, sight: &Sight, now: Instant) -> Vec<Answer> {
+    pub(crate) fn due(&mut self, settings: &Settings, snapshot: &LaneSnapshot, now: Instant) -> Vec<Answer> {
         let mut answers = vec![];
         for resume in self.resumes.iter_mut().filter(|resume| !resume.told) {
-            answers.extend(resume.answer(settings, &sight.seen));
+            answers.extend(resume.answer(settings, &snapshot.seen));
         }
         for (command, pause) in &mut self.pauses {
-            pause.answer(*command, settings, sight, now, &mut answers);
+            pause.answer(*command, settings, snapshot, now, &mut answers);
         }
         answers
     }
@@ -212,7 +212,7 @@ impl Resume {
         self.told = true;
         let held = inside.iter().filter(|seen| seen.gate == Gate::Held).count();
         let still =
-            (held > 0).then(|| format!("{held} of {} partitions stand under another hold", inside.len()));
+            (held > 0).then(|| format!("{held} of {} partitions stay paused by another hold", inside.len()));
         let (state, detail) = match &self.why {
             // It neither obeyed nor would have had to.
             Why::OwnClock { answered: false, .. } if inside.is_empty() => return None,
@@ -246,24 +246,24 @@ impl Pause {
         &mut self,
         command: CommandId,
         settings: &Settings,
-        sight: &Sight,
+        snapshot: &LaneSnapshot,
         now: Instant,
         answers: &mut Vec<Answer>,
     ) {
-        let covers = |at: &Tp| self.holds.values().any(|hold| hold.holds(place(settings, at)));
-        let under: Vec<&Seen> = sight.seen.iter().filter(|seen| covers(&seen.at)).collect();
+        let covers = |at: &TopicPartition| self.holds.values().any(|hold| hold.holds(place(settings, at)));
+        let under: Vec<&Seen> = snapshot.seen.iter().filter(|seen| covers(&seen.at)).collect();
         if under.iter().any(|seen| seen.gate != Gate::Held) {
             return;
         }
-        let starting = sight.starting.iter().filter(|at| covers(at)).count();
-        let outlasting = sight.outlasting.iter().filter(|at| covers(at)).count();
+        let starting = snapshot.starting.iter().filter(|at| covers(at)).count();
+        let outlasting = snapshot.outlasting.iter().filter(|at| covers(at)).count();
         let called = match self.begun(starting, now) {
             Begun::NotYet => return,
             Begun::All => None,
             Begun::Called(words) => Some(words),
         };
         let busy = outlasting > 0 || under.iter().any(|seen| seen.in_flight);
-        let partitions: Vec<Tp> = under.iter().map(|seen| seen.at.clone()).collect();
+        let partitions: Vec<TopicPartition> = under.iter().map(|seen| seen.at.clone()).collect();
         let mut say = |state, last: &mut Option<InstanceState>| {
             *last = Some(state);
             let runs = (state == InstanceState::Acknowledged && outlasting > 0).then(|| {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-use crate::record::Tp;
+use crate::record::TopicPartition;
 
 #[derive(Debug, Default)]
 pub(crate) struct Arrivals {
@@ -19,12 +19,12 @@ pub(crate) struct Arrivals {
 
 #[derive(Debug)]
 pub(crate) struct Arrival {
-    pub(crate) at: Arc<Tp>,
+    pub(crate) at: Arc<TopicPartition>,
     listed: AtomicBool,
 }
 
 impl Arrival {
-    pub(crate) fn new(at: Arc<Tp>) -> Arc<Self> {
+    pub(crate) fn new(at: Arc<TopicPartition>) -> Arc<Self> {
         Arc::new(Self { at, listed: AtomicBool::new(false) })
     }
 }
@@ -67,7 +67,7 @@ mod tests {
     #[test]
     fn a_partition_is_listed_once_until_it_is_taken() {
         let arrivals = Arrivals::default();
-        let arrival = Arrival::new(Arc::new(Tp::parse("t", 0).unwrap()));
+        let arrival = Arrival::new(Arc::new(TopicPartition::parse("t", 0).unwrap()));
         assert!(!arrivals.any());
         arrivals.add(&arrival);
         arrivals.add(&arrival);

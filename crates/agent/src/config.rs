@@ -18,8 +18,8 @@ pub enum OnUnknown {
     /// Go on, but for what is known to be held. Telemetry says that the holds are unknown.
     #[default]
     Run,
-    /// Stand until they can be read.
-    Stand,
+    /// Pause until they can be read.
+    Pause,
 }
 
 /// The agent's periods and deadlines. The defaults are right for production.
@@ -29,15 +29,15 @@ pub struct Timings {
     pub telemetry: Duration,
     /// Between two commits of what was handled.
     pub commit: Duration,
-    /// Between two looks at the cluster's metadata while a topic of Flowdeck's is missing; six times
+    /// Between two reads of the cluster's metadata while a topic of Flowdeck's is missing; six times
     /// that once all are there.
-    pub look: Duration,
+    pub metadata_interval: Duration,
     /// How long to try to read the holds before they count as unknown.
     pub holds: Duration,
     /// How long after its `until` a hold that nobody released ends by the agent's own clock.
     pub expiry: Duration,
     /// How long a rebalance or a stop waits for the handlers in flight.
-    pub give_back: Duration,
+    pub shutdown_timeout: Duration,
 }
 
 impl Default for Timings {
@@ -45,10 +45,10 @@ impl Default for Timings {
         Self {
             telemetry: Duration::from_secs(5),
             commit: Duration::from_secs(1),
-            look: Duration::from_secs(5),
+            metadata_interval: Duration::from_secs(5),
             holds: Duration::from_secs(10),
             expiry: Duration::from_secs(60),
-            give_back: Duration::from_secs(10),
+            shutdown_timeout: Duration::from_secs(10),
         }
     }
 }
@@ -61,10 +61,10 @@ impl Timings {
         Self {
             telemetry: period(self.telemetry),
             commit: period(self.commit),
-            look: period(self.look),
+            metadata_interval: period(self.metadata_interval),
             holds: self.holds.min(DAY),
             expiry: self.expiry,
-            give_back: self.give_back.min(DAY),
+            shutdown_timeout: self.shutdown_timeout.min(DAY),
         }
     }
 }
@@ -150,7 +150,7 @@ const OF_A_CONSUMER: [&str; 20] = [
     "enable.auto.offset.store",
 ];
 
-/// What the client fetches ahead of each partition (it may overshoot by one fetch), and how soon it looks again
+/// What the client fetches ahead of each partition (it may overshoot by one fetch), and how soon it checks again
 /// whether that is used up: no partition handles 10,000 records in that time.
 const FETCHED_AHEAD: [(&str, &str); 3] = [
     ("queued.min.messages", "10000"),
@@ -311,13 +311,13 @@ pub(crate) mod tests {
         let wild = |time| Timings {
             telemetry: time,
             commit: time,
-            look: time,
+            metadata_interval: time,
             holds: time,
             expiry: time,
-            give_back: time,
+            shutdown_timeout: time,
         };
         let slow = wild(Duration::MAX).sane();
-        assert!(std::time::Instant::now().checked_add(slow.look.saturating_mul(6)).is_some());
+        assert!(std::time::Instant::now().checked_add(slow.metadata_interval.saturating_mul(6)).is_some());
         assert!(wild(Duration::ZERO).sane().commit >= Duration::from_millis(50));
     }
 

@@ -12,7 +12,7 @@ use rdkafka::statistics::Statistics;
 use rdkafka::{Offset, TopicPartitionList};
 use tracing::{debug, error, info, warn};
 
-use crate::record::Tp;
+use crate::record::TopicPartition;
 use crate::shared::{Shared, add};
 use crate::source::Source;
 
@@ -33,7 +33,7 @@ impl Callbacks {
     }
 
     /// Partitions come, and the client does not fetch them yet.
-    fn assigned(&self, partitions: Vec<Tp>) {
+    fn assigned(&self, partitions: Vec<TopicPartition>) {
         // Gone: the consumer is about to leave its group.
         let Some(consumer) = self.consumer.get().and_then(Weak::upgrade) else { return };
         let shared = &self.shared;
@@ -41,7 +41,7 @@ impl Callbacks {
         // more, so that comes before it is opened anew.
         let to_close = shared.lock().lanes.remove(&partitions);
         drop(to_close);
-        let open = |at: Tp| {
+        let open = |at: TopicPartition| {
             let at = Arc::new(at);
             let source = Source::open(&consumer, &at, &shared.arrivals, &shared.errors);
             if source.is_none() {
@@ -53,7 +53,7 @@ impl Callbacks {
     }
 
     /// Partitions go: waits for what is in flight, commits what was handled, drops what waits.
-    fn revoked(&self, consumer: &BaseConsumer<Self>, partitions: &[Tp]) {
+    fn revoked(&self, consumer: &BaseConsumer<Self>, partitions: &[TopicPartition]) {
         let shared = &self.shared;
         let dropped = shared.lock().lanes.leave(partitions);
         add(&shared.counts.dropped_uncommitted, dropped);
@@ -62,7 +62,7 @@ impl Callbacks {
             let limit = if shared.closing.is_cancelled() {
                 Duration::ZERO
             } else {
-                shared.settings.timings.give_back
+                shared.settings.timings.shutdown_timeout
             };
             if !shared.wait_idle(partitions, limit) {
                 warn!(group.id = %shared.settings.group, "a handler outlasts the rebalance: its record comes again");
@@ -77,7 +77,7 @@ impl Callbacks {
 }
 
 /// Commits and waits for the answer. A failure costs a second handling, no record.
-pub(crate) fn commit_now(shared: &Shared, consumer: &BaseConsumer<Callbacks>, due: &[(Tp, i64)]) {
+pub(crate) fn commit_now(shared: &Shared, consumer: &BaseConsumer<Callbacks>, due: &[(TopicPartition, i64)]) {
     if due.is_empty() {
         return;
     }
@@ -101,7 +101,7 @@ pub(crate) fn commit_later(shared: &Shared, consumer: &BaseConsumer<Callbacks>) 
     }
 }
 
-fn offsets(due: &[(Tp, i64)]) -> TopicPartitionList {
+fn offsets(due: &[(TopicPartition, i64)]) -> TopicPartitionList {
     let mut list = TopicPartitionList::with_capacity(due.len());
     for (at, next) in due {
         // Fails for an offset below zero only, and these are one past a record's.
@@ -110,8 +110,11 @@ fn offsets(due: &[(Tp, i64)]) -> TopicPartitionList {
     list
 }
 
-fn partitions(list: &TopicPartitionList) -> Vec<Tp> {
-    list.elements().iter().filter_map(|element| Tp::parse(element.topic(), element.partition())).collect()
+fn partitions(list: &TopicPartitionList) -> Vec<TopicPartition> {
+    list.elements()
+        .iter()
+        .filter_map(|element| TopicPartition::parse(element.topic(), element.partition()))
+        .collect()
 }
 
 impl ClientContext for Callbacks {
@@ -128,7 +131,7 @@ impl ClientContext for Callbacks {
         for (topic, numbers) in &statistics.topics {
             for (partition, numbers) in &numbers.partitions {
                 let end = if numbers.ls_offset >= 0 { numbers.ls_offset } else { numbers.hi_offset };
-                if let Some(at) = Tp::parse(topic, *partition).filter(|_| end >= 0) {
+                if let Some(at) = TopicPartition::parse(topic, *partition).filter(|_| end >= 0) {
                     state.lanes.set_end(&at, end);
                 }
             }

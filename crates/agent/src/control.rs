@@ -1,9 +1,9 @@
-//! The control thread: looks which of Flowdeck's topics exist, follows the holds (or, where there
+//! The control thread: checks which of Flowdeck's topics exist, follows the holds (or, where there
 //! are none, the admin commands), sets the gates, answers, and reports.
 
 mod commands;
 mod holds;
-mod look;
+mod metadata;
 mod reader;
 mod say;
 
@@ -20,7 +20,7 @@ use tracing::{debug, warn};
 use crate::answers::Answers;
 use crate::config::Stream;
 use crate::outbox::Outbox;
-use crate::record::Tp;
+use crate::record::TopicPartition;
 use crate::shared::Shared;
 
 use holds::Follows;
@@ -41,17 +41,17 @@ pub(crate) struct Control {
     outbox: Outbox,
     answers: Answers,
     follows: Follows,
-    look_at: Instant,
-    /// The newest assignment that was there when the last look began.
-    look_covers: u64,
-    /// The newest assignment whose gates wait for a look, and since when.
-    looked_for: u64,
+    check_at: Instant,
+    /// The newest assignment that was there when the last check began.
+    check_covers: u64,
+    /// The newest assignment whose gates wait for a check, and since when.
+    checked_for: u64,
     waits_since: Instant,
     telemetry_at: Instant,
     /// Holds that ended by the own clock and were reported.
     expired: BTreeSet<(Scope, HoldId)>,
     /// What the last telemetry said: each partition, and whether it runs.
-    reported: Vec<(Tp, bool)>,
+    reported: Vec<(TopicPartition, bool)>,
 }
 
 impl Control {
@@ -63,9 +63,9 @@ impl Control {
             outbox,
             answers: Answers::default(),
             follows: Follows::Nothing,
-            look_at: now,
-            look_covers: 0,
-            looked_for: 0,
+            check_at: now,
+            check_covers: 0,
+            checked_for: 0,
             waits_since: now,
             telemetry_at: now,
             expired: BTreeSet::new(),
@@ -76,8 +76,8 @@ impl Control {
     pub(crate) fn run(mut self) {
         while !self.shared.finishing.is_cancelled() {
             self.keep_up_with_assignments();
-            if Instant::now() >= self.look_at {
-                self.look();
+            if Instant::now() >= self.check_at {
+                self.check_metadata();
             }
             self.read();
             self.expire();
@@ -107,7 +107,7 @@ impl Control {
         let ticket = match &self.follows {
             Follows::Holds(reading) if !reading.live => return,
             Follows::Holds(reading) => reading.trusted,
-            // Pending gates wait for a look.
+            // Pending gates wait for a check.
             Follows::Commands | Follows::Nothing => 0,
         };
         if news {

@@ -39,7 +39,7 @@ impl fmt::Debug for HandlerError {
 }
 
 /// What happens when a handler fails (a panic counts as a failure): tried again up to `retries`
-/// times, then `then`. While a record waits for its next try its partition stands and no worker is
+/// times, then `then`. While a record waits for its next try its partition is paused and no worker is
 /// taken; the gate is asked again before each try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OnError {
@@ -56,19 +56,19 @@ pub struct OnError {
 pub enum Then {
     /// The record counts as handled and the next one is taken.
     Skip,
-    /// The partition stands at this record, uncommitted, until a pause and a resume, a rebalance or
+    /// The partition is paused at this record, uncommitted, until a pause and a resume, a rebalance or
     /// a restart lets it be tried again. Telemetry lists it as paused.
-    Stand,
+    PausePartition,
 }
 
 impl Default for OnError {
-    /// Five retries from 200 ms to 5 s, then the partition stands: nothing is lost without a word.
+    /// Five retries from 200 ms to 5 s, then the partition is paused: nothing is lost without a word.
     fn default() -> Self {
         Self {
             retries: 5,
             backoff: Duration::from_millis(200),
             backoff_max: Duration::from_secs(5),
-            then: Then::Stand,
+            then: Then::PausePartition,
         }
     }
 }

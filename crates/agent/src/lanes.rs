@@ -7,9 +7,9 @@
 //! has begun.
 
 mod lane;
+mod orphaned;
 mod records;
 mod run;
-mod strays;
 #[cfg(test)]
 mod tests;
 
@@ -18,44 +18,44 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::arrivals::Arrivals;
-use crate::record::Tp;
+use crate::record::TopicPartition;
 use crate::source::Source;
 
 use lane::Lane;
-pub(crate) use lane::{Gate, Seen, Sight};
+pub(crate) use lane::{Gate, LaneSnapshot, Seen};
+use orphaned::OrphanedTasks;
 pub(crate) use records::Records;
 use run::LaneControl;
 pub(crate) use run::{Retry, Run};
-use strays::Strays;
 
 #[derive(Debug)]
 pub(crate) struct Lanes {
-    lanes: BTreeMap<Arc<Tp>, Lane>,
+    lanes: BTreeMap<Arc<TopicPartition>, Lane>,
     ready: Ready,
     arrivals: Arc<Arrivals>,
-    strays: Strays,
+    orphaned: OrphanedTasks,
     /// Counts assignments; the newest lane's ticket.
     ticket: u64,
     /// Records that may wait in all.
-    room: usize,
+    capacity: usize,
     closed: bool,
 }
 
 /// Lanes from which a worker may take now, in their order.
 #[derive(Debug, Default)]
 struct Ready {
-    queue: VecDeque<Arc<Tp>>,
+    queue: VecDeque<Arc<TopicPartition>>,
     /// Its length, for workers that do not have the lock.
     length: Arc<AtomicUsize>,
 }
 
 impl Ready {
-    fn push(&mut self, at: Arc<Tp>) {
+    fn push(&mut self, at: Arc<TopicPartition>) {
         self.queue.push_back(at);
         self.length.store(self.queue.len(), Ordering::Relaxed);
     }
 
-    fn pop(&mut self) -> Option<Arc<Tp>> {
+    fn pop(&mut self) -> Option<Arc<TopicPartition>> {
         let at = self.queue.pop_front();
         self.length.store(self.queue.len(), Ordering::Relaxed);
         at
@@ -79,9 +79,9 @@ impl Lanes {
             lanes: BTreeMap::new(),
             ready: Ready::default(),
             arrivals,
-            strays: Strays::default(),
+            orphaned: OrphanedTasks::default(),
             ticket: 0,
-            room: workers.saturating_mul(buffer).max(1),
+            capacity: workers.saturating_mul(buffer).max(1),
             closed: false,
         }
     }
@@ -92,7 +92,11 @@ impl Lanes {
     }
 
     /// New partitions. None of them is here: where one comes again, its lane was removed before.
-    pub(crate) fn assign(&mut self, partitions: Vec<(Arc<Tp>, Option<Source>)>, gate: impl Fn(&Tp) -> Gate) {
+    pub(crate) fn assign(
+        &mut self,
+        partitions: Vec<(Arc<TopicPartition>, Option<Source>)>,
+        gate: impl Fn(&TopicPartition) -> Gate,
+    ) {
         self.ticket += 1;
         for (at, source) in partitions {
             let lane = Lane::new(Arc::clone(&at), source, self.ticket, gate(&at));
@@ -103,7 +107,7 @@ impl Lanes {
     }
 
     /// Nothing starts in these lanes any more, and what waits there is dropped uncommitted: how many records.
-    pub(crate) fn leave(&mut self, partitions: &[Tp]) -> usize {
+    pub(crate) fn leave(&mut self, partitions: &[TopicPartition]) -> usize {
         let mut dropped = 0;
         for at in partitions {
             if let Some(lane) = self.lanes.get_mut(at) {
@@ -116,8 +120,8 @@ impl Lanes {
         dropped
     }
 
-    /// The lanes are gone. A handler that still runs becomes a stray.
-    pub(crate) fn remove(&mut self, partitions: &[Tp]) -> ToClose {
+    /// The lanes are gone. A handler that still runs becomes a orphan.
+    pub(crate) fn remove(&mut self, partitions: &[TopicPartition]) -> ToClose {
         ToClose(partitions.iter().filter_map(|at| self.forget(at)).collect())
     }
 
@@ -126,24 +130,24 @@ impl Lanes {
         ToClose(self.lanes.values().map(|lane| Arc::clone(&lane.control)).collect())
     }
 
-    fn forget(&mut self, at: &Tp) -> Option<Arc<LaneControl>> {
+    fn forget(&mut self, at: &TopicPartition) -> Option<Arc<LaneControl>> {
         let lane = self.lanes.remove(at)?;
         lane.control.set_open(false);
-        self.strays.left(at, &lane);
+        self.orphaned.left(at, &lane);
         Some(lane.control)
     }
 
-    pub(crate) fn any_in_flight(&self, partitions: &[Tp]) -> bool {
+    pub(crate) fn any_in_flight(&self, partitions: &[TopicPartition]) -> bool {
         partitions.iter().any(|at| self.in_flight(at))
     }
 
-    fn in_flight(&self, at: &Tp) -> bool {
-        self.strays.contains(at) || self.lanes.get(at).is_some_and(|lane| lane.in_flight)
+    fn in_flight(&self, at: &TopicPartition) -> bool {
+        self.orphaned.contains(at) || self.lanes.get(at).is_some_and(|lane| lane.in_flight)
     }
 
     /// How many records of one partition may wait.
     fn share(&self) -> usize {
-        (self.room / self.lanes.len().max(1)).max(1)
+        (self.capacity / self.lanes.len().max(1)).max(1)
     }
 
     /// A record of a partition, as a worker would have taken it from the client.
@@ -157,10 +161,10 @@ impl Lanes {
     }
 
     /// Puts a lane in the queue if a worker may take it now.
-    fn offer(&mut self, at: &Tp) {
-        let (closed, stray) = (self.closed, self.strays.contains(at));
+    fn offer(&mut self, at: &TopicPartition) {
+        let (closed, orphan) = (self.closed, self.orphaned.contains(at));
         let Some(lane) = self.lanes.get_mut(at) else { return };
-        if !closed && !stray && !lane.queued && lane.may_start() {
+        if !closed && !orphan && !lane.queued && lane.may_start() {
             lane.queued = true;
             self.ready.push(Arc::clone(lane.control.at()));
         }
@@ -176,10 +180,10 @@ impl Lanes {
         }
         let most = self.share();
         while let Some(at) = self.ready.pop() {
-            let (closed, stray) = (self.closed, self.strays.contains(&at));
+            let (closed, orphan) = (self.closed, self.orphaned.contains(&at));
             let Some(lane) = self.lanes.get_mut(&at) else { continue };
             lane.queued = false;
-            if !closed && !stray && lane.may_start() {
+            if !closed && !orphan && lane.may_start() {
                 return Some(lane.take(most));
             }
         }
@@ -191,16 +195,16 @@ impl Lanes {
     }
 
     /// A worker is done with a lane.
-    pub(crate) fn give_back(&mut self, run: Run) -> GivenBack {
+    pub(crate) fn finish_run(&mut self, run: Run) -> RunOutcome {
         let at = Arc::clone(run.control.at());
         let given = match self.lanes.get_mut(&at).filter(|lane| lane.ticket == run.ticket) {
             Some(lane) => {
-                let dropped = lane.give_back(run);
-                GivenBack { dropped, news: !lane.may_go_on() || self.closed }
+                let dropped = lane.finish_run(run);
+                RunOutcome { dropped, news: !lane.may_go_on() || self.closed }
             }
             None => {
-                self.strays.back(&at, run.ticket);
-                GivenBack { dropped: run.records.len(), news: true }
+                self.orphaned.back(&at, run.ticket);
+                RunOutcome { dropped: run.records.len(), news: true }
             }
         };
         self.offer(&at);
@@ -217,7 +221,7 @@ impl Lanes {
 
     /// Sets the gates by `held`. Pending lanes wait for holds that are as new as their assignment:
     /// only those up to `ticket` are decided. Says whether a gate moved.
-    pub(crate) fn regate(&mut self, ticket: u64, held: impl Fn(&Tp) -> bool) -> bool {
+    pub(crate) fn regate(&mut self, ticket: u64, held: impl Fn(&TopicPartition) -> bool) -> bool {
         let mut moved = Vec::new();
         for (at, lane) in &mut self.lanes {
             if lane.gate == Gate::Pending && lane.ticket > ticket {
@@ -226,8 +230,8 @@ impl Lanes {
             let gate = if held(at) { Gate::Held } else { Gate::Open };
             if gate != lane.gate {
                 if lane.gate == Gate::Held {
-                    // A resume gives a lane that stands after failures another try.
-                    lane.stands = false;
+                    // A resume gives a lane that was stopped by failures another try.
+                    lane.stopped = false;
                 }
                 lane.gate = gate;
                 lane.set_open(self.closed);
@@ -246,15 +250,15 @@ impl Lanes {
     }
 
     /// What was handled and not yet committed, as the next offsets to read.
-    pub(crate) fn due(&self) -> Vec<(Tp, i64)> {
+    pub(crate) fn due(&self) -> Vec<(TopicPartition, i64)> {
         self.lanes.iter().filter_map(|(at, lane)| Some((at.as_ref().clone(), lane.due()?))).collect()
     }
 
-    pub(crate) fn due_of(&self, partitions: &[Tp]) -> Vec<(Tp, i64)> {
+    pub(crate) fn due_of(&self, partitions: &[TopicPartition]) -> Vec<(TopicPartition, i64)> {
         partitions.iter().filter_map(|at| Some((at.clone(), self.lanes.get(at)?.due()?))).collect()
     }
 
-    pub(crate) fn committed(&mut self, offsets: &[(Tp, i64)]) {
+    pub(crate) fn committed(&mut self, offsets: &[(TopicPartition, i64)]) {
         for (at, next) in offsets {
             if let Some(lane) = self.lanes.get_mut(at) {
                 lane.tracker.committed(*next);
@@ -262,7 +266,7 @@ impl Lanes {
         }
     }
 
-    pub(crate) fn not_committed(&mut self, partitions: &[Tp]) {
+    pub(crate) fn not_committed(&mut self, partitions: &[TopicPartition]) {
         for at in partitions {
             if let Some(lane) = self.lanes.get_mut(at) {
                 lane.tracker.not_committed();
@@ -270,7 +274,7 @@ impl Lanes {
         }
     }
 
-    pub(crate) fn set_end(&mut self, at: &Tp, end: i64) {
+    pub(crate) fn set_end(&mut self, at: &TopicPartition, end: i64) {
         if let Some(lane) = self.lanes.get_mut(at) {
             lane.end = Some(end);
         }
@@ -281,20 +285,20 @@ impl Lanes {
         lanes.map(|(at, lane)| lane.seen(at, self.in_flight(at))).collect()
     }
 
-    pub(crate) fn sight(&self) -> Sight {
-        Sight { seen: self.seen(), starting: self.starting(), outlasting: self.outlasting() }
+    pub(crate) fn snapshot(&self) -> LaneSnapshot {
+        LaneSnapshot { seen: self.seen(), starting: self.starting(), outlasting: self.outlasting() }
     }
 
     /// Also those that are leaving, and those that are gone while the handler runs.
-    fn starting(&self) -> Vec<Tp> {
+    fn starting(&self) -> Vec<TopicPartition> {
         let lanes = self.lanes.iter().filter(|(_, lane)| lane.control.is_starting()).map(|(at, _)| &**at);
-        lanes.chain(self.strays.starting()).cloned().collect()
+        lanes.chain(self.orphaned.starting()).cloned().collect()
     }
 
-    fn outlasting(&self) -> Vec<Tp> {
+    fn outlasting(&self) -> Vec<TopicPartition> {
         let leaving =
             self.lanes.iter().filter(|(_, lane)| lane.leaving && lane.in_flight).map(|(at, _)| &**at);
-        leaving.chain(self.strays.all()).cloned().collect()
+        leaving.chain(self.orphaned.all()).cloned().collect()
     }
 
     /// No handler starts any more, anywhere.
@@ -306,7 +310,7 @@ impl Lanes {
 }
 
 /// What giving a lane back means for others.
-pub(crate) struct GivenBack {
+pub(crate) struct RunOutcome {
     /// Records that are dropped uncommitted.
     pub(crate) dropped: usize,
     /// Telemetry or an answer may have to tell it.

@@ -54,8 +54,8 @@
 //! Telemetry in KafkaFlow's form on `kafkaflow.admin`, every 5 s and at once on a change, with two
 //! headers of its own: `Flowdeck-Agent: 1;<incarnation>` and `Flowdeck-Holds`: `known`, `unknown`
 //! (they cannot be read, or not all of them), `absent` (the cluster has none, so admin commands are
-//! obeyed) or `reading`. Answers to commands on `flowdeck.acks`. A partition that stands because its
-//! handler failed for good ([`Then::Stand`]) is listed as paused.
+//! obeyed) or `reading`. Answers to commands on `flowdeck.acks`. A partition that is paused because its
+//! handler failed for good ([`Then::PausePartition`]) is listed as paused.
 //!
 //! # What it must be allowed
 //! Read and Describe on its topics, its group and `flowdeck.holds` (`kafkaflow.admin` where that is

@@ -18,7 +18,7 @@ use tracing::{debug, warn};
 use crate::answers::Answer;
 use crate::shared::{Shared, add, now};
 
-/// More than so many unsent records: telemetry is dropped, so that answers find room.
+/// More than so many unsent records: telemetry is dropped, so that answers find space.
 const TELEMETRY_LIMIT: i32 = 200;
 /// Answers that wait for `flowdeck.acks` to appear.
 const WAITING_MAX: usize = 256;
@@ -97,8 +97,10 @@ impl Outbox {
 
     fn ack(&self, answer: &Answer) -> Ack {
         let settings = &self.shared.settings;
-        let partition =
-            |at: &crate::record::Tp| TopicPartition { topic: at.topic.clone(), partition: at.partition };
+        let partition = |at: &crate::record::TopicPartition| TopicPartition {
+            topic: at.topic.clone(),
+            partition: at.partition,
+        };
         Ack {
             command: answer.command,
             holds_offset: answer.holds_offset,
@@ -174,7 +176,7 @@ impl ProducerContext for Deliveries {
 mod tests {
     use super::*;
     use crate::config::tests::settings;
-    use crate::record::Tp;
+    use crate::record::TopicPartition;
     use flowdeck_model::{CommandId, InstanceState};
     use std::sync::atomic::Ordering;
 
@@ -189,7 +191,7 @@ mod tests {
                 command: CommandId::random(),
                 holds_offset: 0,
                 state: InstanceState::Acknowledged,
-                partitions: (0..partitions).map(|n| Tp::parse("t", n).unwrap()).collect(),
+                partitions: (0..partitions).map(|n| TopicPartition::parse("t", n).unwrap()).collect(),
                 detail: None,
             });
         }

@@ -7,12 +7,12 @@ use rdkafka::message::{BorrowedMessage, Headers as _, Message as _};
 
 /// One partition of one topic.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Tp {
+pub(crate) struct TopicPartition {
     pub(crate) topic: TopicName,
     pub(crate) partition: Partition,
 }
 
-impl Tp {
+impl TopicPartition {
     /// `None` for what Kafka never hands out: a name that is no topic's, a negative number.
     pub(crate) fn parse(topic: &str, partition: i32) -> Option<Self> {
         Some(Self { topic: topic.parse().ok()?, partition: Partition::new(partition)? })
@@ -22,7 +22,7 @@ impl Tp {
 /// A record that Kafka delivered.
 #[derive(Debug, Clone)]
 pub struct Record {
-    at: Arc<Tp>,
+    at: Arc<TopicPartition>,
     offset: i64,
     timestamp: Option<Timestamp>,
     /// The key, and then the value.
@@ -59,7 +59,7 @@ impl Record {
         self.bytes.get(self.key_length.unwrap_or(0)..)?.get(..self.value_length?)
     }
 
-    /// All headers in their order; a name may stand more than once.
+    /// All headers in their order; a name may occur more than once.
     pub fn headers(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
         self.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref()))
     }
@@ -69,12 +69,12 @@ impl Record {
         self.headers().find(|(other, _)| *other == name).and_then(|(_, value)| value)
     }
 
-    pub(crate) fn at(&self) -> &Arc<Tp> {
+    pub(crate) fn at(&self) -> &Arc<TopicPartition> {
         &self.at
     }
 
     /// To be filled.
-    pub(crate) fn empty(at: &Arc<Tp>) -> Self {
+    pub(crate) fn empty(at: &Arc<TopicPartition>) -> Self {
         Self {
             at: Arc::clone(at),
             offset: 0,
@@ -109,7 +109,7 @@ impl Record {
 
     #[cfg(test)]
     pub(crate) fn test(topic: &str, partition: i32, offset: i64) -> Self {
-        Self { offset, ..Self::empty(&Arc::new(Tp::parse(topic, partition).unwrap())) }
+        Self { offset, ..Self::empty(&Arc::new(TopicPartition::parse(topic, partition).unwrap())) }
     }
 }
 

@@ -171,13 +171,13 @@ impl Running {
     }
 
     /// Ends in order: no handler starts any more, those in flight finish (at most
-    /// [`crate::Timings::give_back`]), what they handled is committed, the partitions are given back,
+    /// [`crate::Timings::shutdown_timeout`]), what they handled is committed, the partitions are given back,
     /// and a last telemetry says so. What waited is read again by the next owner.
     ///
     /// # Errors
     /// Where the consumer had ended by itself before, or did not end in time.
     pub async fn stop(mut self) -> Result<(), AgentError> {
-        let limit = self.shared.settings.timings.give_back;
+        let limit = self.shared.settings.timings.shutdown_timeout;
         self.shared.drain();
         // A handler that takes longer is left behind: its record is read again.
         let _ = timeout(limit, self.tasks.wait()).await;

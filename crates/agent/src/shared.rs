@@ -10,10 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::arrivals::Arrivals;
 use crate::config::Settings;
-use crate::lanes::{Gate, GivenBack, Lanes, Retry, Run, Seen};
-use crate::record::Tp;
+use crate::lanes::{Gate, Lanes, Retry, Run, RunOutcome, Seen};
+use crate::record::TopicPartition;
 use crate::source::{Errors, Source};
-use crate::view::{Standing, View};
+use crate::view::{HoldsStatus, View};
 
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
@@ -135,21 +135,21 @@ impl Shared {
     /// The next lane, and whether there are more.
     fn exchange(&self, back: Option<Run>) -> (Option<Run>, bool) {
         let mut state = self.lock();
-        let given = back.map(|run| state.lanes.give_back(run));
+        let given = back.map(|run| state.lanes.finish_run(run));
         let (run, more, waiters) = (state.lanes.take(), state.lanes.any_ready(), state.waiters);
         drop(state);
         if let Some(given) = given {
-            self.given_back(&given, waiters);
+            self.after_run(&given, waiters);
         }
         (run, more)
     }
 
-    pub(crate) fn give_back(&self, run: Run) {
-        let (given, waiters) = self.change(|state| (state.lanes.give_back(run), state.waiters));
-        self.given_back(&given, waiters);
+    pub(crate) fn finish_run(&self, run: Run) {
+        let (given, waiters) = self.change(|state| (state.lanes.finish_run(run), state.waiters));
+        self.after_run(&given, waiters);
     }
 
-    fn given_back(&self, given: &GivenBack, waiters: usize) {
+    fn after_run(&self, given: &RunOutcome, waiters: usize) {
         if given.dropped > 0 {
             add(&self.counts.dropped_uncommitted, given.dropped);
         }
@@ -190,17 +190,17 @@ impl Shared {
         result
     }
 
-    /// New partitions. Their gates stay shut until the holds were read to where they stand now (or
-    /// until a look said that there still are none): an older view may lack a pause that another
+    /// New partitions. Their gates stay shut until the holds were read up to their present end (or
+    /// until a check said that there still are none): an older view may lack a pause that another
     /// instance has already acknowledged.
-    pub(crate) fn assign(&self, partitions: Vec<(Arc<Tp>, Option<Source>)>) {
+    pub(crate) fn assign(&self, partitions: Vec<(Arc<TopicPartition>, Option<Source>)>) {
         let now = now();
         self.change(|state| {
             let State { lanes, view, .. } = state;
-            lanes.assign(partitions, |at| match view.standing() {
-                Standing::Looking | Standing::Known | Standing::Absent => Gate::Pending,
-                Standing::Unknown(_) if view.holds(&self.settings, at, now) => Gate::Held,
-                Standing::Unknown(_) => Gate::Open,
+            lanes.assign(partitions, |at| match view.status() {
+                HoldsStatus::Reading | HoldsStatus::Known | HoldsStatus::Absent => Gate::Pending,
+                HoldsStatus::Unknown(_) if view.holds(&self.settings, at, now) => Gate::Held,
+                HoldsStatus::Unknown(_) => Gate::Open,
             });
         });
         self.tell();
@@ -224,13 +224,13 @@ impl Shared {
     }
 
     /// Waits until nothing of `partitions` is in flight. False where that took longer.
-    pub(crate) fn wait_idle(&self, partitions: &[Tp], limit: Duration) -> bool {
+    pub(crate) fn wait_idle(&self, partitions: &[TopicPartition], limit: Duration) -> bool {
         self.wait(limit, |state| !state.lanes.any_in_flight(partitions))
     }
 
     /// Waits until the holds are known, absent, or given up. False where that took longer.
     pub(crate) fn wait_settled(&self, limit: Duration) -> bool {
-        self.wait(limit, |state| *state.view.standing() != Standing::Looking)
+        self.wait(limit, |state| *state.view.status() != HoldsStatus::Reading)
     }
 
     pub(crate) fn settled(&self) {
@@ -276,24 +276,25 @@ mod tests {
     /// The view may be older than an ack that another instance has sent for the partition.
     #[test]
     fn an_assignment_waits_for_fresh_holds_unless_they_are_unknown() {
-        for (standing, gate) in [
-            (Standing::Looking, Gate::Pending),
-            (Standing::Known, Gate::Pending),
-            (Standing::Absent, Gate::Pending),
-            (Standing::Unknown("no rights".into()), Gate::Open),
+        for (status, gate) in [
+            (HoldsStatus::Reading, Gate::Pending),
+            (HoldsStatus::Known, Gate::Pending),
+            (HoldsStatus::Absent, Gate::Pending),
+            (HoldsStatus::Unknown("no rights".into()), Gate::Open),
         ] {
             let shared = Shared::new(settings());
-            shared.lock().view.stands(standing.clone());
-            shared.assign(vec![(Arc::new(Tp::parse("t", 0).unwrap()), None)]);
-            assert_eq!(shared.seen()[0].gate, gate, "{standing:?}");
+            shared.lock().view.set_status(status.clone());
+            shared.assign(vec![(Arc::new(TopicPartition::parse("t", 0).unwrap()), None)]);
+            assert_eq!(shared.seen()[0].gate, gate, "{status:?}");
         }
     }
 
     #[tokio::test]
     async fn a_lane_waits_for_the_worker_that_was_woken_or_for_a_turn_to_end() {
         let shared = Shared::new(settings());
-        shared.lock().view.stands(Standing::Unknown("no rights".into()));
-        let partitions = (0..2).map(|partition| (Arc::new(Tp::parse("t", partition).unwrap()), None));
+        shared.lock().view.set_status(HoldsStatus::Unknown("no rights".into()));
+        let partitions =
+            (0..2).map(|partition| (Arc::new(TopicPartition::parse("t", partition).unwrap()), None));
         shared.assign(partitions.collect());
         for partition in 0..2 {
             shared.change(|state| state.lanes.push(crate::Record::test("t", partition, 0)));
@@ -304,11 +305,11 @@ mod tests {
         assert_eq!(shared.queue(), Queue::Empty);
         let (idle, ()) = tokio::join!(shared.next_run(None), async {
             // The idle worker was polled first, and waits.
-            shared.give_back(run);
+            shared.finish_run(run);
             assert_eq!(shared.queue(), Queue::Woken);
         });
         assert!(idle.is_some());
-        shared.give_back(other);
+        shared.finish_run(other);
         assert_eq!(shared.queue(), Queue::Lanes);
     }
 

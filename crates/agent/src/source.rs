@@ -13,7 +13,7 @@ use tracing::warn;
 use crate::arrivals::{Arrival, Arrivals};
 use crate::context::Callbacks;
 use crate::lanes::Records;
-use crate::record::Tp;
+use crate::record::TopicPartition;
 
 /// An error that repeats is logged so often.
 const SAME_ERROR: Duration = Duration::from_secs(30);
@@ -35,7 +35,7 @@ impl Source {
     /// this queue. `None` where the client has no queue for it.
     pub(crate) fn open(
         consumer: &Arc<BaseConsumer<Callbacks>>,
-        at: &Arc<Tp>,
+        at: &Arc<TopicPartition>,
         arrivals: &Arc<Arrivals>,
         errors: &Arc<Errors>,
     ) -> Option<Self> {
@@ -46,7 +46,7 @@ impl Source {
     }
 
     /// Takes up to `most` records that are here, without waiting. Whether there may be more.
-    pub(crate) fn read(&self, at: &Arc<Tp>, most: usize, into: &mut Records) -> bool {
+    pub(crate) fn read(&self, at: &Arc<TopicPartition>, most: usize, into: &mut Records) -> bool {
         let queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(queue) = &*queue else { return false };
         for _ in 0..most {

@@ -11,12 +11,12 @@ use uuid::Uuid;
 
 use crate::config::Settings;
 use crate::lanes::Seen;
-use crate::view::{Standing, View};
+use crate::view::{HoldsStatus, View};
 
 pub(crate) fn holds(view: &View) -> InstanceHolds {
-    match view.standing() {
-        Standing::Looking => InstanceHolds::Reading,
-        Standing::Absent => InstanceHolds::Absent,
+    match view.status() {
+        HoldsStatus::Reading => InstanceHolds::Reading,
+        HoldsStatus::Absent => InstanceHolds::Absent,
         _ if view.unknown().is_some() => InstanceHolds::Unknown,
         _ => InstanceHolds::Known,
     }
@@ -72,12 +72,18 @@ mod tests {
     use super::*;
     use crate::config::tests::settings;
     use crate::lanes::Gate;
-    use crate::record::Tp;
+    use crate::record::TopicPartition;
     use flowdeck_protocol::kafkaflow::{Decoded, Message, decode};
     use flowdeck_protocol::wire::{Sender, holds_of, sender};
 
     fn lane(topic: &str, partition: i32, gate: Gate) -> Seen {
-        Seen { at: Tp::parse(topic, partition).unwrap(), gate, stands: false, in_flight: false, lag: 5 }
+        Seen {
+            at: TopicPartition::parse(topic, partition).unwrap(),
+            gate,
+            stopped: false,
+            in_flight: false,
+            lag: 5,
+        }
     }
 
     #[test]

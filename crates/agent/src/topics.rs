@@ -1,4 +1,4 @@
-//! Looks at the cluster's metadata, so that nothing is produced to a topic that is not there. The
+//! Reads the cluster's metadata, so that nothing is produced to a topic that is not there. The
 //! reader's client creates none by asking (`allow.auto.create.topics=false`).
 
 use std::time::Duration;
@@ -17,7 +17,10 @@ pub(crate) enum Presence {
 }
 
 /// Asks about one topic; an error where the cluster does not answer.
-pub(crate) fn look<C: ConsumerContext>(client: &BaseConsumer<C>, topic: &str) -> KafkaResult<Presence> {
+pub(crate) fn presence_of<C: ConsumerContext>(
+    client: &BaseConsumer<C>,
+    topic: &str,
+) -> KafkaResult<Presence> {
     let metadata = client.fetch_metadata(Some(topic), LIMIT)?;
     let Some(found) = metadata.topics().iter().find(|found| found.name() == topic) else {
         return Ok(Presence::Missing);

@@ -9,15 +9,15 @@ use flowdeck_model::scope::Place;
 use flowdeck_model::{Hold, HoldId, Scope, Timestamp};
 
 use crate::config::{OnUnknown, Settings};
-use crate::record::Tp;
+use crate::record::TopicPartition;
 
 /// Keys of a higher version that are remembered; a topic with more than these stays unknown.
 const UNREADABLE_MAX: usize = 10_000;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum HoldsStatus {
     /// Not read yet: every gate is shut.
-    Looking,
+    Reading,
     /// The cluster has no topic of holds: admin commands are obeyed directly.
     Absent,
     /// Read to the end, and followed since.
@@ -28,7 +28,7 @@ pub(crate) enum Standing {
 
 #[derive(Debug)]
 pub(crate) struct View {
-    standing: Standing,
+    status: HoldsStatus,
     on_unknown: OnUnknown,
     /// How long after its end a hold that nobody released still counts.
     expiry: Duration,
@@ -43,7 +43,7 @@ pub(crate) struct View {
 impl View {
     pub(crate) fn new(settings: &Settings) -> Self {
         Self {
-            standing: Standing::Looking,
+            status: HoldsStatus::Reading,
             on_unknown: settings.on_unknown,
             expiry: settings.timings.expiry,
             holds: BTreeMap::new(),
@@ -52,21 +52,21 @@ impl View {
         }
     }
 
-    pub(crate) fn standing(&self) -> &Standing {
-        &self.standing
+    pub(crate) fn status(&self) -> &HoldsStatus {
+        &self.status
     }
 
-    /// Says whether that is news.
-    pub(crate) fn stands(&mut self, standing: Standing) -> bool {
-        let news = standing != self.standing;
-        self.standing = standing;
-        news
+    /// Says whether that is a change.
+    pub(crate) fn set_status(&mut self, status: HoldsStatus) -> bool {
+        let changed = status != self.status;
+        self.status = status;
+        changed
     }
 
     /// Why the holds are not known, where they are not.
     pub(crate) fn unknown(&self) -> Option<String> {
-        match &self.standing {
-            Standing::Unknown(why) => Some(why.clone()),
+        match &self.status {
+            HoldsStatus::Unknown(why) => Some(why.clone()),
             _ if !self.unreadable.is_empty() => {
                 Some(format!("{} holds of a newer version", self.unreadable.len()))
             }
@@ -74,21 +74,21 @@ impl View {
         }
     }
 
-    /// Whether a partition stands.
-    pub(crate) fn holds(&self, settings: &Settings, at: &Tp, now: Timestamp) -> bool {
-        match self.standing {
-            Standing::Looking => return true,
-            Standing::Absent => return self.local.iter().any(|hold| hold.holds(place(settings, at))),
-            Standing::Known | Standing::Unknown(_) => {}
+    /// Whether a partition is held.
+    pub(crate) fn holds(&self, settings: &Settings, at: &TopicPartition, now: Timestamp) -> bool {
+        match self.status {
+            HoldsStatus::Reading => return true,
+            HoldsStatus::Absent => return self.local.iter().any(|hold| hold.holds(place(settings, at))),
+            HoldsStatus::Known | HoldsStatus::Unknown(_) => {}
         }
-        if self.unknown().is_some() && self.on_unknown == OnUnknown::Stand {
+        if self.unknown().is_some() && self.on_unknown == OnUnknown::Pause {
             return true;
         }
-        self.standing_holds(now).any(|hold| hold.holds(place(settings, at)))
+        self.active_holds(now).any(|hold| hold.holds(place(settings, at)))
     }
 
     /// The holds in force: those that did not end by the agent's own clock.
-    pub(crate) fn standing_holds(&self, now: Timestamp) -> impl Iterator<Item = &Hold> {
+    pub(crate) fn active_holds(&self, now: Timestamp) -> impl Iterator<Item = &Hold> {
         self.holds.values().filter(move |hold| !self.is_over(hold, now))
     }
 
@@ -97,19 +97,19 @@ impl View {
         hold.until.is_some_and(|until| until.plus(self.expiry) <= now)
     }
 
-    /// A hold was written. Gives the one that stood under its key.
+    /// A hold was written. Gives the one that was there under its key.
     pub(crate) fn set(&mut self, key: &[u8], hold: Hold) -> Option<Hold> {
         self.unreadable.remove(key);
         self.holds.insert(key.to_vec(), hold)
     }
 
-    /// A tombstone was read, of whatever version: what stood under the key is gone.
+    /// A tombstone was read, of whatever version: what was under the key is gone.
     pub(crate) fn release(&mut self, key: &[u8]) -> Option<Hold> {
         self.unreadable.remove(key);
         self.holds.remove(key)
     }
 
-    /// A record of a higher version: what it holds is not known. What stood under its key stands on.
+    /// A record of a higher version: what it holds is not known. What was under its key stays in force.
     pub(crate) fn unreadable(&mut self, key: &[u8]) {
         if self.unreadable.len() < UNREADABLE_MAX {
             self.unreadable.insert(key.to_vec());
@@ -156,7 +156,7 @@ impl View {
     }
 }
 
-pub(crate) fn place<'a>(settings: &'a Settings, at: &'a Tp) -> Place<'a> {
+pub(crate) fn place<'a>(settings: &'a Settings, at: &'a TopicPartition) -> Place<'a> {
     Place {
         group: &settings.group,
         consumer: Some(&settings.consumer),
@@ -178,8 +178,8 @@ pub(crate) mod tests {
     use super::*;
     use crate::config::tests::settings;
 
-    fn at(topic: &str, partition: i32) -> Tp {
-        Tp::parse(topic, partition).unwrap()
+    fn at(topic: &str, partition: i32) -> TopicPartition {
+        TopicPartition::parse(topic, partition).unwrap()
     }
 
     pub(crate) fn hold(scope: Scope) -> Hold {
@@ -217,7 +217,7 @@ pub(crate) mod tests {
         ];
         for (scope, want) in cases {
             let mut view = View::new(&settings);
-            view.stands(Standing::Known);
+            view.set_status(HoldsStatus::Known);
             view.set(b"k", hold(scope.clone()));
             let got = [at("t", 0), at("t", 1), at("u", 0)].map(|at| view.holds(&settings, &at, now()));
             assert_eq!(got, want, "{scope:?}");
@@ -228,7 +228,7 @@ pub(crate) mod tests {
     fn releasing_one_leaves_the_others() {
         let settings = settings();
         let mut view = View::new(&settings);
-        view.stands(Standing::Known);
+        view.set_status(HoldsStatus::Known);
         let (a, b) = (hold(Scope::group("g".into())), hold(Scope::group("g".into())));
         view.set(b"a", a.clone());
         view.set(b"b", b);
@@ -239,22 +239,22 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_not_known_follows_the_policy_and_known_holds_stand_in_both() {
-        for (policy, free_partition_stands) in [(OnUnknown::Run, false), (OnUnknown::Stand, true)] {
+    fn unknown_holds_follow_the_policy_and_known_holds_stay_in_force() {
+        for (policy, unheld_partition_is_paused) in [(OnUnknown::Run, false), (OnUnknown::Pause, true)] {
             let settings = Settings { on_unknown: policy, ..settings() };
             let mut view = View::new(&settings);
             assert!(view.holds(&settings, &at("u", 0), now()), "shut until known");
-            view.stands(Standing::Known);
+            view.set_status(HoldsStatus::Known);
             view.set(b"k", hold(Scope { topic: Some("t".parse().unwrap()), ..Scope::group("g".into()) }));
             view.unreadable(b"newer");
             assert!(view.unknown().is_some());
             assert!(view.holds(&settings, &at("t", 0), now()));
-            assert_eq!(view.holds(&settings, &at("u", 0), now()), free_partition_stands);
+            assert_eq!(view.holds(&settings, &at("u", 0), now()), unheld_partition_is_paused);
             view.release(b"newer");
             assert!(view.unknown().is_none());
             assert!(!view.holds(&settings, &at("u", 0), now()));
-            view.stands(Standing::Unknown("no rights".into()));
-            assert_eq!(view.holds(&settings, &at("u", 0), now()), free_partition_stands);
+            view.set_status(HoldsStatus::Unknown("no rights".into()));
+            assert_eq!(view.holds(&settings, &at("u", 0), now()), unheld_partition_is_paused);
         }
     }
 
@@ -262,7 +262,7 @@ pub(crate) mod tests {
     fn a_hold_ends_by_the_own_clock_once_flowdeck_is_late() {
         let settings = settings();
         let mut view = View::new(&settings);
-        view.stands(Standing::Known);
+        view.set_status(HoldsStatus::Known);
         let until = Timestamp::from_millis(1_000_000);
         view.set(b"k", Hold { until: Some(until), ..hold(Scope::group("g".into())) });
         let expiry = settings.timings.expiry;
@@ -279,7 +279,7 @@ pub(crate) mod tests {
     fn without_the_topic_admin_commands_are_obeyed() {
         let settings = settings();
         let mut view = View::new(&settings);
-        view.stands(Standing::Absent);
+        view.set_status(HoldsStatus::Absent);
         let topic = |name: &str| Scope { topic: Some(name.parse().unwrap()), ..Scope::group("g".into()) };
         view.pause_locally(vec![Scope::group("g".into())], now());
         view.resume_locally(&[topic("u")]);

@@ -92,14 +92,14 @@ fn failed(shared: &Shared, run: &mut Run, error: &HandlerError) {
             add(&shared.counts.skipped, 1);
             run.done();
         }
-        Then::Stand => run.stand(),
+        Then::PausePartition => run.stop_partition(),
     }
 }
 
-/// The lane waits, and no worker does. It is given back first: the wait may be no time at all.
+/// The lane waits, and no worker does. It is returned first: the wait may be no time at all.
 fn try_again(shared: &Arc<Shared>, run: Run, wait: Duration, tasks: &TaskTracker) {
     let (shared, retry) = (Arc::clone(shared), run.as_retry());
-    shared.give_back(run);
+    shared.finish_run(run);
     tasks.spawn(async move {
         tokio::select! {
             () = tokio::time::sleep(wait) => shared.backed_off(&retry),
@@ -127,8 +127,8 @@ mod tests {
     use crate::answers::Answers;
     use crate::config::Settings;
     use crate::config::tests::settings;
-    use crate::record::Tp;
-    use crate::view::Standing;
+    use crate::record::TopicPartition;
+    use crate::view::HoldsStatus;
     use crate::view::tests::hold;
     use async_trait::async_trait;
     use flowdeck_model::{Hold, InstanceState, Scope};
@@ -158,8 +158,8 @@ mod tests {
         }
     }
 
-    fn at(partition: i32) -> Tp {
-        Tp::parse("t", partition).unwrap()
+    fn at(partition: i32) -> TopicPartition {
+        TopicPartition::parse("t", partition).unwrap()
     }
 
     /// As the control thread does it: the hold is read, the gates are set, and the answer is due.
@@ -171,8 +171,8 @@ mod tests {
         let limit = Instant::now() + Duration::from_secs(30);
         loop {
             assert!(Instant::now() < limit, "no answer");
-            let sight = shared.lock().lanes.sight();
-            let due = answers.due(&shared.settings, &sight, Instant::now());
+            let snapshot = shared.lock().lanes.snapshot();
+            let due = answers.due(&shared.settings, &snapshot, Instant::now());
             if due.iter().any(|answer| answer.state == InstanceState::Acknowledged) {
                 return;
             }
@@ -189,7 +189,7 @@ mod tests {
     fn no_handler_begins_after_the_answer_to_a_pause() {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();
         let shared = Arc::new(Shared::new(Settings { workers: 4, ..settings() }));
-        shared.lock().view.stands(Standing::Known);
+        shared.lock().view.set_status(HoldsStatus::Known);
         shared.assign((0..PARTITIONS).map(|partition| (Arc::new(at(partition)), None)).collect());
         shared.regate(u64::MAX);
         let (handler, tasks) = (Late::default(), TaskTracker::new());

@@ -7,14 +7,14 @@ use common::{Agents as _, a_while, noting, settled};
 use flowdeck_model::InstanceState::Drained;
 use flowdeck_model::view::InstanceHolds;
 use flowdeck_protocol::kafkaflow::{
-    Command, ConsumerStatus, Decoded, Message, Telemetry, decode, foreign_command_record,
+    Command, ConsumerStatus, Decoded, Message, Telemetry, decode, external_command_record,
 };
 use flowdeck_protocol::wire::{Sender, holds_of, sender};
 use flowdeck_testkit::{DEADLINE, World, wait_for};
 use uuid::Uuid;
 
 async fn send(world: &World, command: Command) {
-    world.kafka.send_record(&world.admin, &foreign_command_record(Uuid::new_v4(), command)).await;
+    world.kafka.send_record(&world.admin, &external_command_record(Uuid::new_v4(), command)).await;
 }
 
 fn telemetry(world: &World) -> Vec<(Telemetry, Sender, Option<InstanceHolds>)> {

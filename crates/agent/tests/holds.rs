@@ -114,7 +114,7 @@ async fn a_hold_of_one_instance_leaves_the_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hold_of_a_newer_version_makes_the_holds_unknown() {
-    for (policy, running, standing) in [(OnUnknown::Run, 1, 0), (OnUnknown::Stand, 0, 1)] {
+    for (policy, running, paused) in [(OnUnknown::Run, 1, 0), (OnUnknown::Pause, 0, 1)] {
         let world = World::new(1).await;
         let hold = world.hold(world.scope());
         let mut newer = hold_record(&hold, hold.id.into());
@@ -122,7 +122,7 @@ async fn a_hold_of_a_newer_version_makes_the_holds_unknown() {
         world.write(vec![newer]).await;
         let (_, handler) = noting(0);
         let agent = world.agent("i-1").on_unknown(policy).handler(handler).start().await.unwrap();
-        settled(&agent, running, standing).await;
+        settled(&agent, running, paused).await;
         assert!(agent.holds_unknown().is_some());
         assert_eq!(agent.counts().records_not_understood, 1);
         // Its release, in any version, makes them known again.
@@ -143,7 +143,7 @@ async fn while_the_holds_may_not_be_read_the_policy_decides() {
     broker.allow("app", &["Read", "Describe"], &["--group", &world.group]);
     world.produce(0, 5).await;
     world.pause(world.scope()).await;
-    for (policy, running, standing) in [(OnUnknown::Stand, 0, 1), (OnUnknown::Run, 1, 0)] {
+    for (policy, running, paused) in [(OnUnknown::Pause, 0, 1), (OnUnknown::Run, 1, 0)] {
         let mut config = flowdeck_agent::ClientConfig::new();
         for (name, value) in broker.secure().client_properties(&user) {
             config.set(name, value);
@@ -152,7 +152,7 @@ async fn while_the_holds_may_not_be_read_the_policy_decides() {
         let (seen, handler) = noting(0);
         let agent =
             world.agent_with(config, "i-1").on_unknown(policy).handler(handler).start().await.unwrap();
-        settled(&agent, running, standing).await;
+        settled(&agent, running, paused).await;
         let why = agent.holds_unknown().expect("unknown");
         assert!(why.contains("grant Describe and Read"), "{why}");
         if running == 1 {

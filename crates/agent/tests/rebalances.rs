@@ -19,13 +19,13 @@ async fn start(world: &World, seen: &Seen, instance: &str, protocol: (&str, &str
     world.agent_with(config, instance).workers(3).buffer(10).handler(handler).start().await.unwrap()
 }
 
-/// Waits until the agents own every partition, and all of them stand.
-async fn all_stand(agents: &[Running]) {
-    wait_for("all partitions to stand", DEADLINE, async || {
+/// Waits until the agents own every partition, and all of them are paused.
+async fn all_paused(agents: &[Running]) {
+    wait_for("all partitions to be paused", DEADLINE, async || {
         let all: Vec<_> = agents.iter().flat_map(Running::partitions).collect();
         let owned: BTreeSet<_> = all.iter().map(|(_, partition, _)| *partition).collect();
-        let stand = all.iter().all(|(_, _, runs)| !runs);
-        (stand && all.len() == owned.len() && all.len() == PARTITIONS as usize).then_some(())
+        let paused = all.iter().all(|(_, _, runs)| !runs);
+        (paused && all.len() == owned.len() && all.len() == PARTITIONS as usize).then_some(())
     })
     .await;
 }
@@ -61,7 +61,7 @@ async fn storm(protocol: (&str, &str)) {
         } else {
             agents.remove(0).stop().await.unwrap();
         }
-        all_stand(&agents).await;
+        all_paused(&agents).await;
         for partition in 0..PARTITIONS {
             world.produce(partition, 10).await;
         }

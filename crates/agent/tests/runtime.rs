@@ -161,9 +161,9 @@ async fn a_record_that_is_skipped_is_committed_past() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_partition_that_stands_is_tried_again_after_a_pause_and_a_resume() {
+async fn a_stopped_partition_is_retried_after_pause_and_resume() {
     let world = World::new(1).await;
-    let policy = OnError { then: Then::Stand, ..skip_at_once() };
+    let policy = OnError { then: Then::PausePartition, ..skip_at_once() };
     let (agent, calls) = fail(&world, policy, 1, false).await;
     settled(&agent, 0, 1).await;
     wait_committed(&world, 0, 2).await;
@@ -245,7 +245,7 @@ async fn a_handler_slower_than_the_poll_interval_keeps_its_partition() {
     config.set("max.poll.interval.ms", INTERVAL.as_millis().to_string());
     let agent = world.agent_with(config, "i-1").handler(handler).start().await.unwrap();
     settled(&agent, 1, 0).await;
-    // The client looks at the interval each second.
+    // The client checks the interval each second.
     tokio::time::sleep(INTERVAL + Duration::from_secs(2)).await;
     settled(&agent, 1, 0).await;
     go.notify_one();

@@ -19,8 +19,8 @@ const INSTANCES: [&str; 2] = ["one", "two"];
 const PACE: Duration = Duration::from_millis(5);
 /// A record was handed to each agent this recently: the stream flows.
 const FLOWS: Duration = Duration::from_millis(20);
-/// Nothing was handed for so long, while records were written: the stream stands.
-const STANDS: Duration = Duration::from_millis(100);
+/// Nothing was handed for so long, while records were written: the stream has stopped.
+const IDLE_FOR: Duration = Duration::from_millis(100);
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// What one agent's handler was handed.
@@ -98,12 +98,12 @@ impl Agents {
     }
 
     /// Until no record is handed to anybody any more though there are new ones; when the last one was.
-    pub(crate) async fn stand(&self) -> Result<Instant> {
+    pub(crate) async fn until_stopped(&self) -> Result<Instant> {
         let count = || self.handed.iter().map(|one| one.count()).sum::<u64>();
         let end = Instant::now() + LIMIT;
         loop {
             let (handed, produced) = (count(), self.produced.load(Ordering::SeqCst));
-            tokio::time::sleep(STANDS).await;
+            tokio::time::sleep(IDLE_FOR).await;
             ensure!(self.produced.load(Ordering::SeqCst) > produced, "the stream of records broke off");
             if count() == handed {
                 return self.handed.iter().map(|one| one.last()).max().context("no agents");

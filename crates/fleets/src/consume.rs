@@ -47,7 +47,7 @@ pub struct Consume {
     acks_topic: String,
     /// How often to look for topics that are missing
     #[arg(long, default_value_t = 5_000)]
-    look_ms: u64,
+    metadata_interval_ms: u64,
     /// How long after its end a hold that nobody released still counts
     #[arg(long, default_value_t = 60_000)]
     expiry_ms: u64,
@@ -70,7 +70,7 @@ pub enum Protocol {
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Unknown {
     Run,
-    Stand,
+    Pause,
 }
 
 impl Protocol {
@@ -122,15 +122,15 @@ async fn start(args: &Consume) -> Result<Running> {
         .buffer(args.buffer)
         .on_unknown(match args.on_unknown {
             Unknown::Run => OnUnknown::Run,
-            Unknown::Stand => OnUnknown::Stand,
+            Unknown::Pause => OnUnknown::Pause,
         })
         .admin_topic(args.admin_topic.as_str(), 0)
         .flowdeck_topics(args.holds_topic.as_str(), args.acks_topic.as_str())
         .timings(Timings {
-            look: Duration::from_millis(args.look_ms),
+            metadata_interval: Duration::from_millis(args.metadata_interval_ms),
             expiry: Duration::from_millis(args.expiry_ms),
             holds: Duration::from_millis(args.holds_ms),
-            give_back: Duration::from_secs(3),
+            shutdown_timeout: Duration::from_secs(3),
             ..defaults
         });
     if let Some(instance) = &args.instance {

@@ -12,7 +12,7 @@ use crate::events::{AudioUploaded, SCHEMA_HEADER, SCHEMA_VERSION, TrackDeleted};
 use crate::plan::Plan;
 
 /// Short, so that the demo ends within 5 s of Ctrl-C.
-const GIVE_BACK: Duration = Duration::from_secs(2);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub async fn start(cluster: &Cluster, plan: &Plan) -> Result<Vec<Running>> {
     let mut running = vec![];
@@ -26,7 +26,7 @@ pub async fn start(cluster: &Cluster, plan: &Plan) -> Result<Vec<Running>> {
 }
 
 fn timings() -> Timings {
-    Timings { give_back: GIVE_BACK, ..Timings::default() }
+    Timings { shutdown_timeout: SHUTDOWN_TIMEOUT, ..Timings::default() }
 }
 
 fn instance(service: &str, number: u32) -> String {

@@ -1,5 +1,5 @@
 //! Writes records that are given byte by byte: what no service of the demo would write. Tests use it to be
-//! the stranger who may write to a topic.
+//! anybody else who may write to a topic.
 //!
 //! Each line of standard input is one record: `{"topic": …, "partition": …, "key": …, "value": …, "headers":
 //! [[name, value], …]}`; keys and values in hexadecimal, `null` or left out where there is none. Each is

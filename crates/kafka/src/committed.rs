@@ -48,8 +48,8 @@ impl Cluster {
         let mut next = groups.iter().enumerate();
         let mut asked = FuturesUnordered::new();
         loop {
-            let room = in_flight.max(1).saturating_sub(asked.len());
-            for (index, group) in next.by_ref().take(room) {
+            let free = in_flight.max(1).saturating_sub(asked.len());
+            for (index, group) in next.by_ref().take(free) {
                 asked.push(async move { (index, self.committed_of(group, deadline).await) });
             }
             let Some((index, answer)) = asked.next().await else { return };

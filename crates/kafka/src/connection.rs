@@ -246,7 +246,7 @@ fn note_trouble(event: &Event, health: &Health) {
     if trouble.as_ref() == Some(&cause) || *trouble == Some(Cause::Authentication) {
         return;
     }
-    tracing::warn!(target: "librdkafka", "{}", event.words());
+    tracing::warn!(target: "librdkafka", "{}", event.message());
     *trouble = Some(cause);
 }
 

@@ -26,7 +26,7 @@ pub enum Operation {
 }
 
 impl Operation {
-    fn words(self) -> &'static str {
+    fn label(self) -> &'static str {
         match self {
             Self::Metadata => "read the cluster's metadata",
             Self::TopicIds => "read topic ids",
@@ -47,7 +47,7 @@ impl Operation {
 
 /// A call on a cluster failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("could not {}", operation.words())]
+#[error("could not {}", operation.label())]
 pub struct Error {
     pub operation: Operation,
     #[source]
@@ -91,8 +91,8 @@ pub enum Cause {
     #[error("the connection to the cluster is closing")]
     Closing,
     /// Anything else, under Kafka's own name for it, such as `COORDINATOR_LOAD_IN_PROGRESS`.
-    #[error("{name}: {words}")]
-    Kafka { code: i32, name: String, words: String },
+    #[error("{name}: {message}")]
+    Kafka { code: i32, name: String, message: String },
 }
 
 impl Cause {
@@ -120,7 +120,7 @@ impl Cause {
             }
             codes::FENCED | codes::PRODUCER_FENCED | codes::INVALID_PRODUCER_EPOCH => Self::Fenced,
             codes::DESTROY => Self::Closing,
-            _ => Self::Kafka { code, name: codes::name(code), words: codes::words(code) },
+            _ => Self::Kafka { code, name: codes::name(code), message: codes::message(code) },
         }
     }
 

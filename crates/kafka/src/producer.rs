@@ -155,14 +155,14 @@ impl Cluster {
             config.set(name, value);
         }
         let native =
-            config.create_with_context::<_, Native>(Logs).map_err(|error| failed(config_words(&error)))?;
+            config.create_with_context::<_, Native>(Logs).map_err(|error| failed(config_message(&error)))?;
         let inner = Inner { native: Some(native), transactional, turn: tokio::sync::Mutex::new(()) };
         Ok(Producer { inner: Arc::new(inner), cluster: self.clone() })
     }
 }
 
 /// rdkafka's message would repeat the value, which may be a secret.
-fn config_words(error: &KafkaError) -> String {
+fn config_message(error: &KafkaError) -> String {
     match error {
         KafkaError::ClientConfig(_, _, name, _) => format!("property `{name}` is not accepted by a producer"),
         _ => "a producer could not be made of this configuration".to_owned(),

@@ -45,7 +45,7 @@ pub enum TailEvent {
     /// Everything that was in the topic when the tail began has been handed over. Comes once after each
     /// start, with the end offsets of that moment.
     Reached(Vec<(Partition, i64)>),
-    /// The tail goes on by itself; this says why it stands at the moment.
+    /// The tail goes on by itself; this says why it is stopped at the moment.
     Error(Error),
     /// The topic is not there (any more). The tail looks again, less and less often, and then starts
     /// anew; it never creates the topic.

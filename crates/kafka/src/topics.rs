@@ -81,9 +81,11 @@ impl Cluster {
         match call.await? {
             (codes::NO_ERROR, _) => Ok(Created::Created),
             (codes::TOPIC_ALREADY_EXISTS, _) => Ok(Created::Existed),
-            (code, words) => Err(match Cause::from_code(code, acl()) {
-                // The broker's own words say which of partitions, replication and configuration it was.
-                Cause::Kafka { code, name, .. } if !words.is_empty() => Cause::Kafka { code, name, words },
+            (code, message) => Err(match Cause::from_code(code, acl()) {
+                // The broker's own message says which of partitions, replication and configuration it was.
+                Cause::Kafka { code, name, .. } if !message.is_empty() => {
+                    Cause::Kafka { code, name, message }
+                }
                 cause => cause,
             }),
         }

@@ -117,7 +117,7 @@ impl ConsumerStatus {
         }
     }
 
-    /// KafkaFlow's own rule: from whether any partition flows and any stands.
+    /// KafkaFlow's own rule: from whether any partition is running and any is paused.
     pub fn of(any_running: bool, any_paused: bool) -> Self {
         match (any_running, any_paused) {
             (true, true) => Self::PartiallyRunning,
@@ -199,7 +199,7 @@ pub fn command_record(id: CommandId, command: Command) -> Record {
 }
 
 /// A command as KafkaFlow's own dashboard sends it: without a word of Flowdeck.
-pub fn foreign_command_record(key: Uuid, command: Command) -> Record {
+pub fn external_command_record(key: Uuid, command: Command) -> Record {
     Message::Command(command).record(key.hyphenated().to_string().into_bytes())
 }
 

@@ -13,17 +13,17 @@ pub use holds::{EXCEPTIONS_MAX, HoldRecord, check_hold, hold_record, read_hold, 
 use crate::Headers;
 
 /// The longest key and the longest value on Flowdeck's own topics, in bytes. One bound for all who write
-/// and all who read them: what only some of them took would stand for those alone.
+/// and all who read them: what only some of them took would hold for those alone.
 pub const LONGEST: usize = 128 * 1024;
 
 /// On every record of Flowdeck's own topics.
 pub const VERSION: &str = "Flowdeck-Version";
-/// The command behind a record: on the admin topic it tells ours from foreign ones, on
+/// The command behind a record: on the admin topic it tells ours from external ones, on
 /// `flowdeck.holds` it names the command that wrote or released the hold.
 pub const COMMAND: &str = "Flowdeck-Command";
 /// On telemetry: it comes from an agent and not from KafkaFlow.
 pub const AGENT: &str = "Flowdeck-Agent";
-/// On an agent's telemetry: how it stands to the holds, as one of [`InstanceHolds`]' words.
+/// On an agent's telemetry: what it knows of the holds, as one of [`InstanceHolds`]' words.
 pub const HOLDS: &str = "Flowdeck-Holds";
 
 const VERSION_1: &[u8] = b"1";
@@ -51,7 +51,7 @@ pub fn holds_of(headers: &Headers<'_>) -> Option<InstanceHolds> {
     InstanceHolds::ALL.into_iter().find(|one| one.word() == word)
 }
 
-/// The command that a record carries in its header. On the admin topic `None` means foreign.
+/// The command that a record carries in its header. On the admin topic `None` means external.
 pub fn command_of(headers: &Headers<'_>) -> Option<CommandId> {
     headers.last_text(COMMAND)?.parse().ok()
 }

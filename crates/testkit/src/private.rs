@@ -67,7 +67,7 @@ impl PrivateKafka {
         self.grant(user, &operations.iter().map(|operation| Rule::new(operation, kind, name)).collect());
     }
 
-    /// Lets `user` do all of this, beside what he may do already; the broker knows it on return.
+    /// Lets `user` do all of this, beside what the user may do already; the broker knows it on return.
     pub fn grant(&self, user: &str, rules: &BTreeSet<Rule>) {
         acls::create(self.bootstrap(), user, rules);
         self.wait_rules(user, |now| rules.is_subset(now));

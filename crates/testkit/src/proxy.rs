@@ -1,4 +1,4 @@
-//! A TCP proxy that stands before a broker and does what networks do: stall, cut, slow down, and forget a
+//! A TCP proxy in front of a broker and does what networks do: stall, cut, slow down, and forget a
 //! connection without a word. Modes are switched while connections are open.
 
 use std::net::{Ipv4Addr, SocketAddr};

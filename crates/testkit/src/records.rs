@@ -130,7 +130,7 @@ impl Kafka {
                 producer
                     .send_result(record)
                     .map_err(|(error, _)| error)
-                    .expect("room in the producer's queue"),
+                    .expect("space in the producer's queue"),
             );
         }
         for delivery in sent {

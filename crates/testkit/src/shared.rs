@@ -37,13 +37,13 @@ pub(crate) fn home() -> &'static KafkaHome {
 
 /// `HOST:PORT`, or `ask:HOST:PORT` where one line with the address is to be had.
 fn named(value: &str) -> Result<String> {
-    let Some(door) = value.strip_prefix("ask:") else { return Ok(value.to_owned()) };
-    let stream = TcpStream::connect(door).with_context(|| format!("ask for Kafka at {door}"))?;
+    let Some(address) = value.strip_prefix("ask:") else { return Ok(value.to_owned()) };
+    let stream = TcpStream::connect(address).with_context(|| format!("ask for Kafka at {address}"))?;
     stream.set_read_timeout(Some(ANSWER_LIMIT)).context("set the read timeout")?;
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).context("read Kafka's address")?;
     match line.trim() {
-        "" => bail!("no answer from {door}: the run is being stopped"),
+        "" => bail!("no answer from {address}: the run is being stopped"),
         error if error.starts_with("error: ") => bail!("{error}"),
         address => Ok(address.to_owned()),
     }
@@ -80,7 +80,7 @@ mod tests {
     use std::io::Write;
     use std::net::TcpListener;
 
-    fn door(line: &'static str) -> String {
+    fn address(line: &'static str) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         std::thread::spawn(move || listener.accept().unwrap().0.write_all(line.as_bytes()).unwrap());
@@ -93,9 +93,9 @@ mod tests {
     }
 
     #[test]
-    fn a_door_is_asked() {
-        assert_eq!(named(&door("127.0.0.1:1234\n")).unwrap(), "127.0.0.1:1234");
-        assert!(named(&door("error: no Java\n")).unwrap_err().to_string().contains("no Java"));
-        assert!(named(&door("")).is_err());
+    fn the_address_is_asked_for() {
+        assert_eq!(named(&address("127.0.0.1:1234\n")).unwrap(), "127.0.0.1:1234");
+        assert!(named(&address("error: no Java\n")).unwrap_err().to_string().contains("no Java"));
+        assert!(named(&address("")).is_err());
     }
 }

@@ -54,5 +54,5 @@ fn send(producer: &ThreadedProducer<DefaultProducerContext>, topic: &str, record
     if let Some(value) = &record.value {
         out = out.payload(value);
     }
-    producer.send(out).map_err(|(error, _)| error).expect("room in the producer's queue");
+    producer.send(out).map_err(|(error, _)| error).expect("space in the producer's queue");
 }

@@ -93,7 +93,7 @@ pub(super) async fn complete(vault: &Vault, peek: &Rights) -> Server {
     let messages = server.api("/clusters/full/topics/orders/messages").await;
     let there = vault.kafka.read_all("orders").len();
     assert_eq!(messages["records"].as_array().unwrap().len(), there, "{messages}");
-    // Both stand paused: their holds were written above.
+    // Both are paused: their holds were written above.
     for (group, actions) in
         [("payments", &["resume", "pause", "resume"][..]), ("billing", &["resume", "pause"])]
     {

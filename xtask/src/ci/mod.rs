@@ -1,9 +1,10 @@
 //! `cargo xtask ci`: every gate, then all tests. A gate that fails does not hide the next one; the sum of the
-//! tests stands alone on the last line.
+//! tests is alone on the last line.
 
 mod advisories;
 mod licences;
 mod npm;
+mod terms;
 pub(crate) mod unsafety;
 
 use std::process::ExitCode;
@@ -34,6 +35,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let machine = machine::check(&[Need::Wasm, Need::Native, Need::Kafka, Need::Browser])?;
     let gates: &[Gate<'_>] = &[
         ("format", &format),
+        ("terms", &terms::check),
         ("licences", &licences::check),
         ("unsafe", &unsafety::check),
         ("advisories", &advisories::check),

@@ -121,7 +121,7 @@ fn expression(license: &str) -> Result<Licenses> {
     Ok(Licenses(vec![LicenseChoice::Expression(parsed)]))
 }
 
-/// The C library within a crate; its version stands behind the `+`, where the crate names it.
+/// The C library within a crate; its version is behind the `+`, where the crate names it.
 fn native(package: &Package) -> Option<Component> {
     let (_, name, license) = NATIVE.iter().find(|(of, _, _)| *of == package.name)?;
     let version = package.version.split_once('+').map(|(_, version)| version.trim_start_matches("zstd."));

@@ -15,7 +15,7 @@ use flowdeck_broker::{Broker, KafkaHome, NodeOptions, stop};
 use crate::machine::{self, Need};
 use crate::say;
 
-/// The door where tests ask. Dropped, it stops the broker.
+/// The address where tests ask for it. Dropped, it stops the broker.
 pub(crate) struct SharedBroker {
     address: String,
     done: Arc<AtomicBool>,
@@ -23,7 +23,7 @@ pub(crate) struct SharedBroker {
 }
 
 impl SharedBroker {
-    /// Opens the door; the broker's data will be in `dir`.
+    /// Listens; the broker's data will be in `dir`.
     pub(crate) fn open(dir: PathBuf) -> Result<Self> {
         let listener =
             TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listen for tests that need Kafka")?;

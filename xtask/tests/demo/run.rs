@@ -58,7 +58,7 @@ impl Run {
         self.err.lock().unwrap().join("\n")
     }
 
-    /// Waits until a line with these words stands on either stream.
+    /// Waits until a line with these words is on either stream.
     pub(crate) fn says(&mut self, words: &str, limit: Duration) {
         let end = Instant::now() + limit;
         let said = |lines: &Lines| lines.lock().unwrap().iter().any(|line| line.contains(words));

@@ -6,7 +6,7 @@ use flowdeck_model::view::InstanceHolds;
 use flowdeck_model::{CommandId, Incarnation, InstanceState, Partition, Timestamp};
 use flowdeck_protocol::Record;
 use flowdeck_protocol::kafkaflow::{
-    Command, ConsumerStatus, DateTime, Telemetry, foreign_command_record, telemetry_record,
+    Command, ConsumerStatus, DateTime, Telemetry, external_command_record, telemetry_record,
 };
 use flowdeck_protocol::wire::{Ack, HOLDS, TopicPartition, ack_record};
 use flowdeck_testkit::{DEADLINE, kafka};
@@ -105,7 +105,7 @@ impl Voice {
 /// A command as KafkaFlow's own dashboard sends it.
 pub(crate) async fn foreign(settings: &ClusterSettings, command: Command) {
     let admin = settings.admin_topics[0].commands.0.to_string();
-    send(&admin, foreign_command_record(uuid::Uuid::new_v4(), command)).await;
+    send(&admin, external_command_record(uuid::Uuid::new_v4(), command)).await;
 }
 
 /// By one producer for each test's thread of work: a client of its own for each record would take longer

@@ -5,12 +5,12 @@ use flowdeck_model::InstanceState::{Acknowledged, Drained, NothingToDo, Refused}
 use flowdeck_model::{CommandState, command};
 
 fn lane(topic: &str, gate: Gate, in_flight: bool) -> Seen {
-    Seen { at: Tp::parse(topic, 0).unwrap(), gate, stands: false, in_flight, lag: 0 }
+    Seen { at: TopicPartition::parse(topic, 0).unwrap(), gate, stopped: false, in_flight, lag: 0 }
 }
 
 fn due(answers: &mut Answers, seen: &[Seen]) -> Vec<Answer> {
-    let sight = Sight { seen: seen.to_vec(), ..Sight::default() };
-    answers.due(&settings(), &sight, Instant::now())
+    let snapshot = LaneSnapshot { seen: seen.to_vec(), ..LaneSnapshot::default() };
+    answers.due(&settings(), &snapshot, Instant::now())
 }
 
 fn hold(topic: Option<&str>, id: HoldId) -> Hold {
@@ -94,7 +94,7 @@ fn a_release_and_a_split_are_answered_with_the_resumes_id() {
 }
 
 #[test]
-fn a_release_under_another_hold_says_what_still_stands() {
+fn release_under_another_hold_reports_what_stays_paused() {
     let (settings, mut answers) = (settings(), Answers::default());
     let (a, b) = (HoldId::random(), HoldId::random());
     answers.set(&settings, &hold(None, a), None, None, 1);
@@ -104,7 +104,7 @@ fn a_release_under_another_hold_says_what_still_stands() {
     answers.release(&settings, &hold(None, a).scope, a, None, 3);
     let seen = [lane("t", Gate::Held, false), lane("u", Gate::Open, false)];
     let answer = due(&mut answers, &seen).remove(0);
-    assert_eq!(answer.detail.as_deref(), Some("1 of 2 partitions stand under another hold"));
+    assert_eq!(answer.detail.as_deref(), Some("1 of 2 partitions stay paused by another hold"));
 }
 
 #[test]
@@ -122,7 +122,7 @@ fn a_command_of_several_topics_is_answered_as_one() {
 #[test]
 fn an_answer_to_a_pause_waits_for_handlers_that_begin_in_this_instant() {
     let (settings, id) = (settings(), HoldId::random());
-    let (t, u) = (Tp::parse("t", 0).unwrap(), Tp::parse("u", 0).unwrap());
+    let (t, u) = (TopicPartition::parse("t", 0).unwrap(), TopicPartition::parse("u", 0).unwrap());
     let start = Instant::now();
     let after = |ms| start + Duration::from_millis(ms);
     let held = [lane("t", Gate::Held, true)];
@@ -130,9 +130,10 @@ fn an_answer_to_a_pause_waits_for_handlers_that_begin_in_this_instant() {
     for (seen, state) in [(&held[..], Acknowledged), (&[], NothingToDo)] {
         let mut answers = Answers::default();
         answers.set(&settings, &hold(Some("t"), id), None, None, 7);
-        let mut due = |starting: &[Tp], now| {
-            let sight = Sight { seen: seen.to_vec(), starting: starting.to_vec(), ..Sight::default() };
-            (answers.due(&settings, &sight, now), answers.wait(now))
+        let mut due = |starting: &[TopicPartition], now| {
+            let snapshot =
+                LaneSnapshot { seen: seen.to_vec(), starting: starting.to_vec(), ..LaneSnapshot::default() };
+            (answers.due(&settings, &snapshot, now), answers.wait(now))
         };
         assert_eq!(due(std::slice::from_ref(&t), after(0)), (vec![], true));
         assert_eq!(due(std::slice::from_ref(&t), after(1_999)), (vec![], true));
@@ -144,19 +145,19 @@ fn an_answer_to_a_pause_waits_for_handlers_that_begin_in_this_instant() {
 }
 
 #[test]
-fn one_that_never_gives_its_thread_back_does_not_keep_the_answer_but_is_said() {
+fn a_blocked_handler_is_reported_and_does_not_delay_the_answer() {
     let (settings, mut answers, id) = (settings(), Answers::default(), HoldId::random());
     answers.set(&settings, &hold(None, id), None, None, 7);
-    let sight = Sight {
+    let snapshot = LaneSnapshot {
         seen: vec![lane("t", Gate::Held, true)],
-        starting: vec![Tp::parse("t", 0).unwrap()],
-        ..Sight::default()
+        starting: vec![TopicPartition::parse("t", 0).unwrap()],
+        ..LaneSnapshot::default()
     };
     let now = Instant::now();
-    assert_eq!(answers.due(&settings, &sight, now), vec![]);
+    assert_eq!(answers.due(&settings, &snapshot, now), vec![]);
     let now = now + CALLED;
     assert!(answers.wait(now), "nothing else asks for the answer then");
-    let all = answers.due(&settings, &sight, now);
+    let all = answers.due(&settings, &snapshot, now);
     assert_eq!(said(&all), vec![(id.into(), Acknowledged, 1)]);
     assert!(all[0].detail.as_deref().unwrap().starts_with("1 called more than 2 s ago"));
     assert!(!answers.wait(now));
@@ -165,24 +166,24 @@ fn one_that_never_gives_its_thread_back_does_not_keep_the_answer_but_is_said() {
 #[test]
 fn a_handler_that_outlasts_the_revocation_of_its_partition_is_waited_for_and_said() {
     let (settings, now) = (settings(), Instant::now());
-    let outlasting = vec![Tp::parse("t", 0).unwrap()];
+    let outlasting = vec![TopicPartition::parse("t", 0).unwrap()];
     for (seen, owned) in [(vec![], 0), (vec![lane("t", Gate::Held, false)], 1)] {
         let (mut answers, id) = (Answers::default(), HoldId::random());
         answers.set(&settings, &hold(Some("t"), id), None, None, 7);
-        let mut sight = Sight { seen, outlasting: outlasting.clone(), ..Sight::default() };
-        let all = answers.due(&settings, &sight, now);
+        let mut snapshot = LaneSnapshot { seen, outlasting: outlasting.clone(), ..LaneSnapshot::default() };
+        let all = answers.due(&settings, &snapshot, now);
         assert_eq!(said(&all), vec![(id.into(), Acknowledged, owned)]);
         assert!(all[0].detail.as_deref().unwrap().starts_with("1 of the partitions that were revoked"));
-        assert_eq!(answers.due(&settings, &sight, now), vec![]);
-        sight.outlasting.clear();
-        let all = answers.due(&settings, &sight, now);
+        assert_eq!(answers.due(&settings, &snapshot, now), vec![]);
+        snapshot.outlasting.clear();
+        let all = answers.due(&settings, &snapshot, now);
         assert_eq!((said(&all), &all[0].detail), (vec![(id.into(), Drained, owned)], &None));
     }
     // Of what the hold does not cover nothing is waited for.
     let (mut answers, id) = (Answers::default(), HoldId::random());
     answers.set(&settings, &hold(Some("u"), id), None, None, 7);
-    let sight = Sight { outlasting, ..Sight::default() };
-    assert_eq!(said(&answers.due(&settings, &sight, now)), vec![(id.into(), NothingToDo, 0)]);
+    let snapshot = LaneSnapshot { outlasting, ..LaneSnapshot::default() };
+    assert_eq!(said(&answers.due(&settings, &snapshot, now)), vec![(id.into(), NothingToDo, 0)]);
 }
 
 /// With a clock that is ahead the gates never shut.

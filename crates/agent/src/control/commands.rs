@@ -6,8 +6,8 @@ use rdkafka::Offset;
 use tracing::{debug, info};
 
 use crate::shared::{add, now};
-use crate::topics::{Presence, look};
-use crate::view::Standing;
+use crate::topics::{Presence, presence_of};
+use crate::view::HoldsStatus;
 
 use super::Control;
 use super::holds::Follows;
@@ -16,16 +16,16 @@ use super::reader::Read;
 impl Control {
     pub(super) fn follow_commands(&mut self) {
         let commands = self.shared.settings.commands.clone();
-        if matches!(look(&self.reader, commands.topic.as_str()), Ok(Presence::Here)) {
+        if matches!(presence_of(&self.reader, commands.topic.as_str()), Ok(Presence::Here)) {
             info!(topic = %commands.topic, "no topic of holds: obeying admin commands");
             self.follows = Follows::Commands;
             self.assign(&commands, Offset::End);
         }
-        if self.shared.lock().view.stands(Standing::Absent) {
+        if self.shared.lock().view.set_status(HoldsStatus::Absent) {
             self.shared.tell();
         }
         self.shared.settled();
-        self.regate(self.look_covers);
+        self.regate(self.check_covers);
     }
 
     pub(super) fn command(&mut self, record: &Read) -> bool {

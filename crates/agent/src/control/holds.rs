@@ -11,7 +11,7 @@ use tracing::{info, warn};
 
 use crate::config::Stream;
 use crate::shared::{add, now};
-use crate::view::Standing;
+use crate::view::HoldsStatus;
 
 use super::Control;
 use super::reader::Read;
@@ -32,7 +32,7 @@ pub(super) struct Reading {
     pub(super) waits: Option<(u64, Instant)>,
     /// The end was reached once: changes since are live, and are answered.
     pub(super) live: bool,
-    /// The topic was missing when last looked for.
+    /// The topic was missing at the last check.
     pub(super) gone: bool,
 }
 
@@ -43,7 +43,7 @@ impl Control {
         let mut state = self.shared.lock();
         let ticket = state.lanes.pending().unwrap_or(0);
         // Gates stay as they are until the end is reached; new assignments wait for that.
-        state.view.stands(Standing::Looking);
+        state.view.set_status(HoldsStatus::Reading);
         state.view.forget();
         drop(state);
         let reading =
@@ -70,7 +70,7 @@ impl Control {
         self.assign(&stream, from);
     }
 
-    /// The reader stands at the end of the holds.
+    /// The reader has reached the end of the holds.
     pub(super) fn at_end(&mut self) {
         let Follows::Holds(reading) = &mut self.follows else { return };
         let Some((ticket, _)) = reading.waits.take() else { return };
@@ -80,12 +80,12 @@ impl Control {
         let trusted = reading.trusted;
         {
             let mut state = self.shared.lock();
-            if state.view.stands(Standing::Known) {
+            if state.view.set_status(HoldsStatus::Known) {
                 self.shared.tell();
             }
             if first {
                 let offset = reading.next.map_or(-1, |next| next - 1);
-                for hold in state.view.standing_holds(now()) {
+                for hold in state.view.active_holds(now()) {
                     self.answers.set(&self.shared.settings, hold, None, None, offset);
                 }
             }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use tracing::debug;
 
 use crate::lanes::{Gate, Seen};
-use crate::record::Tp;
+use crate::record::TopicPartition;
 use crate::shared::now;
 use crate::telemetry;
 
@@ -29,21 +29,21 @@ impl Control {
 
     /// Answers what can be answered, by the lanes that it returns.
     fn answer(&mut self, now: Instant) -> Vec<Seen> {
-        let (sight, unknown) = {
+        let (snapshot, unknown) = {
             let state = self.shared.lock();
-            (state.lanes.sight(), state.view.unknown())
+            (state.lanes.snapshot(), state.view.unknown())
         };
-        for mut answer in self.answers.due(&self.shared.settings, &sight, now) {
+        for mut answer in self.answers.due(&self.shared.settings, &snapshot, now) {
             if answer.detail.is_none() {
                 answer.detail = unknown.as_ref().map(|why| format!("holds unknown: {why}"));
             }
             debug!(command = %answer.command, state = ?answer.state, "answered");
             self.outbox.answer(answer);
         }
-        sight.seen
+        snapshot.seen
     }
 
-    /// Whether partitions came, went, stand or run otherwise than telemetry last said. While the
+    /// Whether partitions came, went, were paused or resumed otherwise than telemetry last said. While the
     /// holds are read after an assignment nothing is said: it would be outdated at once.
     fn changed(&self, seen: &[Seen]) -> bool {
         !seen.iter().any(|lane| lane.gate == Gate::Pending) && shape(seen) != self.reported
@@ -59,6 +59,6 @@ impl Control {
     }
 }
 
-fn shape(seen: &[Seen]) -> Vec<(Tp, bool)> {
+fn shape(seen: &[Seen]) -> Vec<(TopicPartition, bool)> {
     seen.iter().map(|lane| (lane.at.clone(), lane.runs())).collect()
 }

@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use crate::record::Tp;
+use crate::record::TopicPartition;
 use crate::source::Source;
 use crate::tracker::Tracker;
 
 use super::records::Records;
 use super::run::{End, LaneControl, Run};
 
-/// Stands before every handler call.
+/// Checked before every handler call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Gate {
-    /// Assigned, and the holds were not yet read to where they stood then: shut.
+    /// Assigned, and the holds were not yet read up to the end at that time: shut.
     Pending,
     Open,
     Held,
@@ -20,7 +20,7 @@ pub(crate) enum Gate {
 
 #[derive(Debug)]
 pub(super) struct Lane {
-    /// Which assignment made the lane. A run that comes back with another one is a stray.
+    /// Which assignment made the lane. A run that comes back with another one is a orphan.
     pub(super) ticket: u64,
     pub(super) gate: Gate,
     pub(super) control: Arc<LaneControl>,
@@ -32,7 +32,7 @@ pub(super) struct Lane {
     pub(super) in_flight: bool,
     pub(super) backing_off: bool,
     /// The policy stopped the lane at its first record.
-    pub(super) stands: bool,
+    pub(super) stopped: bool,
     /// Revoked: nothing starts any more.
     pub(super) leaving: bool,
     /// In `ready`.
@@ -45,9 +45,9 @@ pub(super) struct Lane {
 /// One lane as telemetry and answers see it.
 #[derive(Debug, Clone)]
 pub(crate) struct Seen {
-    pub(crate) at: Tp,
+    pub(crate) at: TopicPartition,
     pub(crate) gate: Gate,
-    pub(crate) stands: bool,
+    pub(crate) stopped: bool,
     pub(crate) in_flight: bool,
     /// What is left to handle; 0 where nothing was handled yet, as with KafkaFlow.
     pub(crate) lag: i64,
@@ -55,23 +55,23 @@ pub(crate) struct Seen {
 
 /// All lanes, under one lock: gates that were set.
 #[derive(Debug, Default)]
-pub(crate) struct Sight {
+pub(crate) struct LaneSnapshot {
     pub(crate) seen: Vec<Seen>,
     /// Partitions of which a record was taken whose handler is not known to have begun.
-    pub(crate) starting: Vec<Tp>,
+    pub(crate) starting: Vec<TopicPartition>,
     /// Partitions that were revoked while a handler of them runs.
-    pub(crate) outlasting: Vec<Tp>,
+    pub(crate) outlasting: Vec<TopicPartition>,
 }
 
 impl Seen {
     /// Whether handlers may run.
     pub(crate) fn runs(&self) -> bool {
-        self.gate == Gate::Open && !self.stands
+        self.gate == Gate::Open && !self.stopped
     }
 }
 
 impl Lane {
-    pub(super) fn new(at: Arc<Tp>, source: Option<Source>, ticket: u64, gate: Gate) -> Self {
+    pub(super) fn new(at: Arc<TopicPartition>, source: Option<Source>, ticket: u64, gate: Gate) -> Self {
         Self {
             ticket,
             gate,
@@ -80,7 +80,7 @@ impl Lane {
             records: Records::default(),
             in_flight: false,
             backing_off: false,
-            stands: false,
+            stopped: false,
             leaving: false,
             queued: false,
             tracker: Tracker::default(),
@@ -92,14 +92,14 @@ impl Lane {
         self.gate == Gate::Open
             && !self.in_flight
             && !self.backing_off
-            && !self.stands
+            && !self.stopped
             && !self.leaving
             && (self.more || !self.records.is_empty())
     }
 
     /// Whether a worker that gave it back leaves it running.
     pub(super) fn may_go_on(&self) -> bool {
-        self.gate == Gate::Open && !self.stands && !self.leaving
+        self.gate == Gate::Open && !self.stopped && !self.leaving
     }
 
     /// Lets the lane's worker know. `closed`: nothing starts any more, anywhere.
@@ -115,7 +115,7 @@ impl Lane {
     }
 
     /// How many records of the run are dropped, since they are another owner's to read.
-    pub(super) fn give_back(&mut self, run: Run) -> usize {
+    pub(super) fn finish_run(&mut self, run: Run) -> usize {
         self.in_flight = false;
         if self.leaving {
             return run.records.len();
@@ -123,7 +123,7 @@ impl Lane {
         self.records = run.records;
         self.more |= run.more;
         self.backing_off = matches!(run.end, End::Retry(_));
-        self.stands = run.end == End::Stand;
+        self.stopped = run.end == End::Stopped;
         0
     }
 
@@ -131,11 +131,11 @@ impl Lane {
         self.tracker.due(self.control.position())
     }
 
-    pub(super) fn seen(&self, at: &Tp, in_flight: bool) -> Seen {
+    pub(super) fn seen(&self, at: &TopicPartition, in_flight: bool) -> Seen {
         let lag = match (self.end, self.control.position()) {
             (Some(end), Some(position)) => end.saturating_sub(position).max(0),
             _ => 0,
         };
-        Seen { at: at.clone(), gate: self.gate, stands: self.stands, in_flight, lag }
+        Seen { at: at.clone(), gate: self.gate, stopped: self.stopped, in_flight, lag }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use rdkafka::message::BorrowedMessage;
 
-use crate::record::{Record, Tp};
+use crate::record::{Record, TopicPartition};
 
 /// Memory of larger records is given back.
 const KEPT_BYTES: usize = 4_096;
@@ -46,7 +46,7 @@ impl Records {
         (self.first, self.end) = (0, 0);
     }
 
-    pub(crate) fn read(&mut self, at: &Arc<Tp>, message: &BorrowedMessage<'_>) {
+    pub(crate) fn read(&mut self, at: &Arc<TopicPartition>, message: &BorrowedMessage<'_>) {
         if self.end == self.slots.len() {
             self.slots.push(Slot { record: Record::empty(at), failures: 0 });
         }

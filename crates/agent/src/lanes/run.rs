@@ -9,19 +9,19 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::record::{Record, Tp};
+use crate::record::{Record, TopicPartition};
 use crate::source::Source;
 
 use super::records::Records;
 
-/// A lane is given back after this time if others wait for a worker; a record that was begun is ended first.
+/// A lane is returned after this time if others wait for a worker; a record that was begun is ended first.
 const TURN: Duration = Duration::from_millis(1);
 
 /// The part of a lane that its worker uses without a lock. Of one assignment: it never opens again once the
 /// partition was taken away.
 #[derive(Debug)]
 pub(super) struct LaneControl {
-    at: Arc<Tp>,
+    at: Arc<TopicPartition>,
     source: Option<Source>,
     /// Handlers may begin.
     open: AtomicBool,
@@ -32,7 +32,7 @@ pub(super) struct LaneControl {
 }
 
 impl LaneControl {
-    pub(super) fn new(at: Arc<Tp>, source: Option<Source>) -> Self {
+    pub(super) fn new(at: Arc<TopicPartition>, source: Option<Source>) -> Self {
         Self {
             at,
             source,
@@ -42,7 +42,7 @@ impl LaneControl {
         }
     }
 
-    pub(super) fn at(&self) -> &Arc<Tp> {
+    pub(super) fn at(&self) -> &Arc<TopicPartition> {
         &self.at
     }
 
@@ -94,11 +94,11 @@ pub(super) enum End {
     Open,
     /// The first record that waits is to be tried again after this time, once `backed_off` is called.
     Retry(Duration),
-    /// The partition stands at the first record that waits.
-    Stand,
+    /// The partition is stopped at the first record that waits.
+    Stopped,
 }
 
-/// A lane in the hands of a worker; it must come back through `Lanes::give_back`.
+/// A lane in the hands of a worker; it must come back through `Lanes::finish_run`.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(super) control: Arc<LaneControl>,
@@ -167,9 +167,9 @@ impl Run {
         self.records.put_back(self.failures().saturating_add(1));
     }
 
-    /// The partition stands at this record.
-    pub(crate) fn stand(&mut self) {
-        self.end = End::Stand;
+    /// The partition is stopped at this record.
+    pub(crate) fn stop_partition(&mut self) {
+        self.end = End::Stopped;
         self.records.put_back(0);
     }
 
@@ -177,7 +177,7 @@ impl Run {
     pub(crate) fn retry_in(&self) -> Option<Duration> {
         match self.end {
             End::Retry(wait) => Some(wait),
-            End::Open | End::Stand => None,
+            End::Open | End::Stopped => None,
         }
     }
 
@@ -195,6 +195,6 @@ impl Run {
 /// A lane whose first record waits for its next try.
 #[derive(Debug)]
 pub(crate) struct Retry {
-    pub(super) at: Arc<Tp>,
+    pub(super) at: Arc<TopicPartition>,
     pub(super) ticket: u64,
 }

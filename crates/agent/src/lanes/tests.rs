@@ -3,8 +3,8 @@ use std::time::Duration;
 use super::*;
 use crate::record::Record;
 
-fn at(partition: i32) -> Tp {
-    Tp::parse("t", partition).unwrap()
+fn at(partition: i32) -> TopicPartition {
+    TopicPartition::parse("t", partition).unwrap()
 }
 
 fn assign(lanes: &mut Lanes, partitions: &[i32], gate: Gate) {
@@ -35,10 +35,10 @@ fn start(lanes: &mut Lanes) -> Option<Run> {
 }
 
 /// As a worker that handled one record and gives the lane back.
-fn finish(lanes: &mut Lanes, run: Run) -> GivenBack {
+fn finish(lanes: &mut Lanes, run: Run) -> RunOutcome {
     run.begun();
     run.done();
-    lanes.give_back(run)
+    lanes.finish_run(run)
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_run_goes_on_with_its_partition_and_others_are_known_to_wait() {
         run.done();
     }
     assert_eq!(offsets, vec![(0, 0), (0, 1), (0, 2)]);
-    lanes.give_back(run);
+    lanes.finish_run(run);
     assert_eq!(lanes.due(), vec![(at(0), 3)]);
     assert_eq!(taken(&start(&mut lanes).unwrap()), (1, 0));
     assert_eq!(length.load(Ordering::Relaxed), 0);
@@ -84,7 +84,7 @@ fn a_shut_gate_lets_nothing_start_and_loses_nothing() {
     assert!(lanes.take().is_none());
     run.done();
     assert!(!run.next(), "the gate is asked before each record");
-    assert!(lanes.give_back(run).news, "nothing is in flight any more");
+    assert!(lanes.finish_run(run).news, "nothing is in flight any more");
     assert!(lanes.take().is_none());
     lanes.push(Record::test("t", 0, 3));
     assert!(lanes.take().is_none());
@@ -109,7 +109,7 @@ fn a_retry_asks_the_gate_again() {
     assert!(!run.next());
     assert_eq!(run.retry_in(), Some(Duration::from_millis(5)));
     let retry = run.as_retry();
-    lanes.give_back(run);
+    lanes.finish_run(run);
     lanes.regate(u64::MAX, |tp| *tp == at(0));
     lanes.backed_off(&retry);
     let other = start(&mut lanes).unwrap();
@@ -121,12 +121,12 @@ fn a_retry_asks_the_gate_again() {
 }
 
 #[test]
-fn a_lane_that_waits_for_a_retry_is_given_to_nobody() {
+fn a_lane_that_waits_for_a_retry_is_not_handed_out() {
     let mut lanes = lanes(Gate::Open, 1);
     let mut run = start(&mut lanes).unwrap();
     run.retry(Duration::ZERO);
     let retry = run.as_retry();
-    lanes.give_back(run);
+    lanes.finish_run(run);
     assert_eq!(taken(&start(&mut lanes).unwrap()), (1, 0));
     assert!(lanes.take().is_none());
     lanes.backed_off(&retry);
@@ -134,12 +134,12 @@ fn a_lane_that_waits_for_a_retry_is_given_to_nobody() {
 }
 
 #[test]
-fn a_lane_that_stands_waits_for_a_resume_and_commits_nothing() {
+fn a_stopped_lane_waits_for_a_resume_and_commits_nothing() {
     let mut lanes = lanes(Gate::Open, 2);
     let mut run = start(&mut lanes).unwrap();
-    run.stand();
+    run.stop_partition();
     assert!(!run.next());
-    assert!(lanes.give_back(run).news);
+    assert!(lanes.finish_run(run).news);
     assert_eq!(taken(&start(&mut lanes).unwrap()), (1, 0));
     assert!(lanes.take().is_none());
     assert_eq!(lanes.due(), vec![]);
@@ -172,7 +172,7 @@ fn a_revoked_lane_drops_what_waits_and_commits_what_was_in_flight() {
     assert!(lanes.any_in_flight(&[at(0)]));
     run.done();
     assert!(!run.next());
-    let given = lanes.give_back(run);
+    let given = lanes.finish_run(run);
     assert_eq!((given.dropped, given.news), (2, true));
     assert!(!lanes.any_in_flight(&[at(0)]));
     lanes.push(Record::test("t", 0, 3));
@@ -183,9 +183,9 @@ fn a_revoked_lane_drops_what_waits_and_commits_what_was_in_flight() {
 }
 
 #[test]
-fn a_stray_keeps_its_partition_from_a_second_worker_and_cannot_commit() {
+fn an_orphaned_task_blocks_its_partition_and_cannot_commit() {
     let mut lanes = lanes(Gate::Open, 2);
-    let mut stray = start(&mut lanes).unwrap();
+    let mut orphan = start(&mut lanes).unwrap();
     lanes.leave(&[at(0)]);
     drop(lanes.remove(&[at(0)]));
     assign(&mut lanes, &[0], Gate::Open);
@@ -193,10 +193,10 @@ fn a_stray_keeps_its_partition_from_a_second_worker_and_cannot_commit() {
     assert_eq!(taken(&start(&mut lanes).unwrap()), (1, 0));
     assert!(lanes.take().is_none());
     assert!(lanes.seen()[0].in_flight);
-    stray.begun();
-    stray.done();
-    assert!(!stray.next(), "its gate never opens again");
-    assert_eq!(lanes.give_back(stray).dropped, 1);
+    orphan.begun();
+    orphan.done();
+    assert!(!orphan.next(), "its gate never opens again");
+    assert_eq!(lanes.finish_run(orphan).dropped, 1);
     assert_eq!(lanes.due(), vec![]);
     assert_eq!(taken(&start(&mut lanes).unwrap()), (0, 0));
 }
@@ -208,7 +208,7 @@ fn a_closed_agent_starts_nothing() {
     lanes.close();
     run.done();
     assert!(!run.next());
-    lanes.give_back(run);
+    lanes.finish_run(run);
     assert!(lanes.take().is_none());
     assert_eq!(lanes.due(), vec![(at(0), 1)]);
 }
@@ -243,11 +243,11 @@ fn what_was_taken_is_starting_until_its_handler_has_begun_wherever_its_partition
     assert_eq!(lanes.starting(), vec![]);
     assert!(lanes.any_in_flight(&[at(1)]));
     // Both handlers run: one of a partition that is owned, one that outlasts.
-    assert_eq!(lanes.sight().outlasting, vec![at(1)]);
+    assert_eq!(lanes.snapshot().outlasting, vec![at(1)]);
     finish(&mut lanes, b);
-    assert_eq!(lanes.sight().outlasting, vec![]);
+    assert_eq!(lanes.snapshot().outlasting, vec![]);
     lanes.leave(&[at(0)]);
-    assert_eq!(lanes.sight().outlasting, vec![at(0)]);
+    assert_eq!(lanes.snapshot().outlasting, vec![at(0)]);
 }
 
 #[test]
@@ -262,6 +262,6 @@ fn a_partition_whose_records_arrive_is_taken_after_the_others() {
     finish(&mut lanes, b);
     let mut again = lanes.take().unwrap();
     assert!(!again.next(), "there is no queue in this test");
-    lanes.give_back(again);
+    lanes.finish_run(again);
     assert!(lanes.take().is_none());
 }

@@ -15,7 +15,7 @@ use flowdeck_testkit::{DEADLINE, World, wait_for};
 
 /// Agents of a world.
 pub(crate) trait Agents {
-    /// Eager and quick: short sessions, short looks.
+    /// Eager and quick: short sessions, short intervals.
     fn agent(&self, instance: &str) -> AgentBuilder;
     fn agent_with(&self, config: ClientConfig, instance: &str) -> AgentBuilder;
 }
@@ -45,10 +45,10 @@ pub(crate) fn quick() -> Timings {
     Timings {
         telemetry: Duration::from_secs(1),
         commit: Duration::from_millis(200),
-        look: Duration::from_millis(500),
+        metadata_interval: Duration::from_millis(500),
         holds: Duration::from_secs(5),
         expiry: Duration::from_secs(60),
-        give_back: Duration::from_secs(3),
+        shutdown_timeout: Duration::from_secs(3),
     }
 }
 
@@ -138,12 +138,12 @@ pub(crate) fn slow(takes_ms: u64) -> (Seen, Slow, Pace) {
     (seen, Slow { noting, pace: pace.clone() }, pace)
 }
 
-/// Waits until the agent owns partitions and none is waiting to be decided: (running, standing).
-pub(crate) async fn settled(agent: &Running, running: usize, standing: usize) {
-    wait_for(&format!("{running} running and {standing} standing"), DEADLINE, async || {
+/// Waits until the agent owns partitions and none is waiting to be decided: (running, paused).
+pub(crate) async fn settled(agent: &Running, running: usize, paused: usize) {
+    wait_for(&format!("{running} running and {paused} paused"), DEADLINE, async || {
         let partitions = agent.partitions();
         let runs = partitions.iter().filter(|(_, _, runs)| *runs).count();
-        (runs == running && partitions.len() - runs == standing).then_some(())
+        (runs == running && partitions.len() - runs == paused).then_some(())
     })
     .await;
 }

@@ -54,7 +54,7 @@ async fn pause(server: &Server, agents: &Agents) -> Result<Option<Duration>> {
     let click = Instant::now();
     let command = order(server, "pause").await?;
     confirmed(server, &command).await?;
-    let last = agents.stand().await?;
+    let last = agents.until_stopped().await?;
     Ok(last.checked_duration_since(click))
 }
 
@@ -63,7 +63,7 @@ async fn order(server: &Server, action: &str) -> Result<String> {
     let id = uuid::Uuid::new_v4().to_string();
     let fields = [("id", id.as_str()), ("action", action), ("group", GROUP), ("reason", "bench")];
     let page = server.form("/kafkaflow/c/bench/commands", &fields).await?;
-    ensure!(page.ends_with(&id), "{action} led to {page}: another command stands");
+    ensure!(page.ends_with(&id), "{action} led to {page}: another command is in force");
     Ok(page)
 }
 

@@ -20,7 +20,7 @@ const RETRY: Duration = Duration::from_millis(500);
 /// KafkaFlow's pause inside a restart; commands behind it wait.
 const RESTART: Duration = Duration::from_secs(5);
 
-/// Stands at the end of the admin topic's partition when it returns; waits for the topic, and
+/// At the end of the admin topic's partition when it returns; waits for the topic, and
 /// returns `None` where the end comes first.
 pub(super) async fn subscribe(options: &Options, end: &CancellationToken) -> Result<Option<BaseConsumer>> {
     let mut told = false;
@@ -125,7 +125,7 @@ fn handle(command: &Command, consumer: &Consumer, end: &CancellationToken) -> Re
             restart(consumer, end)
         }
         Command::ResetConsumerOffset { .. } | Command::RewindConsumerOffsetToDateTime { .. } => {
-            anyhow::bail!("not played by this stand-in for KafkaFlow")
+            anyhow::bail!("not implemented by this simulation of KafkaFlow")
         }
     }
 }

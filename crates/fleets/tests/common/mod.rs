@@ -63,7 +63,7 @@ impl Process {
         self.lines("handled")
     }
 
-    /// (running, standing) partitions, as last printed.
+    /// (running, paused) partitions, as last printed.
     pub(crate) fn assigned(&self) -> (usize, usize) {
         let lines = self.lines.lock().unwrap();
         let last = lines.iter().rev().find_map(|line| line.strip_prefix("assigned "));

@@ -1,4 +1,4 @@
-//! The stand-in for KafkaFlow behaves as KafkaFlow is documented to behave, on a real broker.
+//! The simulated KafkaFlow behaves as KafkaFlow is documented to behave, on a real broker.
 
 mod process;
 
@@ -74,12 +74,12 @@ async fn a_pause_by_name_stops_fetching_and_no_more() {
     assert_eq!(told.status, ConsumerStatus::PartiallyRunning, "the other topic goes on");
 
     let at_pause = process.handled(&stage.topic);
-    let stood = until_still(&stage, &process).await;
+    let handled = until_still(&stage, &process).await;
     // What lay in the channel, in the worker's hand and before the channel goes on.
-    assert!(stood <= at_pause + 22, "{at_pause}, then {stood}");
+    assert!(handled <= at_pause + 22, "{at_pause}, then {handled}");
     stage.produce(&stage.other, 0, 5).await;
     process.until_handled(&stage.other, 5).await;
-    assert_eq!(process.handled(&stage.topic), stood);
+    assert_eq!(process.handled(&stage.topic), handled);
 
     stage.command(Command::ResumeConsumerByName { consumer: "orders".into(), topics }).await;
     process.until_handled(&stage.topic, 300).await;
@@ -128,7 +128,7 @@ async fn telemetry_lies_after_a_rebalance(protocol: &str) {
     let (kept, moved) = if numbers(&told.running) == [0] { (0, 1) } else { (1, 0) };
     stage.produce(&stage.topic, kept, 5).await;
     stage.produce(&stage.topic, moved, 5).await;
-    // What moved to the second one was never paused there; what the first kept stands.
+    // What moved to the second one was never paused there; what the first kept stays paused.
     second.until_handled(&stage.topic, 5).await;
     stage.told("one more round", |one| one.instance.as_str() == "machine-1").await;
     assert_eq!(first.handled(&stage.topic), 0, "it says running, and nothing flows");

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flowdeck_protocol::kafkaflow::{
-    Command as KafkaFlowCommand, Decoded, Message, Telemetry, decode, foreign_command_record,
+    Command as KafkaFlowCommand, Decoded, Message, Telemetry, decode, external_command_record,
 };
 use flowdeck_protocol::wire::{Sender, sender};
 use flowdeck_testkit::{DEADLINE, Kafka, kafka, unique, wait_for};
@@ -60,7 +60,7 @@ impl Stage {
 
     /// As KafkaFlow's dashboard would.
     pub(crate) async fn command(&self, command: KafkaFlowCommand) {
-        let record = foreign_command_record(uuid::Uuid::new_v4(), command);
+        let record = external_command_record(uuid::Uuid::new_v4(), command);
         self.kafka.send_record(&self.admin, &record).await;
     }
 

@@ -46,8 +46,8 @@ pub(crate) fn name(code: i32) -> String {
     unsafe { super::text(rdkafka_sys::rd_kafka_err2name(known)) }
 }
 
-/// Kafka's sentence for the code.
-pub(crate) fn words(code: i32) -> String {
+/// Kafka's message for the code.
+pub(crate) fn message(code: i32) -> String {
     let Ok(known) = E::try_from(code) else { return "an error that this client does not know".to_owned() };
     // SAFETY: `known` is a value of the enum; the answer is a static string.
     unsafe { super::text(rdkafka_sys::rd_kafka_err2str(known)) }

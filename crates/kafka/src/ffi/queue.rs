@@ -126,8 +126,8 @@ impl Event {
         }
     }
 
-    /// librdkafka's sentence for the error.
-    pub(crate) fn words(&self) -> String {
+    /// librdkafka's message for the error.
+    pub(crate) fn message(&self) -> String {
         // SAFETY: the event is alive, and the string is its own.
         unsafe { text(sys::rd_kafka_event_error_string(self.ptr())) }
     }

@@ -92,7 +92,7 @@ struct Back {
     /// Offsets to cover next.
     window: i64,
     scan: Scan,
-    /// The highest offset that was read and not kept, for want of room. Nothing is read before it.
+    /// The highest offset that was read and not kept, for lack of space. Nothing is read before it.
     dropped: Option<i64>,
     /// Whether a record lies at or after the read's position; `None`: not known.
     beyond: Option<bool>,

@@ -58,7 +58,7 @@ impl Pool {
     }
 
     /// Keeps the reader for the next one, for a while. Call within a runtime.
-    pub(crate) fn give_back(self: &Arc<Self>, reader: Reader) {
+    pub(crate) fn put_back(self: &Arc<Self>, reader: Reader) {
         let mut idle = lock(&self.idle);
         idle.push((Instant::now(), reader));
         if idle.len() > 2 * READERS {

@@ -93,7 +93,7 @@ impl Cluster {
         let work = tokio::task::spawn_blocking(move || {
             let reader = pool.take(&config, plan.request.isolation).map_err(of_config)?;
             let result = run(&reader, &plan, &stop);
-            pool.give_back(reader);
+            pool.put_back(reader);
             Ok((result, turn))
         });
         work.await.unwrap_or(Err(Cause::Closing))
@@ -130,7 +130,7 @@ impl Cluster {
             if let Ok(committed) = pool.take(&config, Isolation::ReadCommitted) {
                 let deadline = Deadline::after(plan.request.deadline.left().min(MARKING));
                 aborted::mark((&committed, reader), plan, &ranges, &mut records, deadline, stop);
-                pool.give_back(committed);
+                pool.put_back(committed);
             }
             records
         });

@@ -133,9 +133,9 @@ async fn what_is_not_permitted_is_said_by_its_acl() {
     assert_eq!(table.list_groups.to_string(), "not permitted: Describe on Cluster:kafka-cluster is missing");
     assert_eq!(table.create_topics.to_string(), "not permitted: Create on Cluster:kafka-cluster is missing");
     assert_eq!(table.read_records.to_string(), "not permitted: Read on Topic:open is missing");
-    let stranger = as_user(&eve);
+    let unprivileged = as_user(&eve);
     wait_for("the refusal", LONG, async || {
-        let error = stranger.list_groups(SHORT).await.expect_err("refused");
+        let error = unprivileged.list_groups(SHORT).await.expect_err("refused");
         (error.cause == Cause::Authentication).then_some(())
     })
     .await;

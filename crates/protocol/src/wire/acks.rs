@@ -82,12 +82,12 @@ pub fn ack_record(ack: &Ack) -> Record {
     Record { key: ack.command.to_string().into_bytes(), value: Some(value), headers: own_headers() }
 }
 
-/// The first of them, as many as there is room for.
+/// The first of them, as many as fit.
 fn listed(partitions: &[TopicPartition]) -> &[TopicPartition] {
-    let mut room = LISTED;
+    let mut space = LISTED;
     let fit = partitions.iter().take_while(|one| {
-        let left = room.checked_sub(one.topic.as_str().len() + AROUND);
-        room = left.unwrap_or(0);
+        let left = space.checked_sub(one.topic.as_str().len() + AROUND);
+        space = left.unwrap_or(0);
         left.is_some()
     });
     &partitions[..fit.count()]

@@ -69,7 +69,7 @@ pub fn hold_record(hold: &Hold, command: CommandId) -> Record {
     record(&hold.scope, hold.id, command, Some(super::json(&value)))
 }
 
-/// Whether every reader takes this hold. To be asked before it is written: what readers skip would stand for
+/// Whether every reader takes this hold. To be asked before it is written: what readers skip would hold for
 /// its writer alone, and after compaction for nobody.
 pub fn check_hold(hold: &Hold) -> Result<(), Malformed> {
     let record = hold_record(hold, hold.id.into());

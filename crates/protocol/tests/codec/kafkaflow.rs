@@ -6,7 +6,7 @@ use crate::support::{decode_as, vectors};
 use flowdeck_model::{CommandId, Incarnation, Partition, Timestamp};
 use flowdeck_protocol::kafkaflow::{
     Command, ConsumerStatus, DateTime, Decoded, Message, Telemetry, command_record, decode,
-    foreign_command_record, telemetry_record,
+    external_command_record, telemetry_record,
 };
 use flowdeck_protocol::wire::{Sender, command_of, sender};
 use flowdeck_protocol::{Headers, Malformed, PARTITIONS_MAX, VALUE_MAX};
@@ -128,7 +128,7 @@ fn huge_names_and_values_are_refused() {
 }
 
 #[test]
-fn records_carry_what_tells_ours_from_foreign() {
+fn records_carry_what_tells_ours_from_external() {
     let uuid = Uuid::from_u128(0x67e55044_10b1_426f_9247_bb680e5fe0c8);
     let text = "67e55044-10b1-426f-9247-bb680e5fe0c8";
     let command = Command::StopConsumerByName { consumer: "orders".into() };
@@ -138,9 +138,9 @@ fn records_carry_what_tells_ours_from_foreign() {
     assert_eq!(command_of(&ours.headers()), Some(CommandId::from_uuid(uuid)));
     assert_eq!(decode(&ours.headers(), ours.value.as_deref()), Decoded::Message(command.clone().into()));
 
-    let foreign = foreign_command_record(uuid, command);
-    assert_eq!((foreign.key, foreign.value.clone()), (ours.key, ours.value));
-    assert_eq!(foreign.headers.len(), 1);
+    let external = external_command_record(uuid, command);
+    assert_eq!((external.key, external.value.clone()), (ours.key, ours.value));
+    assert_eq!(external.headers.len(), 1);
 
     let agent = telemetry_record(uuid, telemetry(), Some(Incarnation::from_uuid(uuid)));
     assert_eq!(agent.key, uuid.as_bytes());

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes kafkaflow.json: golden vectors made by Google's protobuf from kafkaflow.proto.
 
-What a message must say stands in plain JSON beside its bytes; the tests compare the codec with
+What a message must say is in plain JSON beside its bytes; the tests compare the codec with
 both. Malformed vectors are made by damaging good bytes. See README.md.
 """
 

@@ -6,22 +6,23 @@ use flowdeck_model::TopicName;
 use rdkafka::error::KafkaError;
 use tracing::warn;
 
-use crate::topics::{Presence, look};
-use crate::view::Standing;
+use crate::topics::{Presence, presence_of};
+use crate::view::HoldsStatus;
 
 use super::Control;
 use super::holds::Follows;
 
-/// Looks while gates wait for one.
-const LOOK_SOON: Duration = Duration::from_millis(200);
+/// Between checks while gates wait for one.
+const METADATA_RETRY: Duration = Duration::from_millis(200);
 
 impl Control {
-    pub(super) fn look(&mut self) {
+    pub(super) fn check_metadata(&mut self) {
         let settings = &self.shared.settings;
-        // What is assigned while we look waits for the next look.
-        self.look_covers = self.shared.lock().lanes.pending().unwrap_or(0);
-        let holds = look(&self.reader, settings.holds.as_str());
-        let here = |topic: &TopicName| matches!(look(&self.reader, topic.as_str()), Ok(Presence::Here));
+        // What is assigned during this check waits for the next.
+        self.check_covers = self.shared.lock().lanes.pending().unwrap_or(0);
+        let holds = presence_of(&self.reader, settings.holds.as_str());
+        let here =
+            |topic: &TopicName| matches!(presence_of(&self.reader, topic.as_str()), Ok(Presence::Here));
         let all_here = match holds {
             Err(error) => {
                 self.holds_unreachable(&error);
@@ -35,40 +36,41 @@ impl Control {
                 }
                 self.outbox.telemetry_is_here = telemetry;
                 let all = presence == Presence::Here && self.outbox.acks_are_here && telemetry;
-                self.holds_looked_for(&presence);
+                self.follow_what_is_there(&presence);
                 all
             }
         };
-        self.look_at = Instant::now() + self.look_again_in(all_here);
+        self.check_at = Instant::now() + self.next_check_in(all_here);
     }
 
-    fn look_again_in(&self, all_here: bool) -> Duration {
-        let every = self.shared.settings.timings.look;
-        match self.shared.lock().view.standing() {
-            Standing::Looking => every.min(LOOK_SOON),
-            Standing::Known if all_here => every.saturating_mul(6),
-            Standing::Known | Standing::Absent | Standing::Unknown(_) => every,
+    fn next_check_in(&self, all_here: bool) -> Duration {
+        let every = self.shared.settings.timings.metadata_interval;
+        match self.shared.lock().view.status() {
+            HoldsStatus::Reading => every.min(METADATA_RETRY),
+            HoldsStatus::Known if all_here => every.saturating_mul(6),
+            HoldsStatus::Known | HoldsStatus::Absent | HoldsStatus::Unknown(_) => every,
         }
     }
 
-    fn holds_looked_for(&mut self, presence: &Presence) {
+    fn follow_what_is_there(&mut self, presence: &Presence) {
         match (presence, &mut self.follows) {
             (Presence::Here, Follows::Holds(reading)) if !reading.gone => {
                 // Unknown since an error or a deadline: try again from where we are.
-                if reading.waits.is_none() && !matches!(self.shared.lock().view.standing(), Standing::Known) {
+                if reading.waits.is_none() && !matches!(self.shared.lock().view.status(), HoldsStatus::Known)
+                {
                     self.read_holds_again();
                 }
             }
             (Presence::Here, _) => self.follow_holds(),
             (Presence::Missing, Follows::Holds(reading)) => {
                 if !reading.gone {
-                    warn!(topic = %self.shared.settings.holds, "the topic of holds is gone; what stood stands on");
+                    warn!(topic = %self.shared.settings.holds, "the topic of holds is gone; its last holds stay in force");
                 }
                 reading.gone = true;
             }
             (Presence::Missing, Follows::Nothing) => self.follow_commands(),
             (Presence::Missing, Follows::Commands) => {
-                let ticket = self.look_covers;
+                let ticket = self.check_covers;
                 self.regate(ticket);
             }
             (Presence::Refused(code), Follows::Nothing | Follows::Commands) => {
@@ -84,7 +86,7 @@ impl Control {
     fn holds_unreachable(&mut self, error: &KafkaError) {
         let waits = {
             let state = self.shared.lock();
-            *state.view.standing() == Standing::Looking || state.lanes.pending().is_some()
+            *state.view.status() == HoldsStatus::Reading || state.lanes.pending().is_some()
         };
         if waits && self.waits_since.elapsed() >= self.shared.settings.timings.holds {
             self.unknown(format!("the cluster does not answer: {error}"));
@@ -92,7 +94,7 @@ impl Control {
     }
 
     pub(super) fn unknown(&mut self, why: String) {
-        if self.shared.lock().view.stands(Standing::Unknown(why.clone())) {
+        if self.shared.lock().view.set_status(HoldsStatus::Unknown(why.clone())) {
             warn!(group.id = %self.shared.settings.group, why, "the holds are unknown");
         }
         self.shared.settled();
@@ -101,7 +103,7 @@ impl Control {
 
     /// Partitions were assigned since the holds were last read to their end: another instance may
     /// have acknowledged a pause of them that is not here yet. A fresh assignment of the reader asks
-    /// the broker for the end as it is now; where there were no holds, a look asks whether that is so.
+    /// the broker for the end as it is now; where there were no holds, a check asks whether that is so.
     pub(super) fn keep_up_with_assignments(&mut self) {
         let Some(pending) = self.shared.lock().lanes.pending() else { return };
         match &self.follows {
@@ -111,13 +113,13 @@ impl Control {
                     self.read_holds_again();
                 }
             }
-            Follows::Commands | Follows::Nothing if self.looked_for < pending => {
-                self.looked_for = pending;
+            Follows::Commands | Follows::Nothing if self.checked_for < pending => {
+                self.checked_for = pending;
                 self.waits_since = Instant::now();
-                self.look_at = self.waits_since;
+                self.check_at = self.waits_since;
             }
             Follows::Commands | Follows::Nothing => {
-                self.look_at = self.look_at.min(Instant::now() + LOOK_SOON);
+                self.check_at = self.check_at.min(Instant::now() + METADATA_RETRY);
             }
         }
     }

@@ -17,7 +17,7 @@ const WATCHED: Duration = Duration::from_secs(60);
 /// Growth within the watched minute that is noise of the allocator.
 const GROWTH_MB: u64 = 24;
 
-async fn deaf(server: &Server) -> TcpStream {
+async fn slow_client(server: &Server) -> TcpStream {
     let address = server.url.strip_prefix("http://").unwrap().split('/').next().unwrap();
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(4_096).unwrap();
@@ -44,7 +44,7 @@ async fn memory_is_flat_while_fifty_browsers_read_nothing() {
     server.refreshed("busy").await;
     let mut clients = Vec::new();
     for _ in 0..CLIENTS {
-        clients.push(deaf(&server).await);
+        clients.push(slow_client(&server).await);
     }
     let (begun, mut seen, mut most_open) = (Instant::now(), Vec::new(), 0.0_f64);
     while begun.elapsed() < WARM + WATCHED {
@@ -53,7 +53,7 @@ async fn memory_is_flat_while_fifty_browsers_read_nothing() {
         tokio::time::sleep(Duration::from_millis(500)).await;
         // The one that has waited longest is replaced.
         clients.remove(0);
-        clients.push(deaf(&server).await);
+        clients.push(slow_client(&server).await);
         most_open = most_open.max(server.metric("flowdeck_streams_open").await.unwrap());
         if begun.elapsed() >= WARM {
             seen.push(Figures::of(server.process.pid()).unwrap());
@@ -61,7 +61,7 @@ async fn memory_is_flat_while_fifty_browsers_read_nothing() {
     }
     let (early, late) = thirds(&seen);
     println!(
-        "{CLIENTS} deaf clients, {GROUPS} groups: {early} MB in the first third, {late} MB in the last; {most_open} streams open at most"
+        "{CLIENTS} slow clients, {GROUPS} groups: {early} MB in the first third, {late} MB in the last; {most_open} streams open at most"
     );
     assert!(most_open >= 40.0, "{most_open} streams: the clients are not there");
     assert!(late <= early + GROWTH_MB, "memory grows: {early} MB, then {late} MB");
