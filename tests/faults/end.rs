@@ -32,8 +32,8 @@ pub(crate) async fn check(world: &mut World, samples: &[Sample]) {
     world.server.assert_sound();
 }
 
-/// Until no hold is left. A resume that went through while a dead member was still counted stays `partly`, and is what
-/// the next one is answered with: the group's own view decides.
+/// Until no hold is left. A resume that went through while a dead member was still counted stays `partiallyConfirmed`, and
+/// is what the next one is answered with: the group's own view decides.
 async fn resumed(world: &World) {
     let path = format!("/api/v1/clusters/{CLUSTER}/commands");
     let group = format!("/api/v1/clusters/{CLUSTER}/groups/{GROUP}");

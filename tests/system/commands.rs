@@ -97,7 +97,7 @@ async fn pause_of_agents_survives_repeats_joiners_sigkill_and_another_flowdeck()
     first.process.kill();
     drop(first);
     let mut second = Server::start(&config).await;
-    let view = second.command("shop", &id, "standing", |view| view["state"] == "standing").await;
+    let view = second.command("shop", &id, "restored", |view| view["state"] == "restored").await;
     assert_eq!((view["action"].as_str(), view["reason"].as_str()), (Some("pause"), Some("INC-1")));
     second.group("shop", "payments", "held", |view| view["verdict"] == "paused").await;
     let repeated = second.send(COMMANDS, &command(&new_id(), "pause", "payments")).await;
@@ -166,14 +166,16 @@ async fn resume_is_confirmed_once_kafka_reports_that_silent_instances_left() {
         let all = view["instances"].as_array().unwrap();
         all.iter().find(|one| one["instance"] == name).expect("an instance").clone()
     };
-    let part = server.command("shop", &resume, "in part", |view| view["state"] == "partly").await;
+    let part = server
+        .command("shop", &resume, "partially confirmed", |view| view["state"] == "partiallyConfirmed")
+        .await;
     // While the group waits for the one that was killed, it may own nothing.
     assert!(
         ["acknowledged", "nothingToDo"].contains(&of(&part, "stays")["state"].as_str().unwrap()),
         "{part}"
     );
     let silent = of(&part, "killed");
-    assert_eq!(silent["state"], "silent", "its session runs still: {part}");
+    assert_eq!(silent["state"], "noResponse", "its session runs still: {part}");
     assert!(silent["detail"].as_str().unwrap().starts_with("last heard "), "{part}");
     let whole = server.command("shop", &resume, "whole", |view| view["state"] == "confirmed").await;
     for name in ["stopped", "killed"] {

@@ -31,7 +31,7 @@ async fn confirmed(server: &Server, action: &str) {
     let answer = server.send(COMMANDS, &command(&new_id(), action, "payments")).await;
     assert_eq!(answer.status, 202, "{}", answer.text);
     let id = answer.json()["id"].as_str().unwrap().to_owned();
-    let good = |view: &Value| ["confirmed", "standing"].contains(&view["state"].as_str().unwrap());
+    let good = |view: &Value| ["confirmed", "restored"].contains(&view["state"].as_str().unwrap());
     server.command("shop", &id, &format!("{action} confirmed"), good).await;
 }
 
@@ -89,8 +89,7 @@ async fn server_killed_during_a_pause_reports_the_truth_after_restart() {
                 assert_ne!(view["verdict"], "paused", "{view}");
             }
             1 => {
-                let view =
-                    server.command("shop", &id, "it is in force", |view| view["state"] == "standing").await;
+                let view = server.command("shop", &id, "restored", |view| view["state"] == "restored").await;
                 assert_eq!(view["action"], "pause");
             }
             more => panic!("{more} holds of one pause"),

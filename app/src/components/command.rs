@@ -10,9 +10,9 @@ use super::icons::{Icon, icon};
 pub(crate) fn state_class(state: CommandState) -> &'static str {
     match state {
         CommandState::Confirmed => "tag good",
-        CommandState::Partly | CommandState::Requested | CommandState::Sent => "tag warn",
+        CommandState::PartiallyConfirmed | CommandState::Requested | CommandState::Sent => "tag warn",
         CommandState::TimedOut | CommandState::Refused => "tag bad",
-        CommandState::Standing => "tag hold",
+        CommandState::Restored => "tag hold",
     }
 }
 
@@ -23,7 +23,7 @@ pub(crate) fn state(state: CommandState) -> impl IntoView {
 pub(crate) fn instance_icon(state: InstanceState) -> impl IntoView {
     let (class, shape) = match state {
         InstanceState::Waiting => ("mark wait", Icon::Wait),
-        InstanceState::Refused | InstanceState::Silent => ("mark bad", Icon::Bad),
+        InstanceState::Refused | InstanceState::NoResponse => ("mark bad", Icon::Bad),
         InstanceState::NotControllable => ("mark", Icon::None),
         _ => ("mark done", Icon::Done),
     };

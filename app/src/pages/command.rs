@@ -102,7 +102,7 @@ fn outcome(view: &CommandView) -> AnyView {
             (Tone::Warn, ["Written. Evidence came from ", &of(), "; the others are awaited."].concat())
         }
         CommandState::Confirmed => (Tone::Ok, ["Evidence came from ", &of(), "."].concat()),
-        CommandState::Partly => (
+        CommandState::PartiallyConfirmed => (
             Tone::Warn,
             ["Evidence came from ", &of(), " only; below is what is known of the others."].concat(),
         ),
@@ -110,7 +110,7 @@ fn outcome(view: &CommandView) -> AnyView {
             (Tone::Bad, "No evidence came in time. Nothing is known to have obeyed.".to_owned())
         }
         CommandState::Refused => (Tone::Bad, "It was refused; below is by whom and why.".to_owned()),
-        CommandState::Standing => (
+        CommandState::Restored => (
             Tone::Hold,
             "It stands since before Flowdeck started; what its instances answered then is not remembered."
                 .to_owned(),
@@ -145,10 +145,10 @@ fn outcome_word(view: &CommandView) -> &'static str {
     match (view.state, view.action) {
         (CommandState::Confirmed, Action::Pause) => "Paused.",
         (CommandState::Confirmed, Action::Resume) => "Resumed.",
-        (CommandState::Partly, _) => "In part.",
+        (CommandState::PartiallyConfirmed, _) => "In part.",
         (CommandState::TimedOut, _) => "Timed out.",
         (CommandState::Refused, _) => "Refused.",
-        (CommandState::Standing, _) => "Standing.",
+        (CommandState::Restored, _) => "Standing.",
         (CommandState::Requested | CommandState::Sent, _) => "Waiting.",
     }
 }

@@ -226,7 +226,7 @@ pub(crate) fn group_view(row: GroupRow, cluster: ClusterView) -> GroupView {
     GroupView {
         version: version(),
         now: at(0),
-        commands: vec![command_view(2, CommandState::Partly)],
+        commands: vec![command_view(2, CommandState::PartiallyConfirmed)],
         warnings: if row.group.as_str() == "prod-audio-processor" {
             vec!["One instance does not know its holds.".into()]
         } else {
@@ -292,7 +292,7 @@ pub(crate) fn command_view(n: u8, state: CommandState) -> CommandView {
             outcome(
                 "web-7",
                 InstanceKind::Agent,
-                if waits { InstanceState::Waiting } else { InstanceState::Silent },
+                if waits { InstanceState::Waiting } else { InstanceState::NoResponse },
                 2,
                 None,
             ),
@@ -484,7 +484,7 @@ impl Control for Made {
 
     fn command(&self, _: &ClusterName, id: CommandId) -> Result<CommandView, PortError> {
         match id.uuid().as_bytes()[15] {
-            2 => Ok(command_view(2, CommandState::Partly)),
+            2 => Ok(command_view(2, CommandState::PartiallyConfirmed)),
             3 => Ok(command_view(3, CommandState::Sent)),
             4 => Ok(CommandView { until: Some(at(31)), ..command_view(4, CommandState::Confirmed) }),
             _ => Err(PortError::not_found_because(

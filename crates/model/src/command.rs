@@ -116,13 +116,13 @@ pub enum CommandState {
     /// Every instance in scope gave evidence.
     Confirmed,
     /// Some did.
-    Partly,
+    PartiallyConfirmed,
     /// None did in time.
     TimedOut,
     /// Every instance refused, or nothing could be written.
     Refused,
-    /// Rebuilt from its hold when Flowdeck started: it stands, its instances are not known.
-    Standing,
+    /// Rebuilt from its hold when Flowdeck started: it is in force, its instances are not known.
+    Restored,
 }
 
 impl CommandState {
@@ -131,10 +131,10 @@ impl CommandState {
             Self::Requested => "requested",
             Self::Sent => "sent, waiting for evidence",
             Self::Confirmed => "confirmed",
-            Self::Partly => "confirmed in part",
+            Self::PartiallyConfirmed => "partially confirmed",
             Self::TimedOut => "timed out: no evidence",
             Self::Refused => "refused",
-            Self::Standing => "standing since before Flowdeck started",
+            Self::Restored => "restored: given before Flowdeck started",
         }
     }
 
@@ -161,7 +161,7 @@ pub enum InstanceState {
     NothingToRead,
     Refused,
     /// No evidence in time.
-    Silent,
+    NoResponse,
     /// A plain member: no agent, no KafkaFlow.
     NotControllable,
 }
@@ -176,7 +176,7 @@ impl InstanceState {
             Self::NothingToDo => "nothing to do",
             Self::NothingToRead => "nothing to read: flow not yet proven",
             Self::Refused => "refused",
-            Self::Silent => "silent",
+            Self::NoResponse => "no response",
             Self::NotControllable => "not controllable: no agent, no KafkaFlow",
         }
     }
@@ -200,7 +200,7 @@ pub const HEARD_WITHIN: Duration = Duration::from_secs(15);
 pub const RESEND_MAX: u32 = 3;
 pub const RESEND_EVERY: Duration = Duration::from_secs(30);
 
-/// The command's state from its instances' states. Waiting ones must have been turned to `Silent`
+/// The command's state from its instances' states. Waiting ones must have been turned to `NoResponse`
 /// by the caller once their time is over.
 pub fn outcome(instances: &[InstanceState]) -> CommandState {
     let done = instances.iter().filter(|state| state.is_done()).count();
@@ -211,10 +211,10 @@ pub fn outcome(instances: &[InstanceState]) -> CommandState {
         return CommandState::Confirmed;
     }
     if done > 0 {
-        return CommandState::Partly;
+        return CommandState::PartiallyConfirmed;
     }
     let refused = instances.contains(&InstanceState::Refused);
-    if refused && !instances.contains(&InstanceState::Silent) {
+    if refused && !instances.contains(&InstanceState::NoResponse) {
         return CommandState::Refused;
     }
     CommandState::TimedOut
@@ -233,9 +233,9 @@ mod tests {
             (vec![I::Waiting], Sent),
             (vec![I::Acknowledged, I::Waiting], Sent),
             (vec![I::Acknowledged, I::Drained, I::FetchStopped, I::NothingToDo], Confirmed),
-            (vec![I::Acknowledged, I::NotControllable], Partly),
-            (vec![I::Acknowledged, I::Silent], Partly),
-            (vec![I::Silent, I::Refused], TimedOut),
+            (vec![I::Acknowledged, I::NotControllable], PartiallyConfirmed),
+            (vec![I::Acknowledged, I::NoResponse], PartiallyConfirmed),
+            (vec![I::NoResponse, I::Refused], TimedOut),
             (vec![I::Refused], Refused),
             (vec![I::NotControllable], TimedOut),
         ] {

@@ -92,10 +92,10 @@ pub(super) async fn lacking(vault: &Vault, server: &Server, rights: &Rights) {
     wait_assigned(&unseen, "it obeys unseen", |assigned| assigned == (0, 1)).await;
     assert_eq!(blind.assigned(), (1, 0), "it does not know");
     let view = server.command("full", &id, "its end", settled).await;
-    assert_eq!(view["state"], "partly", "{view}");
+    assert_eq!(view["state"], "partiallyConfirmed", "{view}");
     let states = ["p-1", "p-blind", "p-unheard", "p-unseen"].map(|instance| state(&view, instance));
     // The unseen one's answer is the first that is heard of it.
-    assert_eq!(states, ["drained", "silent", "silent", "drained"], "{view}");
+    assert_eq!(states, ["drained", "noResponse", "noResponse", "drained"], "{view}");
 }
 
 /// As any consumer: nothing without Read on its group, nor without Read on its topic.

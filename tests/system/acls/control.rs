@@ -49,7 +49,7 @@ async fn no_acks_are_heard(vault: &Vault, rights: &Rights) {
     let sent = server.send(&commands("no-acks"), &command(&id, "pause", "payments")).await;
     assert_eq!(sent.status, 202, "{}", sent.text);
     let view = server.command("no-acks", &id, "its end", settled).await;
-    assert_eq!(view["instances"][0]["state"], "silent", "{view}");
+    assert_eq!(view["instances"][0]["state"], "noResponse", "{view}");
 
     // The right is taken away while it works: what it knew may be true no more.
     let read = Rule::new("Read", "Topic", "flowdeck.holds");

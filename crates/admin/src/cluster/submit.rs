@@ -56,7 +56,7 @@ impl State {
         Ok(match decision {
             Decision::Write(plan) => Ready::Write(plan),
             Decision::Existing(id) => {
-                let state = self.book.get(id).map_or(CommandState::Standing, |command| command.state);
+                let state = self.book.get(id).map_or(CommandState::Restored, |command| command.state);
                 Ready::Existing(Submitted { id, state, existing: true })
             }
         })

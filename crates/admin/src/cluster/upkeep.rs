@@ -156,7 +156,7 @@ impl State {
         };
         let mut command = Command::new(submit, owner(&first.owner), first.since);
         command.until = first.until;
-        command.state = CommandState::Standing;
+        command.state = CommandState::Restored;
         command.holds = vec![id];
         command.rebuilt = true;
         if let Some(former) = self.book.get(id.into()) {

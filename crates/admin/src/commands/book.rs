@@ -119,8 +119,8 @@ impl CommandBook {
     }
 
     pub(crate) fn by_state(&self) -> Vec<(CommandState, usize)> {
-        use CommandState::{Confirmed, Partly, Refused, Requested, Sent, Standing, TimedOut};
-        [Requested, Sent, Confirmed, Partly, TimedOut, Refused, Standing]
+        use CommandState::{Confirmed, PartiallyConfirmed, Refused, Requested, Restored, Sent, TimedOut};
+        [Requested, Sent, Confirmed, PartiallyConfirmed, TimedOut, Refused, Restored]
             .map(|state| (state, self.by_id.values().filter(|one| one.state == state).count()))
             .to_vec()
     }

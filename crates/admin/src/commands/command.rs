@@ -66,7 +66,7 @@ pub(crate) struct Tracked {
     pub(crate) detail: Option<String>,
     /// Evidence counts from here on: the last send.
     pub(crate) since: Timestamp,
-    /// Silent after this.
+    /// `NoResponse` after this.
     pub(crate) deadline: Timestamp,
     /// A KafkaFlow resume is proven by a commit beyond what could be drained under the pause.
     pub(crate) flows: HashMap<(TopicName, Partition), Flow>,

@@ -84,19 +84,19 @@ fn is_another(tracked: &Tracked, keys: &HashSet<TrackedKey>, seen: Seen<'_>) -> 
     namesakes.peek().is_some() && namesakes.all(speaks)
 }
 
-/// Silent once its time is over. One that left has nothing to resume; of a pause that is no evidence,
+/// `NoResponse` once its time is over. One that left has nothing to resume; of a pause that is no evidence,
 /// since a process that Kafka lost may still run what it has.
 fn in_time(tracked: &mut Tracked, action: Action, seen: Seen<'_>) {
     if tracked.state == InstanceState::Waiting && seen.now > tracked.deadline {
         let detail = tracked.detail.clone();
         let detail = detail.or_else(|| left::silence(find(tracked, seen.telemetry), tracked.since));
-        tracked.become_(InstanceState::Silent, detail, seen.now);
+        tracked.become_(InstanceState::NoResponse, detail, seen.now);
     }
     if action == Action::Pause {
         return;
     }
     let left = match tracked.state {
-        InstanceState::Silent => left::words(tracked, find(tracked, seen.telemetry), seen),
+        InstanceState::NoResponse => left::words(tracked, find(tracked, seen.telemetry), seen),
         InstanceState::NotControllable => left::member(tracked, seen),
         _ => None,
     };

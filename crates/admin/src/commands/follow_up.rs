@@ -186,7 +186,7 @@ pub(crate) fn sent_again(command: &mut Command, seen: Seen<'_>) {
     let action = command.action;
     let resume = command.instances.iter_mut().filter(|_| action == Action::Resume);
     for tracked in resume.filter(|one| one.kind == InstanceKind::KafkaFlow) {
-        if matches!(tracked.state, InstanceState::Waiting | InstanceState::Silent) {
+        if matches!(tracked.state, InstanceState::Waiting | InstanceState::NoResponse) {
             tracked.since = seen.now;
             tracked.deadline = deadline(action, tracked.kind, seen);
             tracked.state = InstanceState::Waiting;

@@ -156,8 +156,10 @@ fn standing_resume(
     };
     let newest = facts.book.iter().find(touches)?;
     let covers = scopes.iter().all(|scope| newest.scopes().iter().any(|one| one.covers(scope)));
-    let went_through =
-        !matches!(newest.state, CommandState::Refused | CommandState::TimedOut | CommandState::Partly);
+    let went_through = !matches!(
+        newest.state,
+        CommandState::Refused | CommandState::TimedOut | CommandState::PartiallyConfirmed
+    );
     // The application can pause by itself, and a foreign pause may have left no hold.
     let paused_since =
         || newest.state.is_settled() && tells_of_paused(target, facts, telemetry, Some(newest.last_change()));

@@ -256,7 +256,7 @@ async fn silence_times_out_and_late_evidence_counts() {
     let pause = submit(Action::Pause, &scene.group, Some("pay"), &[]);
     scene.submit(pause.clone()).await.unwrap();
     let view = scene.command(pause.id, "timed out", |view| view.state == CommandState::TimedOut).await;
-    assert_eq!(view.instances[0].state, InstanceState::Silent);
+    assert_eq!(view.instances[0].state, InstanceState::NoResponse);
     scene.agent.acks(pause.id, InstanceState::Drained).await;
     scene.command(pause.id, "late", |view| view.state == CommandState::Confirmed).await;
     scene.running.stop().await;
@@ -278,7 +278,7 @@ async fn a_narrow_resume_splits_the_hold_and_a_restart_rebuilds_it() {
     scene.running.stop().await;
     let running = Running::start(settings);
     let view = running.group(&group, "rebuilt", |view| !view.commands.is_empty()).await;
-    assert_eq!((view.commands[0].id, view.commands[0].state), (pause.id, CommandState::Standing));
+    assert_eq!((view.commands[0].id, view.commands[0].state), (pause.id, CommandState::Restored));
     assert_eq!(view.commands[0].reason, pause.reason);
     let unknown = running.ports.control.command(&running.cluster, CommandId::random());
     assert!(unknown.unwrap_err().to_string().contains("not remembered since the restart at"));

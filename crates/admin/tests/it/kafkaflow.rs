@@ -118,7 +118,7 @@ async fn a_pause_is_seen_in_the_partition_lists_and_a_resume_in_the_commits() {
     let view = scene.until(pause.id, (&[0, 1], &[]), CommandState::TimedOut).await;
     assert_eq!(
         (view.instances[0].kind, view.instances[0].state),
-        (InstanceKind::KafkaFlow, InstanceState::Silent)
+        (InstanceKind::KafkaFlow, InstanceState::NoResponse)
     );
     let view = scene.until(pause.id, (&[], &[0, 1]), CommandState::Confirmed).await;
     assert_eq!(view.instances[0].state, InstanceState::FetchStopped);

@@ -202,7 +202,7 @@ fn what_ended_by_the_own_clock_is_no_evidence_of_a_pause() {
     assert_eq!(said(&all), vec![(id.into(), Refused, 2)]);
     assert_eq!((all[0].holds_offset, all[0].detail.as_deref()), (7, Some("resumed by its own clock")));
     assert_eq!(command::outcome(&[all[0].state]), CommandState::Refused);
-    assert_eq!(command::outcome(&[Drained, all[0].state]), CommandState::Partly);
+    assert_eq!(command::outcome(&[Drained, all[0].state]), CommandState::PartiallyConfirmed);
     assert_eq!(due(&mut answers, &open), vec![]);
     // A release without a header of its own speaks of the pause as well.
     answers.release(&settings, &t.scope, id, None, 8);

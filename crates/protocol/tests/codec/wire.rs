@@ -128,7 +128,7 @@ fn every_state_has_its_name() {
         NothingToDo,
         NothingToRead,
         Refused,
-        Silent,
+        NoResponse,
         NotControllable,
     ];
     let names: Vec<String> = states
@@ -140,7 +140,7 @@ fn every_state_has_its_name() {
         .to_vec();
     assert_eq!(
         names.join(" "),
-        "waiting acknowledged fetchStopped drained nothingToDo nothingToRead refused silent notControllable"
+        "waiting acknowledged fetchStopped drained nothingToDo nothingToRead refused noResponse notControllable"
     );
 }
 

@@ -94,7 +94,7 @@ fn evidence_of_a_pause() {
         (12, &[0], &[1], 13, I::Waiting, CommandState::Sent),
         (12, &[], &[0, 1], 13, I::FetchStopped, CommandState::Confirmed),
         (12, &[], &[], 13, I::NothingToDo, CommandState::Confirmed),
-        (12, &[0], &[], 26, I::Silent, CommandState::TimedOut),
+        (12, &[0], &[], 26, I::NoResponse, CommandState::TimedOut),
         // Late evidence counts.
         (40, &[], &[0], 41, I::FetchStopped, CommandState::Confirmed),
     ];
@@ -139,7 +139,7 @@ fn evidence_of_a_resume_is_a_commit_beyond_what_could_be_drained() {
         (&[(13, 6, 10), (18, 6, 10)], 19, I::Waiting),
         (&[(13, 6, 10), (18, 8, 10)], 19, I::Acknowledged),
         (&[(13, 5, 5)], 14, I::NothingToRead),
-        (&[(13, 6, 10)], 41, I::Silent),
+        (&[(13, 6, 10)], 41, I::NoResponse),
     ];
     for (reads, now, want) in cases {
         let mut world = World::new(flow(9, &[], &[0]));
@@ -248,7 +248,7 @@ fn a_joiner_is_noted_and_sent_the_pause_again_and_again() {
     assert!(!command.resends.capped);
     let joined = command.instances.iter().find(|one| one.key.instance.as_str() == "host-2").unwrap();
     assert_eq!(joined.detail.as_deref(), Some("joined 14 s after the pause: not paused"));
-    assert_eq!((joined.state, command.state), (I::Silent, CommandState::Partly));
+    assert_eq!((joined.state, command.state), (I::NoResponse, CommandState::PartiallyConfirmed));
 }
 
 /// It was told when the rebalance ended in which it joined.
@@ -384,8 +384,11 @@ fn an_instance_that_is_no_member_confirms_nothing_and_hides_nobody() {
     }
     let states: HashMap<&str, I> =
         command.instances.iter().map(|one| (one.key.instance.as_str(), one.state)).collect();
-    let want =
-        [("host-1", I::Silent), ("x on 10.0.0.7", I::NotControllable), ("y on 10.0.0.7", I::NotControllable)];
+    let want = [
+        ("host-1", I::NoResponse),
+        ("x on 10.0.0.7", I::NotControllable),
+        ("y on 10.0.0.7", I::NotControllable),
+    ];
     assert_eq!((states, command.state), (HashMap::from(want), CommandState::TimedOut));
 }
 
@@ -403,7 +406,7 @@ fn plain_members_cannot_be_controlled_and_are_said() {
         states,
         HashMap::from([("host-1", I::FetchStopped), ("plain on 10.0.0.7", I::NotControllable)])
     );
-    assert_eq!(command.state, CommandState::Partly);
+    assert_eq!(command.state, CommandState::PartiallyConfirmed);
 }
 
 #[test]
@@ -448,21 +451,22 @@ fn agents(other: i64, owns: &[i32]) -> GroupTelemetry {
 
 #[test]
 fn an_instance_that_kafka_lists_no_more_has_nothing_to_do_and_silence_alone_says_nothing() {
+    use CommandState as C;
     type Case<'a> = (i64, Vec<flowdeck_kafka::Member>, i64, &'a [i32], I, CommandState);
     // (members asked at, members, the other heard at, it owns, the state of the one that is gone, the command's)
     let cases: [Case<'_>; 8] = [
         // Its session runs still, or Kafka was asked before the command.
-        (15, vec![owner("x", &[0]), owner("y", &[1])], 15, &[1], I::Silent, CommandState::Partly),
-        (9, vec![owner("y", &[0, 1])], 15, &[0, 1], I::Silent, CommandState::Partly),
-        (15, vec![owner("y", &[0, 1])], 15, &[0, 1], I::NothingToDo, CommandState::Confirmed),
+        (15, vec![owner("x", &[0]), owner("y", &[1])], 15, &[1], I::NoResponse, C::PartiallyConfirmed),
+        (9, vec![owner("y", &[0, 1])], 15, &[0, 1], I::NoResponse, C::PartiallyConfirmed),
+        (15, vec![owner("y", &[0, 1])], 15, &[0, 1], I::NothingToDo, C::Confirmed),
         // Heard before Kafka was asked: what it owned may be the silent one's by then.
-        (15, vec![owner("y", &[0, 1])], 14, &[0, 1], I::Silent, CommandState::Partly),
+        (15, vec![owner("y", &[0, 1])], 14, &[0, 1], I::NoResponse, C::PartiallyConfirmed),
         // A member that owns nothing may be the one that is silent; so may one of two for one instance.
-        (15, vec![owner("y", &[0, 1]), owner("x", &[])], 15, &[0, 1], I::Silent, CommandState::Partly),
-        (15, vec![owner("y", &[0]), owner("x", &[1])], 15, &[0, 1], I::Silent, CommandState::Partly),
+        (15, vec![owner("y", &[0, 1]), owner("x", &[])], 15, &[0, 1], I::NoResponse, C::PartiallyConfirmed),
+        (15, vec![owner("y", &[0]), owner("x", &[1])], 15, &[0, 1], I::NoResponse, C::PartiallyConfirmed),
         // What the other said before the command does not tell who is there now.
-        (15, vec![owner("y", &[0, 1])], 9, &[0, 1], I::Silent, CommandState::Partly),
-        (15, vec![], 14, &[0, 1], I::NothingToDo, CommandState::Confirmed),
+        (15, vec![owner("y", &[0, 1])], 9, &[0, 1], I::NoResponse, C::PartiallyConfirmed),
+        (15, vec![], 14, &[0, 1], I::NothingToDo, C::Confirmed),
     ];
     for (asked, members, heard, owns, state, whole) in cases {
         let mut world = World::new(agents(9, &[1]));
@@ -494,7 +498,7 @@ fn that_an_instance_left_is_no_evidence_of_a_pause() {
     let known = GroupData { members_at: Some(at(15)), ..commits(9, 5, 10) };
     world.group = Some(GroupData { members: Some(vec![].into()), ..known });
     observe(&mut command, world.seen(16), false);
-    assert_eq!((command.instances[0].state, command.state), (I::Silent, CommandState::TimedOut));
+    assert_eq!((command.instances[0].state, command.state), (I::NoResponse, CommandState::TimedOut));
 }
 
 #[test]
@@ -508,7 +512,7 @@ fn one_that_speaks_and_does_not_answer_has_not_left() {
     let two = &command.instances[1];
     assert_eq!(
         (two.state, two.detail.as_deref()),
-        (I::Silent, Some("it is heard, but gives no evidence of this"))
+        (I::NoResponse, Some("it is heard, but gives no evidence of this"))
     );
 }
 
@@ -532,9 +536,9 @@ fn an_answer_counts_for_the_instance_that_it_names() {
 #[test]
 fn a_plain_member_that_kafka_lists_no_more_left() {
     for (action, asked, want) in [
-        (Action::Resume, 9, CommandState::Partly),
+        (Action::Resume, 9, CommandState::PartiallyConfirmed),
         (Action::Resume, 12, CommandState::Confirmed),
-        (Action::Pause, 12, CommandState::Partly),
+        (Action::Pause, 12, CommandState::PartiallyConfirmed),
     ] {
         let mut world = World::new(agents(9, &[1]));
         let members = |all: Vec<flowdeck_kafka::Member>, asked| {
@@ -570,7 +574,7 @@ fn a_member_that_turns_out_to_be_an_instance_is_counted_once() {
     // Said before the command, it speaks of what was.
     world.telemetry = agents(9, &[1]);
     observe(&mut command, world.seen(12), false);
-    assert!(plain(&command) && command.state == CommandState::Partly);
+    assert!(plain(&command) && command.state == CommandState::PartiallyConfirmed);
     world.telemetry = agents(12, &[1]);
     observe(&mut command, world.seen(13), false);
     assert!(!plain(&command));

@@ -117,7 +117,7 @@ fn what_stands_is_not_written_again() {
         assert_eq!(written, is_written, "heard at 10, resumed at {sent_at}: {decision:?}");
     }
     // One that went through in part is sent again by who asks again.
-    former.state = CommandState::Partly;
+    former.state = CommandState::PartiallyConfirmed;
     book.put(former, |_| false);
     let decision = run(&resume, &index(vec![("g", paused())]), &[], &book).unwrap();
     assert!(matches!(decision, Decision::Write(plan) if !plan.admin.is_empty()));
