@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flowdeck_admin::{Admin, AdminSettings, AdminTopics, ClusterNumbers, ClusterSettings, NotObeyedNumbers};
+use flowdeck_control::{Admin, AdminSettings};
 use flowdeck_kafka::{Capability, Cluster, ClusterConfig as Reach, ConfigError, Deadline};
 use flowdeck_model::CommandState;
 use flowdeck_model::ports::Bind;
+use flowdeck_observe::{AdminTopics, ClusterNumbers, ClusterSettings, NotObeyedNumbers};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, ClusterConfig, Config, Rebalancing};

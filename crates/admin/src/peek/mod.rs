@@ -1,3 +1,0 @@
-//! What was peeked at, made fit to show.
-
-pub(crate) mod payload;

@@ -1,0 +1,196 @@
+//! Foreign commands on the admin topic: which of them become changes of holds, and when.
+
+use std::time::Duration;
+
+use flowdeck_model::hold::HoldChange;
+use flowdeck_model::view::Mode;
+use flowdeck_model::{Action, CommandId, GroupId, HoldId, Submit, Target, Timestamp};
+use flowdeck_protocol::kafkaflow as wire;
+
+use super::state::State;
+use crate::commands::external;
+use crate::commands::plan::{Plan, check_readable};
+use crate::commands::rejected::Why;
+use flowdeck_observe::holds::quota::HoldQuota;
+
+/// Writes that may wait before foreign commands are no longer taken over: who may write to the topics could
+/// name any number of groups.
+const WRITES_MAX: usize = 256;
+/// Commands that are left to another Flowdeck first, or that came while nothing could be written.
+const WAITING_MAX: usize = 128;
+/// What could not be written for so long is not what somebody wants now.
+const GIVEN_UP: Duration = Duration::from_secs(60);
+
+/// A foreign command that is not looked at yet.
+pub(super) struct Waiting {
+    id: CommandId,
+    command: wire::Command,
+    came: Timestamp,
+}
+
+/// What one command changes of one group.
+struct Wanted {
+    id: CommandId,
+    target: Target,
+    changes: Vec<HoldChange>,
+}
+
+impl State {
+    /// A command that did not come from Flowdeck.
+    pub(super) fn external_command(&mut self, id: CommandId, command: wire::Command, now: Timestamp) {
+        if self.observed.settings.mode != Mode::Control || self.fenced || !external::is_about_holds(&command)
+        {
+            return;
+        }
+        if self.may_write().is_ok() {
+            let Some((action, targets)) = self.reached(&command, now) else { return };
+            // In the order in which they came.
+            if self.is_writer && self.waiting.is_empty() {
+                return self.take_over(id, action, targets, now, now);
+            }
+        }
+        if self.waiting.len() >= WAITING_MAX {
+            return self.leave(Why::TooMany, now);
+        }
+        self.waiting.push_back(Waiting { id, command, came: now });
+    }
+
+    /// Somebody else's resume of the group is not taken over yet, or not any more: it is not fought.
+    pub(super) fn is_contested(&self, group: &GroupId, now: Timestamp) -> bool {
+        let resumes = |one: &Waiting| {
+            let reached = external::targets(&one.command, &self.observed.telemetry);
+            reached.is_some_and(|(action, targets)| {
+                action == Action::Resume && targets.iter().any(|target| &target.group == group)
+            })
+        };
+        self.repeats.is_capped(group, now) || self.waiting.iter().any(resumes)
+    }
+
+    /// What came before an operator's command is done before it. Says whether there is something to be written.
+    pub(crate) fn precedes(&mut self, now: Timestamp) -> bool {
+        if self.may_write().is_err() {
+            return false;
+        }
+        self.take_waiting(Duration::ZERO, now);
+        !self.jobs.is_empty()
+    }
+
+    /// Those that waited for so long while something could be written, or all where this process became the writer.
+    /// Where nothing can be written they go on waiting, but not for ever.
+    pub(super) fn take_waiting(&mut self, patience: Duration, now: Timestamp) {
+        self.note_writable(now);
+        let writable_since = self.writable_since.filter(|_| self.may_write().is_ok());
+        let after = match (writable_since, self.is_writer) {
+            (Some(_), true) => Duration::ZERO,
+            (Some(_), false) => patience,
+            (None, _) => GIVEN_UP,
+        };
+        let is_due =
+            |one: &mut Waiting| now.since(writable_since.map_or(one.came, |at| at.max(one.came))) >= after;
+        while let Some(one) = self.waiting.pop_front_if(is_due) {
+            // Whoever writes heard it as well, and did what there was to be done.
+            if self.fenced || self.others_wrote.is_some_and(|at| at > one.came) {
+                self.left_to_another(&one, now);
+            } else if writable_since.is_none() {
+                self.leave(Why::CannotWrite, now);
+            } else if let Some((action, targets)) = self.reached(&one.command, now) {
+                self.take_over(one.id, action, targets, one.came, now);
+            }
+        }
+    }
+
+    /// It counts as a repeat here as it does there: what the other leaves alone is not left over for this one.
+    fn left_to_another(&mut self, one: &Waiting, now: Timestamp) {
+        self.observed.stats.dropped("foreign command that another Flowdeck took over");
+        let Some((_, targets)) = self.reached(&one.command, now) else { return };
+        for target in targets {
+            self.repeats.admit(&target.group, self.observed.settings.timing.external_per_minute, one.came);
+        }
+    }
+
+    /// What it asks for, where that may be taken over.
+    fn reached(&mut self, command: &wire::Command, now: Timestamp) -> Option<(Action, Vec<Target>)> {
+        if self.observed.registry.is_dirty() {
+            self.observed.fresh_telemetry(now);
+        }
+        let (action, targets) = external::targets(command, &self.observed.telemetry)?;
+        if targets.is_empty() {
+            self.observed.stats.dropped("foreign command for a consumer that was never heard");
+        } else if action == Action::Pause && !targets.iter().all(|target| self.is_shown(&target.group)) {
+            self.leave(Why::UnknownGroup, now);
+        } else if !external::is_small(&targets) {
+            self.leave(Why::NoRoom, now);
+        } else {
+            return Some((action, targets));
+        }
+        None
+    }
+
+    /// All that it changes, or nothing; but for a group whose cap is reached.
+    fn take_over(
+        &mut self,
+        id: CommandId,
+        action: Action,
+        targets: Vec<Target>,
+        came: Timestamp,
+        now: Timestamp,
+    ) {
+        let (mut wanted, mut room) = (Vec::new(), HoldQuota::default());
+        for (nth, target) in targets.into_iter().enumerate() {
+            // One command for each group that a by-name command reaches.
+            let id = if nth == 0 { id } else { CommandId::random() };
+            if self.book.get(id).is_some() || self.holds_to_restore.contains(&HoldId::from(id)) {
+                continue;
+            }
+            let standing = self.unwritten.over(&target.group, self.observed.holds.of_group(&target.group));
+            let changes = external::changes(action, &target, id, &standing, now);
+            external::grow(&mut room, &changes, &standing);
+            if !changes.is_empty() {
+                wanted.push(Wanted { id, target, changes });
+            }
+        }
+        let there = [self.observed.holds.room(), self.unwritten.room()];
+        if !HoldQuota::fits_foreign(&room, there)
+            || !wanted.iter().all(|one| check_readable(&one.changes).is_ok())
+        {
+            return self.leave(Why::NoRoom, now);
+        }
+        if self.jobs.len() + wanted.len() > WRITES_MAX {
+            return self.leave(Why::TooMany, now);
+        }
+        for one in wanted {
+            if self.is_admitted(&one.target.group, came) {
+                self.begin_foreign(action, one, now);
+            }
+        }
+    }
+
+    /// Whether one more change of the group is taken over in the minute in which it came.
+    fn is_admitted(&mut self, group: &GroupId, came: Timestamp) -> bool {
+        let capped = self.repeats.is_capped(group, came);
+        let admitted = self.repeats.admit(group, self.observed.settings.timing.external_per_minute, came);
+        if !admitted {
+            self.observed.stats.dropped("foreign commands repeated too often");
+            self.dirty |= !capped;
+        }
+        admitted
+    }
+
+    fn begin_foreign(&mut self, action: Action, wanted: Wanted, now: Timestamp) {
+        let Wanted { id, target, changes } = wanted;
+        let submit = Submit { id, action, target, reason: external::reason(), for_seconds: None };
+        self.begin(submit, external::actor(), Plan { changes, ..Plan::default() }, None, now);
+    }
+
+    /// The brokers list it, or telemetry has shown it: anybody can name a group.
+    fn is_shown(&self, group: &GroupId) -> bool {
+        let heard = || self.observed.telemetry.group(group).is_some_and(|told| !told.consumers.is_empty());
+        self.observed.sample.group(group).is_some() || heard()
+    }
+
+    /// Counted, and said.
+    fn leave(&mut self, why: Why, now: Timestamp) {
+        self.observed.stats.dropped(why.counted());
+        self.dirty |= self.rejected.note(why, now);
+    }
+}

@@ -1,0 +1,71 @@
+//! What came by followed topics, for commands and their evidence.
+
+use flowdeck_model::{HoldId, Timestamp};
+use flowdeck_observe::observation::{HoldNotice, Notice};
+use flowdeck_observe::topic_events::{Incoming, TopicEvent};
+use flowdeck_protocol::wire::Ack;
+
+use super::state::State;
+use crate::commands::{evidence, lifecycle};
+
+impl State {
+    pub(crate) fn heard(&mut self, incoming: Incoming) {
+        let at = incoming.at;
+        let unwritten = &self.unwritten;
+        let notice = self.observed.heard(&incoming, |key| unwritten.has_own(key));
+        match notice {
+            Some(Notice::Hold(notice)) => self.heard_hold(notice, at),
+            Some(Notice::Ack(ack)) => self.heard_ack(&ack, at),
+            Some(Notice::ExternalCommand { id, command }) => self.external_command(id, command, at),
+            Some(Notice::Telemetry(group)) if !self.observed.holds.of_group(&group).is_empty() => {
+                self.touched.insert(group);
+            }
+            Some(Notice::Telemetry(_)) => {}
+            None => {
+                if !matches!(incoming.event, TopicEvent::Failing(_)) {
+                    self.note_writable(at);
+                }
+            }
+        }
+    }
+
+    fn heard_hold(&mut self, notice: HoldNotice, at: Timestamp) {
+        let HoldNotice { key, command, released, changed, was_known } = notice;
+        // What was in doubt may have been written after all.
+        let asked_here = |id| self.book.get(id).is_some_and(|command| !command.restored);
+        let is_own = self.is_writer || self.unwritten.has(&key) || command.is_some_and(asked_here);
+        if was_known && !is_own {
+            self.others_wrote = Some(at);
+        }
+        let id = key.1;
+        if released {
+            // One that was restored while the topic was read, and was released further on.
+            self.released(id);
+        } else if changed && self.holds_to_restore.last() != Some(&id) {
+            self.holds_to_restore.push(id);
+        }
+    }
+
+    fn heard_ack(&mut self, ack: &Ack, at: Timestamp) {
+        if self.holds_to_restore.contains(&HoldId::from(ack.command)) {
+            self.restore();
+        }
+        let dropped = |why| self.observed.stats.dropped(why);
+        let Some(command) = self.book.get(ack.command) else {
+            return dropped("ack for a command that is not remembered");
+        };
+        if command.target.group != ack.group {
+            return dropped("ack from another group");
+        }
+        if lifecycle::is_borrowed(command, ack) {
+            return dropped("ack with the incarnation of another instance");
+        }
+        let mut command = command.clone();
+        if lifecycle::acknowledged(&mut command, ack, at) {
+            let group = command.target.group.clone();
+            let active = self.observed.holds.of_group(&group);
+            evidence::observe(&mut command, self.seen(&group, &active, at), true);
+            self.enter(command);
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! What a cluster's state does with what comes in, without a broker: jobs are looked at and not run.
+
+mod external;
+mod held;
+mod many;
+mod takeover;
+
+use std::sync::Arc;
+
+use flowdeck_kafka::{ClusterConfig, Record};
+use flowdeck_model::actor::ActorView;
+use flowdeck_model::hold::HoldChange;
+use flowdeck_model::verdict::LagSum;
+use flowdeck_model::view::Mode;
+use flowdeck_model::{
+    Action, ActorKind, CommandId, GroupId, Hold, HoldId, Partition, Scope, Submit, Target, Timestamp,
+    TopicName, Via,
+};
+use flowdeck_protocol::kafkaflow::Command as Foreign;
+use flowdeck_protocol::wire;
+
+use super::state::State;
+use crate::commands::job::{WriteOutcome, WriteTask, Written};
+use crate::commands::plan::Plan;
+use crate::settings::AdminSettings;
+use crate::writer::WriteError;
+use flowdeck_observe::ClusterSettings;
+use flowdeck_observe::sampling::sample::{GroupData, Sample};
+use flowdeck_observe::telemetry::registry::Heard;
+use flowdeck_observe::telemetry::trust::Trust;
+use flowdeck_observe::topic_events::{Incoming, Source, TopicEvent};
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(1_000_000 + seconds * 1_000)
+}
+
+pub(super) fn id(number: u128) -> CommandId {
+    CommandId::from_uuid(uuid::Uuid::from_u128(number))
+}
+
+fn topics(prefix: &str, count: usize) -> Vec<TopicName> {
+    (0..count).map(|n| format!("{prefix}{n}").parse().unwrap()).collect()
+}
+
+/// A cluster in control mode that lists the groups `g` and `h` and whose holds are known at 0 s.
+fn known() -> State {
+    let mut state = unknown();
+    state.heard(Incoming::test(Source::Holds, TopicEvent::CaughtUp, at(0)));
+    state
+}
+
+fn unknown() -> State {
+    let mut settings = ClusterSettings::new("demo".parse().unwrap(), ClusterConfig::new("localhost:1"));
+    settings.mode = Mode::Control;
+    let mut state = State::new(Arc::new(settings), &AdminSettings::default(), Arc::default());
+    let groups = ["g", "h"].map(|name| Arc::new(group(name))).to_vec();
+    state.sampled(Arc::new(Sample { as_of: Some(at(0)), groups, ..Sample::default() }), at(0));
+    state
+}
+
+fn writer() -> State {
+    let mut state = known();
+    state.is_writer = true;
+    state
+}
+
+fn group(name: &str) -> GroupData {
+    let sum = LagSum { lag: Some(0), ..LagSum::default() };
+    GroupData { sum, as_of: Some(at(0)), ..GroupData::test(name) }
+}
+
+pub(super) fn hold(group: &str, number: u128) -> Hold {
+    Hold {
+        scope: Scope::group(group.into()),
+        id: id(number).into(),
+        owner: "ana".into(),
+        reason: "INC-1".into(),
+        since: at(0),
+        until: None,
+        except: vec![],
+    }
+}
+
+fn read(state: &mut State, record: flowdeck_protocol::Record, offset: i64, when: Timestamp) {
+    let record = Record {
+        topic: Arc::new(state.observed.settings.holds_topic.clone()),
+        partition: Partition::new(0).unwrap(),
+        offset,
+        timestamp: None,
+        key_size: record.key.len(),
+        key: Some(record.key.into()),
+        value_size: record.value.as_ref().map_or(0, Vec::len),
+        value: record.value.map(Into::into),
+        headers: record.headers.into_iter().map(|(name, value)| (name, Some(value.into()))).collect(),
+        transaction: flowdeck_kafka::Transaction::Unknown,
+    };
+    state.heard(Incoming::test(Source::Holds, TopicEvent::Record(record), when));
+}
+
+fn set(state: &mut State, hold: &Hold, offset: i64, when: Timestamp) {
+    read(state, wire::hold_record(hold, hold.id.into()), offset, when);
+}
+
+fn pause(group: &str, topics: Vec<TopicName>) -> Foreign {
+    Foreign::PauseConsumersByGroup { group: group.into(), topics }
+}
+
+fn resume(group: &str) -> Foreign {
+    Foreign::ResumeConsumersByGroup { group: group.into(), topics: vec![] }
+}
+
+/// What waits to be written.
+fn jobs(state: &State) -> Vec<(CommandId, &[HoldChange])> {
+    let changes = state.jobs.iter().filter_map(|job| match job {
+        WriteTask::Command { id, changes, .. } => Some((*id, &changes[..])),
+        _ => None,
+    });
+    changes.collect()
+}
+
+/// The first of them is written, from `offset` on.
+fn write(state: &mut State, offset: i64, when: Timestamp) {
+    let Some(WriteTask::Command { id, changes, answer, .. }) = state.jobs.pop_front() else {
+        panic!("nothing")
+    };
+    let holds = changes.into_iter().zip(offset..).map(|(change, offset)| match change {
+        HoldChange::Set(hold) => ((hold.scope.clone(), hold.id), Some(hold), offset),
+        HoldChange::Release(hold) => ((hold.scope.clone(), hold.id), None, offset),
+    });
+    let written = Written { holds: holds.collect(), ..Written::default() };
+    state.written(WriteOutcome::Command { id, answer, written }, when);
+}
+
+fn fail(state: &mut State, when: Timestamp) {
+    let Some(WriteTask::Command { id, answer, .. }) = state.jobs.pop_front() else { panic!("nothing") };
+    let error = Some(WriteError::NotWritten("a test".into()));
+    state.written(
+        WriteOutcome::Command { id, answer, written: Written { error, ..Written::default() } },
+        when,
+    );
+}
+
+/// An operator's pause of a whole group, as it is begun.
+fn operator(state: &mut State, group: &str, number: u128, when: Timestamp) {
+    let target = Target { group: group.into(), consumer: None, topics: vec![] };
+    let submit =
+        Submit { id: id(number), action: Action::Pause, target, reason: "INC-1".into(), for_seconds: None };
+    let actor = ActorView { name: "ana".into(), kind: ActorKind::User, via: Via::Api, address: None };
+    let changes = vec![HoldChange::Set(hold(group, number))];
+    state.begin(submit, actor, Plan { changes, ..Plan::default() }, None, when);
+}
+
+/// An instance of the consumer is heard, in a group that no broker lists.
+fn hear(state: &mut State, group: &str, consumer: &str, when: Timestamp) {
+    let heard = Heard {
+        pair: 0,
+        group: group.into(),
+        consumer: consumer.into(),
+        instance: "i".into(),
+        agent: false,
+        incarnation: None,
+        topic: Some("t".parse().unwrap()),
+        running: vec![Partition::new(0).unwrap()],
+        paused: vec![],
+        cut: 0,
+        workers: None,
+        holds: None,
+        sent_at: None,
+        offset: 0,
+        at: when,
+    };
+    state.observed.registry.hear(heard, |_| Trust::UnknownGroup).expect("there is room");
+}
+
+fn dropped(state: &State, reason: &str) -> u64 {
+    let numbers = state.observed.stats.read("demo".parse().unwrap(), 0, 0, 0);
+    numbers.records_dropped.get(reason).copied().unwrap_or(0)
+}
+
+fn warns(state: &mut State, words: &str, now: Timestamp) -> bool {
+    let parts = state.parts(now);
+    let mut all = parts.warnings.iter().chain(&parts.controlled.warnings);
+    all.any(|warning| warning.contains(words))
+}
+
+fn standing(state: &State, group: &str) -> usize {
+    state.observed.holds.of_group(&GroupId::from(group)).len()
+}
+
+fn stands(state: &State, number: u128) -> bool {
+    state.observed.holds.stands(HoldId::from(id(number)))
+}

@@ -1,0 +1,201 @@
+//! What happens without an operator: deadlines and evidence, sending again, the end of a pause whose
+//! time is over, and commands restored from holds.
+
+use std::collections::{BTreeSet, HashSet};
+use std::time::Duration;
+
+use flowdeck_model::actor::ActorView;
+use flowdeck_model::hold::HoldChange;
+use flowdeck_model::view::Mode;
+use flowdeck_model::{
+    Action, ActorKind, CommandId, CommandState, Hold, HoldId, Submit, Target, Timestamp, Via,
+};
+
+use super::state::{State, TRY_AGAIN};
+use crate::commands::job::WriteTask;
+use crate::commands::plan::{self, Plan};
+use crate::commands::{Command, evidence, external, follow_up, kafkaflow};
+
+/// A settled command is looked at for so long, for evidence that comes late.
+const LATE: Duration = Duration::from_secs(120);
+/// Pauses that end in one tick. Who may write to the topics could let thousands end at once, and an operator's
+/// command waits for what was begun before it.
+pub(super) const ENDS_AT_ONCE: usize = 8;
+
+impl State {
+    /// Deadlines, evidence, sending again, expiry.
+    pub(crate) fn ticked(&mut self, now: Timestamp) {
+        self.observed.registry.expire(now);
+        self.take_waiting(self.patience, now);
+        if self.book.is_empty() && self.observed.holds.is_empty() {
+            self.held.clear();
+            return;
+        }
+        self.observed.fresh_telemetry(now);
+        self.touched.clear();
+        self.look_at_held(now);
+        // On what was known before nothing is written.
+        let may_write = self.observed.settings.mode == Mode::Control && self.may_write().is_ok();
+        for id in self.book.ids() {
+            self.tick_command(id, may_write, now);
+        }
+        if may_write {
+            self.expire_holds(now);
+            self.release_ended(now);
+        }
+    }
+
+    /// Commands and pauses are followed by what the brokers say now.
+    pub(crate) fn awaits_evidence(&self) -> bool {
+        !self.observed.holds.is_empty() || self.book.iter().any(|command| !command.state.is_settled())
+    }
+
+    pub(super) fn tick_command(&mut self, id: CommandId, may_write: bool, now: Timestamp) {
+        let Some(command) = self.book.get(id) else { return };
+        let stands = self.observed.holds.stands(HoldId::from(id));
+        let late = command.sent_at.is_none_or(|at| now.since(at) > LATE);
+        let done = command.instances.iter().all(|one| one.state.is_done());
+        let pause_stands = command.action == Action::Pause && stands;
+        if !pause_stands && command.state.is_settled() && (late || done) {
+            return;
+        }
+        let retired = match command.action {
+            Action::Pause => !stands,
+            Action::Resume => self.is_undone(command),
+        };
+        let mut command = command.clone();
+        let group = command.target.group.clone();
+        let standing = self.observed.holds.of_group(&group);
+        let own: Vec<Hold> = standing.iter().filter(|hold| hold.id == HoldId::from(id)).cloned().collect();
+        let seen = self.seen(&group, &standing, now);
+        let tracked = (command.instances.len(), command.resends.clone());
+        let mut changed = evidence::observe(&mut command, seen, retired);
+        if may_write && !retired && (command.sent_at.is_some() || command.restored) {
+            let wanted = follow_up::follow_up(&mut command, &own, seen);
+            if !wanted.is_empty() && !self.is_contested(&group, now) {
+                let wanted = self.without_resent(&group, wanted, now);
+                if wanted.is_empty() {
+                    command.resends.tried(now);
+                } else {
+                    let admin = kafkaflow::again(command.action, wanted);
+                    self.jobs.push_back(WriteTask::Again { id, admin, held: pause_stands.then_some(group) });
+                }
+            }
+        }
+        changed |= tracked != (command.instances.len(), command.resends.clone());
+        if changed {
+            self.enter(command);
+        }
+    }
+
+    /// Something newer was asked for the same.
+    fn is_undone(&self, command: &Command) -> bool {
+        let scopes = command.scopes();
+        self.book.iter().take_while(|newer| newer.id != command.id).any(|newer| {
+            newer.target.group == command.target.group
+                && newer.scopes().iter().any(|one| scopes.iter().any(|scope| one.intersect(scope).is_some()))
+        })
+    }
+
+    fn expire_holds(&mut self, now: Timestamp) {
+        self.expiring.retain(|_, at| now.since(*at) < TRY_AGAIN);
+        for id in self.ended(now).into_iter().take(ENDS_AT_ONCE) {
+            let holds: Vec<Hold> =
+                self.observed.holds.of_id(id).into_iter().filter(|hold| hold.is_overdue(now)).collect();
+            self.expiring.insert(id, now);
+            let Some(target) = target_of(&holds) else { continue };
+            let changes: Vec<HoldChange> = holds.into_iter().map(HoldChange::Release).collect();
+            let standing = self.observed.holds.of_group(&target.group);
+            let after = plan::apply(&standing, &changes);
+            let (admin, notes) =
+                kafkaflow::release(&target, &after, &self.facts(&standing, &target.group, now));
+            let submit = Submit {
+                id: CommandId::random(),
+                action: Action::Resume,
+                target,
+                reason: "the time of the pause is over".to_owned(),
+                for_seconds: None,
+            };
+            self.begin(submit, system(), Plan { changes, admin, notes }, None, now);
+        }
+    }
+
+    /// Pauses whose time is over. The Flowdeck that is the writer ends them first, one after the other.
+    fn ended(&self, now: Timestamp) -> BTreeSet<HoldId> {
+        let is_due = |since: Timestamp| self.is_writer || now.since(since) >= self.patience;
+        if !self.writable_since.max(self.others_wrote).is_none_or(is_due) {
+            return BTreeSet::new();
+        }
+        let ended = self.observed.holds.overdue(now).filter(|hold| hold.until.is_some_and(is_due));
+        ended.map(|hold| hold.id).filter(|id| !self.expiring.contains_key(id)).collect()
+    }
+
+    /// All whose holds were read since.
+    pub(crate) fn restore(&mut self) {
+        let mut built = HashSet::new();
+        for id in std::mem::take(&mut self.holds_to_restore) {
+            if built.insert(id) {
+                self.restore_one(id);
+            }
+        }
+    }
+
+    /// A hold whose command is not remembered: it was made before this process, or by another.
+    fn restore_one(&mut self, id: HoldId) {
+        if self.book.get(id.into()).is_some_and(|command| !command.restored) {
+            return;
+        }
+        let holds = self.observed.holds.of_id(id);
+        let (Some(target), Some(first)) = (target_of(&holds), holds.first()) else { return };
+        let submit = Submit {
+            id: id.into(),
+            action: Action::Pause,
+            target,
+            reason: first.reason.clone(),
+            for_seconds: None,
+        };
+        let mut command = Command::new(submit, owner(&first.owner), first.since);
+        command.until = first.until;
+        command.state = CommandState::Restored;
+        command.holds = vec![id];
+        command.restored = true;
+        if let Some(former) = self.book.get(id.into()) {
+            command.instances = former.instances.clone();
+            command.resends = former.resends.clone();
+        }
+        self.enter(command);
+    }
+
+    /// A hold went: a command that was restored from it alone, while the topic was read, never stood.
+    pub(super) fn released(&mut self, id: HoldId) {
+        let restored = self.book.get(id.into()).is_some_and(|command| command.restored);
+        if restored && !self.observed.holds.stands(id) && !self.observed.holds.is_known() {
+            self.book.remove(id.into());
+        }
+    }
+}
+
+/// The target of a command that made these holds: the same group and consumer, all their topics.
+pub(super) fn target_of(holds: &[Hold]) -> Option<Target> {
+    let first = holds.first()?;
+    let mut topics: Vec<_> = holds.iter().filter_map(|hold| hold.scope.topic.clone()).collect();
+    topics.sort();
+    topics.dedup();
+    Some(Target { group: first.scope.group.clone(), consumer: first.scope.consumer.clone(), topics })
+}
+
+/// Flowdeck itself.
+pub(super) fn system() -> ActorView {
+    ActorView { name: "flowdeck".to_owned(), kind: ActorKind::System, via: Via::Api, address: None }
+}
+
+/// Of a hold only the owner's name is known; what kind of actor he was follows from the two names
+/// that Flowdeck gives itself.
+fn owner(name: &str) -> ActorView {
+    let kind = match name {
+        external::OWNER => ActorKind::External,
+        "anonymous" => ActorKind::Anonymous,
+        _ => ActorKind::User,
+    };
+    ActorView { name: name.to_owned(), kind, via: Via::Api, address: None }
+}

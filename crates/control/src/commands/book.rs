@@ -1,0 +1,158 @@
+//! The commands that are remembered: the last 1,000, and every one whose hold still stands.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use flowdeck_model::{Action, CommandId, CommandState, GroupId};
+use flowdeck_observe::operations::{Operation, OperationIndex};
+
+use super::Command;
+
+struct Entry {
+    command: Command,
+    /// The same as pages read it.
+    shown: Arc<Operation>,
+}
+
+pub(crate) struct CommandBook {
+    by_id: HashMap<CommandId, Entry>,
+    order: VecDeque<CommandId>,
+    /// So many of the oldest stood when they were last looked at: they are not looked at for each new one.
+    stood: usize,
+    most: usize,
+    dirty: bool,
+}
+
+impl CommandBook {
+    pub(crate) fn new(most: usize) -> Self {
+        Self { by_id: HashMap::new(), order: VecDeque::new(), stood: 0, most: most.max(1), dirty: false }
+    }
+
+    pub(crate) fn get(&self, id: CommandId) -> Option<&Command> {
+        self.by_id.get(&id).map(|one| &one.command)
+    }
+
+    pub(crate) fn remove(&mut self, id: CommandId) {
+        self.dirty |= self.by_id.remove(&id).is_some();
+        self.order.retain(|one| *one != id);
+        self.stood = 0;
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.order.is_empty()
+    }
+
+    pub(crate) fn ids(&self) -> Vec<CommandId> {
+        self.order.iter().copied().collect()
+    }
+
+    /// The pauses of a group.
+    pub(crate) fn pauses_of(&self, group: &GroupId) -> Vec<CommandId> {
+        let pauses = self.commands().filter(|one| one.action == Action::Pause && &one.target.group == group);
+        pauses.map(|one| one.id).collect()
+    }
+
+    /// Newest first.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Command> {
+        self.order.iter().rev().filter_map(|id| self.get(*id))
+    }
+
+    /// Adds or replaces; forgets the oldest that `stands` lets go where there are too many, never the newest.
+    pub(crate) fn put(&mut self, command: Command, stands: impl Fn(&Command) -> bool) {
+        let (id, state) = (command.id, command.state);
+        let shown = Arc::new(command.operation());
+        match self.by_id.insert(id, Entry { command, shown }) {
+            None => self.order.push_back(id),
+            Some(former) if former.command.state != state => self.stood = 0,
+            Some(_) => {}
+        }
+        self.dirty = true;
+        while self.order.len() > self.most {
+            let stands = |id: &CommandId| self.by_id.get(id).is_some_and(|one| stands(&one.command));
+            let older = self.order.len() - 1;
+            let free = (self.stood..older).find(|at| !stands(&self.order[*at]));
+            // Where every one stands, the oldest goes: the bound is a bound.
+            let at = free.unwrap_or(0);
+            self.stood = free.unwrap_or(older - 1);
+            let Some(gone) = self.order.remove(at) else { break };
+            self.by_id.remove(&gone);
+        }
+    }
+
+    /// What stood may stand no more.
+    pub(crate) fn look_again(&mut self) {
+        self.stood = 0;
+    }
+
+    pub(crate) fn take_dirty(&mut self) -> bool {
+        std::mem::take(&mut self.dirty)
+    }
+
+    /// As pages read them.
+    pub(crate) fn index(&self) -> OperationIndex {
+        let entries = self.order.iter().filter_map(|id| self.by_id.get(id));
+        OperationIndex::new(entries.map(|one| Arc::clone(&one.shown)))
+    }
+
+    fn commands(&self) -> impl Iterator<Item = &Command> {
+        self.by_id.values().map(|one| &one.command)
+    }
+
+    pub(crate) fn by_state(&self) -> Vec<(CommandState, usize)> {
+        use CommandState::{Confirmed, PartiallyConfirmed, Refused, Requested, Restored, Sent, TimedOut};
+        [Requested, Sent, Confirmed, PartiallyConfirmed, TimedOut, Refused, Restored]
+            .map(|state| (state, self.commands().filter(|one| one.state == state).count()))
+            .to_vec()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flowdeck_model::{Actor, Submit, Target, Timestamp, Via};
+
+    fn command(number: u128) -> Command {
+        let submit = Submit {
+            id: CommandId::from_uuid(uuid::Uuid::from_u128(number)),
+            action: Action::Pause,
+            target: Target { group: "g".into(), consumer: None, topics: vec![] },
+            reason: "INC-1".into(),
+            for_seconds: None,
+        };
+        Command::new(submit, Actor::anonymous(Via::Api, None).view, Timestamp::from_millis(0))
+    }
+
+    #[test]
+    fn the_last_ones_and_those_that_stand_are_remembered() {
+        let mut book = CommandBook::new(3);
+        let first = command(0).id;
+        for number in 0..10 {
+            book.put(command(number), |one| one.id == first);
+        }
+        let ids: Vec<u128> = book.ids().iter().map(|id| id.uuid().as_u128()).collect();
+        assert_eq!(ids, [0, 8, 9]);
+        assert!(book.get(first).is_some() && book.get(command(1).id).is_none());
+        let newest: Vec<u128> =
+            book.index().of_group(&"g".into()).map(|one| one.id.uuid().as_u128()).collect();
+        assert_eq!(newest, [9, 8, 0]);
+        // All stand: the oldest goes. Then one of the middle does not any more.
+        let ids = |book: &CommandBook| book.ids().iter().map(|id| id.uuid().as_u128()).collect::<Vec<_>>();
+        book.put(command(10), |_| true);
+        assert_eq!(ids(&book), [8, 9, 10]);
+        book.look_again();
+        book.put(command(11), |one| one.id != command(9).id);
+        assert_eq!(ids(&book), [8, 10, 11]);
+        // The newest is not the one to go, though it alone does not stand.
+        book.put(command(12), |one| one.id != command(12).id);
+        assert_eq!(ids(&book), [10, 11, 12]);
+        // What was found to stand is not asked for again.
+        let asked = std::cell::Cell::new(0);
+        for number in 13..113 {
+            book.put(command(number), |_| {
+                asked.set(asked.get() + 1);
+                true
+            });
+        }
+        assert!(asked.get() <= 103, "{}", asked.get());
+    }
+}

@@ -1,0 +1,176 @@
+//! One command, and what is known of each instance in its scope.
+
+use std::collections::HashMap;
+
+use flowdeck_model::actor::ActorView;
+use flowdeck_model::view::{InstanceKind, InstanceOutcome, SentAgain, SentRecord};
+use flowdeck_model::{
+    Action, CommandId, CommandState, HoldId, InstanceState, Partition, Scope, Submit, Target, Timestamp,
+    TopicName,
+};
+use flowdeck_observe::operations::Operation;
+use flowdeck_observe::telemetry::InstanceId;
+
+use super::flow::Flow;
+use super::resend::Resends;
+
+/// Records that are remembered of one command, beside those that were written first.
+const SENT_MAX: usize = 30;
+
+#[derive(Debug, Clone)]
+pub(crate) struct Command {
+    pub(crate) id: CommandId,
+    pub(crate) action: Action,
+    pub(crate) target: Target,
+    pub(crate) reason: String,
+    pub(crate) for_seconds: Option<u32>,
+    pub(crate) actor: ActorView,
+    pub(crate) requested_at: Timestamp,
+    pub(crate) until: Option<Timestamp>,
+    pub(crate) state: CommandState,
+    pub(crate) sent: Vec<SentRecord>,
+    /// So many of them were written first: what comes after was sent again.
+    pub(crate) written: usize,
+    /// When its first record was confirmed.
+    pub(crate) sent_at: Option<Timestamp>,
+    pub(crate) holds: Vec<HoldId>,
+    pub(crate) instances: Vec<Tracked>,
+    pub(crate) notes: Vec<String>,
+    /// Rebuilt from its hold; who it is for is not known.
+    pub(crate) restored: bool,
+    pub(crate) resends: Resends,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) struct Tracked {
+    pub(crate) key: InstanceId,
+    pub(crate) kind: InstanceKind,
+    pub(crate) state: InstanceState,
+    pub(crate) at: Timestamp,
+    pub(crate) detail: Option<String>,
+    /// Evidence counts from here on: the last send.
+    pub(crate) since: Timestamp,
+    /// `NoResponse` after this.
+    pub(crate) deadline: Timestamp,
+    /// A KafkaFlow resume is proven by a commit beyond what could be drained under the pause.
+    pub(crate) flows: HashMap<(TopicName, Partition), Flow>,
+    /// When, where it was after the command; in words.
+    pub(crate) joined: Option<String>,
+    /// Counts the changes of `flows`.
+    pub(crate) moved: u32,
+}
+
+impl Tracked {
+    pub(crate) fn become_(&mut self, state: InstanceState, detail: Option<String>, now: Timestamp) -> bool {
+        if self.state == state && self.detail == detail {
+            return false;
+        }
+        self.state = state;
+        self.detail = detail;
+        self.at = now;
+        true
+    }
+}
+
+impl Command {
+    pub(crate) fn new(submit: Submit, actor: ActorView, now: Timestamp) -> Self {
+        let until =
+            submit.for_seconds.map(|seconds| now.plus(std::time::Duration::from_secs(seconds.into())));
+        Self {
+            id: submit.id,
+            action: submit.action,
+            target: submit.target,
+            reason: submit.reason,
+            for_seconds: submit.for_seconds,
+            actor,
+            requested_at: now,
+            until,
+            state: CommandState::Requested,
+            sent: vec![],
+            written: 0,
+            sent_at: None,
+            holds: vec![],
+            instances: vec![],
+            notes: vec![],
+            restored: false,
+            resends: Resends::default(),
+        }
+    }
+
+    /// Whether `submit` is this very command sent again. Of one that was restored from its hold, only
+    /// what the hold tells can be compared.
+    pub(crate) fn is_same_as(&self, submit: &Submit) -> bool {
+        let mut topics = (self.target.topics.clone(), submit.target.topics.clone());
+        topics.0.sort();
+        topics.1.sort();
+        self.action == submit.action
+            && self.target.group == submit.target.group
+            && self.target.consumer == submit.target.consumer
+            && topics.0 == topics.1
+            && self.reason == submit.reason
+            && (self.restored || self.for_seconds == submit.for_seconds)
+    }
+
+    /// When the last instance's state changed: what was said before may speak of a time before it obeyed.
+    pub(crate) fn last_change(&self) -> Timestamp {
+        self.instances.iter().map(|one| one.at).chain(self.sent_at).max().unwrap_or(self.requested_at)
+    }
+
+    /// From when on it can be obeyed.
+    pub(crate) fn began(&self) -> Timestamp {
+        self.sent_at.unwrap_or(self.requested_at)
+    }
+
+    /// Adds what was written. Of what is sent again and again, the newest is kept.
+    pub(crate) fn wrote(&mut self, mut records: Vec<SentRecord>) {
+        self.sent.append(&mut records);
+        let kept = self.written.max(SENT_MAX);
+        if self.sent.len() > kept {
+            self.sent.drain(self.written..self.sent.len() - (kept - self.written));
+        }
+    }
+
+    fn sent_again(&self) -> Option<SentAgain> {
+        let last = self.resends.last.filter(|_| self.resends.count > 0)?;
+        Some(SentAgain { times: self.resends.count, last_at: last })
+    }
+
+    pub(crate) fn scopes(&self) -> Vec<Scope> {
+        self.target.scopes()
+    }
+
+    /// As pages read it.
+    pub(crate) fn operation(&self) -> Operation {
+        Operation {
+            id: self.id,
+            action: self.action,
+            target: self.target.clone(),
+            reason: self.reason.clone(),
+            actor: self.actor.clone(),
+            requested_at: self.requested_at,
+            sent_at: self.sent_at,
+            until: self.until,
+            state: self.state,
+            sent: self.sent.clone(),
+            sent_again: self.sent_again(),
+            gave_up: self.resends.capped,
+            holds: self.holds.clone(),
+            instances: self.instances.iter().map(Tracked::view).collect(),
+            notes: self.notes.clone(),
+        }
+    }
+}
+
+impl Tracked {
+    fn view(&self) -> InstanceOutcome {
+        InstanceOutcome {
+            instance: self.key.instance.clone(),
+            consumer: self.key.consumer.clone(),
+            kind: self.kind,
+            incarnation: self.key.incarnation,
+            state: self.state,
+            at: self.at,
+            detail: self.detail.clone(),
+        }
+    }
+}

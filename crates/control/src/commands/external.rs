@@ -1,0 +1,201 @@
+//! Foreign commands on the admin topic (no `Flowdeck-Command` header) become holds by `external`, or
+//! their release, so that agents obey them too and the page shows them. KafkaFlow has heard them
+//! already, so nothing is sent to it. Repeats are capped: others are not fought. Pure.
+
+use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
+
+use flowdeck_model::actor::ActorView;
+use flowdeck_model::hold::{HoldChange, not_yet_held, resume};
+use flowdeck_model::{Action, ActorKind, CommandId, GroupId, Hold, HoldId, Target, Timestamp, Via};
+use flowdeck_protocol::kafkaflow;
+
+use flowdeck_observe::holds::quota::{FOREIGN_GROUP_MAX, FOREIGN_MAX, HoldQuota};
+use flowdeck_observe::telemetry::TelemetryIndex;
+
+pub(crate) const OWNER: &str = "external";
+const REASON: &str = "a command on the admin topic that did not come from Flowdeck";
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// Pause and resume; everything else that KafkaFlow knows holds nothing.
+pub(crate) fn is_about_holds(command: &kafkaflow::Command) -> bool {
+    use kafkaflow::Command as C;
+    matches!(
+        command,
+        C::PauseConsumersByGroup { .. }
+            | C::ResumeConsumersByGroup { .. }
+            | C::PauseConsumerByName { .. }
+            | C::ResumeConsumerByName { .. }
+    )
+}
+
+/// What it asks for, of each group that it reaches.
+pub(crate) fn targets(
+    command: &kafkaflow::Command,
+    telemetry: &TelemetryIndex,
+) -> Option<(Action, Vec<Target>)> {
+    use kafkaflow::Command as C;
+    let (action, targets) = match command {
+        C::PauseConsumersByGroup { group, topics } => {
+            (Action::Pause, vec![Target { group: group.clone(), consumer: None, topics: topics.clone() }])
+        }
+        // KafkaFlow's group resume resumes the whole assignment, whatever topics it names.
+        C::ResumeConsumersByGroup { group, .. } => {
+            (Action::Resume, vec![Target { group: group.clone(), consumer: None, topics: vec![] }])
+        }
+        C::PauseConsumerByName { consumer, topics } | C::ResumeConsumerByName { consumer, topics } => {
+            let pause = matches!(command, C::PauseConsumerByName { .. });
+            // A by-name command carries no group and reaches every group that has the name.
+            let targets = telemetry.groups_of(consumer).into_iter().map(|group| Target {
+                group: group.clone(),
+                consumer: Some(consumer.clone()),
+                topics: topics.clone(),
+            });
+            (if pause { Action::Pause } else { Action::Resume }, targets.collect())
+        }
+        _ => return None,
+    };
+    Some((action, targets))
+}
+
+/// What changes; empty where it changes nothing.
+pub(crate) fn changes(
+    action: Action,
+    target: &Target,
+    id: CommandId,
+    standing: &[Hold],
+    now: Timestamp,
+) -> Vec<HoldChange> {
+    let scopes = target.scopes();
+    match action {
+        Action::Resume => resume(standing, &scopes),
+        Action::Pause => not_yet_held(standing, &scopes, None)
+            .into_iter()
+            .map(|scope| {
+                HoldChange::Set(Hold {
+                    scope,
+                    id: HoldId::from(id),
+                    owner: OWNER.to_owned(),
+                    reason: REASON.to_owned(),
+                    since: now,
+                    until: None,
+                    except: vec![],
+                })
+            })
+            .collect(),
+    }
+}
+
+pub(crate) fn actor() -> ActorView {
+    ActorView { name: OWNER.to_owned(), kind: ActorKind::External, via: Via::Api, address: None }
+}
+
+pub(crate) fn reason() -> String {
+    REASON.to_owned()
+}
+
+/// Whether there may be room for it at all, before it is looked at closely: holds of a pause, and scopes that a
+/// resume is held against each hold with.
+pub(crate) fn is_small(targets: &[Target]) -> bool {
+    let scopes = |target: &Target| target.topics.len().max(1);
+    targets.iter().all(|target| scopes(target) <= FOREIGN_GROUP_MAX)
+        && targets.iter().map(scopes).sum::<usize>() <= FOREIGN_MAX
+}
+
+/// Adds what the changes add to the holds of a group that stand.
+pub(crate) fn grow(room: &mut HoldQuota, changes: &[HoldChange], standing: &[Hold]) {
+    for change in changes {
+        let HoldChange::Set(hold) = change else { continue };
+        match standing.iter().find(|one| one.id == hold.id && one.scope == hold.scope) {
+            Some(former) => room.grow(former, hold),
+            None => room.add(hold),
+        }
+    }
+}
+
+/// How often foreign commands changed a group's holds lately.
+#[derive(Debug, Default)]
+pub(crate) struct Repeats {
+    groups: HashMap<GroupId, VecDeque<Timestamp>>,
+    /// When a change of the group was last refused.
+    capped: HashMap<GroupId, Timestamp>,
+    /// When all groups were last looked through.
+    swept: Option<Timestamp>,
+}
+
+impl Repeats {
+    /// Whether one more change in this minute is taken over.
+    pub(crate) fn admit(&mut self, group: &GroupId, most: u32, now: Timestamp) -> bool {
+        if self.swept.is_none_or(|at| now.since(at) > MINUTE) {
+            self.swept = Some(now);
+            self.groups.retain(|_, times| times.back().is_some_and(|at| now.since(*at) <= MINUTE));
+            self.capped.retain(|_, at| now.since(*at) <= MINUTE);
+        }
+        let times = self.groups.entry(group.clone()).or_default();
+        while times.front().is_some_and(|at| now.since(*at) > MINUTE) {
+            times.pop_front();
+        }
+        if times.len() >= most as usize {
+            self.capped.insert(group.clone(), now);
+            return false;
+        }
+        times.push_back(now);
+        true
+    }
+
+    /// Groups whose newest foreign commands were not taken over.
+    pub(crate) fn capped(&self, now: Timestamp) -> impl Iterator<Item = &GroupId> {
+        self.capped.iter().filter(move |(_, at)| now.since(**at) <= MINUTE).map(|(group, _)| group)
+    }
+
+    pub(crate) fn is_capped(&self, group: &GroupId, now: Timestamp) -> bool {
+        self.capped.get(group).is_some_and(|at| now.since(*at) <= MINUTE)
+    }
+
+    /// For whoever may see the cluster: without a name.
+    pub(crate) fn warning(&self, now: Timestamp) -> Option<String> {
+        self.capped(now).next().map(|_| repeated("a group"))
+    }
+}
+
+/// In words, of the group that is named so.
+pub(crate) fn repeated(group: &str) -> String {
+    format!(
+        "commands on the admin topic pause and resume {group} again and again; the newest were not taken over"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn repeats_are_capped_for_a_minute() {
+        let mut repeats = Repeats::default();
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1_000);
+        let group = GroupId::from("g");
+        let admitted = (0..20).filter(|n| repeats.admit(&group, 3, at(*n))).count();
+        assert_eq!(admitted, 3);
+        assert!(
+            repeats.warning(at(20)).is_some_and(|words| words.contains("resume a group again and again"))
+        );
+        assert_eq!(repeats.capped(at(20)).collect::<Vec<_>>(), [&group]);
+        assert!(repeats.admit(&"other".into(), 3, at(20)));
+        assert!(repeats.admit(&group, 3, at(100)));
+        assert!(repeats.warning(at(100)).is_none());
+    }
+
+    #[test]
+    fn a_group_resume_resumes_the_whole_group() {
+        let topics = vec!["t".parse().unwrap()];
+        let command =
+            kafkaflow::Command::ResumeConsumersByGroup { group: "g".into(), topics: topics.clone() };
+        let (action, targets) = targets(&command, &TelemetryIndex::default()).unwrap();
+        assert_eq!((action, targets[0].topics.len()), (Action::Resume, 0));
+        let command = kafkaflow::Command::PauseConsumersByGroup { group: "g".into(), topics };
+        let (_, targets) = super::targets(&command, &TelemetryIndex::default()).unwrap();
+        assert_eq!(targets[0].topics.len(), 1);
+        let unheard = kafkaflow::Command::PauseConsumerByName { consumer: "c".into(), topics: vec![] };
+        assert_eq!(super::targets(&unheard, &TelemetryIndex::default()).unwrap().1, vec![]);
+    }
+}

@@ -1,0 +1,214 @@
+//! Writing what a plan says: the holds in one transaction, then KafkaFlow's commands. One job at a
+//! time for each cluster, beside the actor, so that a broker that hangs delays no reader.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowdeck_kafka::Deadline;
+use flowdeck_model::hold::HoldChange;
+use flowdeck_model::view::{SentRecord, Submitted};
+use flowdeck_model::{CommandId, GroupId, Hold, Partition, PortError, Scope};
+use flowdeck_protocol::{Record, kafkaflow, wire};
+use tokio::sync::oneshot;
+
+use super::kafkaflow::AdminCommand;
+use crate::writer::{WriteError, Writers};
+use flowdeck_observe::ClusterSettings;
+use flowdeck_observe::clock;
+use flowdeck_observe::group_seen::GroupSeen;
+use flowdeck_observe::group_watch;
+use flowdeck_observe::holds::HoldKey;
+
+/// What is sent again at once does not wait longer for the group's state.
+const LOOK: Duration = Duration::from_millis(300);
+
+pub(crate) type Answer = oneshot::Sender<Result<Submitted, PortError>>;
+
+/// Something to write.
+#[derive(Debug)]
+pub(crate) enum WriteTask {
+    /// Flowdeck's own topics, where they are missing.
+    Topics {
+        brokers: usize,
+    },
+    /// The writer of the holds, before there is something to write.
+    Writer,
+    Command {
+        id: CommandId,
+        changes: Vec<HoldChange>,
+        admin: Vec<AdminCommand>,
+        answer: Option<Answer>,
+    },
+    /// KafkaFlow's commands once more.
+    Again {
+        id: CommandId,
+        admin: Vec<AdminCommand>,
+        /// Of a pause, its group: nothing is sent while it rebalances.
+        held: Option<GroupId>,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) enum WriteOutcome {
+    Topics { created: bool, problem: Option<String> },
+    Writer { problem: Option<String> },
+    Command { id: CommandId, answer: Option<Answer>, written: Written },
+    Again { id: CommandId, written: Written, seen: Option<(GroupId, GroupSeen)> },
+}
+
+/// What became of it.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    /// Each change of a hold with its offset.
+    pub(crate) holds: Vec<(HoldKey, Option<Hold>, i64)>,
+    pub(crate) sent: Vec<SentRecord>,
+    /// Of the holds, or of every KafkaFlow command where there was nothing else.
+    pub(crate) error: Option<WriteError>,
+    pub(crate) notes: Vec<String>,
+}
+
+pub(crate) async fn run(
+    mut writers: Writers,
+    settings: Arc<ClusterSettings>,
+    job: WriteTask,
+) -> (Writers, WriteOutcome) {
+    let done = match job {
+        WriteTask::Topics { brokers } => topics(&writers, &settings, brokers).await,
+        WriteTask::Writer => {
+            let prepared = writers.prepare(Deadline::after(settings.timing.write_deadline)).await;
+            let problem = prepared.err().filter(|error| *error != WriteError::Fenced);
+            WriteOutcome::Writer { problem: problem.as_ref().map(words) }
+        }
+        WriteTask::Command { id, changes, admin, answer } => {
+            let written = write(&mut writers, &settings, id, changes, admin).await;
+            WriteOutcome::Command { id, answer, written }
+        }
+        WriteTask::Again { id, admin, held } => {
+            let mut written = Written::default();
+            let seen = match held {
+                Some(group) => look(&writers, group).await,
+                None => None,
+            };
+            if !seen.as_ref().is_some_and(|(_, seen)| seen.is_rebalancing()) {
+                send(&mut writers, &settings, id, admin, &mut written).await;
+            }
+            WriteOutcome::Again { id, written, seen }
+        }
+    };
+    (writers, done)
+}
+
+/// What Kafka tells of the group now. Where it does not tell in time, the last refresh counts.
+async fn look(writers: &Writers, group: GroupId) -> Option<(GroupId, GroupSeen)> {
+    group_watch::ask(writers.cluster(), &[group], Deadline::after(LOOK)).await.pop()
+}
+
+async fn write(
+    writers: &mut Writers,
+    settings: &ClusterSettings,
+    id: CommandId,
+    changes: Vec<HoldChange>,
+    admin: Vec<AdminCommand>,
+) -> Written {
+    let mut written = Written::default();
+    if !changes.is_empty() {
+        let records = changes.iter().map(|change| record(change, id)).collect();
+        let deadline = Deadline::after(settings.timing.write_deadline);
+        match writers.write_holds(&settings.holds_topic, records, deadline).await {
+            Ok(places) => {
+                for (change, place) in changes.into_iter().zip(places) {
+                    let (topic, at) = (settings.holds_topic.clone(), clock::now());
+                    let (partition, offset) = (place.partition, place.offset);
+                    written.sent.push(SentRecord { topic, partition, offset, at });
+                    let (key, hold) = keyed(change);
+                    written.holds.push((key, hold, offset));
+                }
+            }
+            Err(error) => {
+                written.error = Some(error);
+                return written;
+            }
+        }
+    }
+    let alone = written.holds.is_empty();
+    send(writers, settings, id, admin, &mut written).await;
+    // The holds stand: a KafkaFlow command that was not written is sent again later.
+    if !alone && let Some(error) = written.error.take() {
+        written.notes.push(format!("KafkaFlow's command was not written: {}", words(&error)));
+    }
+    written
+}
+
+async fn send(
+    writers: &mut Writers,
+    settings: &ClusterSettings,
+    id: CommandId,
+    admin: Vec<AdminCommand>,
+    written: &mut Written,
+) {
+    // One for all: the actor, and whoever asked, waits for the whole of it.
+    let deadline = Deadline::after(settings.timing.write_deadline);
+    let mut first_error = None;
+    let mut any = false;
+    for command in admin {
+        let Some(pair) = settings.admin_topics.get(command.pair) else { continue };
+        let (topic, partition): (_, Partition) = pair.commands.clone();
+        let record = kafkaflow::command_record(id, command.message);
+        if deadline.passed() {
+            let late = "no time was left after the ones before it".to_owned();
+            first_error = first_error.or(Some(WriteError::NotWritten(late)));
+            break;
+        }
+        match writers.send_command(&topic, partition, record, deadline).await {
+            Ok(place) => {
+                any = true;
+                written.sent.push(SentRecord {
+                    topic,
+                    partition: place.partition,
+                    offset: place.offset,
+                    at: clock::now(),
+                });
+            }
+            Err(error) => first_error = first_error.or(Some(error)),
+        }
+    }
+    match first_error {
+        Some(error) if any => {
+            written.notes.push(format!("one of KafkaFlow's commands was not written: {}", words(&error)));
+        }
+        error => written.error = error,
+    }
+}
+
+fn record(change: &HoldChange, command: CommandId) -> Record {
+    match change {
+        HoldChange::Set(hold) => wire::hold_record(hold, command),
+        HoldChange::Release(hold) => wire::release_record(&hold.scope, hold.id, command),
+    }
+}
+
+fn keyed(change: HoldChange) -> (HoldKey, Option<Hold>) {
+    let key = |hold: &Hold| -> (Scope, _) { (hold.scope.clone(), hold.id) };
+    match change {
+        HoldChange::Set(hold) => (key(&hold), Some(hold)),
+        HoldChange::Release(hold) => (key(&hold), None),
+    }
+}
+
+pub(crate) fn words(error: &WriteError) -> String {
+    match error {
+        WriteError::Fenced => crate::writer::FENCED.to_owned(),
+        WriteError::InDoubt => "no confirmation in time: it may have been written".to_owned(),
+        WriteError::NotWritten(words) => words.clone(),
+    }
+}
+
+/// Creates `flowdeck.holds` and `flowdeck.acks` (design, "Topics that Flowdeck owns").
+async fn topics(writers: &Writers, settings: &ClusterSettings, brokers: usize) -> WriteOutcome {
+    let wanted = crate::own_topics::wanted(settings, brokers);
+    let deadline = Deadline::after(settings.call_deadline);
+    let answers = writers.cluster().create_topics(&wanted, deadline).await;
+    let failed = answers.iter().find_map(|(topic, answer)| answer.as_ref().err().map(|cause| (topic, cause)));
+    let problem = failed.map(|(topic, cause)| format!("topic {topic} could not be created: {cause}"));
+    WriteOutcome::Topics { created: problem.is_none(), problem }
+}

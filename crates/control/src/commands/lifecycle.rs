@@ -1,0 +1,215 @@
+//! A command's life after its records are written: who is expected to obey, agents' answers, and the
+//! command's state from its instances. Pure: `now` is an argument.
+
+use std::collections::HashMap;
+
+use flowdeck_kafka::Member;
+use flowdeck_model::command::outcome;
+use flowdeck_model::view::InstanceKind;
+use flowdeck_model::{
+    Action, CommandState, ConsumerName, GroupState, Hold, InstanceName, InstanceState, Partition,
+    PartitionReading, Target, Timestamp, TopicName, shown,
+};
+use flowdeck_protocol::wire::Ack;
+
+use super::flow::Flow;
+use super::held::HeldGroup;
+use super::scope::{listening, names};
+use super::{Command, Tracked};
+use flowdeck_observe::sampling::sample::GroupData;
+use flowdeck_observe::telemetry::InstanceId;
+use flowdeck_observe::telemetry::matching::{instance_of, member_words};
+use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
+use flowdeck_observe::{AdminTopics, Timing};
+
+/// Instances that one command tracks: acks could claim any number.
+pub(super) const TRACKED_MAX: usize = 1_000;
+
+/// What the brokers and the instances tell of the command's group.
+#[derive(Clone, Copy)]
+pub(crate) struct Seen<'a> {
+    pub(crate) telemetry: Option<&'a GroupTelemetry>,
+    pub(crate) group: Option<&'a GroupData>,
+    /// Of the command's group, all that stand.
+    pub(crate) holds: &'a [Hold],
+    /// What is remembered of the group while it is held.
+    pub(crate) held: Option<&'a HeldGroup>,
+    pub(crate) timing: &'a Timing,
+    pub(crate) admin_topics: &'a [AdminTopics],
+    pub(crate) now: Timestamp,
+}
+
+impl Seen<'_> {
+    /// What is sent to the group now may be forgotten by its instances at once.
+    pub(crate) fn is_rebalancing(&self) -> bool {
+        let listed = self.group.map(|group| group.state);
+        match self.held {
+            Some(held) => held.rebalances.is_under_way(listed, self.now),
+            None => listed.is_some_and(GroupState::is_rebalance),
+        }
+    }
+}
+
+/// Everybody who is expected to answer, and the plain members that cannot.
+pub(crate) fn expected(command: &Command, seen: Seen<'_>) -> Vec<Tracked> {
+    let heard = listening(&command.target, seen.telemetry, seen.now, seen.timing.heard_within);
+    let mut all: Vec<Tracked> =
+        heard.map(|(consumer, instance)| tracked(command, consumer, instance, seen)).collect();
+    all.truncate(TRACKED_MAX);
+    if command.target.consumer.is_none() {
+        all.extend(plain_members(&command.target, seen));
+    }
+    all
+}
+
+pub(super) fn tracked(
+    command: &Command,
+    consumer: &ConsumerName,
+    instance: &InstanceTelemetry,
+    seen: Seen<'_>,
+) -> Tracked {
+    Tracked {
+        key: InstanceId::of(consumer, instance),
+        kind: instance.kind(),
+        state: InstanceState::Waiting,
+        at: seen.now,
+        detail: None,
+        since: seen.now,
+        deadline: deadline(command.action, instance.kind(), seen),
+        flows: flows(command, instance.kind(), seen),
+        joined: None,
+        moved: 0,
+    }
+}
+
+/// What was committed, and could be drained, before a resume.
+fn flows(command: &Command, kind: InstanceKind, seen: Seen<'_>) -> HashMap<(TopicName, Partition), Flow> {
+    if command.action == Action::Pause || kind != InstanceKind::KafkaFlow {
+        return HashMap::new();
+    }
+    let flow = |at: &(TopicName, Partition), committed| match seen.held {
+        Some(held) => held.flow(at, committed),
+        None => Flow::new(committed, None),
+    };
+    committed(&command.target, seen.group)
+        .map(|(at, reading)| {
+            let flow = flow(&at, reading.committed);
+            (at, flow)
+        })
+        .collect()
+}
+
+pub(super) fn deadline(action: Action, kind: InstanceKind, seen: Seen<'_>) -> Timestamp {
+    let span = match (kind, action) {
+        (InstanceKind::KafkaFlow, Action::Pause) => seen.timing.kafkaflow_deadline,
+        (InstanceKind::KafkaFlow, Action::Resume) => seen.timing.kafkaflow_resume_deadline,
+        _ => seen.timing.agent_deadline,
+    };
+    seen.now.plus(span)
+}
+
+pub(super) fn committed<'a>(
+    target: &'a Target,
+    group: Option<&'a GroupData>,
+) -> impl Iterator<Item = ((TopicName, Partition), PartitionReading)> + 'a {
+    group
+        .into_iter()
+        .flat_map(|group| group.readings(false))
+        .filter(|(topic, _, _)| names(target, topic))
+        .map(|(topic, partition, reading)| ((topic.as_ref().clone(), partition), reading))
+}
+
+/// Members that own something in the scope and that no telemetry matches.
+fn plain_members(target: &Target, seen: Seen<'_>) -> Vec<Tracked> {
+    let members = seen.group.and_then(|group| group.members.as_deref()).unwrap_or_default();
+    let owns = |member: &&Member| member.assignment.iter().any(|(topic, _)| names(target, topic));
+    let plain =
+        |member: &&Member| seen.telemetry.is_none_or(|telemetry| instance_of(telemetry, member).is_none());
+    members
+        .iter()
+        .filter(owns)
+        .filter(plain)
+        .take(TRACKED_MAX)
+        .map(|member| Tracked {
+            key: InstanceId {
+                consumer: None,
+                instance: InstanceName::new(member_words(member)),
+                incarnation: None,
+            },
+            kind: InstanceKind::Member,
+            state: InstanceState::NotControllable,
+            at: seen.now,
+            detail: None,
+            since: seen.now,
+            deadline: seen.now,
+            flows: HashMap::new(),
+            joined: None,
+            moved: 0,
+        })
+        .collect()
+}
+
+/// The records are written: evidence counts from now on.
+pub(crate) fn sent(command: &mut Command, seen: Seen<'_>) {
+    command.sent_at = Some(seen.now);
+    command.resends.last = Some(seen.now);
+    let action = command.action;
+    for tracked in &mut command.instances {
+        if tracked.state == InstanceState::Waiting {
+            tracked.since = seen.now;
+            tracked.deadline = deadline(action, tracked.kind, seen);
+        }
+    }
+    command.state = CommandState::Sent;
+    settle(command, seen);
+}
+
+/// Whether an answer speaks in the life of another instance: an incarnation has one name.
+pub(crate) fn is_borrowed(command: &Command, ack: &Ack) -> bool {
+    let same_life = |one: &&Tracked| one.key.incarnation == Some(ack.incarnation);
+    command.instances.iter().filter(same_life).any(|one| one.key.instance != ack.instance)
+}
+
+/// An agent's answer. `false`: nothing changed.
+pub(crate) fn acknowledged(command: &mut Command, ack: &Ack, now: Timestamp) -> bool {
+    let known = command.instances.iter_mut().find(|one| {
+        one.key.incarnation == Some(ack.incarnation)
+            && one.key.instance == ack.instance
+            && one.key.consumer.as_ref() == Some(&ack.consumer)
+    });
+    let detail = ack.detail.as_deref();
+    let detail = detail.map(|detail| shown::name(&detail.chars().take(300).collect::<String>()));
+    if let Some(tracked) = known {
+        return tracked.become_(ack.state, detail, now);
+    }
+    if command.instances.len() >= TRACKED_MAX {
+        return false;
+    }
+    command.instances.push(Tracked {
+        key: InstanceId {
+            consumer: Some(ack.consumer.clone()),
+            instance: ack.instance.clone(),
+            incarnation: Some(ack.incarnation),
+        },
+        kind: InstanceKind::Agent,
+        state: ack.state,
+        at: now,
+        detail,
+        since: now,
+        deadline: now,
+        flows: HashMap::new(),
+        joined: None,
+        moved: 0,
+    });
+    true
+}
+
+/// The command's state from its instances.
+pub(super) fn settle(command: &mut Command, seen: Seen<'_>) {
+    if command.restored || command.sent_at.is_none() {
+        return;
+    }
+    let states: Vec<InstanceState> = command.instances.iter().map(|one| one.state).collect();
+    let waited = command.sent_at.is_some_and(|at| seen.now.since(at) > seen.timing.agent_deadline);
+    command.state = if states.is_empty() && !waited { CommandState::Sent } else { outcome(&states) };
+}

@@ -1,0 +1,23 @@
+//! Commands: their life from what the operator asks to the evidence that instances obey.
+
+pub(crate) mod book;
+pub(crate) mod command;
+pub(crate) mod consumers;
+pub(crate) mod evidence;
+pub(crate) mod external;
+mod flow;
+pub(crate) mod follow_up;
+pub(crate) mod held;
+pub(crate) mod job;
+pub(crate) mod kafkaflow;
+mod left;
+pub(crate) mod lifecycle;
+pub(crate) mod plan;
+pub(crate) mod rejected;
+mod resend;
+pub(crate) mod scope;
+#[cfg(test)]
+pub(crate) mod tests;
+
+pub(crate) use book::CommandBook;
+pub(crate) use command::{Command, Tracked};

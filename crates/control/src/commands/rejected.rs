@@ -1,0 +1,95 @@
+//! Foreign commands that were not taken over, and why: counted, and said for a while. Pure.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use flowdeck_model::Timestamp;
+use flowdeck_model::shown::exact;
+
+use flowdeck_observe::holds::quota::HoldQuota;
+
+/// It is spoken of for so long.
+const WARN_FOR: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Why {
+    UnknownGroup,
+    NoRoom,
+    TooMany,
+    CannotWrite,
+}
+
+impl Why {
+    /// In the statistics.
+    pub(crate) fn counted(self) -> &'static str {
+        match self {
+            Self::UnknownGroup => "foreign command for a group that is not known",
+            Self::NoRoom => "foreign command that holds more than there is room for",
+            Self::TooMany => "foreign commands beyond what can be written",
+            Self::CannotWrite => "foreign command that could not be written for long",
+        }
+    }
+
+    fn words(self) -> String {
+        match self {
+            Self::UnknownGroup => "for a group that neither Kafka lists nor telemetry has shown".to_owned(),
+            Self::NoRoom => {
+                format!("that would make more holds than they may ({})", HoldQuota::foreign_bounds())
+            }
+            Self::TooMany => "that came faster than they can be written".to_owned(),
+            Self::CannotWrite => "that waited for a minute, in which nothing could be written".to_owned(),
+        }
+    }
+}
+
+/// How many of each reason, since it began; what is quiet for long is forgotten.
+#[derive(Debug, Default)]
+pub(crate) struct RejectedCommands(BTreeMap<Why, (u64, Timestamp)>);
+
+impl RejectedCommands {
+    /// Says whether it begins.
+    pub(crate) fn note(&mut self, why: Why, now: Timestamp) -> bool {
+        let (count, last) = self.0.entry(why).or_insert((0, now));
+        if now.since(*last) > WARN_FOR {
+            *count = 0;
+        }
+        (*count, *last) = (*count + 1, now);
+        *count == 1
+    }
+
+    pub(crate) fn warnings(&self, now: Timestamp) -> impl Iterator<Item = String> {
+        let lately = self.0.iter().filter(move |(_, (_, last))| now.since(*last) <= WARN_FOR);
+        lately.map(|(why, (count, _))| {
+            let commands = if *count == 1 { "command" } else { "commands" };
+            format!("not taken over from the admin topic: {} {commands} {}", exact(*count), why.words())
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_taken_over_is_counted_and_said_for_a_while() {
+        let at = |seconds: i64| Timestamp::from_millis(seconds * 1_000);
+        let mut untaken = RejectedCommands::default();
+        let said = |untaken: &RejectedCommands, now| untaken.warnings(at(now)).collect::<Vec<_>>();
+        assert!(said(&untaken, 0).is_empty());
+        assert!(untaken.note(Why::UnknownGroup, at(0)));
+        assert!(!untaken.note(Why::UnknownGroup, at(1)), "one warning for all of them");
+        assert!(untaken.note(Why::NoRoom, at(30)));
+        let warnings = said(&untaken, 60);
+        assert!(
+            warnings[0]
+                .ends_with(": 2 commands for a group that neither Kafka lists nor telemetry has shown")
+        );
+        assert!(
+            warnings[1].ends_with("than they may (250 of a group, 5,000 and 8 MB in all)"),
+            "{warnings:?}"
+        );
+        assert_eq!(said(&untaken, 62).len(), 1);
+        assert!(untaken.note(Why::UnknownGroup, at(62)), "it begins again");
+        assert!(said(&untaken, 62)[0].contains(": 1 command for"));
+    }
+}

@@ -1,0 +1,16 @@
+//! What is done to a cluster: commands and their life, holds, external commands, the one writer; and the admin
+//! service, which starts each cluster's tasks and hands out the ports.
+//!
+//! It writes only in control mode, and there only to Flowdeck's own topics and KafkaFlow's admin topics; in observe
+//! mode there is no producer at all. It builds no HTML and knows no HTTP.
+
+mod cluster;
+mod commands;
+mod own_topics;
+mod port;
+mod service;
+mod settings;
+mod writer;
+
+pub use service::Admin;
+pub use settings::AdminSettings;

@@ -1,0 +1,88 @@
+//! The control port: checks who asks, then hands the command to the cluster's actor and waits for
+//! its records to be written, with a deadline.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use flowdeck_model::error::Thing;
+use flowdeck_model::view::{CommandView, Mode, Submitted};
+use flowdeck_model::{Actor, ClusterName, CommandId, Control, GroupId, Permission, PortError, Submit};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use flowdeck_observe::clock;
+use flowdeck_observe::core::Core;
+use flowdeck_observe::ports::{allowed, allowed_on_cluster, cluster_of};
+
+use crate::cluster::actor::Request;
+use crate::service::Requests;
+
+pub(crate) struct BoundControl {
+    core: Arc<Core>,
+    requests: Requests,
+    actor: Actor,
+}
+
+impl BoundControl {
+    pub(crate) fn new(core: Arc<Core>, requests: Requests, actor: Actor) -> Self {
+        Self { core, requests, actor }
+    }
+}
+
+#[async_trait]
+impl Control for BoundControl {
+    async fn submit(&self, cluster: &ClusterName, command: Submit) -> Result<Submitted, PortError> {
+        let snapshot = self.core.publisher.current();
+        allowed(&self.actor, Permission::Control, cluster, &command.target.group)?;
+        let (_, handle) = cluster_of(&self.core, &snapshot, cluster)?;
+        command.check()?;
+        if handle.settings.mode != Mode::Control {
+            return Err(PortError::ObserveMode { cluster: cluster.clone() });
+        }
+        let at = self.core.clusters.iter().position(|one| &one.settings.name == cluster);
+        let to = at.and_then(|at| self.requests.get(at));
+        let to = to.ok_or_else(|| PortError::not_found(Thing::Cluster, cluster.as_str()))?;
+        let unavailable =
+            |detail: &str| PortError::Unavailable { cluster: cluster.clone(), detail: detail.to_owned() };
+        // HoldQuota for what stands before it, and for its own two writes.
+        let patience = handle.settings.timing.write_deadline * 3;
+        let (answer, answered) = oneshot::channel();
+        let request = Request {
+            submit: command,
+            actor: self.actor.view.clone(),
+            answer,
+            until: Instant::now() + patience,
+        };
+        match to.try_send(request) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_)) => {
+                handle.stats.queue_full();
+                let detail = format!("too many commands wait on {cluster}: try again in a moment");
+                return Err(PortError::TooMany { detail });
+            }
+            Err(TrySendError::Closed(_)) => {
+                return Err(unavailable("Flowdeck is shutting down, or its configuration cannot work"));
+            }
+        }
+        let late = handle.settings.timing.write_deadline;
+        match tokio::time::timeout(patience + late, answered).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(_)) => Err(unavailable("Flowdeck is shutting down")),
+            Err(_) => Err(unavailable("no answer in time; the command's page tells what became of it")),
+        }
+    }
+
+    fn command(&self, cluster: &ClusterName, id: CommandId) -> Result<CommandView, PortError> {
+        let snapshot = self.core.publisher.current();
+        allowed_on_cluster(&self.actor, Permission::See, cluster)?;
+        let (one, _) = cluster_of(&self.core, &snapshot, cluster)?;
+        // That it is there, and for which group, is for who may see the group.
+        let seen = |group: &GroupId| self.actor.may(Permission::See, cluster, group);
+        let Some(command) = one.operations.get(id).filter(|command| seen(&command.target.group)) else {
+            let hint = format!("not remembered since the restart at {}", self.core.started_at);
+            return Err(PortError::not_found_because(Thing::Command, id.to_string(), hint));
+        };
+        Ok(command.view(&one.view, clock::now()))
+    }
+}

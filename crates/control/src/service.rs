@@ -1,0 +1,110 @@
+//! The service: starts each cluster's tasks, hands out ports, answers for itself, ends on shutdown.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowdeck_kafka::Capabilities;
+use flowdeck_model::ports::Bind;
+use flowdeck_model::{Actor, ClusterName, GroupId, Partition, Ports, TopicName};
+use flowdeck_observe::core::Core;
+use flowdeck_observe::ports::{BoundFleet, BoundPeek};
+use flowdeck_observe::ready::ReadyView;
+use flowdeck_observe::{ClusterSettings, Stats};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::cluster::actor::{ClusterActor, Inputs, Request};
+use crate::port::BoundControl;
+use crate::settings::AdminSettings;
+
+/// The admin service; cheap to clone.
+#[derive(Clone)]
+pub struct Admin {
+    core: Arc<Core>,
+    requests: Requests,
+    tracker: TaskTracker,
+}
+
+/// The way to each cluster's actor, in the order of `Core::clusters`.
+pub(crate) type Requests = Arc<[mpsc::Sender<Request>]>;
+
+impl Admin {
+    /// Returns at once; connects in the background. A broker that is away is normal.
+    /// Must be called inside a tokio runtime.
+    pub fn start(
+        settings: AdminSettings,
+        clusters: Vec<ClusterSettings>,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let core = Arc::new(Core::new(settings.observe.clone(), clusters, shutdown));
+        let tracker = TaskTracker::new();
+        let mut requests = Vec::new();
+        for at in 0..core.clusters.len() {
+            let (request, requested) = mpsc::channel(settings.submit_queue.max(1));
+            requests.push(request);
+            start_cluster(&core, &settings, at, requested, &tracker);
+        }
+        tracker.close();
+        Self { core, requests: requests.into(), tracker }
+    }
+
+    /// Waits until every task has ended after shutdown; `false` where some did not in time.
+    pub async fn join(&self, deadline: Duration) -> bool {
+        tokio::time::timeout(deadline, self.tracker.wait()).await.is_ok()
+    }
+
+    pub fn ready(&self) -> ReadyView {
+        self.core.ready()
+    }
+
+    pub fn stats(&self) -> Stats {
+        self.core.stats()
+    }
+
+    /// Every partition of every group, for `/metrics`: `None` where the lag is not known.
+    pub fn lag_rows(&self, visit: impl FnMut(&ClusterName, &GroupId, &TopicName, Partition, Option<u64>)) {
+        self.core.lag_rows(visit);
+    }
+
+    /// What the cluster offers; `None` where no such cluster is configured or it cannot be reached at all.
+    pub async fn capabilities(&self, cluster: &ClusterName, deadline: Duration) -> Option<Capabilities> {
+        self.core.capabilities(cluster, deadline).await
+    }
+}
+
+fn start_cluster(
+    core: &Arc<Core>,
+    settings: &AdminSettings,
+    at: usize,
+    requests: mpsc::Receiver<Request>,
+    tracker: &TaskTracker,
+) {
+    let handle = &core.clusters[at];
+    let Some(cluster) = &handle.cluster else { return };
+    let inputs = Inputs {
+        at,
+        core: Arc::downgrade(core),
+        cluster: cluster.clone(),
+        settings: Arc::clone(&handle.settings),
+        stats: Arc::clone(&handle.stats),
+        samples: handle.sample(cluster, &core.shutdown, tracker),
+        requests,
+        looked: Arc::clone(&handle.looked),
+        viewers: handle.viewers.clone(),
+    };
+    let actor = ClusterActor::new(inputs, settings);
+    tracker.spawn(actor.run(core.shutdown.clone(), tracker.clone()));
+}
+
+impl Bind for Admin {
+    fn bind(&self, actor: Actor) -> Ports {
+        let core = &self.core;
+        Ports {
+            fleet: Arc::new(BoundFleet::new(Arc::clone(core), actor.clone())),
+            control: Arc::new(BoundControl::new(Arc::clone(core), Arc::clone(&self.requests), actor.clone())),
+            peek: Arc::new(BoundPeek::new(Arc::clone(core), actor.clone())),
+            actor,
+        }
+    }
+}

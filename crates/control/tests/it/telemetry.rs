@@ -1,0 +1,118 @@
+//! Telemetry merged into the group's view, and telemetry that means harm.
+
+use flowdeck_control::AdminSettings;
+use flowdeck_model::Verdict;
+use flowdeck_model::view::{InstanceHolds, InstanceKind, Mode};
+use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
+
+use crate::common::{Running, settings};
+use crate::voices::Voice;
+
+/// A group of two partitions, and two who speak for it: KafkaFlow's `host-1` and the agent `pod-7`.
+async fn two_voices() -> (Running, String, [Voice; 2]) {
+    let kafka = kafka();
+    let (topic, group) = (unique("audio"), unique("audio-processor"));
+    let settings = settings(Mode::Observe);
+    kafka.create_topic(&topic, 2).await;
+    kafka.create_topic(settings.admin_topics[0].telemetry.0.as_str(), 1).await;
+    kafka.commit(&group, &[(&topic, 0, 0), (&topic, 1, 0)]);
+    let running = Running::start(settings.clone());
+    running.group(&group, "the group", |view| view.partitions.len() == 2).await;
+    let flow = Voice::new(&settings, &group, "audio", &topic);
+    let agent = Voice::new(&settings, &group, "audio", &topic).named("pod-7").agent();
+    (running, group, [flow, agent])
+}
+
+#[tokio::test]
+async fn instances_partitions_and_a_pause_by_the_application() {
+    let (running, group, [flow, agent]) = two_voices().await;
+    let view = wait_for("both instances", DEADLINE, async || {
+        flow.says(&[], &[0]).await;
+        agent.says(&[1], &[]).await;
+        let view = running.ports.fleet.group(&running.cluster, &group.as_str().into()).ok()?;
+        (view.consumers.first()?.instances.len() == 2).then_some(view)
+    })
+    .await;
+    let instances = &view.consumers[0].instances;
+    let flow = instances.iter().find(|one| one.kind == InstanceKind::KafkaFlow).unwrap();
+    assert_eq!((flow.instance.as_str(), flow.workers, flow.lost), ("host-1", Some(3), false));
+    assert_eq!(flow.paused[0].partitions.len(), 1);
+    let agent = instances.iter().find(|one| one.kind == InstanceKind::Agent).unwrap();
+    assert!(agent.incarnation.is_some() && !agent.ambiguous);
+    assert_eq!(view.row.verdict, Verdict::Paused);
+    assert_eq!(view.row.why.as_deref(), Some("by the application"));
+    let rows: Vec<_> = view.partitions.iter().map(|row| (row.owner.as_deref(), row.paused)).collect();
+    assert_eq!(rows, [(Some("host-1"), true), (Some("pod-7"), false)]);
+    running.stop().await;
+}
+
+/// Of an instance that does not know the holds nobody may believe that a pause reaches it.
+#[tokio::test]
+async fn what_an_agent_says_of_the_holds_is_shown() {
+    let (running, group, [flow, agent]) = two_voices().await;
+    // It finds its way to them: the newest word counts.
+    for holds in [InstanceHolds::Reading, InstanceHolds::Unknown, InstanceHolds::Absent, InstanceHolds::Known]
+    {
+        let want = [("host-1".to_owned(), None), ("pod-7".to_owned(), Some(holds))];
+        wait_for(&format!("{holds:?} in the view"), DEADLINE, async || {
+            // What KafkaFlow says of them is nobody's word.
+            flow.says_of_the_holds(&[0], InstanceHolds::Unknown).await;
+            agent.says_of_the_holds(&[1], holds).await;
+            let view = running.ports.fleet.group(&running.cluster, &group.as_str().into()).ok()?;
+            let instances = view.consumers.into_iter().flat_map(|consumer| consumer.instances);
+            let mut said: Vec<_> =
+                instances.map(|instance| (instance.instance.to_string(), instance.holds)).collect();
+            said.sort();
+            (said == want).then_some(())
+        })
+        .await;
+    }
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn a_flood_of_fake_instances_is_bounded_and_said() {
+    let kafka = kafka();
+    let settings = settings(Mode::Observe);
+    let admin = settings.admin_topics[0].telemetry.0.to_string();
+    kafka.create_topic(&admin, 1).await;
+    let mut limits = AdminSettings::default();
+    limits.observe.telemetry.instances = 20;
+    let running = Running::start_with(settings.clone(), limits);
+    wait_for("a refresh", DEADLINE, async || running.admin.ready().clusters[0].as_of).await;
+    let numbers = wait_for("drops", DEADLINE, async || {
+        for n in 0..40 {
+            Voice::new(&settings, "fake", &format!("c{n}"), "t")
+                .named(&format!("i{n}"))
+                .says(&[0], &[])
+                .await;
+        }
+        kafka
+            .send(
+                &admin,
+                b"k",
+                b"\xff\xff",
+                &[("Message-Type", b"KafkaFlow.Admin.Messages.PauseConsumerByName, KafkaFlow.Admin")],
+            )
+            .await;
+        let numbers = running.admin.stats().clusters.remove(0);
+        (numbers.records_dropped.len() >= 2).then_some(numbers)
+    })
+    .await;
+    assert!(numbers.instances_heard <= 20, "{numbers:?}");
+    assert!(numbers.records_dropped.contains_key("too many instances"), "{numbers:?}");
+    assert!(numbers.records_dropped.contains_key("malformed KafkaFlow message"), "{numbers:?}");
+    let cluster = wait_for("the warning", DEADLINE, async || {
+        running.ports.fleet.clusters().into_iter().find(|one| one.capped.len() >= 2)
+    })
+    .await;
+    let said = |words: &str| cluster.capped.iter().any(|line| line.contains(words));
+    assert!(said("20 more instances are heard than are kept (20 in all"), "{:?}", cluster.capped);
+    assert!(
+        said("were not taken in lately") && said("(malformed KafkaFlow message)"),
+        "{:?}",
+        cluster.capped
+    );
+    assert_eq!(running.admin.stats().clusters[0].instances_unkept, 20);
+    running.stop().await;
+}

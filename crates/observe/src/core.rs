@@ -1,0 +1,121 @@
+//! What the ports of all actors share: each cluster, and the newest snapshot.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use flowdeck_kafka::Cluster;
+use flowdeck_model::Timestamp;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock;
+use crate::sampling::pace::Viewers;
+use crate::sampling::sample::Sample;
+use crate::sampling::sampler::Sampler;
+use crate::sampling::watched::{self, Watched};
+use crate::settings::{ClusterSettings, ObserveSettings};
+use crate::snapshot::{ClusterSnapshot, Publisher};
+use crate::stats::ClusterStats;
+
+pub struct Core {
+    pub settings: ObserveSettings,
+    pub clusters: Vec<ClusterHandle>,
+    pub publisher: Publisher,
+    pub started_at: Timestamp,
+    pub shutdown: CancellationToken,
+}
+
+pub struct ClusterHandle {
+    pub settings: Arc<ClusterSettings>,
+    /// `None`: its configuration cannot work; the snapshot says why.
+    pub cluster: Option<Cluster>,
+    /// Whoever may control it and looks.
+    pub looked: Arc<LastLook>,
+    /// Whoever asks for what is known of it: while nobody does, it is refreshed less often.
+    pub viewers: Viewers,
+    pub(crate) peeks: Arc<Semaphore>,
+    pub stats: Arc<ClusterStats>,
+}
+
+/// Whoever looked so long ago is not about to pause something.
+const LOOK_COUNTS: Duration = Duration::from_secs(10);
+
+/// When somebody last looked at a group who may pause it.
+#[derive(Debug, Default)]
+pub struct LastLook(AtomicI64);
+
+impl LastLook {
+    pub(crate) fn now(&self) {
+        self.0.store(clock::now().millis(), Ordering::Relaxed);
+    }
+
+    pub fn is_recent(&self, now: Timestamp) -> bool {
+        now.since(Timestamp::from_millis(self.0.load(Ordering::Relaxed))) < LOOK_COUNTS
+    }
+}
+
+impl Core {
+    /// Connects in the background. A broker that is away is normal.
+    pub fn new(
+        settings: ObserveSettings,
+        clusters: Vec<ClusterSettings>,
+        shutdown: CancellationToken,
+    ) -> Self {
+        let now = clock::now();
+        let mut first = Vec::new();
+        let mut handles = Vec::new();
+        for settings_of_one in clusters {
+            let own = Arc::new(settings_of_one);
+            let (cluster, error) = match Cluster::new(own.kafka.clone()) {
+                Ok(cluster) => (Some(cluster), None),
+                Err(error) => (None, Some(format!("its configuration cannot work: {error}"))),
+            };
+            first.push(Arc::new(ClusterSnapshot::empty(Arc::clone(&own), now, error)));
+            handles.push(ClusterHandle {
+                settings: own,
+                cluster,
+                looked: Arc::default(),
+                viewers: Viewers::default(),
+                peeks: Arc::new(Semaphore::new(settings.peek_at_once.max(1))),
+                stats: Arc::default(),
+            });
+        }
+        Self { settings, clusters: handles, publisher: Publisher::new(first), started_at: now, shutdown }
+    }
+
+    /// Somebody looks at these.
+    pub(crate) fn viewed(&self, clusters: &[&Arc<ClusterSnapshot>]) {
+        for handle in &self.clusters {
+            if clusters.iter().any(|one| one.settings.name == handle.settings.name) {
+                handle.viewers.look();
+            }
+        }
+    }
+}
+
+impl ClusterHandle {
+    /// Starts the tasks that ask the brokers.
+    pub fn sample(
+        &self,
+        cluster: &Cluster,
+        shutdown: &CancellationToken,
+        tracker: &TaskTracker,
+    ) -> watch::Receiver<Arc<Sample>> {
+        let (samples, sampled) = watch::channel(Arc::<Sample>::default());
+        let (seldom, watched) = watch::channel(Arc::<Watched>::default());
+        let sampler = Sampler::new(
+            cluster.clone(),
+            Arc::clone(&self.settings),
+            Arc::clone(&self.stats),
+            samples,
+            self.viewers.pace(self.settings.refresh),
+            watched,
+        );
+        let rights = watched::run(cluster.clone(), Arc::clone(&self.settings), seldom, shutdown.clone());
+        tracker.spawn(sampler.run(shutdown.clone()));
+        tracker.spawn(rights);
+        sampled
+    }
+}

@@ -1,0 +1,27 @@
+//! What is known of a cluster: sampling of groups and lag, records of followed topics, telemetry and its trust,
+//! verdicts, the published snapshot, and the ports that read it.
+//!
+//! It has no producer: nothing here writes to a cluster. It builds no HTML and knows no HTTP. What is done to a
+//! cluster is the work of `flowdeck-control`, which hands in what pages show of it (`snapshot::Controlled`).
+
+pub mod clock;
+pub mod core;
+pub mod group_seen;
+pub mod group_watch;
+pub mod holds;
+pub mod not_obeyed;
+pub mod observation;
+pub mod operations;
+mod payload;
+pub mod ports;
+pub mod ready;
+mod rebalance;
+pub mod sampling;
+pub mod settings;
+pub mod snapshot;
+pub mod stats;
+pub mod telemetry;
+pub mod topic_events;
+
+pub use settings::{AdminTopics, ClusterSettings, ObserveSettings, TelemetryLimits, Timing};
+pub use stats::{ClusterNumbers, NotObeyedCount, NotObeyedNumbers, Stats};

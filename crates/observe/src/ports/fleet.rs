@@ -1,0 +1,245 @@
+//! The fleet port: filters, sorts and pages over the published snapshot. It never waits for Kafka,
+//! but for one topic's offsets and configuration.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use flowdeck_model::error::Thing;
+use flowdeck_model::view::{
+    ClusterView, FleetView, GroupRow, GroupView, HoldChip, TopicView, TopicsView, VerdictCount,
+};
+use flowdeck_model::{
+    Actor, ClusterName, Fleet, FleetQuery, GroupId, Hold, Permission, PortError, TopicName, Verdict, Version,
+};
+
+use super::order::{Ranked, compare};
+use super::{allowed, cluster_of, group, topic};
+use crate::clock;
+use crate::core::Core;
+use crate::sampling::sample::GroupData;
+use crate::snapshot::{ClusterSnapshot, Judged};
+
+pub struct BoundFleet {
+    core: Arc<Core>,
+    actor: Actor,
+}
+
+impl BoundFleet {
+    pub fn new(core: Arc<Core>, actor: Actor) -> Self {
+        Self { core, actor }
+    }
+
+    fn sees(&self, cluster: &ClusterName) -> bool {
+        self.actor.may_on_cluster(Permission::See, cluster)
+    }
+}
+
+#[async_trait]
+impl Fleet for BoundFleet {
+    fn clusters(&self) -> Vec<ClusterView> {
+        let snapshot = self.core.publisher.current();
+        let seen = snapshot.clusters.iter().filter(|one| self.sees(&one.settings.name));
+        seen.map(|one| one.view.clone()).collect()
+    }
+
+    fn fleet(&self, query: &FleetQuery) -> Result<FleetView, PortError> {
+        let snapshot = self.core.publisher.current();
+        let mut clusters: Vec<&Arc<ClusterSnapshot>> =
+            snapshot.clusters.iter().filter(|one| self.sees(&one.settings.name)).collect();
+        if let Some(name) = &query.cluster {
+            super::allowed_on_cluster(&self.actor, Permission::See, name)?;
+            clusters.retain(|one| &one.settings.name == name);
+            if clusters.is_empty() {
+                return Err(PortError::not_found(Thing::Cluster, name.as_str()));
+            }
+        }
+        self.core.viewed(&clusters);
+        let found = find(&clusters, query, &self.actor);
+        let mut counts = [0u32; Verdict::WORST_FIRST.len()];
+        let mut lag: Option<u64> = None;
+        let mut unknown_partitions = 0;
+        for hit in &found {
+            counts[place(hit.judged.verdict)] += 1;
+            unknown_partitions += u64::from(hit.judged.unknown_partitions);
+            if let Some(more) = hit.judged.lag_at_least {
+                lag = Some(lag.unwrap_or(0).saturating_add(more));
+            }
+        }
+        let mut rows: Vec<&Hit<'_>> = found
+            .iter()
+            .filter(|hit| query.verdicts.is_empty() || query.verdicts.contains(&hit.judged.verdict))
+            .collect();
+        rows.sort_by(|a, b| compare(&a.ranked(), &b.ranked(), &query.sort));
+        let total = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        let groups = rows
+            .into_iter()
+            .skip(query.offset as usize)
+            .take(query.limit as usize)
+            .map(|hit| group_row(hit.cluster, hit.group, hit.judged))
+            .collect();
+        Ok(FleetView {
+            version: snapshot.version,
+            now: clock::now(),
+            total,
+            partial: clusters.iter().any(|one| one.view.as_of.is_none() || one.view.error.is_some()),
+            clusters: clusters.iter().map(|one| one.view.clone()).collect(),
+            counts: Verdict::WORST_FIRST
+                .into_iter()
+                .map(|verdict| VerdictCount { verdict, groups: counts[place(verdict)] })
+                .collect(),
+            lag,
+            unknown_partitions,
+            groups,
+        })
+    }
+
+    fn group(&self, cluster: &ClusterName, id: &GroupId) -> Result<GroupView, PortError> {
+        let snapshot = self.core.publisher.current();
+        allowed(&self.actor, Permission::See, cluster, id)?;
+        let (one, handle) = cluster_of(&self.core, &snapshot, cluster)?;
+        let Some((data, judged)) = one.group(id) else {
+            if one.view.as_of.is_none() {
+                // Nobody knows whether it is there.
+                let why = one.view.error.as_deref().unwrap_or("its first refresh is not over");
+                let detail = format!("nothing is known of its groups yet: {why}");
+                return Err(PortError::Unavailable { cluster: cluster.clone(), detail });
+            }
+            return Err(PortError::not_found(Thing::Group, id.to_string()));
+        };
+        if self.actor.may(Permission::Control, cluster, id) {
+            handle.looked.now();
+        }
+        Ok(group::view(snapshot.version, &one, data, judged, clock::now()))
+    }
+
+    fn topics(&self, cluster: &ClusterName) -> Result<TopicsView, PortError> {
+        let snapshot = self.core.publisher.current();
+        super::allowed_on_cluster(&self.actor, Permission::See, cluster)?;
+        let (one, _) = cluster_of(&self.core, &snapshot, cluster)?;
+        Ok(topic::list(snapshot.version, &one, &self.actor))
+    }
+
+    async fn topic(&self, cluster: &ClusterName, name: &TopicName) -> Result<TopicView, PortError> {
+        let snapshot = self.core.publisher.current();
+        super::allowed_on_cluster(&self.actor, Permission::See, cluster)?;
+        let (one, handle) = cluster_of(&self.core, &snapshot, cluster)?;
+        topic::view(snapshot.version, &one, handle, &self.actor, name).await
+    }
+
+    fn version(&self) -> Version {
+        self.core.publisher.current().version
+    }
+
+    async fn changed(&self, seen: Version) -> Version {
+        let mut snapshots = self.core.publisher.subscribe();
+        match snapshots.wait_for(|snapshot| snapshot.version != seen).await {
+            Ok(snapshot) => snapshot.version,
+            // The publisher lives as long as this port.
+            Err(_) => self.version(),
+        }
+    }
+}
+
+struct Hit<'a> {
+    cluster: &'a ClusterSnapshot,
+    group: &'a GroupData,
+    judged: &'a Judged,
+}
+
+impl<'a> Hit<'a> {
+    fn ranked(&self) -> Ranked<'a> {
+        Ranked {
+            severity: self.judged.severity,
+            lag: self.judged.lag_at_least,
+            members: members(self.group),
+            as_of: self.group.as_of,
+            cluster: &self.cluster.settings.name,
+            group: &self.group.id,
+        }
+    }
+}
+
+fn place(verdict: Verdict) -> usize {
+    Verdict::WORST_FIRST.iter().position(|one| *one == verdict).unwrap_or(0)
+}
+
+fn members(group: &GroupData) -> Option<u32> {
+    group.members.as_ref().map(|members| u32::try_from(members.len()).unwrap_or(u32::MAX))
+}
+
+/// Groups that the actor may see and the search matches.
+fn find<'a>(clusters: &[&'a Arc<ClusterSnapshot>], query: &FleetQuery, actor: &Actor) -> Vec<Hit<'a>> {
+    let needle = query.search.trim().to_lowercase();
+    let mut hits = Vec::new();
+    for cluster in clusters {
+        let name = &cluster.settings.name;
+        let whole_cluster = needle.is_empty()
+            || name.as_str().to_lowercase().contains(&needle)
+            || cluster.settings.label.to_lowercase().contains(&needle);
+        // Topics are few and named by many groups: each is looked at once.
+        let topics = if whole_cluster { Default::default() } else { topics_that_match(cluster, &needle) };
+        for (group, judged) in cluster.groups() {
+            let matches = whole_cluster
+                || group.lower.contains(&needle)
+                || (!topics.is_empty() && group.rows.iter().any(|rows| topics.contains(rows.topic.as_ref())));
+            if matches && actor.may(Permission::See, name, &group.id) {
+                hits.push(Hit { cluster, group, judged });
+            }
+        }
+    }
+    hits
+}
+
+fn topics_that_match<'a>(
+    cluster: &'a ClusterSnapshot,
+    needle: &str,
+) -> std::collections::HashSet<&'a TopicName> {
+    let mut seen = std::collections::HashSet::new();
+    let all = cluster.sample.groups.iter().flat_map(|group| group.rows.iter());
+    all.map(|rows| rows.topic.as_ref())
+        .filter(|topic| seen.insert(*topic))
+        .filter(|topic| topic.as_str().to_lowercase().contains(needle))
+        .collect()
+}
+
+pub(super) fn group_row(cluster: &ClusterSnapshot, group: &GroupData, judged: &Judged) -> GroupRow {
+    let holds = cluster.holds.group(&group.id);
+    GroupRow {
+        cluster: cluster.settings.name.clone(),
+        group: group.id.clone(),
+        kind: group.kind,
+        state: group.state,
+        verdict: judged.verdict,
+        level: judged.level,
+        why: judged.why.clone(),
+        lag: judged.lag,
+        lag_at_least: judged.lag_at_least,
+        deleted_unread: judged.deleted_unread,
+        unknown_partitions: judged.unknown_partitions,
+        rebalancing_since: group.rebalancing_since,
+        members: members(group),
+        topics: group
+            .rows
+            .iter()
+            .take(flowdeck_model::view::fleet::ROW_TOPICS_MAX)
+            .map(|rows| rows.topic.as_ref().clone())
+            .collect(),
+        topic_count: u32::try_from(group.rows.len()).unwrap_or(u32::MAX),
+        partition_count: group.partition_count(),
+        held_partitions: group::held_partitions(cluster, group),
+        holds: holds.iter().map(chip).collect(),
+        as_of: group.as_of,
+    }
+}
+
+fn chip(hold: &Hold) -> HoldChip {
+    HoldChip {
+        id: hold.id,
+        scope: hold.scope.clone(),
+        owner: hold.owner.clone(),
+        reason: hold.reason.clone(),
+        since: hold.since,
+        until: hold.until,
+        except: hold.except.clone(),
+    }
+}

@@ -1,0 +1,245 @@
+//! The peek port: messages of a topic that is known to be there, within bounds, touching no group.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use flowdeck_kafka::{
+    Deadline, Isolation, ReadEnd, ReadOutcome, ReadRequest, ReadStart, TopicMetadata, Transaction,
+};
+use flowdeck_model::error::Thing;
+use flowdeck_model::query::{self, From as Start, Order, Positions};
+use flowdeck_model::view::MessagesView;
+use flowdeck_model::view::messages::{PAYLOAD_FULL, PAYLOAD_LIST};
+use flowdeck_model::{Actor, ClusterName, MessagesQuery, Partition, Peek, PortError, TopicName};
+
+use super::{allowed_payloads, cluster_of, topic};
+use crate::clock;
+use crate::core::Core;
+use crate::payload;
+
+pub struct BoundPeek {
+    core: Arc<Core>,
+    actor: Actor,
+}
+
+impl BoundPeek {
+    pub fn new(core: Arc<Core>, actor: Actor) -> Self {
+        Self { core, actor }
+    }
+}
+
+#[async_trait]
+impl Peek for BoundPeek {
+    async fn messages(
+        &self,
+        cluster: &ClusterName,
+        name: &TopicName,
+        query: &MessagesQuery,
+    ) -> Result<MessagesView, PortError> {
+        let snapshot = self.core.publisher.current();
+        let found = cluster_of(&self.core, &snapshot, cluster);
+        let there = found.as_ref().ok().map(|(one, _)| &**one);
+        allowed_payloads(&self.actor, cluster, there, name)?;
+        let (one, handle) = found?;
+        let metadata = topic::known(&one, name)?;
+        if let Some(partition) = query.partition
+            && !metadata.partitions.iter().any(|known| known.partition == partition)
+        {
+            let hint = format!("{name} has {} partitions", metadata.partitions.len());
+            return Err(PortError::not_found_because(Thing::Partition, partition.to_string(), hint));
+        }
+        let start = start(query, metadata)?;
+        let unavailable = |detail: String| PortError::Unavailable { cluster: cluster.clone(), detail };
+        let Some(kafka) = &handle.cluster else {
+            return Err(unavailable(one.view.error.clone().unwrap_or_default()));
+        };
+        let Ok(_permit) = Arc::clone(&handle.peeks).try_acquire_owned() else {
+            let detail =
+                format!("{} peeks run on {cluster}: try again in a moment", self.core.settings.peek_at_once);
+            return Err(PortError::TooMany { detail });
+        };
+        handle.stats.peeked();
+        let settings = &self.core.settings;
+        let started = tokio::time::Instant::now();
+        let shown = if query.full { PAYLOAD_FULL } else { PAYLOAD_LIST };
+        let request = ReadRequest {
+            topic: name.clone(),
+            partitions: query.partition.map(|partition| vec![partition]),
+            start,
+            limit_records: query.limit as usize,
+            limit_bytes: settings.peek_bytes,
+            // Whether a value is JSON is seen at its whole only.
+            max_value_bytes: if query.full { shown } else { payload::JUDGED_BYTES },
+            isolation: match query.isolation {
+                query::Isolation::ReadUncommitted => Isolation::ReadUncommitted,
+                query::Isolation::ReadCommitted => Isolation::ReadCommitted,
+            },
+            transactions: true,
+            // One opened record is shown without a way on.
+            neighbours: !(query.full && query.limit == 1),
+            deadline: Deadline::after(settings.peek_time),
+        };
+        // Dropping this future drops the guard, which ends the read.
+        let cancel = self.core.shutdown.child_token();
+        let _guard = cancel.clone().drop_guard();
+        let mut outcome = kafka.read(request, cancel).await.map_err(|error| unavailable(error.sentence()))?;
+        let took_millis = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
+        if (query.order() == Order::NewestFirst) != query.from.is_backwards() {
+            outcome.records.reverse();
+        }
+        let (older, newer) = (older(&outcome, query), newer(&outcome, query));
+        Ok(MessagesView {
+            now: clock::now(),
+            cluster_info: one.view.clone(),
+            topic: name.clone(),
+            scanned: u32::try_from(outcome.scanned).unwrap_or(u32::MAX),
+            took_millis,
+            complete: matches!(outcome.end, ReadEnd::Complete) || is_enough(&outcome, query),
+            note: note(&outcome, query, settings),
+            too_many_partitions: is_too_long(&outcome, &older, &newer),
+            older,
+            newer,
+            partitions_not_shown: not_shown(&outcome, query),
+            records: outcome.records.iter().map(|record| payload::message(record, shown)).collect(),
+        })
+    }
+}
+
+/// The asked number of records is an end of its own, not a bound that came too early.
+fn is_enough(outcome: &ReadOutcome, query: &MessagesQuery) -> bool {
+    outcome.end == ReadEnd::LimitHit && outcome.records.len() >= query.limit as usize
+}
+
+fn note(outcome: &ReadOutcome, query: &MessagesQuery, settings: &crate::ObserveSettings) -> Option<String> {
+    if let Some(failed) = outcome.partitions.iter().find(|one| one.error.is_some()) {
+        let cause = failed.error.as_ref().map(ToString::to_string).unwrap_or_default();
+        return Some(format!("partition {}: {cause}", failed.partition));
+    }
+    let unknown = || {
+        let is_unknown = outcome.records.iter().any(|record| record.transaction == Transaction::Unknown);
+        is_unknown.then(|| "which of these records were aborted was not found out in time".to_owned())
+    };
+    match outcome.end {
+        ReadEnd::Complete => unknown(),
+        ReadEnd::LimitHit if is_enough(outcome, query) => unknown(),
+        ReadEnd::LimitHit => {
+            Some(format!("stopped at {} MB; there is more", settings.peek_bytes / (1024 * 1024)))
+        }
+        ReadEnd::ScanLimitHit => {
+            Some(format!("stopped after {} records were read; there is more", outcome.scanned))
+        }
+        ReadEnd::TimedOut => {
+            Some(format!("stopped after {} ms; there may be more", settings.peek_time.as_millis()))
+        }
+        ReadEnd::Cancelled => Some("stopped: the server is shutting down".to_owned()),
+    }
+}
+
+/// The query's start, once it is known which partitions there are.
+fn start(query: &MessagesQuery, topic: &TopicMetadata) -> Result<ReadStart, PortError> {
+    let positions = |given: &Positions| {
+        let offsets = given.offsets();
+        let mut partitions: Vec<Partition> = match query.partition {
+            Some(one) => vec![one],
+            None => topic.partitions.iter().map(|known| known.partition).collect(),
+        };
+        partitions.sort_unstable();
+        // Partitions may have been added since the first page, but none was taken away.
+        if offsets.len() > partitions.len() {
+            let problem = format!("one offset for each partition: {} at most", partitions.len());
+            return Err(PortError::invalid("from", problem));
+        }
+        Ok(partitions.into_iter().zip(offsets.iter().copied()).collect())
+    };
+    Ok(match &query.from {
+        Start::Latest => ReadStart::Newest,
+        Start::Earliest => ReadStart::Earliest,
+        Start::Offset(offset) => ReadStart::Offset(*offset),
+        Start::Time(time) => ReadStart::At(*time),
+        Start::Before(given) => ReadStart::Before(positions(given)?),
+        Start::Offsets(given) => ReadStart::From(positions(given)?),
+    })
+}
+
+fn older(outcome: &ReadOutcome, query: &MessagesQuery) -> Option<String> {
+    let offsets = outcome.partitions.iter().map(|part| part.from).collect();
+    let from = outcome.older.then(|| Positions::new(offsets)).flatten().map(Start::Before)?;
+    Some(query.turned(from).to_query())
+}
+
+fn newer(outcome: &ReadOutcome, query: &MessagesQuery) -> Option<String> {
+    let offsets: Vec<i64> = outcome.partitions.iter().map(|part| part.next).collect();
+    let from = match offsets[..] {
+        _ if !outcome.newer => return None,
+        [one] => Start::Offset(one),
+        _ => Start::Offsets(Positions::new(offsets)?),
+    };
+    Some(query.turned(from).to_query())
+}
+
+/// Whether there is a page that no query can name.
+fn is_too_long(outcome: &ReadOutcome, older: &Option<String>, newer: &Option<String>) -> bool {
+    (outcome.older && older.is_none()) || (outcome.newer && newer.is_none())
+}
+
+/// Later pages begin where the ones before them ended, so that there it is no news.
+fn not_shown(outcome: &ReadOutcome, query: &MessagesQuery) -> Vec<Partition> {
+    if !matches!(query.from, Start::Latest | Start::Earliest) {
+        return vec![];
+    }
+    outcome.partitions.iter().filter(|part| part.none_shown).map(|part| part.partition).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use flowdeck_kafka::PartitionRead;
+
+    use super::*;
+
+    fn outcome(partitions: i32, none_shown: i32) -> ReadOutcome {
+        let part = |number| PartitionRead {
+            partition: Partition::new(number).unwrap(),
+            start: 0,
+            end: 2_000_000_000,
+            from: 1_000_000_000,
+            next: 1_000_000_050,
+            none_shown: number < none_shown,
+            error: None,
+        };
+        ReadOutcome {
+            records: vec![],
+            scanned: 0,
+            bytes: 0,
+            end: ReadEnd::Complete,
+            older: true,
+            newer: true,
+            partitions: (0..partitions).map(part).collect(),
+        }
+    }
+
+    #[test]
+    fn too_many_partitions_for_a_query_have_no_pages() {
+        let query = MessagesQuery::default();
+        for (partitions, is_paged) in [(1, true), (500, true), (600, false), (10_000, false)] {
+            let outcome = outcome(partitions, 0);
+            let (older, newer) = (older(&outcome, &query), newer(&outcome, &query));
+            assert_eq!((older.is_some(), newer.is_some()), (is_paged, is_paged), "{partitions}");
+            assert_eq!(is_too_long(&outcome, &older, &newer), !is_paged);
+            let parsed = older.map(|query| MessagesQuery::parse(&query, true).unwrap().from);
+            assert!(parsed.is_none_or(|from| from.is_backwards()));
+        }
+        let last = ReadOutcome { older: false, newer: false, ..outcome(10_000, 0) };
+        assert_eq!((older(&last, &query), newer(&last, &query)), (None, None));
+        assert!(!is_too_long(&last, &None, &None));
+    }
+
+    #[test]
+    fn partitions_that_are_not_shown_are_named_on_the_first_page() {
+        let named = |from| {
+            let query = MessagesQuery { from, ..MessagesQuery::default() };
+            not_shown(&outcome(5, 2), &query).iter().map(|one| one.get()).collect::<Vec<_>>()
+        };
+        assert_eq!((named(Start::Latest), named(Start::Earliest)), (vec![0, 1], vec![0, 1]));
+        assert_eq!(named(Start::Offset(7)), Vec::<i32>::new());
+    }
+}

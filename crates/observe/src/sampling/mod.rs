@@ -1,0 +1,9 @@
+//! The poll: groups, commits and the logs' ends, asked for again and again. Its result is one `Sample`.
+
+mod changes;
+mod describe;
+pub mod merge;
+pub mod pace;
+pub mod sample;
+pub(crate) mod sampler;
+pub(crate) mod watched;

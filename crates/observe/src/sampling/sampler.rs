@@ -1,0 +1,475 @@
+//! Refreshes a cluster's groups, commits and log offsets at the interval of `pace`, with a cap on
+//! requests in flight. It writes nothing, and nobody waits for it: what it read is published, a refresh that
+//! failed leaves the old numbers with their age and its reason.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowdeck_kafka::{
+    Cause, Cluster, Committed, Deadline, GroupDescription, ListedGroup, Metadata, OffsetSpec, Topic, TopicId,
+};
+use flowdeck_model::{GroupId, GroupState, GroupType, Partition, Timestamp, TopicName, Unknown};
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::changes::{Changes, deleted_topics, names_to_ask, why_gone, with_lag};
+use super::describe::Described;
+use super::merge::{self, Commit, Reading};
+use super::pace::Pace;
+use super::sample::{Ends, GroupData, GroupError, LogRow, Mark, Sample, TopicRows, sum_of};
+use super::watched::Watched;
+use crate::clock;
+use crate::rebalance::is_rebalancing;
+use crate::settings::ClusterSettings;
+use crate::stats::ClusterStats;
+
+pub(crate) struct Sampler {
+    cluster: Cluster,
+    settings: Arc<ClusterSettings>,
+    stats: Arc<ClusterStats>,
+    out: watch::Sender<Arc<Sample>>,
+    pace: Pace,
+    described: Described,
+    metadata: Option<(Instant, Arc<Metadata>)>,
+    ids: HashMap<TopicName, TopicId>,
+    /// Groups of other kinds and missing rights, asked seldom by a task of their own.
+    watched: watch::Receiver<Arc<Watched>>,
+}
+
+impl Sampler {
+    pub(crate) fn new(
+        cluster: Cluster,
+        settings: Arc<ClusterSettings>,
+        stats: Arc<ClusterStats>,
+        out: watch::Sender<Arc<Sample>>,
+        pace: Pace,
+        watched: watch::Receiver<Arc<Watched>>,
+    ) -> Self {
+        let described = Described::default();
+        Self { cluster, settings, stats, out, pace, described, metadata: None, ids: HashMap::new(), watched }
+    }
+
+    pub(crate) async fn run(mut self, shutdown: CancellationToken) {
+        loop {
+            let started = Instant::now();
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = self.refresh() => {}
+            }
+            tokio::select! {
+                () = shutdown.cancelled() => return,
+                () = self.pace.next(started) => {}
+            }
+        }
+    }
+
+    async fn refresh(&mut self) {
+        let started = Instant::now();
+        let result = self.read().await;
+        let took = started.elapsed();
+        self.stats.refreshed(took, result.is_ok());
+        let sample = match result {
+            Ok(sample) => Sample { took, ..sample },
+            Err(error) => {
+                tracing::warn!(cluster = %self.settings.name, %error, "refresh failed");
+                self.keep_old(error)
+            }
+        };
+        self.out.send_replace(Arc::new(sample));
+    }
+
+    /// The old numbers, with the reason why there are no newer ones.
+    fn keep_old(&self, error: String) -> Sample {
+        let old = self.out.borrow();
+        Sample {
+            as_of: old.as_of,
+            error: Some(error),
+            groups: old.groups.clone(),
+            metadata: old.metadata.clone(),
+            ends: Arc::clone(&old.ends),
+            notes: self.watched.borrow().notes.clone(),
+            took: old.took,
+        }
+    }
+
+    async fn read(&mut self) -> Result<Sample, String> {
+        let old = Arc::clone(&self.out.borrow());
+        let asked = clock::now();
+        let listing = self.cluster.list_groups(self.deadline()).await;
+        let listing = listing.map_err(|error| error.sentence())?;
+        self.refresh_metadata(false).await;
+        let watched = Arc::clone(&self.watched.borrow());
+        let listed = listed_groups(listing.groups, &listing.errors, &watched, &old);
+        let began = clock::now();
+        let commits = self.read_groups(&listed, asked).await;
+        if let Some(cause) = all_failed(&commits) {
+            return Err(format!("could not read committed offsets: {cause}"));
+        }
+        if self.names_unknown_topic(&commits) {
+            self.refresh_metadata(true).await;
+        }
+        let read: Vec<GroupRead> =
+            listed.iter().zip(commits).map(|(group, commits)| self.group_read(group, commits)).collect();
+        let ends = Arc::new(self.read_ends(&read).await?);
+        let changes = self.changes(&listed, &read, &old).await;
+        let groups = listed
+            .into_iter()
+            .zip(read)
+            .map(|(listed, read)| self.group(listed, read, &old, &ends, &changes, began))
+            .collect();
+        let mut notes = watched.notes.clone();
+        notes.extend(
+            listing.errors.iter().map(|cause| format!("a broker's part of the groups is missing: {cause}")),
+        );
+        Ok(Sample {
+            as_of: Some(began),
+            error: None,
+            groups,
+            metadata: self.metadata.as_ref().map(|(_, metadata)| Arc::clone(metadata)),
+            ends,
+            notes,
+            took: Duration::ZERO,
+        })
+    }
+
+    fn deadline(&self) -> Deadline {
+        Deadline::after(self.settings.call_deadline)
+    }
+
+    /// Old metadata stays where there is none newer: groups do not depend on it.
+    async fn refresh_metadata(&mut self, now: bool) {
+        let fresh = self.metadata.as_ref().is_some_and(|(at, _)| at.elapsed() < self.settings.metadata_every);
+        if fresh && !now {
+            return;
+        }
+        match self.cluster.metadata(self.deadline()).await {
+            Ok(metadata) => self.metadata = Some((Instant::now(), metadata)),
+            Err(error) => {
+                tracing::warn!(cluster = %self.settings.name, error = error.sentence(), "metadata not read");
+            }
+        }
+    }
+
+    /// Commits and descriptions, together within the cap.
+    async fn read_groups(
+        &mut self,
+        listed: &[ListedGroup],
+        asked: Timestamp,
+    ) -> Vec<Result<Vec<TopicRows>, Cause>> {
+        let deadline = self.deadline();
+        let cap = (self.settings.in_flight / 2).max(1);
+        let ids: Vec<GroupId> = listed
+            .iter()
+            .filter(|group| group.kind != GroupType::Other)
+            .map(|group| group.id.clone())
+            .collect();
+        let wanted = self.described.choose(listed, self.settings.describe_per_cycle);
+        let mut answers: Vec<Result<Vec<TopicRows>, Cause>> =
+            ids.iter().map(|_| Err(Cause::Cancelled)).collect();
+        let committed = self.cluster.committed(&ids, cap, deadline, |index, answer| {
+            if let Some(slot) = answers.get_mut(index) {
+                *slot = answer.map(|rows| merge::compact(rows.into_iter().map(commit).collect()));
+            }
+        });
+        let describe = self.cluster.describe_groups(&wanted, cap, deadline);
+        let ((), descriptions) = tokio::join!(committed, describe);
+        self.described.learn(listed, descriptions, asked);
+        let mut answers = answers.into_iter();
+        listed
+            .iter()
+            .map(|group| match group.kind {
+                GroupType::Other => Ok(Vec::new()),
+                _ => answers.next().unwrap_or(Err(Cause::Cancelled)),
+            })
+            .collect()
+    }
+
+    fn names_unknown_topic(&self, commits: &[Result<Vec<TopicRows>, Cause>]) -> bool {
+        let Some((at, metadata)) = &self.metadata else { return false };
+        // A topic that is gone for good must not make every refresh ask again.
+        let is_new = |topic: &TopicName| metadata.topic(topic).is_none();
+        at.elapsed() > self.settings.refresh
+            && (commits.iter().flatten().flatten().any(|rows| is_new(&rows.topic))
+                || self.described.assigned().any(is_new))
+    }
+
+    fn group_read(&self, listed: &ListedGroup, commits: Result<Vec<TopicRows>, Cause>) -> GroupRead {
+        let described = self.described.get(&listed.id);
+        let members = described.and_then(|group| group.members.as_deref());
+        let rows = commits.map(|rows| {
+            let reading = Reading::of(listed.simple, members);
+            merge::with_uncommitted(rows, reading, members.unwrap_or_default(), self)
+        });
+        GroupRead { rows }
+    }
+
+    fn partitions_of(&self, topic: &TopicName) -> Option<(Topic, Vec<Partition>)> {
+        let (_, metadata) = self.metadata.as_ref()?;
+        let topic = metadata.topic(topic)?;
+        Some((Arc::clone(&topic.name), topic.partitions.iter().map(|one| one.partition).collect()))
+    }
+
+    /// One batch over all partitions of all topics that a group reads, after the commits.
+    async fn read_ends(&self, groups: &[GroupRead]) -> Result<Ends, String> {
+        let mut wanted: BTreeMap<Topic, Vec<Partition>> = BTreeMap::new();
+        for rows in groups.iter().filter_map(|group| group.rows.as_ref().ok()).flatten() {
+            if wanted.contains_key(&rows.topic) {
+                continue;
+            }
+            match (self.partitions_of(&rows.topic), &self.metadata) {
+                (Some((topic, partitions)), _) => drop(wanted.insert(topic, partitions)),
+                // Not in the full list: it is gone, so there is nothing to ask for.
+                (None, Some(_)) => {}
+                (None, None) => {
+                    let partitions = rows.rows.iter().map(|row| row.partition).collect();
+                    wanted.insert(Arc::clone(&rows.topic), partitions);
+                }
+            }
+        }
+        let asked: Vec<(Topic, Partition)> = wanted
+            .into_iter()
+            .flat_map(|(topic, all)| all.into_iter().map(move |one| (Arc::clone(&topic), one)))
+            .collect();
+        if asked.is_empty() {
+            return Ok(Ends::default());
+        }
+        let deadline = self.deadline();
+        let (ends, starts) = tokio::join!(
+            self.cluster.offsets(&asked, OffsetSpec::Latest, deadline),
+            self.cluster.offsets(&asked, OffsetSpec::Earliest, deadline)
+        );
+        if let Some(Err(cause)) = ends.first()
+            && cause.may_pass()
+            && ends.iter().all(Result::is_err)
+        {
+            return Err(format!("could not read log offsets: {cause}"));
+        }
+        let rows = asked.into_iter().zip(ends).zip(starts).map(|(((topic, partition), end), start)| {
+            let not_permitted =
+                [&end, &start].into_iter().any(|one| matches!(one, Err(Cause::NotPermitted(_))));
+            let refused = not_permitted.then_some(Unknown::NotPermitted);
+            (topic, LogRow { partition, refused, start: start.ok(), end: end.ok() })
+        });
+        Ok(Ends::new(rows))
+    }
+
+    /// What became of the topics that groups read. Asked after the ends, so that a topic that was made anew or
+    /// deleted between commits and ends is noticed in the same refresh.
+    async fn changes(&mut self, listed: &[ListedGroup], read: &[GroupRead], old: &Sample) -> Changes {
+        let names = names_to_ask(listed, read, old);
+        if names.is_empty() {
+            return Changes::default();
+        }
+        let answers = self.cluster.topic_ids(&names, self.deadline()).await.unwrap_or_else(|error| {
+            tracing::debug!(cluster = %self.settings.name, error = error.sentence(), "topic ids not read");
+            HashMap::new()
+        });
+        let unknown = |topic: &TopicName| matches!(answers.get(topic), Some(Err(Cause::UnknownTopic)));
+        // The list is older, or that broker is behind: the newest list decides.
+        if names.iter().any(|topic| unknown(topic) && self.lists(topic)) {
+            self.refresh_metadata(true).await;
+        }
+        let mut changes = Changes::default();
+        for topic in &names {
+            let answer = answers.get(topic);
+            if let Some(Ok(id)) = answer {
+                let former = self.ids.insert(topic.clone(), *id);
+                if former.is_some_and(|former| former != *id) {
+                    changes.recreated.insert(topic.clone());
+                }
+            } else if self.metadata.is_some() && !self.lists(topic) {
+                changes.gone.insert(topic.clone(), why_gone(answer));
+            }
+        }
+        // Names that no group reads any more are forgotten, so that the table follows the cluster.
+        if self.ids.len() > names.len() * 2 + 1_000 {
+            let kept: HashSet<&TopicName> = names.iter().collect();
+            self.ids.retain(|topic, _| kept.contains(topic));
+        }
+        changes
+    }
+
+    fn lists(&self, topic: &TopicName) -> bool {
+        self.metadata.as_ref().is_some_and(|(_, metadata)| metadata.topic(topic).is_some())
+    }
+
+    fn group(
+        &self,
+        listed: ListedGroup,
+        read: GroupRead,
+        old: &Sample,
+        ends: &Arc<Ends>,
+        changes: &Changes,
+        began: Timestamp,
+    ) -> Arc<GroupData> {
+        let former = old.group(&listed.id);
+        let described = self.described.get(&listed.id);
+        let kind = described.map_or(listed.kind, |group| group.kind(listed.kind));
+        let state = listed.state.or(described.and_then(|group| group.state));
+        let members = described.and_then(|group| group.members.clone());
+        let members_at = described.and_then(|group| group.members_at);
+        let members_since = described.and_then(|group| group.members_since);
+        let describe_error = described.and_then(|group| group.error.clone());
+        let (rows, ends, as_of, error) = match (read.rows, former) {
+            (Ok(mut rows), _) => {
+                merge::mark_gone(&mut rows, &changes.gone);
+                let rows = merge::settle(rows, former.map(|former| &former.rows), &changes.recreated);
+                (rows, Arc::clone(ends), Some(began), describe_error)
+            }
+            (Err(cause), Some(former)) => {
+                (Arc::clone(&former.rows), Arc::clone(&former.ends), former.as_of, Some(group_error(&cause)))
+            }
+            (Err(cause), None) => (Vec::new().into(), Arc::clone(ends), None, Some(group_error(&cause))),
+        };
+        let sum = sum_of(&rows, &ends);
+        let deleted_topics = deleted_topics(&rows, former, changes);
+        let owned = members.as_deref().unwrap_or_default();
+        let read_now = as_of == Some(began);
+        let lags = former.map_or_else(|| Arc::from([]), |former| Arc::clone(&former.lags));
+        let lags = if read_now { with_lag(&lags, owned, former, sum, began) } else { lags };
+        let lower = match former {
+            Some(former) => former.lower.clone(),
+            None => listed.id.as_str().to_lowercase().into_boxed_str(),
+        };
+        let state = state.unwrap_or(GroupState::RebalancingOrUnknown);
+        let since = former.and_then(|former| former.rebalancing_since);
+        let before = former.and_then(|former| match since {
+            Some(_) => former.members_before.clone(),
+            None => former.members.clone(),
+        });
+        let rebalancing_since = is_rebalancing(kind, state, owned).then(|| since.unwrap_or(began));
+        Arc::new(GroupData {
+            id: listed.id,
+            lower,
+            kind,
+            state,
+            members,
+            members_at,
+            members_since,
+            rows,
+            ends,
+            sum,
+            deleted_topics,
+            lags,
+            rebalancing_since,
+            members_before: before.filter(|_| rebalancing_since.is_some()),
+            as_of,
+            error,
+        })
+    }
+}
+
+impl merge::Topics for Sampler {
+    fn partitions(&self, topic: &TopicName) -> Option<Vec<Partition>> {
+        self.partitions_of(topic).map(|(_, partitions)| partitions)
+    }
+}
+
+pub(super) struct GroupRead {
+    pub(super) rows: Result<Vec<TopicRows>, Cause>,
+}
+
+pub(super) fn group_error(cause: &Cause) -> GroupError {
+    GroupError { words: cause.to_string(), not_permitted: matches!(cause, Cause::NotPermitted(_)) }
+}
+
+fn commit(row: Committed) -> Commit {
+    let (offset, mark) = match row.offset() {
+        Ok(offset) => (offset, Mark::Fine),
+        Err(Cause::NotPermitted(_)) => (None, Mark::NotPermitted),
+        Err(_) => (None, Mark::Failed),
+    };
+    Commit { topic: row.topic, partition: row.partition, offset, mark }
+}
+
+/// The reason, where not one group's commits could be read and asking again may help.
+fn all_failed(commits: &[Result<Vec<TopicRows>, Cause>]) -> Option<&Cause> {
+    let mut first = None;
+    for answer in commits {
+        match answer {
+            // Groups of other kinds answer with nothing, without being asked.
+            Ok(rows) if rows.is_empty() => {}
+            Ok(_) => return None,
+            Err(cause) if !cause.may_pass() => return None,
+            Err(cause) => first = first.or(Some(cause)),
+        }
+    }
+    first
+}
+
+/// What there is: the listing, groups of other kinds, and, where a broker's part of the listing is
+/// missing, the groups that were there before. Sorted by id, each once.
+fn listed_groups(
+    listed: Vec<ListedGroup>,
+    errors: &[Cause],
+    watched: &Watched,
+    old: &Sample,
+) -> Vec<ListedGroup> {
+    let mut all: BTreeMap<GroupId, ListedGroup> = BTreeMap::new();
+    for group in &watched.others {
+        let other = ListedGroup { id: group.clone(), kind: GroupType::Other, state: None, simple: false };
+        all.insert(group.clone(), other);
+    }
+    if !errors.is_empty() {
+        for former in &old.groups {
+            let id = former.id.clone();
+            // Its former state is no news: nobody told it now, and it proves nothing.
+            let group = ListedGroup { id: id.clone(), kind: former.kind, state: None, simple: false };
+            all.insert(id, group);
+        }
+    }
+    all.extend(listed.into_iter().map(|group| (group.id.clone(), group)));
+    all.into_values().collect()
+}
+
+/// For the describe table's tests and its reader alike.
+pub(super) type Description = Result<GroupDescription, Cause>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(id: &str) -> ListedGroup {
+        ListedGroup {
+            id: id.into(),
+            kind: GroupType::Classic,
+            state: Some(GroupState::Stable),
+            simple: false,
+        }
+    }
+
+    fn old(ids: &[&str]) -> Sample {
+        let group = |id: &&str| Arc::new(GroupData { state: GroupState::Empty, ..GroupData::test(id) });
+        Sample { groups: ids.iter().map(group).collect(), ..Sample::default() }
+    }
+
+    #[test]
+    fn groups_vanish_only_when_a_complete_listing_says_so() {
+        let names = |all: Vec<ListedGroup>| all.into_iter().map(|g| g.id.to_string()).collect::<Vec<_>>();
+        let watched = Watched { others: vec!["share".into()], notes: vec![] };
+        let complete = listed_groups(vec![listed("b")], &[], &watched, &old(&["a", "b"]));
+        assert_eq!(names(complete), ["b", "share"]);
+        let partial = listed_groups(vec![listed("b")], &[Cause::Timeout], &watched, &old(&["a", "b"]));
+        assert_eq!(partial[0].state, None, "what it was is not told as what it is");
+        assert_eq!(names(partial), ["a", "b", "share"]);
+    }
+
+    #[test]
+    fn one_group_that_answers_makes_a_refresh() {
+        let rows = || Ok(merge::compact(vec![]));
+        let some = || {
+            Ok(merge::compact(vec![Commit {
+                topic: Arc::new("t".parse().unwrap()),
+                partition: Partition::new(0).unwrap(),
+                offset: Some(1),
+                mark: Mark::Fine,
+            }]))
+        };
+        assert!(all_failed(&[]).is_none());
+        assert!(all_failed(&[rows(), Err(Cause::Timeout)]).is_some());
+        assert!(all_failed(&[some(), Err(Cause::Timeout)]).is_none());
+        assert!(all_failed(&[Err(Cause::Timeout), Err(Cause::UnknownTopic)]).is_none());
+    }
+}

@@ -1,0 +1,244 @@
+//! What is configured: clusters, and the bounds of the work. Parsing configuration is
+//! the server's job; everything here has a sane default.
+
+use std::time::Duration;
+
+use flowdeck_kafka::ClusterConfig;
+use flowdeck_model::verdict::{RebalanceLimits, Rules};
+use flowdeck_model::view::Mode;
+use flowdeck_model::view::cluster::Colour;
+use flowdeck_model::{ClusterName, GroupId, Partition, Pattern, TopicName};
+
+/// Bounds that hold for every cluster.
+#[derive(Debug, Clone)]
+pub struct ObserveSettings {
+    /// The longest that one peek reads.
+    pub peek_time: Duration,
+    /// Bytes of keys, values and headers that one peek keeps.
+    pub peek_bytes: usize,
+    /// Peeks at once on one cluster; more are refused.
+    pub peek_at_once: usize,
+    pub telemetry: TelemetryLimits,
+}
+
+impl Default for ObserveSettings {
+    fn default() -> Self {
+        Self {
+            peek_time: Duration::from_millis(1_500),
+            peek_bytes: 8 * 1024 * 1024,
+            peek_at_once: 8,
+            telemetry: TelemetryLimits::default(),
+        }
+    }
+}
+
+/// What telemetry may take of memory: anybody who may write to the topic could flood it.
+#[derive(Debug, Clone, Copy)]
+pub struct TelemetryLimits {
+    pub instances_per_consumer: usize,
+    pub instances_per_group: usize,
+    pub instances: usize,
+    pub consumers_per_group: usize,
+    pub consumers: usize,
+    pub topics_per_instance: usize,
+    /// Partition numbers listed by all instances together; each topic of an instance counts as eight.
+    pub partitions: usize,
+    /// Bytes of a group's, consumer's or instance's name.
+    pub name_bytes: usize,
+    /// Not heard for so long: forgotten.
+    pub forgotten_after: Duration,
+}
+
+impl Default for TelemetryLimits {
+    fn default() -> Self {
+        Self {
+            instances_per_consumer: 256,
+            instances_per_group: 512,
+            instances: 4_096,
+            consumers_per_group: 64,
+            consumers: 1_024,
+            topics_per_instance: 256,
+            partitions: 400_000,
+            name_bytes: 512,
+            forgotten_after: Duration::from_secs(300),
+        }
+    }
+}
+
+/// One pair of KafkaFlow's admin streams. Most installs use one topic and partition for both.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminTopics {
+    pub commands: (TopicName, Partition),
+    pub telemetry: (TopicName, Partition),
+}
+
+impl AdminTopics {
+    /// Both streams on partition 0 of one topic.
+    pub fn one(topic: TopicName) -> Self {
+        let zero = Partition::try_from(0).expect("0 is a partition");
+        Self { commands: (topic.clone(), zero), telemetry: (topic, zero) }
+    }
+}
+
+/// How long things take in a command's life (`wire.md`); tests make them short.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// Evidence from an agent is awaited so long.
+    pub agent_deadline: Duration,
+    pub kafkaflow_deadline: Duration,
+    pub kafkaflow_resume_deadline: Duration,
+    /// An instance is expected to answer when it was heard within this time.
+    pub heard_within: Duration,
+    /// KafkaFlow obeys a pause within this time of its record: what it says before may speak of before.
+    pub obeyed_within: Duration,
+    /// A resume is sent again so far apart, and so often at most.
+    pub resend_every: Duration,
+    pub resend_max: u32,
+    /// The state of groups that are held is asked for so often.
+    pub held_every: Duration,
+    /// A write to the cluster ends by then.
+    pub write_deadline: Duration,
+    /// The tick of deadlines, resends and expiry.
+    pub tick: Duration,
+    /// Hold changes by foreign commands that are taken over in a minute, for each group.
+    pub external_per_minute: u32,
+    /// What has to be written though nobody asks, a Flowdeck that is not the writer leaves to the one that is for
+    /// so long at least: longer than that one needs for it, at its tick and by its write's deadline.
+    pub writer_first: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        use flowdeck_model::command as rules;
+        Self {
+            agent_deadline: rules::AGENT_DEADLINE,
+            kafkaflow_deadline: rules::KAFKAFLOW_DEADLINE,
+            kafkaflow_resume_deadline: rules::KAFKAFLOW_RESUME_DEADLINE,
+            heard_within: rules::HEARD_WITHIN,
+            obeyed_within: Duration::from_secs(1),
+            resend_every: rules::RESEND_EVERY,
+            resend_max: rules::RESEND_MAX,
+            held_every: Duration::from_millis(500),
+            write_deadline: Duration::from_secs(5),
+            tick: Duration::from_millis(250),
+            external_per_minute: 10,
+            writer_first: Duration::from_secs(6),
+        }
+    }
+}
+
+/// One cluster.
+#[derive(Debug, Clone)]
+pub struct ClusterSettings {
+    pub name: ClusterName,
+    pub label: String,
+    pub colour: Colour,
+    pub mode: Mode,
+    pub kafka: ClusterConfig,
+    pub admin_topics: Vec<AdminTopics>,
+    pub holds_topic: TopicName,
+    pub acks_topic: TopicName,
+    /// The `transactional.id` of the one writer of the holds: `flowdeck.writer` (`wire.md`). Only where
+    /// several Flowdecks with topics of their own share a cluster must it be another.
+    pub writer_id: String,
+    /// The lag up to which a group is ok, in records.
+    pub allowed_lag: u64,
+    /// From when on a rebalance is said.
+    pub rebalancing: RebalanceLimits,
+    /// The same of groups whose name matches; the first that does decides.
+    pub rebalancing_of: Vec<(Pattern, RebalanceLimits)>,
+    /// From the start of one refresh to the start of the next.
+    pub refresh: Duration,
+    /// Requests in flight at a time.
+    pub in_flight: usize,
+    /// Groups described in one refresh; the ones that changed come first, then the longest ago.
+    pub describe_per_cycle: usize,
+    pub metadata_every: Duration,
+    pub others_every: Duration,
+    pub rights_every: Duration,
+    /// A call of the refresh ends by then.
+    pub call_deadline: Duration,
+    pub timing: Timing,
+}
+
+impl ClusterSettings {
+    /// Observe mode, and the defaults of everything else.
+    pub fn new(name: ClusterName, kafka: ClusterConfig) -> Self {
+        Self {
+            label: name.to_string(),
+            name,
+            colour: Colour::default(),
+            mode: Mode::Observe,
+            kafka,
+            admin_topics: vec![AdminTopics::one(topic("kafkaflow.admin"))],
+            holds_topic: topic("flowdeck.holds"),
+            acks_topic: topic("flowdeck.acks"),
+            writer_id: "flowdeck.writer".to_owned(),
+            allowed_lag: 100,
+            rebalancing: RebalanceLimits::default(),
+            rebalancing_of: vec![],
+            refresh: Duration::from_secs(2),
+            in_flight: 64,
+            describe_per_cycle: 500,
+            metadata_every: Duration::from_secs(10),
+            others_every: Duration::from_secs(30),
+            rights_every: Duration::from_secs(60),
+            call_deadline: Duration::from_secs(10),
+            timing: Timing::default(),
+        }
+    }
+
+    /// What the verdict of this group goes by.
+    pub fn rules(&self, group: &GroupId) -> Rules {
+        let of = self.rebalancing_of.iter().find(|(pattern, _)| pattern.matches(group.as_str()));
+        Rules {
+            allowed_lag: self.allowed_lag,
+            rebalancing: of.map_or(self.rebalancing, |(_, limits)| *limits),
+        }
+    }
+
+    /// Readings older than this speak of now no more.
+    pub fn stale_after(&self) -> Duration {
+        (self.refresh * 10).max(Duration::from_secs(30))
+    }
+
+    /// Topics that are Flowdeck's or KafkaFlow's, not an application's.
+    pub fn is_own_topic(&self, topic: &TopicName) -> bool {
+        topic == &self.holds_topic
+            || topic == &self.acks_topic
+            || self.admin_topics.iter().any(|pair| topic == &pair.commands.0 || topic == &pair.telemetry.0)
+    }
+}
+
+fn topic(name: &'static str) -> TopicName {
+    name.parse().expect("a literal that Kafka allows")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_pattern_that_matches_decides() {
+        let mut settings = ClusterSettings::new("demo".parse().unwrap(), ClusterConfig::new("localhost:1"));
+        let limits = |seconds| RebalanceLimits {
+            warning: Duration::from_secs(seconds),
+            critical: Duration::from_secs(seconds * 2),
+        };
+        settings.rebalancing_of =
+            vec![(Pattern::new("batch-slow-*"), limits(600)), (Pattern::new("batch-*"), limits(300))];
+        for (group, want) in
+            [("batch-slow-1", limits(600)), ("batch-1", limits(300)), ("web", RebalanceLimits::default())]
+        {
+            assert_eq!(settings.rules(&group.into()).rebalancing, want, "{group}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_unless_told() {
+        let settings = ClusterSettings::new("demo".parse().unwrap(), ClusterConfig::new("localhost:1"));
+        assert_eq!(settings.mode, Mode::Observe);
+        assert_eq!(settings.stale_after(), Duration::from_secs(30));
+        assert!(settings.is_own_topic(&topic("flowdeck.holds")));
+    }
+}

@@ -1,0 +1,145 @@
+//! Counters and gauges of the service's own work, for `/metrics`. Plain numbers; the server names them.
+
+use std::collections::BTreeMap;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use flowdeck_model::{ClusterName, CommandState};
+
+/// One cluster's counters, shared by its tasks.
+#[derive(Default)]
+pub struct ClusterStats {
+    refreshes: AtomicU64,
+    refreshes_failed: AtomicU64,
+    refresh_last_micros: AtomicU64,
+    refresh_total_micros: AtomicU64,
+    published: AtomicU64,
+    peeks: AtomicU64,
+    submits_refused_full: AtomicU64,
+    instances: AtomicU64,
+    instances_unkept: AtomicU64,
+    waiting_commands: AtomicU64,
+    waiting_facts: AtomicU64,
+    waiting_writes: AtomicU64,
+    reasons: Mutex<BTreeMap<&'static str, u64>>,
+    commands: Mutex<Vec<(CommandState, usize)>>,
+}
+
+/// A copy of the numbers at one moment.
+#[derive(Debug, Clone, Default)]
+pub struct Stats {
+    pub clusters: Vec<ClusterNumbers>,
+}
+
+#[derive(Debug, Clone)]
+pub struct ClusterNumbers {
+    pub cluster: ClusterName,
+    pub refreshes: u64,
+    pub refreshes_failed: u64,
+    pub refresh_last: Duration,
+    pub refresh_total: Duration,
+    pub groups: u64,
+    pub partitions: u64,
+    pub snapshots_published: u64,
+    /// Telemetry, acks, holds and admin records that were not taken in, by reason.
+    pub records_dropped: BTreeMap<&'static str, u64>,
+    /// Commands refused since the queue was full.
+    pub queue_drops: u64,
+    /// What waits in each queue at the moment.
+    pub waiting: Vec<(&'static str, u64)>,
+    pub commands: Vec<(CommandState, u64)>,
+    pub instances_heard: u64,
+    /// Heard, and beyond what is kept.
+    pub instances_unkept: u64,
+    pub holds: u64,
+    /// Groups in which a pause is not obeyed.
+    pub pauses_not_obeyed: NotObeyedNumbers,
+    pub peeks: u64,
+}
+
+/// By what it is known.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NotObeyedNumbers {
+    /// A commit proves that records are handled.
+    pub by_commit: NotObeyedCount,
+    /// Telemetry alone says that partitions run.
+    pub by_telemetry: NotObeyedCount,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct NotObeyedCount {
+    pub groups: u64,
+    pub partitions: u64,
+}
+
+impl ClusterStats {
+    pub fn refreshed(&self, took: Duration, ok: bool) {
+        let micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.refreshes.fetch_add(1, Ordering::Relaxed);
+        self.refresh_last_micros.store(micros, Ordering::Relaxed);
+        self.refresh_total_micros.fetch_add(micros, Ordering::Relaxed);
+        if !ok {
+            self.refreshes_failed.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub fn published(&self) {
+        self.published.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn peeked(&self) {
+        self.peeks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn queue_full(&self) {
+        self.submits_refused_full.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Commands, records of followed topics, and writes that wait.
+    pub fn waiting(&self, commands: usize, facts: usize, writes: usize) {
+        self.waiting_commands.store(commands as u64, Ordering::Relaxed);
+        self.waiting_facts.store(facts as u64, Ordering::Relaxed);
+        self.waiting_writes.store(writes as u64, Ordering::Relaxed);
+    }
+
+    pub fn dropped(&self, reason: &'static str) {
+        // A poisoned lock still holds good numbers.
+        let mut reasons = self.reasons.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        *reasons.entry(reason).or_default() += 1;
+    }
+
+    pub fn gauges(&self, instances: usize, unkept: usize, commands: Vec<(CommandState, usize)>) {
+        self.instances.store(instances as u64, Ordering::Relaxed);
+        self.instances_unkept.store(unkept as u64, Ordering::Relaxed);
+        *self.commands.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = commands;
+    }
+
+    pub fn read(&self, cluster: ClusterName, groups: u64, partitions: u64, holds: u64) -> ClusterNumbers {
+        let load = |one: &AtomicU64| one.load(Ordering::Relaxed);
+        let commands = self.commands.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        ClusterNumbers {
+            cluster,
+            refreshes: load(&self.refreshes),
+            refreshes_failed: load(&self.refreshes_failed),
+            refresh_last: Duration::from_micros(load(&self.refresh_last_micros)),
+            refresh_total: Duration::from_micros(load(&self.refresh_total_micros)),
+            groups,
+            partitions,
+            snapshots_published: load(&self.published),
+            records_dropped: self.reasons.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
+            queue_drops: load(&self.submits_refused_full),
+            waiting: vec![
+                ("commands", load(&self.waiting_commands)),
+                ("records", load(&self.waiting_facts)),
+                ("writes", load(&self.waiting_writes)),
+            ],
+            commands: commands.iter().map(|(state, count)| (*state, *count as u64)).collect(),
+            instances_heard: load(&self.instances),
+            instances_unkept: load(&self.instances_unkept),
+            holds,
+            pauses_not_obeyed: NotObeyedNumbers::default(),
+            peeks: load(&self.peeks),
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! What of the admin topics is not taken in, in numbers for whoever looks at the cluster.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::time::Duration;
+
+use flowdeck_model::shown::exact;
+use flowdeck_model::{GroupId, Timestamp};
+
+/// What was refused is spoken of for so long.
+const WARN_FOR: Duration = Duration::from_secs(120);
+/// Instances without a place that are counted; from then on it is "at least".
+const COUNTED_MAX: usize = 50_000;
+
+/// Records that were refused, by reason, since it began: what is quiet for long is forgotten.
+#[derive(Default)]
+pub(crate) struct Refused(BTreeMap<&'static str, (u64, Timestamp)>);
+
+impl Refused {
+    pub(crate) fn add(&mut self, why: &'static str, at: Timestamp) {
+        let (count, last) = self.0.entry(why).or_insert((0, at));
+        *count += 1;
+        *last = at;
+    }
+
+    pub(crate) fn expire(&mut self, now: Timestamp) {
+        self.0.retain(|_, (_, last)| now.since(*last) <= WARN_FOR);
+    }
+
+    pub(crate) fn warning(&self) -> Option<String> {
+        if self.0.is_empty() {
+            return None;
+        }
+        let each = self.0.iter().map(|(why, (count, _))| format!("{} ({why})", exact(*count)));
+        let each = each.collect::<Vec<_>>().join(", ");
+        Some(format!("Records on the admin topic were not taken in lately: {each}."))
+    }
+}
+
+/// Instances that are heard and have no place, each once: by a hash of its names, in a bounded number.
+#[derive(Default)]
+pub(crate) struct OverflowInstances {
+    /// Of groups that Kafka lists under their names, all others under none.
+    groups: HashMap<Option<GroupId>, HashMap<u64, Timestamp>>,
+    count: usize,
+    /// When one was not counted.
+    beyond: Option<Timestamp>,
+    hasher: RandomState,
+}
+
+impl OverflowInstances {
+    pub(crate) fn hash(&self, names: &impl Hash) -> u64 {
+        self.hasher.hash_one(names)
+    }
+
+    /// `group`: where Kafka lists it.
+    pub(crate) fn add(&mut self, group: Option<&GroupId>, hash: u64, at: Timestamp) {
+        let group = group.cloned();
+        if group.is_some() {
+            self.forget(&None, hash);
+        }
+        if let Some(heard) = self.groups.get_mut(&group).and_then(|all| all.get_mut(&hash)) {
+            *heard = at;
+            return;
+        }
+        if self.count >= COUNTED_MAX {
+            self.beyond = Some(at);
+            return;
+        }
+        self.groups.entry(group).or_default().insert(hash, at);
+        self.count += 1;
+    }
+
+    /// It has a place now.
+    pub(crate) fn remove(&mut self, group: &GroupId, hash: u64) {
+        if self.count == 0 {
+            return;
+        }
+        for key in [Some(group.clone()), None] {
+            self.forget(&key, hash);
+        }
+    }
+
+    fn forget(&mut self, key: &Option<GroupId>, hash: u64) {
+        let Some(all) = self.groups.get_mut(key) else { return };
+        self.count -= usize::from(all.remove(&hash).is_some());
+        if all.is_empty() {
+            self.groups.remove(key);
+        }
+    }
+
+    /// Forgets who was silent for so long; the groups of which one was.
+    pub(crate) fn expire(&mut self, now: Timestamp, after: Duration) -> Vec<GroupId> {
+        let mut changed = Vec::new();
+        self.groups.retain(|group, all| {
+            let before = all.len();
+            all.retain(|_, heard| now.since(*heard) <= after);
+            self.count -= before - all.len();
+            if all.len() != before {
+                changed.extend(group.clone());
+                all.shrink_to_fit();
+            }
+            !all.is_empty()
+        });
+        self.beyond = self.beyond.filter(|at| now.since(*at) <= after);
+        changed
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    pub(crate) fn of(&self, group: &GroupId) -> usize {
+        self.groups.get(&Some(group.clone())).map_or(0, HashMap::len)
+    }
+
+    pub(crate) fn warning(&self, bounds: &str) -> Option<String> {
+        if self.count == 0 {
+            return None;
+        }
+        let least = if self.beyond.is_some() { "At least " } else { "" };
+        Some(format!(
+            "{least}{} more {} heard than are kept ({bounds}). No page shows them. Whoever may write to the admin \
+             topic can claim to be an instance; those that Kafka lists as members are kept first.",
+            exact(self.count as u64),
+            if self.count == 1 { "instance is" } else { "instances are" },
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    #[test]
+    fn each_instance_counts_once_and_for_as_long_as_it_is_heard() {
+        let mut unkept = OverflowInstances::default();
+        let g: GroupId = "g".into();
+        for (seconds, name) in [(0, "a"), (1, "b"), (2, "a")] {
+            let hash = unkept.hash(&name);
+            unkept.add(Some(&g), hash, at(seconds));
+        }
+        let stranger = unkept.hash(&"c");
+        unkept.add(None, stranger, at(0));
+        assert_eq!((unkept.of(&g), unkept.count()), (2, 3));
+        let b = unkept.hash(&"b");
+        unkept.remove(&g, b);
+        assert_eq!((unkept.of(&g), unkept.count()), (1, 2));
+        assert_eq!(unkept.expire(at(11), Duration::from_secs(10)), []);
+        assert_eq!((unkept.of(&g), unkept.count()), (1, 1));
+        assert_eq!(unkept.expire(at(13), Duration::from_secs(10)), [g]);
+        assert_eq!(unkept.warning(""), None);
+    }
+
+    #[test]
+    fn the_count_has_a_bound_and_says_so() {
+        let mut unkept = OverflowInstances::default();
+        for n in 0..COUNTED_MAX + 9 {
+            let hash = unkept.hash(&n);
+            unkept.add(None, hash, at(0));
+        }
+        assert!(unkept.warning("4 in all").unwrap().starts_with("At least 50,000 more instances are heard"));
+    }
+
+    #[test]
+    fn reasons_are_counted_until_it_is_quiet() {
+        let mut refused = Refused::default();
+        for _ in 0..1_200 {
+            refused.add("a name is too long", at(0));
+        }
+        refused.add("malformed", at(100));
+        let words = refused.warning().unwrap();
+        assert!(words.ends_with(": 1,200 (a name is too long), 1 (malformed)."), "{words}");
+        refused.expire(at(130));
+        assert!(refused.warning().unwrap().ends_with(": 1 (malformed)."));
+        refused.expire(at(300));
+        assert_eq!(refused.warning(), None);
+    }
+}
