@@ -32,4 +32,8 @@ pub enum Malformed {
     ValueJson,
     #[error("more exceptions than are read")]
     TooManyExceptions,
+    #[error("the key is not the id of what the value says")]
+    KeyId,
+    #[error("the request is longer than is read")]
+    RequestTooLong,
 }

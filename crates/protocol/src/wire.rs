@@ -1,13 +1,18 @@
-//! Flowdeck's own records, version 1: holds and acks, and the headers that mark what is ours.
+//! Flowdeck's own records, version 1: holds, acks and the audit, and the headers that mark what is ours.
 //! Frozen once released: a change is a version 2 beside it.
 
 mod acks;
+mod audit;
 mod holds;
 
 use flowdeck_model::view::InstanceHolds;
 use flowdeck_model::{CommandId, Incarnation};
 
 pub use acks::{Ack, AckRecord, TopicPartition, ack_record, read_ack};
+pub use audit::{
+    AuditRecord, LeftOut, LogIn, LogInOutcome, Operation, OperationInstance, REQUEST_MAX, Request,
+    log_in_record, operation_record, read_audit,
+};
 pub use holds::{EXCEPTIONS_MAX, HoldRecord, check_hold, hold_record, read_hold, release_record};
 
 use crate::Headers;

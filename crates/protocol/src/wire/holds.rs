@@ -57,16 +57,18 @@ struct ValueJson {
     except: Vec<ScopeJson>,
 }
 
+/// A hold with its key, as it is part of another record.
+#[derive(Serialize, Deserialize)]
+pub(super) struct HoldJson {
+    #[serde(flatten)]
+    key: KeyJson,
+    #[serde(flatten)]
+    value: ValueJson,
+}
+
 /// Sets the hold, or replaces it under its key; `command` is the one that does so.
 pub fn hold_record(hold: &Hold, command: CommandId) -> Record {
-    let value = ValueJson {
-        owner: hold.owner.clone(),
-        reason: hold.reason.clone(),
-        since: hold.since.millis(),
-        until: hold.until.map(Timestamp::millis),
-        except: hold.except.iter().map(ScopeJson::from).collect(),
-    };
-    record(&hold.scope, hold.id, command, Some(super::json(&value)))
+    record(&hold.scope, hold.id, command, Some(super::json(&ValueJson::from(hold))))
 }
 
 /// Whether every reader takes this hold. To be asked before it is written: what readers skip would hold for
@@ -100,14 +102,18 @@ fn read(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<HoldRecord, Malforme
     if key.len() > LONGEST || value.is_some_and(|value| value.len() > LONGEST) {
         return Err(Malformed::TooLong);
     }
-    let KeyJson { scope, id } = serde_json::from_slice(key).map_err(|_| Malformed::KeyJson)?;
-    let scope = Scope::try_from(scope)?;
-    let Some(value) = value else { return Ok(HoldRecord::Released { scope, id }) };
-    let value: ValueJson = serde_json::from_slice(value).map_err(|_| Malformed::ValueJson)?;
+    let key: KeyJson = serde_json::from_slice(key).map_err(|_| Malformed::KeyJson)?;
+    let scope = Scope::try_from(key.scope)?;
+    let Some(value) = value else { return Ok(HoldRecord::Released { scope, id: key.id }) };
+    let value = serde_json::from_slice(value).map_err(|_| Malformed::ValueJson)?;
+    hold(scope, key.id, value).map(HoldRecord::Set)
+}
+
+fn hold(scope: Scope, id: HoldId, value: ValueJson) -> Result<Hold, Malformed> {
     if value.except.len() > EXCEPTIONS_MAX {
         return Err(Malformed::TooManyExceptions);
     }
-    Ok(HoldRecord::Set(Hold {
+    Ok(Hold {
         scope,
         id,
         owner: value.owner,
@@ -115,7 +121,32 @@ fn read(key: Option<&[u8]>, value: Option<&[u8]>) -> Result<HoldRecord, Malforme
         since: Timestamp::from_millis(value.since),
         until: value.until.map(Timestamp::from_millis),
         except: value.except.into_iter().map(Scope::try_from).collect::<Result<_, _>>()?,
-    }))
+    })
+}
+
+impl From<&Hold> for ValueJson {
+    fn from(hold: &Hold) -> Self {
+        Self {
+            owner: hold.owner.clone(),
+            reason: hold.reason.clone(),
+            since: hold.since.millis(),
+            until: hold.until.map(Timestamp::millis),
+            except: hold.except.iter().map(ScopeJson::from).collect(),
+        }
+    }
+}
+
+impl From<&Hold> for HoldJson {
+    fn from(hold: &Hold) -> Self {
+        Self { key: KeyJson { scope: (&hold.scope).into(), id: hold.id }, value: hold.into() }
+    }
+}
+
+impl TryFrom<HoldJson> for Hold {
+    type Error = Malformed;
+    fn try_from(HoldJson { key, value }: HoldJson) -> Result<Self, Malformed> {
+        hold(Scope::try_from(key.scope)?, key.id, value)
+    }
 }
 
 impl From<&Scope> for ScopeJson {

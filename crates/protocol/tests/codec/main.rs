@@ -1,5 +1,6 @@
 //! The codec from outside: golden vectors, Flowdeck's own bytes, properties.
 
+mod audit;
 mod kafkaflow;
 mod properties;
 mod support;

@@ -3,15 +3,19 @@
 use std::sync::LazyLock;
 
 use crate::support::{Vector, decode_as, vectors};
+use flowdeck_model::actor::{ActorKind, ActorView, Via};
+use flowdeck_model::view::{InstanceKind, InstanceOutcome, SentRecord};
 use flowdeck_model::{
-    CommandId, Hold, HoldId, Incarnation, InstanceState, Partition, Scope, Timestamp, TopicName,
+    Action, CommandId, CommandState, Hold, HoldId, Incarnation, InstanceState, Partition, Scope, Submit,
+    Target, Timestamp, TopicName,
 };
 use flowdeck_protocol::Headers;
 use flowdeck_protocol::kafkaflow::{
     Command, ConsumerStatus, DateTime, Decoded, Message, Telemetry, TelemetryTopic,
 };
 use flowdeck_protocol::wire::{
-    Ack, AckRecord, HoldRecord, TopicPartition, ack_record, hold_record, read_ack, read_hold,
+    Ack, AckRecord, AuditRecord, HoldRecord, LONGEST, LeftOut, Operation, OperationInstance, Request,
+    TopicPartition, ack_record, hold_record, operation_record, read_ack, read_audit, read_hold,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -173,6 +177,87 @@ fn ack() -> impl Strategy<Value = Ack> {
     )
 }
 
+fn actor() -> impl Strategy<Value = ActorView> {
+    let kind = prop::sample::select(vec![ActorKind::Anonymous, ActorKind::User, ActorKind::External]);
+    let via = prop::sample::select(vec![Via::Page, Via::Api, Via::Cli]);
+    (any::<String>(), kind, via, prop::option::of(any::<String>()))
+        .prop_map(|(name, kind, via, address)| ActorView { name, kind, via, address })
+}
+
+fn submit() -> impl Strategy<Value = Submit> {
+    let action = prop::sample::select(vec![Action::Pause, Action::Resume]);
+    let target = (any::<String>(), prop::option::of(any::<String>()), topics());
+    (uuid(), action, target, any::<String>(), prop::option::of(any::<u32>())).prop_map(
+        |(id, action, (group, consumer, topics), reason, for_seconds)| Submit {
+            id: CommandId::from_uuid(id),
+            action,
+            target: Target { group: group.into(), consumer: consumer.map(Into::into), topics },
+            reason,
+            for_seconds,
+        },
+    )
+}
+
+fn instance() -> impl Strategy<Value = OperationInstance> {
+    let names = (any::<String>(), prop::option::of(any::<String>()), prop::option::of(any::<String>()));
+    let kind = prop::sample::select(vec![InstanceKind::Agent, InstanceKind::KafkaFlow, InstanceKind::Member]);
+    let state = prop::sample::select(vec![InstanceState::Waiting, InstanceState::NoResponse]);
+    let times = (timestamp(), prop::option::of(timestamp()));
+    (names, prop::option::of(uuid()), kind, state, times).prop_map(
+        |((instance, consumer, detail), incarnation, kind, state, (at, deadline))| OperationInstance {
+            outcome: InstanceOutcome {
+                instance: instance.into(),
+                consumer: consumer.map(Into::into),
+                kind,
+                incarnation: incarnation.map(Incarnation::from_uuid),
+                state,
+                at,
+                detail,
+            },
+            deadline,
+        },
+    )
+}
+
+fn sent() -> impl Strategy<Value = SentRecord> {
+    (topic(), partition(), any::<i64>(), timestamp()).prop_map(|(topic, partition, offset, at)| SentRecord {
+        topic,
+        partition,
+        offset,
+        at,
+    })
+}
+
+fn operation() -> impl Strategy<Value = Operation> {
+    let optional = || prop::option::of(timestamp());
+    let times = (timestamp(), timestamp(), optional(), optional());
+    let state = prop::sample::select(vec![CommandState::Requested, CommandState::TimedOut]);
+    let written = (prop::collection::vec(sent(), 0..3), prop::option::of(any::<u32>()));
+    let holds = (prop::collection::vec(uuid(), 0..3), prop::collection::vec(hold(), 0..3));
+    let said = (prop::collection::vec(instance(), 0..4), prop::collection::vec(any::<String>(), 0..3));
+    (submit(), actor(), times, state, written, holds, said).prop_map(
+        |(submit, actor, (at, requested_at, sent_at, until), state, (sent, written), holds, said)| {
+            Operation {
+                id: submit.id,
+                at,
+                actor,
+                request: Request::of(&submit).unwrap(),
+                state,
+                requested_at,
+                sent_at,
+                until,
+                sent,
+                written,
+                holds: holds.0.into_iter().map(HoldId::from_uuid).collect(),
+                before: holds.1,
+                instances: said.0,
+                notes: said.1,
+                left_out: LeftOut::default(),
+            }
+        },
+    )
+}
+
 fn version_1() -> Headers<'static> {
     [("Flowdeck-Version", &b"1"[..])].into_iter().collect()
 }
@@ -240,6 +325,7 @@ proptest! {
     ) {
         read_hold(&version_1(), Some(&key), Some(&value));
         read_ack(&version_1(), Some(&value));
+        let _ = read_audit(&version_1(), Some(&key), Some(&value));
     }
 
     #[test]
@@ -262,5 +348,20 @@ proptest! {
         let mut value = record.value.unwrap();
         damages.into_iter().for_each(|one| damage(&mut value, one));
         read_ack(&version_1(), Some(&value));
+    }
+
+    #[test]
+    fn operations_are_read_back(operation in operation(), damages in damages()) {
+        let record = operation_record(&operation);
+        prop_assert!(record.value.as_ref().unwrap().len() <= LONGEST);
+        let read = read_audit(&record.headers(), Some(&record.key), record.value.as_deref());
+        prop_assert_eq!(read, Ok(AuditRecord::Operation(Box::new(operation))));
+        let (mut key, mut value) = (record.key, record.value.unwrap());
+        for one in damages {
+            let _ = read_audit(&version_1(), Some(&key), Some(&value));
+            damage(&mut value, one.clone());
+            let _ = read_audit(&version_1(), Some(&key), Some(&value));
+            damage(&mut key, one);
+        }
     }
 }

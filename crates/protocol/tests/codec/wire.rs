@@ -10,8 +10,8 @@ use flowdeck_protocol::wire::{
 use flowdeck_protocol::{Headers, Malformed, NAME_MAX, PARTITIONS_MAX, Record};
 use uuid::Uuid;
 
-const ONE: Uuid = Uuid::from_u128(0x67e55044_10b1_426f_9247_bb680e5fe0c8);
-const TWO: Uuid = Uuid::from_u128(0x0b9c9e1c_3f7e_4b43_9d0e_5f8e7d5b1a77);
+pub(crate) const ONE: Uuid = Uuid::from_u128(0x67e55044_10b1_426f_9247_bb680e5fe0c8);
+pub(crate) const TWO: Uuid = Uuid::from_u128(0x0b9c9e1c_3f7e_4b43_9d0e_5f8e7d5b1a77);
 
 fn topic(name: &str) -> TopicName {
     name.parse().unwrap()
@@ -66,7 +66,7 @@ fn ack() -> Ack {
 }
 
 /// All of a record as text.
-fn text(record: &Record) -> String {
+pub(crate) fn text(record: &Record) -> String {
     let utf8 = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let headers: Vec<String> =
         record.headers.iter().map(|(name, value)| format!("{name}: {}", utf8(value))).collect();

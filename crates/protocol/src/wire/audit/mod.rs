@@ -1,0 +1,74 @@
+//! `flowdeck.audit`: who asked for what, and what came of it. Each record holds the whole state of an
+//! operation or one log-in, so that a reader needs no earlier record.
+//!
+//! Of the records of one id with the state `requested`, the first one decides what the id means: a later
+//! one with another request ([`Request::is_same_as`]) is ignored by every reader.
+
+mod actor;
+mod limit;
+mod log_in;
+mod operation;
+mod parts;
+mod request;
+
+use serde::Deserialize;
+use uuid::Uuid;
+
+pub use log_in::{LogIn, LogInOutcome, log_in_record};
+pub use operation::{LeftOut, Operation, OperationInstance, operation_record};
+pub use request::{REQUEST_MAX, Request};
+
+use super::{LONGEST, is_version_1, own_headers};
+use crate::{Headers, Malformed, Record};
+
+/// What a record on `flowdeck.audit` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AuditRecord {
+    Operation(Box<Operation>),
+    LogIn(LogIn),
+    /// Without our version header or with another version: skipped and counted.
+    NewerVersion,
+    /// Of version 1, but a type that was added later: skipped and counted.
+    UnknownType,
+}
+
+#[derive(Deserialize)]
+struct Type {
+    r#type: String,
+}
+
+/// No length of `key` or `value` and no content makes this panic, or take more memory than a few times
+/// [`LONGEST`].
+pub fn read_audit(
+    headers: &Headers<'_>,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+) -> Result<AuditRecord, Malformed> {
+    if !is_version_1(headers) {
+        return Ok(AuditRecord::NewerVersion);
+    }
+    let key = key.ok_or(Malformed::NoKey)?;
+    let value = value.ok_or(Malformed::NoValue)?;
+    if key.len() > LONGEST || value.len() > LONGEST {
+        return Err(Malformed::TooLong);
+    }
+    let id = read_key(key)?;
+    let Type { r#type } = serde_json::from_slice(value).map_err(|_| Malformed::ValueJson)?;
+    match r#type.as_str() {
+        operation::TYPE => operation::read(id, value).map(|it| AuditRecord::Operation(Box::new(it))),
+        log_in::TYPE => log_in::read(id, value).map(AuditRecord::LogIn),
+        _ => Ok(AuditRecord::UnknownType),
+    }
+}
+
+/// As it is written: one id has one key.
+fn read_key(key: &[u8]) -> Result<Uuid, Malformed> {
+    let text = std::str::from_utf8(key).map_err(|_| Malformed::Utf8)?;
+    let id: Uuid = text.parse().map_err(|_| Malformed::KeyId)?;
+    if id.hyphenated().to_string() == text { Ok(id) } else { Err(Malformed::KeyId) }
+}
+
+fn record(id: Uuid, value: &impl serde::Serialize) -> Record {
+    let key = id.hyphenated().to_string().into_bytes();
+    Record { key, value: Some(super::json(value)), headers: own_headers() }
+}

@@ -1,0 +1,135 @@
+//! What an operation was asked to do. Open, so that a later kind of operation needs no change here, and a
+//! reader that does not know it keeps and shows it.
+
+use std::fmt;
+
+use flowdeck_model::{Action, CommandId, GroupId, Submit, Target};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::{Malformed, NAME_MAX};
+
+/// The longest request, in bytes of JSON: a pause of the most topics under the longest names is shorter.
+pub const REQUEST_MAX: usize = 48 * 1024;
+
+/// JSON of an object with the field `action`, byte for byte as its writer wrote it.
+#[derive(Clone)]
+pub struct Request(Box<RawValue>);
+
+/// A field that is not known could narrow what is asked for, so such a request is not decoded.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct PauseOrResume {
+    action: Action,
+    target: Target,
+    reason: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    for_seconds: Option<u32>,
+}
+
+#[derive(Deserialize)]
+struct HasAction {
+    action: String,
+}
+
+#[derive(Deserialize)]
+struct HasGroup {
+    target: TargetGroup,
+}
+
+#[derive(Deserialize)]
+struct TargetGroup {
+    group: GroupId,
+}
+
+impl Request {
+    /// Of any kind: an object with the text field `action`.
+    pub fn new(request: &impl Serialize) -> Result<Self, Malformed> {
+        serde_json::value::to_raw_value(request).map_err(|_| Malformed::ValueJson).and_then(Self::checked)
+    }
+
+    /// Of a pause or a resume. Its id is the operation's.
+    pub fn of(submit: &Submit) -> Result<Self, Malformed> {
+        let request = Self::new(&PauseOrResume {
+            action: submit.action,
+            target: submit.target.clone(),
+            reason: submit.reason.clone(),
+            for_seconds: submit.for_seconds,
+        })?;
+        // By the readers' own rules.
+        request.pause_or_resume(submit.id).ok_or(Malformed::NameTooLong("target"))?;
+        Ok(request)
+    }
+
+    pub(super) fn checked(json: Box<RawValue>) -> Result<Self, Malformed> {
+        if json.get().len() > REQUEST_MAX {
+            return Err(Malformed::RequestTooLong);
+        }
+        let request = Self(json);
+        request.decode::<HasAction>().ok_or(Malformed::Missing("action"))?;
+        Ok(request)
+    }
+
+    pub(super) fn json(&self) -> &RawValue {
+        &self.0
+    }
+
+    /// For eyes and logs, also where this version does not know what it means.
+    pub fn text(&self) -> &str {
+        self.0.get()
+    }
+
+    /// `pause`, `resume`, or a word that is not known here.
+    pub fn action(&self) -> String {
+        self.decode::<HasAction>().map(|it| it.action).unwrap_or_default()
+    }
+
+    /// The group that it is about, also of a kind that is not known here: permissions are by group.
+    pub fn group(&self) -> Option<GroupId> {
+        let HasGroup { target } = self.decode()?;
+        (target.group.as_str().len() <= NAME_MAX).then_some(target.group)
+    }
+
+    /// `None`: another kind, or one with more to it than is known here.
+    pub fn pause_or_resume(&self, id: CommandId) -> Option<Submit> {
+        let PauseOrResume { action, target, reason, for_seconds } = self.decode()?;
+        let longest = target.consumer.as_ref().map_or(0, |name| name.as_str().len());
+        let named = target.group.as_str().len().max(longest) <= NAME_MAX;
+        named.then_some(Submit { id, action, target, reason, for_seconds })
+    }
+
+    /// As the type of a kind.
+    pub fn decode<T: DeserializeOwned>(&self) -> Option<T> {
+        serde_json::from_str(self.0.get()).ok()
+    }
+
+    /// Whether both ask for the same: neither the order of fields counts nor that of `target.topics`.
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.text() == other.text()
+            || self.in_order().zip(other.in_order()).is_some_and(|(own, other)| own == other)
+    }
+
+    fn in_order(&self) -> Option<Value> {
+        let mut value: Value = self.decode()?;
+        if let Some(Value::Array(topics)) = value.pointer_mut("/target/topics") {
+            topics.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
+        }
+        Some(value)
+    }
+}
+
+impl PartialEq for Request {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Eq for Request {}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}

@@ -1,0 +1,391 @@
+//! `flowdeck.audit`, byte by byte: version 1 is frozen, so these texts never change.
+
+use flowdeck_model::actor::{ActorKind, ActorView, Via};
+use flowdeck_model::command::{FOR_SECONDS_MAX, REASON_MAX, TOPICS_MAX};
+use flowdeck_model::view::{InstanceKind, InstanceOutcome, SentRecord};
+use flowdeck_model::{
+    Action, CommandId, CommandState, Hold, HoldId, Incarnation, InstanceState, Partition, Scope, Submit,
+    Target, Timestamp, TopicName,
+};
+use flowdeck_protocol::wire::{
+    AuditRecord, LONGEST, LeftOut, LogIn, LogInOutcome, Operation, OperationInstance, REQUEST_MAX, Request,
+    log_in_record, operation_record, read_audit,
+};
+use flowdeck_protocol::{Headers, Malformed, NAME_MAX, Record};
+use serde_json::{Value, json};
+
+use crate::wire::{ONE, TWO, text};
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_millis(1_795_270_137_000 + second * 1_000)
+}
+
+fn topic(name: &str) -> TopicName {
+    name.parse().unwrap()
+}
+
+pub(crate) fn submit() -> Submit {
+    Submit {
+        id: CommandId::from_uuid(ONE),
+        action: Action::Pause,
+        target: Target {
+            group: "payments".into(),
+            consumer: Some("orders".into()),
+            topics: vec![topic("dev-orders")],
+        },
+        reason: "INC-1: poison \"record\"".into(),
+        for_seconds: Some(3_600),
+    }
+}
+
+fn actor() -> ActorView {
+    ActorView { name: "ana".into(), kind: ActorKind::User, via: Via::Page, address: Some("192.0.2.7".into()) }
+}
+
+fn instance(name: &str) -> OperationInstance {
+    OperationInstance {
+        outcome: InstanceOutcome {
+            instance: name.into(),
+            consumer: Some("orders".into()),
+            kind: InstanceKind::Agent,
+            incarnation: Some(Incarnation::from_uuid(TWO)),
+            state: InstanceState::Drained,
+            at: at(3),
+            detail: Some("2 partitions".into()),
+        },
+        deadline: Some(at(7)),
+    }
+}
+
+fn plain_member() -> OperationInstance {
+    let outcome = InstanceOutcome {
+        instance: "rdkafka on 10.0.0.7".into(),
+        consumer: None,
+        kind: InstanceKind::Member,
+        incarnation: None,
+        state: InstanceState::NotControllable,
+        at: at(1),
+        detail: None,
+    };
+    OperationInstance { outcome, deadline: None }
+}
+
+fn earlier_hold() -> Hold {
+    Hold {
+        scope: Scope { topic: Some(topic("dev-orders")), ..Scope::group("payments".into()) },
+        id: HoldId::from_uuid(TWO),
+        owner: "ben".into(),
+        reason: "deploy".into(),
+        since: at(-600),
+        until: Some(at(600)),
+        except: vec![Scope { consumer: Some("audit".into()), ..Scope::group("payments".into()) }],
+    }
+}
+
+pub(crate) fn operation() -> Operation {
+    Operation {
+        id: CommandId::from_uuid(ONE),
+        at: at(4),
+        actor: actor(),
+        request: Request::of(&submit()).unwrap(),
+        state: CommandState::PartiallyConfirmed,
+        requested_at: at(0),
+        sent_at: Some(at(1)),
+        until: Some(at(3_600)),
+        sent: vec![SentRecord {
+            topic: topic("flowdeck.holds"),
+            partition: Partition::new(0).unwrap(),
+            offset: 17,
+            at: at(1),
+        }],
+        written: Some(1),
+        holds: vec![HoldId::from_uuid(ONE)],
+        before: vec![earlier_hold()],
+        instances: vec![instance("web-1-42"), plain_member()],
+        notes: vec!["up to 300 records may still finish".into()],
+        left_out: LeftOut::default(),
+    }
+}
+
+/// As it is requested: nothing is known yet.
+fn requested() -> Operation {
+    Operation {
+        at: at(0),
+        state: CommandState::Requested,
+        sent_at: None,
+        until: None,
+        sent: vec![],
+        written: None,
+        holds: vec![],
+        before: vec![],
+        instances: vec![],
+        notes: vec![],
+        ..operation()
+    }
+}
+
+fn log_in() -> LogIn {
+    LogIn { id: TWO, at: at(0), actor: actor(), outcome: LogInOutcome::Accepted, detail: None }
+}
+
+pub(crate) fn read(record: &Record) -> Result<AuditRecord, Malformed> {
+    read_audit(&record.headers(), Some(&record.key), record.value.as_deref())
+}
+
+fn version_1() -> Headers<'static> {
+    [("Flowdeck-Version", &b"1"[..])].into_iter().collect()
+}
+
+fn read_value(value: &Value) -> Result<AuditRecord, Malformed> {
+    read_audit(&version_1(), Some(ONE.to_string().as_bytes()), Some(value.to_string().as_bytes()))
+}
+
+fn value(record: &Record) -> Value {
+    serde_json::from_slice(record.value.as_deref().unwrap()).unwrap()
+}
+
+#[test]
+fn operation_byte_by_byte() {
+    insta::assert_snapshot!(text(&operation_record(&operation())), @r#"
+    Flowdeck-Version: 1
+    67e55044-10b1-426f-9247-bb680e5fe0c8
+    {"type":"operation","id":"67e55044-10b1-426f-9247-bb680e5fe0c8","at":1795270141000,"actor":{"name":"ana","kind":"User","via":"Page","address":"192.0.2.7"},"request":{"action":"pause","target":{"group":"payments","consumer":"orders","topics":["dev-orders"]},"reason":"INC-1: poison \"record\"","forSeconds":3600},"state":"partiallyConfirmed","requestedAt":1795270137000,"sentAt":1795270138000,"until":1795273737000,"sent":[{"topic":"flowdeck.holds","partition":0,"offset":17,"at":1795270138000}],"written":1,"holds":["67e55044-10b1-426f-9247-bb680e5fe0c8"],"before":[{"scope":{"group":"payments","topic":"dev-orders"},"id":"0b9c9e1c-3f7e-4b43-9d0e-5f8e7d5b1a77","owner":"ben","reason":"deploy","since":1795269537000,"until":1795270737000,"except":[{"group":"payments","consumer":"audit"}]}],"instances":[{"consumer":"orders","instance":"web-1-42","incarnation":"0b9c9e1c-3f7e-4b43-9d0e-5f8e7d5b1a77","kind":"agent","state":"drained","at":1795270140000,"deadline":1795270144000,"detail":"2 partitions"},{"instance":"rdkafka on 10.0.0.7","kind":"member","state":"notControllable","at":1795270138000}],"notes":["up to 300 records may still finish"]}
+    "#);
+}
+
+#[test]
+fn requested_operation_byte_by_byte() {
+    insta::assert_snapshot!(text(&operation_record(&requested())), @r#"
+    Flowdeck-Version: 1
+    67e55044-10b1-426f-9247-bb680e5fe0c8
+    {"type":"operation","id":"67e55044-10b1-426f-9247-bb680e5fe0c8","at":1795270137000,"actor":{"name":"ana","kind":"User","via":"Page","address":"192.0.2.7"},"request":{"action":"pause","target":{"group":"payments","consumer":"orders","topics":["dev-orders"]},"reason":"INC-1: poison \"record\"","forSeconds":3600},"state":"requested","requestedAt":1795270137000,"sent":[],"holds":[],"instances":[],"notes":[]}
+    "#);
+}
+
+#[test]
+fn log_ins_byte_by_byte() {
+    insta::assert_snapshot!(text(&log_in_record(&log_in())), @r#"
+    Flowdeck-Version: 1
+    0b9c9e1c-3f7e-4b43-9d0e-5f8e7d5b1a77
+    {"type":"logIn","at":1795270137000,"actor":{"name":"ana","kind":"User","via":"Page","address":"192.0.2.7"},"outcome":"accepted"}
+    "#);
+    let claimed = ActorView { name: "ro\not".into(), address: None, via: Via::Api, ..actor() };
+    let refused = LogIn {
+        actor: claimed,
+        outcome: LogInOutcome::Refused,
+        detail: Some("wrong password".into()),
+        ..log_in()
+    };
+    insta::assert_snapshot!(text(&log_in_record(&refused)), @r#"
+    Flowdeck-Version: 1
+    0b9c9e1c-3f7e-4b43-9d0e-5f8e7d5b1a77
+    {"type":"logIn","at":1795270137000,"actor":{"name":"ro\not","kind":"User","via":"Api"},"outcome":"refused","detail":"wrong password"}
+    "#);
+    let words = [
+        LogInOutcome::Accepted,
+        LogInOutcome::Refused,
+        LogInOutcome::SignedOut,
+        LogInOutcome::SignedOutEverywhere,
+    ]
+    .map(|outcome| {
+        value(&log_in_record(&LogIn { outcome, ..log_in() }))["outcome"].as_str().unwrap().to_owned()
+    });
+    assert_eq!(words.join(" "), "accepted refused signedOut signedOutEverywhere");
+}
+
+#[test]
+fn every_operation_state_has_its_name() {
+    use CommandState::{Confirmed, PartiallyConfirmed, Refused, Requested, Restored, Sent, TimedOut};
+    let names = [Requested, Sent, Confirmed, PartiallyConfirmed, TimedOut, Refused, Restored].map(|state| {
+        value(&operation_record(&Operation { state, ..operation() }))["state"].as_str().unwrap().to_owned()
+    });
+    assert_eq!(names.join(" "), "requested sent confirmed partiallyConfirmed timedOut refused restored");
+}
+
+#[test]
+fn written_records_are_read_back() {
+    for operation in [operation(), requested()] {
+        let read = read(&operation_record(&operation)).unwrap();
+        let AuditRecord::Operation(it) = &read else { panic!("{read:?}") };
+        assert_eq!(it.request.pause_or_resume(it.id), Some(submit()));
+        assert_eq!(read, AuditRecord::Operation(Box::new(operation)));
+    }
+    assert_eq!(read(&log_in_record(&log_in())), Ok(AuditRecord::LogIn(log_in())));
+}
+
+#[test]
+fn other_versions_and_types_are_skipped() {
+    let record = operation_record(&operation());
+    for version in [None, Some("2"), Some("10"), Some(""), Some("1.0")] {
+        let headers: Headers<'_> =
+            version.iter().map(|version| ("Flowdeck-Version", version.as_bytes())).collect();
+        let read = read_audit(&headers, Some(&record.key), record.value.as_deref());
+        assert_eq!(read, Ok(AuditRecord::NewerVersion), "{version:?}");
+    }
+    assert_eq!(read_value(&json!({ "type": "incident", "at": 1 })), Ok(AuditRecord::UnknownType));
+}
+
+#[test]
+fn unknown_actions_are_kept_with_their_group() {
+    let asked = json!({
+        "action": "resetOffsets",
+        "target": { "group": "payments", "partition": 3 },
+        "to": { "time": 17 }, "from": [1, 2.5, null],
+    });
+    let operation = Operation { request: Request::new(&asked).unwrap(), ..operation() };
+    let read = read(&operation_record(&operation)).unwrap();
+    let AuditRecord::Operation(it) = &read else { panic!("{read:?}") };
+    assert_eq!((it.request.action().as_str(), it.request.group()), ("resetOffsets", Some("payments".into())));
+    assert_eq!(it.request.pause_or_resume(it.id), None);
+    assert_eq!(it.request.decode(), Some(asked));
+    assert_eq!(
+        operation_record(it),
+        operation_record(&operation),
+        "a replica that does not know it changes nothing"
+    );
+    // A pause that is narrower in a way that is not known here is none that is known here.
+    for narrowed in [
+        json!({ "action": "pause", "target": { "group": "g", "shard": 1 }, "reason": "x" }),
+        json!({ "action": "pause", "target": { "group": "g" }, "reason": "x", "dryRun": true }),
+    ] {
+        assert_eq!(Request::new(&narrowed).unwrap().pause_or_resume(operation.id), None, "{narrowed}");
+    }
+}
+
+#[test]
+fn same_requests_are_recognized() {
+    let of = |topics: &[&str], for_seconds| {
+        let target = Target { topics: topics.iter().copied().map(topic).collect(), ..submit().target };
+        Request::of(&Submit { target, for_seconds, ..submit() }).unwrap()
+    };
+    let one = of(&["a", "b"], None);
+    assert!(one.is_same_as(&of(&["b", "a"], None)));
+    assert!(!one.is_same_as(&of(&["a"], None)) && !one.is_same_as(&of(&["a", "b"], Some(1))));
+    let reordered = json!({
+        "reason": submit().reason, "action": "pause",
+        "target": { "topics": ["b", "a"], "consumer": "orders", "group": "payments" },
+    });
+    assert!(one.is_same_as(&Request::new(&reordered).unwrap()));
+}
+
+#[test]
+fn malformed_audit_records_are_refused() {
+    let good = value(&operation_record(&operation()));
+    let with = |field: &str, value: Value| {
+        let mut changed = good.clone();
+        *changed.pointer_mut(field).unwrap() = value;
+        changed
+    };
+    let long = "n".repeat(NAME_MAX + 1);
+    for (value, want) in [
+        (json!({}), Malformed::ValueJson),
+        (json!([]), Malformed::ValueJson),
+        (json!({ "type": "operation" }), Malformed::ValueJson),
+        (json!({ "type": "logIn", "at": 1 }), Malformed::ValueJson),
+        (with("/id", json!(TWO)), Malformed::KeyId),
+        (with("/state", json!("partly")), Malformed::ValueJson),
+        (with("/at", json!("2026")), Malformed::ValueJson),
+        (with("/request", json!(null)), Malformed::Missing("action")),
+        (with("/request", json!({ "action": 1 })), Malformed::Missing("action")),
+        (with("/request/reason", json!("x".repeat(REQUEST_MAX))), Malformed::RequestTooLong),
+        (with("/instances/0/instance", json!(long)), Malformed::NameTooLong("instance")),
+        (with("/instances/0/consumer", json!(long)), Malformed::NameTooLong("consumer")),
+        (with("/instances/0/kind", json!("robot")), Malformed::ValueJson),
+        (with("/before/0/scope/group", json!(long)), Malformed::NameTooLong("group")),
+        (with("/before/0/scope", json!({ "group": "g", "shard": 1 })), Malformed::ValueJson),
+        (with("/sent/0/topic", json!("a/b")), Malformed::ValueJson),
+        (with("/sent/0/partition", json!(-1)), Malformed::ValueJson),
+    ] {
+        assert_eq!(read_value(&value), Err(want), "{:.200}", value.to_string());
+    }
+    let (key, good) = (ONE.to_string(), good.to_string());
+    for (key, value, want) in [
+        (None, Some(&good), Malformed::NoKey),
+        (Some(""), Some(&good), Malformed::KeyId),
+        (Some("67E55044-10B1-426F-9247-BB680E5FE0C8"), Some(&good), Malformed::KeyId),
+        (Some(key.as_str()), None, Malformed::NoValue),
+        (Some(key.as_str()), Some(&"[".repeat(100_000)), Malformed::ValueJson),
+        (Some(key.as_str()), Some(&format!("{good}{}", " ".repeat(LONGEST))), Malformed::TooLong),
+    ] {
+        let read = read_audit(&version_1(), key.map(str::as_bytes), value.map(String::as_bytes));
+        assert_eq!(read, Err(want), "{key:?}");
+    }
+    assert_eq!(read_audit(&version_1(), Some(b"\xff"), Some(b"{}")), Err(Malformed::Utf8));
+}
+
+/// The longest request that is accepted, under names of which each byte takes six in JSON.
+fn longest_submit() -> Submit {
+    let name = "\u{1}".repeat(NAME_MAX);
+    Submit {
+        target: Target {
+            group: name.as_str().into(),
+            consumer: Some(name.as_str().into()),
+            topics: (0..TOPICS_MAX).map(|n| topic(&format!("{n:0>249}"))).collect(),
+        },
+        reason: "\u{1}".repeat(REASON_MAX),
+        for_seconds: Some(FOR_SECONDS_MAX),
+        ..submit()
+    }
+}
+
+#[test]
+fn records_of_any_operation_are_read() {
+    let name = "\u{1}".repeat(NAME_MAX);
+    let hold = Hold { reason: "\u{1}".repeat(REASON_MAX), ..earlier_hold() };
+    let mut huge = Operation {
+        actor: ActorView { name: "\u{1}".repeat(1_000_000), address: Some("x".repeat(1_000)), ..actor() },
+        request: Request::of(&longest_submit()).unwrap(),
+        sent: vec![SentRecord { topic: topic(&"x".repeat(249)), ..operation().sent[0].clone() }; 1_000],
+        holds: vec![HoldId::from_uuid(ONE); 1_000],
+        before: vec![hold; 1_000],
+        instances: vec![instance(&name); 1_000],
+        notes: vec!["\u{1}".repeat(10_000); 1_000],
+        ..operation()
+    };
+    let record = operation_record(&huge);
+    assert!(record.value.as_ref().unwrap().len() <= LONGEST);
+    let AuditRecord::Operation(read_back) = read(&record).unwrap() else { panic!("not an operation") };
+    assert_eq!(read_back.request.pause_or_resume(huge.id), Some(longest_submit()));
+    let left_out = read_back.left_out;
+    assert_eq!(read_back.instances.len() + left_out.instances as usize, 1_000);
+    assert!(
+        left_out.sent > 0 && left_out.holds > 0 && left_out.before > 0 && left_out.notes > 0,
+        "{left_out:?}"
+    );
+    assert!(!read_back.instances.is_empty() && !read_back.holds.is_empty(), "{left_out:?}");
+    // The most that telemetry keeps of one group, under usual names: all of them, and nothing is left out.
+    let instances = (0..512).map(|n| instance(&format!("dev-orders-7f9c6b5d4-{n:05}")));
+    huge = Operation { instances: instances.collect(), ..operation() };
+    assert_eq!(read(&operation_record(&huge)), Ok(AuditRecord::Operation(Box::new(huge))));
+    // A client calls itself as it likes.
+    let long = Operation { instances: vec![instance(&"n".repeat(100_000))], ..operation() };
+    let AuditRecord::Operation(cut) = read(&operation_record(&long)).unwrap() else {
+        panic!("not an operation")
+    };
+    assert_eq!(cut.instances[0].outcome.instance.as_str().len(), NAME_MAX);
+    let claimed = ActorView { name: "n".repeat(100_000), ..actor() };
+    let refused = LogIn { actor: claimed, detail: Some("d".repeat(100_000)), ..log_in() };
+    assert!(matches!(read(&log_in_record(&refused)), Ok(AuditRecord::LogIn(_))));
+}
+
+#[test]
+fn requests_that_no_reader_takes_are_refused_before_they_are_written() {
+    let long = Target { group: "g".repeat(NAME_MAX + 1).as_str().into(), ..submit().target };
+    let long = Request::of(&Submit { target: long, ..submit() });
+    assert_eq!(long.err(), Some(Malformed::NameTooLong("target")));
+    let long = Request::of(&Submit { reason: "x".repeat(REQUEST_MAX), ..submit() });
+    assert_eq!(long.err(), Some(Malformed::RequestTooLong));
+    assert_eq!(Request::new(&json!({ "target": {} })).err(), Some(Malformed::Missing("action")));
+}
+
+#[test]
+fn later_fields_are_ignored() {
+    for (record, want) in [
+        (operation_record(&operation()), AuditRecord::Operation(Box::new(operation()))),
+        (log_in_record(&log_in()), AuditRecord::LogIn(log_in())),
+    ] {
+        let text = String::from_utf8(record.value.clone().unwrap()).unwrap();
+        let more = format!("{},\"more\":[1,{{}}]}}", text.strip_suffix('}').unwrap());
+        assert_eq!(read(&Record { value: Some(more.into_bytes()), ..record }), Ok(want));
+    }
+}
