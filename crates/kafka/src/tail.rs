@@ -1,4 +1,4 @@
-//! Following a topic: from its beginning, its end or an offset, for as long as the [`Tail`] lives.
+//! Following a topic: from its beginning, its end, an offset or a time, for as long as the [`Tail`] lives.
 //!
 //! A task finds out where the partitions begin and end and whether the topic is (still) there; a
 //! thread of its own takes the records and waits where the receiver is slow: nothing is dropped and no
@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use flowdeck_model::{Partition, TopicName};
+use flowdeck_model::{Partition, Timestamp, TopicName};
 use tokio::sync::mpsc;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -26,6 +26,8 @@ pub enum TailFrom {
     /// Only what is written after the tail began.
     End,
     Offset(i64),
+    /// The first record at or after this time; the end where there is none.
+    Time(Timestamp),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -180,14 +182,23 @@ impl Follower {
             Isolation::ReadUncommitted => OffsetSpec::Latest,
             Isolation::ReadCommitted => OffsetSpec::LatestCommitted,
         };
-        let (starts, ends, id) = tokio::join!(
+        // One for each partition, or none where no time is asked for.
+        let at = async {
+            match from {
+                TailFrom::Time(time) => self.cluster.offsets(&asked, OffsetSpec::At(time), deadline).await,
+                _ => vec![],
+            }
+        };
+        let (starts, ends, at, id) = tokio::join!(
             self.cluster.offsets(&asked, OffsetSpec::Earliest, deadline),
             self.cluster.offsets(&asked, end, deadline),
+            at,
             self.topic_id(deadline)
         );
+        let at = at.into_iter().map(Some).chain(std::iter::repeat(None));
         let mut bounds = Vec::with_capacity(partitions.len());
-        for ((partition, start), end) in partitions.into_iter().zip(starts).zip(ends) {
-            let (start, end) = (start?, end?);
+        for (((partition, start), end), at) in partitions.into_iter().zip(starts).zip(ends).zip(at) {
+            let (start, end, at) = (start?, end?, at.transpose()?);
             let handed_over = lock(&self.positions).get(&partition.get()).copied();
             let first = match from {
                 _ if handed_over.is_some_and(|next| (start..=end).contains(&next)) => {
@@ -196,6 +207,8 @@ impl Follower {
                 TailFrom::Beginning => start,
                 TailFrom::End => end,
                 TailFrom::Offset(offset) => offset.clamp(start, end.max(start)),
+                // -1 where no record is so late.
+                TailFrom::Time(_) => at.filter(|at| *at >= 0).unwrap_or(end).clamp(start, end.max(start)),
             };
             bounds.push((partition, first, end));
         }

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use flowdeck_kafka::{Isolation, Tail, TailEvent, TailFrom, TailRequest};
+use flowdeck_model::Timestamp;
 use flowdeck_testkit::{End, kafka, plain, unique};
+use rdkafka::producer::FutureRecord;
 
 use crate::support::{LONG, cluster, partition, topic};
 
@@ -53,6 +55,43 @@ async fn from_the_end() {
     let mut tail = cluster.tail(follow(&name, TailFrom::End));
     assert_eq!(next(&mut tail).await, TailEvent::Reached(vec![(partition(0), 1), (partition(1), 0)]));
     kafka.produce(&name, 1, ["new"]).await;
+    assert_eq!(value(&mut tail).await, "new");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn from_a_time() {
+    const FIRST: i64 = 1_795_270_137_000;
+    let kafka = kafka();
+    let cluster = cluster(kafka);
+    let name = unique("audit");
+    kafka.create_topic(&name, 2).await;
+    let producer = kafka.producer();
+    for (partition, value, millis) in [(0, "a", 0), (0, "b", 1_000), (0, "c", 2_000), (1, "d", 500)] {
+        let record = FutureRecord::<(), str>::to(&name).partition(partition).payload(value);
+        let sent = producer.send(record.timestamp(FIRST + millis), LONG).await;
+        sent.map_err(|(error, _)| error).expect("a delivery");
+    }
+    let ends = TailEvent::Reached(vec![(partition(0), 3), (partition(1), 1)]);
+    for (millis, want) in [
+        (-1_000, "abcd"),
+        (0, "abcd"),
+        (500, "bcd"),
+        (1_000, "bc"),
+        (1_001, "c"),
+        // Later than every record: the end, and what comes after.
+        (2_001, ""),
+    ] {
+        let mut tail = cluster.tail(follow(&name, TailFrom::Time(Timestamp::from_millis(FIRST + millis))));
+        let mut values = vec![];
+        for _ in 0..want.len() {
+            values.push(value(&mut tail).await);
+        }
+        values.sort();
+        assert_eq!((values.concat().as_str(), next(&mut tail).await), (want, ends.clone()), "{millis}");
+    }
+    let mut tail = cluster.tail(follow(&name, TailFrom::Time(Timestamp::from_millis(FIRST + 2_001))));
+    assert_eq!(next(&mut tail).await, ends);
+    kafka.produce(&name, 0, ["new"]).await;
     assert_eq!(value(&mut tail).await, "new");
 }
 
