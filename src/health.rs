@@ -9,9 +9,10 @@ use flowdeck_model::{Actor, Timestamp, Via};
 use http::StatusCode;
 use serde::Serialize;
 
-use crate::auth::Touch;
+use crate::auth::KeepAlive;
+use crate::clock;
 use crate::layers::actor::{self, ClientAddress};
-use crate::state::{self, AppState};
+use crate::state::AppState;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -87,14 +88,14 @@ pub(crate) async fn ready(
     request: Request,
 ) -> Response {
     let (parts, _) = request.into_parts();
-    let visible = match actor::enter(&state, &parts, Via::Api, Touch::No).await {
-        Ok(entered) => entered.ports.fleet.clusters(),
+    let visible = match actor::bind(&state, &parts, Via::Api, KeepAlive::No).await {
+        Ok(bound) => bound.ports.fleet.clusters(),
         Err(_) => vec![],
     };
     let strict =
         query.as_deref().unwrap_or_default().split('&').any(|part| matches!(part, "strict" | "strict=true"));
-    // Probes have no credentials: they learn how it stands. Which clusters there are, and what their
-    // brokers say, is for who may see them.
+    // Probes have no credentials: they learn the status. Which clusters there are, and what their
+    // brokers say, is for actors that may view them.
     let address = address.map(|address| address.to_string());
     let all = state.bind.bind(Actor::anonymous(Via::Api, address)).fleet.clusters();
     let mut kafka = kafka(&all);
@@ -112,7 +113,7 @@ pub(crate) async fn ready(
     let ok = serving && (!strict || kafka.status == Status::Healthy);
     let health = Health {
         status,
-        now: state::now(),
+        now: clock::now(),
         started: state.started,
         build: state.options.assets.build().to_owned(),
         checks: Checks { kafka, connections, log },

@@ -4,11 +4,13 @@
 
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use flowdeck_model::shown;
 use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+
+use crate::lock::lock;
 
 /// Lines that may wait: some MB at most.
 const QUEUE: usize = 8_192;
@@ -41,7 +43,7 @@ impl LostLines {
     /// Whether lines were lost in the last minute, as far as anybody looked.
     fn lately(&self) -> bool {
         let count = self.count();
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = lock(&self.seen);
         if count > seen.0 {
             *seen = (count, Some(Instant::now()));
         }

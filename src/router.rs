@@ -41,7 +41,7 @@ async fn original(mut request: Request) -> Request {
 #[derive(Default)]
 struct Mounted {
     router: Router<AppState>,
-    /// What takes no place among the requests that are answered at once.
+    /// Not counted among the requests that are answered at once.
     apart: Router<AppState>,
     paths: Vec<String>,
 }
@@ -62,7 +62,7 @@ impl Mounted {
 
 /// Every path behind which something answers: routes as they are mounted, server functions, pages.
 /// The methods of each are in the `Allow` of a 405.
-pub fn doors(base: &Base) -> Vec<String> {
+pub fn entry_points(base: &Base) -> Vec<String> {
     let base: &'static str = base.as_str().to_owned().leak();
     let mut all = mounted(base).paths;
     all.extend(leptos::server_fn::axum::server_fn_paths().map(|(path, _)| format!("{base}{path}")));
@@ -107,22 +107,22 @@ fn mounted(base: &str) -> Mounted {
         // What pages use: reads of the browser, live views, files.
         .route(&at("/fn/{*name}"), any(pages::functions::call))
         .route(&at("/events"), get(events::open))
-        .route(&at("/pkg/{*file}"), get(assets::pkg))
+        .route(&at("/pkg/{*file}"), get(assets::respond::pkg))
         // Forms.
         .route(&at("/theme"), post(pages::theme::set))
         .route(&at("/login"), get(pages::login::page).post(pages::login::submit))
         .route(&at("/logout"), post(pages::login::log_out))
         .route(&at("/logout-everywhere"), post(pages::login::log_out_everywhere))
-        .route(&at("/c/{cluster}/commands"), get(pages::render::page).post(pages::forms::submit))
+        .route(&at("/c/{cluster}/commands"), get(pages::page::show).post(pages::forms::submit))
         // Pages. Which one, the app's own router knows.
-        .route(&at("/{*page}"), get(pages::render::page));
+        .route(&at("/{*page}"), get(pages::page::show));
     if base.is_empty() {
-        return mounted.route("/", get(pages::render::page));
+        return mounted.route("/", get(pages::page::show));
     }
     mounted
-        .route(base, get(pages::render::page))
-        .route(&at("/"), get(pages::render::to_base))
-        .route("/", get(pages::render::to_base))
+        .route(base, get(pages::page::show))
+        .route(&at("/"), get(pages::page::to_base))
+        .route("/", get(pages::page::to_base))
 }
 
 fn routes(state: &AppState) -> Router<AppState> {
@@ -142,10 +142,10 @@ fn routes(state: &AppState) -> Router<AppState> {
         .layer(from_fn_with_state(state.clone(), problem::finish))
         // A panic below becomes a 500 that is counted and has our headers.
         .layer(CatchPanicLayer::custom(limits::panicked))
-        // Who speaks, before anything judges or logs him.
+        // The client's address, before anything judges or logs the request.
         .layer(from_fn_with_state(state.clone(), actor::client_address))
         .layer(from_fn(log::line))
-        // A foreign name is refused before any state is looked at.
+        // Another name is refused before any state is looked at.
         .layer(from_fn_with_state(state.clone(), host::check))
         .layer(from_fn_with_state(state.clone(), origin::check))
         // A body that says it is too long; the limit below cuts those that lie.

@@ -69,7 +69,7 @@ pub(crate) async fn run(
 
     on_hang_up(hang_up, Reload { auth: auth.clone(), tls, again }, shutdown.clone());
 
-    options.door = Arc::new(auth);
+    options.authenticator = Arc::new(auth);
     options.assets = assets;
     options.shutdown = shutdown.clone();
     options.work = admin.work();

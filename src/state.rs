@@ -7,13 +7,13 @@ use flowdeck_model::ports::Bind;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use crate::assets::Assets;
-use crate::auth::{Auth, AuthMode};
+use crate::assets::site::Assets;
+use crate::auth::{Auth, AuthMode, Authenticator};
+use crate::clock::now;
 use crate::config::{Base, Cidr, Config, Limits, PublicUrl};
-use crate::events::Streams;
-use crate::layers::actor::Doorkeeper;
-use crate::layers::host::Hosts;
-use crate::metrics::Metrics;
+use crate::events::streams::Streams;
+use crate::hosts::Hosts;
+use crate::metrics::registry::Metrics;
 use crate::process::Process;
 use crate::work::{Silent, Work};
 
@@ -34,7 +34,7 @@ pub struct Options {
     pub shutdown: CancellationToken,
     pub work: Arc<dyn Work>,
     pub process: Process,
-    pub door: Arc<dyn Doorkeeper>,
+    pub authenticator: Arc<dyn Authenticator>,
 }
 
 impl Options {
@@ -51,7 +51,7 @@ impl Options {
             shutdown: CancellationToken::new(),
             work: Arc::new(Silent),
             process: Process::default(),
-            door: Arc::new(Auth::none()),
+            authenticator: Arc::new(Auth::none()),
         }
     }
 
@@ -99,7 +99,7 @@ impl AppState {
         Self(Arc::new(Inner {
             bind,
             base: options.base.as_str().to_owned().leak(),
-            metrics: Metrics::new(&options, &streams),
+            metrics: Metrics::new(options.work.clone(), options.process.clone(), &streams),
             streams,
             requests: Semaphore::new(limits.requests),
             started: now(),
@@ -113,9 +113,4 @@ impl std::ops::Deref for AppState {
     fn deref(&self) -> &Inner {
         &self.0
     }
-}
-
-/// The server's clock.
-pub(crate) fn now() -> Timestamp {
-    Timestamp::from_system(std::time::SystemTime::now())
 }

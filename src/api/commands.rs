@@ -13,8 +13,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-use super::{names, problem::Problem};
-use crate::layers::actor::ApiPorts;
+use super::{names, ports::ApiPorts, problem::Problem};
 use crate::state::AppState;
 
 /// A pause or a resume.

@@ -5,8 +5,7 @@ use axum::extract::{Path, RawQuery};
 use flowdeck_model::FleetQuery;
 use flowdeck_model::view::{FleetView, GroupView};
 
-use super::{names, problem::Problem};
-use crate::layers::actor::ApiPorts;
+use super::{names, ports::ApiPorts, problem::Problem};
 
 /// Every consumer group that matches, worst first.
 #[utoipa::path(

@@ -6,8 +6,7 @@ use axum::extract::{Path, RawQuery};
 use flowdeck_model::MessagesQuery;
 use flowdeck_model::view::MessagesView;
 
-use super::{names, problem::Problem};
-use crate::layers::actor::ApiPorts;
+use super::{names, ports::ApiPorts, problem::Problem};
 
 /// Records of a topic; no consumer group is touched.
 #[utoipa::path(

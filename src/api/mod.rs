@@ -5,5 +5,6 @@ pub(crate) mod groups;
 pub(crate) mod messages;
 pub(crate) mod names;
 pub(crate) mod openapi;
+pub(crate) mod ports;
 pub(crate) mod problem;
 pub(crate) mod topics;

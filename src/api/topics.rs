@@ -4,8 +4,7 @@ use axum::Json;
 use axum::extract::Path;
 use flowdeck_model::view::{TopicView, TopicsView};
 
-use super::{names, problem::Problem};
-use crate::layers::actor::ApiPorts;
+use super::{names, ports::ApiPorts, problem::Problem};
 
 /// The cluster's topics.
 #[utoipa::path(

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
-use super::{Assets, AssetsError, Description};
+use super::description::{AssetsError, Description};
+use super::site::Assets;
 
 /// Where a debug build puts it, from the workspace's root.
 const USUAL: &str = "target/site/debug";

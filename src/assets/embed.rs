@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use rust_embed::RustEmbed;
 
-use super::{Assets, AssetsError, Description};
+use super::description::{AssetsError, Description};
+use super::site::Assets;
 
 #[derive(RustEmbed)]
 #[folder = "target/site/release"]

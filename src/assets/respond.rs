@@ -9,7 +9,7 @@ use http::header::{
     IF_NONE_MATCH, VARY,
 };
 
-use super::File;
+use super::site::File;
 use crate::api::problem::Problem;
 use crate::state::AppState;
 
@@ -27,12 +27,12 @@ pub(crate) async fn pkg(
 
 /// A public file, whose path is its key.
 pub(crate) fn public(state: &AppState, path: &str, headers: &HeaderMap) -> Option<Response> {
-    let known = state.options.assets.0.files.contains_key(path) && !path.starts_with("pkg/");
+    let known = state.options.assets.file(path).is_some() && !path.starts_with("pkg/");
     known.then(|| respond(state, path, headers, ASK_AGAIN))
 }
 
 fn respond(state: &AppState, path: &str, request: &HeaderMap, caching: HeaderValue) -> Response {
-    let Some(file) = state.options.assets.0.files.get(path) else {
+    let Some(file) = state.options.assets.file(path) else {
         return Problem::new(StatusCode::NOT_FOUND, "not-found", "there is no such file in this build")
             .into_response();
     };

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Refusal;
+use super::refusal::Refusal;
 
 /// In characters: names of the configuration are shorter.
 const LONGEST: usize = 64;

@@ -25,7 +25,7 @@ impl Next {
             return None;
         }
         let path = below.split('?').next().unwrap_or_default();
-        // The first segment is what stands before the first slash: nothing.
+        // The first segment is what precedes the first slash: nothing.
         let mut segments = path.split('/').skip(1).peekable();
         while let Some(segment) = segments.next() {
             let last = segments.peek().is_none();

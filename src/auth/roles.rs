@@ -1,4 +1,4 @@
-//! Roles: named sets of grants. Three are built in; others stand in the configuration.
+//! Roles: named sets of grants. Three are built in; others are in the configuration.
 
 use flowdeck_model::actor::{Grant, Pattern, Permission};
 use serde::Deserialize;

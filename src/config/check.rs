@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 use flowdeck_model::verdict::RebalanceLimits;
 use flowdeck_model::view::Mode;
 
-use super::cluster::SHOWN;
-use super::{ClusterConfig, Config, LogFormat};
+use super::cluster::{ClusterConfig, SHOWN};
+use super::schema::Config;
+use super::values::LogFormat;
 use crate::auth::AuthMode;
 
 impl Config {

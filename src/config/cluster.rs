@@ -9,7 +9,7 @@ use flowdeck_model::view::Mode;
 use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::{ClusterName, Partition, TopicName};
 
-use super::{Config, ConfigError, Place};
+use super::error::Place;
 
 /// The value of a librdkafka property. It may be a password or a key: it is never printed.
 #[derive(Clone, PartialEq, Eq)]
@@ -88,7 +88,7 @@ pub struct ClusterConfig {
     /// `host:port`, several separated by commas.
     pub bootstrap: String,
     pub properties: BTreeMap<String, Property>,
-    /// Where each property stands.
+    /// Where each property was set.
     places: BTreeMap<String, Place>,
     /// Empty: KafkaFlow's usual pair.
     pub admin_topics: Vec<AdminTopics>,
@@ -123,18 +123,6 @@ impl ClusterConfig {
     pub(crate) fn place_of(&self, property: &str) -> Place {
         self.places.get(property).cloned().unwrap_or_else(|| Place::Cluster(self.name.clone()))
     }
-}
-
-/// `NAME=HOST:PORT[,HOST:PORT]` from a flag or a variable.
-pub(super) fn apply_pair(config: &mut Config, place: Place, given: &str) -> Result<(), ConfigError> {
-    let refused =
-        || ConfigError::new(place.clone(), format!("{given:?} is no cluster: write NAME=HOST:PORT"));
-    let (name, bootstrap) = given.split_once('=').ok_or_else(refused)?;
-    let name: ClusterName =
-        name.trim().parse().map_err(|error| ConfigError::new(place.clone(), format!("{error}")))?;
-    bootstrap_servers(bootstrap).map_err(|problem| ConfigError::new(place.clone(), problem))?;
-    config.cluster_mut(name).bootstrap = bootstrap.trim().to_owned();
-    Ok(())
 }
 
 /// Refuses what cannot be a list of brokers before librdkafka quietly retries it for ever.

@@ -6,8 +6,11 @@ use std::path::PathBuf;
 
 use flowdeck_model::view::Mode;
 
+use super::cluster::{self, Property};
+use super::error::{ConfigError, Place};
+use super::flags;
+use super::schema::{Config, TlsFiles};
 use super::values::{self, Listen};
-use super::{Config, ConfigError, Place, Property, TlsFiles, cluster};
 
 pub struct Variable {
     pub name: &'static str,
@@ -42,7 +45,7 @@ pub const VARIABLES: &[Variable] = &[
     variable(
         "FLOWDECK_TRUSTED_PROXIES",
         &[],
-        "Addresses or networks whose `X-Forwarded-For` is believed, by commas.",
+        "Addresses or networks whose `X-Forwarded-For` is trusted, by commas.",
         "none",
     ),
     variable(
@@ -181,7 +184,7 @@ pub(super) fn apply(config: &mut Config, environment: &Environment) -> Result<()
     }
     for given in environment.get("FLOWDECK_CLUSTERS").into_iter().flat_map(|text| text.split(';')) {
         if !given.trim().is_empty() {
-            cluster::apply_pair(config, place("FLOWDECK_CLUSTERS"), given.trim())?;
+            flags::set_bootstrap(config, place("FLOWDECK_CLUSTERS"), given.trim())?;
         }
     }
     services(config, environment)?;
@@ -193,7 +196,7 @@ pub(super) fn apply(config: &mut Config, environment: &Environment) -> Result<()
         };
         config.clusters.iter_mut().for_each(|cluster| cluster.mode = mode);
     }
-    config.notes.extend(strangers(environment));
+    config.notes.extend(unknown_names(environment));
     Ok(())
 }
 
@@ -261,7 +264,7 @@ fn list<T: std::str::FromStr<Err = String>>(place: Place, text: &str) -> Result<
 
 /// Names that look like ours and are not. Said, not refused: Kubernetes puts `FLOWDECK_PORT` and
 /// the like into every pod beside a service of that name, and the build has variables of its own.
-fn strangers(environment: &Environment) -> Vec<String> {
+fn unknown_names(environment: &Environment) -> Vec<String> {
     let known = |name: &str| VARIABLES.iter().any(|variable| variable.name == name);
     let names = environment.0.keys().filter(|name| name.starts_with("FLOWDECK_") && !known(name));
     names.map(|name| format!("environment variable {name} is none of Flowdeck's settings")).collect()

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use flowdeck_model::ClusterName;
 
-/// Where a setting stands.
+/// Where a setting was made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     /// Line and column count from 1, the column in characters.

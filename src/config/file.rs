@@ -14,12 +14,13 @@ use toml::Spanned;
 
 use crate::auth::AuthTable;
 
-use super::cluster::AdminStream;
+use super::cluster::{self, AdminStream, AdminTopics, ClusterConfig, Property};
+use super::env::Environment;
+use super::error::{ConfigError, Place};
+use super::limits::Limits;
+use super::rebalancing::Rebalancing;
+use super::schema::{Config, TlsFiles};
 use super::values::{Base, Cidr, HostName, Listen, LogFormat, LogLevel, PublicUrl};
-use super::{
-    AdminTopics, ClusterConfig, Config, ConfigError, Environment, Limits, Place, Property, Rebalancing,
-    TlsFiles, cluster,
-};
 
 /// The file in the working directory that is read where none is named.
 const USUAL: &str = "flowdeck.toml";
@@ -185,8 +186,8 @@ impl<'de> Deserialize<'de> for Refresh {
     }
 }
 
-/// A property's value: as it is, or from an environment variable or a file, so that no secret need
-/// stand in the configuration.
+/// A property's value: as it is, or from an environment variable or a file, so that the configuration
+/// need not hold a secret.
 enum Value {
     Plain(String),
     Env(String),
@@ -346,7 +347,7 @@ fn into_cluster(
         (Some(_), Some(name)) => {
             return Err(at(
                 name.span().start,
-                "unknown field `name`: it stands in the table's header".to_owned(),
+                "unknown field `name`: it is in the table's header".to_owned(),
             ));
         }
         (None, None) => return Err(at(start, "missing field `name` of this cluster".to_owned())),

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use ipnet::IpNet;
 
-use super::{ConfigError, Place};
+use super::error::{ConfigError, Place};
 
 /// Why a value is refused, in words; the place is added by whoever knows it.
 pub(super) type Refused = String;
@@ -29,7 +29,7 @@ macro_rules! from_string {
 
 from_string!(Listen, Base, PublicUrl, HostName, Cidr, LogLevel, LogFormat);
 
-/// `IP:PORT`; `localhost` stands for 127.0.0.1.
+/// `IP:PORT`; `localhost` means 127.0.0.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Listen(pub SocketAddr);
 
@@ -94,7 +94,7 @@ impl FromStr for Base {
     }
 }
 
-/// How browsers reach the server where a proxy stands before it: `https://flowdeck.example`.
+/// How browsers reach the server through a proxy: `https://flowdeck.example`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicUrl {
     scheme: String,

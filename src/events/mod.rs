@@ -1,32 +1,33 @@
 //! `GET {base}/events`: one stream for one page. Opens it within bounds, and parses what to watch.
 //! The stream itself is in `stream`, what it shows in `watch`.
 
+mod bye;
+mod ports;
+mod refuse;
 mod stream;
-mod streams;
+pub(crate) mod streams;
 mod watch;
 
-use std::convert::Infallible;
-
 use axum::extract::{RawQuery, State};
-use axum::response::sse::{Event, Sse};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
+use axum::response::sse::Sse;
 use flowdeck_model::Version;
 use http::StatusCode;
-use http::header::{ACCEPT, CACHE_CONTROL, HeaderMap, HeaderValue};
+use http::header::HeaderMap;
 
 use crate::api::problem::Problem;
-use crate::auth::Refusal;
-use crate::layers::actor::{ClientAddress, StreamPorts};
+use crate::layers::actor::ClientAddress;
 use crate::state::AppState;
 
-use stream::Bye;
-use streams::Holder;
-pub(crate) use streams::Streams;
+use bye::Bye;
+use ports::StreamPorts;
+use refuse::{refuse, unbuffered};
+use streams::StreamOwner;
 use watch::Watch;
 
 pub(crate) async fn open(
     State(state): State<AppState>,
-    StreamPorts(entered): StreamPorts,
+    StreamPorts(bound): StreamPorts,
     axum::Extension(ClientAddress(address)): axum::Extension<ClientAddress>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
@@ -34,15 +35,16 @@ pub(crate) async fn open(
     let query = query.unwrap_or_default();
     let watch = Watch::parse(&query)?;
     let have = have(&query, &headers);
-    // Asked for before a place is taken: what does not exist is 404, not a stream.
-    let first = watch.read(&entered.ports)?;
-    let holder = entered.known.ticket.session().map_or(Holder::Address(address), Holder::Session);
-    let Some(place) = state.streams.enter(holder) else {
+    // Read before a slot is taken: what does not exist is 404, not a stream.
+    let first = watch.read(&bound.ports)?;
+    let owner =
+        bound.authenticated.ticket.session().map_or(StreamOwner::Address(address), StreamOwner::Session);
+    let Some(slot) = state.streams.open(owner) else {
         let detail = "as many event streams are open as may be, in all or from this address";
         let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many", detail);
         return Ok(refuse(&headers, Bye::TooMany, problem));
     };
-    let stream = stream::Live::new(&state, entered, watch, first, have, place).into_stream();
+    let stream = stream::Live::new(&state, bound, watch, first, have, slot).into_stream();
     Ok(unbuffered(Sse::new(stream)))
 }
 
@@ -53,29 +55,4 @@ fn have(query: &str, headers: &HeaderMap) -> Option<Version> {
     }
     let have = form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "have");
     have.and_then(|(_, version)| version.parse().ok())
-}
-
-/// Nobody is signed in, or not any more.
-pub(crate) fn nobody(headers: &HeaderMap, refusal: Refusal) -> Response {
-    match refusal.is_for_people() {
-        true => refuse(headers, Bye::Expired, refusal.into()),
-        false => Problem::from(refusal).into_response(),
-    }
-}
-
-/// EventSource cannot see a status: it gets the reason as an event. Others get the problem.
-fn refuse(headers: &HeaderMap, bye: Bye, problem: Problem) -> Response {
-    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok()).unwrap_or_default();
-    if accept.contains("text/event-stream") {
-        return unbuffered(Sse::new(futures::stream::iter([Ok::<Event, Infallible>(bye.event())])));
-    }
-    problem.into_response()
-}
-
-/// Proxies must pass events on as they come.
-fn unbuffered(events: impl IntoResponse) -> Response {
-    let mut response = events.into_response();
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
-    response
 }

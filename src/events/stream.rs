@@ -11,11 +11,13 @@ use futures::Stream;
 use serde_json::json;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at, sleep_until};
 
-use super::streams::Place;
+use super::bye::Bye;
+use super::streams::StreamSlot;
 use super::watch::{Seen, Watch};
-use crate::auth::{Ended, Known};
-use crate::layers::actor::Entered;
-use crate::state::{self, AppState};
+use crate::auth::{Authenticated, Ended};
+use crate::clock;
+use crate::layers::actor::BoundActor;
+use crate::state::AppState;
 
 /// `wire.md`: a page greys after 10 s without a word.
 const BEAT: Duration = Duration::from_secs(5);
@@ -26,39 +28,10 @@ const UNANSWERED: u32 = 4;
 /// At most two changes a second: more helps no reader.
 const BETWEEN: Duration = Duration::from_millis(500);
 
-/// Why the server ends a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Bye {
-    Shutdown,
-    /// The session is over or its rights were taken.
-    Expired,
-    TooMany,
-    /// A newer stream of the same session has its place.
-    Replaced,
-    /// What was watched is not there any more.
-    Gone,
-}
-
-impl Bye {
-    fn reason(self) -> &'static str {
-        match self {
-            Self::Shutdown => "shutdown",
-            Self::Expired => "expired",
-            Self::TooMany => "tooMany",
-            Self::Replaced => "replaced",
-            Self::Gone => "gone",
-        }
-    }
-
-    pub(super) fn event(self) -> Event {
-        Event::default().event("bye").json_data(json!({ "reason": self.reason() })).unwrap_or_default()
-    }
-}
-
 pub(super) struct Live {
     state: AppState,
     ports: Ports,
-    known: Known,
+    authenticated: Authenticated,
     /// Checks in a row to which the session store gave no answer.
     unanswered: u32,
     watch: Watch,
@@ -72,17 +45,17 @@ pub(super) struct Live {
     beat: Interval,
     check: Interval,
     over: bool,
-    place: Place,
+    slot: StreamSlot,
 }
 
 impl Live {
     pub(super) fn new(
         state: &AppState,
-        entered: Entered,
+        bound: BoundActor,
         watch: Watch,
         first: Seen,
         have: Option<Version>,
-        place: Place,
+        slot: StreamSlot,
     ) -> Self {
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -90,8 +63,8 @@ impl Live {
         check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             state: state.clone(),
-            ports: entered.ports,
-            known: entered.known,
+            ports: bound.ports,
+            authenticated: bound.authenticated,
             unanswered: 0,
             watch,
             snapshot_due: have != Some(first.version),
@@ -101,7 +74,7 @@ impl Live {
             beat,
             check,
             over: false,
-            place,
+            slot,
         }
     }
 
@@ -129,9 +102,9 @@ impl Live {
             tokio::select! {
                 biased;
                 () = self.state.options.shutdown.cancelled() => return Some(self.end(Bye::Shutdown)),
-                () = self.place.taken() => return Some(self.end(Bye::Replaced)),
+                () = self.slot.replaced() => return Some(self.end(Bye::Replaced)),
                 _ = self.check.tick() => {
-                    if !self.still_welcome().await {
+                    if !self.still_valid().await {
                         return Some(self.end(Bye::Expired));
                     }
                 }
@@ -147,8 +120,8 @@ impl Live {
     }
 
     /// A session store that is away for a moment ends no stream; one that stays away does.
-    async fn still_welcome(&mut self) -> bool {
-        match self.state.options.door.still_valid(&self.known).await {
+    async fn still_valid(&mut self) -> bool {
+        match self.state.options.authenticator.still_valid(&self.authenticated).await {
             Ok(()) => self.unanswered = 0,
             Err(Ended::Unavailable) => self.unanswered += 1,
             Err(_) => return false,
@@ -173,7 +146,7 @@ impl Live {
     }
 
     fn pulse(&self) -> Event {
-        let beat = json!({ "now": state::now(), "build": self.state.options.assets.build() });
+        let beat = json!({ "now": clock::now(), "build": self.state.options.assets.build() });
         Event::default().event("beat").json_data(beat).unwrap_or_default()
     }
 

@@ -7,6 +7,7 @@ use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use super::host;
 use crate::config::PublicUrl;
+use crate::hosts;
 use crate::state::AppState;
 
 pub(crate) const BUILD: HeaderName = HeaderName::from_static("x-flowdeck-build");
@@ -43,7 +44,7 @@ static CLOSED: HeaderValue =
 pub(crate) async fn add(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let public = state.options.public_url.as_ref().is_some_and(PublicUrl::is_https);
     // A browser that is told so of localhost would keep to it for every other program there.
-    let own = state.options.tls && host::authority(&request).is_some_and(|name| !host::is_here(name));
+    let own = state.options.tls && host::authority(&request).is_some_and(|name| !hosts::is_here(name));
     let mut response = next.run(request).await;
     let headers = response.headers_mut();
     if let Ok(build) = HeaderValue::from_str(state.options.assets.build()) {

@@ -9,15 +9,15 @@ use flowdeck_model::{Action, ClusterName, CommandId, GroupId, PortError, Submit,
 use http::header::{HeaderMap, HeaderValue, LOCATION};
 use http::{StatusCode, Uri};
 
+use super::ports::FormPorts;
 use super::render::{self, Refused};
 use crate::api::names;
 use crate::api::problem::{Problem, status_of};
-use crate::layers::actor::FormPorts;
 use crate::state::AppState;
 
 pub(crate) async fn submit(
     State(state): State<AppState>,
-    FormPorts(entered): FormPorts,
+    FormPorts(bound): FormPorts,
     Path(segment): Path<String>,
     headers: HeaderMap,
     body: Bytes,
@@ -27,7 +27,7 @@ pub(crate) async fn submit(
         Err(error) => return Problem::from(error).into_response(),
     };
     let outcome = match parse(&body) {
-        Ok(command) => entered.ports.control.submit(&cluster, command).await,
+        Ok(command) => bound.ports.control.submit(&cluster, command).await,
         Err(error) => Err(error),
     };
     let error = match outcome {
@@ -40,7 +40,7 @@ pub(crate) async fn submit(
     let Ok(uri) = page.parse::<Uri>() else { return Problem::from(error).into_response() };
     let status = status_of(&error);
     let refused = Refused { why: format!("Nothing was done: {error}"), typed: typed(&body) };
-    let mut response = render::document(&state, entered.into(), &headers, uri, Some(refused)).await;
+    let mut response = render::document(&state, bound.into(), &headers, uri, Some(refused)).await;
     *response.status_mut() = status;
     response
 }
@@ -53,7 +53,7 @@ fn see_other(path: &str) -> Response {
     response
 }
 
-/// Where the form stands: the group's page, with the form open; the fleet, where no group is named.
+/// The page of the form: the group's, with the form open; the fleet, where no group is named.
 fn page_of(cluster: &ClusterName, body: &[u8]) -> String {
     let field = |wanted: &str| {
         let found = form_urlencoded::parse(body).find(|(name, _)| name == wanted);
@@ -116,7 +116,7 @@ fn parse_action(value: &str) -> Result<Action, PortError> {
     }
 }
 
-/// The minutes stand in the form at all times; they count where their choice was made.
+/// The minutes are in the form at all times; they count where their choice was made.
 fn parse_length(length: &str, minutes: &str) -> Result<u32, PortError> {
     if length != app::OWN_LENGTH {
         let seconds = length.trim().parse();

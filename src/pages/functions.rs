@@ -12,7 +12,7 @@ use http::{StatusCode, Uri};
 use leptos::prelude::provide_context;
 
 use crate::api::problem::Problem;
-use crate::auth::Touch;
+use crate::auth::KeepAlive;
 use crate::layers::actor;
 use crate::state::AppState;
 
@@ -21,8 +21,8 @@ const ERROR_BYTES: usize = 64 * 1024;
 
 pub(crate) async fn call(State(state): State<AppState>, request: Request) -> Response {
     let (mut parts, body) = request.into_parts();
-    let ports = match actor::enter(&state, &parts, Via::Page, Touch::Yes).await {
-        Ok(entered) => entered.ports,
+    let ports = match actor::bind(&state, &parts, Via::Page, KeepAlive::Yes).await {
+        Ok(bound) => bound.ports,
         Err(refusal) if refusal.is_for_people() => return nobody(),
         Err(refusal) => return Problem::from(refusal).into_response(),
     };

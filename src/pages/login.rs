@@ -13,13 +13,13 @@ use http::{Method, StatusCode, Uri};
 
 use super::render::{self, Viewer};
 use crate::api::problem::Problem;
-use crate::auth::{Credentials, LoginRefusal, Next, Refusal, Touch};
+use crate::auth::{Credentials, KeepAlive, LoginRefusal, Next, Refusal};
 use crate::layers::actor::{self, ClientAddress};
 use crate::state::AppState;
 
-/// The form. Who is signed in already goes where it would have led him.
+/// The form. A user who is signed in already goes where it would have led.
 pub(crate) async fn page(State(state): State<AppState>, request: Request) -> Response {
-    if state.options.door.sign_in().is_none() {
+    if state.options.authenticator.sign_in().is_none() {
         return see_other(&state.options.base.path(""));
     }
     let (parts, _) = request.into_parts();
@@ -27,7 +27,7 @@ pub(crate) async fn page(State(state): State<AppState>, request: Request) -> Res
         .find(|(name, _)| name == "next")
         .map(|(_, next)| next.into_owned());
     let next = Next::or_home(asked.as_deref(), state.base);
-    match actor::enter(&state, &parts, Via::Page, Touch::No).await {
+    match actor::bind(&state, &parts, Via::Page, KeepAlive::No).await {
         Ok(_) => see_other(next.as_str()),
         Err(refusal) => {
             let unavailable = refusal.is_unavailable().then_some(LoginRefusal::Unavailable);
@@ -36,14 +36,14 @@ pub(crate) async fn page(State(state): State<AppState>, request: Request) -> Res
     }
 }
 
-/// A foreign page cannot post here: the origin check stands before every change.
+/// A page of another site cannot post here: the origin check precedes every change.
 pub(crate) async fn submit(
     State(state): State<AppState>,
     Extension(ClientAddress(address)): Extension<ClientAddress>,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let Some(auth) = state.options.door.sign_in() else { return no_sign_in() };
+    let Some(auth) = state.options.authenticator.sign_in() else { return no_sign_in() };
     let credentials = Credentials::parse(&body);
     let next = Next::or_home(credentials.next.as_deref(), state.base);
     let name = credentials.name.clone();
@@ -75,7 +75,7 @@ async fn end(
     headers: HeaderMap,
     everywhere: bool,
 ) -> Response {
-    let Some(auth) = state.options.door.sign_in() else { return no_sign_in() };
+    let Some(auth) = state.options.authenticator.sign_in() else { return no_sign_in() };
     match auth.log_out(&headers, address, everywhere).await {
         Ok(cleared) => with_cookie(see_other(&state.options.base.path("/login")), cleared),
         Err(refusal) => {
@@ -88,11 +88,11 @@ async fn end(
 /// Nobody may see this page: to the form, and from there back to the same URL. What is no question
 /// of signing in (a wrong token, a store that is away) is said.
 pub(crate) fn refuse(state: &AppState, parts: &Parts, refusal: Refusal) -> Response {
-    if state.options.door.sign_in().is_none() || !refusal.is_for_people() {
+    if state.options.authenticator.sign_in().is_none() || !refusal.is_for_people() {
         return Problem::from(refusal).into_response();
     }
     let reads = matches!(parts.method, Method::GET | Method::HEAD);
-    // A form cannot be sent again from here: back to the page on which it stands.
+    // A form cannot be sent again from here: back to the page that has it.
     let wanted = if reads { path_of(&parts.uri) } else { referer(&parts.headers) };
     see_other(&Next::or_home(wanted.as_deref(), state.base).login(state.base))
 }

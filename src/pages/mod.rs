@@ -3,5 +3,7 @@
 pub(crate) mod forms;
 pub(crate) mod functions;
 pub(crate) mod login;
+pub(crate) mod page;
+mod ports;
 pub(crate) mod render;
 pub(crate) mod theme;

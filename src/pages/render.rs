@@ -1,48 +1,18 @@
-//! Server-side rendering. One wildcard route: which page it is, the app's own router decides, and
-//! says the status. Pages are rendered whole, so that they work without JavaScript.
+//! Server-side rendering. Which page it is, the app's own router decides, and says the status. Pages are rendered whole, so that they work without JavaScript.
 
 use app::{Account, Site, Theme, Typed};
 use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::extract::Request;
+use axum::response::Response;
+use flowdeck_model::Ports;
 use flowdeck_model::actor::ActorKind;
-use flowdeck_model::{Ports, Via};
-use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HeaderMap, HeaderValue, LOCATION};
-use http::{StatusCode, Uri};
+use http::Uri;
+use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, COOKIE, HeaderMap, HeaderValue};
 use leptos::prelude::provide_context;
 
-use super::login;
-use crate::auth::Touch;
-use crate::layers::actor::Entered;
-use crate::layers::{actor, headers};
+use crate::layers::actor::BoundActor;
+use crate::layers::headers;
 use crate::state::AppState;
-
-/// A page, or a public file that lies where one could be.
-pub(crate) async fn page(State(state): State<AppState>, request: Request) -> Response {
-    let path = request.uri().path();
-    let below = path.strip_prefix(state.base).unwrap_or(path).trim_start_matches('/');
-    if let Some(file) = crate::assets::public(&state, below, request.headers()) {
-        return file;
-    }
-    let (parts, _) = request.into_parts();
-    match actor::enter(&state, &parts, Via::Page, Touch::Yes).await {
-        Ok(entered) => document(&state, entered.into(), &parts.headers, parts.uri, None).await,
-        Err(refusal) => login::refuse(&state, &parts, refusal),
-    }
-}
-
-/// `{base}/` is no page: one URL for the fleet.
-pub(crate) async fn to_base(State(state): State<AppState>, uri: Uri) -> Response {
-    let mut target = state.options.base.path("");
-    if let Some(query) = uri.query() {
-        target = format!("{target}?{query}");
-    }
-    let mut response = StatusCode::PERMANENT_REDIRECT.into_response();
-    if let Ok(location) = HeaderValue::from_str(&target) {
-        response.headers_mut().insert(LOCATION, location);
-    }
-    response
-}
 
 /// For whom a page is rendered. Without ports it shows nothing that belongs to anybody.
 pub(crate) struct Viewer {
@@ -50,15 +20,15 @@ pub(crate) struct Viewer {
     pub(crate) account: Account,
 }
 
-impl From<Entered> for Viewer {
-    fn from(entered: Entered) -> Self {
-        let actor = &entered.known.actor.view;
+impl From<BoundActor> for Viewer {
+    fn from(bound: BoundActor) -> Self {
+        let actor = &bound.authenticated.actor.view;
         let user = (actor.kind == ActorKind::User).then(|| actor.name.clone());
-        Self { ports: Some(entered.ports), account: Account { user, login: None } }
+        Self { ports: Some(bound.ports), account: Account { user, login: None } }
     }
 }
 
-/// Why a form did nothing, and what stood in it.
+/// Why a form did nothing, and what was typed into it.
 pub(crate) struct Refused {
     pub(crate) why: String,
     pub(crate) typed: Typed,

@@ -29,7 +29,7 @@ pub(crate) async fn set(State(state): State<AppState>, headers: HeaderMap, body:
     response
 }
 
-/// The page that the form stands on, by its path below the base or by the Referer: never to
+/// The page of the form, by its path below the base or by the Referer: never to
 /// another host.
 fn back(headers: &HeaderMap, body: &[u8], state: &AppState) -> String {
     let named =

@@ -2,9 +2,11 @@
 //! hears of trouble once and not at each try.
 
 use std::io::ErrorKind;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
+
+use crate::lock::lock;
 
 /// Between two words on a bound that is reached again and again.
 const SAY_AGAIN: Duration = Duration::from_secs(60);
@@ -49,7 +51,7 @@ impl Connections {
                 "new connections cannot be accepted; most often no file handles are left".to_owned(),
             );
         }
-        let full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
+        let full = lock(&self.full);
         let waits = full.met.is_some_and(|at| at.elapsed() < LATELY) || self.open() >= self.most();
         (waits && self.most() > 0)
             .then(|| format!("{} connections are open, as many as may be; new ones wait", self.open()))
@@ -62,7 +64,7 @@ impl Connections {
     /// A new client has to wait for a place.
     pub(super) fn full(&self) {
         let now = Instant::now();
-        let mut full = self.full.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut full = lock(&self.full);
         full.met = Some(now);
         if full.said.is_none_or(|at| now.duration_since(at) >= SAY_AGAIN) {
             full.said = Some(now);

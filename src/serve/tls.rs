@@ -3,7 +3,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::{self, PemObject as _};
@@ -13,6 +13,7 @@ use rustls::sign::CertifiedKey;
 use tokio_rustls::TlsAcceptor;
 
 use crate::config::TlsFiles;
+use crate::lock;
 
 /// What a client may choose from, the first first.
 pub(super) const HTTP2: &[u8] = b"h2";
@@ -58,7 +59,7 @@ struct Current(RwLock<Arc<CertifiedKey>>);
 
 impl ResolvesServerCert for Current {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner)))
+        Some(Arc::clone(&lock::read(&self.0)))
     }
 }
 
@@ -77,7 +78,7 @@ impl Tls {
 
     /// For who connects from now on; connections that are open stay.
     pub fn show(&self, certificate: Certificate) {
-        *self.current.0.write().unwrap_or_else(PoisonError::into_inner) = certificate.0;
+        *lock::write(&self.current.0) = certificate.0;
     }
 
     pub(super) fn acceptor(&self) -> TlsAcceptor {

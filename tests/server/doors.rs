@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use flowdeck::config::{ClusterConfig, Config};
-use flowdeck::{doors, kafka, service};
+use flowdeck::{entry_points, kafka, service};
 use http::{Method, Request, StatusCode};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
@@ -342,7 +342,7 @@ async fn every_door_has_a_row_and_every_row_a_door() {
     let (router, _stop) = router(&people).await;
     let base = options().base;
     let mut there = BTreeSet::new();
-    for path in doors(&base) {
+    for path in entry_points(&base) {
         let concrete = path.replace("{cluster}", "demo").replace("{group}", "g").replace("{topic}", "t");
         let concrete = concrete.replace("{id}", ID).replace("{*", "").replace('}', "");
         let mut probe = get(&concrete);

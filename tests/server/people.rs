@@ -73,7 +73,7 @@ impl People {
     }
 
     pub(crate) fn options(&self) -> Options {
-        Options { door: Arc::new(self.auth.clone()), ..options() }
+        Options { authenticator: Arc::new(self.auth.clone()), ..options() }
     }
 }
 

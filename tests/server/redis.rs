@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use flowdeck::auth::{Asked, Auth, CookieScope, Ended, Touch};
+use flowdeck::auth::{Auth, AuthRequest, CookieScope, Ended, KeepAlive};
 use flowdeck_model::Via;
 use http::StatusCode;
 use tokio::io::{
@@ -147,7 +147,7 @@ async fn replica_with(redis: &str) -> (Site, CancellationToken) {
     let stop = CancellationToken::new();
     let settings = settings_with(&[("ana", "admin"), ("vera", "viewer")], &[], redis);
     let auth = Auth::open(settings, CookieScope::new("/kafkaflow", false), stop.clone()).await.unwrap();
-    (site_with(flowdeck::Options { door: Arc::new(auth), ..options() }), stop)
+    (site_with(flowdeck::Options { authenticator: Arc::new(auth), ..options() }), stop)
 }
 
 async fn status(site: &Site, cookie: &str) -> StatusCode {
@@ -214,14 +214,19 @@ async fn a_removed_user_has_no_stream_although_redis_is_away() {
     let cookies = CookieScope::new("/kafkaflow", false);
     let auth = Auth::open(settings_with(&users, &[], &table), cookies, CancellationToken::new()).await;
     let auth = auth.unwrap();
-    let site = site_with(flowdeck::Options { door: Arc::new(auth.clone()), ..options() });
+    let site = site_with(flowdeck::Options { authenticator: Arc::new(auth.clone()), ..options() });
     let stream = async |name| {
         let cookie = log_in(&site.router, name).await;
         let headers = [(http::header::COOKIE, cookie.parse().unwrap())].into_iter().collect();
         let (via, extensions) = (Via::Page, http::Extensions::new());
-        let asked =
-            Asked { headers: &headers, extensions: &extensions, via, address: None, touch: Touch::No };
-        auth.who(asked).await.unwrap().ticket
+        let request = AuthRequest {
+            headers: &headers,
+            extensions: &extensions,
+            via,
+            address: None,
+            keep_alive: KeepAlive::No,
+        };
+        auth.authenticate(request).await.unwrap().ticket
     };
     let (ana, vera) = (stream("ana").await, stream("vera").await);
     redis.go_away();

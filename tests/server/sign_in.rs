@@ -225,7 +225,7 @@ async fn under_https_the_cookie_is_bound_to_it() {
 
 #[tokio::test]
 async fn without_sign_in_there_is_no_form() {
-    let site = site_with(flowdeck::Options { door: Arc::new(Auth::none()), ..options() });
+    let site = site_with(flowdeck::Options { authenticator: Arc::new(Auth::none()), ..options() });
     let page = site.get("/kafkaflow/login").await;
     assert_eq!((page.status, page.header("location")), (StatusCode::SEE_OTHER, "/kafkaflow"));
     for path in ["/kafkaflow/login", "/kafkaflow/logout", "/kafkaflow/logout-everywhere"] {

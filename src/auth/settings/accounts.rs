@@ -1,17 +1,16 @@
-//! Users, tokens and roles: who may come in, and what each may do.
+//! Users, tokens and roles as the file has them, checked: every role that is named exists, every hash can be used.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use flowdeck_model::Timestamp;
-use flowdeck_model::actor::Grant;
 use serde::Deserialize;
 
+use super::error::{SettingsError, refused};
 use super::secret::Secret;
-use super::{SettingsError, refused};
-use crate::auth::one_time;
-use crate::auth::password::Hash;
-use crate::auth::roles::{self, GrantTable};
-use crate::auth::token::{Digest, Token};
+use crate::auth::accounts::{Accounts, User};
+use crate::auth::credentials::password::Hash;
+use crate::auth::credentials::token::{Digest, Token};
+use crate::auth::roles::GrantTable;
 
 const LONGEST_NAME: usize = 64;
 
@@ -33,60 +32,6 @@ pub(super) struct TokenTable {
     expires: Option<toml::Value>,
 }
 
-#[derive(Debug, Clone)]
-pub(in crate::auth) struct User {
-    pub(in crate::auth) password: Hash,
-    pub(in crate::auth) roles: Vec<String>,
-}
-
-/// Who may come in, and what each may do.
-#[derive(Debug, Clone)]
-pub(in crate::auth) struct Accounts {
-    pub(super) users: BTreeMap<String, User>,
-    /// Beside no other user.
-    pub(in crate::auth) one_time: Option<User>,
-    pub(super) tokens: HashMap<Digest, Token>,
-    roles: BTreeMap<String, Vec<Grant>>,
-}
-
-/// Nobody, and the roles that are built in.
-impl Default for Accounts {
-    fn default() -> Self {
-        let roles = roles::built_in().collect();
-        Self { users: BTreeMap::new(), one_time: None, tokens: HashMap::new(), roles }
-    }
-}
-
-impl Accounts {
-    pub(in crate::auth) fn user(&self, name: &str) -> Option<&User> {
-        let one_time = self.one_time.as_ref().filter(|_| name == one_time::USER);
-        self.users.get(name).or(one_time)
-    }
-
-    /// What a log-in under this name is verified against: his own hash or, where nobody has the name, the dearest of
-    /// all, so that a name that does not exist costs no less than any that does. `None`: there are no users.
-    pub(in crate::auth) fn to_verify(&self, name: &str) -> Option<&Hash> {
-        let all = self.users.values().chain(&self.one_time).map(|user| &user.password);
-        let dearest = all.max_by_key(|hash| hash.cost());
-        self.user(name).map(|user| &user.password).or(dearest)
-    }
-
-    pub(in crate::auth) fn token(&self, digest: &Digest) -> Option<&Token> {
-        self.tokens.get(digest)
-    }
-
-    /// Nothing for who is not there.
-    pub(in crate::auth) fn grants_of_user(&self, name: &str) -> Vec<Grant> {
-        self.user(name).map(|user| self.grants(&user.roles)).unwrap_or_default()
-    }
-
-    /// A role that does not exist gives nothing; settings with one are refused before.
-    pub(in crate::auth) fn grants(&self, roles: &[String]) -> Vec<Grant> {
-        roles.iter().filter_map(|role| self.roles.get(role)).flatten().cloned().collect()
-    }
-}
-
-/// As they stand in the file, checked: every role that is named exists, every hash can be used.
 pub(super) fn accounts(
     roles: BTreeMap<String, Vec<GrantTable>>,
     users: Vec<UserTable>,

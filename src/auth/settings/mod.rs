@@ -2,8 +2,9 @@
 //! Errors name the field; no hash, token or URL is repeated in them.
 
 mod accounts;
+pub(in crate::auth) mod error;
 mod secret;
-mod session;
+pub(in crate::auth) mod session;
 #[cfg(test)]
 mod tests;
 
@@ -11,24 +12,11 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use super::accounts::Accounts;
 use super::roles::GrantTable;
-pub(super) use accounts::{Accounts, User};
 use accounts::{TokenTable, UserTable};
-pub(super) use session::Redis;
-pub use session::SessionRules;
-use session::SessionTable;
-
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {problem}")]
-pub struct SettingsError {
-    /// As in the file, such as `auth.users[2].password_hash`.
-    pub field: String,
-    pub problem: String,
-}
-
-fn refused(field: impl Into<String>, problem: impl Into<String>) -> SettingsError {
-    SettingsError { field: field.into(), problem: problem.into() }
-}
+use error::{SettingsError, refused};
+use session::{Redis, SessionRules, SessionTable};
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -40,7 +28,7 @@ pub enum AuthMode {
     Local,
 }
 
-/// `[auth]` as it stands in the file. [`AuthTable::check`] makes [`Settings`] of it.
+/// `[auth]` of the file. [`AuthTable::check`] makes [`Settings`] of it.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AuthTable {
@@ -62,7 +50,7 @@ pub struct AuthTable {
 pub struct Settings {
     pub mode: AuthMode,
     pub session: SessionRules,
-    /// One user whose password is made at the start: see [`super::one_time`].
+    /// One user whose password is made at the start: see `credentials::one_time`.
     pub(super) one_time: bool,
     pub(super) accounts: Accounts,
     pub(super) redis: Option<Redis>,

@@ -1,11 +1,11 @@
-//! A value that need not stand in the configuration.
+//! A value that may be kept outside of the configuration.
 
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
-/// As it is, or from an environment variable or a file, so that it need not stand in the
-/// configuration. Never printed.
+/// As it is, or from an environment variable or a file, so that the configuration need not
+/// hold it. Never printed.
 #[derive(Clone, Deserialize)]
 #[serde(untagged, expecting = "a string, { env = \"NAME\" } or { file = \"PATH\" }")]
 pub(super) enum Secret {

@@ -7,8 +7,8 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
 use serde::Deserialize;
 
+use super::error::{SettingsError, refused};
 use super::secret::Secret;
-use super::{SettingsError, refused};
 
 const IDLE: Duration = Duration::from_secs(30 * 60);
 const ABSOLUTE: Duration = Duration::from_secs(12 * 3600);
@@ -40,7 +40,6 @@ impl Default for SessionRules {
 
 /// Where sessions are shared, and which issuers of certificates are trusted there.
 #[derive(Clone)]
-#[cfg_attr(not(feature = "redis"), expect(dead_code, reason = "a build without Redis refuses it unread"))]
 pub(in crate::auth) struct Redis {
     /// May hold a password: never printed.
     url: String,

@@ -3,7 +3,7 @@ use std::time::Duration;
 use flowdeck_model::Permission;
 
 use super::*;
-use crate::auth::password::tests::cheap;
+use crate::auth::credentials::password::tests::cheap;
 
 fn check(text: &str) -> Result<Settings, String> {
     #[derive(Deserialize)]

@@ -14,9 +14,9 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
 /// In bytes. Longer ones are refused unread.
-pub(super) const LONGEST: usize = 1_024;
+pub(in crate::auth) const LONGEST: usize = 1_024;
 /// For new passwords, in characters.
-pub(super) const SHORTEST: usize = 8;
+pub(in crate::auth) const SHORTEST: usize = 8;
 
 /// Verifications at once.
 const AT_ONCE: usize = 2;
@@ -36,10 +36,10 @@ const LEAST_WORK_KIB: u64 = 35_840;
 
 /// A hash that was checked. Never printed.
 #[derive(Clone)]
-pub(super) struct Hash {
+pub(in crate::auth) struct Hash {
     phc: Arc<PasswordHash>,
     cost: (u64, u32),
-    print: String,
+    fingerprint: String,
 }
 
 impl std::fmt::Debug for Hash {
@@ -50,7 +50,7 @@ impl std::fmt::Debug for Hash {
 
 impl Hash {
     /// The problem is in words, without the hash.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(in crate::auth) fn parse(text: &str) -> Result<Self, String> {
         let refused = || {
             "this is no argon2 hash in PHC form ($argon2id$v=19$m=…,t=…,p=…$salt$hash); \
              make one with `flowdeck hash-password`"
@@ -73,18 +73,18 @@ impl Hash {
             return Err("its salt (8 bytes at least) or its hash (16) is too short".to_owned());
         }
         let digest = Sha256::digest(text.as_bytes());
-        let print = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
+        let fingerprint = digest[..8].iter().map(|byte| format!("{byte:02x}")).collect();
         let cost = (work(&params), params.m_cost());
-        Ok(Self { phc: Arc::new(phc), cost, print })
+        Ok(Self { phc: Arc::new(phc), cost, fingerprint })
     }
 
     /// Changes when the password is set anew; says nothing about it.
-    pub(super) fn print(&self) -> &str {
-        &self.print
+    pub(in crate::auth) fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     /// What it costs to verify: memory times passes, then memory. To compare.
-    pub(super) fn cost(&self) -> (u64, u32) {
+    pub(in crate::auth) fn cost(&self) -> (u64, u32) {
         self.cost
     }
 
@@ -116,33 +116,33 @@ fn check(params: &Params) -> Result<(), String> {
 }
 
 /// A PHC string of argon2id with OWASP's usual parameters and a random salt.
-pub(super) fn hash(password: &str) -> Result<String, argon2::password_hash::Error> {
+pub(in crate::auth) fn hash(password: &str) -> Result<String, argon2::password_hash::Error> {
     Ok(Argon2::default().hash_password(password.as_bytes())?.to_string())
 }
 
 /// Too many log-ins at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Busy;
+pub(in crate::auth) struct Busy;
 
-pub(super) struct Verifier {
+pub(in crate::auth) struct Verifier {
     at_once: Arc<Semaphore>,
     line: Semaphore,
 }
 
 impl Verifier {
-    pub(super) fn new() -> Self {
+    pub(in crate::auth) fn new() -> Self {
         Self { at_once: Arc::new(Semaphore::new(AT_ONCE)), line: Semaphore::new(AT_ONCE + IN_LINE) }
     }
 
-    /// The same for a name that does not exist ([`super::settings::Accounts::to_verify`]): neither answer nor time
+    /// The same for a name that does not exist ([`crate::auth::accounts::Accounts::to_verify`]): neither answer nor time
     /// tells which names do.
-    pub(super) async fn verify(&self, hash: Hash, password: String) -> Result<bool, Busy> {
+    pub(in crate::auth) async fn verify(&self, hash: Hash, password: String) -> Result<bool, Busy> {
         let _place = self.line.try_acquire().map_err(|_| Busy)?;
         let permit = tokio::time::timeout(PATIENCE, self.at_once.clone().acquire_owned())
             .await
             .map_err(|_| Busy)?
             .map_err(|_| Busy)?;
-        // The permit goes along: a reader who leaves does not free memory that is still in use.
+        // The permit goes along: a client that leaves does not free memory that is still in use.
         let work = tokio::task::spawn_blocking(move || {
             let accepted = hash.accepts(&password);
             drop(permit);
@@ -153,7 +153,7 @@ impl Verifier {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::auth) mod tests {
     use super::*;
 
     /// The cheapest that is accepted, for tests.

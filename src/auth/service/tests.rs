@@ -2,12 +2,17 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use flowdeck_model::actor::Via;
 use flowdeck_model::{Permission, Timestamp};
+use http::Extensions;
 use http::header::{AUTHORIZATION, COOKIE};
 use tokio_util::sync::CancellationToken;
 
-use super::password::tests::{cheap, with};
 use super::*;
+use crate::auth::credentials::command_line::new_token;
+use crate::auth::credentials::password::Hash;
+use crate::auth::credentials::password::tests::{cheap, with};
+use crate::auth::settings::AuthTable;
 
 const PASSWORD: &str = "correct horse";
 
@@ -72,10 +77,16 @@ impl Bench {
         self.try_log_in(name, PASSWORD, &HeaderMap::new()).await.unwrap()
     }
 
-    async fn who(&self, headers: &HeaderMap) -> Result<Known, Refusal> {
+    async fn authenticate(&self, headers: &HeaderMap) -> Result<Authenticated, Refusal> {
         let (extensions, address) = (Extensions::new(), "192.0.2.1".parse().ok());
-        let asked = Asked { headers, extensions: &extensions, via: Via::Api, address, touch: Touch::Yes };
-        self.auth.who(asked).await
+        let request = AuthRequest {
+            headers,
+            extensions: &extensions,
+            via: Via::Api,
+            address,
+            keep_alive: KeepAlive::Yes,
+        };
+        self.auth.authenticate(request).await
     }
 }
 
@@ -90,14 +101,14 @@ fn bearer(token: &str) -> HeaderMap {
 #[tokio::test]
 async fn without_sign_in_everybody_is_anonymous_and_may_do_all() {
     let (headers, extensions) = (HeaderMap::new(), Extensions::new());
-    let asked = Asked {
+    let request = AuthRequest {
         headers: &headers,
         extensions: &extensions,
         via: Via::Page,
         address: None,
-        touch: Touch::Yes,
+        keep_alive: KeepAlive::Yes,
     };
-    let known = Auth::none().who(asked).await.unwrap();
+    let known = Auth::none().authenticate(request).await.unwrap();
     assert_eq!(known.actor.view.kind, ActorKind::Anonymous);
     assert!(known.actor.may(Permission::Produce, &"any".parse().unwrap(), &"g".into()));
     assert_eq!(Auth::none().still_valid(&known.ticket).await, Ok(()));
@@ -107,9 +118,9 @@ async fn without_sign_in_everybody_is_anonymous_and_may_do_all() {
 #[tokio::test]
 async fn from_log_in_to_log_out() {
     let bench = Bench::new().await;
-    assert_eq!(bench.who(&HeaderMap::new()).await.unwrap_err(), Refusal::Nobody);
+    assert_eq!(bench.authenticate(&HeaderMap::new()).await.unwrap_err(), Refusal::Nobody);
     let headers = cookie(&bench.log_in("vera").await);
-    let known = bench.who(&headers).await.unwrap();
+    let known = bench.authenticate(&headers).await.unwrap();
     let view = &known.actor.view;
     assert_eq!((view.name.as_str(), view.kind, view.via), ("vera", ActorKind::User, Via::Api));
     assert_eq!(view.address.as_deref(), Some("192.0.2.1"));
@@ -119,7 +130,7 @@ async fn from_log_in_to_log_out() {
 
     let cleared = bench.auth.log_out(&headers, None, false).await.unwrap();
     assert!(cleared.to_str().unwrap().starts_with("flowdeck_session=; Max-Age=0"));
-    assert_eq!(bench.who(&headers).await.unwrap_err(), Refusal::Ended(Ended::Over));
+    assert_eq!(bench.authenticate(&headers).await.unwrap_err(), Refusal::Ended(Ended::Over));
     assert_eq!(bench.auth.still_valid(&known.ticket).await, Err(Ended::Over));
     assert!(bench.auth.log_out(&headers, None, true).await.is_ok(), "twice is no error");
 }
@@ -130,13 +141,13 @@ async fn a_session_fixed_before_log_in_is_worth_nothing() {
     let fixed = bench.log_in("vera").await;
     let new = bench.try_log_in("ana", PASSWORD, &cookie(&fixed)).await.unwrap();
     assert_ne!(new, fixed);
-    assert_eq!(bench.who(&cookie(&fixed)).await.unwrap_err(), Refusal::Ended(Ended::Over));
-    assert_eq!(bench.who(&cookie(&new)).await.unwrap().actor.name(), "ana");
+    assert_eq!(bench.authenticate(&cookie(&fixed)).await.unwrap_err(), Refusal::Ended(Ended::Over));
+    assert_eq!(bench.authenticate(&cookie(&new)).await.unwrap().actor.name(), "ana");
     // An id of the attacker's own making is not taken over either.
-    let made_up = format!("flowdeck_session={}", session::Id::default());
+    let made_up = format!("flowdeck_session={}", Id::default());
     let new = bench.try_log_in("ana", PASSWORD, &cookie(&made_up)).await.unwrap();
     assert_ne!(new, made_up);
-    assert!(bench.who(&cookie(&made_up)).await.is_err());
+    assert!(bench.authenticate(&cookie(&made_up)).await.is_err());
 }
 
 #[tokio::test]
@@ -156,7 +167,7 @@ async fn wrong_names_and_passwords_are_answered_alike() {
 async fn a_name_that_does_not_exist_costs_as_much_as_the_dearest_that_does() {
     let bench = Bench::new().await;
     let Inner::Local(local) = &*bench.auth.0 else { panic!("there is sign-in") };
-    let cost = |name: &str| local.accounts().to_verify(name).map(super::password::Hash::cost);
+    let cost = |name: &str| local.accounts().to_verify(name).map(Hash::cost);
     assert_eq!(cost("nobody"), cost("ana"));
     // After a reload, too, and whoever has it.
     let dear = with(20_000, 3, PASSWORD);
@@ -199,20 +210,23 @@ async fn log_out_everywhere() {
     let bench = Bench::new().await;
     let (desk, phone, other) =
         (bench.log_in("ana").await, bench.log_in("ana").await, bench.log_in("vera").await);
-    let stream = bench.who(&cookie(&phone)).await.unwrap().ticket;
+    let stream = bench.authenticate(&cookie(&phone)).await.unwrap().ticket;
     bench.auth.log_out(&cookie(&desk), None, true).await.unwrap();
-    assert!(bench.who(&cookie(&desk)).await.is_err());
-    assert_eq!(bench.who(&cookie(&phone)).await.unwrap_err(), Refusal::Ended(Ended::LoggedOutEverywhere));
+    assert!(bench.authenticate(&cookie(&desk)).await.is_err());
+    assert_eq!(
+        bench.authenticate(&cookie(&phone)).await.unwrap_err(),
+        Refusal::Ended(Ended::LoggedOutEverywhere)
+    );
     assert_eq!(bench.auth.still_valid(&stream).await, Err(Ended::LoggedOutEverywhere));
-    assert!(bench.who(&cookie(&other)).await.is_ok());
-    assert!(bench.who(&cookie(&bench.log_in("ana").await)).await.is_ok());
+    assert!(bench.authenticate(&cookie(&other)).await.is_ok());
+    assert!(bench.authenticate(&cookie(&bench.log_in("ana").await)).await.is_ok());
 }
 
 #[tokio::test]
 async fn an_open_stream_sees_the_session_expire() {
     let bench = Bench::new().await;
     let headers = cookie(&bench.log_in("ana").await);
-    let ticket = bench.who(&headers).await.unwrap().ticket;
+    let ticket = bench.authenticate(&headers).await.unwrap().ticket;
     for _ in 0..29 {
         bench.pass_minutes(1);
         assert_eq!(bench.auth.still_valid(&ticket).await, Ok(()));
@@ -224,7 +238,7 @@ async fn an_open_stream_sees_the_session_expire() {
 #[tokio::test]
 async fn tokens() {
     let bench = Bench::new().await;
-    let known = bench.who(&bearer(&bench.token)).await.unwrap();
+    let known = bench.authenticate(&bearer(&bench.token)).await.unwrap();
     assert_eq!((known.actor.name(), known.actor.view.kind), ("ci", ActorKind::Token));
     let (cluster, group) = ("demo".parse().unwrap(), "g".into());
     assert!(known.actor.may(Permission::Control, &cluster, &group));
@@ -234,41 +248,41 @@ async fn tokens() {
     let session = bench.log_in("ana").await;
     let mut both = bearer(&bench.token);
     both.insert(COOKIE, session.parse().unwrap());
-    assert_eq!(bench.who(&both).await.unwrap().actor.name(), "ci");
+    assert_eq!(bench.authenticate(&both).await.unwrap().actor.name(), "ci");
     both.insert(AUTHORIZATION, "Bearer wrong".parse().unwrap());
-    assert_eq!(bench.who(&both).await.unwrap_err(), Refusal::UnknownToken);
+    assert_eq!(bench.authenticate(&both).await.unwrap_err(), Refusal::UnknownToken);
     // A proxy's own sign-in is not ours.
     both.insert(AUTHORIZATION, "Basic YTpi".parse().unwrap());
-    assert_eq!(bench.who(&both).await.unwrap().actor.name(), "ana");
+    assert_eq!(bench.authenticate(&both).await.unwrap().actor.name(), "ana");
 
     // The hash is no token.
-    assert_eq!(bench.who(&bearer(&bench.token_hash)).await.unwrap_err(), Refusal::UnknownToken);
+    assert_eq!(bench.authenticate(&bearer(&bench.token_hash)).await.unwrap_err(), Refusal::UnknownToken);
 
     bench.now.store("2001-10-01T00:00:00Z".parse::<Timestamp>().unwrap().millis(), Ordering::Relaxed);
-    assert_eq!(bench.who(&bearer(&bench.token)).await.unwrap_err(), Refusal::ExpiredToken);
+    assert_eq!(bench.authenticate(&bearer(&bench.token)).await.unwrap_err(), Refusal::ExpiredToken);
     assert_eq!(bench.auth.still_valid(&known.ticket).await, Err(Ended::Expired));
 }
 
 #[tokio::test]
 async fn what_the_configuration_takes_away_is_gone_at_once() {
     let bench = Bench::new().await;
-    let token = bench.who(&bearer(&bench.token)).await.unwrap().ticket;
+    let token = bench.authenticate(&bearer(&bench.token)).await.unwrap().ticket;
     let (ana, vera) = (cookie(&bench.log_in("ana").await), cookie(&bench.log_in("vera").await));
     let (ana_stream, vera_stream) =
-        (bench.who(&ana).await.unwrap().ticket, bench.who(&vera).await.unwrap().ticket);
+        (bench.authenticate(&ana).await.unwrap().ticket, bench.authenticate(&vera).await.unwrap().ticket);
 
     // The token revoked, ana's password set anew, vera promoted.
     let other = cheap("another one");
     assert!(bench.auth.reload(settings(&[("ana", &other, "admin"), ("vera", &bench.hash, "admin")], &[])));
-    assert_eq!(bench.who(&bearer(&bench.token)).await.unwrap_err(), Refusal::UnknownToken);
+    assert_eq!(bench.authenticate(&bearer(&bench.token)).await.unwrap_err(), Refusal::UnknownToken);
     assert_eq!(bench.auth.still_valid(&token).await, Err(Ended::Revoked));
-    assert_eq!(bench.who(&ana).await.unwrap_err(), Refusal::Ended(Ended::AccountChanged));
+    assert_eq!(bench.authenticate(&ana).await.unwrap_err(), Refusal::Ended(Ended::AccountChanged));
     assert_eq!(bench.auth.still_valid(&ana_stream).await, Err(Ended::AccountChanged));
     // A stream is bound to the rights of its start; a request gets the new ones.
     assert_eq!(bench.auth.still_valid(&vera_stream).await, Err(Ended::AccountChanged));
     // No sign-in any more: not while the server runs.
     assert!(!bench.auth.reload(Settings::default()));
-    let vera = bench.who(&vera).await.unwrap().actor;
+    let vera = bench.authenticate(&vera).await.unwrap().actor;
     assert!(vera.may(Permission::Offsets, &"demo".parse().unwrap(), &"g".into()));
 }
 

@@ -8,12 +8,14 @@ use http::HeaderMap;
 use http::header::AUTHORIZATION;
 use sha2::{Digest as _, Sha256};
 
+use crate::auth::refusal::{Ended, Refusal};
+
 /// Makes a token easy to find where it does not belong.
 const PREFIX: &str = "fdk_";
 const RANDOM_BYTES: usize = 32;
 
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Digest([u8; 32]);
+pub(in crate::auth) struct Digest([u8; 32]);
 
 impl std::fmt::Debug for Digest {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -22,12 +24,12 @@ impl std::fmt::Debug for Digest {
 }
 
 impl Digest {
-    pub(super) fn of(token: &str) -> Self {
+    pub(in crate::auth) fn of(token: &str) -> Self {
         Self(Sha256::digest(token.as_bytes()).into())
     }
 
     /// 64 hexadecimal digits. The problem is in words, without the text: it may be a token itself.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(in crate::auth) fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
         if text.starts_with(PREFIX) {
             return Err(
@@ -49,27 +51,40 @@ impl Digest {
         Ok(Self(digest))
     }
 
-    pub(super) fn hex(&self) -> String {
+    pub(in crate::auth) fn hex(&self) -> String {
         self.0.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
 /// A token of the configuration.
 #[derive(Debug, Clone)]
-pub(super) struct Token {
-    pub(super) name: String,
-    pub(super) roles: Vec<String>,
-    pub(super) expires: Option<Timestamp>,
+pub(in crate::auth) struct Token {
+    pub(in crate::auth) name: String,
+    pub(in crate::auth) roles: Vec<String>,
+    pub(in crate::auth) expires: Option<Timestamp>,
 }
 
 impl Token {
-    pub(super) fn expired(&self, now: Timestamp) -> bool {
-        self.expires.is_some_and(|expires| now >= expires)
+    /// `found`: what the accounts know under the digest that was presented.
+    pub(in crate::auth) fn check(found: Option<&Self>, now: Timestamp) -> Result<&Self, Refusal> {
+        let token = found.ok_or(Refusal::UnknownToken)?;
+        match token.expires {
+            Some(expires) if now >= expires => Err(Refusal::ExpiredToken),
+            _ => Ok(token),
+        }
+    }
+}
+
+/// What the refusal means for an open stream, whose token was good before.
+pub(in crate::auth) fn ended(refusal: Refusal) -> Ended {
+    match refusal {
+        Refusal::ExpiredToken => Ended::Expired,
+        _ => Ended::Revoked,
     }
 }
 
 /// A new token: shown once, to be given to the script; the configuration keeps its digest.
-pub(super) fn new() -> (String, Digest) {
+pub(in crate::auth) fn new() -> (String, Digest) {
     use base64::Engine as _;
     let random: [u8; RANDOM_BYTES] = rand::random();
     let token = format!("{PREFIX}{}", base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(random));
@@ -79,7 +94,7 @@ pub(super) fn new() -> (String, Digest) {
 
 /// The digest of the bearer token of a request. `None`: there is none, or it is of another scheme,
 /// such as the `Basic` of a proxy's own sign-in. One that cannot be read counts as a wrong one.
-pub(super) fn bearer(headers: &HeaderMap) -> Option<Digest> {
+pub(in crate::auth) fn bearer(headers: &HeaderMap) -> Option<Digest> {
     let mut found = headers.get_all(AUTHORIZATION).iter().filter_map(|value| {
         let (scheme, token) = value.as_bytes().split_at_checked(6)?;
         let ours = scheme.eq_ignore_ascii_case(b"bearer") && token.first().is_none_or(|byte| *byte == b' ');

@@ -10,14 +10,19 @@ pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
 impl Clock {
     pub fn system() -> Self {
-        Self::new(|| Timestamp::from_system(SystemTime::now()))
+        Self::new(now)
     }
 
     pub fn new(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
 
-    pub(super) fn now(&self) -> Timestamp {
+    pub(crate) fn now(&self) -> Timestamp {
         (self.0)()
     }
+}
+
+/// The system's time.
+pub(crate) fn now() -> Timestamp {
+    Timestamp::from_system(SystemTime::now())
 }

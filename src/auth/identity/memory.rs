@@ -1,101 +1,28 @@
-//! Where sessions are kept: in this process, or in Redis where several replicas share them. Every
-//! question has a deadline.
+//! Sessions of this process alone.
 //!
-//! The process's own store differs from tower-sessions' `MemoryStore` where that one would be
-//! unsafe here: `save` replaces and never makes (a log-out is not undone by a request that was
-//! under way), it is bounded, in all and for each user, and expired records are swept.
+//! It differs from tower-sessions' `MemoryStore` where that one would be unsafe here: `save` replaces and never makes
+//! (a log-out is not undone by a request that was under way), it is bounded, in all and for each user, and expired
+//! records are swept.
 
 use std::collections::HashMap;
-use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::Mutex;
 
 use async_trait::async_trait;
-use tokio_util::sync::CancellationToken;
 use tower_sessions::SessionStore;
 use tower_sessions::session::{Id, Record};
-use tower_sessions::session_store::{Error as BackendError, ExpiredDeletion, Result as StoreResult};
+use tower_sessions::session_store::{ExpiredDeletion, Result as StoreResult};
 
-use super::session::Owner;
-use super::settings::Redis;
-use super::{Clock, SessionRules};
+use super::record::Owner;
+use crate::clock::Clock;
+use crate::lock::lock;
 
-pub(super) const PATIENCE: Duration = Duration::from_secs(2);
 /// Sessions and generations in this process: some MiB at most.
-const MOST_RECORDS: usize = 10_000;
-/// Sessions of one user in this process: who logs in again and again ends his own and nobody else's.
-pub(super) const MOST_OF_USER: usize = 50;
-const SWEEP_EVERY: Duration = Duration::from_secs(60);
-
-#[derive(Debug, thiserror::Error)]
-pub enum StoreError {
-    #[error("could not {operation}")]
-    Asked { operation: &'static str, source: BackendError },
-    #[error("could not {operation}: no answer within {} s", PATIENCE.as_secs())]
-    Deadline { operation: &'static str },
-    #[error("could not {operation}: what was written is not there")]
-    Lost { operation: &'static str },
-}
-
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    #[error("auth.session.redis: {0}")]
-    Redis(String),
-    #[error("auth.session.redis_ca: {0}")]
-    RedisCa(String),
-    #[error("auth.session.redis: this build has no Redis; build it with the cargo feature `redis`")]
-    NoRedis,
-}
-
-/// Logs what fails: callers only learn that it did.
-pub(super) async fn ask<T>(
-    operation: &'static str,
-    work: impl Future<Output = StoreResult<T>>,
-) -> Result<T, StoreError> {
-    ask_within(PATIENCE, operation, work).await
-}
-
-async fn ask_within<T>(
-    patience: Duration,
-    operation: &'static str,
-    work: impl Future<Output = StoreResult<T>>,
-) -> Result<T, StoreError> {
-    let error = match tokio::time::timeout(patience, work).await {
-        Ok(Ok(answer)) => return Ok(answer),
-        Ok(Err(source)) => StoreError::Asked { operation, source },
-        Err(_) => StoreError::Deadline { operation },
-    };
-    let source = std::error::Error::source(&error).map(ToString::to_string);
-    tracing::warn!(%error, source, "the session store failed");
-    Err(error)
-}
-
-pub(super) async fn open(
-    redis: Option<Redis>,
-    rules: SessionRules,
-    clock: &Clock,
-    stop: CancellationToken,
-) -> Result<Arc<dyn SessionStore>, OpenError> {
-    if let Some(redis) = redis {
-        #[cfg(feature = "redis")]
-        return super::redis::open(&redis, stop).await;
-        #[cfg(not(feature = "redis"))]
-        return Err(OpenError::NoRedis);
-    }
-    let store = Arc::new(Memory::new(MOST_RECORDS, clock.clone()));
-    let swept = store.clone();
-    let every = SWEEP_EVERY.min(rules.idle);
-    tokio::spawn(async move {
-        while tokio::time::timeout(every, stop.cancelled()).await.is_err() {
-            // This store cannot fail.
-            let _ = swept.delete_expired().await;
-        }
-    });
-    Ok(store)
-}
+pub(super) const MOST_RECORDS: usize = 10_000;
+/// Sessions of one user in this process: more log-ins end the user's own oldest ones, and nobody else's.
+pub(in crate::auth) const MOST_OF_USER: usize = 50;
 
 /// The records of this process.
-pub(super) struct Memory {
+pub(in crate::auth) struct Memory {
     records: Mutex<HashMap<Id, Record>>,
     most: usize,
     clock: Clock,
@@ -108,12 +35,12 @@ impl std::fmt::Debug for Memory {
 }
 
 impl Memory {
-    pub(super) fn new(most: usize, clock: Clock) -> Self {
+    pub(in crate::auth) fn new(most: usize, clock: Clock) -> Self {
         Self { records: Mutex::default(), most, clock }
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut HashMap<Id, Record>) -> T) -> T {
-        work(&mut self.records.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut lock(&self.records))
     }
 
     fn expired(&self, record: &Record) -> bool {
@@ -121,12 +48,12 @@ impl Memory {
     }
 }
 
-/// Makes room where the user has as many as he may: what was not used for longest goes.
+/// Makes room where the user has as many as allowed: what was not used for longest goes.
 fn make_room_of(user: &str, records: &mut HashMap<Id, Record>) {
-    let his =
+    let last_used =
         |record: &Record| Owner::of(record).filter(|owner| owner.user == user).map(|owner| owner.last_used);
     let mut own: Vec<_> =
-        records.values().filter_map(|record| his(record).map(|used| (used, record.id))).collect();
+        records.values().filter_map(|record| last_used(record).map(|used| (used, record.id))).collect();
     own.sort_unstable_by_key(|(used, _)| *used);
     let over = (own.len() + 1).saturating_sub(MOST_OF_USER);
     for (_, id) in &own[..over] {
@@ -188,6 +115,7 @@ impl ExpiredDeletion for Memory {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicI64, Ordering};
 
     use flowdeck_model::Timestamp;
@@ -218,13 +146,5 @@ mod tests {
         assert!(store.load(&all[2].id).await.unwrap().is_none(), "expired");
         store.delete_expired().await.unwrap();
         assert_eq!(store.with(|records| records.len()), 1);
-    }
-
-    #[tokio::test]
-    async fn a_store_that_never_answers_is_given_up() {
-        let error = ask_within(Duration::from_millis(1), "look", std::future::pending::<StoreResult<()>>())
-            .await
-            .unwrap_err();
-        assert!(matches!(error, StoreError::Deadline { operation: "look" }));
     }
 }

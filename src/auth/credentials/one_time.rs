@@ -1,17 +1,16 @@
 //! A password for a first look: made at the start, printed once, kept nowhere but as a hash in this process.
 //!
-//! Its user is `admin`, and he is there only while the configuration names no user: a start with users makes
-//! none, and a reload that brings users ends his sessions. It outlives every log-in (a tab that was closed must
+//! Its user is `admin`, which exists only while the configuration names no user: a start with users makes
+//! none, and a reload that brings users ends the sessions of `admin`. It outlives every log-in (a tab that was closed must
 //! not need a restart), and no restart.
 
 use std::fmt;
 
 use super::command_line::HashPasswordError;
 use super::password::{self, Hash};
-use super::settings::{Accounts, AuthMode, Settings, User};
+use crate::auth::accounts::{Accounts, ONE_TIME_USER, User};
+use crate::auth::settings::{AuthMode, Settings};
 
-/// Who signs in with it.
-pub(super) const USER: &str = "admin";
 const ROLE: &str = "admin";
 
 /// Crockford's base32: no letter is taken for a digit.
@@ -25,7 +24,7 @@ pub struct OneTimePassword(String);
 
 impl OneTimePassword {
     /// The user that it belongs to.
-    pub const USER: &str = USER;
+    pub const USER: &str = ONE_TIME_USER;
 
     fn random() -> Self {
         let random: [u8; LENGTH] = rand::random();
@@ -78,7 +77,7 @@ impl Settings {
 
 /// The accounts of a reload: the password that was printed stays good. `None`: one is asked for now and was not
 /// at the start, so that nobody could know it.
-pub(super) fn kept(settings: Settings, now: &Accounts) -> Option<Accounts> {
+pub(in crate::auth) fn kept(settings: Settings, now: &Accounts) -> Option<Accounts> {
     let mut next = settings.accounts;
     if settings.one_time {
         next.one_time = Some(now.one_time.clone()?);
@@ -113,17 +112,17 @@ mod tests {
         let mut asked = settings();
         assert_eq!((asked.mode, asked.counts()), (AuthMode::Local, (1, 0)));
         assert!(asked.make_one_time_password().unwrap().is_some());
-        assert!(asked.accounts.user(USER).is_some() && asked.accounts.user("root").is_none());
-        assert_eq!(asked.accounts.grants_of_user(USER).len(), 1);
+        assert!(asked.accounts.user(ONE_TIME_USER).is_some() && asked.accounts.user("root").is_none());
+        assert_eq!(asked.accounts.grants_of_user(ONE_TIME_USER).len(), 1);
     }
 
     #[test]
     fn a_reload_keeps_it_and_makes_none() {
         let mut at_start = settings();
         at_start.make_one_time_password().unwrap();
-        let print = |accounts: &Accounts| accounts.user(USER).map(|user| user.password.print().to_owned());
+        let fingerprint = |accounts: &Accounts| accounts.fingerprint(ONE_TIME_USER).map(str::to_owned);
         let kept_one = kept(settings(), &at_start.accounts).unwrap();
-        assert_eq!(print(&kept_one), print(&at_start.accounts));
+        assert_eq!(fingerprint(&kept_one), fingerprint(&at_start.accounts));
         assert!(kept(settings(), &Accounts::default()).is_none());
     }
 }

@@ -1,50 +1,40 @@
-//! `/metrics` for Prometheus: lag from the newest snapshot, Flowdeck's own work, HTTP and streams.
-
-mod label;
+//! What is measured: lag from the newest snapshot, Flowdeck's own work, HTTP and streams.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
-use std::time::Instant;
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
-use flowdeck_model::{Permission, PortError};
-use http::StatusCode;
-use http::header::CONTENT_TYPE;
 use prometheus_client::collector::Collector;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric, text};
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
-use crate::api::problem::Problem;
-use crate::events::Streams;
-use crate::layers::actor::ApiPorts;
-use crate::state::{AppState, Options};
+use super::label;
+use crate::events::streams::Streams;
+use crate::process::Process;
 use crate::work::{Number, Work};
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Answered {
-    method: &'static str,
-    route: String,
-    status: u16,
+pub(super) struct Answered {
+    pub(super) method: &'static str,
+    pub(super) route: String,
+    pub(super) status: u16,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Route {
-    route: String,
+pub(super) struct Route {
+    pub(super) route: String,
 }
 
 pub(crate) struct Metrics {
-    registry: Registry,
-    requests: Family<Answered, Counter>,
-    seconds: Family<Route, Histogram, fn() -> Histogram>,
-    streams: Gauge<i64>,
-    answering: Gauge<i64>,
+    pub(super) registry: Registry,
+    pub(super) requests: Family<Answered, Counter>,
+    pub(super) seconds: Family<Route, Histogram, fn() -> Histogram>,
+    pub(super) streams: Gauge<i64>,
+    pub(super) answering: Gauge<i64>,
 }
 
 fn buckets() -> Histogram {
@@ -53,7 +43,7 @@ fn buckets() -> Histogram {
 }
 
 impl Metrics {
-    pub(crate) fn new(options: &Options, open: &Streams) -> Self {
+    pub(crate) fn new(work: Arc<dyn Work>, process: Process, open: &Streams) -> Self {
         let mut registry = Registry::default();
         let requests = Family::default();
         let seconds = Family::new_with_constructor(buckets as fn() -> Histogram);
@@ -69,44 +59,10 @@ impl Metrics {
             "Requests that are being answered",
             answering.clone(),
         );
-        registry.register_collector(Box::new(Kafka(options.work.clone())));
-        registry.register_collector(Box::new(options.process.clone()));
+        registry.register_collector(Box::new(Kafka(work)));
+        registry.register_collector(Box::new(process));
         Self { registry, requests, seconds, streams, answering }
     }
-}
-
-/// Counts by route, never by path: a path has as many values as its callers like.
-pub(crate) async fn count(State(state): State<AppState>, request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();
-    let method = match request.method().as_str() {
-        "GET" => "GET",
-        "HEAD" => "HEAD",
-        "POST" => "POST",
-        _ => "other",
-    };
-    let start = Instant::now();
-    let response = next.run(request).await;
-    let metrics = &state.metrics;
-    metrics.seconds.get_or_create(&Route { route: route.clone() }).observe(start.elapsed().as_secs_f64());
-    metrics.requests.get_or_create(&Answered { method, route, status: response.status().as_u16() }).inc();
-    response
-}
-
-/// The series name every group of every cluster, so they are for who may see them all.
-pub(crate) async fn serve(State(state): State<AppState>, ApiPorts(ports): ApiPorts) -> Response {
-    if !ports.actor.may_everywhere(Permission::See) {
-        let on = "all groups of all clusters".to_owned();
-        return Problem::from(PortError::Forbidden { permission: Permission::See, on }).into_response();
-    }
-    state.metrics.streams.set(i64::try_from(state.streams.open()).unwrap_or(i64::MAX));
-    let answering = state.options.limits.requests.saturating_sub(state.requests.available_permits());
-    state.metrics.answering.set(i64::try_from(answering).unwrap_or(i64::MAX));
-    let mut body = String::new();
-    if text::encode(&mut body, &state.metrics.registry).is_err() {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    }
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(CONTENT_TYPE, kind)], body).into_response()
 }
 
 /// Read at each scrape: nothing is kept for it.

@@ -11,14 +11,17 @@ use tokio_util::sync::CancellationToken;
 use tower_sessions::SessionStore;
 use tower_sessions_redis_store::RedisStore;
 
-use super::settings::Redis;
 use super::store::{OpenError, PATIENCE};
+use crate::auth::settings::session::Redis;
 
 const CONNECTIONS: usize = 2;
 
 /// Redis that is away when the server starts is no reason not to start: log-ins say so until it is
 /// there.
-pub(super) async fn open(redis: &Redis, stop: CancellationToken) -> Result<Arc<dyn SessionStore>, OpenError> {
+pub(in crate::auth) async fn open(
+    redis: &Redis,
+    stop: CancellationToken,
+) -> Result<Arc<dyn SessionStore>, OpenError> {
     let refused = |error: fred::error::Error| OpenError::Redis(error.details().to_owned());
     let mut config = Config::from_url(&redis.plain_url()).map_err(refused)?;
     if redis.is_tls() {

@@ -17,10 +17,12 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::time::Instant;
+
+use crate::lock::lock;
 
 /// The wait after the last free try; it doubles from here.
 const FIRST: Duration = Duration::from_secs(1);
@@ -106,7 +108,7 @@ struct Table {
 }
 
 #[derive(Default)]
-pub(super) struct Backoff {
+pub(in crate::auth) struct Backoff {
     hasher: RandomState,
     table: Mutex<Table>,
 }
@@ -114,7 +116,7 @@ pub(super) struct Backoff {
 /// A try that is under way, and counted as failed until it is said to have succeeded.
 #[derive(Debug)]
 #[must_use]
-pub(super) struct Try {
+pub(in crate::auth) struct Try {
     pair: u64,
     account: Key,
     /// The place that this try took.
@@ -125,7 +127,7 @@ pub(super) struct Try {
 
 impl Backoff {
     /// `Err`: how long to wait; never zero.
-    pub(super) fn begin(
+    pub(in crate::auth) fn begin(
         &self,
         account: &str,
         address: Option<IpAddr>,
@@ -157,7 +159,7 @@ impl Backoff {
     }
 
     /// The password was right: the account starts anew, what was counted for this try is undone.
-    pub(super) fn succeeded(&self, tried: Try, now: Instant) {
+    pub(in crate::auth) fn succeeded(&self, tried: Try, now: Instant) {
         self.with(|table| {
             for (key, before) in tried.counted {
                 table.undo(key, before);
@@ -170,7 +172,7 @@ impl Backoff {
     }
 
     /// Nothing was verified: it does not count, and the place that was kept is kept on.
-    pub(super) fn not_made(&self, tried: Try, now: Instant) {
+    pub(in crate::auth) fn not_made(&self, tried: Try, now: Instant) {
         self.with(|table| {
             tried.counted.into_iter().for_each(|(key, before)| table.undo(key, before));
             if let Some(Promise { due, address }) = tried.place {
@@ -183,7 +185,7 @@ impl Backoff {
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut Table) -> T) -> T {
-        work(&mut self.table.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut lock(&self.table))
     }
 }
 

@@ -9,8 +9,7 @@
 use cookie::Cookie;
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
-
-use super::session::Id;
+use tower_sessions::session::Id;
 
 const NAME: &str = "flowdeck_session";
 
@@ -39,7 +38,7 @@ impl CookieScope {
 
     /// The session that a request names. With two cookies of our name, one was planted by somebody
     /// else, and nothing tells which: then none counts.
-    pub(super) fn read(&self, headers: &HeaderMap) -> Option<Id> {
+    pub(in crate::auth) fn read(&self, headers: &HeaderMap) -> Option<Id> {
         let mut found = headers
             .get_all(COOKIE)
             .iter()
@@ -54,11 +53,11 @@ impl CookieScope {
         session.value().parse().ok()
     }
 
-    pub(super) fn set(&self, id: &Id) -> HeaderValue {
+    pub(in crate::auth) fn set(&self, id: &Id) -> HeaderValue {
         self.value(&format!("{}={id}; {}", self.name, self.attributes))
     }
 
-    pub(super) fn clear(&self) -> HeaderValue {
+    pub(in crate::auth) fn clear(&self) -> HeaderValue {
         self.value(&format!("{}=; Max-Age=0; {}", self.name, self.attributes))
     }
 
