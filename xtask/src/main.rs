@@ -15,6 +15,7 @@ mod site;
 mod soak;
 mod stack;
 mod test;
+mod tools;
 mod workspace;
 
 use std::process::ExitCode;
@@ -50,8 +51,6 @@ enum Command {
     Container(container::Args),
     /// What the release binary is made of, as CycloneDX
     Sbom(sbom::Args),
-    /// Every `unsafe` of the repository, with its reason
-    Unsafe(ci::unsafety::Args),
     /// Measures a release build against a real Kafka; fails over a limit
     Bench(bench::Args),
     /// The tests' fault run for many minutes: memory, handles and tasks must stay flat
@@ -84,7 +83,6 @@ fn run(command: Command) -> Result<ExitCode> {
         Command::Ci(args) => ci::run(&args),
         Command::Container(args) => container::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Sbom(args) => sbom::run(&args).map(|()| ExitCode::SUCCESS),
-        Command::Unsafe(args) => ci::unsafety::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Bench(args) => bench::run(&args),
         Command::Soak(args) => soak::run(&args),
         Command::Kafka(command) => kafka::run(&command).map(|()| ExitCode::SUCCESS),

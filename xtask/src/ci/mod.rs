@@ -1,11 +1,9 @@
 //! `cargo xtask ci`: every gate, then all tests. A gate that fails does not hide the next one; the sum of the
 //! tests is alone on the last line.
 
-mod advisories;
-mod licences;
+mod crates;
 mod npm;
 mod terms;
-pub(crate) mod unsafety;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -36,9 +34,8 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let gates: &[Gate<'_>] = &[
         ("format", &format),
         ("terms", &terms::check),
-        ("licences", &licences::check),
-        ("unsafe", &unsafety::check),
-        ("advisories", &advisories::check),
+        ("crates", &crates::check),
+        ("advisories", &crates::advisories),
         ("npm audit", &npm::check),
         ("clippy, host", &|| clippy_host(&machine)),
         ("clippy, wasm", &clippy_wasm),
