@@ -120,14 +120,22 @@ fn numbers(one: &ClusterNumbers) -> Vec<Number> {
         gauge("groups", "Groups in the newest snapshot", one.groups as f64),
         gauge("group_partitions", "Partitions of all groups in the newest snapshot", one.partitions as f64),
         counter("snapshots_published", "Snapshots published", one.snapshots_published as f64),
-        counter("commands_refused_full", "Commands refused since the queue was full", one.queue_drops as f64),
+        counter(
+            "commands_refused_full",
+            "Commands refused because the queue was full",
+            one.queue_drops as f64,
+        ),
         gauge("instances_heard", "Instances that telemetry tells of", one.instances_heard as f64),
-        gauge("instances_unkept", "Instances beyond those that are kept", one.instances_unkept as f64),
-        gauge("holds", "Holds that stand", one.holds as f64),
-        counter("peeks", "Reads of records for a person", one.peeks as f64),
+        counter(
+            "instances_dropped",
+            "Instances beyond the limits of telemetry",
+            one.instances_dropped as f64,
+        ),
+        gauge("holds", "Holds in force", one.holds as f64),
+        counter("peeks", "Reads of records for a user", one.peeks as f64),
     ];
     all.extend(not_obeyed(one));
-    let dropped = "Records of telemetry, acks, holds and commands that were not taken in, by reason";
+    let dropped = "Records of telemetry, acks, holds and commands that were skipped, by reason";
     all.extend(one.records_dropped.iter().map(|(reason, count)| Number {
         name: "records_dropped",
         help: dropped,
@@ -135,9 +143,9 @@ fn numbers(one: &ClusterNumbers) -> Vec<Number> {
         labels: labels(Some(("reason", (*reason).to_owned()))),
         value: *count as f64,
     }));
-    all.extend(one.waiting.iter().map(|(queue, count)| Number {
-        name: "waiting",
-        help: "What waits, by queue; each has a bound",
+    all.extend(one.queue_depth.iter().map(|(queue, count)| Number {
+        name: "queue_depth",
+        help: "Entries that wait, by queue; each queue is bounded",
         counter: false,
         labels: labels(Some(("queue", (*queue).to_owned()))),
         value: *count as f64,
@@ -146,16 +154,23 @@ fn numbers(one: &ClusterNumbers) -> Vec<Number> {
         name: "commands",
         help: "Remembered commands by state",
         counter: false,
-        labels: labels(Some(("state", key(*state)))),
+        labels: labels(Some(("state", state_label(*state)))),
         value: *count as f64,
     }));
     all
 }
 
-/// As in the API's JSON.
-fn key(state: CommandState) -> String {
+/// As in the API's JSON, in snake_case.
+fn state_label(state: CommandState) -> String {
     let json = serde_json::to_value(state).unwrap_or_default();
-    json.as_str().unwrap_or_default().to_owned()
+    let mut label = String::new();
+    for c in json.as_str().unwrap_or_default().chars() {
+        if c.is_ascii_uppercase() {
+            label.push('_');
+        }
+        label.push(c.to_ascii_lowercase());
+    }
+    label
 }
 
 /// What the brokers of a cluster offer, by probes that write nothing.

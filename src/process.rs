@@ -49,8 +49,8 @@ impl Collector for Process {
         let connections = self.connections.as_ref();
         let open = connections.map(|all| all.open() as u64);
         gauge("flowdeck_connections_open", "Connections of clients", open)?;
-        let most = connections.map(|all| all.most() as u64);
-        gauge("flowdeck_connections_most", "Connections of clients at most", most)?;
+        let most = connections.map(|all| all.max() as u64);
+        gauge("flowdeck_connections_max", "Connections of clients at most", most)?;
         let mut counter = |name: &str, help: &str, value: Option<u64>| {
             let Some(value) = value else { return Ok(()) };
             let counter = ConstCounter::new(value);

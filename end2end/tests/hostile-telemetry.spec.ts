@@ -133,9 +133,9 @@ async function looks(request: APIRequestContext, going: Promise<void>): Promise<
 
 /** Everything that `floods` wrote is taken in or counted. An empty queue alone may be one that Kafka has yet to fill. */
 async function settled(request: APIRequestContext, floods: number) {
-  const refused = () => metrics(request, "instances_unkept");
+  const refused = () => metrics(request, "instances_dropped_total");
   await expect.poll(refused, { timeout: SLOW }).toBeGreaterThan(floods * INSTANCES - 4_096);
-  await expect.poll(() => metrics(request, "waiting", 'queue="records"'), { timeout: SLOW }).toBe(0);
+  await expect.poll(() => metrics(request, "queue_depth", 'queue="records"'), { timeout: SLOW }).toBe(0);
 }
 
 test("pages are quick while it comes in, memory has a bound, and real instances keep their place", async ({ request }) => {

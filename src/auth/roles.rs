@@ -5,8 +5,8 @@ use serde::Deserialize;
 
 /// Name and permissions, everywhere. They cannot be given another meaning.
 const BUILT_IN: [(&str, &[Permission]); 3] = [
-    ("viewer", &[Permission::See]),
-    ("operator", &[Permission::See, Permission::ReadPayloads, Permission::Control]),
+    ("viewer", &[Permission::View]),
+    ("operator", &[Permission::View, Permission::ReadPayloads, Permission::Control]),
     ("admin", &Permission::ALL),
 ];
 
@@ -23,7 +23,7 @@ pub(super) fn built_in() -> impl Iterator<Item = (String, Vec<Grant>)> {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct GrantTable {
-    permissions: Vec<Word>,
+    permissions: Vec<PermissionName>,
     #[serde(default = "any")]
     clusters: String,
     #[serde(default = "any")]
@@ -37,33 +37,33 @@ fn any() -> String {
 /// A permission as the configuration writes it.
 #[derive(Debug, Clone, Copy, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum Word {
-    See,
+enum PermissionName {
+    View,
     ReadPayloads,
     Control,
     Offsets,
     Produce,
 }
 
-impl From<Word> for Permission {
-    fn from(word: Word) -> Self {
-        match word {
-            Word::See => Self::See,
-            Word::ReadPayloads => Self::ReadPayloads,
-            Word::Control => Self::Control,
-            Word::Offsets => Self::Offsets,
-            Word::Produce => Self::Produce,
+impl From<PermissionName> for Permission {
+    fn from(name: PermissionName) -> Self {
+        match name {
+            PermissionName::View => Self::View,
+            PermissionName::ReadPayloads => Self::ReadPayloads,
+            PermissionName::Control => Self::Control,
+            PermissionName::Offsets => Self::Offsets,
+            PermissionName::Produce => Self::Produce,
         }
     }
 }
 
 impl GrantTable {
-    /// Whoever may change a group may see it: a grant without `see` would show errors only.
+    /// Whoever may change a group may view it: a grant without `view` would show errors only.
     pub(super) fn into_grant(self) -> Result<Grant, (&'static str, &'static str)> {
         if self.permissions.is_empty() {
             return Err((
                 "permissions",
-                "name at least one of see, read_payloads, control, offsets, produce",
+                "name at least one of view, read_payloads, control, offsets, produce",
             ));
         }
         for (field, pattern) in [("clusters", &self.clusters), ("groups", &self.groups)] {
@@ -71,7 +71,7 @@ impl GrantTable {
                 return Err((field, "an empty pattern matches nothing; write \"*\" for all"));
             }
         }
-        let mut permissions = vec![Permission::See];
+        let mut permissions = vec![Permission::View];
         for permission in self.permissions.into_iter().map(Permission::from) {
             if !permissions.contains(&permission) {
                 permissions.push(permission);

@@ -37,9 +37,9 @@ pub(crate) async fn count(State(state): State<AppState>, request: Request, next:
 
 /// The series name every group of every cluster, so they are for who may see them all.
 pub(crate) async fn serve(State(state): State<AppState>, ApiPorts(ports): ApiPorts) -> Response {
-    if !ports.actor.may_everywhere(Permission::See) {
+    if !ports.actor.may_everywhere(Permission::View) {
         let on = "all groups of all clusters".to_owned();
-        return Problem::from(PortError::Forbidden { permission: Permission::See, on }).into_response();
+        return Problem::from(PortError::Forbidden { permission: Permission::View, on }).into_response();
     }
     state.metrics.streams.set(i64::try_from(state.streams.count()).unwrap_or(i64::MAX));
     let answering = state.options.limits.requests.saturating_sub(state.requests.available_permits());

@@ -17,7 +17,7 @@ const LATELY: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub struct Connections {
     open: AtomicUsize,
-    most: AtomicUsize,
+    max: AtomicUsize,
     failed: AtomicU64,
     failing: AtomicBool,
     full: Mutex<Full>,
@@ -35,8 +35,8 @@ impl Connections {
     }
 
     /// As many as may be open at once.
-    pub fn most(&self) -> usize {
-        self.most.load(Ordering::Relaxed)
+    pub fn max(&self) -> usize {
+        self.max.load(Ordering::Relaxed)
     }
 
     /// Tries to accept a client that failed.
@@ -52,13 +52,13 @@ impl Connections {
             );
         }
         let full = lock(&self.full);
-        let waits = full.met.is_some_and(|at| at.elapsed() < LATELY) || self.open() >= self.most();
-        (waits && self.most() > 0)
+        let waits = full.met.is_some_and(|at| at.elapsed() < LATELY) || self.open() >= self.max();
+        (waits && self.max() > 0)
             .then(|| format!("{} connections are open, as many as may be; new ones wait", self.open()))
     }
 
-    pub(super) fn bound(&self, most: usize) {
-        self.most.store(most, Ordering::Relaxed);
+    pub(super) fn bound(&self, max: usize) {
+        self.max.store(max, Ordering::Relaxed);
     }
 
     /// A new client has to wait for a place.
@@ -68,7 +68,7 @@ impl Connections {
         full.met = Some(now);
         if full.said.is_none_or(|at| now.duration_since(at) >= SAY_AGAIN) {
             full.said = Some(now);
-            tracing::warn!(most = self.most(), "as many connections are open as may be: new ones wait");
+            tracing::warn!(max = self.max(), "as many connections are open as may be: new ones wait");
         }
     }
 

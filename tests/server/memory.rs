@@ -147,7 +147,7 @@ fn row(cluster: &ClusterName, group: &GroupId, lag: u64) -> GroupRow {
 /// One error of each kind, by the name of the group that is asked for.
 fn fails(name: &str) -> Option<PortError> {
     Some(match name {
-        "error-forbidden" => PortError::Forbidden { permission: Permission::See, on: "demo".into() },
+        "error-forbidden" => PortError::Forbidden { permission: Permission::View, on: "demo".into() },
         "error-invalid" => PortError::invalid("group", "no good"),
         "error-conflict" => PortError::Conflict { detail: "another body".into() },
         "error-observe" => PortError::ObserveMode { cluster: cluster("demo") },

@@ -26,7 +26,7 @@ const ROLES: &str = r#"
     clusters = "demo"
     groups = "payments*"
     [[roles.elsewhere]]
-    permissions = ["see", "read_payloads", "control", "offsets", "produce"]
+    permissions = ["view", "read_payloads", "control", "offsets", "produce"]
     clusters = "other"
 "#;
 

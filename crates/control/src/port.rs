@@ -75,10 +75,10 @@ impl Control for BoundControl {
 
     fn command(&self, cluster: &ClusterName, id: CommandId) -> Result<CommandView, PortError> {
         let snapshot = self.core.publisher.current();
-        allowed_on_cluster(&self.actor, Permission::See, cluster)?;
+        allowed_on_cluster(&self.actor, Permission::View, cluster)?;
         let (one, _) = cluster_of(&self.core, &snapshot, cluster)?;
         // That it is there, and for which group, is for who may see the group.
-        let seen = |group: &GroupId| self.actor.may(Permission::See, cluster, group);
+        let seen = |group: &GroupId| self.actor.may(Permission::View, cluster, group);
         let Some(command) = one.operations.get(id).filter(|command| seen(&command.target.group)) else {
             let hint = format!("not remembered since the restart at {}", self.core.started_at);
             return Err(PortError::not_found_because(Thing::Command, id.to_string(), hint));

@@ -1,4 +1,4 @@
-//! Who asks, and what he may do. Ports are bound to an actor and fail closed.
+//! Who asks, and what they may do. Ports are bound to an actor and fail closed.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,7 +9,7 @@ use crate::names::{ClusterName, GroupId};
 #[serde(rename_all = "camelCase")]
 pub enum Permission {
     /// Fleet, groups, topics, commands: everything but payloads.
-    See,
+    View,
     /// Keys, values and headers of records.
     ReadPayloads,
     /// Pause and resume.
@@ -21,11 +21,11 @@ pub enum Permission {
 }
 
 impl Permission {
-    pub const ALL: [Self; 5] = [Self::See, Self::ReadPayloads, Self::Control, Self::Offsets, Self::Produce];
+    pub const ALL: [Self; 5] = [Self::View, Self::ReadPayloads, Self::Control, Self::Offsets, Self::Produce];
 
     pub fn words(self) -> &'static str {
         match self {
-            Self::See => "see",
+            Self::View => "view",
             Self::ReadPayloads => "read payloads",
             Self::Control => "control",
             Self::Offsets => "offsets",
@@ -34,7 +34,7 @@ impl Permission {
     }
 }
 
-/// A name or a part of it: `*` stands for any run of characters.
+/// A name or a part of it: `*` matches any run of characters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Pattern(String);
@@ -205,14 +205,14 @@ mod tests {
             groups: Pattern::new("dev-*"),
         };
         let nobody = Actor::new(view.clone(), vec![]);
-        let viewer = Actor::new(view, vec![grant(&[Permission::See])]);
+        let viewer = Actor::new(view, vec![grant(&[Permission::View])]);
         let (demo, other) = ("demo".parse().unwrap(), "prod".parse().unwrap());
-        assert!(!viewer.may_everywhere(Permission::See) && !nobody.may_everywhere(Permission::See));
-        assert!(Actor::anonymous(Via::Api, None).may_everywhere(Permission::See));
-        assert!(!nobody.may(Permission::See, &demo, &"dev-a".into()));
-        assert!(viewer.may(Permission::See, &demo, &"dev-a".into()));
+        assert!(!viewer.may_everywhere(Permission::View) && !nobody.may_everywhere(Permission::View));
+        assert!(Actor::anonymous(Via::Api, None).may_everywhere(Permission::View));
+        assert!(!nobody.may(Permission::View, &demo, &"dev-a".into()));
+        assert!(viewer.may(Permission::View, &demo, &"dev-a".into()));
         assert!(!viewer.may(Permission::Control, &demo, &"dev-a".into()));
-        assert!(!viewer.may(Permission::See, &demo, &"qa-a".into()));
-        assert!(!viewer.may(Permission::See, &other, &"dev-a".into()));
+        assert!(!viewer.may(Permission::View, &demo, &"qa-a".into()));
+        assert!(!viewer.may(Permission::View, &other, &"dev-a".into()));
     }
 }

@@ -188,7 +188,7 @@ impl Observation {
         let cut =
             |part: &Option<bytes::Bytes>, size: usize| part.as_ref().is_some_and(|part| part.len() < size);
         if cut(&record.value, record.value_size) || cut(&record.key, record.key_size) {
-            self.not_taken("longer than is read", source, at);
+            self.not_taken("too_long", "longer than is read", source, at);
             if source == Source::Holds {
                 self.holds.passed(record.offset);
                 self.dirty |= self.undecodable.note(record.key.as_deref(), record.value.is_none());
@@ -208,8 +208,8 @@ impl Observation {
     }
 
     /// Counted, and where it came with telemetry spoken of on the pages.
-    fn not_taken(&mut self, why: &'static str, source: Source, at: Timestamp) {
-        self.stats.dropped(why);
+    fn not_taken(&mut self, label: &'static str, why: &'static str, source: Source, at: Timestamp) {
+        self.stats.dropped(label);
         if matches!(source, Source::Admin(_)) {
             self.registry.refuse(why, at);
         }
@@ -227,7 +227,7 @@ impl Observation {
         match kafkaflow::decode(headers, record.value.as_deref()) {
             Decoded::NotOurs => None,
             Decoded::Malformed(_) => {
-                self.not_taken("malformed KafkaFlow message", Source::Admin(stream), at);
+                self.not_taken("malformed_message", "malformed KafkaFlow message", Source::Admin(stream), at);
                 None
             }
             Decoded::Message(Message::Telemetry(telemetry)) => {
@@ -273,7 +273,7 @@ impl Observation {
         let group = heard.group.clone();
         let sample = Arc::clone(&self.sample);
         if let Err(why) = self.registry.hear(heard, |heard| trust(&sample, heard)) {
-            self.stats.dropped(why.words());
+            self.stats.dropped(why.label());
         }
         Some(Notice::Telemetry(group))
     }
@@ -291,8 +291,8 @@ impl Observation {
         let (key, hold) = match read {
             HoldRecord::Set(hold) => ((hold.scope.clone(), hold.id), Some(hold)),
             HoldRecord::Released { scope, id } => ((scope, id), None),
-            HoldRecord::NewerVersion => return self.passed(record, "hold of another version"),
-            HoldRecord::Malformed(_) => return self.passed(record, "malformed hold"),
+            HoldRecord::NewerVersion => return self.passed(record, "newer_hold_version"),
+            HoldRecord::Malformed(_) => return self.passed(record, "malformed_hold"),
         };
         let (was_known, released) = (self.holds.is_known(), hold.is_none());
         let changed = self.holds.apply(key.clone(), hold, record.offset, own);
@@ -309,8 +309,8 @@ impl Observation {
 
     fn ack_record(&mut self, record: &Record, headers: &Headers<'_>) -> Option<Notice> {
         match wire::read_ack(headers, record.value.as_deref()) {
-            AckRecord::NewerVersion => self.stats.dropped("ack of another version"),
-            AckRecord::Malformed(_) => self.stats.dropped("malformed ack"),
+            AckRecord::NewerVersion => self.stats.dropped("newer_ack_version"),
+            AckRecord::Malformed(_) => self.stats.dropped("malformed_ack"),
             AckRecord::Ack(ack) => return Some(Notice::Ack(ack)),
         }
         None

@@ -49,7 +49,7 @@ impl Core {
                 handle.stats.read(handle.settings.name.clone(), groups, partitions, one.holds.count() as u64);
             let unanswered = handle.cluster.as_ref().map_or(0, Cluster::unanswered);
             numbers.pauses_not_obeyed = not_obeyed::numbers(one.not_obeying.values());
-            numbers.waiting.push(("requests to brokers", unanswered as u64));
+            numbers.queue_depth.push(("broker_requests", unanswered as u64));
             numbers
         });
         Stats { clusters: numbers.collect() }

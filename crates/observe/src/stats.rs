@@ -18,7 +18,7 @@ pub struct ClusterStats {
     peeks: AtomicU64,
     submits_refused_full: AtomicU64,
     instances: AtomicU64,
-    instances_unkept: AtomicU64,
+    instances_dropped: AtomicU64,
     waiting_commands: AtomicU64,
     waiting_facts: AtomicU64,
     waiting_writes: AtomicU64,
@@ -42,16 +42,16 @@ pub struct ClusterNumbers {
     pub groups: u64,
     pub partitions: u64,
     pub snapshots_published: u64,
-    /// Telemetry, acks, holds and admin records that were not taken in, by reason.
+    /// Telemetry, acks, holds and admin records that were not taken in, by a constant in snake_case for each reason.
     pub records_dropped: BTreeMap<&'static str, u64>,
     /// Commands refused since the queue was full.
     pub queue_drops: u64,
     /// What waits in each queue at the moment.
-    pub waiting: Vec<(&'static str, u64)>,
+    pub queue_depth: Vec<(&'static str, u64)>,
     pub commands: Vec<(CommandState, u64)>,
     pub instances_heard: u64,
-    /// Heard, and beyond what is kept.
-    pub instances_unkept: u64,
+    /// Heard, and beyond what is kept, since the start.
+    pub instances_dropped: u64,
     pub holds: u64,
     /// Groups in which a pause is not obeyed.
     pub pauses_not_obeyed: NotObeyedNumbers,
@@ -109,9 +109,9 @@ impl ClusterStats {
         *reasons.entry(reason).or_default() += 1;
     }
 
-    pub fn gauges(&self, instances: usize, unkept: usize, commands: Vec<(CommandState, usize)>) {
+    pub fn gauges(&self, instances: usize, dropped: u64, commands: Vec<(CommandState, usize)>) {
         self.instances.store(instances as u64, Ordering::Relaxed);
-        self.instances_unkept.store(unkept as u64, Ordering::Relaxed);
+        self.instances_dropped.store(dropped, Ordering::Relaxed);
         *self.commands.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = commands;
     }
 
@@ -129,14 +129,14 @@ impl ClusterStats {
             snapshots_published: load(&self.published),
             records_dropped: self.reasons.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone(),
             queue_drops: load(&self.submits_refused_full),
-            waiting: vec![
+            queue_depth: vec![
                 ("commands", load(&self.waiting_commands)),
                 ("records", load(&self.waiting_facts)),
                 ("writes", load(&self.waiting_writes)),
             ],
             commands: commands.iter().map(|(state, count)| (*state, *count as u64)).collect(),
             instances_heard: load(&self.instances),
-            instances_unkept: load(&self.instances_unkept),
+            instances_dropped: load(&self.instances_dropped),
             holds,
             pauses_not_obeyed: NotObeyedNumbers::default(),
             peeks: load(&self.peeks),

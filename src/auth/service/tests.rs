@@ -125,7 +125,7 @@ async fn from_log_in_to_log_out() {
     assert_eq!((view.name.as_str(), view.kind, view.via), ("vera", ActorKind::User, Via::Api));
     assert_eq!(view.address.as_deref(), Some("192.0.2.1"));
     let (cluster, group) = ("demo".parse().unwrap(), "g".into());
-    assert!(known.actor.may(Permission::See, &cluster, &group));
+    assert!(known.actor.may(Permission::View, &cluster, &group));
     assert!(!known.actor.may(Permission::ReadPayloads, &cluster, &group));
 
     let cleared = bench.auth.log_out(&headers, None, false).await.unwrap();

@@ -45,7 +45,7 @@ fn a_whole_table() {
     assert_eq!(settings.session.idle, Duration::from_secs(600));
     let grants = settings.accounts.grants_of_user("ana");
     assert_eq!(grants.len(), 3);
-    assert_eq!(grants[1].permissions, [Permission::See, Permission::Control, Permission::ReadPayloads]);
+    assert_eq!(grants[1].permissions, [Permission::View, Permission::Control, Permission::ReadPayloads]);
     assert!(grants[1].clusters.matches("prod-eu") && !grants[1].clusters.matches("staging"));
     let token = settings.accounts.tokens.values().next().unwrap();
     assert_eq!(token.expires.unwrap().to_string(), "2027-01-31T00:00:00.000Z");
@@ -58,9 +58,9 @@ fn the_built_in_roles() {
     use Permission::*;
     let accounts = Accounts::default();
     for (role, want) in [
-        ("viewer", vec![See]),
-        ("operator", vec![See, ReadPayloads, Control]),
-        ("admin", vec![See, ReadPayloads, Control, Offsets, Produce]),
+        ("viewer", vec![View]),
+        ("operator", vec![View, ReadPayloads, Control]),
+        ("admin", vec![View, ReadPayloads, Control, Offsets, Produce]),
     ] {
         assert_eq!(accounts.grants(&[role.to_owned()])[0].permissions, want);
     }
@@ -126,7 +126,7 @@ fn refusals_name_the_field() {
         (format!("{local}{}", token_table(&digest, "expires = 7")), "auth.tokens[0].expires: write a time"),
         (format!("{local}{}", token_table(&digest, "").repeat(2)), "auth.tokens[1].name: there are two"),
         (
-            format!("{local}{ana}[[auth.roles.admin]]\npermissions = [\"see\"]"),
+            format!("{local}{ana}[[auth.roles.admin]]\npermissions = [\"view\"]"),
             "auth.roles.admin: this role is built in",
         ),
         (
@@ -134,7 +134,7 @@ fn refusals_name_the_field() {
             "auth.roles.x[0].permissions: name at least",
         ),
         (
-            format!("{local}{ana}[[auth.roles.x]]\npermissions = [\"see\"]\ngroups = \"\""),
+            format!("{local}{ana}[[auth.roles.x]]\npermissions = [\"view\"]\ngroups = \"\""),
             "auth.roles.x[0].groups: an empty",
         ),
         (format!("{local}{ana}[[auth.roles.x]]\npermissions = [\"fly\"]"), "unknown variant `fly`"),

@@ -156,7 +156,7 @@ fn empty(view: &FleetView, query: &FleetQuery) -> AnyView {
         return notice::empty("No group matches", more).into_any();
     }
     if view.clusters.is_empty() {
-        let more = "Name one in flowdeck.toml, or ask for the permission to see one.";
+        let more = "Name one in flowdeck.toml, or ask for the permission to view one.";
         return notice::empty("No cluster to show", more).into_any();
     }
     if view.clusters.iter().all(|cluster| cluster.as_of.is_none()) {

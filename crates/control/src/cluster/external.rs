@@ -101,7 +101,7 @@ impl State {
 
     /// It counts as a repeat here as it does there: what the other leaves alone is not left over for this one.
     fn left_to_another(&mut self, one: &Waiting, now: Timestamp) {
-        self.observed.stats.dropped("foreign command that another Flowdeck took over");
+        self.observed.stats.dropped("external_command_taken_over");
         let Some((_, targets)) = self.reached(&one.command, now) else { return };
         for target in targets {
             self.repeats.admit(&target.group, self.observed.settings.timing.external_per_minute, one.came);
@@ -115,7 +115,7 @@ impl State {
         }
         let (action, targets) = external::targets(command, &self.observed.telemetry)?;
         if targets.is_empty() {
-            self.observed.stats.dropped("foreign command for a consumer that was never heard");
+            self.observed.stats.dropped("external_command_for_unknown_consumer");
         } else if action == Action::Pause && !targets.iter().all(|target| self.is_shown(&target.group)) {
             self.leave(Why::UnknownGroup, now);
         } else if !external::is_small(&targets) {
@@ -170,7 +170,7 @@ impl State {
         let capped = self.repeats.is_capped(group, came);
         let admitted = self.repeats.admit(group, self.observed.settings.timing.external_per_minute, came);
         if !admitted {
-            self.observed.stats.dropped("foreign commands repeated too often");
+            self.observed.stats.dropped("external_command_repeated");
             self.dirty |= !capped;
         }
         admitted
@@ -190,7 +190,7 @@ impl State {
 
     /// Counted, and said.
     fn leave(&mut self, why: Why, now: Timestamp) {
-        self.observed.stats.dropped(why.counted());
+        self.observed.stats.dropped(why.label());
         self.dirty |= self.rejected.note(why, now);
     }
 }

@@ -52,13 +52,13 @@ impl State {
         }
         let dropped = |why| self.observed.stats.dropped(why);
         let Some(command) = self.book.get(ack.command) else {
-            return dropped("ack for a command that is not remembered");
+            return dropped("unknown_command");
         };
         if command.target.group != ack.group {
-            return dropped("ack from another group");
+            return dropped("ack_of_other_group");
         }
         if lifecycle::is_borrowed(command, ack) {
-            return dropped("ack with the incarnation of another instance");
+            return dropped("ack_of_other_instance");
         }
         let mut command = command.clone();
         if lifecycle::acknowledged(&mut command, ack, at) {

@@ -113,7 +113,7 @@ impl State {
         }
         self.dirty = false;
         let registry = &self.observed.registry;
-        self.observed.stats.gauges(registry.instances(), registry.unkept(), self.book.by_state());
+        self.observed.stats.gauges(registry.instances(), registry.instances_dropped(), self.book.by_state());
         self.observed.fresh_telemetry(now);
         let controlled = Controlled {
             operations: Arc::clone(&self.operation_index),

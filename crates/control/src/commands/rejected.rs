@@ -20,13 +20,13 @@ pub(crate) enum Why {
 }
 
 impl Why {
-    /// In the statistics.
-    pub(crate) fn counted(self) -> &'static str {
+    /// In the metrics.
+    pub(crate) fn label(self) -> &'static str {
         match self {
-            Self::UnknownGroup => "foreign command for a group that is not known",
-            Self::NoRoom => "foreign command that holds more than there is room for",
-            Self::TooMany => "foreign commands beyond what can be written",
-            Self::CannotWrite => "foreign command that could not be written for long",
+            Self::UnknownGroup => "external_command_for_unknown_group",
+            Self::NoRoom => "external_command_beyond_quota",
+            Self::TooMany => "external_command_queue_full",
+            Self::CannotWrite => "external_command_write_timeout",
         }
     }
 

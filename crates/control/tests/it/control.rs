@@ -89,7 +89,7 @@ async fn what_may_not_be_seen_is_as_what_is_not_there() {
     scene.submit(pause.clone()).await.unwrap();
     scene.command(pause.id, "sent", |_| true).await;
     let grant = Grant {
-        permissions: vec![Permission::See, Permission::Control],
+        permissions: vec![Permission::View, Permission::Control],
         clusters: Pattern::any(),
         groups: Pattern::new("others-*"),
     };

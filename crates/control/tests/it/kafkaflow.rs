@@ -392,11 +392,11 @@ async fn an_operators_command_comes_after_the_foreign_one_before_it() {
     kafka().commit(&group, &[(&topic, 0, 0)]);
     let running = Running::start(settings.clone());
     // Who may not pause makes it no writer by looking.
-    let viewer = running.who_may(&[Permission::See]);
+    let viewer = running.who_may(&[Permission::View]);
     running.heard_by(&viewer, &Voice::new(&settings, &group, &unique("audio"), &topic), &[0]).await;
     foreign(&settings, Command::PauseConsumersByGroup { group: group.as_str().into(), topics: vec![] }).await;
     wait_for("it waits", DEADLINE, async || {
-        let waiting = &running.admin.stats().clusters[0].waiting;
+        let waiting = &running.admin.stats().clusters[0].queue_depth;
         waiting.iter().any(|(queue, count)| (*queue, *count) == ("writes", 1)).then_some(())
     })
     .await;

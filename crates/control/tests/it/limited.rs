@@ -152,8 +152,8 @@ async fn readers_of_a_topic_are_those_that_may_be_seen() {
 async fn records_are_for_who_may_read_them_of_a_group_that_reads_the_topic() {
     let scene = Scene::new().await;
     let cluster = &scene.running.cluster;
-    let see = [Permission::See];
-    let read = [Permission::See, Permission::ReadPayloads];
+    let see = [Permission::View];
+    let read = [Permission::View, Permission::ReadPayloads];
     for (who, grants, of_shared, of_alone) in [
         ("all", vec![grant(&read, "*", "*")], true, true),
         ("own", vec![grant(&read, "*", &scene.own)], true, false),

@@ -78,7 +78,7 @@ async fn it_is_ready_before_the_first_pause_of_one_who_looks_and_may() {
     let (topic, group) = group(kafka(), &settings).await;
     let former = Former::new(kafka(), &settings.writer_id).await;
     let running = Running::start(settings.clone());
-    looks(&running, &running.who_may(&[Permission::See, Permission::ReadPayloads]), &group).await;
+    looks(&running, &running.who_may(&[Permission::View, Permission::ReadPayloads]), &group).await;
     assert!(former.can_write(), "nobody looked who may pause");
     running.heard(&Voice::new(&settings, &group, "pay", &topic).agent(), &[0]).await;
     wait_for("the takeover", DEADLINE, async || (!former.can_write()).then_some(())).await;
@@ -120,7 +120,7 @@ async fn one_that_nobody_looks_at_leaves_the_end_of_a_pause_to_the_writer() {
     kafka().transact(&settings.writer_id, topic, vec![(records, End::Commit)]).await;
     let writer = Former::new(kafka(), &settings.writer_id).await;
     let running = Running::start(settings);
-    let viewer = running.who_may(&[Permission::See]);
+    let viewer = running.who_may(&[Permission::View]);
     let held = || {
         let view = viewer.fleet.group(&running.cluster, &group.as_str().into());
         view.ok().map(|view| !view.row.holds.is_empty())

@@ -30,7 +30,7 @@ impl BoundFleet {
     }
 
     fn sees(&self, cluster: &ClusterName) -> bool {
-        self.actor.may_on_cluster(Permission::See, cluster)
+        self.actor.may_on_cluster(Permission::View, cluster)
     }
 }
 
@@ -47,7 +47,7 @@ impl Fleet for BoundFleet {
         let mut clusters: Vec<&Arc<ClusterSnapshot>> =
             snapshot.clusters.iter().filter(|one| self.sees(&one.settings.name)).collect();
         if let Some(name) = &query.cluster {
-            super::allowed_on_cluster(&self.actor, Permission::See, name)?;
+            super::allowed_on_cluster(&self.actor, Permission::View, name)?;
             clusters.retain(|one| &one.settings.name == name);
             if clusters.is_empty() {
                 return Err(PortError::not_found(Thing::Cluster, name.as_str()));
@@ -95,7 +95,7 @@ impl Fleet for BoundFleet {
 
     fn group(&self, cluster: &ClusterName, id: &GroupId) -> Result<GroupView, PortError> {
         let snapshot = self.core.publisher.current();
-        allowed(&self.actor, Permission::See, cluster, id)?;
+        allowed(&self.actor, Permission::View, cluster, id)?;
         let (one, handle) = cluster_of(&self.core, &snapshot, cluster)?;
         let Some((data, judged)) = one.group(id) else {
             if one.view.as_of.is_none() {
@@ -114,14 +114,14 @@ impl Fleet for BoundFleet {
 
     fn topics(&self, cluster: &ClusterName) -> Result<TopicsView, PortError> {
         let snapshot = self.core.publisher.current();
-        super::allowed_on_cluster(&self.actor, Permission::See, cluster)?;
+        super::allowed_on_cluster(&self.actor, Permission::View, cluster)?;
         let (one, _) = cluster_of(&self.core, &snapshot, cluster)?;
         Ok(topic::list(snapshot.version, &one, &self.actor))
     }
 
     async fn topic(&self, cluster: &ClusterName, name: &TopicName) -> Result<TopicView, PortError> {
         let snapshot = self.core.publisher.current();
-        super::allowed_on_cluster(&self.actor, Permission::See, cluster)?;
+        super::allowed_on_cluster(&self.actor, Permission::View, cluster)?;
         let (one, handle) = cluster_of(&self.core, &snapshot, cluster)?;
         topic::view(snapshot.version, &one, handle, &self.actor, name).await
     }
@@ -182,7 +182,7 @@ fn find<'a>(clusters: &[&'a Arc<ClusterSnapshot>], query: &FleetQuery, actor: &A
             let matches = whole_cluster
                 || group.lower.contains(&needle)
                 || (!topics.is_empty() && group.rows.iter().any(|rows| topics.contains(rows.topic.as_ref())));
-            if matches && actor.may(Permission::See, name, &group.id) {
+            if matches && actor.may(Permission::View, name, &group.id) {
                 hits.push(Hit { cluster, group, judged });
             }
         }

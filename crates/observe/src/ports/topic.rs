@@ -21,7 +21,7 @@ const FRESH: Duration = Duration::from_millis(1_500);
 pub(super) fn list(version: Version, cluster: &ClusterSnapshot, actor: &Actor) -> TopicsView {
     let mut readers: HashMap<&TopicName, u32> = HashMap::new();
     for (group, _) in cluster.groups() {
-        if !actor.may(Permission::See, &cluster.settings.name, &group.id) {
+        if !actor.may(Permission::View, &cluster.settings.name, &group.id) {
             continue;
         }
         for rows in group.rows.iter() {
@@ -148,7 +148,7 @@ fn fresh(
 fn readers(cluster: &ClusterSnapshot, actor: &Actor, name: &TopicName) -> Vec<ReaderRow> {
     let mut rows = Vec::new();
     for (group, judged) in cluster.groups() {
-        if !group.reads(name) || !actor.may(Permission::See, &cluster.settings.name, &group.id) {
+        if !group.reads(name) || !actor.may(Permission::View, &cluster.settings.name, &group.id) {
             continue;
         }
         let readings: Vec<_> = group

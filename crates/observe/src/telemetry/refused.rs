@@ -43,6 +43,8 @@ pub(crate) struct OverflowInstances {
     /// Of groups that Kafka lists under their names, all others under none.
     groups: HashMap<Option<GroupId>, HashMap<u64, Timestamp>>,
     count: usize,
+    /// Since the start.
+    total: u64,
     /// When one was not counted.
     beyond: Option<Timestamp>,
     hasher: RandomState,
@@ -56,13 +58,12 @@ impl OverflowInstances {
     /// `group`: where Kafka lists it.
     pub(crate) fn add(&mut self, group: Option<&GroupId>, hash: u64, at: Timestamp) {
         let group = group.cloned();
-        if group.is_some() {
-            self.forget(&None, hash);
-        }
+        let was_counted = group.is_some() && self.forget(&None, hash);
         if let Some(heard) = self.groups.get_mut(&group).and_then(|all| all.get_mut(&hash)) {
             *heard = at;
             return;
         }
+        self.total += u64::from(!was_counted);
         if self.count >= COUNTED_MAX {
             self.beyond = Some(at);
             return;
@@ -81,12 +82,15 @@ impl OverflowInstances {
         }
     }
 
-    fn forget(&mut self, key: &Option<GroupId>, hash: u64) {
-        let Some(all) = self.groups.get_mut(key) else { return };
-        self.count -= usize::from(all.remove(&hash).is_some());
+    /// Whether it was there.
+    fn forget(&mut self, key: &Option<GroupId>, hash: u64) -> bool {
+        let Some(all) = self.groups.get_mut(key) else { return false };
+        let removed = all.remove(&hash).is_some();
+        self.count -= usize::from(removed);
         if all.is_empty() {
             self.groups.remove(key);
         }
+        removed
     }
 
     /// Forgets who was silent for so long; the groups of which one was.
@@ -106,8 +110,8 @@ impl OverflowInstances {
         changed
     }
 
-    pub(crate) fn count(&self) -> usize {
-        self.count
+    pub(crate) fn total(&self) -> u64 {
+        self.total
     }
 
     pub(crate) fn of(&self, group: &GroupId) -> usize {
@@ -146,14 +150,14 @@ mod tests {
         }
         let stranger = unkept.hash(&"c");
         unkept.add(None, stranger, at(0));
-        assert_eq!((unkept.of(&g), unkept.count()), (2, 3));
+        assert_eq!((unkept.of(&g), unkept.count), (2, 3));
         let b = unkept.hash(&"b");
         unkept.remove(&g, b);
-        assert_eq!((unkept.of(&g), unkept.count()), (1, 2));
+        assert_eq!((unkept.of(&g), unkept.count), (1, 2));
         assert_eq!(unkept.expire(at(11), Duration::from_secs(10)), []);
-        assert_eq!((unkept.of(&g), unkept.count()), (1, 1));
+        assert_eq!((unkept.of(&g), unkept.count), (1, 1));
         assert_eq!(unkept.expire(at(13), Duration::from_secs(10)), [g]);
-        assert_eq!(unkept.warning(""), None);
+        assert_eq!((unkept.warning(""), unkept.total()), (None, 3));
     }
 
     #[test]

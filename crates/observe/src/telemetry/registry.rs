@@ -68,6 +68,21 @@ pub enum Dropped {
 }
 
 impl Dropped {
+    /// In the metrics.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::NameTooLong => "name_too_long",
+            Self::TooManyConsumers => "too_many_consumers",
+            Self::TooManyConsumersOfOneGroup => "too_many_consumers_of_group",
+            Self::TooManyInstances => "too_many_instances",
+            Self::TooManyInstancesOfOneGroup => "too_many_instances_of_group",
+            Self::TooManyInstancesOfOneConsumer => "too_many_instances_of_consumer",
+            Self::TooManyTopics => "too_many_topics",
+            Self::TooManyPartitions => "too_many_partitions",
+        }
+    }
+
+    /// On the pages.
     pub fn words(self) -> &'static str {
         match self {
             Self::NameTooLong => "a name is too long",
@@ -151,8 +166,9 @@ impl Registry {
     }
 
     /// Instances that are heard and have no place.
-    pub fn unkept(&self) -> usize {
-        self.unkept.count()
+    /// Instances that were not kept, since the start.
+    pub fn instances_dropped(&self) -> u64 {
+        self.unkept.total()
     }
 
     /// A record of the admin topics that is not taken in.

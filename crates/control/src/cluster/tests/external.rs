@@ -9,7 +9,7 @@ fn groups_that_nobody_has_shown_are_not_taken_over() {
         state.external_command(CommandId::random(), pause(&format!("invented {n}"), vec![]), at(1));
     }
     assert!(state.jobs.is_empty() && state.book.is_empty());
-    assert_eq!(dropped(&state, "foreign command for a group that is not known"), 1_000);
+    assert_eq!(dropped(&state, "external_command_for_unknown_group"), 1_000);
     assert!(warns(&mut state, "1,000 commands for a group that neither Kafka lists", at(1)));
     // What Kafka lists, or telemetry has shown, is.
     state.external_command(id(1), pause("g", vec![]), at(2));
@@ -26,7 +26,7 @@ fn groups_that_nobody_has_shown_are_not_taken_over() {
 #[test]
 fn what_does_not_fit_is_not_taken_over_with_what_is_not_written_yet() {
     let mut state = writer();
-    let reason = "foreign command that holds more than there is room for";
+    let reason = "external_command_beyond_quota";
     state.external_command(id(1), pause("g", topics("a", 1_000)), at(1));
     assert!(state.jobs.is_empty(), "nothing of it");
     state.external_command(id(2), pause("g", topics("b", 200)), at(1));
@@ -124,7 +124,7 @@ fn nothing_is_written_where_the_holds_cannot_be_read_any_more() {
     state.external_command(id(2), pause("h", vec![]), at(10));
     state.ticked(at(69));
     assert!(state.jobs.is_empty());
-    let reason = "foreign command that could not be written for long";
+    let reason = "external_command_write_timeout";
     assert_eq!((state.waiting.len(), dropped(&state, reason)), (1, 0));
     state.ticked(at(70));
     assert_eq!((state.waiting.len(), dropped(&state, reason)), (0, 1));

@@ -89,7 +89,7 @@ fn a_foreign_command_that_another_took_over_is_not_done_again() {
     read(&mut state, wire::release_record(&theirs.scope, theirs.id, id(2)), 1, at(4));
     state.ticked(at(60));
     assert!(state.jobs.is_empty());
-    assert_eq!(dropped(&state, "foreign command that another Flowdeck took over"), 2);
+    assert_eq!(dropped(&state, "external_command_taken_over"), 2);
 }
 
 /// What this process writes is nobody else's.
@@ -167,7 +167,7 @@ fn the_cap_is_the_same_for_who_waits() {
     state.ticked(at(3 + FIRST));
     assert_eq!(jobs(&state).len(), 10);
     // The pauses beyond it; a resume of what does not stand changes nothing.
-    assert_eq!(dropped(&state, "foreign commands repeated too often"), 10);
+    assert_eq!(dropped(&state, "external_command_repeated"), 10);
     // Another wrote after the first ten.
     let mut state = known();
     flapping(&mut state, 1);
@@ -232,7 +232,7 @@ fn those_that_wait_are_bounded() {
         state.external_command(id(n), resume(&format!("other {n}")), at(1));
     }
     assert_eq!(state.waiting.len(), 128);
-    assert_eq!(dropped(&state, "foreign commands beyond what can be written"), 72);
+    assert_eq!(dropped(&state, "external_command_queue_full"), 72);
     assert!(warns(&mut state, "72 commands that came faster than they can be written", at(1)));
     state.ticked(at(1 + FIRST));
     assert_eq!((state.waiting.len(), jobs(&state).len()), (0, 1));

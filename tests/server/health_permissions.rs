@@ -52,7 +52,7 @@ fn named(answer: &Answer) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn health_answers_anybody_and_names_clusters_to_who_may_see_them() {
+async fn health_names_clusters_to_actors_that_may_view_them() {
     let roles: [(&str, &[&str]); 4] =
         [("payments", &["demo"]), ("elsewhere", &["other"]), ("viewer", &CLUSTERS), ("admin", &CLUSTERS)];
     let made = roles.map(|(role, _)| (role, flowdeck::auth::new_token()));

@@ -1,6 +1,6 @@
-//! The table of permissions: every door × every caller, on the admin service's own ports. No Kafka
-//! is needed: rights are judged before anything is asked of it, and what is allowed then fails in
-//! another way. A door without a row fails the test, and so does a row without a door.
+//! The table of permissions: every entry point × every caller, on the admin service's own ports. No Kafka
+//! is needed: permissions are checked before anything is asked of it, and what is allowed then fails in
+//! another way. An entry point without a row fails the test, and so does a row without an entry point.
 //!
 //! `docs/permissions.md` holds the same table; `UPDATE_DOCS=1 cargo test` writes it anew.
 
@@ -18,26 +18,26 @@ use tower::ServiceExt as _;
 use crate::people::{People, log_in, settings};
 use crate::support::{get, options};
 
-/// What a door needs.
+/// What an entry point needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Need {
-    /// Nobody in particular: it shows nothing of Kafka.
+    /// No actor: it shows nothing of Kafka.
     Open,
-    /// Somebody; shows what he may see, which may be nothing.
-    Known,
-    /// `see` on the group, or on some group of the cluster where it belongs to none.
-    See,
-    /// `see` on all groups of all clusters.
-    SeeAll,
+    /// An actor; shows what that actor may view, which may be nothing.
+    Actor,
+    /// `view` on the group, or on some group of the cluster where it belongs to none.
+    View,
+    /// `view` on all groups of all clusters.
+    ViewAll,
     /// `read payloads` for a group that reads the topic, or for all groups.
     Payloads,
     /// `control` on the group.
     Control,
 }
 
-/// How a door refuses.
+/// How an entry point refuses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Door {
+enum Kind {
     /// 303 to the log-in form and back; 403 as a page.
     Page,
     /// 401 and 403 as problem documents.
@@ -49,7 +49,7 @@ enum Door {
 }
 
 struct Row {
-    door: Door,
+    kind: Kind,
     method: Method,
     /// As the router lists it.
     path: &'static str,
@@ -64,27 +64,27 @@ const FORM: &str = "id=7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b&action=pause&group=p
 const ID: &str = "7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b";
 
 fn rows() -> Vec<Row> {
-    use Door::*;
+    use Kind::*;
     use Need::*;
-    let row = |door, method, path, ask, body, need| Row { door, method, path, ask, body, need };
-    let read = |door, path, ask, need| row(door, Method::GET, path, ask, "", need);
-    let send = |door, path, ask, body, need| row(door, Method::POST, path, ask, body, need);
+    let row = |kind, method, path, ask, body, need| Row { kind, method, path, ask, body, need };
+    let read = |kind, path, ask, need| row(kind, Method::GET, path, ask, "", need);
+    let send = |kind, path, ask, body, need| row(kind, Method::POST, path, ask, body, need);
     vec![
         read(Api, "/health", "/health", Open),
         read(Api, "/health/live", "/health/live", Open),
         read(Api, "/health/ready", "/health/ready", Open),
-        read(Api, "/metrics", "/metrics", SeeAll),
+        read(Api, "/metrics", "/metrics", ViewAll),
         read(Page, "/", "/", Open),
         // The API.
         read(Api, "/kafkaflow/api", "/kafkaflow/api", Open),
         read(Api, "/kafkaflow/api/{*rest}", "/kafkaflow/api/v2/groups", Open),
         read(Api, "/kafkaflow/api/v1/openapi.json", "/kafkaflow/api/v1/openapi.json", Open),
-        read(Api, "/kafkaflow/api/v1/groups", "/kafkaflow/api/v1/groups", Known),
+        read(Api, "/kafkaflow/api/v1/groups", "/kafkaflow/api/v1/groups", Actor),
         read(
             Api,
             "/kafkaflow/api/v1/clusters/{cluster}/groups/{group}",
             "/kafkaflow/api/v1/clusters/demo/groups/payments",
-            See,
+            View,
         ),
         send(
             Api,
@@ -97,19 +97,19 @@ fn rows() -> Vec<Row> {
             Api,
             "/kafkaflow/api/v1/clusters/{cluster}/commands/{id}",
             "/kafkaflow/api/v1/clusters/demo/commands/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
-            See,
+            View,
         ),
         read(
             Api,
             "/kafkaflow/api/v1/clusters/{cluster}/topics",
             "/kafkaflow/api/v1/clusters/demo/topics",
-            See,
+            View,
         ),
         read(
             Api,
             "/kafkaflow/api/v1/clusters/{cluster}/topics/{topic}",
             "/kafkaflow/api/v1/clusters/demo/topics/orders",
-            See,
+            View,
         ),
         read(
             Api,
@@ -118,11 +118,11 @@ fn rows() -> Vec<Row> {
             Payloads,
         ),
         // What pages use.
-        read(Function, "/kafkaflow/fn/{*name}", "/kafkaflow/fn/none-of-ours", Known),
-        read(Function, "/kafkaflow/fn/fleet", "/kafkaflow/fn/fleet?query=", Known),
-        read(Function, "/kafkaflow/fn/group", "/kafkaflow/fn/group?cluster=demo&group=payments", See),
-        read(Function, "/kafkaflow/fn/topics", "/kafkaflow/fn/topics?cluster=demo", See),
-        read(Function, "/kafkaflow/fn/topic", "/kafkaflow/fn/topic?cluster=demo&topic=orders", See),
+        read(Function, "/kafkaflow/fn/{*name}", "/kafkaflow/fn/none-of-ours", Actor),
+        read(Function, "/kafkaflow/fn/fleet", "/kafkaflow/fn/fleet?query=", Actor),
+        read(Function, "/kafkaflow/fn/group", "/kafkaflow/fn/group?cluster=demo&group=payments", View),
+        read(Function, "/kafkaflow/fn/topics", "/kafkaflow/fn/topics?cluster=demo", View),
+        read(Function, "/kafkaflow/fn/topic", "/kafkaflow/fn/topic?cluster=demo&topic=orders", View),
         read(
             Function,
             "/kafkaflow/fn/messages",
@@ -133,15 +133,15 @@ fn rows() -> Vec<Row> {
             Function,
             "/kafkaflow/fn/command",
             "/kafkaflow/fn/command?cluster=demo&id=7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
-            See,
+            View,
         ),
-        read(Stream, "/kafkaflow/events", "/kafkaflow/events?view=fleet", Known),
-        read(Stream, "/kafkaflow/events", "/kafkaflow/events?view=group&cluster=demo&group=payments", See),
+        read(Stream, "/kafkaflow/events", "/kafkaflow/events?view=fleet", Actor),
+        read(Stream, "/kafkaflow/events", "/kafkaflow/events?view=group&cluster=demo&group=payments", View),
         read(
             Stream,
             "/kafkaflow/events",
             "/kafkaflow/events?view=command&cluster=demo&id=7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
-            See,
+            View,
         ),
         read(Page, "/kafkaflow/pkg/{*file}", "/kafkaflow/pkg/0/none.js", Open),
         // Forms.
@@ -150,35 +150,35 @@ fn rows() -> Vec<Row> {
         send(Page, "/kafkaflow/login", "/kafkaflow/login", "name=nobody&password=wrong", Open),
         send(Page, "/kafkaflow/logout", "/kafkaflow/logout", "", Open),
         send(Page, "/kafkaflow/logout-everywhere", "/kafkaflow/logout-everywhere", "", Open),
-        read(Page, "/kafkaflow/c/{cluster}/commands", "/kafkaflow/c/demo/commands", Known),
+        read(Page, "/kafkaflow/c/{cluster}/commands", "/kafkaflow/c/demo/commands", Actor),
         send(Page, "/kafkaflow/c/{cluster}/commands", "/kafkaflow/c/demo/commands", FORM, Control),
         // Pages.
-        read(Page, "/kafkaflow", "/kafkaflow", Known),
+        read(Page, "/kafkaflow", "/kafkaflow", Actor),
         read(Page, "/kafkaflow/", "/kafkaflow/", Open),
-        read(Page, "/kafkaflow/{*page}", "/kafkaflow/no/such/page", Known),
-        read(Page, "/kafkaflow/c/{cluster}/groups/{group}", "/kafkaflow/c/demo/groups/payments", See),
-        read(Page, "/kafkaflow/c/{cluster}/topics", "/kafkaflow/c/demo/topics", See),
-        read(Page, "/kafkaflow/c/{cluster}/topics/{topic}", "/kafkaflow/c/demo/topics/orders", See),
+        read(Page, "/kafkaflow/{*page}", "/kafkaflow/no/such/page", Actor),
+        read(Page, "/kafkaflow/c/{cluster}/groups/{group}", "/kafkaflow/c/demo/groups/payments", View),
+        read(Page, "/kafkaflow/c/{cluster}/topics", "/kafkaflow/c/demo/topics", View),
+        read(Page, "/kafkaflow/c/{cluster}/topics/{topic}", "/kafkaflow/c/demo/topics/orders", View),
         read(
             Page,
             "/kafkaflow/c/{cluster}/commands/{id}",
             "/kafkaflow/c/demo/commands/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
-            See,
+            View,
         ),
     ]
 }
 
-/// Roles by what each may, on cluster `demo`, group `payments`, topic `orders`. The first is nobody.
+/// Roles by what each may do, on cluster `demo`, group `payments`, topic `orders`. The first is nobody.
 const CALLERS: [(&str, &[Need]); 6] = {
     use Need::*;
     [
         ("nobody", &[Open]),
-        ("viewer", &[Open, Known, See, SeeAll]),
-        ("operator", &[Open, Known, See, SeeAll, Payloads, Control]),
-        ("admin", &[Open, Known, See, SeeAll, Payloads, Control]),
+        ("viewer", &[Open, Actor, View, ViewAll]),
+        ("operator", &[Open, Actor, View, ViewAll, Payloads, Control]),
+        ("admin", &[Open, Actor, View, ViewAll, Payloads, Control]),
         // Of the configuration: `control` on groups `payments*` of `demo`; all on cluster `other`.
-        ("payments", &[Open, Known, See, Control]),
-        ("elsewhere", &[Open, Known]),
+        ("payments", &[Open, Actor, View, Control]),
+        ("elsewhere", &[Open, Actor]),
     ]
 };
 
@@ -192,22 +192,22 @@ enum Outcome {
 }
 
 fn expected(row: &Row, role: &str, may: &[Need]) -> Outcome {
-    match (may.contains(&row.need), role, row.door) {
+    match (may.contains(&row.need), role, row.kind) {
         (true, _, _) => Outcome::Passed,
-        (false, "nobody", Door::Page) => Outcome::Form,
+        (false, "nobody", Kind::Page) => Outcome::Form,
         (false, "nobody", _) => Outcome::Unauthorized,
         (false, _, _) => Outcome::Forbidden,
     }
 }
 
 async fn call(router: &Router, row: &Row, credential: Option<(&'static str, &str)>) -> (Outcome, String) {
-    let kind = if row.door == Door::Api { "application/json" } else { "application/x-www-form-urlencoded" };
+    let kind = if row.kind == Kind::Api { "application/json" } else { "application/x-www-form-urlencoded" };
     let mut request = Request::builder()
         .method(row.method.clone())
         .uri(row.ask)
         .header("host", "localhost:8077")
         .header("content-type", kind)
-        .header("accept", if row.door == Door::Page { "text/html" } else { "application/json" });
+        .header("accept", if row.kind == Kind::Page { "text/html" } else { "application/json" });
     if let Some((name, value)) = credential {
         request = request.header(name, value);
     }
@@ -232,16 +232,16 @@ async fn call(router: &Router, row: &Row, credential: Option<(&'static str, &str
     let home = row.need != Need::Open && location == "/kafkaflow/login";
     let outcome = match parts.status {
         StatusCode::SEE_OTHER if to_form || home => Outcome::Form,
-        // The log-in form's own "wrong password" is an answer, no refusal of the door.
+        // The log-in form's own "wrong password" is an answer, no refusal.
         StatusCode::UNAUTHORIZED if row.path != "/kafkaflow/login" => Outcome::Unauthorized,
         StatusCode::FORBIDDEN if refused_by_right => Outcome::Forbidden,
-        _ if row.door == Door::Function && refused_by_right => Outcome::Forbidden,
+        _ if row.kind == Kind::Function && refused_by_right => Outcome::Forbidden,
         _ => Outcome::Passed,
     };
     (outcome, said)
 }
 
-/// The real ports, on brokers that are not there.
+/// The real ports, on brokers that do not exist.
 async fn router(people: &People) -> (Router, tokio_util::sync::DropGuard) {
     let stop = CancellationToken::new();
     let mut demo = ClusterConfig::new("demo".parse().unwrap());
@@ -252,7 +252,7 @@ async fn router(people: &People) -> (Router, tokio_util::sync::DropGuard) {
 }
 
 #[tokio::test]
-async fn every_door_answers_every_role_as_the_table_says() {
+async fn permission_table_holds_for_every_role() {
     let mut tokens = vec![];
     let mut hashes = vec![];
     for (role, _) in &CALLERS[1..] {
@@ -301,9 +301,9 @@ fn without_numbers(text: &str) -> String {
     same.collect()
 }
 
-/// Who may not see a cluster does not learn whether it is there: `demo` is, `mist` is not.
+/// An actor that may not view a cluster does not learn whether it exists: `demo` does, `mist` does not.
 #[tokio::test]
-async fn what_may_not_be_seen_is_as_what_is_not_there() {
+async fn forbidden_and_missing_answer_alike() {
     let people = People::new(settings(&[("elsewhere", "elsewhere"), ("payments", "payments")], &[])).await;
     let (router, _stop) = router(&people).await;
     let cookies = [log_in(&router, "elsewhere").await, log_in(&router, "payments").await];
@@ -313,13 +313,13 @@ async fn what_may_not_be_seen_is_as_what_is_not_there() {
         "/kafkaflow/api/v1/groups?cluster=demo",
         "/kafkaflow/events?view=fleet&cluster=demo",
     ];
-    let reads = more.map(|ask| (Door::Api, Method::GET, ask.to_owned(), String::new()));
-    let all = rows().into_iter().map(|row| (row.door, row.method, row.ask.to_owned(), row.body.to_owned()));
-    for (door, method, ask, body) in all.chain(reads).filter(|(_, _, ask, _)| ask.contains("demo")) {
+    let reads = more.map(|ask| (Kind::Api, Method::GET, ask.to_owned(), String::new()));
+    let all = rows().into_iter().map(|row| (row.kind, row.method, row.ask.to_owned(), row.body.to_owned()));
+    for (entry, method, ask, body) in all.chain(reads).filter(|(_, _, ask, _)| ask.contains("demo")) {
         let mut answers = vec![];
         for cluster in ["demo", "mist"] {
             let kind =
-                if door == Door::Api { "application/json" } else { "application/x-www-form-urlencoded" };
+                if entry == Kind::Api { "application/json" } else { "application/x-www-form-urlencoded" };
             let request = Request::builder().method(method.clone()).uri(ask.replace("demo", cluster));
             let request = request.header("host", "localhost:8077").header("content-type", kind);
             let request = request.header("cookie", &cookies[0]).body(Body::from(body.clone())).unwrap();
@@ -330,14 +330,14 @@ async fn what_may_not_be_seen_is_as_what_is_not_there() {
         asked += 1;
     }
     assert!(asked > 20, "{asked}");
-    // On a cluster of which he sees a part: a command's id tells nothing, of whichever group it is.
+    // On a cluster of which the user may view a part: a command's id tells nothing, of whichever group it is.
     let path = format!("/kafkaflow/api/v1/clusters/demo/commands/{ID}");
     let request = crate::people::with(get(&path), "cookie", &cookies[1]);
     assert_eq!(crate::support::ask(&router, request).await.status, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]
-async fn every_door_has_a_row_and_every_row_a_door() {
+async fn table_lists_every_entry_point() {
     let people = People::new(settings(&[("admin", "admin")], &[])).await;
     let (router, _stop) = router(&people).await;
     let base = options().base;
@@ -359,19 +359,19 @@ async fn every_door_has_a_row_and_every_row_a_door() {
     let rows: BTreeSet<(String, String)> =
         rows().iter().map(|row| (row.method.to_string(), row.path.to_owned())).collect();
     let without_row: Vec<_> = there.difference(&rows).collect();
-    let without_door: Vec<_> = rows.difference(&there).collect();
+    let without_entry: Vec<_> = rows.difference(&there).collect();
     assert!(
-        without_row.is_empty() && without_door.is_empty(),
-        "doors without a row in the table of permissions: {without_row:#?}\nrows without a door: {without_door:#?}"
+        without_row.is_empty() && without_entry.is_empty(),
+        "entry points without a row in the table of permissions: {without_row:#?}\nrows without an entry point: {without_entry:#?}"
     );
 }
 
 const DOCS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/permissions.md");
-const BEGIN: &str = "<!-- made by tests/server/doors.rs -->\n";
+const BEGIN: &str = "<!-- made by tests/server/entry_points.rs -->\n";
 
 #[test]
-fn the_documentation_is_current() {
-    let mut table = String::from("| door | method | path | needs |");
+fn documentation_is_current() {
+    let mut table = String::from("| entry point | method | path | needs |");
     for (role, _) in CALLERS {
         write!(table, " {role} |").unwrap();
     }
@@ -379,17 +379,17 @@ fn the_documentation_is_current() {
     table += &"---|".repeat(CALLERS.len());
     table.push('\n');
     for row in rows() {
-        let door = match row.door {
-            Door::Page => "page",
-            Door::Api => "API",
-            Door::Function => "server function",
-            Door::Stream => "stream",
+        let kind = match row.kind {
+            Kind::Page => "page",
+            Kind::Api => "API",
+            Kind::Function => "server function",
+            Kind::Stream => "stream",
         };
         let need = match row.need {
             Need::Open => "–",
-            Need::Known => "to be known",
-            Need::See => "see",
-            Need::SeeAll => "see, everywhere",
+            Need::Actor => "an actor",
+            Need::View => "view",
+            Need::ViewAll => "view, everywhere",
             Need::Payloads => "read payloads",
             Need::Control => "control",
         };
@@ -398,7 +398,7 @@ fn the_documentation_is_current() {
         } else {
             row.path
         };
-        write!(table, "| {door} | {} | `{path}` | {need} |", row.method).unwrap();
+        write!(table, "| {kind} | {} | `{path}` | {need} |", row.method).unwrap();
         for (role, may) in CALLERS {
             let cell = match expected(&row, role, may) {
                 Outcome::Passed => "yes",
