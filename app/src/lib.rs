@@ -24,7 +24,6 @@ mod back;
 mod browser;
 mod components;
 mod format;
-mod json;
 mod keys;
 mod links;
 mod live;

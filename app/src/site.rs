@@ -8,8 +8,6 @@ use flowdeck_model::view::cluster::Colour;
 use leptos::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use crate::json;
-
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Theme {
@@ -130,7 +128,7 @@ impl Frame {
     }
 
     pub(crate) fn from_json(json: &str) -> Option<Self> {
-        let handed: Handed = json::read(json).ok()?;
+        let handed: Handed = serde_json::from_str(json).ok()?;
         let site = Site {
             // Once for the life of the page.
             base: handed.base.leak(),

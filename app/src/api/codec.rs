@@ -1,13 +1,10 @@
-//! Answers as JSON, written by serde_json and read by [`crate::json`]: those of server functions and
-//! those that the server hands over inside the page.
+//! Answers of server functions, read as text. leptos' own `Json` reads bytes, while the answers inside the
+//! page and those of the stream are text: serde_json would be in the browser's download twice, once for each.
 
-use leptos::server::codee::{Decoder, Encoder};
 use leptos::server_fn::codec::Post;
 use leptos::server_fn::{Bytes, ContentType, Decodes, Encodes, Format, FormatType};
 use serde::Serialize;
 use serde::de::{DeserializeOwned, Error as _};
-
-use crate::json::{self, Error};
 
 pub struct JsonText;
 
@@ -30,27 +27,9 @@ impl<T: Serialize> Encodes<T> for JsonText {
 }
 
 impl<T: DeserializeOwned> Decodes<T> for JsonText {
-    type Error = Error;
-
-    fn decode(bytes: Bytes) -> Result<T, Error> {
-        json::read(std::str::from_utf8(&bytes).map_err(Error::custom)?)
-    }
-}
-
-impl<T: Serialize> Encoder<T> for JsonText {
     type Error = serde_json::Error;
-    type Encoded = String;
 
-    fn encode(value: &T) -> Result<String, Self::Error> {
-        serde_json::to_string(value)
-    }
-}
-
-impl<T: DeserializeOwned> Decoder<T> for JsonText {
-    type Error = Error;
-    type Encoded = str;
-
-    fn decode(text: &str) -> Result<T, Error> {
-        json::read(text)
+    fn decode(bytes: Bytes) -> Result<T, Self::Error> {
+        serde_json::from_str(std::str::from_utf8(&bytes).map_err(serde_json::Error::custom)?)
     }
 }

@@ -6,14 +6,11 @@ mod codec;
 #[cfg(feature = "ssr")]
 mod door;
 
-use flowdeck_model::actor::Permission;
-use flowdeck_model::error::Thing;
+use flowdeck_model::PortError;
 use flowdeck_model::view::{CommandView, FleetView, GroupView, MessagesView, TopicView, TopicsView};
-use flowdeck_model::{ClusterName, PortError};
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use codec::{Json, JsonText};
@@ -22,7 +19,6 @@ use codec::{Json, JsonText};
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum PageError {
-    #[serde(with = "PortErrorBeside")]
     Port(PortError),
     /// The browser could not reach Flowdeck.
     Unreachable,
@@ -32,37 +28,7 @@ pub enum PageError {
     NoActor,
 }
 
-/// `PortError` for the browser. In the API its kind stands among its fields, as a tag that may come
-/// last: to read that takes the code for values of any kind.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", remote = "PortError")]
-enum PortErrorBeside {
-    NotFound { what: Thing, name: String, hint: Option<String> },
-    Forbidden { permission: Permission, on: String },
-    Invalid { field: String, problem: String },
-    Conflict { detail: String },
-    ObserveMode { cluster: ClusterName },
-    Unprocessable { detail: String },
-    Unavailable { cluster: ClusterName, detail: String },
-    TooMany { detail: String },
-}
-
 pub(crate) type Answer<T> = Result<T, PageError>;
-
-/// Fetched on the server with the page, and by the browser when `asked` changes.
-pub(crate) type Fetched<T> = Resource<T, JsonText>;
-
-pub(crate) fn fetched<A, T, F>(
-    asked: impl Fn() -> A + Send + Sync + 'static,
-    by: impl Fn(A) -> F + Send + Sync + 'static,
-) -> Fetched<T>
-where
-    A: PartialEq + Clone + Send + Sync + 'static,
-    T: Serialize + DeserializeOwned + Send + Sync + 'static,
-    F: Future<Output = T> + Send + 'static,
-{
-    Fetched::new_with_options(asked, by, false)
-}
 
 impl From<PortError> for PageError {
     fn from(error: PortError) -> Self {
@@ -140,4 +106,24 @@ pub(crate) async fn messages(
 #[server(prefix = "/fn", endpoint = "command", input = GetUrl, output = Json)]
 pub(crate) async fn command(cluster: String, id: String) -> Result<CommandView, PageError> {
     door::command(&cluster, &id)
+}
+
+#[cfg(test)]
+mod tests {
+    use flowdeck_model::error::Thing;
+
+    use super::*;
+
+    #[test]
+    fn every_error_of_a_page_is_read() {
+        for error in [
+            PageError::Unreachable,
+            PageError::Broken("x".into()),
+            PortError::not_found_because(Thing::Group, "a/b", "hint").into(),
+            PortError::Conflict { detail: "d".into() }.into(),
+        ] {
+            let json = serde_json::to_string(&Err::<(), _>(&error)).unwrap();
+            assert_eq!(serde_json::from_str::<Result<(), PageError>>(&json).unwrap(), Err(error));
+        }
+    }
 }

@@ -20,7 +20,6 @@ use source::Source;
 
 use crate::browser;
 use crate::components::clock::Clock;
-use crate::json;
 
 /// A beat comes every 5 s; after this long without a word the page says so and greys.
 const SILENCE: Duration = Duration::from_secs(10);
@@ -229,7 +228,7 @@ impl Follower {
     }
 
     fn beat(&self, data: &str) {
-        let Ok(beat) = json::read::<Beat>(data) else { return };
+        let Ok(beat) = serde_json::from_str::<Beat>(data) else { return };
         self.clock.set(beat.now);
         if self.is_unreadable() {
             // The server is there; only a snapshot that is read makes the page live again.
@@ -243,7 +242,7 @@ impl Follower {
     }
 
     fn bye(self: &Rc<Self>, data: &str) {
-        let reason = json::read::<Bye>(data).map(|bye| bye.reason).unwrap_or_default();
+        let reason = serde_json::from_str::<Bye>(data).map(|bye| bye.reason).unwrap_or_default();
         self.close();
         self.status.reason.set(reason);
         self.status.set(Contact::Ended);

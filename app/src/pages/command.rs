@@ -12,14 +12,13 @@ use crate::components::icons::{Icon, icon};
 use crate::components::verdict::Tone;
 use crate::components::{cluster, command, notice};
 use crate::format::{number, time};
-use crate::json;
 use crate::links;
 use crate::live::{Fit, Message, follow};
 
 #[component]
 pub(crate) fn CommandPage() -> impl IntoView {
     let (cluster, id) = (super::segment("cluster"), super::segment("id"));
-    let first = api::fetched(move || (cluster.get(), id.get()), |(cluster, id)| api::command(cluster, id));
+    let first = Resource::new(move || (cluster.get(), id.get()), |(cluster, id)| api::command(cluster, id));
     super::once_read(first, page)
 }
 
@@ -35,7 +34,7 @@ fn go_live(view: RwSignal<CommandView>, clock: Clock) {
             move || address.clone(),
             move |message| {
                 let Message::Snapshot(json) = message else { return Fit::Applied };
-                let Ok(new) = json::read::<CommandView>(&json) else { return Fit::Mismatch };
+                let Ok(new) = serde_json::from_str::<CommandView>(&json) else { return Fit::Mismatch };
                 clock.set(new.now);
                 if view.with_untracked(|old| *old != new) {
                     view.set(new);

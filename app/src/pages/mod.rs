@@ -19,13 +19,13 @@ pub(crate) use topics::TopicsPage;
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
-use crate::api::{Answer, Fetched};
+use crate::api::Answer;
 use crate::back;
 use crate::components::{error, notice};
 
 /// What every page is while its view is read, and once it is or could not be.
 fn once_read<T>(
-    view: Fetched<Answer<T>>,
+    view: Resource<Answer<T>>,
     page: impl Fn(T) -> AnyView + Clone + Send + Sync + 'static,
 ) -> AnyView
 where

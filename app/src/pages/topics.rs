@@ -17,7 +17,7 @@ use crate::site::use_frame;
 #[component]
 pub(crate) fn TopicsPage() -> impl IntoView {
     let cluster = super::segment("cluster");
-    let view = api::fetched(move || cluster.get(), api::topics);
+    let view = Resource::new(move || cluster.get(), api::topics);
     super::once_read(view, page)
 }
 

@@ -15,14 +15,13 @@ use crate::api::{self, PageError};
 use crate::components::clock::Clock;
 use crate::components::{cluster, error, title};
 use crate::format::number;
-use crate::json;
 use crate::links;
 use crate::live::{Fit, Message, Rows, follow};
 
 #[component]
 pub(crate) fn Fleet() -> impl IntoView {
     let search = use_location().search;
-    let first = api::fetched(|| (), move |()| api::fleet(search.get_untracked()));
+    let first = Resource::new(|| (), move |()| api::fleet(search.get_untracked()));
     super::once_read(first, move |view| page(view, search))
 }
 
@@ -61,8 +60,8 @@ impl State {
 
     fn on(self, clock: Clock, message: Message) -> Fit {
         let new = match message {
-            Message::Snapshot(json) => json::read::<FleetView>(&json).ok(),
-            Message::Delta(json) => json::read::<Delta<FleetView>>(&json)
+            Message::Snapshot(json) => serde_json::from_str::<FleetView>(&json).ok(),
+            Message::Delta(json) => serde_json::from_str::<Delta<FleetView>>(&json)
                 .ok()
                 .filter(|delta| self.have.get_value() == Some(delta.base))
                 .and_then(|delta| self.view.with_value(|view| apply(view, &delta))),

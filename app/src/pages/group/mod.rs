@@ -23,7 +23,6 @@ use crate::components::clock::Clock;
 use crate::components::icons::{Icon, icon};
 use crate::components::{bar, cluster, name, notice, part, title, verdict};
 use crate::format::number;
-use crate::json;
 use crate::links;
 use crate::live::{Fit, Message, Rows, follow};
 use ask::Ask;
@@ -34,7 +33,7 @@ use listing::{Listing, Show};
 pub(crate) fn GroupPage() -> impl IntoView {
     let (cluster, group) = (super::segment("cluster"), super::segment("group"));
     let first =
-        api::fetched(move || (cluster.get(), group.get()), |(cluster, group)| api::group(cluster, group));
+        Resource::new(move || (cluster.get(), group.get()), |(cluster, group)| api::group(cluster, group));
     super::once_read(first, page)
 }
 
@@ -100,8 +99,8 @@ impl State {
 
     fn on(self, clock: Clock, message: Message) -> Fit {
         let new = match message {
-            Message::Snapshot(json) => json::read::<GroupView>(&json).ok(),
-            Message::Delta(json) => json::read::<Delta<GroupView>>(&json)
+            Message::Snapshot(json) => serde_json::from_str::<GroupView>(&json).ok(),
+            Message::Delta(json) => serde_json::from_str::<Delta<GroupView>>(&json)
                 .ok()
                 .and_then(|delta| self.view.with_value(|view| apply(view, &delta))),
             _ => return Fit::Applied,

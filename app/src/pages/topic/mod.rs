@@ -11,7 +11,7 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_location;
 
-use crate::api::{self, Fetched};
+use crate::api;
 use crate::components::clock::Clock;
 use crate::components::{bar, cluster, name, notice};
 use crate::format::number;
@@ -77,14 +77,14 @@ pub(crate) fn TopicPage() -> impl IntoView {
     let (cluster, topic) = (super::segment("cluster"), super::segment("topic"));
     let search = use_location().search;
     let about =
-        api::fetched(move || (cluster.get(), topic.get()), |(cluster, topic)| api::topic(cluster, topic));
+        Resource::new(move || (cluster.get(), topic.get()), |(cluster, topic)| api::topic(cluster, topic));
     let list = Memo::new(move |_| listed(&search.read()));
     let shown = Memo::new(move |_| shown(&search.read()));
-    let messages = api::fetched(
+    let messages = Resource::new(
         move || (cluster.get(), topic.get(), list.get()),
         |(cluster, topic, query)| api::messages(cluster, topic, query),
     );
-    let open = api::fetched(
+    let open = Resource::new(
         move || (cluster.get(), topic.get(), shown.with(|shown| shown.open)),
         |(cluster, topic, open)| async move {
             match open {
@@ -105,8 +105,8 @@ type Answer = api::Answer<MessagesView>;
 struct Peek {
     list: Memo<String>,
     shown: Memo<Shown>,
-    messages: Fetched<Answer>,
-    open: Fetched<Option<Answer>>,
+    messages: Resource<Answer>,
+    open: Resource<Option<Answer>>,
 }
 
 fn page(view: TopicView, peek: Peek) -> AnyView {

@@ -10,7 +10,7 @@ use crate::time::Timestamp;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase", from = "super::flat::FlatGroup")]
+#[serde(rename_all = "camelCase")]
 pub struct GroupView {
     pub version: Version,
     pub now: Timestamp,
@@ -144,4 +144,28 @@ pub struct MemberView {
     pub partitions: Vec<TopicPartitions>,
     /// The instance that owns the same partitions; `null`: unmatched.
     pub instance: Option<InstanceName>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every number another, so that none stands in another's place.
+    const JSON: &str = r#"{
+        "version": "00000001-2", "now": "2026-11-21T14:00:00.000Z",
+        "clusterInfo": {"name": "demo", "label": "Demo", "colour": "red", "mode": "control", "asOf": null,
+            "error": null, "brokers": 1, "notes": [], "capped": []},
+        "cluster": "demo", "group": "g", "type": "classic", "state": "stable", "verdict": "behind", "level": "warning", "why": "w",
+        "lag": 1, "lagAtLeast": 7, "deletedUnread": 8, "unknownPartitions": 2,
+        "rebalancingSince": "2026-11-21T13:59:58.000Z", "members": 3, "topics": ["t"], "topicCount": 4, "partitionCount": 5,
+        "heldPartitions": 6, "holds": [], "asOf": "2026-11-21T13:59:59.000Z",
+        "partitions": [], "consumers": [], "groupMembers": [], "commands": [], "warnings": ["careful"]
+    }"#;
+
+    #[test]
+    fn group_reads_what_was_written() {
+        let written: serde_json::Value = serde_json::from_str(JSON).unwrap();
+        let view: GroupView = serde_json::from_str(JSON).unwrap();
+        assert_eq!(serde_json::to_value(&view).unwrap(), written);
+    }
 }

@@ -3,7 +3,6 @@
 
 pub mod cluster;
 pub mod command;
-mod flat;
 pub mod fleet;
 pub mod group;
 pub mod messages;
