@@ -53,6 +53,15 @@ impl Mounted {
         self
     }
 
+    /// The paths are those of the OpenAPI document.
+    fn api(mut self, base: &str) -> Self {
+        let at = format!("{base}/api/v1");
+        let (router, document) = api::openapi::routes();
+        self.paths.extend(document.paths.paths.keys().map(|path| format!("{at}{path}")));
+        self.router = self.router.nest(&at, router);
+        self
+    }
+
     fn route_apart(mut self, path: &str, methods: MethodRouter<AppState>) -> Self {
         self.paths.push(path.to_owned());
         self.apart = self.apart.route(path, methods);
@@ -84,7 +93,6 @@ pub fn entry_points(base: &Base) -> Vec<String> {
 
 fn mounted(base: &str) -> Mounted {
     let at = |below: &str| format!("{base}{below}");
-    let v1 = |below: &str| format!("{base}/api/v1{below}");
 
     let mounted = Mounted::default()
         // For machines; never under the base.
@@ -94,14 +102,8 @@ fn mounted(base: &str) -> Mounted {
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(metrics::serve))
         // The JSON API.
-        .route(&v1("/groups"), get(api::groups::list))
-        .route(&v1("/clusters/{cluster}/groups/{group}"), get(api::groups::one))
-        .route(&v1("/clusters/{cluster}/commands"), post(api::commands::submit))
-        .route(&v1("/clusters/{cluster}/commands/{id}"), get(api::commands::one))
-        .route(&v1("/clusters/{cluster}/topics"), get(api::topics::list))
-        .route(&v1("/clusters/{cluster}/topics/{topic}"), get(api::topics::one))
-        .route(&v1("/clusters/{cluster}/topics/{topic}/messages"), get(api::messages::list))
-        .route(&v1("/openapi.json"), get(api::openapi::serve))
+        .api(base)
+        .route(&at("/api/v1/openapi.json"), get(api::openapi::serve))
         .route(&at("/api"), any(problem::no_such_path))
         .route(&at("/api/{*rest}"), any(problem::no_such_path))
         // What pages use: reads of the browser, live views, files.

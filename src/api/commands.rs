@@ -1,37 +1,56 @@
-//! `POST clusters/{cluster}/commands` and `GET …/commands/{id}`. The body is parsed by hand, so that
-//! what is wrong in it is said by its field.
+//! `POST clusters/{cluster}/commands` and `GET …/commands/{id}`.
 
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use flowdeck_model::view::{CommandView, Submitted};
-use flowdeck_model::{Action, CommandId, PortError, Submit, Target, TopicName};
+use flowdeck_model::{Action, CommandId, ConsumerName, GroupId, PortError, Submit, Target, TopicName};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
-use serde::Serialize;
-use serde_json::{Map, Value};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{names, ports::ApiPorts, problem::Problem};
+use super::{body, names, ports::ApiPorts, problem::Problem};
 use crate::state::AppState;
 
 /// A pause or a resume.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
-#[expect(dead_code, reason = "only its schema is used: `parse` reads the body, to name what is wrong in it")]
+#[expect(
+    dead_code,
+    reason = "only its schema is used: in `CommandBody` all is optional, so that what is missing has a name"
+)]
 pub(crate) struct NewCommand {
     /// Given by the caller: the same id and body is the same command. Made where absent.
     #[schema(required = false)]
     id: Option<CommandId>,
     action: Action,
     target: Target,
-    /// For the next person on call. A pause needs one.
+    /// For the next operator on call. A pause needs one.
     #[schema(required = false)]
     reason: String,
     /// A pause ends by itself after so many seconds.
     #[schema(required = false)]
     for_seconds: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct CommandBody {
+    id: Option<CommandId>,
+    action: Option<Action>,
+    target: Option<body::Object<TargetBody>>,
+    reason: Option<String>,
+    for_seconds: Option<u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TargetBody {
+    group: Option<GroupId>,
+    consumer: Option<ConsumerName>,
+    topics: Option<Vec<TopicName>>,
 }
 
 /// What was accepted. `Location` says where its life can be followed.
@@ -99,85 +118,21 @@ fn json_only(headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", detail))
 }
 
-fn parse(body: &[u8]) -> Result<Submit, PortError> {
-    let body: Value = serde_json::from_slice(body)
-        .map_err(|error| PortError::invalid("body", format!("no JSON: {error}")))?;
-    let Value::Object(mut body) = body else { return Err(PortError::invalid("body", "a JSON object")) };
-    let Value::Object(mut target) = body.remove("target").ok_or_else(|| missing("target"))? else {
-        return Err(PortError::invalid("target", "an object with `group`"));
-    };
-    let submit = Submit {
-        id: match text(&mut body, "id", "id")? {
-            Some(id) => id.parse().map_err(|_| PortError::invalid("id", "a UUID"))?,
-            None => CommandId::random(),
-        },
-        action: match text(&mut body, "action", "action")?.as_deref() {
-            Some("pause") => Action::Pause,
-            Some("resume") => Action::Resume,
-            Some(_) => return Err(PortError::invalid("action", "pause or resume")),
-            None => return Err(missing("action")),
-        },
+fn parse(bytes: &[u8]) -> Result<Submit, PortError> {
+    let body::Object(command) = body::parse::<body::Object<CommandBody>>(bytes)?;
+    let missing = |field: &str| PortError::invalid(field, "it is missing");
+    let body::Object(target) = command.target.ok_or_else(|| missing("target"))?;
+    Ok(Submit {
+        id: command.id.unwrap_or_else(CommandId::random),
+        action: command.action.ok_or_else(|| missing("action"))?,
         target: Target {
-            group: text(&mut target, "group", "target.group")?.ok_or_else(|| missing("target.group"))?.into(),
-            consumer: text(&mut target, "consumer", "target.consumer")?.map(Into::into),
-            topics: topics(&mut target)?,
+            group: target.group.ok_or_else(|| missing("target.group"))?,
+            consumer: target.consumer,
+            topics: target.topics.unwrap_or_default(),
         },
-        reason: text(&mut body, "reason", "reason")?.unwrap_or_default(),
-        for_seconds: seconds(&mut body)?,
-    };
-    nothing_else("target.", &target)?;
-    nothing_else("", &body)?;
-    Ok(submit)
-}
-
-fn missing(field: &str) -> PortError {
-    PortError::invalid(field, "it is missing")
-}
-
-fn text(object: &mut Map<String, Value>, key: &str, field: &str) -> Result<Option<String>, PortError> {
-    match object.remove(key) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(PortError::invalid(field, "a string")),
-    }
-}
-
-fn topics(target: &mut Map<String, Value>) -> Result<Vec<TopicName>, PortError> {
-    let refused = || PortError::invalid("target.topics", "a list of topic names");
-    let list = match target.remove("topics") {
-        None | Some(Value::Null) => return Ok(vec![]),
-        Some(Value::Array(list)) => list,
-        Some(_) => return Err(refused()),
-    };
-    list.into_iter()
-        .enumerate()
-        .map(|(at, name)| match name {
-            Value::String(name) => name.parse().map_err(|error: flowdeck_model::names::NameError| {
-                PortError::invalid(format!("target.topics[{at}]"), error.to_string())
-            }),
-            _ => Err(refused()),
-        })
-        .collect()
-}
-
-fn seconds(body: &mut Map<String, Value>) -> Result<Option<u32>, PortError> {
-    match body.remove("forSeconds") {
-        None | Some(Value::Null) => Ok(None),
-        Some(value) => match value.as_u64().and_then(|seconds| u32::try_from(seconds).ok()) {
-            Some(seconds) => Ok(Some(seconds)),
-            None => Err(PortError::invalid("forSeconds", "a whole number of seconds")),
-        },
-    }
-}
-
-fn nothing_else(inside: &str, left: &Map<String, Value>) -> Result<(), PortError> {
-    match left.keys().next() {
-        None => Ok(()),
-        Some(key) => {
-            let key: String = key.chars().take(80).collect();
-            Err(PortError::invalid(format!("{inside}{key}"), "no such field"))
-        }
-    }
+        reason: command.reason.unwrap_or_default(),
+        for_seconds: command.for_seconds,
+    })
 }
 
 #[cfg(test)]
@@ -185,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_wrong_is_said_by_its_field() {
+    fn errors_name_the_field() {
         for (body, want) in [
             ("", "body"),
             ("[]", "body"),
@@ -199,20 +154,24 @@ mod tests {
             (r#"{"action":"pause","target":{"group":"g","topic":"t"}}"#, "target.topic"),
             (r#"{"action":"pause","target":{"group":"g","topics":"t"}}"#, "target.topics"),
             (r#"{"action":"pause","target":{"group":"g","topics":["t","a b"]}}"#, "target.topics[1]"),
+            (r#"{"action":"pause","target":["g"]}"#, "target"),
             (r#"{"action":"pause","target":{"group":"g"},"colour":1}"#, "colour"),
             (r#"{"action":"pause","target":{"group":"g"},"id":"7"}"#, "id"),
             (r#"{"action":"pause","target":{"group":"g"},"forSeconds":-1}"#, "forSeconds"),
             (r#"{"action":"pause","target":{"group":"g"},"forSeconds":1e99}"#, "forSeconds"),
         ] {
             match parse(body.as_bytes()) {
-                Err(PortError::Invalid { field, .. }) => assert_eq!(field, want, "{body}"),
+                Err(PortError::Invalid { field, problem }) => {
+                    assert_eq!(field, want, "{body}");
+                    assert!(!problem.contains("stop"), "a value is repeated: {problem}");
+                }
                 other => panic!("{body}: {other:?}"),
             }
         }
     }
 
     #[test]
-    fn a_whole_body() {
+    fn every_field_is_read() {
         let submit = parse(
             br#"{"id":"6fa459ea-ee8a-4ca4-894e-db77e160355e","action":"pause","reason":"INC-1","forSeconds":60,
                 "target":{"group":"a/b","consumer":"c","topics":["t"]}}"#,

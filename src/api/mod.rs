@@ -1,5 +1,6 @@
 //! Flowdeck's own JSON API, version 1: parses, asks the ports, shows. No rule of its own.
 
+mod body;
 pub(crate) mod commands;
 pub(crate) mod groups;
 pub(crate) mod messages;

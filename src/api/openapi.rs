@@ -1,11 +1,13 @@
-//! The OpenAPI document, made from the handlers and the views. The whole of it is one snapshot in
+//! The routes of the API and its OpenAPI document, from one list. The whole document is one snapshot in
 //! the tests, so that no change to the API goes unseen.
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Json, Router};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{OpenApi as Document, Server};
 use utoipa::{Modify, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use super::{commands, groups, messages, problem::Problem, topics};
 use crate::state::AppState;
@@ -15,12 +17,11 @@ use crate::state::AppState;
     info(
         title = "Flowdeck",
         version = "1",
-        description = "Consumer groups, their lag, pause and resume, and messages. Names in paths stand as they \
+        description = "Consumer groups, their lag, pause and resume, and messages. Names in paths are written as they \
                        are if they consist of a-z A-Z 0-9 . _ -, else as `~` and the unpadded base64url of their \
                        UTF-8 bytes. Times are RFC 3339, UTC, with milliseconds. Errors are RFC 9457 documents.",
         license(name = "Apache-2.0 OR MIT", identifier = "Apache-2.0 OR MIT"),
     ),
-    paths(groups::list, groups::one, topics::list, topics::one, messages::list, commands::submit, commands::one),
     components(schemas(Problem)),
     modifiers(&SignIn),
     security((), ("token" = [])),
@@ -45,9 +46,22 @@ impl Modify for SignIn {
     }
 }
 
+/// What is mounted under `{base}/api/v1`, and the document of it.
+pub(crate) fn routes() -> (Router<AppState>, Document) {
+    OpenApiRouter::with_openapi(Api::openapi())
+        .routes(routes!(groups::list))
+        .routes(routes!(groups::one))
+        .routes(routes!(commands::submit))
+        .routes(routes!(commands::one))
+        .routes(routes!(topics::list))
+        .routes(routes!(topics::one))
+        .routes(routes!(messages::list))
+        .split_for_parts()
+}
+
 /// The document for a service under this base path.
 pub fn document(base: &str) -> Document {
-    let mut document = Api::openapi();
+    let (_, mut document) = routes();
     document.servers = Some(vec![Server::new(format!("{base}/api/v1"))]);
     document
 }

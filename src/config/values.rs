@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use ipnet::IpNet;
+use url::Url;
 
 use super::error::{ConfigError, Place};
 
@@ -96,47 +97,38 @@ impl FromStr for Base {
 
 /// How browsers reach the server through a proxy: `https://flowdeck.example`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PublicUrl {
-    scheme: String,
-    authority: String,
-}
+pub struct PublicUrl(Url);
 
 impl PublicUrl {
     /// As a browser writes it in `Origin`.
     pub fn origin(&self) -> String {
-        format!("{}://{}", self.scheme, self.authority)
+        self.0.origin().ascii_serialization()
     }
 
-    /// Without port.
+    /// Without port, an IPv6 address without brackets.
     pub fn host(&self) -> &str {
-        host_of(&self.authority)
+        let host = self.0.host_str().unwrap_or_default();
+        host.trim_start_matches('[').trim_end_matches(']')
     }
 
     pub fn is_https(&self) -> bool {
-        self.scheme == "https"
+        self.0.scheme() == "https"
     }
 }
 
 impl FromStr for PublicUrl {
     type Err = Refused;
     fn from_str(text: &str) -> Result<Self, Refused> {
-        let refused = || {
+        let url = Url::parse(text).ok().filter(|url| {
+            let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+            let user = !url.username().is_empty() || url.password().is_some();
+            matches!(url.scheme(), "http" | "https") && url.has_host() && bare && !user
+        });
+        url.map(Self).ok_or_else(|| {
             format!(
                 "{text:?} is no public URL: write https://HOST or http://HOST:PORT (the path comes from `base`)"
             )
-        };
-        let uri: http::Uri = text.parse().map_err(|_| refused())?;
-        let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-            return Err(refused());
-        };
-        let bare = uri.path_and_query().is_none_or(|path| path == "/");
-        if !matches!(scheme, "http" | "https") || !bare || authority.as_str().contains('@') {
-            return Err(refused());
-        }
-        let authority = authority.as_str().to_ascii_lowercase();
-        let default = if scheme == "https" { ":443" } else { ":80" };
-        let authority = authority.strip_suffix(default).unwrap_or(&authority).to_owned();
-        Ok(Self { scheme: scheme.to_owned(), authority })
+        })
     }
 }
 

@@ -1,6 +1,7 @@
-//! What an HTTP/2 client does with its time. Under HTTP/1 hyper closes an idle connection and the
-//! socket tells who reads nothing; under HTTP/2 a client that opens no window leaves the socket
-//! free, and one that asks for nothing has no head that could be late.
+//! Limits the time of an HTTP/2 client. Under HTTP/1 hyper closes an idle connection, and a write to the
+//! socket of a client that reads nothing times out; under HTTP/2 a client that opens no window leaves the socket
+//! free, and one that asks for nothing has no head that could be late. No crate was found for either: hyper leaves
+//! them to its caller, and tokio-io-timeout sees the socket alone.
 
 use std::collections::HashMap;
 use std::pin::Pin;

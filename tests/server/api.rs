@@ -13,6 +13,18 @@ fn group_path(name: &str) -> String {
     format!("{V1}/clusters{}", &url::group_path(&cluster, &GroupId::from(name))[2..])
 }
 
+/// A list with two readers cannot differ, but a route can be mounted beside it.
+#[test]
+fn every_api_route_is_in_the_openapi_document() {
+    let base: flowdeck::config::Base = "/kafkaflow".parse().unwrap();
+    let document = flowdeck::openapi(base.as_str());
+    let documented: Vec<String> = document.paths.paths.keys().map(|path| format!("{V1}{path}")).collect();
+    let mut mounted = flowdeck::entry_points(&base);
+    mounted.retain(|path| path.starts_with(V1) && !path.ends_with("/openapi.json"));
+    assert!(mounted.len() >= 6, "{mounted:?}");
+    assert_eq!(mounted, documented);
+}
+
 #[tokio::test]
 async fn the_fleet_has_the_shape_of_the_wire() {
     let fleet = site().get(&format!("{V1}/groups?search=payments&sort=-lag&limit=1")).await;

@@ -1,6 +1,7 @@
 //! Who asks, and what they may do. Ports are bound to an actor and fail closed.
 
 use serde::{Deserialize, Serialize};
+use wildmatch::WildMatchPattern;
 
 use crate::names::{ClusterName, GroupId};
 
@@ -34,48 +35,62 @@ impl Permission {
     }
 }
 
+/// `*` is any run of characters. There is no wildcard for a single one: NUL, which no pattern needs, is named in
+/// its place.
+type Wildcards = WildMatchPattern<'*', '\0'>;
+
 /// A name or a part of it: `*` matches any run of characters.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Pattern(String);
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub struct Pattern {
+    text: String,
+    wildcards: Wildcards,
+}
 
 impl Pattern {
     pub fn new(pattern: impl Into<String>) -> Self {
-        Self(pattern.into())
+        let text = pattern.into();
+        Self { wildcards: Wildcards::new(&text), text }
     }
 
     pub fn any() -> Self {
-        Self("*".to_owned())
+        Self::new("*")
     }
 
     /// As it is written.
     pub fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
     /// Written as `*`, or as many of them.
     pub fn is_any(&self) -> bool {
-        !self.0.is_empty() && self.0.bytes().all(|byte| byte == b'*')
+        self.wildcards.pattern_chars() == ['*']
     }
 
     pub fn matches(&self, name: &str) -> bool {
-        let mut parts = self.0.split('*');
-        let first = parts.next().unwrap_or_default();
-        let Some(mut rest) = name.strip_prefix(first) else { return false };
-        let mut parts = parts.peekable();
-        if parts.peek().is_none() {
-            return rest.is_empty();
-        }
-        while let Some(part) = parts.next() {
-            if parts.peek().is_none() {
-                return rest.ends_with(part);
-            }
-            let Some(at) = rest.find(part) else { return false };
-            rest = &rest[at + part.len()..];
-        }
-        true
+        self.wildcards.matches(name)
     }
 }
+
+impl From<String> for Pattern {
+    fn from(text: String) -> Self {
+        Self::new(text)
+    }
+}
+
+impl From<Pattern> for String {
+    fn from(pattern: Pattern) -> Self {
+        pattern.text
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Pattern {}
 
 /// Permissions on the groups that match, on the clusters that match.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,6 +206,9 @@ mod tests {
             ("a*b*c", "a1c2b", false),
             ("", "", true),
             ("", "x", false),
+            ("a?", "a?", true),
+            ("a?", "ab", false),
+            ("*ab*b", "aab-abb", true),
         ] {
             assert_eq!(Pattern::new(pattern).matches(name), want, "{pattern} {name}");
         }

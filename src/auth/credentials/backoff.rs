@@ -11,6 +11,8 @@
 //!   its own count. So a stranger who guesses does not keep the owner out of his desk.
 //! - A try counts as failed from its beginning until it succeeds: many at once gain nothing.
 //!
+//! `governor` limits rates by key, but lets nobody who waited go first, and its keyed state has no bound.
+//!
 //! Names that do not exist are counted as all others: the waits tell nothing. Kept in memory, by
 //! keyed hash, bounded; with several replicas each one counts for itself.
 
