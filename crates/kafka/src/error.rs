@@ -23,6 +23,7 @@ pub enum Operation {
     Read,
     Tail,
     Producer,
+    Election,
 }
 
 impl Operation {
@@ -41,6 +42,7 @@ impl Operation {
             Self::Read => "read records",
             Self::Tail => "follow a topic",
             Self::Producer => "start a producer",
+            Self::Election => "take part in an election",
         }
     }
 }

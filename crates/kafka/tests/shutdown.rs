@@ -4,8 +4,10 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use flowdeck_kafka::{
-    Cluster, ClusterConfig, Deadline, Isolation, ProducerKind, ReadRequest, ReadStart, TailFrom, TailRequest,
+    Cluster, ClusterConfig, Deadline, ElectionRequest, Isolation, ProducerKind, ReadRequest, ReadStart,
+    TailFrom, TailRequest,
 };
+use flowdeck_model::TopicName;
 use flowdeck_testkit::{kafka, unique, wait_for};
 use tokio_util::sync::CancellationToken;
 
@@ -35,9 +37,9 @@ async fn no_thread_is_left_behind() {
         let cluster = Cluster::new(ClusterConfig::new(bootstrap)).expect("a cluster");
         let limit = Duration::from_millis(500);
         let _ = cluster.list_groups(limit).await;
-        let topic = name.parse().expect("a topic's name");
+        let topic: TopicName = name.parse().expect("a topic's name");
         let request = ReadRequest {
-            topic,
+            topic: topic.clone(),
             partitions: None,
             start: ReadStart::Newest,
             limit_records: 5,
@@ -58,8 +60,10 @@ async fn no_thread_is_left_behind() {
         });
         let _ = tokio::time::timeout(limit, tail.next()).await;
         let producer = cluster.producer(ProducerKind::Idempotent).expect("a producer");
+        let mut election = cluster.elect(ElectionRequest::new("shutdown", topic));
+        let _ = tokio::time::timeout(limit, election.next()).await;
         assert!(threads() > 0);
-        drop((tail, producer, cluster));
+        drop((tail, producer, election, cluster));
         wait_for("the end of all threads", LONG, async || (threads() == 0).then_some(())).await;
     }
 }

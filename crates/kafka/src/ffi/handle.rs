@@ -4,14 +4,18 @@
 use std::collections::BTreeMap;
 use std::ffi::{CString, c_char};
 use std::ptr::NonNull;
+use std::sync::Arc;
 
 use rdkafka_sys as sys;
 
+use super::heartbeats::{self, Heartbeats};
 use crate::config::ConfigError;
 
-/// A consumer-type client without a group: it can ask, read and follow, but neither produce nor join.
+/// A consumer-type client. Without a group it can ask, read and follow, but neither produce nor join.
 pub(crate) struct Native {
     ptr: NonNull<sys::rd_kafka_t>,
+    /// What the client's threads write to: destroyed after it.
+    heartbeats: Option<Arc<Heartbeats>>,
 }
 
 // SAFETY: librdkafka documents its clients as thread-safe.
@@ -58,6 +62,24 @@ impl Native {
     /// Connects in the background; does not block. With `errors`, somebody must poll the main queue,
     /// where the client then reports its own errors; without, it only logs them.
     pub(crate) fn new(properties: &BTreeMap<String, String>, errors: bool) -> Result<Self, ConfigError> {
+        Self::make(properties, if errors { sys::RD_KAFKA_EVENT_ERROR } else { 0 }, None)
+    }
+
+    /// A client that is to be a member of its group: somebody must poll the consumer queue and answer each
+    /// rebalance, and close the membership before the client is dropped.
+    pub(super) fn member(
+        properties: &BTreeMap<String, String>,
+        heartbeats: Arc<Heartbeats>,
+    ) -> Result<Self, ConfigError> {
+        let events = sys::RD_KAFKA_EVENT_ERROR | sys::RD_KAFKA_EVENT_REBALANCE;
+        Self::make(properties, events, Some(heartbeats))
+    }
+
+    fn make(
+        properties: &BTreeMap<String, String>,
+        events: i32,
+        heartbeats: Option<Arc<Heartbeats>>,
+    ) -> Result<Self, ConfigError> {
         // SAFETY: no preconditions.
         let mut conf = Conf(unsafe { sys::rd_kafka_conf_new() });
         for (name, value) in properties {
@@ -66,7 +88,11 @@ impl Native {
         // SAFETY: the configuration is ours, and the callback is a static function.
         unsafe {
             sys::rd_kafka_conf_set_log_cb(conf.0, Some(super::logs::log));
-            sys::rd_kafka_conf_set_events(conf.0, if errors { sys::RD_KAFKA_EVENT_ERROR } else { 0 });
+            sys::rd_kafka_conf_set_events(conf.0, events);
+        }
+        if let Some(heartbeats) = &heartbeats {
+            // SAFETY: the configuration is ours, and the client keeps what is heard until it is destroyed.
+            unsafe { heartbeats::hear(conf.0, heartbeats) };
         }
         let mut words = [0 as c_char; 512];
         // SAFETY: the buffer is as long as said; on success the client takes the configuration over.
@@ -84,7 +110,7 @@ impl Native {
             return Err(ConfigError::Client { words: without_values(words, properties) });
         };
         conf.0 = std::ptr::null_mut();
-        Ok(Self { ptr })
+        Ok(Self { ptr, heartbeats })
     }
 
     /// For a client with a group's name: what it reports of the group comes to the main queue, too.
@@ -111,21 +137,22 @@ fn without_values(mut words: String, properties: &BTreeMap<String, String>) -> S
 
 impl Drop for Native {
     fn drop(&mut self) {
-        struct Last(NonNull<sys::rd_kafka_t>);
+        struct Last(NonNull<sys::rd_kafka_t>, Option<Arc<Heartbeats>>);
         // SAFETY: the client is thread-safe, and this is its last owner.
         unsafe impl Send for Last {}
         impl Last {
             fn destroy(self) {
                 // SAFETY: made by `rd_kafka_new`; queues, topics and events hold an `Arc` of the
                 // client, so that all of them are gone.
-                // No client of ours is a member of a group that it would have to leave.
+                // A member of a group has left it before (see `member`).
                 unsafe {
                     let flags = sys::RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE;
                     sys::rd_kafka_destroy_flags(self.0.as_ptr(), flags);
                 }
+                drop(self.1);
             }
         }
-        let last = Last(self.ptr);
+        let last = Last(self.ptr, self.heartbeats.take());
         let spawned =
             std::thread::Builder::new().name("kafka-close".to_owned()).spawn(move || last.destroy());
         if spawned.is_err() {

@@ -35,6 +35,13 @@ impl Queue {
         Self { ptr: NonNull::new(ptr).expect("librdkafka aborts rather than return no queue"), native }
     }
 
+    /// The queue of a client with a group, on which the group's rebalances come.
+    pub(super) fn consumer(native: Arc<Native>) -> Option<Self> {
+        // SAFETY: the client is alive.
+        let ptr = unsafe { sys::rd_kafka_queue_get_consumer(native.ptr()) };
+        Some(Self { ptr: NonNull::new(ptr)?, native })
+    }
+
     /// Sends the client's log here (its property `log.queue` is set).
     pub(super) fn take_log(&self) {
         // SAFETY: client and queue are alive. The code tells only that `log.queue` was not set.
