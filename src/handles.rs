@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clients_take_no_handle_that_kafka_needs() {
+    fn connections_leave_file_handles_for_kafka() {
         let limits = Limits { connections: 2_048, ..Limits::default() };
         assert_eq!(fit(limits, 1, None).unwrap(), (limits, None));
         assert_eq!(fit(limits, 1, Some(65_536)).unwrap(), (limits, None));
@@ -82,13 +82,13 @@ mod tests {
     }
 
     #[test]
-    fn too_few_is_an_error_that_says_how_many() {
+    fn too_few_file_handles_is_an_error() {
         let error = fit(Limits::default(), 1, Some(64)).unwrap_err().to_string();
         assert!(error.contains("64 files") && error.contains("`ulimit -n 144`"), "{error}");
     }
 
     #[test]
-    fn this_process_has_a_limit() {
+    fn file_handle_limit_is_known() {
         assert!(raise().is_some_and(|most| most > 0));
     }
 }

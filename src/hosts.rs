@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_that_are_answered() {
+    fn allowed_hosts() {
         let mut config = Config::default();
         config.allowed_hosts.push("flowdeck.test".parse().unwrap());
         config.public_url = Some("https://ops.example".parse().unwrap());

@@ -1,5 +1,5 @@
-//! Where the log goes: to standard error, by a thread of its own behind a queue with a bound. A reader that stands
-//! still or a disk that is full costs lines, which are counted, and never a page: a write from a task would hold up
+//! Where the log goes: to standard error, by a thread of its own behind a queue with a bound. A reader that
+//! hangs or a disk that is full costs lines, which are counted, and never a page: a write from a task would hold up
 //! everything that shares its thread, and a failed one must end nothing.
 
 use std::io::{self, IsTerminal as _, Write};
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_cannot_be_written_is_counted_and_no_error() {
+    fn unwritable_log_line_is_counted() {
         let failed = Arc::<AtomicU64>::default();
         let mut log = Counting { out: Full, coloured: false, failed: Arc::clone(&failed) };
         log.write_all(b"one\n").unwrap();

@@ -18,8 +18,8 @@ use super::{names, ports::ApiPorts, problem::Problem};
         ("from" = Option<String>, Query, description = "latest (default) reads the last records of all partitions, \
             newest first. earliest, offset:N (in each partition) and time:T (RFC 3339, a date, or milliseconds since \
             1970) read from there on, oldest first. The queries of further pages use before: and offsets: with an \
-            offset for each partition. A number alone is an offset where partition is given; a time may stand \
-            without time:."),
+            offset for each partition. A number alone is an offset where partition is given; a time may be \
+            written without time:."),
         ("order" = Option<String>, Query, description = "asc (oldest first) or desc (newest first) lists the same \
             records the other way round."),
         ("isolation" = Option<String>, Query, description = "read_uncommitted (default) reads records of open and \

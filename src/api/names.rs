@@ -33,7 +33,7 @@ fn not_ours(what: Thing, segment: &str) -> PortError {
     PortError::not_found_because(
         what,
         short(segment),
-        "names with other characters than a-z A-Z 0-9 . _ - stand in URLs as ~ and their base64url",
+        "names with other characters than a-z A-Z 0-9 . _ - are written in URLs as ~ and their base64url",
     )
 }
 

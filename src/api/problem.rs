@@ -1,6 +1,6 @@
 //! Errors as RFC 9457 problem documents, and the one mapping from a port's error to a status.
 //!
-//! Policy: what the caller did wrong is said to him in words; what went wrong inside is logged once
+//! Policy: what the caller did wrong is said in words; what went wrong inside is logged once
 //! and said without detail. No value of a body is repeated, but the name of its field.
 
 use axum::body::Body;

@@ -1,6 +1,6 @@
 //! One structured line for each log-in, log-out and refused credential, under the target
 //! `audit`, where commands
-//! have theirs. Never a password, a token or a session's id; what a stranger wrote is cut and
+//! have theirs. Never a password, a token or a session's id; what a client wrote is cut and
 //! escaped, so that no line can be forged and no terminal be driven.
 
 use std::net::IpAddr;

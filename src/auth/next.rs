@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_below_the_base() {
+    fn next_stays_below_the_base() {
         for (text, base, ours) in [
             ("/kafkaflow", "/kafkaflow", true),
             ("/kafkaflow/", "/kafkaflow", true),
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn there_and_back() {
+    fn next_round_trips_through_the_log_in() {
         let deep = "/kafkaflow/c/demo/groups/a?tab=members&x=1";
         let login = Next::parse(deep, "/kafkaflow").unwrap().login("/kafkaflow");
         let query = login.strip_prefix("/kafkaflow/login?").unwrap();

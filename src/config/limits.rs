@@ -4,7 +4,7 @@
 pub struct Limits {
     /// Event streams open at once, in all.
     pub streams: usize,
-    /// Event streams open at once of one session; at the bound the oldest makes room for the newest.
+    /// Event streams open at once of one session; at the limit the newest replaces the oldest.
     /// A browser has six connections to a host over HTTP/1.1: one fewer leaves one to ask with.
     pub streams_per_session: usize,
     /// Event streams open at once from one address, of those without a session.

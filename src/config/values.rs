@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn the_audit_is_said_at_every_level_unless_a_directive_names_it() {
+    fn audit_level_follows_its_own_directive_only() {
         for (text, want) in [
             ("warn", "warn,audit=info"),
             ("flowdeck_kafka=debug", "flowdeck_kafka=debug,audit=info"),

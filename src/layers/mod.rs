@@ -1,4 +1,4 @@
-//! What stands before every handler. The order and the reasons are in `router.rs`.
+//! What runs before every handler. The order and the reasons are in `router.rs`.
 
 pub(crate) mod actor;
 pub(crate) mod headers;

@@ -51,7 +51,7 @@ mod tests {
     use std::collections::HashSet;
 
     #[test]
-    fn names_stay_readable_and_bounded() {
+    fn label_values_stay_readable_and_bounded() {
         let long = "g".repeat(300);
         for (name, want) in [
             ("payments", "payments"),
@@ -66,7 +66,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_differ_late_or_in_a_control_character_differ() {
+    fn similar_names_get_different_label_values() {
         let long = "g".repeat(249);
         let cut = value(&format!("{long}a"));
         let names = [
@@ -85,7 +85,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn two_names_never_share_a_value(a in "[\\\\u{}0-9a\u{0}\u{7}…#]{0,12}", b in "[\\\\u{}0-9a\u{0}\u{7}…#]{0,12}") {
+        fn label_values_are_injective(a in "[\\\\u{}0-9a\u{0}\u{7}…#]{0,12}", b in "[\\\\u{}0-9a\u{0}\u{7}…#]{0,12}") {
             prop_assert_eq!(value(&a) == value(&b), a == b);
         }
     }

@@ -51,8 +51,8 @@ impl Metrics {
         registry.register("flowdeck_http_requests", "Requests answered", requests.clone());
         registry.register("flowdeck_http_request_seconds", "Time to the answer's head", seconds.clone());
         registry.register("flowdeck_streams_open", "Event streams open now", streams.clone());
-        registry.register("flowdeck_streams_refused", "Event streams not let in", open.refused());
-        let help = "Event streams that made room for a newer one of their session";
+        registry.register("flowdeck_streams_refused", "Event streams refused at the limit", open.refused());
+        let help = "Event streams that a newer one of their session replaced";
         registry.register("flowdeck_streams_replaced", help, open.replaced());
         registry.register(
             "flowdeck_http_requests_open",

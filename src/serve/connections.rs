@@ -110,7 +110,7 @@ mod tests {
     use std::sync::Arc;
 
     #[test]
-    fn trouble_is_said_while_it_lasts() {
+    fn trouble_is_reported_while_it_lasts() {
         let connections = Arc::<Connections>::default();
         connections.bound(2);
         connections.accept_failed(&ErrorKind::ConnectionAborted.into());

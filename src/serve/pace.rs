@@ -149,7 +149,7 @@ mod tests {
     use http_body_util::BodyExt as _;
 
     #[tokio::test]
-    async fn an_answer_is_under_way_until_its_last_part_is_taken() {
+    async fn response_is_open_until_its_last_part_is_taken() {
         let (pace, text) = (Pace::default(), "0123456789".repeat(5_000));
         let mut body = pace.begin().paced(Body::from(text.clone()));
         let (mut taken, mut parts) = (Vec::new(), 0);

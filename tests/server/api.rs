@@ -26,7 +26,7 @@ fn every_api_route_is_in_the_openapi_document() {
 }
 
 #[tokio::test]
-async fn the_fleet_has_the_shape_of_the_wire() {
+async fn fleet_has_the_documented_shape() {
     let fleet = site().get(&format!("{V1}/groups?search=payments&sort=-lag&limit=1")).await;
     assert_eq!(fleet.status, StatusCode::OK);
     let fleet = fleet.json();
@@ -45,7 +45,7 @@ async fn the_fleet_has_the_shape_of_the_wire() {
 }
 
 #[tokio::test]
-async fn every_name_has_one_url_and_comes_back() {
+async fn names_round_trip_through_urls() {
     let site = site();
     for name in HOSTILE {
         let answer = site.get(&group_path(name)).await;
@@ -61,7 +61,7 @@ async fn every_name_has_one_url_and_comes_back() {
 }
 
 #[tokio::test]
-async fn a_topic_that_cannot_be_is_404_by_name_and_no_port_is_asked() {
+async fn impossible_topic_name_is_404_without_a_port() {
     let site = site();
     for name in HOSTILE {
         for below in ["", "/messages"] {
@@ -79,7 +79,7 @@ async fn a_topic_that_cannot_be_is_404_by_name_and_no_port_is_asked() {
 }
 
 #[tokio::test]
-async fn each_error_has_its_status_and_is_a_problem_document() {
+async fn errors_are_problem_documents_with_their_status() {
     let site = site();
     for (group, status, kind) in [
         ("missing", 404, "not-found"),
@@ -105,7 +105,7 @@ async fn each_error_has_its_status_and_is_a_problem_document() {
 }
 
 #[tokio::test]
-async fn a_query_that_does_not_parse_names_its_field() {
+async fn query_errors_name_the_field() {
     let site = site();
     for (query, field) in [
         ("groups?limit=0", "limit"),
@@ -168,7 +168,7 @@ async fn messages_are_shown_as_data() {
 }
 
 #[tokio::test]
-async fn the_api_is_an_actor_of_its_own() {
+async fn api_calls_have_their_own_actor() {
     let site = site();
     site.get(&format!("{V1}/groups")).await;
     assert_eq!(site.memory.last_actor().view.via, flowdeck_model::Via::Api);
@@ -177,7 +177,7 @@ async fn the_api_is_an_actor_of_its_own() {
 }
 
 #[tokio::test]
-async fn the_document_is_served_for_this_base() {
+async fn openapi_document_names_the_base() {
     let document = site().get(&format!("{V1}/openapi.json")).await.json();
     assert_eq!(document["servers"][0]["url"], V1);
 }
@@ -189,7 +189,7 @@ fn openapi() {
 }
 
 #[tokio::test]
-async fn a_browser_on_an_api_path_gets_the_document_too() {
+async fn browser_on_api_path_gets_problem_document() {
     let mut request = get(&format!("{V1}/groups?limit=0"));
     request.headers_mut().insert("accept", "text/html,*/*;q=0.8".parse().unwrap());
     assert_eq!(site().ask(request).await.header("content-type"), "application/problem+json");

@@ -23,7 +23,7 @@ fn build(root: &Path) -> Assets {
 }
 
 #[tokio::test]
-async fn hashed_files_are_immutable_and_squeezed_for_who_asks() {
+async fn hashed_files_are_immutable_and_compressed() {
     let folder = tempfile::tempdir().unwrap();
     let site = site_with(flowdeck::Options { assets: build(folder.path()), ..options() });
     let plain = site.get("/kafkaflow/pkg/abc/flowdeck.js").await;
@@ -62,7 +62,7 @@ async fn other_files() {
 }
 
 #[tokio::test]
-async fn without_a_site_pages_are_plain() {
+async fn pages_are_plain_without_a_site() {
     let page = crate::support::site().get("/kafkaflow").await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(!page.body.contains("/pkg/"));
@@ -70,7 +70,7 @@ async fn without_a_site_pages_are_plain() {
 }
 
 #[test]
-fn a_folder_that_is_no_site_is_refused_by_name() {
+fn folder_without_site_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let missing = Assets::find(Some(folder.path().join("nowhere"))).err().unwrap();
     assert!(missing.to_string().contains("nowhere"));

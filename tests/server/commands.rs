@@ -19,7 +19,7 @@ async fn send(site: &Site, body: &Value) -> Answer {
 }
 
 #[tokio::test]
-async fn accepted_with_a_place_where_its_life_is_told() {
+async fn accepted_command_has_location() {
     let site = site();
     let answer = send(&site, &pause()).await;
     assert_eq!(answer.status, StatusCode::ACCEPTED);
@@ -33,7 +33,7 @@ async fn accepted_with_a_place_where_its_life_is_told() {
 }
 
 #[tokio::test]
-async fn the_same_id_is_the_same_command() {
+async fn same_id_is_the_same_command() {
     let site = site();
     send(&site, &pause()).await;
     let again = send(&site, &pause()).await;
@@ -45,7 +45,7 @@ async fn the_same_id_is_the_same_command() {
 }
 
 #[tokio::test]
-async fn an_id_is_made_where_none_is_given() {
+async fn missing_id_is_generated() {
     let site = site();
     let mut body = pause();
     body.as_object_mut().unwrap().remove("id");
@@ -86,7 +86,7 @@ async fn what_is_refused() {
 }
 
 #[tokio::test]
-async fn a_body_that_lies_about_its_length_is_cut() {
+async fn oversized_body_is_cut() {
     let site = site();
     let chunks = futures::stream::iter((0..100).map(|_| Ok::<_, std::io::Error>(vec![b' '; 1_000])));
     let answer = site.ask(post(API, "application/json", Body::from_stream(chunks))).await;
@@ -103,7 +103,7 @@ const FIELDS: [(&str, &str); 6] = [
 ];
 
 #[tokio::test]
-async fn a_form_leads_to_the_commands_page_and_sent_twice_is_one_command() {
+async fn form_redirects_to_command_and_is_idempotent() {
     let site = site();
     for _ in 0..2 {
         let answer = site.ask(form(FORM, &FIELDS)).await;
@@ -116,7 +116,7 @@ async fn a_form_leads_to_the_commands_page_and_sent_twice_is_one_command() {
 }
 
 #[tokio::test]
-async fn a_form_that_is_refused_shows_its_page_with_the_reason() {
+async fn refused_form_shows_its_page_with_the_reason() {
     let site = site();
     let with = |name: &'static str, value: &'static str| {
         let mut fields = FIELDS.to_vec();
@@ -146,7 +146,7 @@ async fn a_form_that_is_refused_shows_its_page_with_the_reason() {
 }
 
 #[tokio::test]
-async fn a_length_of_ones_own_is_in_minutes_and_a_refused_form_keeps_what_was_typed() {
+async fn custom_duration_is_in_minutes_and_kept_in_refused_form() {
     let site = site();
     let fields = |minutes: &'static str| {
         let mut fields = FIELDS.to_vec();

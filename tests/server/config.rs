@@ -78,7 +78,7 @@ fn a_whole_file() {
 }
 
 #[test]
-fn what_is_wrong_is_said_with_its_place() {
+fn errors_have_their_position() {
     for (text, want) in [
         ("listn = 1", "flowdeck.toml:1:1: unknown field `listn`"),
         ("\n  base = 7", "flowdeck.toml:2:10: invalid type: integer `7`"),
@@ -123,7 +123,7 @@ fn what_is_wrong_is_said_with_its_place() {
 }
 
 #[test]
-fn file_then_environment_then_flags() {
+fn flags_override_environment_overrides_file() {
     let environment: &[(&str, &str)] = &[("FLOWDECK_LISTEN", "127.0.0.1:9001"), ("FLOWDECK_BASE", "")];
     let config = load(WHOLE, environment).unwrap();
     assert_eq!((config.listen.port(), config.base.as_str()), (9001, ""));
@@ -166,7 +166,7 @@ fn a_wrong_variable_is_named() {
 }
 
 #[test]
-fn the_services_own_variables_are_understood() {
+fn service_variables_are_understood() {
     let environment: Environment = [
         ("Kafka__BootstrapServers", "broker:9093"),
         ("Kafka__SaslEnabled", "True"),
@@ -214,7 +214,7 @@ fn secrets_are_printed_nowhere() {
 }
 
 #[test]
-fn an_unknown_variable_of_our_name_is_said() {
+fn unknown_flowdeck_variable_is_reported() {
     let environment: Environment = [("FLOWDECK_LISTN", "x")].into_iter().collect();
     let config = Config::load(&Flags::default(), &environment).unwrap();
     assert!(config.in_force().contains("FLOWDECK_LISTN is none of Flowdeck's settings"));
@@ -226,7 +226,7 @@ const END: &str = "<!-- end of variables -->";
 
 /// The table of variables in `docs/CONFIG.md` is the registry's.
 #[test]
-fn the_documentation_is_current() {
+fn documentation_is_current() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/CONFIG.md");
     let text = std::fs::read_to_string(&path).unwrap();
     let (before, rest) = text.split_once(BEGIN).expect("the mark of the table's begin");

@@ -79,7 +79,7 @@ async fn fleet(site: &Listening) -> FleetView {
 }
 
 #[tokio::test]
-async fn a_snapshot_then_deltas_that_lead_to_what_the_server_has() {
+async fn snapshot_and_deltas_lead_to_server_state() {
     let site = Listening::start(options()).await;
     let mut stream = Stream::open(&site, "view=fleet").await;
     let first = stream.change().await;
@@ -105,7 +105,7 @@ async fn a_snapshot_then_deltas_that_lead_to_what_the_server_has() {
 }
 
 #[tokio::test]
-async fn a_client_that_has_the_newest_gets_no_snapshot() {
+async fn current_client_gets_no_snapshot() {
     let site = Listening::start(options()).await;
     let mut stream = Stream::open(&site, "view=group&cluster=demo&group=payments&have=00000001-1").await;
     assert_eq!(stream.next().await.unwrap().kind, "beat");
@@ -121,7 +121,7 @@ async fn a_client_that_has_the_newest_gets_no_snapshot() {
 }
 
 #[tokio::test]
-async fn what_shows_no_change_is_not_sent_and_many_changes_are_one() {
+async fn unchanged_views_are_not_sent_and_changes_coalesce() {
     let site = Listening::start(options()).await;
     let mut stream = Stream::open(&site, "view=group&cluster=demo&group=payments").await;
     let view: GroupView = stream.change().await.view();
@@ -185,7 +185,7 @@ async fn what_cannot_be_watched() {
 }
 
 #[tokio::test]
-async fn a_group_that_goes_away_ends_its_stream_with_a_word() {
+async fn stream_of_deleted_group_ends_with_bye() {
     let site = Listening::start(options()).await;
     let mut stream = Stream::open(&site, "view=group&cluster=demo&group=payments").await;
     stream.change().await;
@@ -196,7 +196,7 @@ async fn a_group_that_goes_away_ends_its_stream_with_a_word() {
 }
 
 #[tokio::test]
-async fn streams_are_bounded_and_places_come_back() {
+async fn stream_limits_free_up_when_streams_close() {
     let mut bounded = options();
     bounded.limits.streams_per_client = 1;
     let site = Listening::start(bounded).await;
@@ -214,11 +214,11 @@ async fn streams_are_bounded_and_places_come_back() {
         while reqwest::get(site.url("/events?view=fleet")).await.unwrap().status() != 200 {}
     })
     .await
-    .expect("the place of a stream that was closed");
+    .expect("the slot of a closed stream");
 }
 
 #[tokio::test]
-async fn an_end_within_seconds_with_streams_open() {
+async fn shutdown_with_open_streams_takes_seconds() {
     let mut site = Listening::start(options()).await;
     let mut stream = Stream::open(&site, "view=fleet").await;
     stream.change().await;
@@ -233,9 +233,9 @@ async fn an_end_within_seconds_with_streams_open() {
     assert!(tokio::net::TcpStream::connect(address).await.is_err());
 }
 
-/// The server computes nothing for it and keeps nothing for it: its place comes back.
+/// The server computes nothing for it and keeps nothing for it: its slot is free again.
 #[tokio::test]
-async fn a_client_that_reads_nothing_is_cut_off() {
+async fn client_that_reads_nothing_is_disconnected() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let mut bounded = options();
     bounded.limits.stall_seconds = 1;
@@ -259,11 +259,11 @@ async fn a_client_that_reads_nothing_is_cut_off() {
         }
     })
     .await
-    .expect("the place of a client that reads nothing");
+    .expect("the slot of a client that reads nothing");
 }
 
 #[tokio::test]
-async fn the_number_of_open_streams_is_told() {
+async fn open_streams_are_in_the_metrics() {
     let site = Listening::start(options()).await;
     let mut stream = Stream::open(&site, "view=fleet").await;
     stream.change().await;

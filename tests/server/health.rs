@@ -39,7 +39,7 @@ impl Work for Busy {
 }
 
 #[tokio::test]
-async fn live_asks_nothing_and_ready_tells_of_kafka() {
+async fn live_is_unconditional_and_ready_reports_kafka() {
     let site = site();
     assert_eq!(site.get("/health/live").await.json()["status"], "healthy");
     for path in ["/health", "/health/ready", "/health/ready?strict"] {
@@ -51,7 +51,7 @@ async fn live_asks_nothing_and_ready_tells_of_kafka() {
 }
 
 #[tokio::test]
-async fn not_ready_before_pages_can_be_served() {
+async fn unready_before_pages_can_be_served() {
     let site = site_with(flowdeck::Options { work: Arc::new(Busy { ready: false }), ..options() });
     let health = site.get("/health/ready").await;
     assert_eq!(

@@ -1,5 +1,5 @@
-//! `/health` with sign-in on: everybody learns how it stands, and which clusters there are, and what
-//! their brokers say, is for who may see them.
+//! `/health` with sign-in on: the status is for everybody; which clusters there are, and what their brokers say, for
+//! actors that may view them.
 
 use axum::Router;
 use axum::body::Body;
@@ -26,7 +26,7 @@ fn property(cluster: &str) -> String {
     format!("no.property.of.{cluster}")
 }
 
-/// The real ports, which know who may see what.
+/// The real ports, which check permissions.
 fn router(people: &People) -> (Router, DropGuard) {
     let stop = CancellationToken::new();
     let config = Config { clusters: CLUSTERS.map(broken).into(), ..Config::default() };
@@ -79,7 +79,7 @@ async fn health_names_clusters_to_actors_that_may_view_them() {
         let answer = ask(&router, request).await;
         assert_eq!(answer.status, StatusCode::OK, "{who}");
         assert_eq!(named(&answer), want, "{who}");
-        // How it stands is told to all, by all clusters.
+        // The status is told to all, by all clusters.
         assert_eq!(answer.json()["checks"]["kafka"]["status"], "unhealthy", "{who}");
         assert_eq!(answer.json()["status"], "degraded", "{who}");
     }

@@ -41,7 +41,7 @@ fn raw(line: &str, headers: &str) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn no_path_leads_out_of_the_assets() {
+async fn assets_refuse_path_traversal() {
     let site = Listening::start(options()).await;
     for path in [
         "/kafkaflow/pkg/../../../../etc/passwd",
@@ -91,7 +91,7 @@ async fn one_message_is_one_request() {
 }
 
 #[tokio::test]
-async fn what_is_no_request_is_refused_and_the_server_lives() {
+async fn garbage_is_refused() {
     let site = Listening::start(options()).await;
     let long = "a".repeat(100_000);
     let many: String = (0..200).map(|n| format!("X-{n}: a\r\n")).collect();
@@ -123,7 +123,7 @@ async fn what_is_no_request_is_refused_and_the_server_lives() {
 }
 
 #[tokio::test]
-async fn absurd_values_are_refused_by_their_field() {
+async fn out_of_range_values_name_the_field() {
     let site = site();
     for (query, field) in [
         ("limit=-1", "limit"),
@@ -168,7 +168,7 @@ async fn absurd_values_are_refused_by_their_field() {
 }
 
 #[tokio::test]
-async fn a_read_of_the_scripts_sends_nobody_to_the_site_he_came_from() {
+async fn server_function_never_redirects_to_referer() {
     let site = site();
     for path in
         ["/fn/group?cluster=demo&group=nobody", "/fn/group?cluster=demo&group=payments", "/fn/nothing"]
@@ -196,7 +196,7 @@ async fn server_functions_take_no_other_method_or_encoding() {
 }
 
 #[tokio::test]
-async fn the_way_back_from_the_theme_is_ours_without_a_base_too() {
+async fn theme_redirect_stays_local_without_base() {
     let site = site_with(Options::new("".parse().unwrap()));
     for back in [
         "//evil.example",

@@ -87,12 +87,12 @@ impl Memory {
 impl Bind for Memory {
     fn bind(&self, actor: Actor) -> Ports {
         self.0.actors.lock().unwrap().push(actor.clone());
-        let door = Arc::new(Door { state: self.0.clone(), actor: actor.clone() });
-        Ports { actor, fleet: door.clone(), control: door.clone(), peek: door }
+        let ports = Arc::new(MemoryPorts { state: self.0.clone(), actor: actor.clone() });
+        Ports { actor, fleet: ports.clone(), control: ports.clone(), peek: ports }
     }
 }
 
-struct Door {
+struct MemoryPorts {
     state: Arc<State>,
     actor: Actor,
 }
@@ -159,7 +159,7 @@ fn fails(name: &str) -> Option<PortError> {
     })
 }
 
-impl Door {
+impl MemoryPorts {
     fn known(&self, name: &ClusterName) -> Result<ClusterView, PortError> {
         match name.as_str() {
             "demo" | "prod" => Ok(cluster_view(name)),
@@ -173,7 +173,7 @@ impl Door {
 }
 
 #[async_trait]
-impl Fleet for Door {
+impl Fleet for MemoryPorts {
     fn clusters(&self) -> Vec<ClusterView> {
         ["demo", "prod"].map(|name| cluster_view(&cluster(name))).into()
     }
@@ -272,7 +272,7 @@ impl Fleet for Door {
 }
 
 #[async_trait]
-impl Control for Door {
+impl Control for MemoryPorts {
     async fn submit(&self, cluster: &ClusterName, command: Submit) -> Result<Submitted, PortError> {
         command.check()?;
         if self.known(cluster)?.mode == Mode::Observe {
@@ -286,7 +286,7 @@ impl Control for Door {
         let existing = match before {
             Some(before) if *before == command => true,
             Some(_) => {
-                return Err(PortError::Conflict { detail: "this id stands for another command".into() });
+                return Err(PortError::Conflict { detail: "this id belongs to another command".into() });
             }
             None => false,
         };
@@ -325,7 +325,7 @@ impl Control for Door {
 }
 
 #[async_trait]
-impl Peek for Door {
+impl Peek for MemoryPorts {
     async fn messages(
         &self,
         cluster: &ClusterName,

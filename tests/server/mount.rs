@@ -17,7 +17,7 @@ fn host() -> Router {
 }
 
 #[tokio::test]
-async fn pages_api_and_stream_work_under_the_hosts_path() {
+async fn nested_service_works_under_the_hosts_path() {
     let host = host();
     assert_eq!(ask(&host, get("/")).await.body, "the host's own page");
     for path in ["", "/c/demo/groups/payments", "/api/v1/groups", "/fn/group?cluster=demo&group=payments"] {

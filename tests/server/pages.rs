@@ -23,7 +23,7 @@ async fn pages_are_html_under_the_base() {
 
 /// What leptos asks for once a page is done, the title, is read on another thread than the rest now and then.
 #[tokio::test(flavor = "multi_thread")]
-async fn many_pages_at_once_are_all_whole() {
+async fn concurrent_pages_are_complete() {
     let site = std::sync::Arc::new(site());
     let mut pages = tokio::task::JoinSet::new();
     for n in 0..200 {
@@ -67,7 +67,7 @@ async fn every_name_has_its_page() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_404_and_says_what_was_looked_for() {
+async fn missing_page_is_404_and_names_it() {
     let site = site();
     for (path, word) in [
         ("/c/demo/groups/missing-group", "missing-group"),
@@ -87,7 +87,7 @@ async fn what_is_not_there_is_404_and_says_what_was_looked_for() {
 }
 
 #[tokio::test]
-async fn scripts_run_by_nonce_alone_and_each_answer_has_its_own() {
+async fn csp_nonce_is_unique_per_response() {
     let site = site();
     let (first, second) = (site.get("/kafkaflow").await, site.get("/kafkaflow").await);
     let nonce = |policy: &str| {
@@ -125,7 +125,7 @@ async fn server_functions_answer_under_the_base() {
 }
 
 #[tokio::test]
-async fn a_server_function_refuses_with_the_status_of_its_error() {
+async fn server_function_errors_have_their_status() {
     let site = site();
     for (ask, status) in [
         ("group?cluster=demo&group=nobody", 404),
@@ -142,7 +142,7 @@ async fn a_server_function_refuses_with_the_status_of_its_error() {
 }
 
 #[tokio::test]
-async fn the_theme_is_kept_and_the_way_back_is_ours() {
+async fn theme_is_kept_and_redirect_stays_local() {
     let site = site();
     for (back, to) in [
         ("/", "/kafkaflow"),
@@ -164,7 +164,7 @@ async fn the_theme_is_kept_and_the_way_back_is_ours() {
 }
 
 #[tokio::test]
-async fn pages_are_compressed_for_who_asks() {
+async fn pages_are_compressed_on_request() {
     let site = site();
     let mut request = get("/kafkaflow");
     request.headers_mut().insert("accept-encoding", "gzip, br".parse().unwrap());

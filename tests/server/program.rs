@@ -105,7 +105,7 @@ fn new_token() -> (String, String) {
 }
 
 #[test]
-fn a_token_is_made_used_and_revoked_while_the_server_runs() {
+fn token_is_revoked_while_the_server_runs() {
     let folder = tempfile::tempdir().unwrap();
     let ((token, hash), (kept, kept_hash)) = (new_token(), new_token());
     let config = local_auth(folder.path(), &[&hash, &kept_hash]);
@@ -136,7 +136,7 @@ fn a_token_is_made_used_and_revoked_while_the_server_runs() {
 
 /// What systemd's `reload` sends, to a server that has nothing to read again.
 #[test]
-fn a_hang_up_ends_no_server_without_sign_in_and_tls() {
+fn sighup_without_sign_in_and_tls_is_harmless() {
     let (mut program, line) = start(&["serve", "--listen", "127.0.0.1:0"]);
     signal(&program, "HUP");
     program.logs("the configuration was read again");
@@ -147,7 +147,7 @@ fn a_hang_up_ends_no_server_without_sign_in_and_tls() {
 }
 
 #[test]
-fn a_hang_up_while_it_starts_ends_it_not_and_is_obeyed_later() {
+fn sighup_during_start_is_deferred() {
     // Takes connections and says nothing: the start waits 2 s for it.
     let redis = TcpListener::bind("127.0.0.1:0").unwrap();
     redis.set_nonblocking(true).unwrap();
@@ -175,7 +175,7 @@ fn a_hang_up_while_it_starts_ends_it_not_and_is_obeyed_later() {
 }
 
 #[test]
-fn the_audit_goes_on_at_every_level_of_the_log() {
+fn audit_is_written_at_every_log_level() {
     let folder = tempfile::tempdir().unwrap();
     file_with_ana(folder.path());
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -195,7 +195,7 @@ fn the_audit_goes_on_at_every_level_of_the_log() {
 }
 
 #[test]
-fn a_password_is_hashed_from_standard_input() {
+fn password_is_hashed_from_stdin() {
     use std::io::Write as _;
     for (typed, good) in [("correct horse\n", true), ("short\n", false)] {
         let mut child = command(&["hash-password"]).stdin(Stdio::piped()).spawn().unwrap();
@@ -217,7 +217,7 @@ fn black_hole() -> (TcpListener, String) {
 }
 
 #[test]
-fn it_serves_without_kafka_and_ends_in_time() {
+fn server_runs_without_kafka() {
     let (_hole, cluster) = black_hole();
     let begun = Instant::now();
     let (mut program, line) = start(&["serve", "--listen", "127.0.0.1:0", "--cluster", &cluster]);
@@ -234,7 +234,7 @@ fn it_serves_without_kafka_and_ends_in_time() {
 
 /// An answer under way whose request never comes whole, a Kafka that never answers, and a log that nobody reads.
 #[test]
-fn an_end_takes_less_than_five_seconds_whatever_stands_still() {
+fn shutdown_takes_less_than_five_seconds() {
     use std::io::Write as _;
     let (_hole, cluster) = black_hole();
     let mut command = command(&["serve", "--listen", "127.0.0.1:0", "--cluster", &cluster]);
@@ -262,7 +262,7 @@ fn an_end_takes_less_than_five_seconds_whatever_stands_still() {
 }
 
 #[test]
-fn a_taken_port_is_one_line_that_names_the_flag() {
+fn occupied_port_is_one_line_that_names_the_flag() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let output = command(&["serve", "--listen", &address]).output().unwrap();
@@ -273,7 +273,7 @@ fn a_taken_port_is_one_line_that_names_the_flag() {
 }
 
 #[test]
-fn a_wrong_file_is_one_line_with_its_place() {
+fn invalid_file_is_one_line_with_its_position() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("flowdeck.toml");
     std::fs::write(&path, "\nlistn = 1\n").unwrap();
@@ -284,7 +284,7 @@ fn a_wrong_file_is_one_line_with_its_place() {
 }
 
 #[test]
-fn a_wrong_property_is_refused_with_its_place_and_not_its_value() {
+fn invalid_property_is_refused_without_its_value() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("flowdeck.toml");
     for (property, words) in [
@@ -308,7 +308,7 @@ fn a_wrong_property_is_refused_with_its_place_and_not_its_value() {
 }
 
 #[test]
-fn check_fails_where_a_cluster_does_not_answer() {
+fn check_fails_without_cluster() {
     let refused = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let mut check =
         Program(command(&["serve", "--check", "--cluster", &format!("gone={refused}")]).spawn().unwrap());
@@ -363,7 +363,7 @@ async fn status_of(url: &str, cookie: &str) -> u16 {
 }
 
 #[test]
-fn a_one_time_password_is_printed_and_good_until_there_are_users() {
+fn one_time_password_works_until_users_are_configured() {
     let folder = tempfile::tempdir().unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (mut program, url, password) = first_look(folder.path());
@@ -394,7 +394,7 @@ fn a_one_time_password_is_printed_and_good_until_there_are_users() {
 }
 
 #[test]
-fn each_start_has_another_one_time_password_and_a_start_with_users_has_none() {
+fn one_time_password_is_new_at_each_start() {
     let folder = tempfile::tempdir().unwrap();
     let ((_one, _, first), (_other, _, second)) = (first_look(folder.path()), first_look(folder.path()));
     assert_ne!(first, second);

@@ -182,7 +182,7 @@ async fn two_replicas_share_sessions() {
 }
 
 #[tokio::test]
-async fn a_redis_that_is_away_lets_nobody_in_and_comes_back() {
+async fn redis_outage_refuses_log_ins_until_it_ends() {
     let records = Records::default();
     let redis = Redis::start(&records).await;
     let (site, _) = replica(&format!("redis://{}/0", redis.address)).await;
@@ -205,9 +205,9 @@ async fn a_redis_that_is_away_lets_nobody_in_and_comes_back() {
     tokio::time::timeout(Duration::from_secs(20), back).await.expect("the session is there again");
 }
 
-/// The file says that he is gone; no answer of the store is needed for it.
+/// The file says that the user is removed; no answer of the store is needed for it.
 #[tokio::test]
-async fn a_removed_user_has_no_stream_although_redis_is_away() {
+async fn removed_user_loses_stream_during_redis_outage() {
     let redis = Redis::start(&Records::default()).await;
     let table = format!("[session]\nredis = \"redis://{}/0\"\n", redis.address);
     let users = [("ana", "admin"), ("vera", "viewer")];
@@ -239,12 +239,12 @@ async fn a_removed_user_has_no_stream_although_redis_is_away() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(20), back).await.expect("her session is there again");
+    tokio::time::timeout(Duration::from_secs(20), back).await.expect("the session is valid again");
 }
 
 #[tokio::test]
-async fn over_tls_only_a_redis_that_proves_who_it_is_gets_a_session() {
-    let (issued, stranger) = (Issued::new(), Issued::new());
+async fn redis_certificate_is_verified() {
+    let (issued, unknown) = (Issued::new(), Issued::new());
     let records = Records::default();
     let redis = Redis::with(&records, Some(issued.acceptor())).await;
     let session = |ca: &Issued| {
@@ -256,6 +256,6 @@ async fn over_tls_only_a_redis_that_proves_who_it_is_gets_a_session() {
     let ana = log_in(&one.router, "ana").await;
     assert_eq!(status(&two, &ana).await, StatusCode::OK);
     assert!(!records.lock().unwrap().is_empty());
-    let (deceived, _) = replica_with(&session(&stranger)).await;
+    let (deceived, _) = replica_with(&session(&unknown)).await;
     assert_eq!(try_log_in(&deceived.router, "ana", PASSWORD).await.status, StatusCode::SERVICE_UNAVAILABLE);
 }

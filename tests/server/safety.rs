@@ -17,7 +17,7 @@ fn with(mut request: Request<Body>, headers: &[(&str, &str)]) -> Request<Body> {
 }
 
 #[tokio::test]
-async fn a_foreign_host_is_refused_everywhere() {
+async fn unknown_host_is_refused() {
     let site = site();
     for path in [
         "/kafkaflow",
@@ -44,7 +44,7 @@ async fn a_foreign_host_is_refused_everywhere() {
 }
 
 #[tokio::test]
-async fn a_forged_post_changes_nothing() {
+async fn cross_site_post_is_refused() {
     let site = site();
     let fields = [
         ("id", "6fa459ea-ee8a-4ca4-894e-db77e160355e"),
@@ -73,7 +73,7 @@ async fn a_forged_post_changes_nothing() {
 }
 
 #[tokio::test]
-async fn other_sites_may_link_here_and_embed_nothing() {
+async fn cross_site_embedding_is_refused() {
     let site = site();
     let cross = |mode: &'static str| [("sec-fetch-site", "cross-site"), ("sec-fetch-mode", mode)];
     assert_eq!(site.ask(with(get("/kafkaflow"), &cross("navigate"))).await.status, StatusCode::OK);
@@ -83,7 +83,7 @@ async fn other_sites_may_link_here_and_embed_nothing() {
 }
 
 #[tokio::test]
-async fn every_answer_has_the_headers() {
+async fn security_headers_are_on_every_response() {
     let site = site();
     for path in
         ["/kafkaflow", "/kafkaflow/api/v1/groups", "/kafkaflow/api/v1/nope", "/health/live", "/nowhere"]
@@ -108,7 +108,7 @@ async fn every_answer_has_the_headers() {
 }
 
 #[tokio::test]
-async fn the_actors_address_is_the_peers_unless_a_trusted_proxy_tells_another() {
+async fn client_address_comes_from_trusted_proxies_only() {
     for (trusted, want) in [(vec![], "127.0.0.1"), (vec!["127.0.0.0/8".parse().unwrap()], "203.0.113.9")] {
         let site = Listening::start(flowdeck::Options { trusted_proxies: trusted, ..options() }).await;
         let client = reqwest::Client::new();
@@ -130,7 +130,7 @@ async fn closed(stream: &mut tokio::net::TcpStream) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn a_client_that_is_slow_with_its_head_is_cut_off() {
+async fn slow_head_is_disconnected() {
     use tokio::io::AsyncWriteExt as _;
     let mut quick = options();
     quick.limits.head_seconds = 1;
@@ -142,7 +142,7 @@ async fn a_client_that_is_slow_with_its_head_is_cut_off() {
 }
 
 #[tokio::test]
-async fn a_client_that_is_slow_with_its_body_is_given_up() {
+async fn slow_body_times_out() {
     use tokio::io::AsyncWriteExt as _;
     let mut quick = options();
     quick.limits.request_seconds = 1;
@@ -155,7 +155,7 @@ async fn a_client_that_is_slow_with_its_body_is_given_up() {
 }
 
 #[tokio::test]
-async fn a_head_that_is_too_long_is_refused_and_the_server_lives() {
+async fn oversized_head_is_refused() {
     let site = Listening::start(options()).await;
     let client = reqwest::Client::new();
     let long = client.get(site.url("/api/v1/groups")).header("x-long", "x".repeat(100_000)).send().await;

@@ -19,7 +19,7 @@ async fn people() -> People {
 }
 
 #[tokio::test]
-async fn a_deep_link_leads_to_the_log_in_and_back_to_the_same_url() {
+async fn deep_link_survives_log_in() {
     let people = people().await;
     let site = site_with(people.options());
     let deep = "/kafkaflow/c/demo/groups/payments?topic=orders&x=a%20b";
@@ -72,7 +72,7 @@ async fn a_log_in_leads_nowhere_else() {
 }
 
 #[tokio::test]
-async fn a_form_of_nobody_leads_back_to_its_page() {
+async fn form_without_session_leads_back_to_its_page() {
     let people = people().await;
     let site = site_with(people.options());
     let request = form("/kafkaflow/c/demo/commands", &[("group", "payments"), ("action", "pause")]);
@@ -121,7 +121,7 @@ async fn what_does_not_fit_is_said_in_one_way_and_waits_grow() {
 }
 
 #[tokio::test]
-async fn a_forged_cross_site_log_in_is_refused() {
+async fn cross_site_log_in_is_refused() {
     let people = people().await;
     let site = site_with(people.options());
     let fields = [("name", "ana"), ("password", PASSWORD)];
@@ -140,7 +140,7 @@ async fn a_forged_cross_site_log_in_is_refused() {
 }
 
 #[tokio::test]
-async fn a_session_fixed_before_the_log_in_is_worth_nothing() {
+async fn session_fixation_over_http_is_prevented() {
     let people = people().await;
     let site = site_with(people.options());
     let planted = log_in(&site.router, "vera").await;
@@ -196,7 +196,7 @@ async fn the_api_says_how_to_come_in() {
 
 /// A browser's EventSource sees no status, and a function's caller wants what it can read.
 #[tokio::test]
-async fn a_page_that_is_open_learns_that_nobody_is_signed_in() {
+async fn open_page_learns_of_log_out() {
     let people = people().await;
     let site = site_with(people.options());
     let stream = with(get("/kafkaflow/events?view=fleet"), "accept", "text/event-stream");
@@ -209,7 +209,7 @@ async fn a_page_that_is_open_learns_that_nobody_is_signed_in() {
 }
 
 #[tokio::test]
-async fn under_https_the_cookie_is_bound_to_it() {
+async fn https_cookie_is_secure() {
     for (base, want) in [("/kafkaflow", "__Secure-flowdeck_session="), ("", "__Host-flowdeck_session=")] {
         let people = People::at(settings(&[("ana", "admin")], &[]), CookieScope::new(base, true)).await;
         let site = site_with(flowdeck::Options { base: base.parse().unwrap(), ..people.options() });
@@ -224,7 +224,7 @@ async fn under_https_the_cookie_is_bound_to_it() {
 }
 
 #[tokio::test]
-async fn without_sign_in_there_is_no_form() {
+async fn mode_none_has_no_log_in_form() {
     let site = site_with(flowdeck::Options { authenticator: Arc::new(Auth::none()), ..options() });
     let page = site.get("/kafkaflow/login").await;
     assert_eq!((page.status, page.header("location")), (StatusCode::SEE_OTHER, "/kafkaflow"));
@@ -279,7 +279,7 @@ impl Stream {
 
 /// Streams are checked every 15 s, so all that can end one is tried at once.
 #[tokio::test]
-async fn what_ends_a_session_ends_its_streams() {
+async fn ended_session_ends_its_streams() {
     let (token, hash) = flowdeck::auth::new_token();
     let users = [("ana", "admin"), ("vera", "viewer"), ("olaf", "operator")];
     let people = People::new(settings(&users, &[(&hash, "viewer")])).await;
@@ -297,7 +297,7 @@ async fn what_ends_a_session_ends_its_streams() {
     ];
     let goes_on = Stream::open(&listening, ("cookie", &olaf)).await;
 
-    // vera's session expires (30 min idle; her stream is no use of it), ana logs out everywhere from
+    // vera's session expires (30 min idle; a stream does not keep it alive), ana logs out everywhere from
     // another browser, the token is revoked.
     people.pass_minutes(10);
     let elsewhere = log_in(&local.router, "ana").await;
@@ -322,9 +322,9 @@ async fn what_ends_a_session_ends_its_streams() {
     assert_eq!(api("cookie", &olaf).await, StatusCode::OK);
 }
 
-/// A person's newest tabs are the ones that he looks at. Others, and who shares his address, keep theirs.
+/// A user looks at the newest tabs. Other users, also those with the same address, keep theirs.
 #[tokio::test]
-async fn a_sessions_oldest_stream_makes_room_for_its_newest() {
+async fn newest_stream_of_a_session_replaces_its_oldest_over_http() {
     let people = people().await;
     let mut options = people.options();
     (options.limits.streams_per_session, options.limits.streams_per_client) = (2, 1);
@@ -344,7 +344,7 @@ async fn a_sessions_oldest_stream_makes_room_for_its_newest() {
 
 /// What was replaced and is not read is still there: it is counted, and there are not many of it.
 #[tokio::test]
-async fn who_opens_stream_after_stream_and_reads_none_is_refused() {
+async fn unread_streams_are_limited() {
     let people = people().await;
     let mut options = people.options();
     options.limits.streams_per_session = 2;
@@ -383,7 +383,7 @@ async fn who_opens_stream_after_stream_and_reads_none_is_refused() {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(10), come).await.expect("their places");
+    tokio::time::timeout(Duration::from_secs(10), come).await.expect("streams open again");
     Stream::open(&listening, ("cookie", &ana)).await;
 }
 
@@ -418,7 +418,7 @@ static LOG: LazyLock<Log> = LazyLock::new(|| {
 });
 
 #[tokio::test]
-async fn the_audit_has_lines_and_no_secrets() {
+async fn audit_has_no_secrets() {
     let log = &*LOG;
     let people = People::new(settings(&[("audited", "admin")], &[])).await;
     let site = site_with(people.options());

@@ -90,7 +90,7 @@ pub(crate) async fn connect(
     TlsConnector::from(Arc::new(config)).connect(name, TcpStream::connect(address).await?).await
 }
 
-/// One request by HTTP/1.1, as it stands on the wire; all that comes back.
+/// One request by HTTP/1.1, as it is on the wire; all that comes back.
 pub(crate) async fn ask(address: SocketAddr, root: &CertificateDer<'static>, request: &str) -> String {
     let mut stream = connect(address, root, &[H1], rustls::ALL_VERSIONS).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
@@ -123,7 +123,7 @@ fn http2_get(path: &str) -> Request<Body> {
 }
 
 #[tokio::test]
-async fn pages_over_https_by_every_version_of_tls_and_http() {
+async fn https_works_with_every_tls_and_http_version() {
     let issued = Issued::new();
     let mut options = options();
     options.hosts = options.hosts.allow("flowdeck.test".parse().unwrap());
@@ -135,8 +135,8 @@ async fn pages_over_https_by_every_version_of_tls_and_http() {
     assert!(page.contains("strict-transport-security: max-age=31536000"), "{page}");
     let here = ask(site.address, &issued.root, &get("/kafkaflow", "localhost:8077")).await;
     assert!(here.starts_with("HTTP/1.1 200 OK") && !here.contains("strict-transport"), "{here}");
-    let foreign = ask(site.address, &issued.root, &get("/kafkaflow", "evil.example")).await;
-    assert!(foreign.starts_with("HTTP/1.1 421"), "{foreign}");
+    let other_host = ask(site.address, &issued.root, &get("/kafkaflow", "evil.example")).await;
+    assert!(other_host.starts_with("HTTP/1.1 421"), "{other_host}");
 
     for (versions, spoken) in [
         (&rustls::version::TLS12, ProtocolVersion::TLSv1_2),
@@ -201,7 +201,7 @@ async fn rest(mut stream: TcpStream) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn who_does_not_speak_tls_or_too_slowly_is_cut() {
+async fn slow_or_missing_tls_handshake_is_disconnected() {
     let issued = Issued::new();
     let mut bounded = options();
     bounded.limits.head_seconds = 1;
@@ -226,7 +226,7 @@ async fn who_does_not_speak_tls_or_too_slowly_is_cut() {
 }
 
 #[tokio::test]
-async fn a_client_of_http2_that_asks_nothing_or_takes_nothing_is_cut() {
+async fn idle_or_stalled_http2_client_is_disconnected() {
     let issued = Issued::new();
     let mut bounded = options();
     (bounded.limits.head_seconds, bounded.limits.stall_seconds) = (2, 2);
@@ -248,7 +248,7 @@ async fn a_client_of_http2_that_asks_nothing_or_takes_nothing_is_cut() {
     drop((taken, reads));
     let (mut reader, reads) = http2(&site, &issued, 65_535).await;
     let mut stream = reader.send_request(http2_get("/events?view=fleet&limit=1")).await.unwrap();
-    assert_eq!(stream.status(), StatusCode::OK, "the place of the deaf one");
+    assert_eq!(stream.status(), StatusCode::OK, "the slot of the client that does not read");
     // Who reads what it asked for stays, however long.
     let until = tokio::time::Instant::now() + Duration::from_secs(5);
     while tokio::time::Instant::now() < until {
@@ -259,7 +259,7 @@ async fn a_client_of_http2_that_asks_nothing_or_takes_nothing_is_cut() {
 }
 
 #[tokio::test]
-async fn an_end_within_seconds_with_http2_streams_open() {
+async fn shutdown_with_open_http2_streams_takes_seconds() {
     let issued = Issued::new();
     let mut site = start(options(), &issued).await;
     let (mut sender, ended) = http2(&site, &issued, 65_535).await;
@@ -273,7 +273,7 @@ async fn an_end_within_seconds_with_http2_streams_open() {
 }
 
 #[tokio::test]
-async fn a_new_certificate_is_shown_to_who_comes_next() {
+async fn new_certificate_is_used_for_new_connections() {
     let issued = Issued::new();
     let tls = issued.tls();
     let site = Listening::secured(options(), tls.clone()).await;
@@ -299,7 +299,7 @@ fn refused(certificate: &Path, key: &Path) -> String {
 }
 
 #[test]
-fn files_that_cannot_be_used_are_named_with_what_is_wrong() {
+fn unusable_tls_files_are_named() {
     let (issued, other) = (Issued::new(), Issued::new());
     let folder = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| -> PathBuf {
@@ -337,7 +337,7 @@ fn files_that_cannot_be_used_are_named_with_what_is_wrong() {
 }
 
 #[test]
-fn a_key_that_everybody_can_read_is_told() {
+fn world_readable_key_is_reported() {
     use std::os::unix::fs::PermissionsExt as _;
     let issued = Issued::new();
     assert_eq!(exposed_key(&issued.files), None);
@@ -347,7 +347,7 @@ fn a_key_that_everybody_can_read_is_told() {
 }
 
 #[test]
-fn the_program_checks_its_files_and_reads_them_again_while_it_runs() {
+fn tls_files_are_checked_and_reloaded() {
     let (issued, other) = (Issued::new(), Issued::new());
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("flowdeck.toml");
@@ -394,7 +394,7 @@ fn the_program_checks_its_files_and_reads_them_again_while_it_runs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_health_check_asks_over_http_and_https_and_tells_where_nobody_answers() {
+async fn health_command_works_over_http_and_https() {
     let (issued, nobody) = (Issued::new(), std::net::TcpListener::bind("127.0.0.1:0").unwrap());
     let plain = Listening::start(options()).await;
     let secured = start(options(), &issued).await;

@@ -1,17 +1,17 @@
 //! Back-off after failed log-ins, per account and per address: waits that grow, are capped, and
 //! never become a lock-out.
 //!
-//! - An account and an address have some tries for free; from then on each failure doubles the wait.
-//!   While a wait lasts nothing is verified, and what is asked meanwhile does not prolong it.
-//! - Who was told to wait and did is let in front, however often somebody else fails at his account or from his
-//!   address meanwhile: a place is kept for him ([`Table::promises`]). Of one address, which others may share, that
-//!   is so for a few accounts at a time ([`PLACES`]): else a place for each of many accounts would be a way round
+//! - An account and an address have some attempts for free; from then on each failure doubles the wait.
+//!   While a wait lasts nothing is verified, and attempts during it do not prolong it.
+//! - A client that waited as it was told is verified next, however often others fail for the same account or from the
+//!   same address meanwhile: a slot is reserved for it ([`Table::reservations`]). Of one address, which others may
+//!   share, that holds for a few accounts at a time ([`SLOTS`]): else a slot for each of many accounts would bypass
 //!   the address's wait.
-//! - An address from which the account's password was right before stands apart from both: it has
-//!   its own count. So a stranger who guesses does not keep the owner out of his desk.
-//! - A try counts as failed from its beginning until it succeeds: many at once gain nothing.
+//! - An address from which the account's password was right before has a count of its own, apart from both. So
+//!   guessing from elsewhere does not lock the user out.
+//! - An attempt counts as failed from its beginning until it succeeds: concurrent ones gain nothing.
 //!
-//! `governor` limits rates by key, but lets nobody who waited go first, and its keyed state has no bound.
+//! `governor` limits rates by key, but reserves nothing for a client that waited, and its keyed state has no limit.
 //!
 //! Names that do not exist are counted as all others: the waits tell nothing. Kept in memory, by
 //! keyed hash, bounded; with several replicas each one counts for itself.
@@ -30,10 +30,10 @@ use crate::lock::lock;
 const FIRST: Duration = Duration::from_secs(1);
 /// Failures are forgotten this long after the last one.
 const FORGET: Duration = Duration::from_secs(15 * 60);
-/// How long a place is kept after its wait.
-const KEEP_PLACE: Duration = Duration::from_secs(120);
-/// Places that an address's own wait does not put off.
-const PLACES: usize = 4;
+/// How long a slot is reserved after its wait.
+const RESERVE: Duration = Duration::from_secs(120);
+/// Reserved slots that an address's own wait does not put off.
+const SLOTS: usize = 4;
 /// How long an address is remembered for an account after a log-in.
 const REMEMBER: Duration = Duration::from_secs(30 * 24 * 3600);
 /// Of each kind of entry: about 1 MiB in all.
@@ -82,20 +82,20 @@ struct Count {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Promise {
-    /// When the turn comes.
+struct Reservation {
+    /// When the wait is over.
     due: Instant,
-    /// It holds against the wait of this address, too.
+    /// It overrides the wait of this address, too.
     address: Option<Key>,
 }
 
-impl Promise {
-    fn is_kept(&self, now: Instant) -> bool {
-        now < self.due + KEEP_PLACE
+impl Reservation {
+    fn is_valid(&self, now: Instant) -> bool {
+        now < self.due + RESERVE
     }
 
-    /// Whether this wait is over for him, whatever others did meanwhile.
-    fn outweighs(&self, key: Key, now: Instant) -> bool {
+    /// Whether it overrides the wait of this key, whatever others did meanwhile.
+    fn overrides(&self, key: Key, now: Instant) -> bool {
         now >= self.due && (matches!(key, Key::Account(_)) || self.address == Some(key))
     }
 }
@@ -104,7 +104,7 @@ impl Promise {
 struct Table {
     counts: HashMap<Key, Count>,
     /// By pair.
-    promises: HashMap<u64, Promise>,
+    reservations: HashMap<u64, Reservation>,
     /// Pair → the last log-in.
     known: HashMap<u64, Instant>,
 }
@@ -115,15 +115,15 @@ pub(in crate::auth) struct Backoff {
     table: Mutex<Table>,
 }
 
-/// A try that is under way, and counted as failed until it is said to have succeeded.
+/// An attempt that is under way, and counts as failed until `succeeded`.
 #[derive(Debug)]
 #[must_use]
-pub(in crate::auth) struct Try {
+pub(in crate::auth) struct Attempt {
     pair: u64,
     account: Key,
-    /// The place that this try took.
-    place: Option<Promise>,
-    /// What was counted, and how it stood before.
+    /// The slot that this attempt took.
+    slot: Option<Reservation>,
+    /// What was counted, and the count before.
     counted: Vec<(Key, Option<Count>)>,
 }
 
@@ -134,7 +134,7 @@ impl Backoff {
         account: &str,
         address: Option<IpAddr>,
         now: Instant,
-    ) -> Result<Try, Duration> {
+    ) -> Result<Attempt, Duration> {
         let network = address.map(network);
         let pair = self.hasher.hash_one((account, network));
         let account = Key::Account(self.hasher.hash_one(account));
@@ -142,46 +142,48 @@ impl Backoff {
         self.with(|table| {
             let known = table.is_known(pair, now);
             let keys = if known { vec![Key::Pair(pair)] } else { vec![account, address] };
-            let kept = table.promises.get(&pair).copied().filter(|promise| promise.is_kept(now));
-            let waits = keys.iter().filter(|key| !kept.is_some_and(|kept| kept.outweighs(**key, now)));
+            let reserved =
+                table.reservations.get(&pair).copied().filter(|reservation| reservation.is_valid(now));
+            let waits =
+                keys.iter().filter(|key| !reserved.is_some_and(|reserved| reserved.overrides(**key, now)));
             let wait = waits.map(|key| table.wait(*key, now)).max().unwrap_or_default();
             if !wait.is_zero() {
-                // The first promise stands: asking again and again neither helps nor harms. Who has a count of his
-                // own needs none.
+                // The first reservation holds: asking again neither helps nor harms. A pair with its own count needs
+                // none.
                 if !known {
-                    let promise = kept.unwrap_or_else(|| table.promise(now + wait, address, now));
-                    table.keep(pair, promise, now);
+                    let reservation = reserved.unwrap_or_else(|| table.reservation(now + wait, address, now));
+                    table.reserve(pair, reservation, now);
                 }
                 return Err(wait.max(Duration::from_secs(1)));
             }
-            let place = table.promises.remove(&pair);
+            let slot = table.reservations.remove(&pair);
             let counted = keys.into_iter().map(|key| (key, table.count(key, now))).collect();
-            Ok(Try { pair, account, place, counted })
+            Ok(Attempt { pair, account, slot, counted })
         })
     }
 
-    /// The password was right: the account starts anew, what was counted for this try is undone.
-    pub(in crate::auth) fn succeeded(&self, tried: Try, now: Instant) {
+    /// The password was right: the account starts anew, what was counted for this attempt is undone.
+    pub(in crate::auth) fn succeeded(&self, attempt: Attempt, now: Instant) {
         self.with(|table| {
-            for (key, before) in tried.counted {
+            for (key, before) in attempt.counted {
                 table.undo(key, before);
             }
-            table.counts.remove(&tried.account);
-            table.counts.remove(&Key::Pair(tried.pair));
-            make_room(&mut table.known, |last| now.saturating_duration_since(*last) < REMEMBER, |last| *last);
-            table.known.insert(tried.pair, now);
+            table.counts.remove(&attempt.account);
+            table.counts.remove(&Key::Pair(attempt.pair));
+            evict(&mut table.known, |last| now.saturating_duration_since(*last) < REMEMBER, |last| *last);
+            table.known.insert(attempt.pair, now);
         });
     }
 
-    /// Nothing was verified: it does not count, and the place that was kept is kept on.
-    pub(in crate::auth) fn not_made(&self, tried: Try, now: Instant) {
+    /// Nothing was verified: it does not count, and its slot stays reserved.
+    pub(in crate::auth) fn not_made(&self, attempt: Attempt, now: Instant) {
         self.with(|table| {
-            tried.counted.into_iter().for_each(|(key, before)| table.undo(key, before));
-            if let Some(Promise { due, address }) = tried.place {
-                // Others may have taken places meanwhile.
-                let place =
-                    address.map_or(Promise { due, address }, |address| table.promise(due, address, now));
-                table.keep(tried.pair, place, now);
+            attempt.counted.into_iter().for_each(|(key, before)| table.undo(key, before));
+            if let Some(Reservation { due, address }) = attempt.slot {
+                // Others may have taken slots meanwhile.
+                let slot = address
+                    .map_or(Reservation { due, address }, |address| table.reservation(due, address, now));
+                table.reserve(attempt.pair, slot, now);
             }
         });
     }
@@ -200,12 +202,12 @@ impl Table {
         self.counts.get(&key).map_or(Duration::ZERO, |count| count.until.saturating_duration_since(now))
     }
 
-    /// One more failure. Returns how it stood before.
+    /// One more failure. Returns the count before.
     fn count(&mut self, key: Key, now: Instant) -> Option<Count> {
         let fresh = |count: &Count| now.saturating_duration_since(count.last) < FORGET;
         let before = self.counts.get(&key).copied().filter(fresh);
         if before.is_none() {
-            make_room(&mut self.counts, fresh, |count| count.last);
+            evict(&mut self.counts, fresh, |count| count.last);
         }
         let failures = before.map_or(0, |count| count.failures).saturating_add(1);
         let until = now + key.rule().wait(failures);
@@ -225,21 +227,26 @@ impl Table {
         }
     }
 
-    fn promise(&self, due: Instant, address: Key, now: Instant) -> Promise {
-        let places = self.promises.values().filter(|one| one.address == Some(address) && one.is_kept(now));
-        Promise { due, address: (places.count() < PLACES).then_some(address) }
+    fn reservation(&self, due: Instant, address: Key, now: Instant) -> Reservation {
+        let slots =
+            self.reservations.values().filter(|one| one.address == Some(address) && one.is_valid(now));
+        Reservation { due, address: (slots.count() < SLOTS).then_some(address) }
     }
 
-    fn keep(&mut self, pair: u64, promise: Promise, now: Instant) {
-        if !self.promises.contains_key(&pair) {
-            make_room(&mut self.promises, |promise| promise.is_kept(now), |promise| promise.due);
+    fn reserve(&mut self, pair: u64, reservation: Reservation, now: Instant) {
+        if !self.reservations.contains_key(&pair) {
+            evict(
+                &mut self.reservations,
+                |reservation| reservation.is_valid(now),
+                |reservation| reservation.due,
+            );
         }
-        self.promises.insert(pair, promise);
+        self.reservations.insert(pair, reservation);
     }
 }
 
 /// Before an insertion into a full map: what is past goes, else what is oldest.
-fn make_room<K: Copy + Eq + std::hash::Hash, V>(
+fn evict<K: Copy + Eq + std::hash::Hash, V>(
     map: &mut HashMap<K, V>,
     still_counts: impl Fn(&V) -> bool,
     age: impl Fn(&V) -> Instant,
@@ -267,7 +274,7 @@ fn network(address: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
 
-    const DESK: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)));
+    const KNOWN: Option<IpAddr> = Some(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)));
 
     fn elsewhere(n: u32) -> Option<IpAddr> {
         Some(IpAddr::V4((0x0a00_0000 + n).into()))
@@ -288,57 +295,57 @@ mod tests {
     }
 
     #[test]
-    fn five_tries_then_waits_that_grow_and_the_right_password_after_one() {
+    fn waits_grow_after_five_failures() {
         let (backoff, mut now) = (Backoff::default(), Instant::now());
         for _ in 0..5 {
-            assert_eq!(fail(&backoff, "ana", DESK, now), None);
+            assert_eq!(fail(&backoff, "ana", KNOWN, now), None);
         }
         for seconds in [1, 2, 4, 8, 16, 30, 30] {
-            assert_eq!(fail(&backoff, "ana", DESK, now), Some(seconds));
+            assert_eq!(fail(&backoff, "ana", KNOWN, now), Some(seconds));
             // What is asked during the wait does not prolong it.
-            assert_eq!(fail(&backoff, "ana", DESK, now), Some(seconds));
+            assert_eq!(fail(&backoff, "ana", KNOWN, now), Some(seconds));
             now += Duration::from_secs(seconds);
-            assert_eq!(fail(&backoff, "ana", DESK, now), None);
+            assert_eq!(fail(&backoff, "ana", KNOWN, now), None);
         }
         now += Duration::from_secs(30);
-        let right = backoff.begin("ana", DESK, now).unwrap();
+        let right = backoff.begin("ana", KNOWN, now).unwrap();
         backoff.succeeded(right, now);
         for _ in 0..5 {
-            assert_eq!(fail(&backoff, "ana", DESK, now), None, "it starts anew");
+            assert_eq!(fail(&backoff, "ana", KNOWN, now), None, "it starts anew");
         }
     }
 
     #[test]
-    fn failures_are_forgotten() {
+    fn failures_expire() {
         let (backoff, mut now) = (Backoff::default(), Instant::now());
         for _ in 0..5 {
-            assert_eq!(fail(&backoff, "ana", DESK, now), None);
+            assert_eq!(fail(&backoff, "ana", KNOWN, now), None);
         }
         now += FORGET;
         for _ in 0..5 {
-            assert_eq!(fail(&backoff, "ana", DESK, now), None);
+            assert_eq!(fail(&backoff, "ana", KNOWN, now), None);
         }
     }
 
     #[test]
-    fn many_tries_at_once_gain_nothing() {
+    fn concurrent_attempts_count_as_failures() {
         let (backoff, now) = (Backoff::default(), Instant::now());
-        let under_way: Vec<_> = (0..100).filter_map(|_| backoff.begin("ana", DESK, now).ok()).collect();
+        let under_way: Vec<_> = (0..100).filter_map(|_| backoff.begin("ana", KNOWN, now).ok()).collect();
         assert_eq!(under_way.len(), 5);
     }
 
     #[test]
-    fn one_address_and_many_accounts() {
+    fn many_accounts_from_one_address_wait() {
         let (backoff, now) = (Backoff::default(), Instant::now());
         for n in 0..15 {
-            assert_eq!(fail(&backoff, &format!("user{n}"), DESK, now), None);
+            assert_eq!(fail(&backoff, &format!("user{n}"), KNOWN, now), None);
         }
-        assert_eq!(fail(&backoff, "user99", DESK, now), Some(1));
+        assert_eq!(fail(&backoff, "user99", KNOWN, now), Some(1));
         assert_eq!(fail(&backoff, "user99", elsewhere(1), now), None);
     }
 
     #[test]
-    fn a_v6_network_is_one_address() {
+    fn ipv6_network_counts_as_one_address() {
         let (backoff, now) = (Backoff::default(), Instant::now());
         for n in 0..15 {
             let address = format!("2001:db8::{n:x}:1").parse().ok();
@@ -349,90 +356,90 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_who_guesses_locks_nobody_out() {
+    fn guessing_locks_nobody_out() {
         let (backoff, mut now) = (Backoff::default(), Instant::now());
-        // The owner, at his desk, logged in before.
-        let right = backoff.begin("ana", DESK, now).unwrap();
+        // The user logged in from this address before.
+        let right = backoff.begin("ana", KNOWN, now).unwrap();
         backoff.succeeded(right, now);
         let mut attacker = 0;
-        let mut storm = |backoff: &Backoff, now| {
+        let mut guess = |backoff: &Backoff, now| {
             for _ in 0..50 {
                 attacker += 1;
                 let _ = backoff.begin("ana", elsewhere(attacker), now);
             }
         };
-        storm(&backoff, now);
-        let again = backoff.begin("ana", DESK, now).expect("the desk does not wait");
+        guess(&backoff, now);
+        let again = backoff.begin("ana", KNOWN, now).expect("a known address does not wait");
         drop(again);
-        // From a new place she waits as she is told, while the storm goes on, and is let in.
+        // From a new address the user waits as told, while the guessing goes on, and is let in.
         let wait = backoff.begin("ana", elsewhere(9_999_999), now).unwrap_err();
         for _ in 0..wait.as_secs() {
             now += Duration::from_secs(1);
-            storm(&backoff, now);
+            guess(&backoff, now);
         }
-        let right = backoff.begin("ana", elsewhere(9_999_999), now).expect("her turn has come");
+        let right = backoff.begin("ana", elsewhere(9_999_999), now).expect("the wait is over");
         backoff.succeeded(right, now);
     }
 
     /// Such as a script with an old password, behind the same proxy.
     #[test]
-    fn who_fails_all_day_from_the_same_address_keeps_nobody_out() {
+    fn constant_failures_from_one_address_lock_nobody_out() {
         let (backoff, mut now) = (Backoff::default(), Instant::now());
         for n in 0..15 {
-            assert_eq!(fail(&backoff, &format!("user{n}"), DESK, now), None);
+            assert_eq!(fail(&backoff, &format!("user{n}"), KNOWN, now), None);
         }
-        let wait = backoff.begin("ana", DESK, now).unwrap_err();
+        let wait = backoff.begin("ana", KNOWN, now).unwrap_err();
         for _ in 0..wait.as_secs() {
             now += Duration::from_secs(1);
             for _ in 0..5 {
-                let _ = backoff.begin("script", DESK, now);
+                let _ = backoff.begin("script", KNOWN, now);
             }
         }
-        // The server was busy: her place is still hers.
-        let busy = backoff.begin("ana", DESK, now).expect("her turn has come");
+        // The server was busy: the slot stays reserved.
+        let busy = backoff.begin("ana", KNOWN, now).expect("the wait is over");
         backoff.not_made(busy, now);
         now += Duration::from_secs(3);
-        let _ = backoff.begin("script", DESK, now);
-        let right = backoff.begin("ana", DESK, now).expect("her turn has come");
+        let _ = backoff.begin("script", KNOWN, now);
+        let right = backoff.begin("ana", KNOWN, now).expect("the wait is over");
         backoff.succeeded(right, now);
     }
 
     #[test]
-    fn many_accounts_are_no_way_round_the_wait_of_an_address() {
+    fn many_accounts_do_not_bypass_the_wait_of_an_address() {
         let (backoff, mut now) = (Backoff::default(), Instant::now());
         let mut tried = 0;
         for _ in 0..600 {
             for n in 0..100 {
-                tried += u32::from(backoff.begin(&format!("user{n}"), DESK, now).is_ok());
+                tried += u32::from(backoff.begin(&format!("user{n}"), KNOWN, now).is_ok());
             }
             now += Duration::from_secs(1);
         }
-        // 15 for free, then one and the kept places for each wait, which grows to a minute.
-        assert!((20..=15 + 17 * (1 + PLACES as u32)).contains(&tried), "{tried} tries in ten minutes");
+        // 15 for free, then one and the reserved slots for each wait, which grows to a minute.
+        assert!((20..=15 + 17 * (1 + SLOTS as u32)).contains(&tried), "{tried} tries in ten minutes");
     }
 
     #[test]
-    fn the_desk_has_limits_too() {
+    fn known_address_has_limits_too() {
         let (backoff, now) = (Backoff::default(), Instant::now());
-        let right = backoff.begin("ana", DESK, now).unwrap();
+        let right = backoff.begin("ana", KNOWN, now).unwrap();
         backoff.succeeded(right, now);
         for _ in 0..5 {
-            assert_eq!(fail(&backoff, "ana", DESK, now), None);
+            assert_eq!(fail(&backoff, "ana", KNOWN, now), None);
         }
-        assert_eq!(fail(&backoff, "ana", DESK, now), Some(1));
+        assert_eq!(fail(&backoff, "ana", KNOWN, now), Some(1));
     }
 
     #[test]
-    fn what_was_not_verified_does_not_count() {
+    fn unverified_attempts_do_not_count() {
         let (backoff, now) = (Backoff::default(), Instant::now());
         for _ in 0..50 {
-            let tried = backoff.begin("ana", DESK, now).unwrap();
+            let tried = backoff.begin("ana", KNOWN, now).unwrap();
             backoff.not_made(tried, now);
         }
     }
 
     #[test]
-    fn memory_is_bounded() {
+    fn backoff_memory_is_bounded() {
         let (backoff, now) = (Backoff::default(), Instant::now());
         for n in 0..(MOST as u32 + 500) {
             let now = now + Duration::from_millis(u64::from(n));
@@ -444,7 +451,7 @@ mod tests {
             let _ = backoff.begin("one", elsewhere(n), now);
         }
         backoff.with(|table| {
-            for size in [table.counts.len(), table.promises.len(), table.known.len()] {
+            for size in [table.counts.len(), table.reservations.len(), table.known.len()] {
                 assert!(size <= MOST, "{size}");
             }
         });

@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_is_the_password() {
+    fn password_is_one_line() {
         let phc = hash_line("correct horse\r\nmore\n".as_bytes()).unwrap();
         assert!(phc.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{phc}");
         assert!(password::Hash::parse(&phc).is_ok());

@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_random_long_and_shown_by_display_alone() {
+    fn one_time_password_is_random_and_hidden_from_debug() {
         let (one, other) = (OneTimePassword::random(), OneTimePassword::random());
         assert_ne!(one.0, other.0);
         assert_eq!(one.0.len(), LENGTH + LENGTH / GROUP - 1);
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_made_only_where_it_was_asked_for() {
+    fn one_time_password_is_made_on_request_only() {
         let mut plain = crate::auth::AuthTable::default().check().unwrap();
         assert!(plain.make_one_time_password().unwrap().is_none());
         let mut asked = settings();
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reload_keeps_it_and_makes_none() {
+    fn reload_keeps_the_one_time_password() {
         let mut at_start = settings();
         at_start.make_one_time_password().unwrap();
         let fingerprint = |accounts: &Accounts| accounts.fingerprint(ONE_TIME_USER).map(str::to_owned);

@@ -168,7 +168,7 @@ pub(in crate::auth) mod tests {
     }
 
     #[test]
-    fn what_is_hashed_is_accepted_and_nothing_else() {
+    fn hash_accepts_its_password_only() {
         let hash = Hash::parse(&hash("correct horse").unwrap()).unwrap();
         assert!(hash.accepts("correct horse"));
         assert!(!hash.accepts("correct horse "));
@@ -211,7 +211,7 @@ pub(in crate::auth) mod tests {
     }
 
     #[tokio::test]
-    async fn a_storm_of_log_ins_waits_in_a_bounded_line() {
+    async fn log_in_queue_is_bounded() {
         let verifier = Arc::new(Verifier::new());
         let _all = verifier.at_once.acquire_many(AT_ONCE as u32).await.unwrap();
         let hash = Hash::parse(&cheap("x")).unwrap();

@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_new_token_is_found_by_its_hash() {
+    fn new_token_matches_its_hash() {
         let (token, digest) = new();
         assert!(token.starts_with(PREFIX) && token.len() == PREFIX.len() + 43, "{token}");
         assert_eq!(Digest::of(&token), digest);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn the_header() {
+    fn bearer_header_is_parsed() {
         for (values, want) in [
             (vec![], None),
             (vec!["Bearer abc"], Some("abc")),

@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn name_and_attributes_follow_the_place() {
+    fn cookie_depends_on_base_and_scheme() {
         let id = Id::default();
         for (base, https, want) in [
             ("/kafkaflow", false, format!("flowdeck_session={id}; Path=/kafkaflow; HttpOnly; SameSite=Lax")),
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read() {
+    fn cookie_is_read() {
         let (id, other) = (Id::default(), Id::default());
         let scope = CookieScope::new("/kafkaflow", false);
         let cookie = format!("flowdeck_session={id}");

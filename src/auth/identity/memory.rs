@@ -48,8 +48,8 @@ impl Memory {
     }
 }
 
-/// Makes room where the user has as many as allowed: what was not used for longest goes.
-fn make_room_of(user: &str, records: &mut HashMap<Id, Record>) {
+/// Removes the least recently used sessions of a user who has as many as allowed.
+fn evict_of(user: &str, records: &mut HashMap<Id, Record>) {
     let last_used =
         |record: &Record| Owner::of(record).filter(|owner| owner.user == user).map(|owner| owner.last_used);
     let mut own: Vec<_> =
@@ -63,7 +63,7 @@ fn make_room_of(user: &str, records: &mut HashMap<Id, Record>) {
 
 #[async_trait]
 impl SessionStore for Memory {
-    /// Full: makes room by ending a session of the same user or, where it is full in all, the one that would end
+    /// Full: ends a session of the same user or, at the limit in all, the one that would end
     /// first.
     async fn create(&self, record: &mut Record) -> StoreResult<()> {
         self.with(|records| {
@@ -71,7 +71,7 @@ impl SessionStore for Memory {
                 record.id = Id::default();
             }
             if let Some(owner) = Owner::of(record) {
-                make_room_of(owner.user, records);
+                evict_of(owner.user, records);
             }
             if records.len() >= self.most {
                 records.retain(|_, record| !self.expired(record));
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn bounded_and_swept() {
+    async fn memory_store_is_bounded_and_swept() {
         let now = Arc::new(AtomicI64::new(0));
         let clock = Clock::new({
             let now = now.clone();
@@ -141,7 +141,7 @@ mod tests {
             store.create(record).await.unwrap();
         }
         assert_eq!(store.with(|records| records.len()), 3);
-        assert!(store.load(&all[1].id).await.unwrap().is_none(), "the one that would end first made room");
+        assert!(store.load(&all[1].id).await.unwrap().is_none(), "the one that would end first was removed");
         now.store(20_000, Ordering::Relaxed);
         assert!(store.load(&all[2].id).await.unwrap().is_none(), "expired");
         store.delete_expired().await.unwrap();

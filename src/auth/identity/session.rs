@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_open_stream_keeps_nothing_alive() {
+    async fn stream_does_not_keep_session_alive() {
         let bench = Bench::new();
         let id = bench.sessions.begin("ana", "p").await.unwrap();
         for _ in 0..29 {
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_log_out_is_not_undone_by_a_late_note_of_use() {
+    async fn late_save_does_not_undo_log_out() {
         let bench = Bench::new();
         let id = bench.sessions.begin("ana", "p").await.unwrap();
         let late = bench.store.load(&id).await.unwrap().unwrap();
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn log_out_everywhere_ends_all_of_one_user_and_nobody_else() {
+    async fn log_out_everywhere_ends_all_sessions_of_one_user() {
         let bench = Bench::new();
         let mine = [
             bench.sessions.begin("ana", "p").await.unwrap(),
@@ -226,9 +226,9 @@ mod tests {
         }
     }
 
-    /// The store has room for 100 records.
+    /// The store takes 100 records.
     #[tokio::test]
-    async fn who_logs_in_again_and_again_ends_his_own_sessions_and_nobody_elses() {
+    async fn session_limit_ends_own_sessions_only() {
         let bench = Bench::new();
         let ben = bench.sessions.begin("ben", "p").await.unwrap();
         let mut anas = vec![];
@@ -236,7 +236,7 @@ mod tests {
             anas.push(bench.sessions.begin("ana", "p").await.unwrap());
             bench.now.fetch_add(1, Ordering::Relaxed);
         }
-        // The one that she works with is not the one that she left first.
+        // The session in use is not the least recently used one.
         bench.pass(1);
         assert!(bench.look(anas[0], KeepAlive::Yes).await.is_ok());
         for _ in 0..200 {
@@ -253,12 +253,12 @@ mod tests {
             alive += usize::from(bench.look(*id, KeepAlive::No).await.is_ok());
         }
         assert_eq!(alive, MOST_OF_USER);
-        assert!(bench.look(anas[anas.len() - MOST_OF_USER], KeepAlive::No).await.is_ok(), "her newest");
-        assert!(bench.look(ben, KeepAlive::No).await.is_ok(), "ben was signed out by ana");
+        assert!(bench.look(anas[anas.len() - MOST_OF_USER], KeepAlive::No).await.is_ok(), "the newest");
+        assert!(bench.look(ben, KeepAlive::No).await.is_ok(), "ana's log-ins ended ben's session");
     }
 
     #[tokio::test]
-    async fn the_id_of_a_generation_is_no_session() {
+    async fn generation_id_is_no_session() {
         let bench = Bench::new();
         bench.sessions.begin("ana", "p").await.unwrap();
         assert!(bench.store.load(&Generation::id("ana")).await.unwrap().is_some());
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_store_that_lost_the_generation_lost_the_session() {
+    async fn session_without_generation_is_over() {
         let bench = Bench::new();
         let id = bench.sessions.begin("ana", "p").await.unwrap();
         bench.store.delete(&Generation::id("ana")).await.unwrap();

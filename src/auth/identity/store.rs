@@ -55,7 +55,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_store_that_never_answers_is_given_up() {
+    async fn session_store_times_out() {
         let error = ask_within(Duration::from_millis(1), "look", std::future::pending::<StoreResult<()>>())
             .await
             .unwrap_err();

@@ -99,7 +99,7 @@ fn bearer(token: &str) -> HeaderMap {
 }
 
 #[tokio::test]
-async fn without_sign_in_everybody_is_anonymous_and_may_do_all() {
+async fn mode_none_is_anonymous_with_all_permissions() {
     let (headers, extensions) = (HeaderMap::new(), Extensions::new());
     let request = AuthRequest {
         headers: &headers,
@@ -116,7 +116,7 @@ async fn without_sign_in_everybody_is_anonymous_and_may_do_all() {
 }
 
 #[tokio::test]
-async fn from_log_in_to_log_out() {
+async fn session_ends_with_log_out() {
     let bench = Bench::new().await;
     assert_eq!(bench.authenticate(&HeaderMap::new()).await.unwrap_err(), Refusal::Nobody);
     let headers = cookie(&bench.log_in("vera").await);
@@ -136,7 +136,7 @@ async fn from_log_in_to_log_out() {
 }
 
 #[tokio::test]
-async fn a_session_fixed_before_log_in_is_worth_nothing() {
+async fn session_fixation_is_prevented() {
     let bench = Bench::new().await;
     let fixed = bench.log_in("vera").await;
     let new = bench.try_log_in("ana", PASSWORD, &cookie(&fixed)).await.unwrap();
@@ -151,7 +151,7 @@ async fn a_session_fixed_before_log_in_is_worth_nothing() {
 }
 
 #[tokio::test]
-async fn wrong_names_and_passwords_are_answered_alike() {
+async fn wrong_name_and_wrong_password_look_alike() {
     let bench = Bench::new().await;
     let none = HeaderMap::new();
     let long = "x".repeat(5_000);
@@ -164,7 +164,7 @@ async fn wrong_names_and_passwords_are_answered_alike() {
 }
 
 #[tokio::test]
-async fn a_name_that_does_not_exist_costs_as_much_as_the_dearest_that_does() {
+async fn unknown_name_costs_as_much_as_the_most_expensive_hash() {
     let bench = Bench::new().await;
     let Inner::Local(local) = &*bench.auth.0 else { panic!("there is sign-in") };
     let cost = |name: &str| local.accounts().to_verify(name).map(Hash::cost);
@@ -176,7 +176,7 @@ async fn a_name_that_does_not_exist_costs_as_much_as_the_dearest_that_does() {
     assert!(cost("ana") < cost("nobody"));
     assert!(bench.auth.reload(settings(&[("vera", &bench.hash, "viewer"), ("zoe", &dear, "viewer")], &[])));
     assert_eq!(cost("ana"), cost("zoe"), "who is gone is nobody");
-    // The password that fits the hash which is verified for her opens nothing.
+    // The right password of the hash that is verified in place of a missing one opens nothing.
     let refused = bench.try_log_in("ana", PASSWORD, &HeaderMap::new()).await;
     assert_eq!(refused.unwrap_err(), LoginRefusal::Wrong);
     // Tokens alone: no name is right.
@@ -187,7 +187,7 @@ async fn a_name_that_does_not_exist_costs_as_much_as_the_dearest_that_does() {
 }
 
 #[tokio::test]
-async fn after_the_wait_the_right_password_works() {
+async fn right_password_works_after_the_wait() {
     let bench = Bench::new().await;
     let none = HeaderMap::new();
     for _ in 0..5 {
@@ -223,7 +223,7 @@ async fn log_out_everywhere() {
 }
 
 #[tokio::test]
-async fn an_open_stream_sees_the_session_expire() {
+async fn stream_sees_session_expire() {
     let bench = Bench::new().await;
     let headers = cookie(&bench.log_in("ana").await);
     let ticket = bench.authenticate(&headers).await.unwrap().ticket;
@@ -264,7 +264,7 @@ async fn tokens() {
 }
 
 #[tokio::test]
-async fn what_the_configuration_takes_away_is_gone_at_once() {
+async fn reload_revokes_at_once() {
     let bench = Bench::new().await;
     let token = bench.authenticate(&bearer(&bench.token)).await.unwrap().ticket;
     let (ana, vera) = (cookie(&bench.log_in("ana").await), cookie(&bench.log_in("vera").await));
@@ -287,7 +287,7 @@ async fn what_the_configuration_takes_away_is_gone_at_once() {
 }
 
 #[test]
-fn the_form() {
+fn log_in_form_is_parsed() {
     let form = Credentials::parse(b"name=+ana+&password=+p%26w+&next=%2Fkafkaflow%3Fq%3Da&csrf=x");
     assert_eq!((form.name.as_str(), form.password.as_str()), ("ana", " p&w "));
     assert_eq!(form.next.as_deref(), Some("/kafkaflow?q=a"));

@@ -15,7 +15,7 @@ fn check(text: &str) -> Result<Settings, String> {
 }
 
 #[test]
-fn a_whole_table() {
+fn auth_table_is_read() {
     let (_, hash) = crate::auth::new_token();
     let settings = check(&format!(
         r#"
@@ -54,7 +54,7 @@ fn a_whole_table() {
 }
 
 #[test]
-fn the_built_in_roles() {
+fn built_in_roles() {
     use Permission::*;
     let accounts = Accounts::default();
     for (role, want) in [
@@ -68,7 +68,7 @@ fn the_built_in_roles() {
 }
 
 #[test]
-fn no_table_means_no_sign_in() {
+fn missing_auth_table_means_mode_none() {
     assert_eq!(AuthTable::default().check().unwrap().mode, AuthMode::None);
 }
 

@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_largest_exact_scale_is_taken() {
+    fn date_time_uses_the_largest_exact_scale() {
         for (ticks, want) in [
             (0, (0, 0)),
             (-PER_DAY, (0, -1)),
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn every_timestamp_has_a_date_time() {
+    fn timestamps_convert_to_date_times() {
         for millis in [0, 1, 1_795_270_137_123, i64::MAX] {
             let time = Timestamp::from_millis(millis);
             assert_eq!(DateTime::from(time).timestamp(), time);

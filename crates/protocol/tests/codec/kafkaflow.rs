@@ -27,7 +27,7 @@ fn reads_what_another_implementation_writes() {
 }
 
 #[test]
-fn writes_protobuf_nets_own_bytes() {
+fn writes_the_bytes_of_protobuf_net() {
     let mut compared = 0;
     for vector in vectors().into_iter().filter(|vector| vector.canonical) {
         let bytes = vector.bytes();
@@ -68,7 +68,7 @@ fn ignores_what_kafkaflow_ignores() {
 }
 
 #[test]
-fn the_last_header_of_a_name_counts_and_a_value_must_be_there() {
+fn last_header_counts_and_value_is_required() {
     let headers: Headers<'_> =
         [("Message-Type", &b"Shop.Order, Shop"[..]), ("Message-Type", TELEMETRY.as_bytes())]
             .into_iter()
@@ -97,7 +97,7 @@ fn partitions(count: i32) -> Vec<Partition> {
 }
 
 #[test]
-fn a_million_partitions_are_cut_and_counted() {
+fn million_partitions_are_truncated_and_counted() {
     let sent = Telemetry { running: partitions(1_000_000), paused: partitions(3), ..telemetry() };
     let Decoded::Message(Message::Telemetry(read)) = decode_as(TELEMETRY, &Message::from(sent).encode())
     else {
@@ -109,7 +109,7 @@ fn a_million_partitions_are_cut_and_counted() {
 }
 
 #[test]
-fn a_packed_million_of_zeros_is_cut_and_counted() {
+fn packed_million_of_zeros_is_truncated_and_counted() {
     let mut value = Message::from(telemetry()).encode();
     // Field 5, length-delimited, 1,000,000 bytes.
     value.extend([0x2a, 0xc0, 0x84, 0x3d]);

@@ -292,7 +292,7 @@ fn reads_back(decoded: Decoded) -> Result<(), TestCaseError> {
 
 proptest! {
     #[test]
-    fn no_bytes_make_the_codec_panic(
+    fn arbitrary_bytes_do_not_panic(
         message_type in message_type(),
         value in prop::collection::vec(any::<u8>(), 0..400),
     ) {
@@ -300,12 +300,12 @@ proptest! {
     }
 
     #[test]
-    fn no_header_makes_the_codec_panic(header in "(KafkaFlow.Admin.Messages.)?.{0,40}(, KafkaFlow.Admin)?") {
+    fn arbitrary_headers_do_not_panic(header in "(KafkaFlow.Admin.Messages.)?.{0,40}(, KafkaFlow.Admin)?") {
         decode_as(&header, b"\x0a\x01o");
     }
 
     #[test]
-    fn damaged_vectors_make_no_panic(at in any::<Index>(), damages in damages()) {
+    fn damaged_vectors_do_not_panic(at in any::<Index>(), damages in damages()) {
         let vector = at.get(&VECTORS);
         let mut bytes = vector.bytes();
         damages.into_iter().for_each(|one| damage(&mut bytes, one));
@@ -319,7 +319,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_the_own_wire_panic(
+    fn arbitrary_bytes_do_not_panic_on_own_wire(
         key in prop::collection::vec(any::<u8>(), 0..200),
         value in prop::collection::vec(any::<u8>(), 0..200),
     ) {

@@ -300,7 +300,7 @@ fn more_words_about_the_same_are_ignored() {
 }
 
 #[test]
-fn hostile_times_are_kept_printable() {
+fn hostile_times_stay_printable() {
     let headers: Headers<'_> = [("Flowdeck-Version", &b"1"[..])].into_iter().collect();
     let key = format!(r#"{{"scope":{{"group":"g"}},"id":"{ONE}"}}"#);
     let value =
