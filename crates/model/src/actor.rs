@@ -106,13 +106,13 @@ pub enum ActorKind {
     Anonymous,
     User,
     Token,
-    /// A foreign command on the admin topic.
+    /// An external command on the admin topic.
     External,
     /// Flowdeck itself, for a hold whose time is over.
     System,
 }
 
-/// The door through which he came.
+/// How the actor reached the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum Via {
@@ -121,7 +121,7 @@ pub enum Via {
     Cli,
 }
 
-/// How an actor stands in views, records and logs.
+/// How an actor is written in views, records and logs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct ActorView {

@@ -132,7 +132,7 @@ impl From<TopicName> for String {
 
 name_traits!(TopicName);
 
-/// The name under which the configuration knows a cluster; it stands in URLs.
+/// The name under which the configuration knows a cluster; it is part of URLs.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(value_type = String))]

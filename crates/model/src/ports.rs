@@ -1,5 +1,5 @@
-//! The doors to the admin service, by job. A port is bound to an actor when it is made
-//! (`Bind::bind`), checks his permissions in every call and fails closed; pages, API and stream
+//! The entry points of the admin service, by job. A port is bound to an actor when it is made
+//! (`Bind::bind`), checks that actor's permissions in every call and fails closed; pages, API and stream
 //! only parse and show.
 
 use std::sync::Arc;

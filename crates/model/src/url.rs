@@ -1,4 +1,4 @@
-//! The one encoder for names in URLs, used by links, API and stream. Safe names stand as they are,
+//! The one encoder for names in URLs, used by links, API and stream. Safe names are written as they are,
 //! all others as `~` and the unpadded base64url of their UTF-8 bytes, because routers decode twice,
 //! browsers fold `%2e%2e` and proxies refuse `%2F`. One URL for one name: a `~` form of a safe name
 //! does not decode.
@@ -20,7 +20,7 @@ pub fn encode(name: &str) -> String {
     if is_safe(name) { name.to_owned() } else { format!("~{}", URL_SAFE_NO_PAD.encode(name)) }
 }
 
-/// The name that a segment stands for; `None` where it stands for none (answer 404).
+/// The name that a segment encodes; `None` where it encodes none (answer 404).
 pub fn decode(segment: &str) -> Option<String> {
     let Some(encoded) = segment.strip_prefix('~') else {
         return is_safe(segment).then(|| segment.to_owned());

@@ -14,10 +14,10 @@ use crate::time::Timestamp;
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Submitted {
-    /// Where `existing`, the id of the command that stands already.
+    /// Where `existing`, the id of the command in force.
     pub id: CommandId,
     pub state: CommandState,
-    /// Nothing was written: the same command came before, or what it asks for already stands.
+    /// Nothing was written: the same command came before, or its request is already in force.
     pub existing: bool,
 }
 

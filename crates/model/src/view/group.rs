@@ -81,7 +81,7 @@ pub struct InstanceView {
     /// members tells nothing of it: who may write to the admin topic can claim to be an instance.
     pub confirmed: Option<bool>,
     pub workers: Option<u32>,
-    /// How it stands to the holds of the cluster. Null where it does not say: only agents do.
+    /// What it knows of the cluster's holds. Null where it does not say: only agents do.
     pub holds: Option<InstanceHolds>,
     /// As it last said, but for what Kafka has given to others since. Empty where it is lost.
     pub running: Vec<TopicPartitions>,
@@ -94,7 +94,7 @@ pub struct InstanceView {
     pub note: Option<String>,
 }
 
-/// What an agent says of the holds: whether a pause that stands reaches it.
+/// What an agent says of the holds: whether an active pause reaches it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
