@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use flowdeck_broker::supervise;
 
 use crate::machine::{self, Machine, Need};
 use crate::say;
-use crate::site::{self, Profile, Site};
+use crate::site::{self, Profile, Site, WASM_LIMIT};
 use crate::workspace::{cargo, must, target};
 
 const LIMIT: Duration = Duration::from_secs(60 * 60);
@@ -73,12 +73,23 @@ pub(crate) fn build(args: &BuildArgs) -> Result<()> {
         bail!("say `build --release`");
     }
     let (binary, site) = release()?;
+    wasm_is_small(&site)?;
     let size = fs::metadata(&binary).with_context(|| format!("measure {}", binary.display()))?.len();
     println!("{}", binary.display());
     println!(
         "{:.1} MB with all assets; its wasm travels as {} KB",
         size as f64 / 1e6,
         site.wasm_brotli()? / 1024
+    );
+    Ok(())
+}
+
+/// Fails where the pages' wasm outgrew its limit.
+pub(crate) fn wasm_is_small(site: &Site) -> Result<()> {
+    let size = site.wasm_brotli()?;
+    ensure!(
+        size <= WASM_LIMIT,
+        "the wasm grew: {size} bytes as brotli-11, over the {WASM_LIMIT} that it may have"
     );
     Ok(())
 }

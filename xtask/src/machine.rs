@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail};
 use flowdeck_broker::{KafkaHome, supervise};
 
 use crate::say;
-use crate::workspace::root;
+use crate::workspace::{root, target_dir};
 
 const WASM: &str = "wasm32-unknown-unknown";
 
@@ -90,7 +90,7 @@ pub(crate) fn check(needs: &[Need]) -> Result<Machine> {
         require(chromium().is_some() || install_chromium()?, CHROMIUM);
     }
     if !missing.is_empty() {
-        bail!("{}", sentence(&missing, manager()));
+        bail!("{}", missing_line(&missing, manager()));
     }
     if wants(Need::Wasm) {
         add_wasm_target()?;
@@ -119,7 +119,7 @@ fn manager() -> Manager {
     known.iter().find(|(name, _)| has(name)).map_or(Manager::Other, |(_, manager)| *manager)
 }
 
-fn sentence(missing: &[Missing], manager: Manager) -> String {
+fn missing_line(missing: &[Missing], manager: Manager) -> String {
     let names: Vec<_> = missing.iter().map(|one| one.what).collect();
     let install = |command: &str, package: fn(&Missing) -> &'static str| {
         let packages: Vec<_> = missing.iter().map(package).collect();
@@ -214,8 +214,14 @@ pub(crate) fn debootstrap() -> Result<bool> {
     Ok(has("debootstrap") || apt_get("debootstrap")?)
 }
 
-pub(crate) fn may_have_debootstrap() -> bool {
-    has("debootstrap") || has("apt-get")
+/// podman with runc, installed where we may. False: somebody else must install them.
+pub(crate) fn podman() -> Result<bool> {
+    Ok((has("podman") || apt_get("podman")?) && (has("runc") || apt_get("runc")?))
+}
+
+/// Whether it is here or can be installed.
+pub(crate) fn may_have(program: &str) -> bool {
+    has(program) || (is_root() && has("apt-get"))
 }
 
 pub(crate) fn is_root() -> bool {
@@ -227,6 +233,9 @@ fn apt_get(package: &str) -> Result<bool> {
     if !is_root() || !has("apt-get") {
         return Ok(false);
     }
+    // Two commands may run at once, and apt-get waits for no other.
+    let lock = std::fs::File::create(target_dir("apt")?.join("lock")).context("make a lock for apt-get")?;
+    lock.lock().context("wait for another apt-get")?;
     say::step(&format!("installing {package} (apt-get)"));
     let apt = |args: &[&str]| {
         let mut command = Command::new("apt-get");
@@ -258,11 +267,11 @@ mod tests {
     #[test]
     fn what_is_missing_is_one_line() {
         assert_eq!(
-            sentence(&[JAVA, MAVEN], Manager::Apt),
+            missing_line(&[JAVA, MAVEN], Manager::Apt),
             "missing on this machine: Java 17 or newer, Maven. \
              Install with: sudo apt-get install -y openjdk-17-jre-headless maven"
         );
-        let other = sentence(&[CC], Manager::Other);
+        let other = missing_line(&[CC], Manager::Other);
         assert_eq!(other, "missing on this machine: a C compiler. Install with your package manager.");
         assert!(!other.contains('\n'));
     }

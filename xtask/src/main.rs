@@ -45,9 +45,9 @@ enum Command {
     Build(build::BuildArgs),
     /// The pages' wasm, JavaScript and CSS, into target/site
     Site(site::Args),
-    /// Every gate of a change, then all tests: what .ci/run runs
+    /// Every gate of a change but the image and the tests: .ci/run runs all of it
     Ci(ci::Args),
-    /// Runs the Dockerfile's steps without Docker, then what they made, as compose.yaml says
+    /// Builds the image without Docker, then runs it as compose.yaml says
     Container(container::Args),
     /// What the release binary is made of, as CycloneDX
     Sbom(sbom::Args),

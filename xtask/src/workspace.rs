@@ -37,11 +37,17 @@ pub(crate) fn cargo(args: &[&str]) -> Command {
     command
 }
 
-/// cargo, in the root, by the toolchain that runs us, and as if called by hand: what `cargo run` tells us of
-/// ourselves makes build scripts run again that look at it (ring's, and with it the server's link).
+/// cargo, in the root, by the toolchain that runs us, and as if called by hand.
 pub(crate) fn cargo_tool(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(args).current_dir(root());
+    as_by_hand(command.args(args));
+    command
+}
+
+/// In the root, and without what `cargo run` tells us of ourselves: it makes build scripts run again that look at
+/// it (ring's, and with it the server's link).
+pub(crate) fn as_by_hand(command: &mut Command) -> &mut Command {
+    command.current_dir(root());
     for (name, _) in std::env::vars_os() {
         let ours = name.to_str().is_some_and(|name| {
             ["CARGO_PKG_", "CARGO_MANIFEST_"].iter().any(|prefix| name.starts_with(prefix))

@@ -1,4 +1,4 @@
-//! compose.yaml: its services as they are started. A key that is not known here is an error, so that nothing stands
+//! compose.yaml: its services as they are started. A key that is not known here is an error, so that nothing is
 //! in the file that no test has seen.
 
 use std::collections::BTreeMap;

@@ -1,4 +1,4 @@
-//! The image that was made, run as compose.yaml runs it, with a Kafka as compose.yaml configures it: in a network
+//! The image that was built, run as compose.yaml runs it, with a Kafka as compose.yaml configures it: in a network
 //! of our own, so that names and ports are those of the files and nobody else's.
 
 use std::fs;
@@ -7,92 +7,87 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use flowdeck_broker::supervise::{self, Output};
 use flowdeck_broker::{Job, Jvm, KafkaHome, jvm, stop, tail};
 
 use super::compose::{self, Compose};
-use super::dockerfile::{Image, Setting};
-use super::root::Root;
+use super::images::IMAGE;
+use super::podman::{self, Podman};
 use super::visit::Visit;
 use crate::workspace::must;
 use crate::{http, say};
 
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 const READY: Duration = Duration::from_secs(60);
-/// Where the image has the server.
-const PROGRAM: &str = "/usr/local/bin/flowdeck";
 /// From SIGTERM to the end, by the issue that this proves.
 const END: Duration = Duration::from_secs(5);
+/// What podman takes to end beside the program.
+const TEARDOWN: Duration = Duration::from_secs(10);
+/// The container's name.
+const NAME: &str = "flowdeck";
 
-/// What was made, and what it is to be run with.
-pub(super) struct Container {
-    pub(super) root: Root,
-    pub(super) image: Image,
+pub(super) struct Proof {
+    pub(super) podman: Podman,
     pub(super) compose: Compose,
     pub(super) dir: PathBuf,
+    /// The image's binary, on this machine.
+    pub(super) binary: PathBuf,
 }
 
-impl Container {
-    pub(super) fn prove(&self) -> Result<()> {
+impl Proof {
+    pub(super) fn run(&self) -> Result<()> {
         must("bring up loopback", Command::new("ip").args(["link", "set", "lo", "up"]), LIMIT)?;
         self.names()?;
-        let setting = self.setting();
         let address = self.address()?;
         let kafka = self.kafka()?;
-        must(
-            "mount the image",
-            &self.root.mount(&[(self.dir.join("hosts"), "/etc/hosts".to_owned())]),
-            LIMIT,
-        )?;
-
         self.refuses_to_listen_without_sign_in()?;
-        self.check_accepts(&setting).with_context(|| {
+        self.check_accepts().with_context(|| {
             format!("Kafka's last lines:\n{}", tail(&self.dir.join("kafka/kafka.log"), 5))
         })?;
-        let mut server = self.start(&setting)?;
+        let mut server = self.start()?;
+        let last_lines = |server: &Server| format!("the container's last lines:\n{}", tail(&server.log, 15));
         http::wait_ok(&mut server.job, address, "/health/ready", READY)
-            .map_err(|error| server.told(error))?;
+            .with_context(|| last_lines(&server))?;
         say::step("container: it is ready");
         let password = server.password()?;
-        let pid = server.pid()?;
-        ensure_bare(pid, &setting.user)?;
-        self.nothing_can_be_written(&setting)?;
-        ensure!(self.healthy(&setting)?, "the HEALTHCHECK fails while the server is well");
+        self.is_bare()?;
+        self.nothing_can_be_written()?;
+        let healthy = podman::output(self.podman.command().args(["healthcheck", "run", NAME]), LIMIT)?;
+        ensure!(healthy.status.success(), "the HEALTHCHECK fails while the server is well: {healthy:?}");
         let visit = Visit::signed_in(address, &password)?;
         visit.pages_and_assets()?;
         visit.sees_the_cluster("kafka", READY)?;
         ensure!(!server.log()?.contains(&password), "the one-time password is in the log");
 
         let begun = Instant::now();
-        must("send SIGTERM", Command::new("kill").args(["-TERM", &pid.to_string()]), LIMIT)?;
-        let status = server.job.wait(END).map_err(|error| server.told(error))?;
-        ensure!(status.success(), "after SIGTERM it ended with {status}");
+        let pid = self.pid()?;
+        must("send SIGTERM", Command::new("kill").args(["-TERM", &pid]), LIMIT)?;
+        while Path::new("/proc").join(&pid).exists() {
+            ensure!(begun.elapsed() < END, "it runs {} s after SIGTERM", END.as_secs());
+            std::thread::sleep(stop::TICK);
+        }
         say::step(&format!("container: it ended {:.1} s after SIGTERM", begun.elapsed().as_secs_f64()));
-        ensure!(!self.healthy(&setting)?, "the HEALTHCHECK passes where no server is");
+        let status = server.job.wait(TEARDOWN).with_context(|| last_lines(&server))?;
+        ensure!(status.success(), "after SIGTERM it ended with {status}");
+        let health = podman::output(self.once(&[]).args([IMAGE, "health"]), LIMIT)?;
+        ensure!(!health.status.success(), "the HEALTHCHECK's command passes where no server is");
         drop(kafka);
         self.binary_alone()
     }
 
-    /// What the image and compose.yaml say together.
-    fn setting(&self) -> Setting {
-        let mut setting = self.image.setting.clone();
-        setting.variables.extend(self.compose.flowdeck().environment.clone());
-        setting
-    }
-
     /// Where the image listens; compose.yaml publishes that port.
     fn address(&self) -> Result<SocketAddr> {
-        let (_, there) = self.compose.published()?;
+        let (_, port) = self.compose.published()?;
+        let exposed = self.podman.inspect("image", IMAGE, "{{json .Config.ExposedPorts}}")?;
         ensure!(
-            self.image.ports == [there.clone()],
-            "EXPOSE is {:?}, compose.yaml publishes {there}",
-            self.image.ports
+            exposed == format!("{{\"{port}/tcp\":{{}}}}"),
+            "EXPOSE is {exposed}, compose.yaml publishes {port}"
         );
-        Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, there.parse().context("the port")?)))
+        Ok(SocketAddr::from((Ipv4Addr::LOCALHOST, port.parse().context("the port")?)))
     }
 
-    /// The names of services, as Docker's resolver knows them: for the container, and for Kafka here.
+    /// The names of services, for Kafka here; podman is told them for the container.
     fn names(&self) -> Result<()> {
         let hosts = self.dir.join("hosts");
         // A container's own name is known, too: Kafka asks for it.
@@ -126,41 +121,45 @@ impl Container {
         Job::spawn("Kafka", &broker, Output::Log(&dir.join("kafka.log")), LIMIT)
     }
 
-    /// A command in the image, as its user, with a setting.
-    fn command(&self, setting: &Setting, words: &[String]) -> Result<Command> {
-        let mut command = Command::new("chroot");
-        command.arg(self.root.mounted()).args(self.root.words(setting, words)?);
-        Ok(command)
+    /// A container of the image for one command, with these of compose.yaml's variables.
+    fn once(&self, variables: &[(&str, &str)]) -> Command {
+        let mut command = self.podman.run();
+        command.args(["--rm", "--add-host=kafka:127.0.0.1", "--no-healthcheck"]);
+        command.args(variables.iter().map(|(name, value)| format!("--env={name}={value}")));
+        command
     }
 
-    fn program(&self, more: &[&str]) -> Vec<String> {
-        let cmd = if more.is_empty() {
-            self.image.cmd.clone()
-        } else {
-            more.iter().map(|word| (*word).to_owned()).collect()
-        };
-        [self.image.entrypoint.clone(), cmd].concat()
+    fn variables(&self) -> Vec<(&str, &str)> {
+        let environment = &self.compose.flowdeck().environment;
+        environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
     }
 
-    /// As process 1 of its own namespace, where a signal that nobody handles does nothing.
-    fn start(&self, setting: &Setting) -> Result<Server> {
-        let inner = self.command(setting, &self.program(&[]))?;
-        let mut command = Command::new("unshare");
-        command.args(["--pid", "--fork", "--kill-child"]).arg(inner.get_program()).args(inner.get_args());
-        let log = self.dir.join("flowdeck.log");
+    fn start(&self) -> Result<Server> {
+        let mut command = self.podman.run();
+        command.args([
+            "--replace",
+            "--name",
+            NAME,
+            "--add-host=kafka:127.0.0.1",
+            "--attach=stdout",
+            "--attach=stderr",
+        ]);
+        command.args(self.variables().iter().map(|(name, value)| format!("--env={name}={value}"))).arg(IMAGE);
+        let (log, out) = (self.dir.join("flowdeck.log"), self.dir.join("flowdeck.out"));
         fs::write(&log, "").context("empty the log")?;
         let mut shell = Command::new("sh");
-        let out = self.dir.join("flowdeck.out");
         shell.args(["-c", "out=$1; shift; exec \"$@\" >\"$out\"", "start"]).arg(&out);
         shell.arg(command.get_program()).args(command.get_args());
+        for (name, value) in command.get_envs() {
+            shell.env(name, value.unwrap_or_default());
+        }
         let job = Job::spawn("the container", &shell, Output::Log(&log), LIMIT)?;
         Ok(Server { job, log, out })
     }
 
     /// Without the variable that compose.yaml adds it is open to the network: it says so and does not start.
     fn refuses_to_listen_without_sign_in(&self) -> Result<()> {
-        let command = self.command(&self.image.setting, &self.program(&[]))?;
-        let output = command_output(command)?;
+        let output = podman::output(self.once(&[]).arg(IMAGE), LIMIT)?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         ensure!(
             output.status.code() == Some(1) && said.contains("there is no sign-in"),
@@ -171,10 +170,11 @@ impl Container {
     }
 
     /// `serve --check`: every variable means something, and the cluster answers.
-    fn check_accepts(&self, setting: &Setting) -> Result<()> {
+    fn check_accepts(&self) -> Result<()> {
         let end = Instant::now() + READY;
         loop {
-            let output = command_output(self.command(setting, &self.program(&["serve", "--check"]))?)?;
+            let mut check = self.once(&self.variables());
+            let output = podman::output(check.args([IMAGE, "serve", "--check"]), LIMIT)?;
             let said = String::from_utf8_lossy(&output.stdout).into_owned();
             ensure!(
                 !said.contains("none of Flowdeck's settings"),
@@ -185,21 +185,44 @@ impl Container {
                 return Ok(());
             }
             // Kafka is still starting.
-            ensure!(Instant::now() < end, "serve --check, with what compose.yaml sets:\n{said}");
+            ensure!(Instant::now() < end, "serve --check, with what compose.yaml sets: {output:?}");
             std::thread::sleep(Duration::from_millis(500));
         }
     }
 
-    fn healthy(&self, setting: &Setting) -> Result<bool> {
-        Ok(command_output(self.command(setting, &self.image.healthcheck)?)?.status.success())
+    /// Of the program itself, as we see it.
+    fn pid(&self) -> Result<String> {
+        self.podman.inspect("container", NAME, "{{.State.Pid}}")
     }
 
-    fn nothing_can_be_written(&self, setting: &Setting) -> Result<()> {
+    /// The image's user and nothing more: no other group, no capability, and none to be had.
+    fn is_bare(&self) -> Result<()> {
+        let user = self.podman.inspect("image", IMAGE, "{{.Config.User}}")?;
+        ensure!(!["", "0", "root"].contains(&user.as_str()), "the image runs as {user:?}");
+        let status = fs::read_to_string(format!("/proc/{}/status", self.pid()?))
+            .context("read the status of the server's process")?;
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            line.unwrap_or_default().split_whitespace().collect::<Vec<_>>()
+        };
+        ensure!(field("Uid") == [user.as_str(); 4], "it runs as {:?}, not as {user}", field("Uid"));
+        let groups = [field("Gid"), field("Groups")].concat();
+        ensure!(!groups.contains(&"0"), "it is in the group of root: {groups:?}");
+        for capabilities in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+            let bits = field(capabilities).concat();
+            ensure!(bits.bytes().all(|digit| digit == b'0'), "{capabilities} {bits}");
+        }
+        ensure!(field("NoNewPrivs") == ["1"], "it may gain privileges");
+        stop::check()
+    }
+
+    fn nothing_can_be_written(&self) -> Result<()> {
         for place in ["/", "/tmp", "/root", "/etc/flowdeck", "/usr/local/bin", "/var/tmp"] {
-            let script = format!("touch {}/written", place.trim_end_matches('/'));
-            let words = ["/bin/sh".to_owned(), "-c".to_owned(), script];
-            let status = command_output(self.command(setting, &words)?)?.status;
-            ensure!(!status.success(), "{place} can be written to");
+            let mut exec = self.podman.command();
+            exec.args(["exec", NAME, "touch", &format!("{}/written", place.trim_end_matches('/'))]);
+            let output = podman::output(&exec, LIMIT)?;
+            let said = String::from_utf8_lossy(&output.stderr);
+            ensure!(!output.status.success() && said.contains("touch:"), "{place} can be written to: {said}");
         }
         Ok(())
     }
@@ -207,13 +230,12 @@ impl Container {
     /// The program's file and nothing else: no directory of ours beside it, no environment, a home that cannot be
     /// written to.
     fn binary_alone(&self) -> Result<()> {
-        // Ours alone, like all mounts here, and where everybody may look: a checkout may be in root's home.
+        // Ours alone, like all mounts here, and where everybody may read: a checkout may be in root's home.
         let dir = Path::new("/mnt");
         must("mount an empty directory", Command::new("mount").args(["-t", "tmpfs", "none", "/mnt"]), LIMIT)?;
         fs::create_dir(dir.join("home")).context("make an empty directory")?;
         let binary = dir.join("flowdeck");
-        let program = self.root.mounted().join(PROGRAM.trim_start_matches('/'));
-        fs::copy(program, &binary).context("copy the binary")?;
+        fs::copy(&self.binary, &binary).context("copy the binary")?;
         let mut command = Command::new("setpriv");
         command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", "env", "-i", "-C"]);
         command.arg(dir.join("home")).arg(format!("HOME={}", dir.join("home").display())).arg(&binary);
@@ -224,17 +246,11 @@ impl Container {
         http::wait_ok(&mut job, address, "/health/ready", READY)
             .with_context(|| format!("its log:\n{}", tail(&log, 15)))?;
         Visit::open(address).pages_and_assets()?;
-        let files = fs::read_dir(dir.join("home")).context("look at its home")?.count();
+        let files = fs::read_dir(dir.join("home")).context("read its home")?.count();
         ensure!(files == 0, "it left {files} files");
         say::step("container: the binary alone serves all of it");
         Ok(())
     }
-}
-
-fn command_output(command: Command) -> Result<std::process::Output> {
-    let mut limited = Command::new("timeout");
-    limited.arg(LIMIT.as_secs().to_string()).arg(command.get_program()).args(command.get_args());
-    limited.stdin(std::process::Stdio::null()).output().context("run a command in the image")
 }
 
 struct Server {
@@ -248,10 +264,6 @@ impl Server {
         fs::read_to_string(&self.log).context("read the server's log")
     }
 
-    fn told(&self, error: anyhow::Error) -> anyhow::Error {
-        error.context(format!("the container's last lines:\n{}", tail(&self.log, 15)))
-    }
-
     /// As `docker compose logs` shows it.
     fn password(&self) -> Result<String> {
         let out = fs::read_to_string(&self.out).context("read the server's output")?;
@@ -259,44 +271,4 @@ impl Server {
         let (_, password) = line.with_context(|| format!("no one-time password is printed: {out:?}"))?;
         Ok(password.trim().to_owned())
     }
-
-    /// Of the program itself, as we see it.
-    fn pid(&self) -> Result<u32> {
-        for entry in fs::read_dir("/proc").context("list the processes")?.flatten() {
-            let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-            let words = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            if words.starts_with(b"flowdeck\0serve\0") {
-                return Ok(pid);
-            }
-        }
-        bail!("the server is not among the processes")
-    }
-}
-
-/// That user and nothing more: no group beside his own, no capability, and none to be had.
-fn ensure_bare(pid: u32, user: &str) -> Result<()> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).context("look at the server's process")?;
-    let field = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        line.unwrap_or_default().split_whitespace().collect::<Vec<_>>()
-    };
-    ensure!(field("Uid") == [user; 4], "it runs as {:?}, not as {user}", field("Uid"));
-    ensure!(
-        !field("Gid").contains(&"0") && field("Groups").is_empty(),
-        "groups: {:?} {:?}",
-        field("Gid"),
-        field("Groups")
-    );
-    for capabilities in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
-        let bits = field(capabilities).concat();
-        ensure!(bits.bytes().all(|digit| digit == b'0'), "{capabilities} {bits}");
-    }
-    ensure!(field("NoNewPrivs") == ["1"], "it may gain privileges");
-    stop::check()
-}
-
-/// Bytes of the program in the image, while nothing is mounted.
-pub(super) fn binary(root: &Root) -> Result<Vec<u8>> {
-    let path = root.find(Path::new(PROGRAM));
-    fs::read(&path).with_context(|| format!("read {}", path.display()))
 }

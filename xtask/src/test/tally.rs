@@ -43,6 +43,23 @@ impl Tally {
         Some(tally)
     }
 
+    /// nextest's last line: `Summary [ 1.2s] 9 tests run: 8 passed (1 slow), 1 timed out, 2 skipped`, else nothing.
+    pub(crate) fn from_nextest(line: &str) -> Option<Self> {
+        let counts = line.trim_start().strip_prefix("Summary [")?.split_once("run: ")?.1;
+        let mut tally = Self::default();
+        for part in counts.split(',') {
+            let (number, rest) = part.trim().split_once(' ')?;
+            let number: u64 = number.parse().ok()?;
+            match rest.split(" (").next()? {
+                "passed" => tally.passed = number,
+                "skipped" => tally.skipped = number,
+                // Failed, timed out, could not be started.
+                _ => tally.failed += number,
+            }
+        }
+        Some(tally)
+    }
+
     /// Playwright's JSON report. A flaky test passed only when it was repeated: that is no pass.
     pub(crate) fn from_playwright(report: &str) -> Result<Self> {
         #[derive(Deserialize)]
@@ -105,6 +122,22 @@ mod tests {
         assert_eq!(Tally::from_libtest(bad), Some(tally(1, 2, 0)));
         assert_eq!(Tally::from_libtest("test lag::unknown ... ok"), None);
         assert_eq!(Tally::from_libtest("running 14 tests"), None);
+    }
+
+    #[test]
+    fn nextest_lines() {
+        let cases = [
+            ("     Summary [   0.012s] 31 tests run: 31 passed, 0 skipped", Some(tally(31, 0, 0))),
+            ("Summary [ 9.1s] 1 test run: 1 passed (1 slow), 2 skipped", Some(tally(1, 0, 2))),
+            (
+                "Summary [ 9.1s] 9/12 tests run: 6 passed, 1 failed, 2 timed out, 3 skipped",
+                Some(tally(6, 3, 3)),
+            ),
+            ("        PASS [   0.005s] flowdeck-model lag::never_committed", None),
+        ];
+        for (line, want) in cases {
+            assert_eq!(Tally::from_nextest(line), want, "{line}");
+        }
     }
 
     #[test]

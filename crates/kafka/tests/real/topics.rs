@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use flowdeck_kafka::{Cause, Created, NewTopic, ReadStart};
-use flowdeck_testkit::{NodeOptions, kafka, private, unique};
+use flowdeck_testkit::{DEADLINE, NodeOptions, kafka, private, unique, wait_for};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::{LONG, asked, cluster, read, topic};
@@ -61,7 +61,10 @@ async fn creation_says_what_it_did() {
     let error = made[1].1.clone().expect_err("one broker only").to_string();
     assert!(error.contains("INVALID_REPLICATION_FACTOR") && error.contains('3'), "{error}");
     assert_eq!(cluster.create_topics(std::slice::from_ref(&fine), LONG).await[0].1, Ok(Created::Existed));
-    let config = cluster.topic_config(&fine.name, LONG).await.expect("its configuration");
+    // A broker may learn of the topic a moment after the controller made it.
+    let config =
+        wait_for("its configuration", DEADLINE, async || cluster.topic_config(&fine.name, LONG).await.ok())
+            .await;
     assert_eq!(config["cleanup.policy"].value.as_deref(), Some("compact"));
     assert!(!config["cleanup.policy"].default && config["retention.ms"].default);
     let missing = cluster.topic_config(&topic(&unique("missing")), LONG).await.expect_err("unknown");

@@ -1,11 +1,9 @@
 //! Pauses and resumes while instances come and go: nothing starts under a hold, nothing is lost.
 
-mod common;
-
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use common::{Agents as _, Noting, Seen, settled};
+use crate::common::{Agents as _, Noting, Seen, settled};
 use flowdeck_agent::Running;
 use flowdeck_model::InstanceState::{Drained, NothingToDo};
 use flowdeck_testkit::{DEADLINE, World, wait_for};

@@ -1,7 +1,5 @@
 //! Agents in this process, in a world of the test's own, and what their handlers saw.
 
-#![allow(dead_code, reason = "each test file takes what it needs")]
-
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};

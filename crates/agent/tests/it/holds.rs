@@ -1,15 +1,13 @@
 //! Holds against a real broker: read before the first record, obeyed at once, answered, released.
 
-mod common;
-
 use std::time::Duration;
 
-use common::{Agents as _, a_while, noting, quick, settled, slow};
+use crate::common::{Agents as _, a_while, noting, quick, settled, slow};
 use flowdeck_agent::{OnUnknown, Timings};
 use flowdeck_model::InstanceState::{Acknowledged, Drained, NothingToDo, Refused};
 use flowdeck_model::{CommandId, Hold, Scope, Timestamp};
 use flowdeck_protocol::wire::hold_record;
-use flowdeck_testkit::{Kafka, NodeOptions, ScramUser, World, private};
+use flowdeck_testkit::{DEADLINE, Kafka, NodeOptions, ScramUser, World, private, wait_for};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pause_is_answered_and_kept_and_a_resume_loses_nothing() {
@@ -128,7 +126,8 @@ async fn a_hold_of_a_newer_version_makes_the_holds_unknown() {
         // Its release, in any version, makes them known again.
         world.release(&hold).await;
         settled(&agent, 1, 0).await;
-        assert!(agent.holds_unknown().is_none());
+        wait_for("the holds to be known", DEADLINE, async || agent.holds_unknown().is_none().then_some(()))
+            .await;
         agent.stop().await.unwrap();
     }
 }

@@ -1,9 +1,7 @@
 //! A cluster without Flowdeck's topics: KafkaFlow's own commands are obeyed, nothing is created, and
 //! holds take over once they appear.
 
-mod common;
-
-use common::{Agents as _, a_while, noting, settled};
+use crate::common::{Agents as _, a_while, noting, settled};
 use flowdeck_model::InstanceState::Drained;
 use flowdeck_model::view::InstanceHolds;
 use flowdeck_protocol::kafkaflow::{

@@ -1,12 +1,10 @@
 //! The consumer runtime against a real broker: order, commits, failures, back-pressure, stops.
 
-mod common;
-
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use common::{Agents as _, Seen, noting, settled, skip_at_once};
+use crate::common::{Agents as _, Seen, noting, settled, skip_at_once};
 use flowdeck_agent::{Handler, HandlerError, OnError, Record, Then, async_trait};
 use flowdeck_testkit::{DEADLINE, World, wait_for};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};

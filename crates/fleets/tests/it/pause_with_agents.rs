@@ -2,12 +2,10 @@
 //! killed with SIGKILL. No handler starts after the ack, and after the resume nothing is lost: with
 //! the eager, the cooperative and the KIP-848 protocol.
 
-mod common;
-
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use common::Process;
+use crate::common::Process;
 use flowdeck_model::{CommandId, InstanceState};
 use flowdeck_protocol::wire::Ack;
 use flowdeck_testkit::{Kafka, NodeOptions, World, private, wait_for};

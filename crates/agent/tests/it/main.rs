@@ -1,0 +1,8 @@
+//! The agent in this process, against a real broker.
+
+mod backlog;
+mod commands;
+mod common;
+mod holds;
+mod rebalances;
+mod runtime;
