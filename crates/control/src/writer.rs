@@ -89,7 +89,7 @@ impl Writers {
         }
         let kind = ProducerKind::Transactional { id: self.id.clone() };
         let producer =
-            self.cluster.producer(kind).map_err(|error| WriteError::NotWritten(error.sentence()))?;
+            self.cluster.producer(kind).map_err(|error| WriteError::NotWritten(error.with_cause()))?;
         match producer.init(deadline).await {
             Ok(()) => {
                 self.holds = Some(producer.clone());
@@ -116,7 +116,7 @@ impl Writers {
             Some(producer) => producer.clone(),
             None => {
                 let made = self.cluster.producer(ProducerKind::Idempotent);
-                let producer = made.map_err(|error| WriteError::NotWritten(error.sentence()))?;
+                let producer = made.map_err(|error| WriteError::NotWritten(error.with_cause()))?;
                 self.admin.insert(producer).clone()
             }
         };

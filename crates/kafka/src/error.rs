@@ -61,8 +61,8 @@ impl Error {
         Self { operation, cause }
     }
 
-    /// Operation and cause in one sentence, for a page or a log line.
-    pub fn sentence(&self) -> String {
+    /// Operation and cause in one line, for a page or a log line.
+    pub fn with_cause(&self) -> String {
         format!("{self}: {}", self.cause)
     }
 }

@@ -180,7 +180,7 @@ impl Follower {
                         Some(TailEvent::Record(record)) => TopicEvent::Record(record),
                         Some(TailEvent::Reached(_)) => TopicEvent::CaughtUp,
                         Some(TailEvent::Gone) => TopicEvent::Missing,
-                        Some(TailEvent::Error(error)) => TopicEvent::Failing(error.sentence()),
+                        Some(TailEvent::Error(error)) => TopicEvent::Failing(error.with_cause()),
                     };
                     match event {
                         TopicEvent::Missing => gone = true,

@@ -31,7 +31,7 @@ pub(crate) async fn next(election: &mut Election) -> ElectionEvent {
 pub(crate) async fn decided(election: &mut Election) -> ElectionEvent {
     loop {
         match next(election).await {
-            ElectionEvent::Failing(error) => eprintln!("{}", error.sentence()),
+            ElectionEvent::Failing(error) => eprintln!("{}", error.with_cause()),
             event => return event,
         }
     }

@@ -82,7 +82,8 @@ impl Peek for BoundPeek {
         // Dropping this future drops the guard, which ends the read.
         let cancel = self.core.shutdown.child_token();
         let _guard = cancel.clone().drop_guard();
-        let mut outcome = kafka.read(request, cancel).await.map_err(|error| unavailable(error.sentence()))?;
+        let mut outcome =
+            kafka.read(request, cancel).await.map_err(|error| unavailable(error.with_cause()))?;
         let took_millis = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
         if (query.order() == Order::NewestFirst) != query.from.is_backwards() {
             outcome.records.reverse();

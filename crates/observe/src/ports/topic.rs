@@ -84,7 +84,7 @@ pub(super) async fn view(
                     .map(|(name, entry)| ConfigRow { name, value: entry.value, default: entry.default })
                     .collect();
             }
-            Err(error) => notes.push(error.sentence()),
+            Err(error) => notes.push(error.with_cause()),
         }
     }
     Ok(TopicView {

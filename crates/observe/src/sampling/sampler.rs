@@ -98,7 +98,7 @@ impl Sampler {
         let old = Arc::clone(&self.out.borrow());
         let asked = clock::now();
         let listing = self.cluster.list_groups(self.deadline()).await;
-        let listing = listing.map_err(|error| error.sentence())?;
+        let listing = listing.map_err(|error| error.with_cause())?;
         self.refresh_metadata(false).await;
         let watched = Arc::clone(&self.watched.borrow());
         let listed = listed_groups(listing.groups, &listing.errors, &watched, &old);
@@ -147,7 +147,7 @@ impl Sampler {
         match self.cluster.metadata(self.deadline()).await {
             Ok(metadata) => self.metadata = Some((Instant::now(), metadata)),
             Err(error) => {
-                tracing::warn!(cluster = %self.settings.name, error = error.sentence(), "metadata not read");
+                tracing::warn!(cluster = %self.settings.name, error = error.with_cause(), "metadata not read");
             }
         }
     }
@@ -263,7 +263,7 @@ impl Sampler {
             return Changes::default();
         }
         let answers = self.cluster.topic_ids(&names, self.deadline()).await.unwrap_or_else(|error| {
-            tracing::debug!(cluster = %self.settings.name, error = error.sentence(), "topic ids not read");
+            tracing::debug!(cluster = %self.settings.name, error = error.with_cause(), "topic ids not read");
             HashMap::new()
         });
         let unknown = |topic: &TopicName| matches!(answers.get(topic), Some(Err(Cause::UnknownTopic)));
