@@ -1,9 +1,11 @@
-//! Server-side rendering. Which page it is, the app's own router decides, and says the status. Pages are rendered whole, so that they work without JavaScript.
+//! Server-side rendering. Which page it is, the app's own router decides, and says the status. Pages are rendered
+//! whole, so that they work without JavaScript.
 
 use app::{Account, Site, Theme, Typed};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
+use cookie::Cookie;
 use flowdeck_model::Ports;
 use flowdeck_model::actor::ActorKind;
 use http::Uri;
@@ -76,9 +78,10 @@ pub(crate) async fn document(
 
 fn theme(headers: &HeaderMap) -> Theme {
     let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = cookies.flat_map(|value| value.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs
-        .find(|(name, _)| *name == app::THEME_COOKIE)
-        .map(|(_, value)| Theme::parse(value))
+    cookies
+        .flat_map(Cookie::split_parse)
+        .filter_map(Result::ok)
+        .find(|cookie| cookie.name() == app::THEME_COOKIE)
+        .map(|cookie| Theme::parse(cookie.value()))
         .unwrap_or_default()
 }
