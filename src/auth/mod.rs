@@ -1,7 +1,7 @@
 //! Authentication: which actor a request belongs to, and what that actor may do.
 //!
-//! [`credentials`] holds what a client proves itself with, one file a credential: passwords and bearer tokens.
-//! [`identity`] holds what it is known by afterwards: sessions and their cookie. [`service`] joins the two with the
+//! `credentials` holds what a client proves itself with, one file a credential: passwords and bearer tokens.
+//! `identity` holds what it is known by afterwards: sessions and their cookie. `service` joins the two with the
 //! accounts of the configuration. No permission is decided here: ports do that, bound to the actor. No page is
 //! rendered and no route is known here.
 //!
