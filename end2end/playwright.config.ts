@@ -3,11 +3,11 @@ import { defineConfig } from "@playwright/test";
 // `cargo xtask test` sets these; by hand: start `cargo xtask demo` and name its addresses.
 const url = process.env.FLOWDECK_URL ?? "http://127.0.0.1:8077/kafkaflow";
 
-const OWN_SERVER = ["hostile-names.spec.ts", "hostile-telemetry.spec.ts", "sign-in.spec.ts"].map((name) => `**/${name}`);
+const OWN_SERVER = ["hostile-names.spec.ts", "sign-in.spec.ts"].map((name) => `**/${name}`);
 
 export default defineConfig({
   testDir: "./tests",
-  // One server and one Kafka for most: these tests take turns. Beside them run those that have a server of their own
+  // One server and one Kafka for most: these tests take turns. Beside them run some that have a server of their own, time nothing
   // and leave the shared Kafka alone.
   workers: 2,
   fullyParallel: false,
