@@ -156,7 +156,7 @@ test("pages are quick while it comes in, memory has a bound, and real instances 
   expect(after - first, "megabytes for another flood").toBeLessThan(MORE);
 
   expect(await metrics(request, "instances_heard")).toBeLessThanOrEqual(4_096);
-  for (const why of ["too many instances of one consumer", "too many partitions", "a name is too long", "longer than is read", "malformed KafkaFlow message"]) {
+  for (const why of ["too_many_instances_of_consumer", "too_many_partitions", "name_too_long", "too_long", "malformed_message"]) {
     await expect.poll(() => metrics(request, "records_dropped", `reason="${why}"`), { message: why, timeout: SLOW }).toBeGreaterThan(0);
   }
   await expect.poll(() => real(request, BUSY), { timeout: SLOW }).toEqual(["busy-1"]);
