@@ -21,7 +21,7 @@ pub(crate) fn monotonic() -> Duration {
     Duration::from_millis(millis.max(0.0) as u64)
 }
 
-/// In the reader's zone: `14:08:57`, and before it the day where it is not today's (by `now`).
+/// In the browser's zone: `14:08:57`, and before it the day where it is not today's (by `now`).
 pub(crate) fn local_time(time: Timestamp, now: Timestamp) -> String {
     let date = |time: Timestamp| js_sys::Date::new(&JsValue::from_f64(time.millis() as f64));
     let (time, now) = (date(time), date(now));

@@ -1,5 +1,5 @@
 //! Single keys: `/` search, `j` and `k` through the rows, `p` opens the pause form and never more,
-//! `?` shows them. They rest while one types and can be switched off, which the browser remembers.
+//! `?` shows them. They are off while the user types, and can be switched off, which the browser remembers.
 
 use leptos::ev;
 use leptos::prelude::*;
@@ -60,7 +60,7 @@ fn press(key: &str) -> bool {
     }
 }
 
-/// Rows hold one link each that stands for them.
+/// Each row has one link that represents it.
 fn step(by: isize) -> bool {
     let rows = browser::elements("[data-key=row]");
     let focused = document().active_element();

@@ -1,4 +1,4 @@
-//! What somebody typed into a form that was refused. The server puts it into the context of the page
+//! What the user typed into a form that was refused. The server puts it into the context of the page
 //! that it shows again, which has no scripts, so that nothing has to be typed twice.
 
 use leptos::prelude::use_context;

@@ -1,5 +1,5 @@
 // Several clusters in one Flowdeck: a group of the same name on two of them, one of which is only observed, and
-// a third that gives no answer. What is done to one touches no other.
+// a third that does not respond. What is done to one touches no other.
 import { execFileSync } from "node:child_process";
 import { env, expect, hydrated, test } from "./fixtures";
 import { Consumer, TOPIC, deleteGroups, encoded } from "./live";
@@ -68,9 +68,9 @@ async function fleet(page: Page, ready: () => Promise<void>) {
   await expect(rows(page).locator(".cluster")).toHaveText(["PROD EAST", "PROD WEST"]);
   await expect(rows(page).nth(0).locator(".cluster")).toHaveClass(/cl-blue/);
   await expect(rows(page).nth(1).locator(".cluster")).toHaveClass(/cl-red/);
-  // What is missing is said: one cluster is silent.
-  await expect(page.getByText("AWAY gives no answer.")).toBeVisible();
-  await expect(page.getByText("in part: a cluster is silent")).toBeVisible();
+  // What is missing is said: one cluster does not respond.
+  await expect(page.getByText("AWAY does not respond.")).toBeVisible();
+  await expect(page.getByText("incomplete: a cluster does not respond")).toBeVisible();
   await page.getByRole("group", { name: "Clusters" }).getByRole("link", { name: "PROD EAST" }).click();
   await expect(page).toHaveURL(/cluster=east/);
   await expect(rows(page)).toHaveCount(1);
@@ -86,7 +86,7 @@ async function pauseInTheEast(page: Page) {
   await page.goto(`${groupUrl("east")}?form=pause`);
   const form = page.locator("#form");
   await expect(form.locator(".cluster")).toHaveText("PROD EAST");
-  await page.getByLabel("Why", { exact: true }).fill("only the east");
+  await page.getByLabel("Reason", { exact: true }).fill("only the east");
   await expect(form.locator("button[type=submit]")).toContainText("on PROD EAST, 1 instance");
   await form.locator("button[type=submit]").click();
   await page.waitForURL(/\/c\/east\/commands\/[0-9a-f-]{36}$/);
@@ -100,7 +100,7 @@ async function resumeInTheEast(page: Page) {
   await expect.poll(async () => (await api(page, "east"))?.holds.length, { timeout: 20_000 }).toBe(0);
 }
 
-/** A pause in the east stands there, and the west reads on. */
+/** A pause in the east is in force there, and the west runs on. */
 async function oneIsTouched(page: Page) {
   const before = consumers[0]!.started();
   await pauseInTheEast(page);
@@ -127,7 +127,7 @@ for (const javaScriptEnabled of [true, false]) {
     test("a cluster that is away is said to be, and the others' pages are as quick", async ({ page }) => {
       const began = Date.now();
       expect((await page.goto(groupUrl("away")))?.status()).toBe(503);
-      await expect(page.getByRole("alert")).toContainText("The cluster gives no answer");
+      await expect(page.getByRole("alert")).toContainText("The cluster does not respond");
       await page.goto(`${server.url}/c/away/topics`);
       await expect(page.locator("main")).toContainText("AWAY");
       await page.goto(groupUrl("west"));

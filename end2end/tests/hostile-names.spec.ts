@@ -83,7 +83,7 @@ async function everyName(page: Page, ready: () => Promise<void>) {
 async function aReason(page: Page, ready: () => Promise<void>) {
   await page.goto(`${server.url}${path}?form=pause`);
   await ready();
-  await page.getByLabel("Why", { exact: true }).fill(REASON);
+  await page.getByLabel("Reason", { exact: true }).fill(REASON);
   await page.locator("#form button[type=submit]").click();
   await page.waitForURL(/\/commands\/[0-9a-f-]{36}$/);
   await expect(page.locator(".life")).toContainText(`reason ${evil}‹U+202E›‹U+001B›[2J`);
@@ -110,7 +110,7 @@ async function aForgedHold(page: Page, ready: () => Promise<void>) {
     await harmless(page);
     await page.goto(server.url);
     await ready();
-    await expect(page.locator("table.fleet")).toContainText(`by ana ${evil}${marked}`);
+    await expect(page.locator("table.fleet")).toContainText(`paused by ana ${evil}${marked}`);
     await harmless(page);
   } finally {
     send([release(GROUP, FORGED)], env.second);

@@ -195,9 +195,9 @@ async function isSaid(page: Page, ready: () => Promise<void>) {
   await expect(panel.locator("li .body").nth(1)).toContainText("busy-2");
   await expect(panel.locator("header")).toContainText(/\d+ not confirmed/);
   await expect(panel.locator(".steps li").nth(2)).toContainText(/fake-\d+/);
-  await expect(panel.locator(".steps")).toContainText("Kafka lists no member that owns what it says.");
+  await expect(panel.locator(".steps")).toContainText("Not confirmed: Kafka lists no member that owns these partitions.");
   await expect(page.locator("main")).toContainText(/[\d,]+ instances that say they are in this group are not shown: more are heard than are kept\./);
-  await expect(page.locator("main")).toContainText(/\d+ more instances of \d+ more consumers have no line here/);
+  await expect(page.locator("main")).toContainText(/\d+ more instances of \d+ more consumers are not listed/);
   await expect(page.locator("main")).toContainText(/Kafka lists 2 members with partitions, and \d+ instances say that they own what is not theirs/);
   await expect(page.locator(".steps li")).not.toHaveCount(0);
   await expect(page.locator("main")).toContainText(/\d,\d{3} topics that telemetry names are not shown: there are too many, or only instances name them/);
@@ -250,13 +250,13 @@ test("nobody lives by a time in the future or in the past", async ({ page, reque
   await page.goto(server.url + path(QUIET));
   await hydrated(page, SLOW);
   const line = page.locator(".steps li").filter({ hasText: "the year 9999" });
-  await expect(line).toContainText("not heard any more");
+  await expect(line).toContainText("no longer reporting");
   await expect(line).not.toContainText(/9999-|253402/);
 });
 
 async function pause(page: Page, group: string) {
   await page.goto(`${server.url}${path(group)}?form=pause`);
-  await page.getByLabel("Why", { exact: true }).fill("INC-9");
+  await page.getByLabel("Reason", { exact: true }).fill("INC-9");
   await page.locator("#form button[type=submit]").click();
   await page.waitForURL(/\/commands\/[0-9a-f-]{36}$/);
 }

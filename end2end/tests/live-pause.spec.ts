@@ -33,7 +33,7 @@ test.afterEach(async ({ page }) => {
 
 async function pause(page: Page, why: string) {
   await page.goto(`${groupPath(named)}?form=pause`);
-  await page.getByLabel("Why", { exact: true }).fill(why);
+  await page.getByLabel("Reason", { exact: true }).fill(why);
   await page.locator("#form button[type=submit]").click();
   await page.waitForURL(/\/commands\/[0-9a-f-]{36}$/);
 }
@@ -59,7 +59,7 @@ test("a pause is obeyed, kept over a rebalance, and resumed", async ({ page }) =
 
   await page.goto(groupPath(named));
   await hydrated(page);
-  const tags = page.locator(".partitions .tag.hold", { hasText: "held, paused" });
+  const tags = page.locator(".partitions .tag.hold", { hasText: "paused by" });
   await expect(tags).toHaveCount(3);
   // A rebalance: partitions move to one that has just started.
   consumers.push(new Consumer(named, "two"));
@@ -92,9 +92,9 @@ async function noSecondCommand(page: Page) {
   await page.reload();
   expect(page.url()).toBe(command);
   expect(await commands()).toBe(1);
-  // The form once more, after Back: it leads to the command that stands.
+  // The form once more, after Back: it leads to the command that is in force.
   await page.goBack();
-  await page.getByLabel("Why", { exact: true }).fill("once only");
+  await page.getByLabel("Reason", { exact: true }).fill("once only");
   await page.locator("#form button[type=submit]").click();
   await page.waitForURL(/\/commands\/[0-9a-f-]{36}$/);
   expect(page.url()).toBe(command);
@@ -102,7 +102,7 @@ async function noSecondCommand(page: Page) {
   // The same from another tab.
   const tab = await page.context().newPage();
   await tab.goto(`${groupPath(named)}?form=pause`);
-  await tab.getByLabel("Why", { exact: true }).fill("from another tab");
+  await tab.getByLabel("Reason", { exact: true }).fill("from another tab");
   await tab.locator("#form button[type=submit]").click();
   await tab.waitForURL(/\/commands\/[0-9a-f-]{36}$/);
   expect(tab.url()).toBe(command);

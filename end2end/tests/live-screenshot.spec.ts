@@ -16,7 +16,7 @@ test("the fleet page shows what the README's picture shows", async ({ page }) =>
   };
   await expect.poll(members, { timeout: 60_000 }).toBe(2);
   await page.goto(`./c/${CLUSTER}/groups/${HELD}?form=pause`);
-  await page.getByLabel("Why", { exact: true }).fill("INC-2291, poison record");
+  await page.getByLabel("Reason", { exact: true }).fill("INC-2291, poison record");
   await page.getByLabel("1 h", { exact: true }).check();
   await page.locator("#form button[type=submit]").click();
   await page.waitForURL(/\/commands\//);
@@ -25,7 +25,7 @@ test("the fleet page shows what the README's picture shows", async ({ page }) =>
   await hydrated(page);
   await expect(page.locator(".live")).toHaveText("live");
   const row = (name: string) => page.locator("table.fleet tbody tr", { hasText: name });
-  await expect(row(HELD)).toContainText("by anonymous, until");
+  await expect(row(HELD)).toContainText("paused by anonymous until");
   await expect(row("dev-royalty-report")).toContainText("No active members");
   for (const name of ["deletion-processor", "storage-indexer", "search-indexer", "audit-export"]) {
     await expect(row(`dev-${name}`)).toBeVisible();

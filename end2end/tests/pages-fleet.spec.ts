@@ -1,4 +1,4 @@
-// The fleet page: from the server, taken over, live; search, chips, sort in the URL; rows that stand still.
+// The fleet page: from the server, taken over, live; search, chips, sort in the URL; rows that keep their place.
 import { test, expect, hydrated } from "./fixtures";
 import { fleetView, stream } from "./streams";
 import type { Page } from "@playwright/test";
@@ -80,7 +80,7 @@ test.describe("without contact", () => {
     await page.route("**/events?*", (route) => route.abort());
     await page.goto("./");
     await hydrated(page);
-    await expect(page.locator(".live")).toHaveText("no contact", { timeout: 20_000 });
+    await expect(page.locator(".live")).toHaveText("connection lost", { timeout: 20_000 });
     await expect(page.locator("main")).toHaveClass(/old/);
     await page.unroute("**/events?*");
     await expect(page.locator(".live")).toHaveText("live", { timeout: 40_000 });
@@ -94,7 +94,7 @@ test("a reason given by the server is shown; another build is offered, not force
   await page.goto("./");
   await hydrated(page);
   await expect(page.getByText("Flowdeck is stopping")).toBeVisible();
-  await expect(page.getByText("A newer Flowdeck is running.")).toBeVisible();
+  await expect(page.getByText("A newer version of Flowdeck is running.")).toBeVisible();
 });
 
 test("keys: rows, the pause form and no more, the list of keys, off", async ({ page }) => {

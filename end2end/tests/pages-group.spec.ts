@@ -23,23 +23,23 @@ test("a group says what is wrong with it, on what evidence", async ({ page }) =>
   await hydrated(page);
   await expect(page.locator(".finding")).toContainText("No active members.");
   await expect(page.getByRole("row", { name: /dev-audio-events/ })).not.toHaveCount(0);
-  await expect(page.getByText("No telemetry of this group is heard")).toBeVisible();
+  await expect(page.getByText("No telemetry received from this group")).toBeVisible();
   // Nobody would hear it, so there is nothing to send.
   await page.keyboard.press("p");
-  await expect(page.locator("#form")).toContainText("No instance that is heard");
+  await expect(page.locator("#form")).toContainText("No active instance receives commands");
   await expect(page.locator("#form button[type=submit]")).toBeHidden();
 });
 
-test("a pause is shown once there is evidence, stands on the group, and is resumed", async ({ page }) => {
+test("a pause is shown once there is evidence, is in force on the group, and is resumed", async ({ page }) => {
     test.slow();
   await page.goto(group);
   await hydrated(page);
   await expect(page.getByText(/agent · /).first()).toBeVisible();
   await page.keyboard.press("p");
-  await expect(page.getByLabel("Why", { exact: true })).toBeFocused();
+  await expect(page.getByLabel("Reason", { exact: true })).toBeFocused();
   // Single keys rest where one types.
   await page.keyboard.type("jk? p/ in a test");
-  await expect(page.getByLabel("Why", { exact: true })).toHaveValue("jk? p/ in a test");
+  await expect(page.getByLabel("Reason", { exact: true })).toHaveValue("jk? p/ in a test");
   await page.getByLabel("15 min").check();
   const send = page.locator("#form button[type=submit]");
   await expect(send).toHaveText(/Pause dev-audio-processor on demo, [1-9]\d* instances?/);
@@ -63,7 +63,7 @@ test("a pause is shown once there is evidence, stands on the group, and is resum
 
 test("a resume form in which one types is not made anew by an update", async ({ page }) => {
   await page.goto(`${group}?form=pause`);
-  await page.getByLabel("Why", { exact: true }).fill("to type under");
+  await page.getByLabel("Reason", { exact: true }).fill("to type under");
   await page.locator("#form button[type=submit]").click();
   await page.waitForURL(/\/commands\//);
   await page.goto(group);
@@ -97,7 +97,7 @@ test.describe("a form that is refused", () => {
   test("keeps what was typed", async ({ page }) => {
     await page.goto(`${group}?form=pause`);
     await hydrated(page);
-    const why = page.getByLabel("Why", { exact: true });
+    const why = page.getByLabel("Reason", { exact: true });
     const own = page.getByLabel("other", { exact: true });
     await why.fill("INC-7, a long one");
     await page.getByLabel("Minutes").fill("99999");
@@ -115,16 +115,16 @@ test.describe("a form that is refused", () => {
 test.describe("without JavaScript", () => {
   test.use({ javaScriptEnabled: false });
 
-  test("a pause has a length of one's own, and the fleet says why it stands", async ({ page }) => {
+  test("a pause has a length of one's own, and the fleet gives its reason", async ({ page }) => {
     test.slow();
     await page.goto(group);
     await page.locator("[data-key=pause-page]").click();
-    await page.getByLabel("Why", { exact: true }).fill("INC-2291, poison record");
+    await page.getByLabel("Reason", { exact: true }).fill("INC-2291, poison record");
     await page.getByLabel("other", { exact: true }).check();
     await page.getByLabel("Minutes").fill("90");
     await page.locator("#form button[type=submit]").click();
     await page.waitForURL(/\/commands\//);
-    await expect(page.locator(".finding")).toContainText("It ends by itself");
+    await expect(page.locator(".finding")).toContainText("Resumes at");
     await expect(async () => {
       await page.goto("./");
       const row = page.locator("table.fleet tr", { hasText: "dev-audio-processor" });
@@ -139,7 +139,7 @@ test.describe("without JavaScript", () => {
     test.slow();
     await page.goto(group);
     await page.locator("[data-key=pause-page]").click();
-    await page.getByLabel("Why", { exact: true }).fill("without a script");
+    await page.getByLabel("Reason", { exact: true }).fill("without a script");
     await page.locator("#form button[type=submit]").click();
     await page.waitForURL(/\/commands\//);
     await expect(async () => {

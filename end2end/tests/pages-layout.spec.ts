@@ -1,4 +1,4 @@
-// What the pages look like whatever stands in them: long names, many partitions, columns, bars, the way back.
+// What the pages look like whatever they contain: long names, many partitions, columns, bars, the way back.
 import { test, expect, hydrated } from "./fixtures";
 import { fleetView, groupView, stream } from "./streams";
 import { createTopic, deleteTopic } from "./stranger";
@@ -125,13 +125,13 @@ for (const width of [1280, 1440, 1920]) {
 
 test("a topic's configuration is readable at 360 px", async ({ page }) => {
   await page.setViewportSize({ width: 360, height: 780 });
-  await page.goto("./c/demo/topics/dev-audio-events?tab=settings");
+  await page.goto("./c/demo/topics/dev-audio-events?tab=configuration");
   await hydrated(page);
   const value = page.getByRole("row", { name: /retention\.ms/ }).first().locator("td").nth(1);
   const box = (await value.boundingBox())!;
   expect(box.width).toBeGreaterThan(200);
   await nothingIsWider(page);
-  for (const path of ["./c/demo/topics/dev-audio-events?tab=settings", "./c/demo/topics/dev-audio-events?tab=partitions", group, "./"]) {
+  for (const path of ["./c/demo/topics/dev-audio-events?tab=configuration", "./c/demo/topics/dev-audio-events?tab=partitions", group, "./"]) {
     await page.goto(path);
     await hydrated(page);
     await scrollersTakeFocus(page);
@@ -248,7 +248,7 @@ async function manyPartitions(page: Page) {
     partition: n,
     lag: n % 50 === 7 ? n : 0,
     unknown: null,
-    held: [],
+    holds: [],
     paused: n < 3,
     owner: n >= 498 ? null : `web-${n % 4}`,
   }));

@@ -18,7 +18,7 @@ for (const [view, path] of [["fleet", "./"], ["group", group]] as const) {
     await hydrated(page);
     await expect(page.locator(".live")).toHaveText("stale");
     await expect(page.locator("main")).toHaveClass(/old/);
-    await expect(page.getByText("This page cannot read what Flowdeck sends")).toBeVisible();
+    await expect(page.getByText("This page cannot decode the updates that Flowdeck sends")).toBeVisible();
     await expect.poll(() => times.length).toBeGreaterThanOrEqual(4);
     const gaps = times.slice(1).map((time, n) => time - times[n]!);
     [1_000, 2_000, 5_000].forEach((least, n) => expect(gaps[n], `gap ${n + 1}`).toBeGreaterThan(least * 0.9));

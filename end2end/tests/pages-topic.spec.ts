@@ -43,7 +43,7 @@ test("a record opens beside the list, laid out, and has a link that lasts", asyn
   await expect(rows.nth(2)).toHaveClass(/sel/);
   const text = await record.locator("pre").textContent();
   expect(() => JSON.parse(text ?? "")).not.toThrow();
-  await record.getByRole("link", { name: "Link to it" }).click();
+  await record.getByRole("link", { name: "Permalink" }).click();
   await expect(page).toHaveURL(/from=offset/);
   await page.reload();
   await expect(record.locator("pre")).toHaveText(text ?? "");

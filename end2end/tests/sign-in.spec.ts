@@ -93,7 +93,7 @@ test("a page that is open says that nobody is signed in any more", async ({ page
   await elsewhere.close();
 
   // The session of a stream is checked every 15 s.
-  await expect(page.getByText("You are not signed in any more.")).toBeVisible({ timeout: 20_000 });
+  await expect(page.getByText("You are no longer signed in.")).toBeVisible({ timeout: 20_000 });
   await page.getByRole("link", { name: "Sign in" }).click();
   await expect(page).toHaveURL(/\/login$/);
   await signIn(page, "cleo");
@@ -124,14 +124,14 @@ test("of nine windows in view five are live, and all of them work", async ({ con
     windows.push(page);
   }
   await expect.poll(streams).toBe(5);
-  for (const page of windows.slice(0, 4)) await expect(page.getByText("this one stands still")).toBeVisible();
+  for (const page of windows.slice(0, 4)) await expect(page.getByText("this one is not updated")).toBeVisible();
   for (const page of windows.slice(4)) await expect(state(page)).toHaveText("live");
 
   const first = windows[0]!;
   await first.evaluate(() => window.dispatchEvent(new Event("focus")));
   await expect(state(first)).toHaveText("live");
-  await expect(first.getByText("this one stands still")).toBeHidden();
-  await expect(windows[4]!.getByText("this one stands still")).toBeVisible();
+  await expect(first.getByText("this one is not updated")).toBeHidden();
+  await expect(windows[4]!.getByText("this one is not updated")).toBeVisible();
   await windows[4]!.getByText("ben", { exact: true }).click();
   await windows[4]!.getByRole("button", { name: "Log out", exact: true }).click();
   await expect(windows[4]!).toHaveURL(`${base}/login`);

@@ -179,6 +179,6 @@ mod tests {
         .unwrap();
         assert_eq!(submit.id.to_string(), "6fa459ea-ee8a-4ca4-894e-db77e160355e");
         assert_eq!((submit.action, submit.for_seconds), (Action::Pause, Some(60)));
-        assert_eq!(submit.target.words(), "c of a/b, t");
+        assert_eq!(submit.target.to_string(), "topic t in a/b (consumer c)");
     }
 }

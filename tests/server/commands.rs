@@ -173,7 +173,7 @@ async fn several_topics() {
     let mut fields = FIELDS.to_vec();
     fields.extend([("topic", "a"), ("topic", "b")]);
     assert_eq!(site.ask(form(FORM, &fields)).await.status, StatusCode::SEE_OTHER);
-    assert_eq!(site.memory.submitted()[0].target.words(), "a/b, a, b");
+    assert_eq!(site.memory.submitted()[0].target.to_string(), "topics a, b in a/b");
 }
 
 #[tokio::test]

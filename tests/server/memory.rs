@@ -138,7 +138,7 @@ fn row(cluster: &ClusterName, group: &GroupId, lag: u64) -> GroupRow {
         topics: vec!["orders".parse().unwrap()],
         topic_count: 1,
         partition_count: 2,
-        held_partitions: 0,
+        paused_partitions: 0,
         holds: vec![],
         as_of: Some(read_at()),
     }
@@ -221,7 +221,7 @@ impl Fleet for MemoryPorts {
             lag: Some(*lag),
             unknown: None,
             owner: None,
-            held: vec![],
+            holds: vec![],
             paused: false,
         };
         Ok(GroupView {

@@ -26,7 +26,7 @@ async fn a_broker_that_comes_later_dies_and_comes_back_needs_no_restart_of_flowd
     assert_eq!((&first["partial"], &first["clusters"][0]["asOf"]), (&Value::Bool(true), &Value::Null));
     let words = first["clusters"][0]["error"].as_str().unwrap().to_owned();
     let page = server.soon("").await.text;
-    assert!(page.contains("gives no answer") && page.contains("No answer from Kafka yet"), "{page}");
+    assert!(page.contains("does not respond") && page.contains("No response from Kafka yet"), "{page}");
     assert!(words.contains("no broker can be reached") || words.contains("no answer in time"), "{words}");
     assert_eq!(
         server.soon("/c/late/groups/orders-readers").await.status,
@@ -65,7 +65,7 @@ async fn a_broker_that_comes_later_dies_and_comes_back_needs_no_restart_of_flowd
     assert_eq!(later["asOf"], stamp);
     let group = server.soon("/c/late/groups/orders-readers").await.text;
     assert!(
-        group.contains("gives no answer") && group.contains(" ago"),
+        group.contains("does not respond") && group.contains(" ago"),
         "the page says how old it is: {group}"
     );
     let error = server.says("late").await["error"].as_str().unwrap().to_owned();

@@ -48,7 +48,7 @@ impl Watched {
         }
     }
 
-    /// Until the cluster says that it gives no answer, pages being asked all the while.
+    /// Until the cluster says that it does not respond, pages being asked all the while.
     async fn noticed(&self, network: Network) -> Value {
         let begun = Instant::now();
         loop {
@@ -83,7 +83,7 @@ impl Watched {
         assert_eq!(later["asOf"], *stamp);
         assert!(later["now"].as_str() > then["now"].as_str());
         let page = self.server.soon("/c/behind/groups/readers").await.text;
-        assert!(page.contains("gives no answer") && page.contains(" ago"), "{page}");
+        assert!(page.contains("does not respond") && page.contains(" ago"), "{page}");
     }
 }
 

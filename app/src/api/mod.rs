@@ -1,10 +1,10 @@
 //! Reads: one server function for each page. On the server they are plain calls, in the browser a
 //! GET to `{base}/fn/…`. Each takes the actor's ports from the context and fails closed without;
-//! names come as they stand in the URL.
+//! names come as they are in the URL.
 
 mod codec;
 #[cfg(feature = "ssr")]
-mod door;
+mod reads;
 
 use flowdeck_model::PortError;
 use flowdeck_model::view::{CommandView, FleetView, GroupView, MessagesView, TopicView, TopicsView};
@@ -24,7 +24,7 @@ pub enum PageError {
     Unreachable,
     /// Flowdeck's answer was not understood: most often, it is a newer build.
     Broken(String),
-    /// No ports in the context: nobody said who asks.
+    /// No ports in the context: the actor is not known.
     NoActor,
 }
 
@@ -48,7 +48,7 @@ impl PageError {
     }
 }
 
-/// The HTTP status of a port's error, at every door that answers with one.
+/// The HTTP status of a port's error, wherever one is answered.
 pub fn status_of(error: &PortError) -> u16 {
     match error {
         PortError::Invalid { .. } => 400,
@@ -76,22 +76,22 @@ impl FromServerFnError for PageError {
 
 #[server(prefix = "/fn", endpoint = "fleet", input = GetUrl, output = Json)]
 pub(crate) async fn fleet(query: String) -> Result<FleetView, PageError> {
-    door::fleet(&query)
+    reads::fleet(&query)
 }
 
 #[server(prefix = "/fn", endpoint = "group", input = GetUrl, output = Json)]
 pub(crate) async fn group(cluster: String, group: String) -> Result<GroupView, PageError> {
-    door::group(&cluster, &group)
+    reads::group(&cluster, &group)
 }
 
 #[server(prefix = "/fn", endpoint = "topics", input = GetUrl, output = Json)]
 pub(crate) async fn topics(cluster: String) -> Result<TopicsView, PageError> {
-    door::topics(&cluster)
+    reads::topics(&cluster)
 }
 
 #[server(prefix = "/fn", endpoint = "topic", input = GetUrl, output = Json)]
 pub(crate) async fn topic(cluster: String, topic: String) -> Result<TopicView, PageError> {
-    door::topic(&cluster, &topic).await
+    reads::topic(&cluster, &topic).await
 }
 
 #[server(prefix = "/fn", endpoint = "messages", input = GetUrl, output = Json)]
@@ -100,12 +100,12 @@ pub(crate) async fn messages(
     topic: String,
     query: String,
 ) -> Result<MessagesView, PageError> {
-    door::messages(&cluster, &topic, &query).await
+    reads::messages(&cluster, &topic, &query).await
 }
 
 #[server(prefix = "/fn", endpoint = "command", input = GetUrl, output = Json)]
 pub(crate) async fn command(cluster: String, id: String) -> Result<CommandView, PageError> {
-    door::command(&cluster, &id)
+    reads::command(&cluster, &id)
 }
 
 #[cfg(test)]

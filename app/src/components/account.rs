@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use crate::links;
 use crate::site::Account;
 
-/// Nothing where nobody is signed in.
+/// Nothing where no user is signed in.
 pub(crate) fn who(account: &Account) -> Option<AnyView> {
     let name = account.user.clone()?;
     let label = ["Signed in as ", &name].concat();

@@ -1,4 +1,4 @@
-//! The bar on top of every page: where one is, how fresh it is, which cluster.
+//! The bar on top of every page: which page, how fresh its data is, which cluster.
 
 use flowdeck_model::{ClusterName, url};
 use leptos::prelude::*;
@@ -68,7 +68,7 @@ pub(crate) fn Bar() -> impl IntoView {
     .into_any()
 }
 
-/// Says nothing that is not so: without scripts, that the page stands still.
+/// What is true without scripts too: then the page does not update.
 #[component]
 fn LiveState() -> AnyView {
     let status = expect_context::<Status>();
@@ -85,7 +85,7 @@ fn LiveState() -> AnyView {
         Contact::None => "not live",
         Contact::Opening => "connecting",
         Contact::Live => "live",
-        Contact::Lost => "no contact",
+        Contact::Lost => "connection lost",
         Contact::Ended => "ended",
         Contact::Unreadable => "stale",
     };
@@ -105,28 +105,28 @@ pub(crate) fn Banners() -> AnyView {
         move || status.contact.get() == Contact::Ended && status.reason.with(|reason| reason == EXPIRED);
     let lost = move || match status.contact.get() {
         Contact::Lost => {
-            let since = status.heard_at.get().map(format::time::exact);
-            let since = since.map(|since| ["No contact with Flowdeck since ", &since].concat());
-            let since = since.unwrap_or_else(|| "No contact with Flowdeck".to_owned());
-            Some(since + ". What stands here is old; Flowdeck is asked again by itself.")
+            let since = status.received_at.get().map(format::time::exact);
+            let since = since.map(|since| ["Connection to Flowdeck lost at ", &since].concat());
+            let since = since.unwrap_or_else(|| "Connection to Flowdeck lost".to_owned());
+            Some(since + ". The data below is outdated; reconnecting automatically.")
         }
         Contact::Ended if expired() => None,
         Contact::Ended => {
             let reason = status.reason.get();
             if reason == REPLACED {
                 return Some(
-                    "More windows of yours are in view than may be live at once, so this one stands still. \
-                     Click into it to have it live again."
+                    "More of your windows are visible than may be live at once, so this one is not updated. \
+                     Click into it to make it live again."
                         .to_owned(),
                 );
             }
-            Some(["Flowdeck ended the live view: ", &reason, ". It is asked again by itself."].concat())
+            Some(["Flowdeck ended the live view: ", &reason, ". Reconnecting automatically."].concat())
         }
         _ => None,
     };
     let unreadable = move || {
-        let since = status.heard_at.get().map(format::time::exact);
-        let of = since.map(|since| [" It is of ", &since, "."].concat());
+        let since = status.received_at.get().map(format::time::exact);
+        let of = since.map(|since| [" Last update: ", &since, "."].concat());
         (status.contact.get() == Contact::Unreadable).then_some(of)
     };
     view! {
@@ -135,20 +135,20 @@ pub(crate) fn Banners() -> AnyView {
             {move || lost().map(|text| view! { <p class="banner bad" role="status">{text}</p> })}
             {move || unreadable().map(|of| view! {
                 <p class="banner bad" role="status">
-                    "This page cannot read what Flowdeck sends, so what it shows is old." {of}
-                    " Flowdeck is asked again by itself, less and less often; "
-                    <a class="link" href="" rel="external">"reload"</a> " the page to read it anew."
+                    "This page cannot decode the updates that Flowdeck sends, so its data is outdated." {of}
+                    " Retrying automatically, less and less often; "
+                    <a class="link" href="" rel="external">"reload"</a> " the page."
                 </p>
             })}
             {move || expired().then(|| view! {
                 <p class="banner bad" role="status">
-                    "You are not signed in any more. What stands here is old. "
+                    "You are no longer signed in. The data below is outdated. "
                     <a class="link" href="" rel="external">"Sign in"</a> " to come back to this page."
                 </p>
             })}
             {move || status.newer.get().then(|| view! {
                 <p class="banner" role="status">
-                    "A newer Flowdeck is running. " <a class="link" href="" rel="external">"Reload"</a> " when it suits you."
+                    "A newer version of Flowdeck is running. " <a class="link" href="" rel="external">"Reload"</a> " when convenient."
                 </p>
             })}
         </div>
@@ -156,10 +156,10 @@ pub(crate) fn Banners() -> AnyView {
     .into_any()
 }
 
-/// For pages that tell when their data was read.
-pub(crate) fn read_at(at: Option<flowdeck_model::Timestamp>) -> AnyView {
+/// When the data of a page was read.
+pub(crate) fn updated(at: Option<flowdeck_model::Timestamp>) -> AnyView {
     match at {
-        Some(at) => view! { <span class="muted">"read " {clock::ago(at)} " ago"</span> }.into_any(),
-        None => view! { <span class="muted">"not read yet"</span> }.into_any(),
+        Some(at) => view! { <span class="muted">"updated " {clock::ago(at)} " ago"</span> }.into_any(),
+        None => view! { <span class="muted">"no data yet"</span> }.into_any(),
     }
 }

@@ -1,5 +1,5 @@
 //! Time on a page: ages counted from the server's clock, ticking by the browser's monotonic one;
-//! clock times in UTC from the server and in the reader's zone once the page is taken over.
+//! clock times in UTC from the server and in the browser's zone once the page is hydrated.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::format::time;
 #[derive(Clone, Copy)]
 pub(crate) struct Clock {
     now: RwSignal<Timestamp>,
-    /// Whether clock times are the reader's: never in the first render, which must equal the server's.
+    /// Whether clock times are in the browser's zone: never in the first render, which must equal the server's.
     local: RwSignal<bool>,
     /// The server's time, and the browser's monotonic one when it was learnt.
     learnt: StoredValue<(Timestamp, Duration)>,
@@ -79,7 +79,7 @@ pub(crate) fn ago(at: Timestamp) -> impl IntoView {
     }
 }
 
-/// `14:08:57 UTC`, in the reader's zone once the page is live.
+/// `14:08:57 UTC`, in the browser's zone once the page is live.
 pub(crate) fn at_time(at: Timestamp) -> impl IntoView {
     let clock = use_clock();
     view! {

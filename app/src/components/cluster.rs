@@ -1,5 +1,5 @@
 //! Which cluster: its label in its colour wherever something of it is shown, and what is wrong
-//! with it. Nobody shall pause production while looking at staging.
+//! with it, so that production is not paused by mistake while staging is meant.
 
 use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::view::{ClusterView, Mode};
@@ -19,27 +19,27 @@ pub(crate) fn mode_words(mode: Mode) -> &'static str {
     }
 }
 
-/// A cluster that gives no answers, with the age of what is shown; nothing where all is well.
+/// A cluster that does not respond, with the age of what is shown; nothing where all is well.
 pub(crate) fn trouble(cluster: &ClusterView) -> Option<AnyView> {
     let error = cluster.error.clone()?;
     let label = cluster.label.clone();
     let since = match cluster.as_of {
-        Some(at) => view! { "What stands here was read " {ago(at)} " ago." }.into_any(),
-        None => "Nothing was read from it yet.".into_any(),
+        Some(at) => view! { "The data below was updated " {ago(at)} " ago." }.into_any(),
+        None => "No data yet.".into_any(),
     };
     Some(
         view! {
             <div class="note bad">
                 {icon(Icon::Bad)}
                 // Only this is spoken: the age beside it counts on.
-                <span><b role="status">{label} " gives no answer."</b> " " {since} " " <span class="why">{error}</span></span>
+                <span><b role="status">{label} " does not respond."</b> " " {since} " " <span class="why">{error}</span></span>
             </div>
         }
         .into_any(),
     )
 }
 
-/// What is said on the cluster and not shown, since there is too much of it; nothing where there is not.
+/// Telemetry of the cluster that is not shown, since there is too much of it; nothing where there is not.
 pub(crate) fn capped(cluster: &ClusterView) -> Option<AnyView> {
     if cluster.capped.is_empty() {
         return None;
@@ -50,7 +50,7 @@ pub(crate) fn capped(cluster: &ClusterView) -> Option<AnyView> {
         view! {
             <div class="note capped">
                 {icon(Icon::Warn)}
-                <div><b role="status">"More telemetry comes on " {label} " than is taken in."</b> <ul>{lines}</ul></div>
+                <div><b role="status">"Some agent telemetry on " {label} " is ignored (rate limit)."</b> <ul>{lines}</ul></div>
             </div>
         }
         .into_any(),
@@ -66,7 +66,7 @@ pub(crate) fn notes(cluster: &ClusterView) -> Option<impl IntoView + use<>> {
     let notes = cluster.notes.iter().map(|note| view! { <li>{note.clone()}</li> }).collect_view();
     Some(view! {
         <details class="note quiet">
-            <summary>{icon(Icon::Info)} <span>"Not everything can be seen or done on " {label}</span></summary>
+            <summary>{icon(Icon::Info)} <span>"Limited permissions or capabilities on " {label}</span></summary>
             <ul>{notes}</ul>
         </details>
     })

@@ -17,7 +17,7 @@ pub(crate) fn state_class(state: CommandState) -> &'static str {
 }
 
 pub(crate) fn state(state: CommandState) -> impl IntoView {
-    view! { <span class=state_class(state)>{state.words()}</span> }
+    view! { <span class=state_class(state)>{state.label()}</span> }
 }
 
 pub(crate) fn instance_icon(state: InstanceState) -> impl IntoView {

@@ -1,4 +1,4 @@
-//! A page that cannot show what was asked for: what was looked for, why it is not here, what to do.
+//! A page that cannot show what was asked for: what was looked for, why it is not shown, what to do.
 
 use flowdeck_model::PortError;
 use flowdeck_model::error::Thing;
@@ -21,44 +21,42 @@ fn words(error: &PageError) -> Words {
         PageError::Unreachable => {
             return Words {
                 title: "Flowdeck cannot be reached",
-                what: "The browser got no answer from the server that this page came from.".to_owned(),
-                todo: "Look whether Flowdeck runs and whether you are still on its network, then try again.",
+                what: "The server that this page came from does not respond.".to_owned(),
+                todo: "Check that Flowdeck is running and that you are on its network, then try again.",
             };
         }
         PageError::Broken(detail) => {
             return Words {
-                title: "An answer was not understood",
+                title: "Unexpected response",
                 what: detail.clone(),
-                todo: "Flowdeck may have been updated under this page: try again.",
+                todo: "Flowdeck may have been updated since this page was loaded: try again.",
             };
         }
         PageError::NoActor => {
             return Words {
-                title: "Nobody is signed in",
-                what: "Flowdeck does not know who asks, so it shows nothing.".to_owned(),
+                title: "Not signed in",
+                what: "This page requires a signed-in user.".to_owned(),
                 todo: "Sign in, then try again.",
             };
         }
     };
     let (title, todo) = match port {
-        PortError::NotFound { what, .. } => (not_found(*what), "Names are exact, and capital letters count."),
+        PortError::NotFound { what, .. } => (not_found(*what), "Names are case-sensitive."),
         PortError::Forbidden { .. } => {
-            ("Not permitted", "Ask whoever runs this Flowdeck for the permission.")
+            ("Not permitted", "Ask the administrator of this Flowdeck for the permission.")
         }
-        PortError::Invalid { .. } => {
-            ("This address was not understood", "Correct it, or start from the fleet.")
-        }
+        PortError::Invalid { .. } => ("Invalid address", "Correct it, or start from the fleet."),
         PortError::Conflict { .. } => {
-            ("This does not fit what stands", "Look at what stands, then decide anew.")
+            ("Conflict with the current state", "Look at the current state, then decide again.")
         }
         PortError::ObserveMode { .. } => ("Flowdeck only observes this cluster", ""),
         PortError::Unprocessable { .. } => ("This cannot be done", ""),
         PortError::Unavailable { .. } => {
-            ("The cluster gives no answer", "Flowdeck goes on asking; try again.")
+            ("The cluster does not respond", "Flowdeck keeps retrying; try again.")
         }
-        PortError::TooMany { .. } => ("Too much at once", "Wait a little, then try again."),
+        PortError::TooMany { .. } => ("Too many requests", "Wait a moment, then try again."),
     };
-    Words { title, what: sentence(port.to_string()), todo }
+    Words { title, what: capitalised(port.to_string()), todo }
 }
 
 fn not_found(what: Thing) -> &'static str {
@@ -73,7 +71,7 @@ fn not_found(what: Thing) -> &'static str {
 }
 
 /// A capital at its start, a full stop at its end.
-fn sentence(text: String) -> String {
+fn capitalised(text: String) -> String {
     let mut chars = text.chars();
     let mut out: String = match chars.next() {
         Some(first) => first.to_uppercase().chain(chars).collect(),
@@ -107,7 +105,7 @@ pub(crate) fn page(error: &PageError) -> AnyView {
     .into_any()
 }
 
-/// In place of one part of a page that failed while the rest stands.
+/// In place of one part of a page that failed while the rest is shown.
 pub(crate) fn part(error: &PageError) -> AnyView {
     let words = words(error);
     view! {
@@ -135,7 +133,7 @@ mod tests {
                 503,
                 "Cluster demo: no broker answers.",
             ),
-            (PageError::NoActor, 401, "Flowdeck does not know who asks, so it shows nothing."),
+            (PageError::NoActor, 401, "This page requires a signed-in user."),
         ] {
             let words = words(&error);
             assert_eq!((error.status(), words.what.as_str()), (status, part));

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::format::number;
 
-/// `12.4 k`; where that is not the whole truth, the exact number stands behind it.
+/// `12.4 k`; where that is rounded, the exact number is its title.
 pub(crate) fn count(value: u64) -> impl IntoView {
     let (short, exact) = (number::compact(value), number::exact(value));
     let exact = (short != exact).then_some(exact);

@@ -1,4 +1,4 @@
-//! Shapes. They stand beside a word, never for one, so they are hidden from readers aloud.
+//! Shapes. Each is beside a word and never replaces it, so they are hidden from screen readers.
 
 use leptos::prelude::*;
 

@@ -8,7 +8,7 @@ const TAIL: usize = 8;
 /// In a heading there is room for more.
 const LONG_HEADING: usize = 80;
 
-/// Cut in its middle where there is no room for it: CSS gives way between what stands before the tail and the tail. The
+/// Cut in its middle where there is no room for it: CSS cuts between the head and the tail. The
 /// whole is the element's text, so that it is what a selection copies and a reader speaks, and its title.
 pub(crate) fn cut(name: String) -> AnyView {
     cut_from(name, LONG)

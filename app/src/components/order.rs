@@ -1,5 +1,5 @@
-//! A table whose order stays while somebody points at it: what would move is said over the heading, in no
-//! place of its own, so that saying it moves nothing.
+//! A table whose order stays while a pointer or the focus is in it: how many rows would move is shown over the heading,
+//! without a line of its own, so that showing it moves nothing.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ impl Order {
         V::Row: Send + Sync,
     {
         Self {
-            hold: Callback::new(move |still| rows.stand(still)),
+            hold: Callback::new(move |still| rows.keep_order(still)),
             apply: Callback::new(move |()| rows.apply()),
             would_move: Memo::new(move |_| rows.would_move()),
             pointer: StoredValue::new(false),
@@ -79,9 +79,10 @@ impl Order {
     pub(crate) fn around(self, table: AnyView) -> AnyView {
         let count = move || number::count(self.would_move.get() as u64, "row would move", "rows would move");
         let some = Memo::new(move |_| self.would_move.get() > 0);
-        // The count changes with every update: who listens hears once that there is one.
-        let said =
-            move || some.get().then_some("The order has changed; rows stay while you are at the table.");
+        // The count changes with every update: a screen reader announces once that there is one.
+        let said = move || {
+            some.get().then_some("The order has changed; rows keep their place while you use the table.")
+        };
         view! {
             <div class="ordered"
                 on:pointerenter=move |event| self.mouse(&event, true)

@@ -18,7 +18,7 @@ pub(crate) fn holds(element: &web_sys::Element) -> bool {
 }
 
 /// Once nothing is `open` any more, the focus goes back to the link that leads to what was: its query is the page's of
-/// then. Not where the reader has gone elsewhere meanwhile.
+/// then. Not where the focus has moved elsewhere meanwhile.
 pub(crate) fn give_back_focus(open: impl Fn() -> bool + 'static) {
     Effect::new(move |before: Option<Option<String>>| {
         // The browser's own: the router's parts change one after the other.

@@ -36,7 +36,7 @@ pub(crate) fn field<K: IntoView + 'static>(
         });
     };
     let field = NodeRef::<leptos::html::Input>::new();
-    // Back and links change the search too; never under somebody's fingers.
+    // Back and links change the search too; never while the field has the focus.
     Effect::new(move |_| {
         let search = current.get();
         let Some(field) = field.get() else { return };

@@ -23,7 +23,7 @@ pub(crate) fn ThemeSwitch() -> impl IntoView {
     let base = site.base;
     let chosen = RwSignal::new(site.theme);
     let location = use_location();
-    // Where the server sends the reader back to, below the base.
+    // Where the server redirects to, below the base.
     let back = move || {
         let path = location.pathname.get();
         let below = path.strip_prefix(base).unwrap_or(&path);

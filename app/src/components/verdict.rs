@@ -50,15 +50,15 @@ pub(crate) fn tone(verdict: Verdict, level: Level) -> Tone {
 }
 
 /// "Paused in part" where a hold covers some partitions only.
-pub(crate) fn words(row: &GroupRow) -> &'static str {
-    if row.verdict == Verdict::Paused && (1..row.partition_count).contains(&row.held_partitions) {
+pub(crate) fn label(row: &GroupRow) -> &'static str {
+    if row.verdict == Verdict::Paused && (1..row.partition_count).contains(&row.paused_partitions) {
         return "Paused in part";
     }
-    row.verdict.words()
+    row.verdict.label()
 }
 
 pub(crate) fn of_group(row: &GroupRow) -> impl IntoView + use<> {
-    labelled(tone(row.verdict, row.level), words(row))
+    labelled(tone(row.verdict, row.level), label(row))
 }
 
 pub(crate) fn labelled(tone: Tone, words: &'static str) -> impl IntoView {

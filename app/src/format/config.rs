@@ -24,7 +24,7 @@ pub(crate) fn meaning(name: &str, value: &str) -> Option<String> {
             time::span(Duration::from_millis(amount))
         });
     }
-    // The exact number stands beside it.
+    // The exact number is beside it.
     (name.ends_with(".bytes") && amount >= 1_024).then(|| number::bytes(amount))
 }
 

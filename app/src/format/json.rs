@@ -67,7 +67,7 @@ struct Layout {
 }
 
 impl Layout {
-    /// Returns 1: all that calls it stands for one byte of the source.
+    /// Returns 1: all callers read one byte of the source.
     fn put(&mut self, kind: Kind, text: &str) -> usize {
         let kind = if self.coloured { kind } else { Kind::Plain };
         match self.pieces.last_mut() {

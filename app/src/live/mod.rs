@@ -25,9 +25,9 @@ use crate::components::clock::Clock;
 const SILENCE: Duration = Duration::from_secs(10);
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_MOST: Duration = Duration::from_secs(30);
-/// The reason of a `bye` where nobody is signed in any more.
+/// The reason of a `bye` where the user is no longer signed in.
 pub(crate) const EXPIRED: &str = "expired";
-/// The reason of a `bye` where another window of the same person took this one's place.
+/// The reason of a `bye` where another window of the same user took this one's place.
 pub(crate) const REPLACED: &str = "replaced";
 /// After a `bye`: the server may be on its way back.
 const RETRY_BYE: Duration = Duration::from_secs(5);
@@ -40,7 +40,7 @@ pub(crate) enum Contact {
     None,
     Opening,
     Live,
-    /// Nothing heard for longer than `SILENCE`.
+    /// Nothing received for longer than `SILENCE`.
     Lost,
     /// The server said `bye`; why is in `reason`.
     Ended,
@@ -55,7 +55,7 @@ impl Contact {
     }
 }
 
-/// How the page stands with the server; one for the whole app.
+/// The page's connection to the server; one for the whole app.
 #[derive(Clone, Copy)]
 pub(crate) struct Status {
     pub contact: RwSignal<Contact>,
@@ -63,9 +63,9 @@ pub(crate) struct Status {
     /// The server runs another build than this page came from.
     pub newer: RwSignal<bool>,
     /// By the browser's monotonic clock.
-    heard: StoredValue<Duration>,
-    /// The server's time when it was last heard.
-    pub heard_at: RwSignal<Option<Timestamp>>,
+    received: StoredValue<Duration>,
+    /// The server's time of the last event.
+    pub received_at: RwSignal<Option<Timestamp>>,
 }
 
 impl Status {
@@ -74,8 +74,8 @@ impl Status {
             contact: RwSignal::new(Contact::None),
             reason: RwSignal::new(String::new()),
             newer: RwSignal::new(false),
-            heard: StoredValue::new(Duration::ZERO),
-            heard_at: RwSignal::new(None),
+            received: StoredValue::new(Duration::ZERO),
+            received_at: RwSignal::new(None),
         };
         provide_context(status);
         status
@@ -142,7 +142,7 @@ pub(crate) fn follow(
         retry: Cell::new(None),
         watch: Cell::new(None),
     });
-    follower.status.heard.set_value(browser::monotonic());
+    follower.status.received.set_value(browser::monotonic());
     follower.status.set(Contact::Opening);
     follower.open();
 
@@ -201,7 +201,7 @@ impl Follower {
                         if !snapshot || self.is_unreadable() {
                             self.mismatches.set(0);
                         }
-                        self.heard();
+                        self.received();
                     }
                     Fit::Mismatch => self.mismatch(snapshot),
                 }
@@ -211,7 +211,7 @@ impl Follower {
 
     fn mismatch(self: &Rc<Self>, snapshot: bool) {
         self.close();
-        self.status.heard.set_value(browser::monotonic());
+        self.status.received.set_value(browser::monotonic());
         if snapshot {
             self.status.set(Contact::Unreadable);
         }
@@ -220,10 +220,10 @@ impl Follower {
         self.later(retry_after(before, snapshot));
     }
 
-    fn heard(&self) {
+    fn received(&self) {
         self.failures.set(0);
-        self.status.heard.set_value(browser::monotonic());
-        self.status.heard_at.set(Some(self.clock.reckoned()));
+        self.status.received.set_value(browser::monotonic());
+        self.status.received_at.set(Some(self.clock.reckoned()));
         self.status.set(Contact::Live);
     }
 
@@ -232,9 +232,9 @@ impl Follower {
         self.clock.set(beat.now);
         if self.is_unreadable() {
             // The server is there; only a snapshot that is read makes the page live again.
-            self.status.heard.set_value(browser::monotonic());
+            self.status.received.set_value(browser::monotonic());
         } else {
-            self.heard();
+            self.received();
         }
         if beat.build.is_some_and(|build| build != self.build) {
             self.status.newer.set(true);
@@ -252,7 +252,7 @@ impl Follower {
     }
 
     /// Asking again by itself helps only after a log-in, which loads the page anew; or it would take the
-    /// place of a window that somebody looks at.
+    /// place of a window that is visible.
     fn rests(&self) -> bool {
         self.status.contact.get_untracked() == Contact::Ended
             && self.status.reason.with_untracked(|reason| reason == EXPIRED || reason == REPLACED)
@@ -284,7 +284,7 @@ impl Follower {
                     follower.retry.set(None);
                     if follower.is_unreadable() {
                         // The wait was ours and no silence of the server.
-                        follower.status.heard.set_value(browser::monotonic());
+                        follower.status.received.set_value(browser::monotonic());
                     }
                     follower.open();
                 }
@@ -310,7 +310,7 @@ impl Follower {
             self.retry.set(waits);
             return;
         }
-        let silent = browser::monotonic().saturating_sub(self.status.heard.get_value());
+        let silent = browser::monotonic().saturating_sub(self.status.received.get_value());
         if silent > SILENCE && self.status.contact.get_untracked() != Contact::Ended {
             self.status.set(Contact::Lost);
         }
@@ -343,7 +343,7 @@ impl Follower {
 
     fn again(self: &Rc<Self>) {
         self.status.set(Contact::Opening);
-        self.status.heard.set_value(browser::monotonic());
+        self.status.received.set_value(browser::monotonic());
         self.failures.set(0);
         self.open();
     }

@@ -1,5 +1,4 @@
-//! Rows with keys, each a signal of its own, in an order that stands still while somebody points
-//! at them.
+//! Rows with keys, each a signal of its own, in an order that is kept while a pointer is over them.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -14,7 +13,7 @@ where
 {
     /// As shown.
     pub order: RwSignal<Vec<V::Key>>,
-    /// As it would be, where it is another and the shown one stands still.
+    /// As it would be, where it is another and the shown one is kept.
     pub pending: RwSignal<Option<Vec<V::Key>>>,
     rows: StoredValue<HashMap<V::Key, ArcRwSignal<V::Row>>>,
     still: StoredValue<bool>,
@@ -57,7 +56,7 @@ where
         self.rows.with_value(|rows| rows.get(key).cloned())
     }
 
-    /// What is shown changes at once; its order only where it need not stand still, or `force`s.
+    /// What is shown changes at once; its order only where it need not be kept, or `force`s.
     pub(crate) fn set(self, new: &[V::Row], force: bool) {
         self.rows.update_value(|rows| {
             for row in new {
@@ -101,14 +100,14 @@ where
     }
 
     /// While `still`, the order stays as it is shown; afterwards it follows again.
-    pub(crate) fn stand(self, still: bool) {
+    pub(crate) fn keep_order(self, still: bool) {
         self.still.set_value(still);
         if !still {
             self.apply();
         }
     }
 
-    /// Rows that would stand elsewhere, come or go; 0 where nothing waits.
+    /// Rows that would move, appear or disappear; 0 where none would.
     pub(crate) fn would_move(self) -> usize {
         self.pending.with(|pending| match pending {
             Some(pending) => self.order.with(|shown| moved(shown, pending)),

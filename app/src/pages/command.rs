@@ -1,4 +1,4 @@
-//! `/c/{cluster}/commands/{id}`: one command's life, instance by instance. Success is shown once
+//! `/c/{cluster}/commands/{id}`: the life of one command, instance by instance. Success is shown once
 //! there is evidence, never before.
 
 use flowdeck_model::view::{CommandView, InstanceOutcome, SentRecord};
@@ -46,7 +46,7 @@ fn go_live(view: RwSignal<CommandView>, clock: Clock) {
 }
 
 fn title(view: &CommandView) -> String {
-    [view.action.words(), " ", &view.target.words()].concat()
+    [view.action.label(), " ", &view.target.to_string()].concat()
 }
 
 fn page(first: CommandView) -> AnyView {
@@ -56,7 +56,7 @@ fn page(first: CommandView) -> AnyView {
     let group_name = first.target.group.shown();
     let view = RwSignal::new(first);
     go_live(view, clock);
-    // Spoken when it changes; the sentence beside it counts on.
+    // Announced when it changes; the ages in the sentence beside it change each second.
     let said = Memo::new(move |_| view.with(outcome_word));
     view! {
         <Title text=[&name, " · ", &info.label].concat()/>
@@ -76,11 +76,11 @@ fn page(first: CommandView) -> AnyView {
         <p class="unseen" role="status">{move || said.get()}</p>
         {move || view.with(outcome)}
         <section class="panel" aria-labelledby="life">
-            <header><h2 id="life">"What happened"</h2></header>
+            <header><h2 id="life">"Timeline"</h2></header>
             <ol class="steps life">{move || view.with(steps)}</ol>
         </section>
         {move || view.with(notes)}
-        <noscript class="muted">"Reload this page to see what came since: without JavaScript it stands still."</noscript>
+        <noscript class="muted">"Without JavaScript this page does not update: reload it for newer data."</noscript>
     }
     .into_any()
 }
@@ -91,27 +91,23 @@ fn outcome(view: &CommandView) -> AnyView {
     let all = view.instances.len();
     let done = view.instances.iter().filter(|instance| instance.state.is_done()).count();
     let of = || {
-        [&number::exact(done as u64), " of ", &number::count(all as u64, "instance", "instances")].concat()
+        ["Confirmed by ", &number::exact(done as u64), " of ", &number::exact(all as u64), " instances"]
+            .concat()
     };
     let (tone, text) = match view.state {
         CommandState::Requested => {
             (Tone::None, "Accepted; nothing is written to the cluster yet.".to_owned())
         }
-        CommandState::Sent => {
-            (Tone::Warn, ["Written. Evidence came from ", &of(), "; the others are awaited."].concat())
-        }
-        CommandState::Confirmed => (Tone::Ok, ["Evidence came from ", &of(), "."].concat()),
-        CommandState::PartiallyConfirmed => (
-            Tone::Warn,
-            ["Evidence came from ", &of(), " only; below is what is known of the others."].concat(),
-        ),
+        CommandState::Sent => (Tone::Warn, ["Written. ", &of(), "; waiting for the others."].concat()),
+        CommandState::Confirmed => (Tone::Ok, of() + "."),
+        CommandState::PartiallyConfirmed => (Tone::Warn, of() + "; the timeline shows the others."),
         CommandState::TimedOut => {
-            (Tone::Bad, "No evidence came in time. Nothing is known to have obeyed.".to_owned())
+            (Tone::Bad, "Not confirmed in time: no instance is known to have obeyed.".to_owned())
         }
-        CommandState::Refused => (Tone::Bad, "It was refused; below is by whom and why.".to_owned()),
+        CommandState::Refused => (Tone::Bad, "The timeline shows by whom and why.".to_owned()),
         CommandState::Restored => (
             Tone::Hold,
-            "It stands since before Flowdeck started; what its instances answered then is not remembered."
+            "In force since before Flowdeck started; the responses of its instances are not known."
                 .to_owned(),
         ),
     };
@@ -123,8 +119,7 @@ fn outcome(view: &CommandView) -> AnyView {
     let class = if view.state == CommandState::Confirmed { "good" } else { tone.class() };
     let clock = use_clock();
     let until = view.until.map(|until| {
-        let words =
-            move || if clock.now() < until { "It ends by itself: " } else { "It was to end by itself: " };
+        let words = move || if clock.now() < until { "Resumes at " } else { "Was to resume at " };
         view! { <p class="muted">{words} {at_time(until)} "."</p> }
     });
     let again = view.sent_again.map(|again| {
@@ -144,10 +139,10 @@ fn outcome_word(view: &CommandView) -> &'static str {
     match (view.state, view.action) {
         (CommandState::Confirmed, Action::Pause) => "Paused.",
         (CommandState::Confirmed, Action::Resume) => "Resumed.",
-        (CommandState::PartiallyConfirmed, _) => "In part.",
+        (CommandState::PartiallyConfirmed, _) => "Partially confirmed.",
         (CommandState::TimedOut, _) => "Timed out.",
         (CommandState::Refused, _) => "Refused.",
-        (CommandState::Restored, _) => "Standing.",
+        (CommandState::Restored, _) => "Restored.",
         (CommandState::Requested | CommandState::Sent, _) => "Waiting.",
     }
 }
@@ -190,7 +185,7 @@ fn instance(one: &InstanceOutcome, after: String) -> impl IntoView + use<> {
         <li>
             {command::instance_icon(one.state)}
             <span class="body">
-                <b>{one.instance.shown()}</b> ": " {one.state.words()}
+                <b>{one.instance.shown()}</b> ": " {one.state.label()}
                 <small>{command::kind_words(one.kind)} {consumer}</small>
                 {detail}
             </span>

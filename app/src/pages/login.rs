@@ -11,7 +11,7 @@ use crate::site::use_frame;
 pub(crate) fn LoginPage() -> AnyView {
     // Without sign-in the server gives no form, and never leads here.
     let Some(login) = use_frame().account.login else { return view! { <NotFound/> }.into_any() };
-    // The cursor stands where there is something to write.
+    // The focus is on the first empty field.
     let name_is_known = !login.name.is_empty();
     view! {
         <Title text="Sign in"/>

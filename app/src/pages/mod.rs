@@ -46,7 +46,7 @@ where
     view! { <Suspense fallback=notice::loading>{shown}</Suspense> }.into_any()
 }
 
-/// A part of the path as it stands in the URL, still encoded.
+/// A part of the path as it is in the URL, still encoded.
 fn segment(name: &'static str) -> Memo<String> {
     let params = use_params_map();
     Memo::new(move |_| params.with(|params| params.get_str(name).unwrap_or_default().to_owned()))

@@ -54,7 +54,7 @@ fn page(view: TopicsView) -> AnyView {
             <div class="title">
                 {cluster::pill(info.label.clone(), info.colour)}
                 <h1>"Topics"</h1>
-                {bar::read_at(Some(view.now))}
+                {bar::updated(Some(view.now))}
                 {others(&info.name)}
             </div>
         </div>

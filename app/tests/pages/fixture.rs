@@ -7,7 +7,6 @@ use flowdeck_model::error::Thing;
 use flowdeck_model::live::Live as _;
 use flowdeck_model::query::From as Start;
 use flowdeck_model::view::cluster::Colour;
-use flowdeck_model::view::fleet::HoldChip;
 use flowdeck_model::view::*;
 use flowdeck_model::*;
 
@@ -61,8 +60,8 @@ fn topic(name: &str) -> TopicName {
     name.parse().unwrap()
 }
 
-fn hold(n: u8, group: &str, name: Option<&str>, owner: &str, until: Option<Timestamp>) -> HoldChip {
-    HoldChip {
+fn hold(n: u8, group: &str, name: Option<&str>, owner: &str, until: Option<Timestamp>) -> Hold {
+    Hold {
         id: id(n),
         scope: Scope { topic: name.map(topic), ..Scope::group(group.into()) },
         owner: owner.into(),
@@ -91,7 +90,7 @@ fn row(cluster: &ClusterView, group: &str, verdict: Verdict, lag: Option<u64>, t
         topics: topics.iter().map(|name| topic(name)).collect(),
         topic_count: topics.len() as u32,
         partition_count: 6,
-        held_partitions: 0,
+        paused_partitions: 0,
         holds: vec![],
         as_of: Some(at(2)),
     }
@@ -101,12 +100,12 @@ pub(crate) fn rows() -> Vec<GroupRow> {
     let (prod, staging) = (prod(), staging());
     let mut paused = row(&prod, "prod-deletion-processor", Verdict::Paused, Some(812), &["track-deletions"]);
     paused.holds = vec![hold(1, "prod-deletion-processor", None, "ana", Some(at(-1_200)))];
-    paused.held_partitions = 6;
+    paused.paused_partitions = 6;
     paused.why = Some("by ana".into());
     let mut part =
         row(&prod, "prod-audio-processor", Verdict::Paused, Some(14_102), &["audio-events", "audio-retries"]);
     part.holds = vec![hold(2, "prod-audio-processor", Some("audio-retries"), "deploy", None)];
-    part.held_partitions = 2;
+    part.paused_partitions = 2;
     part.kind = GroupType::Consumer;
     let mut unknown = row(&staging, "legacy/exporter \"x\"", Verdict::Unknown, None, &["a", "b"]);
     unknown.why = Some("2 partitions: not permitted to read".into());
@@ -118,7 +117,7 @@ pub(crate) fn rows() -> Vec<GroupRow> {
     other.why = Some("other, not a consumer group: it has no lag".into());
     let mut not_obeyed = row(&prod, "prod-invoices", Verdict::PauseNotObeyed, Some(509), &["invoices"]);
     not_obeyed.holds = vec![hold(3, "prod-invoices", None, "ana", None)];
-    not_obeyed.held_partitions = 6;
+    not_obeyed.paused_partitions = 6;
     not_obeyed.why = Some(
         "vm-2 runs 3 partitions for 12 s (invoices partition 2 committed 612); sent again 4 times".into(),
     );
@@ -147,7 +146,7 @@ fn partition(n: i32) -> Partition {
 
 pub(crate) fn group_view(row: GroupRow, cluster: ClusterView) -> GroupView {
     let topics: Vec<TopicName> = row.topics.clone();
-    let held: Vec<HoldId> = row.holds.iter().map(|hold| hold.id).collect();
+    let holds: Vec<HoldId> = row.holds.iter().map(|hold| hold.id).collect();
     let partitions = (0..6)
         .map(|n| {
             let name =
@@ -164,8 +163,8 @@ pub(crate) fn group_view(row: GroupRow, cluster: ClusterView) -> GroupView {
                 lag: unknown.is_none().then_some(lag as u64),
                 unknown,
                 owner: (row.members != Some(0)).then(|| format!("web-{}", 2 + n % 3)),
-                held: if n >= 4 || row.held_partitions == 6 { held.clone() } else { vec![] },
-                paused: n >= 4 && !held.is_empty(),
+                holds: if n >= 4 || row.paused_partitions == 6 { holds.clone() } else { vec![] },
+                paused: n >= 4 && !holds.is_empty(),
             }
         })
         .collect();

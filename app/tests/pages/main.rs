@@ -158,7 +158,7 @@ async fn records_that_read_committed_consumers_do_not_get_are_marked() {
 }
 
 #[tokio::test]
-async fn without_assets_the_page_still_stands() {
+async fn without_assets_the_page_is_complete() {
     let page = render("", Some(fixture::ports(false)), Site { pkg: None, ..site() }).await;
     assert!(page.html.contains("convex-bus") && page.html.contains("not live"));
     assert!(!page.html.contains("flowdeck.js"));
@@ -190,7 +190,9 @@ async fn the_button_names_what_where_and_how_many() {
     let html = page("/c/prod-eu/groups/prod-audio-processor?form=pause&consumer=audio&topic=audio-retries")
         .await
         .html;
-    assert!(html.contains("Pause audio of prod-audio-processor, audio-retries on PROD-EU, 3 instances"));
+    assert!(html.contains(
+        "Pause topic audio-retries in prod-audio-processor (consumer audio) on PROD-EU, 3 instances"
+    ));
     for field in [
         r#"name="group" value="prod-audio-processor""#,
         r#"name="consumer" value="audio""#,
@@ -198,7 +200,7 @@ async fn the_button_names_what_where_and_how_many() {
     ] {
         assert!(html.contains(field), "{field}");
     }
-    // The hold that stands has its way out, under an id of its own.
+    // The active pause has its own form, with an id of its own.
     assert!(html.contains(r#"name="action" value="resume""#));
     let ids: Vec<&str> = html.split(r#"name="id" value=""#).skip(1).map(|rest| &rest[..36]).collect();
     assert!(ids.len() == 2 && ids[0] != ids[1], "{ids:?}");
@@ -219,7 +221,8 @@ async fn the_unknown_is_said() {
     assert!(html.contains("not permitted to read"));
     let fleet = page("").await.html;
     assert!(
-        fleet.contains("no broker answered within 5 s") && fleet.contains("in part: a cluster is silent")
+        fleet.contains("no broker answered within 5 s")
+            && fleet.contains("incomplete: a cluster does not respond")
     );
 }
 
@@ -232,12 +235,12 @@ async fn figures_of_a_search_are_not_called_the_whole_fleet() {
 }
 
 #[tokio::test]
-async fn a_pause_whose_end_has_come_is_not_said_to_end() {
+async fn an_overdue_pause_is_not_said_to_resume() {
     let command = "/c/prod-eu/commands/00000000-0000-4000-8000-00000000000";
-    let (stands, over) =
+    let (active, over) =
         (page(&[command, "2"].concat()).await.html, page(&[command, "4"].concat()).await.html);
-    assert!(stands.contains("It ends by itself: ") && !stands.contains("It was to end"));
-    assert!(over.contains("It was to end by itself: ") && !over.contains("It ends by itself"));
+    assert!(active.contains("Resumes at ") && !active.contains("Was to resume at"));
+    assert!(over.contains("Was to resume at ") && !over.contains("Resumes at"));
 }
 
 /// Waiting is not success.
@@ -254,7 +257,7 @@ async fn a_pause_that_is_not_obeyed_is_the_headline() {
     let html = page("/c/prod-eu/groups/prod-invoices").await.html;
     let finding = &html[html.find("panel finding bad").expect("red")..];
     let finding = &finding[..finding.find("</section>").unwrap()];
-    for words in ["Pause not obeyed.", "vm-2 runs 3 partitions for 12 s", "sent again 4 times", "held by ana"]
+    for words in ["Pause not obeyed.", "vm-2 runs 3 partitions for 12 s", "sent again 4 times", "hold by ana"]
     {
         assert!(finding.contains(words), "{words}: {finding}");
     }
@@ -262,16 +265,16 @@ async fn a_pause_that_is_not_obeyed_is_the_headline() {
     assert!(fleet.contains("pause not obeyed") && !fleet.contains("pause unconfirmed"));
 }
 
-/// An instance that does not know the holds may deliver under a pause: nobody is to believe otherwise.
+/// An instance that does not know the holds may process records despite a pause.
 #[tokio::test]
-async fn an_instance_that_does_not_know_the_holds_is_said() {
+async fn an_instance_without_the_holds_is_marked() {
     let html = page("/c/prod-eu/groups/prod-audio-processor").await.html;
     let of = |name: &str| {
         let rest = &html[html.find(&format!("class=\"body\">{name}")).expect(name)..];
         rest[..rest.find("</li>").unwrap()].to_owned()
     };
-    assert!(of("web-7").contains("cannot read the holds") && of("web-7").contains("joined 14 s after"));
-    assert!(of("web-3").contains("has not read the holds yet"));
+    assert!(of("web-7").contains("Cannot read the holds") && of("web-7").contains("joined 14 s after"));
+    assert!(of("web-3").contains("Has not read the holds yet"));
     assert!(!of("web-2").contains("the holds"));
 }
 
@@ -279,11 +282,14 @@ async fn an_instance_that_does_not_know_the_holds_is_said() {
 #[tokio::test]
 async fn a_paused_topic_offers_resume_instead_of_pause() {
     let html = page("/c/prod-eu/groups/prod-audio-processor?show=lag").await.html;
-    for offered in ["Resume topic audio-retries in audio", "Pause topic audio-events in audio"] {
-        assert!(html.contains(offered), "{offered}");
+    for offered in [
+        "Resume topic audio-retries in prod-audio-processor (consumer audio)",
+        "Pause topic audio-events in prod-audio-processor (consumer audio)",
+    ] {
+        assert!(html.contains(&format!("title=\"{offered}")), "{offered}");
     }
-    for not_offered in ["Pause topic audio-retries in audio", "Resume topic audio-events in audio"] {
-        assert!(!html.contains(not_offered), "{not_offered}");
+    for not_offered in ["Pause topic audio-retries in prod", "Resume topic audio-events in prod"] {
+        assert!(!html.contains(&format!("title=\"{not_offered}")), "{not_offered}");
     }
     // What the table shows stays beside the form.
     let link = "?form=resume&amp;consumer=audio&amp;topic=audio-retries&amp;show=lag#form";

@@ -24,7 +24,7 @@ pub enum Permission {
 impl Permission {
     pub const ALL: [Self; 5] = [Self::View, Self::ReadPayloads, Self::Control, Self::Offsets, Self::Produce];
 
-    pub fn words(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Self::View => "view",
             Self::ReadPayloads => "read payloads",

@@ -1,6 +1,7 @@
 //! Commands: what an operator asks, and the rules of its life (`wire.md`, "A command's life").
 //! Pure; sending and gathering evidence is the admin service's work.
 
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ pub enum Action {
 }
 
 impl Action {
-    pub fn words(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Self::Pause => "Pause",
             Self::Resume => "Resume",
@@ -47,18 +48,22 @@ impl Target {
         }
         self.topics.iter().map(|topic| Scope { topic: Some(topic.clone()), ..broad.clone() }).collect()
     }
+}
 
-    /// For a title: "consumer orders of payments, topics a, b".
-    pub fn words(&self) -> String {
-        let mut words = match &self.consumer {
-            Some(consumer) => format!("{} of {}", consumer.shown(), self.group.shown()),
-            None => self.group.shown(),
-        };
-        if !self.topics.is_empty() {
-            let topics: Vec<&str> = self.topics.iter().map(TopicName::as_str).collect();
-            words.push_str(&format!(", {}", topics.join(", ")));
+/// For a title: "payments", "consumer orders in payments", "topics a, b in payments (consumer orders)".
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let group = self.group.shown();
+        let topics: Vec<&str> = self.topics.iter().map(TopicName::as_str).collect();
+        let kind = if topics.len() == 1 { "topic" } else { "topics" };
+        match (&topics[..], &self.consumer) {
+            ([], None) => f.write_str(&group),
+            ([], Some(consumer)) => write!(f, "consumer {} in {group}", consumer.shown()),
+            (_, None) => write!(f, "{kind} {} in {group}", topics.join(", ")),
+            (_, Some(consumer)) => {
+                write!(f, "{kind} {} in {group} (consumer {})", topics.join(", "), consumer.shown())
+            }
         }
-        words
     }
 }
 
@@ -126,13 +131,13 @@ pub enum CommandState {
 }
 
 impl CommandState {
-    pub fn words(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Self::Requested => "requested",
-            Self::Sent => "sent, waiting for evidence",
+            Self::Sent => "sent, waiting for confirmation",
             Self::Confirmed => "confirmed",
             Self::PartiallyConfirmed => "partially confirmed",
-            Self::TimedOut => "timed out: no evidence",
+            Self::TimedOut => "timed out: not confirmed",
             Self::Refused => "refused",
             Self::Restored => "restored: given before Flowdeck started",
         }
@@ -167,7 +172,7 @@ pub enum InstanceState {
 }
 
 impl InstanceState {
-    pub fn words(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
             Self::Acknowledged => "acknowledged",
@@ -194,7 +199,7 @@ impl InstanceState {
 pub const AGENT_DEADLINE: Duration = Duration::from_secs(5);
 pub const KAFKAFLOW_DEADLINE: Duration = Duration::from_secs(15);
 pub const KAFKAFLOW_RESUME_DEADLINE: Duration = Duration::from_secs(30);
-/// An instance is expected to answer when it was heard within this time.
+/// An instance is expected to answer when its telemetry is not older than this.
 pub const HEARD_WITHIN: Duration = Duration::from_secs(15);
 /// A resume is sent again at most so often, so far apart.
 pub const RESEND_MAX: u32 = 3;

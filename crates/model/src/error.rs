@@ -11,7 +11,7 @@ use crate::names::ClusterName;
 pub enum PortError {
     #[error("there is no {what} {name:?}{}", in_words(.hint))]
     NotFound { what: Thing, name: String, hint: Option<String> },
-    #[error("this needs the permission to {} on {on}", .permission.words())]
+    #[error("this needs the permission to {} on {on}", .permission.label())]
     Forbidden { permission: Permission, on: String },
     #[error("{field}: {problem}")]
     Invalid { field: String, problem: String },
@@ -21,7 +21,7 @@ pub enum PortError {
         "cluster {cluster} is in observe mode, so Flowdeck writes nothing to it; set mode = \"control\" for it in the configuration"
     )]
     ObserveMode { cluster: ClusterName },
-    /// The command is understood and cannot be carried out: nobody listens, or the name is ambiguous.
+    /// The command is understood and cannot be carried out: no instance listens, or the name is ambiguous.
     #[error("{detail}")]
     Unprocessable { detail: String },
     #[error("cluster {cluster}: {detail}")]

@@ -1,5 +1,5 @@
-//! Holds: an operator's standing wish that something be paused, and what a pause or a resume does
-//! to the ones that stand. Pure: the caller writes the changes to `flowdeck.holds`.
+//! Holds: an operator's durable request that something be paused, and what a pause or a resume changes
+//! of those in force. Pure: the caller writes the changes to `flowdeck.holds`.
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 pub struct Hold {
     pub scope: Scope,
     pub id: HoldId,
-    /// Who holds: an actor's name, or `external` for a foreign command.
+    /// Who holds: an actor's name, or `external` for an external command.
     pub owner: String,
     pub reason: String,
     pub since: Timestamp,
@@ -23,18 +23,18 @@ pub struct Hold {
 }
 
 impl Hold {
-    /// Whether the partition stands because of this hold. Expiry is not looked at: a hold stands
+    /// Whether the partition is paused by this hold. Expiry is not looked at: a hold is in force
     /// until its tombstone (see `is_overdue`).
     pub fn holds(&self, place: Place<'_>) -> bool {
         self.scope.contains(place) && !self.except.iter().any(|except| except.contains(place))
     }
 
-    /// Whether all of `scope` already stands because of this hold.
+    /// Whether all of `scope` is already paused by this hold.
     pub fn covers(&self, scope: &Scope) -> bool {
         self.scope.covers(scope) && self.except.iter().all(|except| except.intersect(scope).is_none())
     }
 
-    /// Whether it stands at least as long as a pause with this end: `None` is one without an end.
+    /// Whether it is in force at least as long as a pause with this end: `None` is one without an end.
     pub fn outlasts(&self, until: Option<Timestamp>) -> bool {
         match (self.until, until) {
             (None, _) => true,
@@ -51,16 +51,16 @@ impl Hold {
 /// One record on `flowdeck.holds`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum HoldChange {
-    /// Written under its key; replaces what stood there.
+    /// Written under its key; replaces what was there.
     Set(Hold),
     /// A tombstone under the key of this hold.
     Release(Hold),
 }
 
 /// What a resume of `scopes` does: holds inside are released, holds around get an exception.
-/// Empty where nothing stands there.
-pub fn resume(standing: &[Hold], scopes: &[Scope]) -> Vec<HoldChange> {
-    standing.iter().filter_map(|hold| resume_one(hold, scopes)).collect()
+/// Empty where no hold is in force there.
+pub fn resume(in_force: &[Hold], scopes: &[Scope]) -> Vec<HoldChange> {
+    in_force.iter().filter_map(|hold| resume_one(hold, scopes)).collect()
 }
 
 fn resume_one(hold: &Hold, scopes: &[Scope]) -> Option<HoldChange> {
@@ -79,9 +79,9 @@ fn resume_one(hold: &Hold, scopes: &[Scope]) -> Option<HoldChange> {
     (left != *hold).then_some(HoldChange::Set(left))
 }
 
-/// The scopes of a pause with this end that no standing hold covers for as long.
-pub fn not_yet_held(standing: &[Hold], scopes: &[Scope], until: Option<Timestamp>) -> Vec<Scope> {
-    let lasting: Vec<&Hold> = standing.iter().filter(|hold| hold.outlasts(until)).collect();
+/// The scopes of a pause with this end that no hold in force covers for as long.
+pub fn not_yet_held(in_force: &[Hold], scopes: &[Scope], until: Option<Timestamp>) -> Vec<Scope> {
+    let lasting: Vec<&Hold> = in_force.iter().filter(|hold| hold.outlasts(until)).collect();
     scopes.iter().filter(|scope| !lasting.iter().any(|hold| hold.covers(scope))).cloned().collect()
 }
 
@@ -133,27 +133,27 @@ mod tests {
     }
 
     #[test]
-    fn what_stands_is_not_held_twice() {
+    fn a_scope_is_not_held_twice() {
         let broad = hold(scope(None, None));
         assert_eq!(not_yet_held(&[broad], &[scope(Some("c"), None)], None), vec![]);
         let other = hold(scope(Some("d"), None));
         assert_eq!(not_yet_held(&[other], &[scope(Some("c"), None)], None).len(), 1);
     }
 
-    /// Who pauses until it is resumed does not get a pause that ends in a minute.
+    /// A pause until resumed is not replaced by one that ends in a minute.
     #[test]
-    fn what_ends_sooner_does_not_stand_for_a_longer_pause() {
+    fn a_shorter_hold_does_not_replace_a_longer_pause() {
         let at = Timestamp::from_millis;
-        for (stands, wanted, missing) in [
+        for (until, wanted, missing) in [
             (None, None, 0),
             (None, Some(at(9)), 0),
             (Some(at(9)), Some(at(9)), 0),
             (Some(at(9)), Some(at(10)), 1),
             (Some(at(9)), None, 1),
         ] {
-            let timed = Hold { until: stands, ..hold(scope(None, None)) };
+            let timed = Hold { until, ..hold(scope(None, None)) };
             let found = not_yet_held(&[timed], &[scope(Some("c"), None)], wanted).len();
-            assert_eq!(found, missing, "{stands:?} {wanted:?}");
+            assert_eq!(found, missing, "{until:?} {wanted:?}");
         }
     }
 
@@ -163,7 +163,7 @@ mod tests {
     }
 
     proptest! {
-        /// After a resume nothing in its scope stands, and nothing outside of it changed.
+        /// After a resume nothing in its scope is paused, and nothing outside of it changed.
         #[test]
         fn a_resume_frees_its_scope_and_no_more(
             scopes in prop::collection::vec(any_scope(), 1..5),
@@ -185,9 +185,9 @@ mod tests {
                 group: &group, consumer: Some(&consumer), topic: &topic,
                 partition: Partition::new(0).unwrap(), instance: None,
             };
-            let stood = before.iter().any(|one| one.holds(place));
-            let stands = after.iter().any(|one| one.holds(place));
-            prop_assert_eq!(stands, stood && !target.contains(place));
+            let was_paused = before.iter().any(|one| one.holds(place));
+            let is_paused = after.iter().any(|one| one.holds(place));
+            prop_assert_eq!(is_paused, was_paused && !target.contains(place));
         }
     }
 }

@@ -45,7 +45,7 @@ impl Unknown {
     }
 
     /// In words, for a person.
-    pub fn words(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Self::NeverCommitted => "never committed",
             Self::AheadOfLog => "committed offset beyond the end",

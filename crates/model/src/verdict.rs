@@ -25,7 +25,7 @@ pub enum GroupType {
 }
 
 impl GroupType {
-    pub fn words(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Self::Classic => "classic",
             Self::Consumer => "KIP-848",
@@ -59,7 +59,7 @@ impl GroupState {
         matches!(self, Self::PreparingRebalance | Self::CompletingRebalance)
     }
 
-    pub fn words(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Self::Stable => "Stable",
             Self::PreparingRebalance => "PreparingRebalance",
@@ -77,7 +77,7 @@ impl GroupState {
 #[serde(rename_all = "camelCase")]
 pub enum Verdict {
     Ok,
-    /// No members, and nothing waits.
+    /// No active members, and caught up.
     Inactive,
     Unknown,
     Paused,
@@ -86,7 +86,7 @@ pub enum Verdict {
     PauseUnconfirmed,
     /// A rebalance that lasts longer than it should.
     Rebalancing,
-    /// No members, and records wait, or nobody knows whether they do.
+    /// No active members, and a lag, or one that is not known.
     NoMembers,
     /// Records of what a hold covers are handled: a commit proves it.
     PauseNotObeyed,
@@ -94,7 +94,7 @@ pub enum Verdict {
     DataLost,
 }
 
-/// How much a verdict asks of a person.
+/// How urgent a verdict is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
@@ -120,7 +120,7 @@ impl Verdict {
         Self::Ok,
     ];
 
-    pub fn words(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Self::Ok => "OK",
             Self::Inactive => "Inactive",
@@ -170,7 +170,7 @@ impl Verdict {
         }
     }
 
-    /// The order of the default sort: higher needs a person more.
+    /// The order of the default sort: higher is more severe.
     pub fn severity(self, level: Level) -> u8 {
         level as u8 * 16 + self as u8
     }
@@ -181,18 +181,18 @@ impl Verdict {
 pub struct LagSum {
     /// Sum over the partitions whose lag is known; `None` where not one is.
     pub lag: Option<u64>,
-    /// `lag`, and what is left of logs whose start the group has not reached.
+    /// `lag`, and what is left of logs whose start is beyond the committed offset.
     pub at_least: Option<u64>,
     /// Records that were deleted before the group read them.
     pub deleted_unread: u64,
-    /// Partitions whose lag is not known. An empty partition that nobody ever read is none of them.
+    /// Partitions whose lag is not known. An empty partition without commits is none of them.
     pub unknown: u32,
     /// Of these, those of each reason, in the order of `Unknown::ALL`.
     pub reasons: [u32; Unknown::ALL.len()],
 }
 
 impl LagSum {
-    /// Every lag is known, and nothing waits.
+    /// Every lag is known, and it is 0.
     pub fn is_caught_up(&self) -> bool {
         self.lag == Some(0) && self.unknown == 0
     }
@@ -204,7 +204,7 @@ impl LagSum {
     /// "1 partition: never committed; 2 partitions: the last reading is too old"
     fn reasons(&self) -> Option<String> {
         let each = Unknown::ALL.into_iter().zip(self.reasons).rev().filter(|(_, n)| *n > 0);
-        let words = each.map(|(why, n)| format!("{}: {}", counted(n.into(), "partition"), why.words()));
+        let words = each.map(|(why, n)| format!("{}: {}", counted(n.into(), "partition"), why.label()));
         let words: Vec<String> = words.collect();
         (!words.is_empty()).then(|| words.join("; "))
     }
@@ -261,7 +261,7 @@ pub struct Evidence {
     pub sum: LagSum,
     /// The lag falls, so that the group catches up soon: see `trend`.
     pub draining: bool,
-    /// Who paused, where something in the group stands paused: owners of holds, or the application.
+    /// Who paused, where something in the group is paused: owners of holds, or the application.
     pub paused_by: Vec<String>,
     /// Instances that run what a hold covers.
     pub not_obeyed: Option<NotObeyed>,
@@ -348,7 +348,7 @@ pub fn judge(evidence: &Evidence, rules: &Rules) -> Judgement {
     }
     unknown(evidence).unwrap_or_else(|| {
         let falls = sum.lag.is_some_and(|lag| lag > rules.allowed_lag);
-        Judgement::new(Verdict::Ok, falls.then(|| "its lag falls".to_owned()))
+        Judgement::new(Verdict::Ok, falls.then(|| "its lag is decreasing".to_owned()))
     })
 }
 

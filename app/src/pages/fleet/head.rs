@@ -38,7 +38,7 @@ fn class(verdict: Verdict) -> &'static str {
 }
 
 const WIDTH: u32 = 400;
-/// A verdict that is there is seen, however few it has.
+/// A verdict with groups is visible, however few they are.
 const LEAST: u32 = 6;
 const GAP: u32 = 2;
 
@@ -84,8 +84,9 @@ pub(super) fn figures(view: &FleetView, query: &FleetQuery) -> AnyView {
         .map(|(verdict, n)| view! { <span class=class(verdict)><b>{number::exact(n.into())}</b> " " {legend_words(verdict)}</span> })
         .collect_view();
     let groups: u64 = counts.iter().map(|count| u64::from(*count)).sum();
-    let partial =
-        view.partial.then(|| view! { <small class="warned">"in part: a cluster is silent"</small> });
+    let partial = view
+        .partial
+        .then(|| view! { <small class="warned">"incomplete: a cluster does not respond"</small> });
     let clusters = view.clusters.iter().map(cluster_figure).collect_view();
     view! {
         <section class="panel figures" aria-label=label_of>
@@ -109,7 +110,7 @@ fn cluster_figure(cluster: &ClusterView) -> AnyView {
         <div class=class>
             <h2>{cluster::pill(cluster.label.clone(), cluster.colour)}</h2>
             <p>{cluster::mode_words(cluster.mode)} {brokers.map(|brokers| [" · ", &brokers].concat())}</p>
-            <p>{bar::read_at(cluster.as_of)}</p>
+            <p>{bar::updated(cluster.as_of)}</p>
         </div>
     }
     .into_any()
@@ -120,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bars_fill_the_width_and_hide_nobody() {
+    fn bars_fill_the_width_and_hide_none() {
         let all = [
             [1, 0, 0, 0, 0, 0, 0, 0, 0, 9_999],
             [0, 0, 0, 0, 0, 0, 0, 0, 0, 1],

@@ -1,4 +1,4 @@
-//! `/`: every group of every cluster, one line each, worst first.
+//! `/`: every group of every cluster, one line each, sorted by severity.
 
 mod head;
 mod table;
@@ -49,7 +49,7 @@ impl State {
         }
     }
 
-    /// `asked`: the reader changed the query, so the order need not stand still.
+    /// `asked`: the user changed the query, so the order need not be kept.
     fn set(self, clock: Clock, view: FleetView, asked: bool) {
         clock.set(view.now);
         self.have.set_value(Some(view.version));
@@ -101,7 +101,7 @@ fn page(view: FleetView, search: Memo<String>) -> AnyView {
     .into_any()
 }
 
-/// "2 ▲ Fleet · PROD-EU": groups that need a person, and the cluster if it is one.
+/// "2 ▲ Fleet · PROD-EU": groups that need attention, and the cluster if it is one.
 fn title(view: &FleetView, query: &FleetQuery) -> String {
     let problems: u32 = Verdict::WORST_FIRST
         .into_iter()
@@ -118,7 +118,7 @@ fn title(view: &FleetView, query: &FleetQuery) -> String {
     [&count, "Fleet", &cluster].concat()
 }
 
-/// One stream for the query of the moment. When the reader changes it, the new view is read first,
+/// One stream for the current query. When the user changes it, the new view is read first,
 /// so that a page whose stream is blocked still answers; the stream then goes on from there.
 fn go_live(state: State, clock: Clock, query: Memo<FleetQuery>) {
     let latest = StoredValue::new(0_u32);

@@ -1,5 +1,5 @@
 //! The groups. Rows are kept by key, so that an update loses neither scroll nor focus, and their
-//! order stands still while somebody points at them.
+//! order is kept while a pointer or the focus is in the table.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ pub(super) fn table(state: State, query: Memo<FleetQuery>) -> AnyView {
     .into_any()
 }
 
-/// Most people want the large ones first, but names from A.
+/// Numbers are usually wanted from the largest, names from A.
 fn falls(key: SortKey) -> bool {
     matches!(key, SortKey::Severity | SortKey::Lag | SortKey::Members)
 }
@@ -133,13 +133,13 @@ fn members(members: Option<u32>) -> impl IntoView {
 
 fn state(row: &GroupRow) -> String {
     match row.kind {
-        GroupType::Other => row.kind.words().to_owned(),
-        GroupType::Unknown if row.state == GroupState::RebalancingOrUnknown => row.kind.words().to_owned(),
-        _ => [row.state.words(), " · ", row.kind.words()].concat(),
+        GroupType::Other => row.kind.label().to_owned(),
+        GroupType::Unknown if row.state == GroupState::RebalancingOrUnknown => row.kind.label().to_owned(),
+        _ => [row.state.label(), " · ", row.kind.label()].concat(),
     }
 }
 
-/// Holds say more than the verdict's own word of them; of another verdict both are said.
+/// Holds say more than the verdict `paused` alone; beside another verdict both are shown.
 fn why(row: &GroupRow) -> AnyView {
     let holds = !row.holds.is_empty();
     let why = row.why.clone().filter(|_| !holds || row.verdict != Verdict::Paused).map(|why| {
@@ -152,16 +152,16 @@ fn why(row: &GroupRow) -> AnyView {
 fn empty(view: &FleetView, query: &FleetQuery) -> AnyView {
     if *query != (FleetQuery { sort: query.sort.clone(), limit: query.limit, ..FleetQuery::default() }) {
         let all = FleetQuery { sort: query.sort.clone(), ..FleetQuery::default() };
-        let more = view! { "Nothing has this name and these verdicts. " <a class="link" href=links::fleet(&all)>"Show all groups"</a> };
+        let more = view! { "No group has this name and one of these verdicts. " <a class="link" href=links::fleet(&all)>"Show all groups"</a> };
         return notice::empty("No group matches", more).into_any();
     }
     if view.clusters.is_empty() {
-        let more = "Name one in flowdeck.toml, or ask for the permission to view one.";
+        let more = "Configure one in flowdeck.toml, or ask for the permission to view one.";
         return notice::empty("No cluster to show", more).into_any();
     }
     if view.clusters.iter().all(|cluster| cluster.as_of.is_none()) {
-        let more = "Flowdeck has asked and waits; this page fills by itself, or when you reload it.";
-        return notice::empty("No answer from Kafka yet", more).into_any();
+        let more = "Waiting for the first response; this page updates automatically, or when you reload it.";
+        return notice::empty("No response from Kafka yet", more).into_any();
     }
     let more = "A group appears here as soon as a consumer joins it or commits an offset.";
     notice::empty("No consumer groups yet", more).into_any()
@@ -173,8 +173,8 @@ fn pager(view: &FleetView, query: &FleetQuery) -> Option<impl IntoView + use<>> 
         return None;
     }
     let to = |offset: u32| links::fleet(&FleetQuery { offset, ..query.clone() });
-    let before = (offset > 0).then(
-        || view! { <a class="btn small" rel="prev" href=to(offset.saturating_sub(limit))>"Before"</a> },
+    let previous = (offset > 0).then(
+        || view! { <a class="btn small" rel="prev" href=to(offset.saturating_sub(limit))>"Previous"</a> },
     );
     let after = offset.saturating_add(limit);
     let next = (after < total).then(|| view! { <a class="btn small" rel="next" href=to(after)>"Next"</a> });
@@ -187,6 +187,6 @@ fn pager(view: &FleetView, query: &FleetQuery) -> Option<impl IntoView + use<>> 
     ];
     let shown = if offset < total { shown.concat() } else { "past the last group".to_owned() };
     Some(
-        view! { <nav class="pager" aria-label="Pages of the table"><span class="muted">{shown}</span> {before} {next}</nav> },
+        view! { <nav class="pager" aria-label="Pages of the table"><span class="muted">{shown}</span> {previous} {next}</nav> },
     )
 }

@@ -76,11 +76,11 @@ fn verdict_chip(query: &FleetQuery, one: Verdict, groups: u32) -> Option<AnyView
     }
     let next = FleetQuery { verdicts, offset: 0, ..query.clone() };
     let tone = verdict::tone(one, one.level()).class();
-    let title = if chosen { "Shown; follow to leave it out" } else { "Show these" };
+    let title = if chosen { "Shown; select again to remove this filter" } else { "Show only these" };
     view! {
         <a class=["chip ", tone].concat() href=links::fleet(&next) data-noscroll="" title=title
             aria-current=chosen.then_some("true")>
-            {one.words()} " " <b>{number::exact(groups.into())}</b>
+            {one.label()} " " <b>{number::exact(groups.into())}</b>
         </a>
     }
     .into_any()
@@ -105,6 +105,6 @@ fn cluster_chips(view: &FleetView, query: &FleetQuery) -> impl IntoView + use<> 
 
 fn summary(view: &FleetView, query: &FleetQuery) -> String {
     let groups = number::count(view.total.into(), "group", "groups");
-    let order = if query.sort == default_sort() { " · worst first" } else { "" };
+    let order = if query.sort == default_sort() { " · sorted by severity" } else { "" };
     [&groups, order].concat()
 }

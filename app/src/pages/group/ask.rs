@@ -1,4 +1,4 @@
-//! What the reader asks to do, as it stands in the page's query: `?form=pause&consumer=…&topic=…`.
+//! What the user asks to do, as it is in the page's query: `?form=pause&consumer=…&topic=…`.
 //! A link, so that the form opens without scripts too. Nothing is sent by it.
 
 use flowdeck_model::view::{GroupView, InstanceKind};
@@ -44,13 +44,13 @@ impl Ask {
     }
 }
 
-/// Who would hear the command.
+/// Which instances would receive the command.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Reach {
     pub agents: usize,
     pub kafkaflow: usize,
-    /// Members of the group that are matched to no instance: they hear nothing.
-    pub deaf: usize,
+    /// Members of the group that are matched to no instance: they receive no commands.
+    pub uncontrollable: usize,
 }
 
 impl Reach {
@@ -59,11 +59,11 @@ impl Reach {
     }
 }
 
-/// Instances heard lately, each once, of the consumer or of all.
+/// Instances with recent telemetry, each once, of the consumer or of all.
 pub(super) fn reach(view: &GroupView, consumer: Option<&ConsumerName>) -> Reach {
     let mut seen = Vec::new();
     let mut reach = Reach {
-        deaf: view.group_members.iter().filter(|it| it.instance.is_none()).count(),
+        uncontrollable: view.group_members.iter().filter(|it| it.instance.is_none()).count(),
         ..Reach::default()
     };
     let consumers = view.consumers.iter().filter(|one| consumer.is_none_or(|name| one.name == *name));

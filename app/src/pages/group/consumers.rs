@@ -1,4 +1,4 @@
-//! Consumers and their instances, as telemetry tells of them.
+//! Consumers and their instances, by their telemetry.
 
 use flowdeck_model::view::{ConsumerView, GroupView, InstanceHolds, InstanceView, Mode, TopicPartitions};
 use flowdeck_model::{Action, Scope, TopicName};
@@ -19,17 +19,17 @@ pub(super) fn panel(view: &GroupView, listing: &Listing) -> AnyView {
             <section class="panel" aria-labelledby="consumers">
                 <header><h2 id="consumers">"Instances"</h2></header>
                 <div class="empty">
-                    <p class="muted">"No telemetry of this group is heard: its members run neither the agent nor KafkaFlow's telemetry, or none runs now. Flowdeck reads its lag, but nobody there would hear a pause."</p>
+                    <p class="muted">"No telemetry received from this group: its members run neither the agent nor KafkaFlow's telemetry, or none is running. Flowdeck reads its lag, but no instance would receive a pause."</p>
                 </div>
             </section>
         }
         .into_any();
     }
-    let mut room = Room { unknown: 100, doubtful: 5 };
+    let mut quota = LineQuota { unknown: 100, doubtful: 5 };
     let mut panels = Vec::new();
     let (mut instances, mut consumers) = (0, 0);
     for consumer in &view.consumers {
-        let shown: Vec<&InstanceView> = consumer.instances.iter().filter(|one| room.takes(one)).collect();
+        let shown: Vec<&InstanceView> = consumer.instances.iter().filter(|one| quota.takes(one)).collect();
         instances += consumer.instances.len() - shown.len();
         if shown.is_empty() {
             consumers += 1;
@@ -43,26 +43,26 @@ pub(super) fn panel(view: &GroupView, listing: &Listing) -> AnyView {
 
 /// Lines of instances that Kafka does not confirm: anybody who may write to the admin topic can claim to be
 /// hundreds.
-struct Room {
-    /// Of whom Kafka tells nothing.
+struct LineQuota {
+    /// Of which Kafka's list of members tells nothing.
     unknown: usize,
     doubtful: usize,
 }
 
-impl Room {
+impl LineQuota {
     fn takes(&mut self, instance: &InstanceView) -> bool {
-        let room = match instance.confirmed {
+        let left = match instance.confirmed {
             Some(true) => return true,
             None => &mut self.unknown,
             Some(false) => &mut self.doubtful,
         };
-        let takes = *room > 0;
-        *room = room.saturating_sub(1);
+        let takes = *left > 0;
+        *left = left.saturating_sub(1);
         takes
     }
 }
 
-/// What has no line.
+/// Instances that are not listed.
 fn more(instances: usize, consumers: usize) -> impl IntoView {
     let of = (consumers > 0)
         .then(|| [" of ", &number::count(consumers as u64, "more consumer", "more consumers")].concat());
@@ -70,11 +70,11 @@ fn more(instances: usize, consumers: usize) -> impl IntoView {
     let words = [
         count.as_str(),
         of.as_deref().unwrap_or_default(),
-        if instances == 1 { " has" } else { " have" },
-        " no line here: Kafka's list of members does not confirm what they say. The API names them all.",
+        if instances == 1 { " is" } else { " are" },
+        " not listed: Kafka's list of members does not confirm their telemetry. The API lists them all.",
     ];
     view! {
-        <section class="panel" aria-label="Instances without a line">
+        <section class="panel" aria-label="Instances not listed">
             <div class="empty"><p class="muted">{words.concat()}</p></div>
         </section>
     }
@@ -83,9 +83,13 @@ fn more(instances: usize, consumers: usize) -> impl IntoView {
 fn one(view: &GroupView, consumer: &ConsumerView, shown: &[&InstanceView], listing: &Listing) -> AnyView {
     let control = view.cluster_info.mode == Mode::Control;
     let group = links::group(&view.row.cluster, &view.row.group);
-    let link = |action, topic: Option<&TopicName>| {
-        let ask = Ask { action, consumer: Some(consumer.name.clone()), topic: topic.cloned() };
-        [&links::with_query(&group, &listing.beside(&ask.to_query())), "#form"].concat()
+    let ask = |action, topic: Option<&TopicName>| Ask {
+        action,
+        consumer: Some(consumer.name.clone()),
+        topic: topic.cloned(),
+    };
+    let link = |action, topic| {
+        [&links::with_query(&group, &listing.beside(&ask(action, topic).to_query())), "#form"].concat()
     };
     let several = consumer.topics.len() > 1;
     let states: Vec<Running> = consumer.topics.iter().map(|topic| running(view, consumer, topic)).collect();
@@ -95,7 +99,7 @@ fn one(view: &GroupView, consumer: &ConsumerView, shown: &[&InstanceView], listi
         .zip(&states)
         .map(|(topic, state)| {
             let button = |action: Action| {
-                let label = [action.words(), " topic ", topic.as_str(), " in ", &consumer.name.shown()].concat();
+                let label = [action.label(), " ", &ask(action, Some(topic)).target(view).to_string()].concat();
                 view! { <a class="btn small" href=link(action, Some(topic)) title=label.clone() aria-label=label>{icon(shape(action))}</a> }
             };
             let buttons = (control && several).then(|| state.actions().iter().map(|action| button(*action)).collect_view());
@@ -103,17 +107,17 @@ fn one(view: &GroupView, consumer: &ConsumerView, shown: &[&InstanceView], listi
         })
         .collect_view();
     let button = |action: &Action| {
-        view! { <a class="btn small" href=link(*action, None)>{icon(shape(*action))} {[action.words(), "…"].concat()}</a> }
+        view! { <a class="btn small" href=link(*action, None)>{icon(shape(*action))} {[action.label(), "…"].concat()}</a> }
     };
     let buttons = control.then(|| all(&states).actions().iter().map(button).collect_view());
     let instances = shown.iter().map(|one| instance(one, control)).collect_view();
-    let heard = consumer.instances.iter().filter(|instance| !instance.lost).count();
+    let active = consumer.instances.iter().filter(|instance| !instance.lost).count();
     let doubtful = consumer.instances.iter().filter(|one| !one.lost && one.confirmed == Some(false)).count();
     let doubtful = (doubtful > 0).then(|| [", ", &number::exact(doubtful as u64), " not confirmed"].concat());
     view! {
         <section class="panel" aria-label=["Consumer ", &consumer.name.shown()].concat()>
             <header>
-                <h2>{name::cut(consumer.name.shown())} " " <span class="count">{number::count(heard as u64, "instance", "instances")} {doubtful}</span></h2>
+                <h2>{name::cut(consumer.name.shown())} " " <span class="count">{number::count(active as u64, "instance", "instances")} {doubtful}</span></h2>
                 <span class="actions push">{buttons}</span>
             </header>
             <ul class="topics">{topics}</ul>
@@ -170,11 +174,11 @@ fn running(view: &GroupView, consumer: &ConsumerView, topic: &TopicName) -> Runn
         }
         state = Running::InPart;
     }
-    let heard = || consumer.instances.iter().filter(|instance| !instance.lost);
+    let active = || consumer.instances.iter().filter(|instance| !instance.lost);
     let lists =
         |all: &[TopicPartitions]| all.iter().any(|it| it.topic == *topic && !it.partitions.is_empty());
-    // A pause by the application itself, or one that an instance was sent by somebody else.
-    match (heard().any(|one| lists(&one.paused)), heard().any(|one| lists(&one.running))) {
+    // A pause by the application itself, or one that another controller sent to an instance.
+    match (active().any(|one| lists(&one.paused)), active().any(|one| lists(&one.running))) {
         (true, false) => Running::Paused,
         (true, true) => Running::InPart,
         (false, _) => state,
@@ -192,20 +196,22 @@ fn instance(instance: &InstanceView, control: bool) -> impl IntoView + use<> {
     let mut words = vec![kind_words(instance.kind).to_owned()];
     words.extend(instance.workers.map(|n| number::count(n.into(), "worker", "workers")));
     let doubtful = (instance.confirmed == Some(false) && !instance.lost)
-        .then_some("Kafka lists no member that owns what it says.");
-    let runs = (running > 0).then(|| ["runs ", &partitions::by_topic(&instance.running)].concat());
-    let stands = (paused > 0).then(|| ["paused ", &partitions::by_topic(&instance.paused)].concat());
+        .then_some("Not confirmed: Kafka lists no member that owns these partitions.");
+    let runs = (running > 0).then(|| ["running ", &partitions::by_topic(&instance.running)].concat());
+    let pauses = (paused > 0).then(|| ["paused ", &partitions::by_topic(&instance.paused)].concat());
     // A note may say that its lists were cut.
     let idle = running + paused == 0 && instance.confirmed.is_none() && instance.note.is_none();
-    let idle = idle.then_some("owns no partition");
-    let ambiguous = instance
-        .ambiguous
-        .then_some("Two processes speak under this name: what they say cannot be told apart.");
-    let deaf = instance.holds.filter(|_| !instance.lost).and_then(|holds| deaf(holds, control));
-    let warnings =
-        [doubtful, ambiguous, deaf].into_iter().flatten().map(str::to_owned).chain(instance.note.clone());
+    let idle = idle.then_some("no assigned partitions");
+    let ambiguous = instance.ambiguous.then_some("Ambiguous: two processes send telemetry under this name.");
+    let unreached =
+        instance.holds.filter(|_| !instance.lost).and_then(|holds| may_miss_pauses(holds, control));
+    let warnings = [doubtful, ambiguous, unreached]
+        .into_iter()
+        .flatten()
+        .map(str::to_owned)
+        .chain(instance.note.clone());
     let warnings = warnings.map(|words| view! { <small class="warned">{words}</small> }).collect_view();
-    let lost = instance.lost.then_some("not heard any more · ");
+    let lost = instance.lost.then_some("no longer reporting · ");
     view! {
         <li>
             <span class=class>{icon(shape)}</span>
@@ -213,27 +219,22 @@ fn instance(instance: &InstanceView, control: bool) -> impl IntoView + use<> {
                 {instance.instance.shown()}
                 <small>{lost}{words.join(" · ")}</small>
                 {runs.map(|words| view! { <small>{words}</small> })}
-                {stands.map(|words| view! { <small class="held">{words}</small> })}
+                {pauses.map(|words| view! { <small class="paused">{words}</small> })}
                 {idle.map(|words| view! { <small>{words}</small> })}
                 {warnings}
             </span>
-            <span class="faint num" title="Last heard">{ago(instance.last_heard)}</span>
+            <span class="faint num" title="Last telemetry">{ago(instance.last_heard)}</span>
         </li>
     }
 }
 
-/// Why a pause that stands may not reach an instance. Where nobody commands, no topic of holds is due.
-fn deaf(holds: InstanceHolds, control: bool) -> Option<&'static str> {
+/// Why a pause may not reach an instance. In observe mode a topic of holds is not expected.
+fn may_miss_pauses(holds: InstanceHolds, control: bool) -> Option<&'static str> {
     match holds {
         InstanceHolds::Known => None,
-        InstanceHolds::Unknown => {
-            Some("It cannot read the holds: it may deliver records although a pause stands.")
-        }
-        InstanceHolds::Reading => {
-            Some("It has not read the holds yet: it may deliver records although a pause stands.")
-        }
-        InstanceHolds::Absent => control.then_some(
-            "It finds no topic of holds and obeys admin commands alone: a pause may not reach it.",
-        ),
+        InstanceHolds::Unknown => Some("Cannot read the holds: it may process records despite a pause."),
+        InstanceHolds::Reading => Some("Has not read the holds yet: it may process records despite a pause."),
+        InstanceHolds::Absent => control
+            .then_some("Finds no topic of holds and obeys admin commands only: a pause may not reach it."),
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct Finding {
 
 pub(super) fn find(view: &GroupView) -> Finding {
     let row = &view.row;
-    let waits = waiting(row);
+    let lag = lag(row);
     let why = || row.why.clone().unwrap_or_default();
     let (strong, text) = match row.verdict {
         Verdict::DataLost => ("Data lost.", deleted(view)),
@@ -29,11 +29,11 @@ pub(super) fn find(view: &GroupView) -> Finding {
         Verdict::PauseUnconfirmed => ("Pause unconfirmed.", [&why(), "."].concat()),
         Verdict::Rebalancing => ("Rebalancing.", [&capital(&why()), "."].concat()),
         Verdict::Inactive => ("Inactive.", "No active members. Caught up.".to_owned()),
-        Verdict::NoMembers => ("No active members.", waits.clone()),
-        Verdict::Behind => ("Behind.", waits.clone()),
+        Verdict::NoMembers => ("No active members.", lag.clone()),
+        Verdict::Behind => ("Behind.", lag.clone()),
         Verdict::Paused => paused(view),
         Verdict::Unknown => ("Unknown.", unknown(view)),
-        Verdict::Ok => ("OK.", waits.clone() + if row.why.is_some() { " The lag falls." } else { "" }),
+        Verdict::Ok => ("OK.", lag.clone() + if row.why.is_some() { " The lag is decreasing." } else { "" }),
     };
     let mut more = Vec::new();
     if row.verdict == Verdict::DataLost && row.members == Some(0) {
@@ -44,11 +44,11 @@ pub(super) fn find(view: &GroupView) -> Finding {
         more.push([strong, " ", &text].concat());
     }
     if matches!(row.verdict, Verdict::PauseUnconfirmed | Verdict::PauseNotObeyed) {
-        more.push(paused(view).1);
+        more.push(requested(view));
     }
     let paused = matches!(row.verdict, Verdict::Paused | Verdict::PauseUnconfirmed | Verdict::PauseNotObeyed);
     if paused || row.verdict == Verdict::Rebalancing {
-        more.push(waits);
+        more.push(lag);
     }
     more.extend(spread(view));
     more.extend(unread(view));
@@ -59,20 +59,19 @@ pub(super) fn find(view: &GroupView) -> Finding {
     Finding { tone: tone(row.verdict, row.level), strong: strong.to_owned(), text, more }
 }
 
-/// What is known to wait, and no more than that.
-fn waiting(row: &GroupRow) -> String {
+/// The lag as far as it is known, and no more than that.
+fn lag(row: &GroupRow) -> String {
     let lag = row.lag_at_least.or(row.lag);
     let records = number::count(lag.unwrap_or_default(), "record", "records");
-    let wait = if lag == Some(1) { " waits." } else { " wait." };
     match (lag, row.unknown_partitions) {
         (Some(0), 0) => "Caught up.".to_owned(),
-        (Some(_), 0) => records + wait,
-        (Some(1..), _) => ["At least ", &records, wait].concat(),
-        _ => "How much waits is not known.".to_owned(),
+        (Some(_), 0) => ["Lag ", &records, "."].concat(),
+        (Some(1..), _) => ["Lag at least ", &records, "."].concat(),
+        _ => "Lag unknown.".to_owned(),
     }
 }
 
-/// "At least 30 records wait; 60 + 30 unread records were deleted": of each partition, where they are few.
+/// "Lag at least 30 records; 60 + 30 unread records were deleted": of each partition, where they are few.
 fn deleted(view: &GroupView) -> String {
     const SAID: usize = 4;
     let row = &view.row;
@@ -85,11 +84,11 @@ fn deleted(view: &GroupView) -> String {
     };
     let records = if row.deleted_unread == 1 { " unread record was" } else { " unread records were" };
     let others = view.partitions.iter().any(|row| !matches!(row.unknown, None | Some(Unknown::OutOfRange)));
-    let waits = match row.lag_at_least {
-        Some(0) if !others => "Nothing else waits".to_owned(),
-        _ => waiting(row),
+    let lag = match row.lag_at_least {
+        Some(0) if !others => "No other lag".to_owned(),
+        _ => lag(row),
     };
-    [waits.trim_end_matches('.'), "; ", &sum, records, " deleted, by retention or by DeleteRecords."].concat()
+    [lag.trim_end_matches('.'), "; ", &sum, records, " deleted, by retention or by DeleteRecords."].concat()
 }
 
 fn capital(text: &str) -> String {
@@ -97,27 +96,37 @@ fn capital(text: &str) -> String {
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
+/// "2 of 6 partitions"; `None` where the whole group is covered by holds, or nothing of it.
+fn part(row: &GroupRow) -> Option<String> {
+    let all = row.partition_count;
+    (1..all)
+        .contains(&row.paused_partitions)
+        .then(|| [&exact(row.paused_partitions.into()), " of ", &exact(all.into()), " partitions"].concat())
+}
+
 fn paused(view: &GroupView) -> (&'static str, String) {
     let row = &view.row;
-    let by = |text: String| match (&row.holds[..], &row.why) {
-        ([], Some(why)) => [&text, ", ", why, "; no hold of Flowdeck stands."].concat(),
-        ([], None) => text + "; no hold of Flowdeck stands.",
-        ([one], _) => {
-            [&text, ", held by ", &shown::name(&one.owner), ": “", &shown::name(&one.reason), "”."].concat()
-        }
-        (many, _) => [&text, " by ", &many.len().to_string(), " holds."].concat(),
+    let (strong, what) = match part(row) {
+        Some(part) => ("Paused in part.", part + " are paused"),
+        None => ("Paused.", "The whole group is paused".to_owned()),
     };
-    if (1..row.partition_count).contains(&row.held_partitions) {
-        let stand = [
-            &exact(row.held_partitions.into()),
-            " of ",
-            &exact(row.partition_count.into()),
-            " partitions stand",
-        ]
-        .concat();
-        return ("Paused in part.", by(stand));
-    }
-    ("Paused.", by("The group is meant to stand still".to_owned()))
+    let by = match (&row.holds[..], &row.why) {
+        ([], Some(why)) => [" ", why, ", without a hold of Flowdeck."].concat(),
+        ([], None) => ", without a hold of Flowdeck.".to_owned(),
+        ([one], _) => [" by ", &shown::name(&one.owner), ": “", &shown::name(&one.reason), "”."].concat(),
+        (many, _) => [" by ", &many.len().to_string(), " holds."].concat(),
+    };
+    (strong, what + &by)
+}
+
+/// What should be paused and is not.
+fn requested(view: &GroupView) -> String {
+    let what = part(&view.row).unwrap_or_else(|| "The whole group".to_owned());
+    let by = match &view.row.holds[..] {
+        [one] => ["hold by ", &shown::name(&one.owner), ": “", &shown::name(&one.reason), "”"].concat(),
+        many => number::count(many.len() as u64, "hold", "holds"),
+    };
+    [&what, " should be paused (", &by, ")."].concat()
 }
 
 fn unknown(view: &GroupView) -> String {
@@ -127,11 +136,11 @@ fn unknown(view: &GroupView) -> String {
     }
     match &view.row.why {
         Some(why) => [why.as_str(), "."].concat(),
-        None => "What was read does not tell how the group stands.".to_owned(),
+        None => "The state of the group is unknown.".to_owned(),
     }
 }
 
-/// Where most of the lag lies, if it lies somewhere. Where a part of it is not known, nobody can tell.
+/// Where most of the lag is, if it is known in whole.
 fn spread(view: &GroupView) -> Option<String> {
     let lag = view.row.lag.filter(|lag| *lag > 0 && view.row.unknown_partitions == 0)?;
     let worst = view.partitions.iter().max_by_key(|row| row.lag).filter(|_| view.partitions.len() > 1)?;
@@ -140,7 +149,7 @@ fn spread(view: &GroupView) -> Option<String> {
         return None;
     }
     let owner =
-        worst.owner.as_ref().map(|owner| [", read by ", &shown::name(owner)].concat()).unwrap_or_default();
+        worst.owner.as_ref().map(|owner| [", owned by ", &shown::name(owner)].concat()).unwrap_or_default();
     let part = match () {
         () if lag == 1 => "It is in ".to_owned(),
         () if most == lag => "All of it is in ".to_owned(),
@@ -171,7 +180,7 @@ pub(super) fn shown(finding: &Finding) -> AnyView {
             <span class=["verdict ", class].concat()>{icon(finding.tone.icon())}</span>
             <div>
                 <p><strong>{finding.strong.clone()}</strong> " " {finding.text.clone()}</p>
-                // Always there: it comes and goes with every update, and what is below shall not move.
+                // Always there: its text comes and goes with every update, and what is below must not move.
                 <p class="muted more">{more}</p>
             </div>
         </section>
@@ -190,7 +199,7 @@ mod tests {
         "cluster": "demo", "group": "g", "type": "classic", "state": "stable", "verdict": "ok", "level": "ok",
         "why": null, "lag": 0, "lagAtLeast": 0, "deletedUnread": 0, "unknownPartitions": 0,
         "rebalancingSince": null, "members": 1, "topics": ["t"], "topicCount": 1, "partitionCount": 3,
-        "heldPartitions": 0, "holds": [], "asOf": "2026-11-21T13:59:59.000Z",
+        "pausedPartitions": 0, "holds": [], "asOf": "2026-11-21T13:59:59.000Z",
         "partitions": [], "consumers": [], "groupMembers": [], "commands": [], "warnings": []
     }"#;
 
@@ -222,7 +231,7 @@ mod tests {
                 Lag::Unknown(why) => Some(why),
             },
             owner: (members > 0).then(|| "web-1".to_owned()),
-            held: vec![],
+            holds: vec![],
             paused: false,
         };
         view.partitions = readings.iter().enumerate().map(row).collect();
@@ -244,16 +253,16 @@ mod tests {
     fn what_is_known_of_an_unknown_lag_is_said() {
         // Partition 0 lost 60, of partition 1 30 are lost and 30 wait, partition 2 is caught up.
         let lost = [(100, Some(40), 100), (70, Some(40), 100), (0, Some(100), 100)];
-        let nobody = "Data lost. At least 30 records wait; 60 + 30 unread records were deleted, by retention or by \
+        let without_members = "Data lost. Lag at least 30 records; 60 + 30 unread records were deleted, by retention or by \
                       DeleteRecords. No active members. 2 partitions have no known lag; the table says why.";
         let beyond = [(0, Some(150), 100), (0, Some(100), 100)];
-        let unknown = "No active members. How much waits is not known. 1 partition has no known lag; the table says why.";
+        let unknown = "No active members. Lag unknown. 1 partition has no known lag; the table says why.";
         for (view, want) in [
-            (view(Verdict::DataLost, 0, &lost), nobody),
-            (view(Verdict::DataLost, 1, &lost), &nobody.replace(" No active members.", "")),
+            (view(Verdict::DataLost, 0, &lost), without_members),
+            (view(Verdict::DataLost, 1, &lost), &without_members.replace(" No active members.", "")),
             (
                 view(Verdict::DataLost, 1, &[(41, Some(40), 41)]),
-                "Data lost. Nothing else waits; 1 unread record was deleted, by retention or by DeleteRecords. \
+                "Data lost. No other lag; 1 unread record was deleted, by retention or by DeleteRecords. \
                  1 partition has no known lag; the table says why.",
             ),
             (view(Verdict::NoMembers, 0, &beyond), unknown),
@@ -265,33 +274,33 @@ mod tests {
     }
 
     #[test]
-    fn one_record_waits_and_most_of_it_is_never_all_of_it() {
+    fn the_lag_of_one_record_and_most_of_it_is_never_all_of_it() {
         for (partitions, want) in [
             (&[(0, Some(9), 9), (0, Some(9), 9)][..], "OK. Caught up."),
-            (&[(0, Some(8), 9)], "OK. 1 record waits."),
+            (&[(0, Some(8), 9)], "OK. Lag 1 record."),
             (
                 &[(0, Some(8), 9), (0, Some(9), 9)],
-                "OK. 1 record waits. It is in t, partition 0, read by web-1.",
+                "OK. Lag 1 record. It is in t, partition 0, owned by web-1.",
             ),
             (
                 &[(0, Some(7), 9), (0, Some(9), 9)],
-                "OK. 2 records wait. All of it is in t, partition 0, read by web-1.",
+                "OK. Lag 2 records. All of it is in t, partition 0, owned by web-1.",
             ),
             (
                 &[(0, Some(7), 9), (0, Some(8), 9)],
-                "OK. 3 records wait. Most of it, 2, is in t, partition 0, read by web-1.",
+                "OK. Lag 3 records. Most of it, 2, is in t, partition 0, owned by web-1.",
             ),
-            (&[(0, Some(8), 9), (0, Some(8), 9)], "OK. 2 records wait."),
+            (&[(0, Some(8), 9), (0, Some(8), 9)], "OK. Lag 2 records."),
         ] {
             assert_eq!(said(&view(Verdict::Ok, 1, partitions)), want);
         }
     }
 
     #[test]
-    fn a_lag_that_falls_is_no_alarm() {
+    fn a_decreasing_lag_is_no_alarm() {
         let mut view = view(Verdict::Ok, 1, &[(0, Some(0), 5_000)]);
-        view.row.why = Some("its lag falls".to_owned());
-        assert_eq!(said(&view), "OK. 5,000 records wait. The lag falls.");
+        view.row.why = Some("its lag is decreasing".to_owned());
+        assert_eq!(said(&view), "OK. Lag 5,000 records. The lag is decreasing.");
         assert_eq!(find(&view).tone, Tone::Ok);
     }
 }

@@ -29,7 +29,7 @@ pub(super) fn button_words(
     target: Target,
     header: RwSignal<GroupView>,
 ) -> impl Fn() -> String + Send + Sync + Clone {
-    let what = [action.words(), " ", &target.words()].concat();
+    let what = [action.label(), " ", &target.to_string()].concat();
     move || {
         header.with(|view| {
             let n = number::count(
@@ -41,6 +41,8 @@ pub(super) fn button_words(
         })
     }
 }
+
+pub(super) const OPTIONAL_REASON: &str = "Reason (optional)";
 
 /// What every command form carries. The id is made with the form, so that sending it twice is one
 /// command; `autocomplete=off` keeps browsers from restoring an old one.
@@ -69,7 +71,7 @@ pub(super) fn form(ask: Ask, header: RwSignal<GroupView>, listing: &Listing) -> 
         let group = links::group(&view.row.cluster, &view.row.group);
         (view.cluster_info.clone(), ask.target(view), links::with_query(&group, &listing.to_query()))
     });
-    let title = [ask.action.words(), " ", &target.words()].concat();
+    let title = [ask.action.label(), " ", &target.to_string()].concat();
     let body = if info.mode == Mode::Observe {
         view! { <p>{observe_words(&info.label, info.name.as_str())}</p> }.into_any()
     } else {
@@ -99,7 +101,7 @@ fn fields(ask: &Ask, target: Target, header: RwSignal<GroupView>) -> AnyView {
     let cluster = header.with_untracked(|view| view.cluster_info.name.clone());
     let label = button_words(action, target.clone(), header);
     let hidden = hidden_target(CommandId::random(), action, &target);
-    let reason_label = if pause { "Why" } else { "Why (may stay empty)" };
+    let reason_label = if pause { "Reason" } else { OPTIONAL_REASON };
     let send = move || reached.get().instances() > 0;
     let typed = typed();
     view! {
@@ -121,40 +123,40 @@ fn fields(ask: &Ask, target: Target, header: RwSignal<GroupView>) -> AnyView {
     .into_any()
 }
 
-/// What the command will do and what it cannot, honestly: what is not known is said to be unknown.
+/// What the command will do and what it cannot.
 fn effects(action: Action, reach: Reach) -> Vec<String> {
     let mut out = Vec::new();
     if reach.instances() == 0 {
-        out.push("No instance that is heard now would hear this: nothing can be sent. A pause needs the agent or KafkaFlow's admin topic in the service.".to_owned());
+        out.push("No active instance receives commands, so nothing can be sent. A pause needs the agent or KafkaFlow's admin topic in the service.".to_owned());
         return out;
     }
     if reach.agents > 0 {
         let n = number::count(reach.agents as u64, "agent", "agents");
         out.push(match action {
-            Action::Pause => [&n, ": no further record is handed to a handler once it has answered; what a handler has begun, it finishes."].concat(),
-            Action::Resume => [&n, ": goes on where it stood, with what lies in its buffer first."].concat(),
+            Action::Pause => [&n, ": after it acknowledges, no further record is passed to a handler; a record in progress is finished."].concat(),
+            Action::Resume => [&n, ": continues where it stopped, with the records in its buffer first."].concat(),
         });
     }
     if reach.kafkaflow > 0 {
         let n = number::count(reach.kafkaflow as u64, "KafkaFlow instance", "KafkaFlow instances");
         out.push(match action {
-            Action::Pause => [&n, ": fetching stops, but what was fetched still runs: up to workers × buffer size records each. KafkaFlow does not tell its buffer size."].concat(),
-            Action::Resume => [&n, ": proven only once a committed offset moves."].concat(),
+            Action::Pause => [&n, ": fetching stops, but fetched records are still processed: up to workers × buffer size records each. KafkaFlow does not report its buffer size."].concat(),
+            Action::Resume => [&n, ": confirmed only once a committed offset advances."].concat(),
         });
     }
-    if reach.deaf > 0 {
-        let n = number::count(reach.deaf as u64, "member runs", "members run");
+    if reach.uncontrollable > 0 {
+        let n = number::count(reach.uncontrollable as u64, "member runs", "members run");
         out.push(
             [
                 &n,
-                " neither the agent nor KafkaFlow: not controllable, the outcome will be “in part” at best.",
+                " neither the agent nor KafkaFlow: not controllable, so the command is partially confirmed at best.",
             ]
             .concat(),
         );
     }
     match action {
-        Action::Pause => out.push("Instances that join later are paused too. Retention goes on: what is not read in time is deleted unread.".to_owned()),
-        Action::Resume => out.push("Other holds on the same partitions stay; while one covers a partition, it stands.".to_owned()),
+        Action::Pause => out.push("Instances that join later are paused too. Retention continues: records that are not read in time are deleted unread.".to_owned()),
+        Action::Resume => out.push("Other holds on the same partitions remain; a partition stays paused while any hold covers it.".to_owned()),
     }
     out
 }
@@ -179,7 +181,7 @@ fn durations(typed: &Typed) -> AnyView {
     };
     view! {
         <fieldset class="durations">
-            <legend>"For how long"</legend>
+            <legend>"Duration"</legend>
             {choices}
             <span class="custom">
                 <label>
@@ -204,9 +206,9 @@ mod tests {
     #[test]
     fn effects_are_honest() {
         let said = |action, reach| effects(action, reach).join(" ");
-        let none = said(Action::Pause, Reach { deaf: 2, ..Reach::default() });
-        assert!(none.contains("No instance that is heard"));
-        let mixed = said(Action::Pause, Reach { agents: 1, kafkaflow: 2, deaf: 1 });
+        let none = said(Action::Pause, Reach { uncontrollable: 2, ..Reach::default() });
+        assert!(none.contains("No active instance receives commands"));
+        let mixed = said(Action::Pause, Reach { agents: 1, kafkaflow: 2, uncontrollable: 1 });
         assert!(
             mixed.contains("1 agent:")
                 && mixed.contains("workers × buffer")
@@ -214,7 +216,7 @@ mod tests {
         );
         assert!(
             said(Action::Resume, Reach { kafkaflow: 1, ..Reach::default() })
-                .contains("committed offset moves")
+                .contains("committed offset advances")
         );
     }
 }

@@ -1,17 +1,17 @@
-//! Holds that stand on the group, each with its way out.
+//! Active pauses of the group, each with the form that resumes it.
 
-use flowdeck_model::view::fleet::HoldChip;
+use flowdeck_model::command::REASON_MAX;
 use flowdeck_model::view::{GroupView, Mode};
-use flowdeck_model::{Action, CommandId, HoldId, Scope, Target};
+use flowdeck_model::{Action, CommandId, Hold, HoldId, Scope, Target};
 use leptos::prelude::*;
 
-use super::form::{self, hidden_target};
+use super::form::{self, OPTIONAL_REASON, hidden_target};
 use crate::components::clock::{ago, at_time, use_clock};
 use crate::components::hold::scope_words;
 use crate::components::icons::{Icon, icon};
 use crate::links;
 
-/// Kept by id, so that a form in which somebody types is not made anew by an update.
+/// Kept by id, so that an update does not replace a form in which the user types.
 pub(super) fn panel(header: RwSignal<GroupView>) -> AnyView {
     let ids = Memo::new(move |_| {
         // Several topics of one command make one hold each, under one id: the scope tells them apart.
@@ -19,13 +19,13 @@ pub(super) fn panel(header: RwSignal<GroupView>) -> AnyView {
             .with(|view| view.row.holds.iter().map(|hold| (hold.id, hold.scope.clone())).collect::<Vec<_>>())
     });
     let one = move |(id, scope): (HoldId, Scope)| {
-        let same = move |hold: &&HoldChip| hold.id == id && hold.scope == scope;
+        let same = move |hold: &&Hold| hold.id == id && hold.scope == scope;
         let hold = Memo::new(move |_| header.with(|view| view.row.holds.iter().find(&same).cloned()));
         let (cluster, control) = header
             .with_untracked(|view| (view.cluster_info.clone(), view.cluster_info.mode == Mode::Control));
-        let form = hold.get_untracked().filter(|_| control).map(|hold| way_out(hold, header));
+        let form = hold.get_untracked().filter(|_| control).map(|hold| resume_form(hold, header));
         view! {
-            <li class="held-row">
+            <li class="hold-row">
                 {move || hold.get().map(|hold| words(&hold))}
                 {form}
                 {(!control).then(|| view! { <p class="muted">{form::observe_words(&cluster.label, cluster.name.as_str())}</p> })}
@@ -35,37 +35,37 @@ pub(super) fn panel(header: RwSignal<GroupView>) -> AnyView {
     let rows = view! { <For each=move || ids.get() key=Clone::clone children=one/> };
     view! {
         <section class="panel holds" aria-labelledby="holds" hidden=move || ids.read().is_empty()>
-            <header><h2 id="holds">"Held"</h2></header>
+            <header><h2 id="holds">"Active pauses"</h2></header>
             <ul>{rows}</ul>
         </section>
     }
     .into_any()
 }
 
-fn words(hold: &HoldChip) -> AnyView {
+fn words(hold: &Hold) -> AnyView {
     let except = hold.except.iter().map(scope_words).collect::<Vec<_>>().join("; ");
     let clock = use_clock();
     let until = match hold.until {
         Some(until) => {
-            let words = move || if clock.now() < until { "until " } else { "was to end " };
+            let words = move || if clock.now() < until { "resumes at " } else { "was to resume at " };
             view! { {words} {at_time(until)} }.into_any()
         }
-        None => "until somebody resumes it".into_any(),
+        None => "until resumed".into_any(),
     };
     view! {
         <p><span class="verdict hold">{icon(Icon::Hold)} <span>{scope_words(&hold.scope)}</span></span></p>
-        <p>"by " <b>{flowdeck_model::shown::name(&hold.owner)}</b> ", " {until} ", since " {ago(hold.since)}</p>
+        <p>"by " <b>{flowdeck_model::shown::name(&hold.owner)}</b> ", paused " {ago(hold.since)} " ago, " {until}</p>
         <p class="muted">"“" {flowdeck_model::shown::name(&hold.reason)} "”"</p>
-        {(!except.is_empty()).then(|| view! { <p class="muted">"but not: " {except.clone()}</p> })}
+        {(!except.is_empty()).then(|| view! { <p class="muted">"except: " {except.clone()}</p> })}
     }
     .into_any()
 }
 
-/// The resume of exactly what is held.
-fn way_out(hold: HoldChip, header: RwSignal<GroupView>) -> AnyView {
+/// Resumes exactly what the hold pauses.
+fn resume_form(hold: Hold, header: RwSignal<GroupView>) -> AnyView {
     let scope = hold.scope;
     if scope.partition.is_some() || scope.instance.is_some() {
-        return view! { <p class="muted">"This is narrower than a form here can name: resume its topic, its consumer or the group to release it."</p> }.into_any();
+        return view! { <p class="muted">"This pause is narrower than a form here can name: resume its topic, its consumer or the group to release it."</p> }.into_any();
     }
     let cluster = header.with_untracked(|view| view.cluster_info.clone());
     let target =
@@ -74,7 +74,7 @@ fn way_out(hold: HoldChip, header: RwSignal<GroupView>) -> AnyView {
     view! {
         <form class="inline" method="post" action=links::commands(&cluster.name)>
             {hidden_target(CommandId::random(), Action::Resume, &target)}
-            <label><span class="unseen">"Why (may stay empty)"</span><input name="reason" maxlength="500" autocomplete="off" placeholder="Why (may stay empty)"/></label>
+            <label><span class="unseen">{OPTIONAL_REASON}</span><input name="reason" maxlength=REASON_MAX.to_string() autocomplete="off" placeholder=OPTIONAL_REASON/></label>
             <button class="btn small" type="submit">{icon(Icon::Resume)} <span>{label}</span></button>
         </form>
     }

@@ -40,7 +40,7 @@ impl Show {
         match self {
             Self::All => true,
             Self::Lag => row.lag.map_or(row.unknown.is_some(), |lag| lag > 0),
-            Self::Paused => row.paused || !row.held.is_empty(),
+            Self::Paused => row.paused || !row.holds.is_empty(),
             Self::Unowned => row.owner.is_none(),
         }
     }
@@ -128,7 +128,7 @@ impl Listing {
         }
     }
 
-    /// By this column; once more turns it round. Most people want the largest lag first, but names from A.
+    /// By this column; once more reverses it. Lag is usually wanted from the largest, names from A.
     pub(super) fn sorted(&self, sort: Key) -> Self {
         let descending = if self.sort == sort { !self.descending } else { sort == Key::Lag };
         Self { sort, descending, ..self.clone() }
@@ -175,7 +175,7 @@ mod tests {
             lag,
             unknown: lag.is_none().then_some(flowdeck_model::Unknown::NeverCommitted),
             owner: owner.map(str::to_owned),
-            held: vec![],
+            holds: vec![],
             paused: partition == 3,
         }
     }

@@ -34,7 +34,7 @@ pub(super) fn panel(view: &GroupView) -> AnyView {
 fn line(member: &MemberView) -> impl IntoView + use<> {
     let instance = match &member.instance {
         Some(instance) => name::cut(instance.shown()),
-        None => view! { <span class="tag" title="No instance that is heard owns the same partitions">"unmatched"</span> }.into_any(),
+        None => view! { <span class="tag" title="No instance with telemetry owns the same partitions">"unmatched"</span> }.into_any(),
     };
     let fixed = member.static_id.as_ref().map(
         |id| view! { <span class="sub">{["static id ", &flowdeck_model::shown::name(id)].concat()}</span> },

@@ -86,7 +86,7 @@ impl State {
         self.view.set_value(view);
     }
 
-    /// The reader asked for other rows, or another order of them.
+    /// The user asked for other rows, or another order of them.
     fn follow_listing(self) {
         Effect::new(move |before: Option<()>| {
             let rows =
@@ -145,13 +145,13 @@ fn page(view: GroupView) -> AnyView {
     go_live(state, clock);
     part::give_back_focus(move || asked.read().is_some());
     let header = state.header;
-    let verdict = Memo::new(move |_| header.with(|view| verdict::words(&view.row)));
+    let verdict = Memo::new(move |_| header.with(|view| verdict::label(&view.row)));
     view! {
         <Title text=title::live(move || header.with(title))/>
         {head(header, listing)}
         {move || header.with(|view| cluster::trouble(&view.cluster_info))}
         {move || header.with(|view| view.warnings.iter().map(|text| notice::warning(text.clone())).collect_view())}
-        // The sentence changes with every number in it; who listens hears of another verdict.
+        // The sentence changes with every number in it; a screen reader announces another verdict only.
         <p class="unseen" role="status">{move || verdict.get()}</p>
         {move || state.finding.with(finding::shown)}
         {move || asked.get().map(|ask| form::form(ask, header, &listing.get_untracked()))}
@@ -172,7 +172,7 @@ fn page(view: GroupView) -> AnyView {
     .into_any()
 }
 
-/// "▲ payments · PROD-EU" where the group needs a person.
+/// "▲ payments · PROD-EU" where the group needs attention.
 fn title(view: &GroupView) -> String {
     let row = &view.row;
     let mark = if row.level >= Level::Warning { "▲ " } else { "" };
@@ -209,10 +209,10 @@ fn tags(view: &GroupView) -> impl IntoView + use<> {
     };
     let topics = number::count(row.topic_count.into(), "topic", "topics");
     view! {
-        <span class="tag">{[row.state.words(), " · ", &members].concat()}</span>
-        <span class="tag">{row.kind.words()}</span>
+        <span class="tag">{[row.state.label(), " · ", &members].concat()}</span>
+        <span class="tag">{row.kind.label()}</span>
         <span class="tag">{topics}</span>
-        {bar::read_at(row.as_of)}
+        {bar::updated(row.as_of)}
     }
 }
 

@@ -1,8 +1,8 @@
-//! The partitions: committed, end, lag, owner, what stands.
+//! The partitions: committed, end, lag, owner, status.
 
 use flowdeck_model::query::From as Start;
 use flowdeck_model::view::PartitionRow;
-use flowdeck_model::{ClusterName, MessagesQuery, Unknown};
+use flowdeck_model::{ClusterName, Hold, MessagesQuery, Unknown};
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
@@ -12,11 +12,11 @@ use super::listing::{Key, Listing, Show};
 use crate::components::icons::{Icon, icon};
 use crate::components::order::Order;
 use crate::components::search::{self, Words};
-use crate::components::{figures, name, notice, sorting};
+use crate::components::{figures, hold, name, notice, sorting};
 use crate::format::number;
 use crate::links;
 
-/// So few are seen at a glance.
+/// So few need no filters.
 const FEW: usize = 10;
 
 pub(super) fn panel(state: State) -> AnyView {
@@ -31,9 +31,10 @@ pub(super) fn panel(state: State) -> AnyView {
         (shown, all) if shown == all => number::exact(all),
         (shown, all) => [&number::exact(shown), " of ", &number::exact(all)].concat(),
     };
+    let holds = Memo::new(move |_| state.header.with(|view| view.row.holds.clone()));
     let lines = view! {
         <For each=move || rows.order.get() key=Clone::clone
-            children=move |key| rows.row(&key).map(|row| line(row, state.most, cluster.clone()))/>
+            children=move |key| rows.row(&key).map(|row| line(row, state.most, holds, cluster.clone()))/>
     };
     let many = Memo::new(move |_| all() > FEW as u64 || !listing.read().is_whole());
     let tools_here = here.clone();
@@ -43,7 +44,7 @@ pub(super) fn panel(state: State) -> AnyView {
         (shown() == 0).then(|| match all() {
             0 => notice::empty("No partitions", "Kafka has no committed offset and no assigned partition of this group."),
             _ => {
-                let more = view! { "None has this and this name. " <a class="link" href=all_here.clone() data-noscroll="">"Show all partitions"</a> };
+                let more = view! { "No partition has this status and this name. " <a class="link" href=all_here.clone() data-noscroll="">"Show all partitions"</a> };
                 notice::empty("No partition matches", more)
             }
         })
@@ -128,11 +129,16 @@ fn heading(
     sorting::heading(words, class, descending, to)
 }
 
-fn line(row: ArcRwSignal<PartitionRow>, most: RwSignal<u64>, cluster: ClusterName) -> impl IntoView {
-    view! { <tr>{move || row.with(|row| cells(row, most.get(), &cluster))}</tr> }
+fn line(
+    row: ArcRwSignal<PartitionRow>,
+    most: RwSignal<u64>,
+    holds: Memo<Vec<Hold>>,
+    cluster: ClusterName,
+) -> impl IntoView {
+    view! { <tr>{move || row.with(|row| cells(row, most.get(), &holds.read(), &cluster))}</tr> }
 }
 
-fn cells(row: &PartitionRow, most: u64, cluster: &ClusterName) -> impl IntoView + use<> {
+fn cells(row: &PartitionRow, most: u64, holds: &[Hold], cluster: &ClusterName) -> impl IntoView + use<> {
     let at = |offset: Option<i64>| offset.map(number::offset).unwrap_or_else(|| "–".to_owned());
     let from = row.committed.or(row.start).unwrap_or_default();
     let query = MessagesQuery {
@@ -157,8 +163,8 @@ fn cells(row: &PartitionRow, most: u64, cluster: &ClusterName) -> impl IntoView 
         <td class="num mono" data-l="end">{at(row.end)}</td>
         <td class="num" data-l="lag">{lag}</td>
         <td class="hide">{meter(row.lag.unwrap_or_default(), most)}</td>
-        <td data-l="owner">{row.owner.as_ref().map(|owner| name::cut(flowdeck_model::shown::name(owner)))} {row.owner.is_none().then(|| view! { <span class="faint">"nobody"</span> })}</td>
-        <td data-c="stands">{stands(row)}</td>
+        <td data-l="owner">{row.owner.as_ref().map(|owner| name::cut(flowdeck_model::shown::name(owner)))} {row.owner.is_none().then(|| view! { <span class="faint">"none"</span> })}</td>
+        <td data-c="status">{status(row, holds)}</td>
         <td class="num"><a class="btn small" href=links::topic(cluster, &row.topic, &query) title=["View from committed offset: ", &name].concat()>"View"</a></td>
     }
 }
@@ -171,7 +177,7 @@ fn why(row: &PartitionRow, unknown: Unknown) -> AnyView {
             let left =
                 row.end.zip(row.start).and_then(|(end, start)| u64::try_from(end.checked_sub(start)?).ok());
             let left = left.map(|left| [&number::exact(left), " left"].concat());
-            view! { <span class="tag bad" title=unknown.words()>{number::exact(row.deleted_unread())} " deleted unread"</span> <span class="sub">{left}</span> }
+            view! { <span class="tag bad" title=unknown.label()>{number::exact(row.deleted_unread())} " deleted unread"</span> <span class="sub">{left}</span> }
                 .into_any()
         }
         Unknown::AheadOfLog => {
@@ -179,17 +185,26 @@ fn why(row: &PartitionRow, unknown: Unknown) -> AnyView {
             let title = words.clone();
             view! { <span class="tag warn" title=title>{words}</span> }.into_any()
         }
-        _ => view! { <span class="tag warn" title=unknown.words()>{unknown.words()}</span> }.into_any(),
+        _ => view! { <span class="tag warn" title=unknown.label()>{unknown.label()}</span> }.into_any(),
     }
 }
 
-/// Wish and fact apart: a hold that the instance does not yet obey, a pause that nobody of ours asked for.
-fn stands(row: &PartitionRow) -> AnyView {
-    match (row.held.is_empty(), row.paused) {
-        (true, false) => ().into_any(),
-        (true, true) => view! { <span class="tag warn">"paused, no hold"</span> }.into_any(),
-        (false, true) => view! { <span class="tag hold">{icon(Icon::Hold)} "held, paused"</span> }.into_any(),
-        (false, false) => view! { <span class="tag hold">{icon(Icon::Hold)} "held"</span> }.into_any(),
+/// What a hold asks for is kept apart from what telemetry reports.
+fn status(row: &PartitionRow, holds: &[Hold]) -> AnyView {
+    let hold = holds.iter().find(|hold| row.holds.contains(&hold.id));
+    match (hold, row.paused) {
+        (None, false) if row.owner.is_none() => ().into_any(),
+        (None, false) => view! { <span class="faint">"running"</span> }.into_any(),
+        (None, true) => view! { <span class="tag warn">"paused by the application"</span> }.into_any(),
+        (Some(hold), paused) => {
+            let unconfirmed = !paused && row.owner.is_some();
+            let (start, by) =
+                (if unconfirmed { "pause not confirmed, " } else { "paused " }, hold::paused_by(hold));
+            let words = move || [start, &by()].concat();
+            let title = words.clone();
+            view! { <span class="tag hold" title=title>{icon(Icon::Hold)} <span>{words}</span></span> }
+                .into_any()
+        }
     }
 }
 
@@ -198,7 +213,7 @@ const WIDTH: u64 = 120;
 /// with nothing but a lag of 1 would show a full bar.
 const FULL_FROM: u64 = 1_000;
 
-/// A lag that is there is seen, however small it is.
+/// A lag is visible, however small it is.
 fn bar(lag: u64, most: u64) -> u64 {
     // u128: lag × 120 may not fit.
     let width = u128::from(lag) * u128::from(WIDTH) / u128::from(most.max(FULL_FROM));

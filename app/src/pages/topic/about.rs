@@ -1,4 +1,4 @@
-//! What a topic is: partitions, who reads it, its configuration.
+//! What a topic is: partitions, consumer groups, configuration.
 
 use flowdeck_model::view::{ConfigRow, ReaderRow, TopicPartitionRow, TopicView};
 use leptos::prelude::*;
@@ -29,12 +29,12 @@ pub(super) fn partitions(view: &TopicView) -> AnyView {
                 <caption class="unseen">"Partitions with offsets and replicas"</caption>
                 <thead><tr>
                     <th scope="col" class="num">"Partition"</th>
-                    <th scope="col" class="num">"First offset"</th>
-                    <th scope="col" class="num">"End"</th>
-                    <th scope="col" class="num">"Offsets between"</th>
+                    <th scope="col" class="num">"Start offset"</th>
+                    <th scope="col" class="num">"End offset"</th>
+                    <th scope="col" class="num">"Offset range"</th>
                     <th scope="col">"Leader"</th>
                     <th scope="col">"Replicas"</th>
-                    <th scope="col">"In sync"</th>
+                    <th scope="col">"ISR"</th>
                 </tr></thead>
                 <tbody>{rows}</tbody>
             </table>
@@ -45,7 +45,7 @@ pub(super) fn partitions(view: &TopicView) -> AnyView {
 
 fn partition(row: &TopicPartitionRow) -> impl IntoView + use<> {
     let at = |offset: Option<i64>| offset.map(number::offset).unwrap_or_else(|| "–".to_owned());
-    let between = row.start.zip(row.end).and_then(|(start, end)| u64::try_from(end.checked_sub(start)?).ok());
+    let range = row.start.zip(row.end).and_then(|(start, end)| u64::try_from(end.checked_sub(start)?).ok());
     let leader = match row.leader {
         Some(leader) => view! { {leader.to_string()} }.into_any(),
         None => view! { <span class="tag bad">"no leader"</span> }.into_any(),
@@ -58,32 +58,32 @@ fn partition(row: &TopicPartitionRow) -> impl IntoView + use<> {
     view! {
         <tr>
             <td class="num" data-l="partition">{row.partition.to_string()}</td>
-            <td class="num mono" data-l="first">{at(row.start)}</td>
-            <td class="num mono" data-l="end">{at(row.end)}</td>
-            <td class="num" data-l="between">{between.map(figures::count)}</td>
+            <td class="num mono" data-l="start offset">{at(row.start)}</td>
+            <td class="num mono" data-l="end offset">{at(row.end)}</td>
+            <td class="num" data-l="offset range">{range.map(figures::count)}</td>
             <td data-l="leader">{leader}</td>
             <td class="muted" data-l="replicas">{ids(&row.replicas)}</td>
-            <td class="muted" data-l="in sync">{in_sync}</td>
+            <td class="muted" data-l="ISR">{in_sync}</td>
         </tr>
     }
 }
 
-pub(super) fn readers(view: &TopicView) -> AnyView {
+pub(super) fn groups(view: &TopicView) -> AnyView {
     if view.readers.is_empty() {
         return notice::empty(
-            "Nobody reads it",
+            "No consumer groups",
             "No group has committed an offset on this topic or owns part of it.",
         );
     }
-    let rows = view.readers.iter().map(|row| reader(view, row)).collect_view();
+    let rows = view.readers.iter().map(|row| group(view, row)).collect_view();
     view! {
         <div class="scroll">
             <table class="cards fixed">
-                <caption class="unseen">"Groups that read this topic and how far behind each is"</caption>
+                <caption class="unseen">"Consumer groups of this topic with their lag"</caption>
                 <thead><tr>
                     <th scope="col" class="w-verdict">"Verdict"</th>
                     <th scope="col">"Group"</th>
-                    <th scope="col" class="num w-lag">"Lag here"</th>
+                    <th scope="col" class="num w-lag">"Lag"</th>
                     <th scope="col" class="num w-members">"Members"</th>
                 </tr></thead>
                 <tbody>{rows}</tbody>
@@ -93,11 +93,11 @@ pub(super) fn readers(view: &TopicView) -> AnyView {
     .into_any()
 }
 
-fn reader(view: &TopicView, row: &ReaderRow) -> impl IntoView + use<> {
+fn group(view: &TopicView, row: &ReaderRow) -> impl IntoView + use<> {
     let members = row.members.map(|n| number::exact(n.into())).unwrap_or_else(|| "–".to_owned());
     view! {
         <tr>
-            <td>{labelled(tone(row.verdict, row.level), row.verdict.words())}</td>
+            <td>{labelled(tone(row.verdict, row.level), row.verdict.label())}</td>
             <td data-c="group"><div class="cell"><a class="name" data-key="row" href=links::group(&view.cluster_info.name, &row.group)>{name::cut(row.group.shown())}</a></div></td>
             <td class="num" data-l="lag">{figures::lag(row.lag, row.lag_at_least, row.unknown_partitions.into())}</td>
             <td class="num" data-l="members">{members}</td>
@@ -105,19 +105,19 @@ fn reader(view: &TopicView, row: &ReaderRow) -> impl IntoView + use<> {
     }
 }
 
-pub(super) fn settings(view: &TopicView) -> AnyView {
+pub(super) fn configuration(view: &TopicView) -> AnyView {
     if view.config.is_empty() {
         return notice::empty(
             "The configuration could not be read",
-            "That takes the ACL DescribeConfigs on the topic, and a broker that answers.",
+            "It needs the ACL DescribeConfigs on the topic, and a broker that responds.",
         );
     }
     let rows = view.config.iter().map(setting).collect_view();
     view! {
         <div class="scroll">
-            <table class="cards fixed settings">
+            <table class="cards fixed configuration">
                 <caption class="unseen">"Configuration that matters to consumers"</caption>
-                <thead><tr><th scope="col" class="w-setting">"Setting"</th><th scope="col">"Value"</th><th scope="col" class="w-from">"From"</th></tr></thead>
+                <thead><tr><th scope="col" class="w-name">"Name"</th><th scope="col">"Value"</th><th scope="col" class="w-source">"Source"</th></tr></thead>
                 <tbody>{rows}</tbody>
             </table>
         </div>

@@ -1,7 +1,7 @@
 //! The list of messages: from where, how many, what was read to show them.
 
 use flowdeck_model::query::{From as Start, Isolation, MESSAGES_DEFAULT, MESSAGES_MAX};
-use flowdeck_model::view::{MessageView, MessagesView, Payload, PayloadKind, TopicView};
+use flowdeck_model::view::{MessageView, MessagesView, Payload, PayloadKind, TopicPartitionRow, TopicView};
 use flowdeck_model::{ClusterName, MessagesQuery, Partition, TopicName};
 use leptos::prelude::*;
 
@@ -38,6 +38,7 @@ pub(super) fn panel(view: &TopicView, peek: Peek) -> AnyView {
     let partitions: Vec<Partition> = view.partitions.iter().map(|row| row.partition).collect();
     let query = Memo::new(move |_| MessagesQuery::parse(&peek.list.read(), false).unwrap_or_default());
     let is_open = move || peek.shown.with(|shown| shown.open.is_some());
+    let rows = StoredValue::new(view.partitions.clone());
     let (tools_place, list_place, record_place) = (place.clone(), place.clone(), place);
     let listed = move || {
         let place = list_place.clone();
@@ -50,7 +51,7 @@ pub(super) fn panel(view: &TopicView, peek: Peek) -> AnyView {
     };
     let opened = move || {
         let place = record_place.clone();
-        Suspend::new(async move { peek.open.await.map(|answer| opened(answer, place, query, peek)) })
+        Suspend::new(async move { peek.open.await.map(|answer| opened(answer, place, rows, query, peek)) })
     };
     part::give_back_focus(is_open);
     let list = view! { <Transition fallback=notice::loading>{listed}</Transition> };
@@ -65,7 +66,13 @@ pub(super) fn panel(view: &TopicView, peek: Peek) -> AnyView {
     .into_any()
 }
 
-fn opened(answer: Answer, place: Place, query: Memo<MessagesQuery>, peek: Peek) -> AnyView {
+fn opened(
+    answer: Answer,
+    place: Place,
+    rows: StoredValue<Vec<TopicPartitionRow>>,
+    query: Memo<MessagesQuery>,
+    peek: Peek,
+) -> AnyView {
     // What was waited for comes into the page after this effect, before the next frame.
     Effect::new(|_| request_animation_frame(|| browser::enter("#record", &["#record"])));
     let close = place.link(&query.get_untracked());
@@ -73,13 +80,13 @@ fn opened(answer: Answer, place: Place, query: Memo<MessagesQuery>, peek: Peek) 
         Ok(view) => {
             Clock::provide(view.now);
             let open = peek.shown.with_untracked(|shown| shown.open);
-            record::panel(view, open, &place, close)
+            rows.with_value(|rows| record::panel(view, open, rows, &place, close))
         }
         Err(error) => record::frame("Record".to_owned(), None, close, error::part(&error)),
     }
 }
 
-/// What stands in the field: what the reader wrote where it was refused, and no list of offsets that a page's
+/// The text of the field: what the user wrote where it was refused, and no list of offsets that a page's
 /// link carries.
 fn start_text(query: &str) -> String {
     match MessagesQuery::parse(query, false) {
@@ -135,27 +142,27 @@ fn list(view: &MessagesView, place: Place, query: Memo<MessagesQuery>, peek: Pee
     let asked = query.get_untracked();
     let read = [
         &number::count(view.records.len() as u64, "record", "records"),
-        " · read ",
+        " · scanned ",
         &number::exact(view.scanned.into()),
         " in ",
         &number::exact(view.took_millis.into()),
         " ms",
     ];
     let cut = (!view.complete).then(|| {
-        let why = view.note.clone().unwrap_or_else(|| "a bound of time or size came first".to_owned());
-        let text = ["Not all was read: ", &why, ". What came until then is shown."].concat();
+        let why = view.note.clone().unwrap_or_else(|| "a limit of time or size was reached".to_owned());
+        let text = ["Incomplete: ", &why, ". What was read until then is shown."].concat();
         let again = place.link(&asked);
-        view! { <div class="note"><span>{text} " " <a class="link" href=again rel="external">"Read again"</a></span></div> }
+        view! { <div class="note"><span>{text} " " <a class="link" href=again rel="external">"Fetch again"</a></span></div> }
     });
     let note = view.complete.then(|| view.note.clone()).flatten().map(notice::warning);
     let rows = view.records.iter().map(|record| line(record, &place, &asked, peek)).collect_view();
     let none = view.records.is_empty().then(|| {
         let more = match asked.from {
-            Start::Before(_) => "No record lies before these offsets in what was read.",
+            Start::Before(_) => "No record before these offsets was found in what was read.",
             Start::Offset(_) | Start::Offsets(_) | Start::Time(_) => {
-                "No record lies at or after this start in what was read."
+                "No record at or after this start was found in what was read."
             }
-            _ => "The topic has no record now: none was written, or retention took them.",
+            _ => "The topic has no records: none was written, or retention deleted them.",
         };
         notice::empty("No messages", more)
     });
@@ -229,10 +236,10 @@ fn line(record: &MessageView, place: &Place, query: &MessagesQuery, peek: Peek) 
     }
 }
 
-/// What consumers with `read_committed` do not get.
+/// Records that consumers with `read_committed` do not receive.
 pub(super) fn transaction(record: &MessageView) -> Option<AnyView> {
     let (words, title) = if record.aborted == Some(true) {
-        ("aborted", "Its transaction was aborted: read_committed consumers never get it")
+        ("aborted", "Its transaction was aborted: read_committed consumers never receive it")
     } else if record.transaction_open {
         ("open transaction", "A transaction is open in which it, or a record before it, was written")
     } else {
@@ -241,7 +248,7 @@ pub(super) fn transaction(record: &MessageView) -> Option<AnyView> {
     Some(view! { <span class="tag warn" title=title>{words}</span> " " }.into_any())
 }
 
-/// A record's time that no calendar has: the number that it carries.
+/// A record's time that is no date: the number that it carries.
 pub(super) fn no_date(millis: i64) -> AnyView {
     view! { <span class="mono">{millis.to_string()}</span> " " <span class="tag warn">"not a date"</span> }
         .into_any()

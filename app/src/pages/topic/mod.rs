@@ -1,4 +1,4 @@
-//! `/c/{cluster}/topics/{topic}`: its messages first, then partitions, readers, settings. Which of
+//! `/c/{cluster}/topics/{topic}`: its messages first, then partitions, consumer groups, configuration. Which of
 //! them is shown, from where and which record is open: all in the URL.
 
 mod about;
@@ -21,19 +21,19 @@ use crate::links;
 enum Tab {
     Messages,
     Partitions,
-    Readers,
-    Settings,
+    Groups,
+    Configuration,
 }
 
 impl Tab {
-    const ALL: [Self; 4] = [Self::Messages, Self::Partitions, Self::Readers, Self::Settings];
+    const ALL: [Self; 4] = [Self::Messages, Self::Partitions, Self::Groups, Self::Configuration];
 
     fn key(self) -> &'static str {
         match self {
             Self::Messages => "messages",
             Self::Partitions => "partitions",
-            Self::Readers => "readers",
-            Self::Settings => "settings",
+            Self::Groups => "groups",
+            Self::Configuration => "configuration",
         }
     }
 }
@@ -122,8 +122,8 @@ fn page(view: TopicView, peek: Peek) -> AnyView {
         view.with_value(|view| match tab.get() {
             Tab::Messages => messages::panel(view, peek),
             Tab::Partitions => about::partitions(view),
-            Tab::Readers => about::readers(view),
-            Tab::Settings => about::settings(view),
+            Tab::Groups => about::groups(view),
+            Tab::Configuration => about::configuration(view),
         })
     };
     view! {
@@ -161,7 +161,7 @@ fn head(view: &TopicView) -> AnyView {
                 <span class="tag">{size.concat()}</span>
                 {about::retention(view).map(|words| view! { <span class="tag">{words}</span> })}
                 {offline}
-                {bar::read_at(view.as_of)}
+                {bar::updated(view.as_of)}
             </div>
         </div>
     }
@@ -171,7 +171,7 @@ fn head(view: &TopicView) -> AnyView {
 fn tabs(view: &TopicView, here: Memo<Tab>) -> AnyView {
     let path = links::topic(&view.cluster_info.name, &view.topic, &MessagesQuery::default());
     let counts = [None, Some(view.partitions.len()), Some(view.readers.len()), None];
-    let names = ["Messages", "Partitions", "Readers", "Configuration"];
+    let names = ["Messages", "Partitions", "Consumer groups", "Configuration"];
     let links = Tab::ALL
         .into_iter()
         .zip(names.into_iter().zip(counts))
@@ -196,7 +196,7 @@ mod tests {
         for text in ["", "3", "x:1", "-1:1", "1:-1", "1:2:3"] {
             assert_eq!(open(text), None, "{text}");
         }
-        assert_eq!(shown("partition=3&tab=readers").tab, Tab::Readers);
+        assert_eq!(shown("partition=3&tab=groups").tab, Tab::Groups);
         assert_eq!(shown("tab=nonsense").tab, Tab::Messages);
     }
 

@@ -1,7 +1,7 @@
 //! One record, opened: all that it carries, laid out.
 
 use flowdeck_model::query::From as Start;
-use flowdeck_model::view::{HeaderView, MessageView, MessagesView, Payload, PayloadKind};
+use flowdeck_model::view::{HeaderView, MessageView, MessagesView, Payload, PayloadKind, TopicPartitionRow};
 use flowdeck_model::{MessagesQuery, Partition, shown};
 use leptos::prelude::*;
 
@@ -22,6 +22,7 @@ pub(super) fn query(partition: Partition, offset: i64) -> String {
 pub(super) fn panel(
     view: MessagesView,
     open: Option<(Partition, i64)>,
+    rows: &[TopicPartitionRow],
     place: &Place,
     close: String,
 ) -> AnyView {
@@ -39,18 +40,35 @@ pub(super) fn panel(
     };
     let body = match found {
         Some(record) => shown(record),
-        None if !view.complete => notice::empty("Not read in time", view.note.unwrap_or_default()),
-        None => notice::empty(
-            "No longer there",
-            "Retention or compaction took this record, or it was never written.",
-        ),
+        None if !view.complete => notice::empty("Timed out", view.note.unwrap_or_default()),
+        None => absent(offset, rows.iter().find(|row| row.partition == partition)),
     };
     frame(title, Some(link), close, body)
 }
 
+/// Why there is no record at this offset, as far as the partition's offsets tell.
+fn absent(offset: i64, row: Option<&TopicPartitionRow>) -> AnyView {
+    let (start, end) = (row.and_then(|row| row.start), row.and_then(|row| row.end));
+    let named = |what: &str, which: &str, bound: i64| {
+        ["Offset ", what, " (", which, " = ", &number::offset(bound), ")"].concat()
+    };
+    match (start, end) {
+        (_, Some(end)) if offset >= end => {
+            notice::empty(named("beyond the end", "end", end), "No record was written at this offset yet.")
+        }
+        (Some(start), _) if offset < start => {
+            notice::empty(named("before the start", "start", start), "Retention deleted this record.")
+        }
+        _ => notice::empty(
+            "No record at this offset",
+            "Compaction deleted it, or the offset belongs to a transaction marker.",
+        ),
+    }
+}
+
 /// Around a record, or around why there is none.
 pub(super) fn frame(title: String, link: Option<String>, close: String, body: AnyView) -> AnyView {
-    let link = link.map(|link| view! { <a class="btn small" href=link>"Link to it"</a> });
+    let link = link.map(|link| view! { <a class="btn small" href=link>"Permalink"</a> });
     view! {
         <section class="record" aria-labelledby="record">
             <div class="title">
@@ -166,7 +184,7 @@ fn value(payload: Payload) -> AnyView {
     let label = move || match copied.get() {
         None => "Copy value",
         Some(true) => "Copied",
-        Some(false) => "Select it and copy: this browser has no clipboard here",
+        Some(false) => "Not copied: this browser allows no access to the clipboard",
     };
     view! {
         <div class="decoded">

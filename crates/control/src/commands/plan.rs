@@ -196,7 +196,7 @@ fn unreadable(cause: Malformed) -> PortError {
 }
 
 fn nobody(target: &Target) -> PortError {
-    PortError::Unprocessable { detail: format!("no instance of {} listens", target.words()) }
+    PortError::Unprocessable { detail: format!("no instance of {} listens", target.to_string()) }
 }
 
 /// Whether a by-name command would be sent.

@@ -127,7 +127,7 @@ async fn a_pause_is_confirmed_by_the_agents_ack_and_never_before() {
     scene.agent.acks(pause.id, InstanceState::Acknowledged).await;
     let view = scene.command(pause.id, "confirmed", |view| view.state == CommandState::Confirmed).await;
     assert_eq!(view.instances[0].state, InstanceState::Acknowledged);
-    let group = scene.running.group(&scene.group, "held", |view| view.row.held_partitions == 2).await;
+    let group = scene.running.group(&scene.group, "held", |view| view.row.paused_partitions == 2).await;
     assert_eq!((group.row.verdict, group.row.why.as_deref()), (Verdict::Paused, Some("by anonymous")));
     // The same form twice, another form for what stands: nothing more is written.
     let again = scene.submit(pause.clone()).await.unwrap();
@@ -148,7 +148,7 @@ async fn a_pause_is_confirmed_by_the_agents_ack_and_never_before() {
     scene.submit(resume.clone()).await.unwrap();
     scene.agent.acks(resume.id, InstanceState::Acknowledged).await;
     scene.command(resume.id, "resumed", |view| view.state == CommandState::Confirmed).await;
-    scene.running.group(&scene.group, "free", |view| view.row.held_partitions == 0).await;
+    scene.running.group(&scene.group, "free", |view| view.row.paused_partitions == 0).await;
     let once_more = scene.submit(submit(Action::Resume, &scene.group, None, &[])).await.unwrap();
     assert_eq!((once_more.id, once_more.existing), (resume.id, true));
     assert_eq!(scene.holds_written(), 2);
@@ -204,7 +204,7 @@ async fn the_longest_hold_that_agents_take_is_taken_in_at_the_start() {
     running
         .group(&group, "the hold", |view| {
             let excepted = view.row.holds.first().map_or(0, |one| one.except.len());
-            view.row.held_partitions == 2 && excepted == hold.except.len()
+            view.row.paused_partitions == 2 && excepted == hold.except.len()
         })
         .await;
     running.stop().await;
@@ -272,7 +272,7 @@ async fn a_narrow_resume_splits_the_hold_and_a_restart_rebuilds_it() {
     let view = scene.running.group(&scene.group, "split", |view| {
         view.row.holds.first().is_some_and(|hold| hold.except.len() == 1)
     });
-    assert_eq!(view.await.row.held_partitions, 0);
+    assert_eq!(view.await.row.paused_partitions, 0);
     let settings = scene.running.settings.clone();
     let group = scene.group.clone();
     scene.running.stop().await;
@@ -353,7 +353,7 @@ async fn what_cannot_be_is_refused_with_its_reason() {
     let twice = words(scene.submit(submit(Action::Pause, &scene.group, Some("pay"), &[])).await);
     assert!(twice.to_string().contains("runs in several groups"), "{twice}");
     let target = Target { group: scene.group.as_str().into(), consumer: None, topics: vec![] };
-    assert_eq!(target.words(), scene.group);
+    assert_eq!(target.to_string(), scene.group);
     scene.running.stop().await;
 }
 

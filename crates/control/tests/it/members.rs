@@ -171,8 +171,8 @@ async fn a_group_that_drains_its_backlog_is_not_behind() {
     // Until that is known, it is behind.
     running.group(&group, "behind", |view| view.row.verdict == Verdict::Behind).await;
     let drains = |view: &GroupView| lags(view) && view.row.verdict == Verdict::Ok;
-    let view = running.group(&group, "its lag falls", drains).await;
-    assert_eq!((view.row.level, view.row.why.as_deref()), (Level::Ok, Some("its lag falls")));
+    let view = running.group(&group, "its lag is decreasing", drains).await;
+    assert_eq!((view.row.level, view.row.why.as_deref()), (Level::Ok, Some("its lag is decreasing")));
     drop(consumer);
     // Nobody reads any more: that it fell a moment ago counts for nothing.
     running.group(&group, "nobody", |view| view.row.verdict == Verdict::NoMembers).await;

@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::ClusterView;
-use crate::ids::{HoldId, Version};
+use crate::hold::Hold;
+use crate::ids::Version;
 use crate::names::{ClusterName, GroupId, TopicName};
-use crate::scope::Scope;
 use crate::time::Timestamp;
 use crate::verdict::{GroupState, GroupType, Level, Verdict};
 
@@ -51,7 +51,7 @@ pub struct GroupRow {
     pub kind: GroupType,
     pub state: GroupState,
     pub verdict: Verdict,
-    /// How much it asks of a person.
+    /// How urgent it is.
     pub level: Level,
     /// Why, in words, where the verdict alone does not say it.
     pub why: Option<String>,
@@ -71,21 +71,8 @@ pub struct GroupRow {
     pub topic_count: u32,
     pub partition_count: u32,
     /// Partitions that a hold covers.
-    pub held_partitions: u32,
-    pub holds: Vec<HoldChip>,
+    pub paused_partitions: u32,
+    pub holds: Vec<Hold>,
     /// When this row was read.
     pub as_of: Option<Timestamp>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct HoldChip {
-    pub id: HoldId,
-    pub scope: Scope,
-    pub owner: String,
-    pub reason: String,
-    pub since: Timestamp,
-    pub until: Option<Timestamp>,
-    pub except: Vec<Scope>,
 }

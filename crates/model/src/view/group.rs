@@ -43,7 +43,7 @@ pub struct PartitionRow {
     /// The member that owns it: instance name where telemetry tells it, else client id and host.
     pub owner: Option<String>,
     /// Holds that cover it.
-    pub held: Vec<HoldId>,
+    pub holds: Vec<HoldId>,
     /// Telemetry lists it as paused.
     pub paused: bool,
 }
@@ -83,12 +83,12 @@ pub struct InstanceView {
     pub workers: Option<u32>,
     /// What it knows of the cluster's holds. Null where it does not say: only agents do.
     pub holds: Option<InstanceHolds>,
-    /// As it last said, but for what Kafka has given to others since. Empty where it is lost.
+    /// As it last reported, without what Kafka has assigned to others since. Empty where it is lost.
     pub running: Vec<TopicPartitions>,
     pub paused: Vec<TopicPartitions>,
     /// By Flowdeck's clock.
     pub last_heard: Timestamp,
-    /// Not heard for longer than an instance that lives would be silent.
+    /// No telemetry for longer than the interval of a running instance.
     pub lost: bool,
     /// "joined 14 s after the pause: not paused", "holds unknown".
     pub note: Option<String>,
@@ -150,7 +150,7 @@ pub struct MemberView {
 mod tests {
     use super::*;
 
-    /// Every number another, so that none stands in another's place.
+    /// Every number is different, so that none is read as another.
     const JSON: &str = r#"{
         "version": "00000001-2", "now": "2026-11-21T14:00:00.000Z",
         "clusterInfo": {"name": "demo", "label": "Demo", "colour": "red", "mode": "control", "asOf": null,
@@ -158,7 +158,7 @@ mod tests {
         "cluster": "demo", "group": "g", "type": "classic", "state": "stable", "verdict": "behind", "level": "warning", "why": "w",
         "lag": 1, "lagAtLeast": 7, "deletedUnread": 8, "unknownPartitions": 2,
         "rebalancingSince": "2026-11-21T13:59:58.000Z", "members": 3, "topics": ["t"], "topicCount": 4, "partitionCount": 5,
-        "heldPartitions": 6, "holds": [], "asOf": "2026-11-21T13:59:59.000Z",
+        "pausedPartitions": 6, "holds": [], "asOf": "2026-11-21T13:59:59.000Z",
         "partitions": [], "consumers": [], "groupMembers": [], "commands": [], "warnings": ["careful"]
     }"#;
 

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use flowdeck_model::error::Thing;
 use flowdeck_model::view::{
-    ClusterView, FleetView, GroupRow, GroupView, HoldChip, TopicView, TopicsView, VerdictCount,
+    ClusterView, FleetView, GroupRow, GroupView, TopicView, TopicsView, VerdictCount,
 };
 use flowdeck_model::{
-    Actor, ClusterName, Fleet, FleetQuery, GroupId, Hold, Permission, PortError, TopicName, Verdict, Version,
+    Actor, ClusterName, Fleet, FleetQuery, GroupId, Permission, PortError, TopicName, Verdict, Version,
 };
 
 use super::order::{Ranked, compare};
@@ -226,20 +226,8 @@ pub(super) fn group_row(cluster: &ClusterSnapshot, group: &GroupData, judged: &J
             .collect(),
         topic_count: u32::try_from(group.rows.len()).unwrap_or(u32::MAX),
         partition_count: group.partition_count(),
-        held_partitions: group::held_partitions(cluster, group),
-        holds: holds.iter().map(chip).collect(),
+        paused_partitions: group::paused_partitions(cluster, group),
+        holds: holds.to_vec(),
         as_of: group.as_of,
-    }
-}
-
-fn chip(hold: &Hold) -> HoldChip {
-    HoldChip {
-        id: hold.id,
-        scope: hold.scope.clone(),
-        owner: hold.owner.clone(),
-        reason: hold.reason.clone(),
-        since: hold.since,
-        until: hold.until,
-        except: hold.except.clone(),
     }
 }

@@ -72,7 +72,7 @@ fn row(
         lag,
         unknown,
         owner: owners.words(topic, partition),
-        held: held_by(cluster, group, owners.telemetry, topic, partition),
+        holds: held_by(cluster, group, owners.telemetry, topic, partition),
         paused: told.is_some_and(|(_, instance)| {
             let stream = instance.stream(topic);
             !is_lost(cluster, instance.last_heard)
@@ -98,7 +98,7 @@ fn held_by(
     holds.iter().filter(|hold| hold.holds(place)).map(|hold| hold.id).collect()
 }
 
-pub(super) fn held_partitions(cluster: &ClusterSnapshot, group: &GroupData) -> u32 {
+pub(super) fn paused_partitions(cluster: &ClusterSnapshot, group: &GroupData) -> u32 {
     if cluster.holds.group(&group.id).is_empty() {
         return 0;
     }
@@ -209,8 +209,8 @@ fn warnings(
     for command in commands.iter().filter(|command| command.gave_up) {
         warnings.push(format!(
             "{} of {} was sent again {} times and is not obeyed: it is not sent again",
-            command.action.words(),
-            command.target.words(),
+            command.action.label(),
+            command.target.to_string(),
             command.sent_again.map_or(0, |again| again.times)
         ));
     }

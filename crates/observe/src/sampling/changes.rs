@@ -122,7 +122,7 @@ mod tests {
         ] {
             assert_eq!(why_gone(answer.as_ref()), want);
         }
-        let words = [Unknown::TopicDeleted, Unknown::TopicNotFound].map(Unknown::words);
+        let words = [Unknown::TopicDeleted, Unknown::TopicNotFound].map(Unknown::label);
         assert!(words[0].contains("was deleted") && words[1].contains("not visible"));
     }
 }

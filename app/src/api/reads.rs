@@ -1,4 +1,4 @@
-//! The server's side of the reads: names as they stand in the URL become names, the actor's ports
+//! The server's side of the reads: names as they are in the URL become names, the actor's ports
 //! are asked. Without ports in the context there is no answer.
 
 use flowdeck_model::error::Thing;
