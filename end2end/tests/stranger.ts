@@ -16,9 +16,9 @@ const line = ({ topic, key, value, headers = [] }: Given) =>
   `${JSON.stringify({ topic, key: hex(key), value: hex(value), headers: headers.map(([name, value]) => [name, hex(value)]) })}\n`;
 
 /** Writes records to partition 0 of their topics; their offsets. */
-export function send(records: Given[], bootstrap = env.bootstrap): number[] {
+export function send(records: Given[], bootstrap = env.bootstrap, ...options: string[]): number[] {
   const input = records.map(line).join("");
-  const said = execFileSync(env.fleets, ["send", "--bootstrap", bootstrap], { input, timeout: 60_000 });
+  const said = execFileSync(env.fleets, ["send", "--bootstrap", bootstrap, ...options], { input, timeout: 60_000 });
   return said.toString().trim().split("\n").map(Number);
 }
 

@@ -3,7 +3,7 @@
 //!
 //! Each line of standard input is one record: `{"topic": …, "partition": …, "key": …, "value": …, "headers":
 //! [[name, value], …]}`; keys and values in hexadecimal, `null` or left out where there is none. Each is
-//! answered by its offset.
+//! answered by its offset. With `--abort` they are one transaction, which is aborted.
 
 use std::collections::VecDeque;
 use std::io::{BufRead as _, Write as _};
@@ -12,8 +12,9 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use clap::Args;
 use rdkafka::message::{Header, OwnedHeaders};
-use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord};
+use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _};
 use serde::Deserialize;
+use tokio::task::block_in_place;
 
 use crate::cluster::Cluster;
 
@@ -26,6 +27,9 @@ const LARGEST: &str = "33554432";
 pub struct Send {
     #[command(flatten)]
     cluster: Cluster,
+    /// Write all of them in one transaction, and abort it
+    #[arg(long)]
+    abort: bool,
 }
 
 #[derive(Deserialize)]
@@ -40,14 +44,20 @@ struct Line {
 }
 
 pub async fn run(args: Send) -> Result<()> {
-    let producer: FutureProducer = args
-        .cluster
-        .client()
-        .set("enable.idempotence", "true")
-        .set("message.max.bytes", LARGEST)
-        .set("linger.ms", "5")
-        .create()
-        .context("make a producer")?;
+    let mut client = args.cluster.client();
+    client.set("enable.idempotence", "true").set("message.max.bytes", LARGEST).set("linger.ms", "5");
+    if !args.abort {
+        return write(&client.create().context("make a producer")?).await;
+    }
+    client.set("transactional.id", format!("flowdeck-fleets-send-{}", std::process::id()));
+    let producer: FutureProducer = client.create().context("make a producer")?;
+    block_in_place(|| producer.init_transactions(LIMIT)).context("register the transactional id")?;
+    producer.begin_transaction().context("begin the transaction")?;
+    write(&producer).await?;
+    block_in_place(|| producer.abort_transaction(LIMIT)).context("abort the transaction")
+}
+
+async fn write(producer: &FutureProducer) -> Result<()> {
     let mut waiting = VecDeque::new();
     for line in std::io::stdin().lock().lines() {
         let line: Line = serde_json::from_str(&line.context("read standard input")?).context("a record")?;
