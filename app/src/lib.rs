@@ -18,6 +18,12 @@
 #[cfg(all(feature = "ssr", feature = "hydrate"))]
 compile_error!("`ssr` and `hydrate` exclude each other: one is for the server, one for the browser");
 
+#[cfg(not(erase_components))]
+compile_error!(
+    "the pages are built with --cfg erase_components, as .cargo/config.toml says: RUSTFLAGS replaces what is there, and \
+     server and browser must agree (docs/wasm.md)"
+);
+
 mod api;
 mod app;
 mod back;

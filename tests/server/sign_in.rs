@@ -33,7 +33,7 @@ async fn deep_link_survives_log_in() {
     assert!(page.body.contains("<form method=\"post\" action=\"/kafkaflow/login\""), "{}", page.body);
     let hidden = "name=\"next\" value=\"/kafkaflow/c/demo/groups/payments?topic=orders&amp;x=a%20b\"";
     assert!(page.body.contains(hidden), "{}", page.body);
-    assert!(!page.body.contains("payments</a>"), "nobody sees no group");
+    assert!(!page.body.contains(">payments<"), "nobody sees no group");
 
     let done =
         site.ask(form("/kafkaflow/login", &[("next", deep), ("name", "ana"), ("password", PASSWORD)])).await;

@@ -39,7 +39,8 @@ async fn render(path: &str, ports: Option<Ports>, site: Site) -> Page {
     let response = handler(request).await;
     let status = response.status();
     let html = to_bytes(response.into_body(), usize::MAX).await.unwrap();
-    Page { status, html: String::from_utf8(html.to_vec()).unwrap() }
+    // Markers between children, for hydration only.
+    Page { status, html: String::from_utf8(html.to_vec()).unwrap().replace("<!>", "") }
 }
 
 async fn page(path: &str) -> Page {
