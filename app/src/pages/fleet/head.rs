@@ -86,7 +86,7 @@ pub(super) fn figures(view: &FleetView, query: &FleetQuery) -> AnyView {
     let groups: u64 = counts.iter().map(|count| u64::from(*count)).sum();
     let partial = view
         .partial
-        .then(|| view! { <small class="warned">"incomplete: a cluster does not respond"</small> });
+        .then(|| view! { <small class="warned" title="A cluster does not respond">"incomplete"</small> });
     let clusters = view.clusters.iter().map(cluster_figure).collect_view();
     view! {
         <section class="panel figures" aria-label=label_of>

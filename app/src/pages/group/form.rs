@@ -133,8 +133,8 @@ fn effects(action: Action, reach: Reach) -> Vec<String> {
     if reach.agents > 0 {
         let n = number::count(reach.agents as u64, "agent", "agents");
         out.push(match action {
-            Action::Pause => [&n, ": after it acknowledges, no further record is passed to a handler; a record in progress is finished."].concat(),
-            Action::Resume => [&n, ": continues where it stopped, with the records in its buffer first."].concat(),
+            Action::Pause => [&n, ": once acknowledged, no further record is passed to a handler; records in progress are finished."].concat(),
+            Action::Resume => [&n, ": processing continues where it stopped, with buffered records first."].concat(),
         });
     }
     if reach.kafkaflow > 0 {
