@@ -11,7 +11,7 @@ test("topics are searched and opened", async ({ page }) => {
   await expect(page.locator("tbody tr")).toHaveCount(1);
   await page.getByRole("link", { name: "dev-audio-events" }).click();
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("dev-audio-events");
-  await page.getByRole("link", { name: /^Readers/ }).click();
+  await page.getByRole("link", { name: /^Consumer groups/ }).click();
   await expect(page.getByRole("link", { name: "dev-audio-processor" })).toBeVisible();
   await page.getByRole("link", { name: /^Configuration/ }).click();
   await expect(page.getByRole("cell", { name: "retention.ms", exact: true })).toBeVisible();

@@ -50,13 +50,16 @@ impl Target {
     }
 }
 
-/// For a title: "payments", "consumer orders in payments", "topics a, b in payments (consumer orders)".
+/// For a title: "payments", "consumer orders in payments", "topics a, b in payments (consumer orders)". A consumer that
+/// is named as its group is not named twice.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let group = self.group.shown();
         let topics: Vec<&str> = self.topics.iter().map(TopicName::as_str).collect();
         let kind = if topics.len() == 1 { "topic" } else { "topics" };
-        match (&topics[..], &self.consumer) {
+        let consumer =
+            self.consumer.as_ref().filter(|one| topics.is_empty() || one.as_str() != self.group.as_str());
+        match (&topics[..], consumer) {
             ([], None) => f.write_str(&group),
             ([], Some(consumer)) => write!(f, "consumer {} in {group}", consumer.shown()),
             (_, None) => write!(f, "{kind} {} in {group}", topics.join(", ")),
@@ -245,6 +248,22 @@ mod tests {
             (vec![I::NotControllable], TimedOut),
         ] {
             assert_eq!(outcome(&instances), want, "{instances:?}");
+        }
+    }
+
+    #[test]
+    fn titles_of_targets() {
+        for (consumer, topics, want) in [
+            (None, &[][..], "g"),
+            (Some("c"), &[], "consumer c in g"),
+            (None, &["a"], "topic a in g"),
+            (None, &["a", "b"], "topics a, b in g"),
+            (Some("c"), &["a"], "topic a in g (consumer c)"),
+            (Some("g"), &["a"], "topic a in g"),
+        ] {
+            let topics = topics.iter().map(|name| name.parse().unwrap()).collect();
+            let target = Target { group: "g".into(), consumer: consumer.map(ConsumerName::from), topics };
+            assert_eq!(target.to_string(), want);
         }
     }
 
