@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flowdeck_control::{Admin, AdminSettings};
+use flowdeck_control::{Admin, AdminSettings, Audit};
 use flowdeck_kafka::{Capability, Cluster, ClusterConfig as Reach, ConfigError, Deadline};
 use flowdeck_model::CommandState;
 use flowdeck_model::ports::Bind;
@@ -68,6 +68,11 @@ pub fn start(config: &Config, shutdown: CancellationToken) -> Running {
 impl Running {
     pub fn bind(&self) -> Arc<dyn Bind> {
         Arc::new(self.0.admin.clone())
+    }
+
+    /// Where log-ins are recorded.
+    pub fn audit(&self) -> Audit {
+        self.0.admin.audit()
     }
 
     pub fn work(&self) -> Arc<dyn Work> {

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 /// What the admin service gets to end after the listener is closed. With the listener's own time, the runtime's and
 /// the log's an end takes less than 5 s.
-const ADMIN_GRACE: Duration = Duration::from_millis(500);
+const ADMIN_GRACE: Duration = Duration::from_millis(1_500);
 
 /// Reads the configuration again.
 pub(crate) type Again = Arc<dyn Fn() -> Result<Config, ConfigError> + Send + Sync>;
@@ -65,7 +65,8 @@ pub(crate) async fn run(
         );
     }
     let cookies = CookieScope::new(config.base.as_str(), https);
-    let auth = Auth::open(config.auth.clone(), cookies, shutdown.clone()).await.context("sign-in")?;
+    let auth = Auth::open_audited(config.auth.clone(), cookies, shutdown.clone(), admin.audit());
+    let auth = auth.await.context("sign-in")?;
 
     on_hang_up(hang_up, Reload { auth: auth.clone(), tls, again }, shutdown.clone());
 

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use flowdeck_model::view::{CommandView, Submitted};
+use flowdeck_model::view::{CommandView, PreviewView, Submitted};
 use flowdeck_model::{Action, CommandId, ConsumerName, GroupId, PortError, Submit, Target, TopicName};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
@@ -91,6 +91,30 @@ pub(crate) async fn submit(
         response.headers_mut().insert(LOCATION, location);
     }
     Ok(response)
+}
+
+/// What a command would do. Nothing happens, and its id is not used up.
+#[utoipa::path(
+    post, path = "/clusters/{cluster}/commands/preview", tag = "commands", operation_id = "previewCommand",
+    params(("cluster" = String, Path)),
+    request_body = NewCommand,
+    responses(
+        (status = 200, body = PreviewView),
+        (status = 400, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
+        (status = 415, body = Problem),
+        (status = 422, body = Problem, description = "Nobody in the target listens, or its name is ambiguous."),
+        (status = 503, body = Problem),
+    ),
+)]
+pub(crate) async fn preview(
+    ApiPorts(ports): ApiPorts,
+    Path(cluster): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Json<PreviewView>, Problem> {
+    let cluster = names::cluster(&cluster)?;
+    json_only(&headers)?;
+    Ok(Json(ports.control.preview(&cluster, parse(&body)?).await?))
 }
 
 /// A command and what came of it, instance by instance.

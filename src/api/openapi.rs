@@ -52,6 +52,7 @@ pub(crate) fn routes() -> (Router<AppState>, Document) {
         .routes(routes!(groups::list))
         .routes(routes!(groups::one))
         .routes(routes!(commands::submit))
+        .routes(routes!(commands::preview))
         .routes(routes!(commands::one))
         .routes(routes!(topics::list))
         .routes(routes!(topics::one))

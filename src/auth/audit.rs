@@ -1,108 +1,79 @@
-//! One structured line for each log-in, log-out and refused credential, under the target
-//! `audit`, where commands
-//! have theirs. Never a password, a token or a session's id; what a client wrote is cut and
-//! escaped, so that no line can be forged and no terminal be driven.
+//! Log-ins, log-outs and refused credentials as entries of the audit. Never a password, a token or a session's id.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, SystemTime};
 
+use flowdeck_control::{Audit, LogIn, LogInOutcome};
+use flowdeck_model::actor::ActorView;
+use flowdeck_model::{ActorKind, Timestamp, Via};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::refusal::Refusal;
+use crate::lock;
 
-/// In characters: names of the configuration are shorter.
-const LONGEST: usize = 64;
+/// Refused tokens are recorded so far apart; those between are counted.
+const TOKENS_APART: Duration = Duration::from_secs(1);
 
-pub(super) fn logged_in(user: &str, address: Option<IpAddr>) {
-    tracing::info!(
-        target: "audit", event = "logIn", outcome = "ok",
-        actor.name = %plain(user), actor.kind = "User", actor.address = %Address(address), "logged in"
-    );
+#[derive(Clone, Default)]
+pub(super) struct LogInAudit {
+    audit: Audit,
+    tokens: Arc<Tokens>,
 }
 
-/// `reason` is a word of ours.
-pub(super) fn log_in_failed(claimed: &str, address: Option<IpAddr>, reason: &'static str) {
-    tracing::warn!(
-        target: "audit", event = "logIn", outcome = "refused", reason,
-        actor.claimed = %plain(claimed), actor.address = %Address(address), "log-in refused"
-    );
+#[derive(Default)]
+struct Tokens {
+    last: Mutex<Option<Instant>>,
+    unrecorded: AtomicU64,
 }
 
-pub(super) fn logged_out(user: &str, address: Option<IpAddr>, everywhere: bool) {
-    let event = if everywhere { "logOutEverywhere" } else { "logOut" };
-    tracing::info!(
-        target: "audit", event, outcome = "ok",
-        actor.name = %plain(user), actor.kind = "User", actor.address = %Address(address), "logged out"
-    );
-}
-
-/// A script with a revoked token asks again and again: one line a second, and a count of the rest.
-pub(super) fn token_refused(address: Option<IpAddr>, refusal: &Refusal) {
-    static LAST: Mutex<Option<Instant>> = Mutex::new(None);
-    static UNSAID: AtomicU64 = AtomicU64::new(0);
-    let now = Instant::now();
-    let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
-    if last.is_some_and(|last| now.saturating_duration_since(last) < Duration::from_secs(1)) {
-        UNSAID.fetch_add(1, Ordering::Relaxed);
-        return;
+impl LogInAudit {
+    pub(super) fn new(audit: Audit) -> Self {
+        Self { audit, tokens: Arc::default() }
     }
-    *last = Some(now);
-    drop(last);
-    let unsaid = UNSAID.swap(0, Ordering::Relaxed);
-    let reason = if matches!(refusal, Refusal::ExpiredToken) { "expired" } else { "unknown" };
-    tracing::warn!(
-        target: "audit", event = "token", outcome = "refused", reason, unsaid,
-        actor.address = %Address(address), "bearer token refused"
-    );
-}
 
-struct Address(Option<IpAddr>);
+    pub(super) fn logged_in(&self, user: &str, address: Option<IpAddr>) {
+        self.record(actor(user, ActorKind::User, address), LogInOutcome::Accepted, None);
+    }
 
-impl std::fmt::Display for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            Some(address) => address.fmt(f),
-            None => f.write_str("unknown"),
+    /// `reason` is a word of ours.
+    pub(super) fn log_in_failed(&self, claimed: &str, address: Option<IpAddr>, reason: &'static str) {
+        let actor = actor(claimed, ActorKind::User, address);
+        self.record(actor, LogInOutcome::Refused, Some(reason.to_owned()));
+    }
+
+    pub(super) fn logged_out(&self, user: &str, address: Option<IpAddr>, everywhere: bool) {
+        let outcome = if everywhere { LogInOutcome::SignedOutEverywhere } else { LogInOutcome::SignedOut };
+        self.record(actor(user, ActorKind::User, address), outcome, None);
+    }
+
+    /// A script with a revoked token asks again and again: one entry a second, and a count of the rest.
+    pub(super) fn token_refused(&self, address: Option<IpAddr>, refusal: &Refusal) {
+        let now = Instant::now();
+        let mut last = lock::lock(&self.tokens.last);
+        if last.is_some_and(|last| now.saturating_duration_since(last) < TOKENS_APART) {
+            self.tokens.unrecorded.fetch_add(1, Ordering::Relaxed);
+            return;
         }
+        *last = Some(now);
+        drop(last);
+        let reason = if matches!(refusal, Refusal::ExpiredToken) { "expired" } else { "unknown" };
+        let detail = match self.tokens.unrecorded.swap(0, Ordering::Relaxed) {
+            0 => reason.to_owned(),
+            more => format!("{reason}, {more} more before"),
+        };
+        let actor = ActorView { via: Via::Api, ..actor("", ActorKind::Token, address) };
+        self.record(actor, LogInOutcome::Refused, Some(detail));
+    }
+
+    fn record(&self, actor: ActorView, outcome: LogInOutcome, detail: Option<String>) {
+        let at = Timestamp::from_system(SystemTime::now());
+        self.audit.log_in(LogIn { id: Uuid::new_v4(), at, actor, outcome, detail });
     }
 }
 
-/// What is not letter, digit, sign or space of ASCII is escaped; what is too long ends in `…`.
-fn plain(text: &str) -> String {
-    let mut out = String::new();
-    for (n, c) in text.chars().enumerate() {
-        if n == LONGEST {
-            out.push('…');
-            break;
-        }
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            ' '..='~' => out.push(c),
-            c => out.extend(c.escape_unicode()),
-        }
-    }
-    out
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_cut_and_escaped() {
-        for (text, want) in [
-            ("ana", "ana".to_owned()),
-            ("a b", "a b".to_owned()),
-            ("a\nactor.name=root", "a\\u{a}actor.name=root".to_owned()),
-            ("\u{1b}[2J", "\\u{1b}[2J".to_owned()),
-            ("\u{202e}x", "\\u{202e}x".to_owned()),
-            ("\"\\", "\\\"\\\\".to_owned()),
-            (&"x".repeat(65), format!("{}…", "x".repeat(64))),
-        ] {
-            assert_eq!(plain(text), want);
-        }
-        assert!(plain(&"\u{10ffff}".repeat(1_000_000)).len() < 1_000);
-    }
+fn actor(name: &str, kind: ActorKind, address: Option<IpAddr>) -> ActorView {
+    ActorView { name: name.to_owned(), kind, via: Via::Page, address: address.map(|one| one.to_string()) }
 }

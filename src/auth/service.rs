@@ -6,13 +6,14 @@ mod tests;
 use std::net::IpAddr;
 use std::sync::{Arc, RwLock};
 
+use flowdeck_control::Audit;
 use flowdeck_model::actor::ActorKind;
 use http::{HeaderMap, HeaderValue};
 use tokio_util::sync::CancellationToken;
 use tower_sessions::session::Id;
 
 use super::accounts::Accounts;
-use super::audit;
+use super::audit::LogInAudit;
 use super::credentials::Verified;
 use super::credentials::log_in::{Credentials, PasswordLogIn};
 use super::credentials::one_time;
@@ -45,6 +46,7 @@ struct Local {
     sessions: Sessions,
     cookies: CookieScope,
     clock: Clock,
+    audit: LogInAudit,
 }
 
 /// The cookie to set.
@@ -68,6 +70,16 @@ impl Auth {
         Self::open_with_clock(settings, cookies, stop, Clock::system()).await
     }
 
+    /// The same; log-ins go where `audit` keeps them, and not to the log alone.
+    pub async fn open_audited(
+        settings: Settings,
+        cookies: CookieScope,
+        stop: CancellationToken,
+        audit: Audit,
+    ) -> Result<Self, OpenError> {
+        Self::open_with(settings, cookies, stop, Clock::system(), audit).await
+    }
+
     /// `clock` decides when sessions and tokens expire.
     pub async fn open_with_clock(
         settings: Settings,
@@ -75,16 +87,28 @@ impl Auth {
         stop: CancellationToken,
         clock: Clock,
     ) -> Result<Self, OpenError> {
+        Self::open_with(settings, cookies, stop, clock, Audit::log_alone()).await
+    }
+
+    async fn open_with(
+        settings: Settings,
+        cookies: CookieScope,
+        stop: CancellationToken,
+        clock: Clock,
+        audit: Audit,
+    ) -> Result<Self, OpenError> {
+        let audit = LogInAudit::new(audit);
         let Settings { mode: AuthMode::Local, accounts, session, redis, .. } = settings else {
             return Ok(Self::none());
         };
         let store = open::open(redis, session, &clock, stop).await?;
         Ok(Self(Arc::new(Inner::Local(Box::new(Local {
             accounts: RwLock::new(Arc::new(accounts)),
-            passwords: PasswordLogIn::new(),
+            passwords: PasswordLogIn::new(audit.clone()),
             sessions: Sessions::new(store, session, clock.clone()),
             cookies,
             clock,
+            audit,
         })))))
     }
 
@@ -169,7 +193,7 @@ impl Local {
     fn token(&self, digest: Digest, request: AuthRequest<'_>) -> Result<Authenticated, Refusal> {
         let accounts = self.accounts();
         let token = Token::check(accounts.token(&digest), self.clock.now())
-            .inspect_err(|refusal| audit::token_refused(request.address, refusal))?;
+            .inspect_err(|refusal| self.audit.token_refused(request.address, refusal))?;
         let grants = accounts.grants(&token.roles);
         let actor = request.actor(&token.name, ActorKind::Token, grants.clone());
         Ok(Authenticated { actor, ticket: Ticket(Proof::Token { digest, grants }) })
@@ -231,10 +255,10 @@ impl Local {
             let _ = self.sessions.end(before).await;
         }
         let id = self.sessions.begin(&user, &fingerprint).await.map_err(|_| {
-            audit::log_in_failed(&user, address, "store");
+            self.audit.log_in_failed(&user, address, "store");
             LoginRefusal::Unavailable
         })?;
-        audit::logged_in(&user, address);
+        self.audit.logged_in(&user, address);
         Ok(LoggedIn { set_cookie: self.cookies.set(&id) })
     }
 
@@ -256,7 +280,7 @@ impl Local {
             self.sessions.end_all(&session.user).await.map_err(unavailable)?;
         }
         self.sessions.end(id).await.map_err(unavailable)?;
-        audit::logged_out(&session.user, address, everywhere);
+        self.audit.logged_out(&session.user, address, everywhere);
         Ok(clear)
     }
 }

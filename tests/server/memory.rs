@@ -12,7 +12,7 @@ use flowdeck_model::view::fleet::VerdictCount;
 use flowdeck_model::view::messages::PayloadKind;
 use flowdeck_model::view::{
     ClusterView, CommandView, FleetView, GroupRow, GroupView, MessageView, MessagesView, Mode, PartitionRow,
-    Payload, Submitted, TopicView, TopicsView,
+    Payload, PreviewView, Submitted, TopicView, TopicsView,
 };
 use flowdeck_model::{
     Actor, ClusterName, CommandId, CommandState, FleetQuery, GroupId, GroupState, GroupType, Level,
@@ -295,6 +295,19 @@ impl Control for MemoryPorts {
             submitted.push(command);
         }
         Ok(Submitted { id, state: CommandState::Sent, existing })
+    }
+
+    async fn preview(&self, cluster: &ClusterName, command: Submit) -> Result<PreviewView, PortError> {
+        command.check()?;
+        self.known(cluster)?;
+        Ok(PreviewView {
+            existing: None,
+            holds: vec![],
+            messages: vec![],
+            instances: vec![],
+            notes: vec!["nothing is written here".into()],
+            undo: None,
+        })
     }
 
     fn command(&self, cluster: &ClusterName, id: CommandId) -> Result<CommandView, PortError> {

@@ -12,6 +12,7 @@ mod killed;
 mod leaders;
 mod network;
 mod observe;
+mod replicas;
 mod secure;
 mod slow_clients;
 mod support;

@@ -481,6 +481,10 @@ impl Control for Made {
         Err(PortError::ObserveMode { cluster: cluster.clone() })
     }
 
+    async fn preview(&self, cluster: &ClusterName, _: Submit) -> Result<PreviewView, PortError> {
+        Err(PortError::ObserveMode { cluster: cluster.clone() })
+    }
+
     fn command(&self, _: &ClusterName, id: CommandId) -> Result<CommandView, PortError> {
         match id.uuid().as_bytes()[15] {
             2 => Ok(command_view(2, CommandState::PartiallyConfirmed)),

@@ -4,13 +4,17 @@
 //! It writes only in control mode, and there only to Flowdeck's own topics and KafkaFlow's admin topics; in observe
 //! mode there is no producer at all. It builds no HTML and knows no HTTP.
 
+mod audit;
 mod cluster;
 mod commands;
+mod kinds;
 mod own_topics;
 mod port;
 mod service;
 mod settings;
 mod writer;
 
+pub use audit::Audit;
+pub use flowdeck_protocol::wire::{LogIn, LogInOutcome};
 pub use service::Admin;
 pub use settings::AdminSettings;

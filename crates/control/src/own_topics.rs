@@ -8,11 +8,17 @@ use flowdeck_model::TopicName;
 use flowdeck_observe::ClusterSettings;
 
 const DAY_MILLIS: &str = "86400000";
+const DAYS_90_MILLIS: &str = "7776000000";
 
 pub(crate) fn wanted(settings: &ClusterSettings, brokers: usize) -> Vec<NewTopic> {
     vec![
         topic(&settings.holds_topic, brokers, &[("cleanup.policy", "compact")]),
         topic(&settings.acks_topic, brokers, &[("cleanup.policy", "delete"), ("retention.ms", DAY_MILLIS)]),
+        topic(
+            &settings.audit_topic,
+            brokers,
+            &[("cleanup.policy", "delete"), ("retention.ms", DAYS_90_MILLIS)],
+        ),
     ]
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use flowdeck_model::error::Thing;
-use flowdeck_model::view::{CommandView, Mode, Submitted};
+use flowdeck_model::view::{CommandView, Mode, PreviewView, Submitted};
 use flowdeck_model::{Actor, ClusterName, CommandId, Control, GroupId, Permission, PortError, Submit};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
@@ -15,7 +15,7 @@ use flowdeck_observe::clock;
 use flowdeck_observe::core::Core;
 use flowdeck_observe::ports::{allowed, allowed_on_cluster, cluster_of};
 
-use crate::cluster::actor::Request;
+use crate::cluster::actor::{Request, Wants};
 use crate::service::Requests;
 
 pub(crate) struct BoundControl {
@@ -30,9 +30,14 @@ impl BoundControl {
     }
 }
 
-#[async_trait]
-impl Control for BoundControl {
-    async fn submit(&self, cluster: &ClusterName, command: Submit) -> Result<Submitted, PortError> {
+impl BoundControl {
+    async fn ask<T>(
+        &self,
+        cluster: &ClusterName,
+        command: Submit,
+        wants: Wants,
+        answered: oneshot::Receiver<Result<T, PortError>>,
+    ) -> Result<T, PortError> {
         let snapshot = self.core.publisher.current();
         allowed(&self.actor, Permission::Control, cluster, &command.target.group)?;
         let (_, handle) = cluster_of(&self.core, &snapshot, cluster)?;
@@ -45,15 +50,10 @@ impl Control for BoundControl {
         let to = to.ok_or_else(|| PortError::not_found(Thing::Cluster, cluster.as_str()))?;
         let unavailable =
             |detail: &str| PortError::Unavailable { cluster: cluster.clone(), detail: detail.to_owned() };
-        // HoldQuota for what stands before it, and for its own two writes.
+        // For what comes before it, for the audit, and for its own two writes.
         let patience = handle.settings.timing.write_deadline * 3;
-        let (answer, answered) = oneshot::channel();
-        let request = Request {
-            submit: command,
-            actor: self.actor.view.clone(),
-            answer,
-            until: Instant::now() + patience,
-        };
+        let until = Instant::now() + patience;
+        let request = Request { submit: command, actor: self.actor.view.clone(), wants, until };
         match to.try_send(request) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
@@ -71,6 +71,19 @@ impl Control for BoundControl {
             Ok(Err(_)) => Err(unavailable("Flowdeck is shutting down")),
             Err(_) => Err(unavailable("no answer in time; the command's page tells what became of it")),
         }
+    }
+}
+
+#[async_trait]
+impl Control for BoundControl {
+    async fn submit(&self, cluster: &ClusterName, command: Submit) -> Result<Submitted, PortError> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(cluster, command, Wants::Outcome(answer), answered).await
+    }
+
+    async fn preview(&self, cluster: &ClusterName, command: Submit) -> Result<PreviewView, PortError> {
+        let (answer, answered) = oneshot::channel();
+        self.ask(cluster, command, Wants::Preview(answer), answered).await
     }
 
     fn command(&self, cluster: &ClusterName, id: CommandId) -> Result<CommandView, PortError> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use flowdeck_kafka::Capabilities;
 use flowdeck_model::ports::Bind;
+use flowdeck_model::view::Mode;
 use flowdeck_model::{Actor, ClusterName, GroupId, Partition, Ports, TopicName};
 use flowdeck_observe::core::Core;
 use flowdeck_observe::ports::{BoundFleet, BoundPeek};
@@ -14,6 +15,7 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::audit::{Audit, TopicSink, write_log_ins};
 use crate::cluster::actor::{ClusterActor, Inputs, Request};
 use crate::port::BoundControl;
 use crate::settings::AdminSettings;
@@ -24,6 +26,7 @@ pub struct Admin {
     core: Arc<Core>,
     requests: Requests,
     tracker: TaskTracker,
+    audit: Audit,
 }
 
 /// The way to each cluster's actor, in the order of `Core::clusters`.
@@ -45,13 +48,19 @@ impl Admin {
             requests.push(request);
             start_cluster(&core, &settings, at, requested, &tracker);
         }
+        let audit = start_log_ins(&core, &tracker);
         tracker.close();
-        Self { core, requests: requests.into(), tracker }
+        Self { core, requests: requests.into(), tracker, audit }
     }
 
     /// Waits until every task has ended after shutdown; `false` where some did not in time.
     pub async fn join(&self, deadline: Duration) -> bool {
         tokio::time::timeout(deadline, self.tracker.wait()).await.is_ok()
+    }
+
+    /// Where log-ins are recorded.
+    pub fn audit(&self) -> Audit {
+        self.audit.clone()
     }
 
     pub fn ready(&self) -> ReadyView {
@@ -90,11 +99,22 @@ fn start_cluster(
         stats: Arc::clone(&handle.stats),
         samples: handle.sample(cluster, &core.shutdown, tracker),
         requests,
-        looked: Arc::clone(&handle.looked),
         viewers: handle.viewers.clone(),
     };
     let actor = ClusterActor::new(inputs, settings);
     tracker.spawn(actor.run(core.shutdown.clone(), tracker.clone()));
+}
+
+/// Log-ins go to the audit topic of the first cluster, where that is in control mode.
+fn start_log_ins(core: &Core, tracker: &TaskTracker) -> Audit {
+    let first = core.clusters.first().filter(|one| one.settings.mode == Mode::Control);
+    let Some((handle, cluster)) = first.and_then(|one| Some((one, one.cluster.as_ref()?))) else {
+        return Audit::log_alone();
+    };
+    let (audit, log_ins) = Audit::new(Arc::clone(&handle.stats));
+    let sink = TopicSink::new(cluster.clone(), handle.settings.audit_topic.clone());
+    tracker.spawn(write_log_ins(log_ins, sink, Arc::clone(&handle.stats), core.shutdown.clone()));
+    audit
 }
 
 impl Bind for Admin {

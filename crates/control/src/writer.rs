@@ -1,14 +1,14 @@
 //! The producers of a cluster in control mode: a transactional one for `flowdeck.holds`, which fences
-//! every earlier Flowdeck, and a plain idempotent one for KafkaFlow's admin topics. The first is made
-//! ready when somebody looks at a group who may pause it, at the latest at the first write, as the second is;
-//! a cluster in observe mode never has one.
+//! the leader before this one, and a plain idempotent one for KafkaFlow's admin topics. Only the elected leader has
+//! them; a cluster in observe mode never has one.
 
-use flowdeck_kafka::{Cause, Cluster, Deadline, NewRecord, Placed, Producer, ProducerKind, SendError};
+use flowdeck_kafka::{
+    Cause, Cluster, Deadline, Leadership, NewRecord, Placed, Producer, ProducerKind, SendError,
+};
 use flowdeck_model::{Partition, TopicName};
 use flowdeck_protocol::Record;
 
-pub(crate) const FENCED: &str =
-    "another Flowdeck writes on this cluster; this one has stopped writing until it is restarted";
+pub(crate) const FENCED: &str = "another Flowdeck writes on this cluster with the same transactional.id, and is not elected with this one";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum WriteError {
@@ -21,40 +21,40 @@ pub(crate) enum WriteError {
 
 pub(crate) struct Writers {
     cluster: Cluster,
-    /// Fixed for the cluster, so that a newer writer fences this one.
+    /// Fixed for the cluster, so that a newer leader fences this one.
     id: String,
+    /// This process is elected. Checked before the id is taken over: one that was elected before must not fence
+    /// the one that is now.
+    leadership: Leadership,
     holds: Option<Producer>,
     admin: Option<Producer>,
-    fenced: bool,
 }
 
 impl Writers {
-    pub(crate) fn new(cluster: Cluster, id: String) -> Self {
-        Self { cluster, id, holds: None, admin: None, fenced: false }
+    pub(crate) fn new(cluster: Cluster, id: String, leadership: Leadership) -> Self {
+        Self { cluster, id, leadership, holds: None, admin: None }
     }
 
     pub(crate) fn cluster(&self) -> &Cluster {
         &self.cluster
     }
 
-    pub(crate) fn is_fenced(&self) -> bool {
-        self.fenced
+    /// Of a former term.
+    pub(crate) fn forget(&mut self) {
+        self.holds = None;
+        self.admin = None;
     }
 
-    /// Whether this process took over the writer's id, as far as it knows.
-    pub(crate) fn has_taken_over(&self) -> bool {
-        !self.fenced && self.holds.is_some()
-    }
-
-    /// Whether a pause could be written at once, or never will be.
-    pub(crate) fn are_settled(&self) -> bool {
-        self.fenced || self.holds.is_some()
-    }
-
-    /// Takes over the writer's id, which takes about a second the first time, so that the first pause
-    /// need not wait for it. Writes no record.
+    /// Takes over the writer's id, which takes about a second the first time. Writes no record.
     pub(crate) async fn prepare(&mut self, deadline: Deadline) -> Result<(), WriteError> {
         self.transactional(deadline).await.map(drop)
+    }
+
+    fn check_elected(&self) -> Result<(), WriteError> {
+        if self.leadership.is_held() {
+            return Ok(());
+        }
+        Err(WriteError::NotWritten("this replica is not the elected writer any more".to_owned()))
     }
 
     /// All of `records` on the holds topic, or none.
@@ -81,9 +81,7 @@ impl Writers {
     }
 
     async fn transactional(&mut self, deadline: Deadline) -> Result<Producer, WriteError> {
-        if self.fenced {
-            return Err(WriteError::Fenced);
-        }
+        self.check_elected()?;
         if let Some(producer) = &self.holds {
             return Ok(producer.clone());
         }
@@ -109,9 +107,7 @@ impl Writers {
         record: Record,
         deadline: Deadline,
     ) -> Result<Placed, WriteError> {
-        if self.fenced {
-            return Err(WriteError::Fenced);
-        }
+        self.check_elected()?;
         let producer = match &self.admin {
             Some(producer) => producer.clone(),
             None => {
@@ -131,24 +127,21 @@ impl Writers {
     fn failed(&mut self, error: SendError) -> WriteError {
         self.holds = None;
         match error {
-            SendError::Fenced => {
-                self.fenced = true;
-                WriteError::Fenced
-            }
+            SendError::Fenced => WriteError::Fenced,
             SendError::InDoubt => WriteError::InDoubt,
             error => WriteError::NotWritten(words(&error)),
         }
     }
 }
 
-fn words(error: &SendError) -> String {
+pub(crate) fn words(error: &SendError) -> String {
     match std::error::Error::source(error) {
         Some(cause) => format!("{error}: {cause}"),
         None => error.to_string(),
     }
 }
 
-fn new_record(topic: &TopicName, partition: Option<Partition>, record: Record) -> NewRecord {
+pub(crate) fn new_record(topic: &TopicName, partition: Option<Partition>, record: Record) -> NewRecord {
     NewRecord {
         topic: topic.clone(),
         partition,

@@ -28,6 +28,8 @@ pub enum TailFrom {
     Offset(i64),
     /// The first record at or after this time; the end where there is none.
     Time(Timestamp),
+    /// So many offsets before the end: as many records, where none was compacted away.
+    Last(i64),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -207,6 +209,7 @@ impl Follower {
                 TailFrom::Beginning => start,
                 TailFrom::End => end,
                 TailFrom::Offset(offset) => offset.clamp(start, end.max(start)),
+                TailFrom::Last(count) => (end - count).clamp(start, end.max(start)),
                 // -1 where no record is so late.
                 TailFrom::Time(_) => at.filter(|at| *at >= 0).unwrap_or(end).clamp(start, end.max(start)),
             };

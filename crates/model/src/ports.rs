@@ -13,7 +13,8 @@ use crate::ids::{CommandId, Version};
 use crate::names::{ClusterName, GroupId, TopicName};
 use crate::query::{FleetQuery, MessagesQuery};
 use crate::view::{
-    ClusterView, CommandView, FleetView, GroupView, MessagesView, Submitted, TopicView, TopicsView,
+    ClusterView, CommandView, FleetView, GroupView, MessagesView, PreviewView, Submitted, TopicView,
+    TopicsView,
 };
 
 /// Reads the published snapshot; never waits for Kafka, but for `topic`.
@@ -32,8 +33,10 @@ pub trait Fleet: Send + Sync {
 
 #[async_trait]
 pub trait Control: Send + Sync {
-    /// Returns once the command's records are written, or nothing had to be written.
+    /// Returns once the command's records are written, by whichever replica, or nothing had to be written.
     async fn submit(&self, cluster: &ClusterName, command: Submit) -> Result<Submitted, PortError>;
+    /// What it would do; nothing happens.
+    async fn preview(&self, cluster: &ClusterName, command: Submit) -> Result<PreviewView, PortError>;
     fn command(&self, cluster: &ClusterName, id: CommandId) -> Result<CommandView, PortError>;
 }
 

@@ -20,6 +20,8 @@ pub enum GroupType {
     Streams,
     /// Share, Connect or new Streams groups: no consumer group, without lag. Never "dead".
     Other,
+    /// Flowdeck's own, which elects the replica that writes.
+    Flowdeck,
     /// Not described yet.
     Unknown,
 }
@@ -31,12 +33,19 @@ impl GroupType {
             Self::Consumer => "KIP-848",
             Self::Streams => "Streams",
             Self::Other => "other, not a consumer group",
+            Self::Flowdeck => "Flowdeck's own",
             Self::Unknown => "not described yet",
         }
     }
 
     /// Every value, for whoever parses or lists them.
-    pub const ALL: [Self; 5] = [Self::Classic, Self::Consumer, Self::Streams, Self::Other, Self::Unknown];
+    pub const ALL: [Self; 6] =
+        [Self::Classic, Self::Consumer, Self::Streams, Self::Other, Self::Flowdeck, Self::Unknown];
+
+    /// Whether it reads topics and commits offsets.
+    pub fn has_lag(self) -> bool {
+        !matches!(self, Self::Other | Self::Flowdeck)
+    }
 }
 
 /// Kafka's group states.
@@ -318,6 +327,9 @@ pub fn judge(evidence: &Evidence, rules: &Rules) -> Judgement {
     if evidence.kind == GroupType::Other {
         let why = "other, not a consumer group: it has no lag".to_owned();
         return Judgement::new(Verdict::Unknown, Some(why));
+    }
+    if evidence.kind == GroupType::Flowdeck {
+        return Judgement::new(Verdict::Ok, None);
     }
     let not_obeyed = |proven| evidence.not_obeyed.as_ref().filter(|one| one.proven == proven);
     if let Some(NotObeyed { words, .. }) = not_obeyed(true) {

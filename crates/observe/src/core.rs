@@ -1,8 +1,6 @@
 //! What the ports of all actors share: each cluster, and the newest snapshot.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
 use flowdeck_kafka::Cluster;
 use flowdeck_model::Timestamp;
@@ -31,29 +29,10 @@ pub struct ClusterHandle {
     pub settings: Arc<ClusterSettings>,
     /// `None`: its configuration cannot work; the snapshot says why.
     pub cluster: Option<Cluster>,
-    /// Whoever may control it and looks.
-    pub looked: Arc<LastLook>,
     /// Whoever asks for what is known of it: while nobody does, it is refreshed less often.
     pub viewers: Viewers,
     pub(crate) peeks: Arc<Semaphore>,
     pub stats: Arc<ClusterStats>,
-}
-
-/// Whoever looked so long ago is not about to pause something.
-const LOOK_COUNTS: Duration = Duration::from_secs(10);
-
-/// When somebody last looked at a group who may pause it.
-#[derive(Debug, Default)]
-pub struct LastLook(AtomicI64);
-
-impl LastLook {
-    pub(crate) fn now(&self) {
-        self.0.store(clock::now().millis(), Ordering::Relaxed);
-    }
-
-    pub fn is_recent(&self, now: Timestamp) -> bool {
-        now.since(Timestamp::from_millis(self.0.load(Ordering::Relaxed))) < LOOK_COUNTS
-    }
 }
 
 impl Core {
@@ -76,7 +55,6 @@ impl Core {
             handles.push(ClusterHandle {
                 settings: own,
                 cluster,
-                looked: Arc::default(),
                 viewers: Viewers::default(),
                 peeks: Arc::new(Semaphore::new(settings.peek_at_once.max(1))),
                 stats: Arc::default(),

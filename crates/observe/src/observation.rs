@@ -9,6 +9,7 @@ use flowdeck_model::{CommandId, GroupId, Timestamp};
 use flowdeck_protocol::Headers;
 use flowdeck_protocol::kafkaflow::{self, Decoded, Message};
 use flowdeck_protocol::wire::{self, Ack, AckRecord, HoldRecord, Sender};
+use flowdeck_protocol::wire::{AuditRecord, Operation};
 
 use crate::holds::{HoldIndex, HoldKey, HoldStore, UndecodableHolds};
 use crate::sampling::sample::Sample;
@@ -31,6 +32,9 @@ pub struct Observation {
     hold_index: Arc<HoldIndex>,
     undecodable: UndecodableHolds,
     acks_known: bool,
+    audit_known: bool,
+    /// Of the audit, the next offset to be read.
+    audit_next: i64,
     /// Why a topic cannot be followed.
     failing: BTreeMap<Source, String>,
     following_since: Option<Timestamp>,
@@ -44,6 +48,8 @@ pub enum Notice {
     /// An instance of the group was heard.
     Telemetry(GroupId),
     Ack(Ack),
+    /// An operation as the audit tells it.
+    Operation(Box<Operation>),
     /// A command on an admin topic that did not come from Flowdeck.
     ExternalCommand {
         id: CommandId,
@@ -74,6 +80,8 @@ impl Observation {
             hold_index: Arc::default(),
             undecodable: UndecodableHolds::default(),
             acks_known: false,
+            audit_known: false,
+            audit_next: 0,
             failing: BTreeMap::new(),
             following_since: None,
             dirty: true,
@@ -82,16 +90,27 @@ impl Observation {
         }
     }
 
-    /// Holds and acks were read to their ends (or are not there), and groups are known.
+    /// Holds, acks and audit were read to their ends (or are not there), and groups are known.
     pub fn is_ready(&self) -> bool {
         self.holds.is_known()
             && self.acks_known
+            && self.audit_known
             && (self.sample.as_of.is_some() || self.sample.error.is_some())
     }
 
     /// Why the topic cannot be followed at the moment.
     pub fn failing(&self, source: Source) -> Option<&str> {
         self.failing.get(&source).map(String::as_str)
+    }
+
+    /// Whether every record of the audit before this offset was read.
+    pub fn has_read_audit_to(&self, offset: i64) -> bool {
+        self.audit_known && !self.failing.contains_key(&Source::Audit) && self.audit_next >= offset
+    }
+
+    /// The audit was read to its end once, or is not there.
+    pub fn is_audit_known(&self) -> bool {
+        self.audit_known
     }
 
     /// Since when telemetry is followed.
@@ -152,6 +171,7 @@ impl Observation {
         match source {
             Source::Holds => {}
             Source::Acks => self.acks_known = true,
+            Source::Audit => self.audit_known = true,
             Source::Admin(stream) => self.follows(stream, at),
         }
         self.dirty = true;
@@ -165,6 +185,7 @@ impl Observation {
             }
             Source::Holds => self.settings.holds_topic.to_string(),
             Source::Acks => self.settings.acks_topic.to_string(),
+            Source::Audit => self.settings.audit_topic.to_string(),
         }
     }
 
@@ -189,6 +210,9 @@ impl Observation {
             |part: &Option<bytes::Bytes>, size: usize| part.as_ref().is_some_and(|part| part.len() < size);
         if cut(&record.value, record.value_size) || cut(&record.key, record.key_size) {
             self.not_taken("too_long", "longer than is read", source, at);
+            if source == Source::Audit {
+                self.audit_next = record.offset + 1;
+            }
             if source == Source::Holds {
                 self.holds.passed(record.offset);
                 self.dirty |= self.undecodable.note(record.key.as_deref(), record.value.is_none());
@@ -204,6 +228,7 @@ impl Observation {
             Source::Admin(stream) => self.admin_record(stream, record, &headers, at),
             Source::Holds => self.hold_record(record, &headers, own),
             Source::Acks => self.ack_record(record, &headers),
+            Source::Audit => self.audit_record(record, &headers),
         }
     }
 
@@ -304,6 +329,19 @@ impl Observation {
     fn passed(&mut self, record: &Record, why: &'static str) -> Option<Notice> {
         self.holds.passed(record.offset);
         self.stats.dropped(why);
+        None
+    }
+
+    fn audit_record(&mut self, record: &Record, headers: &Headers<'_>) -> Option<Notice> {
+        self.audit_next = record.offset + 1;
+        match wire::read_audit(headers, record.key.as_deref(), record.value.as_deref()) {
+            Ok(AuditRecord::Operation(operation)) => return Some(Notice::Operation(operation)),
+            Ok(AuditRecord::LogIn(_)) => {}
+            Ok(AuditRecord::NewerVersion | AuditRecord::UnknownType) => {
+                self.stats.dropped("newer_audit_version");
+            }
+            Err(_) => self.stats.dropped("malformed_audit_record"),
+        }
         None
     }
 

@@ -8,7 +8,7 @@ use flowdeck_model::view::{ClusterView, CommandView, InstanceOutcome, SentAgain,
 use flowdeck_model::{Action, CommandId, CommandState, GroupId, HoldId, Target, Timestamp};
 
 /// One operation, and what is known of it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Operation {
     pub id: CommandId,
     pub action: Action,

@@ -31,7 +31,7 @@ pub(crate) fn of(
 /// not own what they shall own.
 pub(super) fn is_rebalancing(kind: GroupType, state: GroupState, members: &[Member]) -> bool {
     match kind {
-        GroupType::Other => false,
+        GroupType::Other | GroupType::Flowdeck => false,
         GroupType::Consumer => members.iter().any(is_moving),
         GroupType::Classic | GroupType::Streams | GroupType::Unknown => state.is_rebalance(),
     }

@@ -102,9 +102,10 @@ pub struct Timing {
     pub tick: Duration,
     /// Hold changes by foreign commands that are taken over in a minute, for each group.
     pub external_per_minute: u32,
-    /// What has to be written though nobody asks, a Flowdeck that is not the writer leaves to the one that is for
-    /// so long at least: longer than that one needs for it, at its tick and by its write's deadline.
-    pub writer_first: Duration,
+    /// The session of a replica in the election of the writer: when it is killed, another one takes over by then.
+    pub writer_session: Duration,
+    /// What may be done without an audit waits for it so long at most.
+    pub audit_patience: Duration,
 }
 
 impl Default for Timing {
@@ -122,7 +123,8 @@ impl Default for Timing {
             write_deadline: Duration::from_secs(5),
             tick: Duration::from_millis(250),
             external_per_minute: 10,
-            writer_first: Duration::from_secs(6),
+            writer_session: Duration::from_secs(6),
+            audit_patience: Duration::from_millis(1_500),
         }
     }
 }
@@ -138,8 +140,10 @@ pub struct ClusterSettings {
     pub admin_topics: Vec<AdminTopics>,
     pub holds_topic: TopicName,
     pub acks_topic: TopicName,
-    /// The `transactional.id` of the one writer of the holds: `flowdeck.writer` (`wire.md`). Only where
-    /// several Flowdecks with topics of their own share a cluster must it be another.
+    pub audit_topic: TopicName,
+    /// The consumer group that elects the one writer among the replicas, and its `transactional.id`:
+    /// `flowdeck.writer` (`wire.md`). Only where several Flowdecks with topics of their own share a cluster must
+    /// it be another.
     pub writer_id: String,
     /// The lag up to which a group is ok, in records.
     pub allowed_lag: u64,
@@ -173,6 +177,7 @@ impl ClusterSettings {
             admin_topics: vec![AdminTopics::one(topic("kafkaflow.admin"))],
             holds_topic: topic("flowdeck.holds"),
             acks_topic: topic("flowdeck.acks"),
+            audit_topic: topic("flowdeck.audit"),
             writer_id: "flowdeck.writer".to_owned(),
             allowed_lag: 100,
             rebalancing: RebalanceLimits::default(),
@@ -202,10 +207,14 @@ impl ClusterSettings {
         (self.refresh * 10).max(Duration::from_secs(30))
     }
 
+    /// Topics that Flowdeck creates where they are missing.
+    pub fn own_topics(&self) -> [&TopicName; 3] {
+        [&self.holds_topic, &self.acks_topic, &self.audit_topic]
+    }
+
     /// Topics that are Flowdeck's or KafkaFlow's, not an application's.
     pub fn is_own_topic(&self, topic: &TopicName) -> bool {
-        topic == &self.holds_topic
-            || topic == &self.acks_topic
+        self.own_topics().contains(&topic)
             || self.admin_topics.iter().any(|pair| topic == &pair.commands.0 || topic == &pair.telemetry.0)
     }
 }
@@ -239,6 +248,8 @@ mod tests {
         let settings = ClusterSettings::new("demo".parse().unwrap(), ClusterConfig::new("localhost:1"));
         assert_eq!(settings.mode, Mode::Observe);
         assert_eq!(settings.stale_after(), Duration::from_secs(30));
-        assert!(settings.is_own_topic(&topic("flowdeck.holds")));
+        for own in ["flowdeck.holds", "flowdeck.acks", "flowdeck.audit", "kafkaflow.admin"] {
+            assert!(settings.is_own_topic(&topic(own)));
+        }
     }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use flowdeck_kafka::{Cluster, Isolation, Record, TailEvent, TailFrom, TailRequest};
 use flowdeck_model::{Partition, Timestamp, TopicName};
@@ -22,12 +23,18 @@ const QUEUE_KB: usize = 8 * 1_024;
 /// The longest value of an admin topic that is taken in; telemetry of 10,000 partitions is shorter.
 const VALUE_MAX: usize = 128 * 1024;
 
+/// Evidence is awaited for less.
+const ACKS_LATELY: Duration = Duration::from_secs(600);
+/// Records of the audit that are read at the start: some ten of each command that is remembered.
+const AUDIT_LAST: i64 = 20_000;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
     /// Of `admin_streams`.
     Admin(usize),
     Holds,
     Acks,
+    Audit,
 }
 
 #[derive(Debug)]
@@ -116,8 +123,11 @@ pub fn follow(
     let holds = own(settings.holds_topic.clone(), TailFrom::Beginning, Isolation::ReadCommitted);
     // As agents do: what they do not read is not shown as standing.
     let holds = TailRequest { partitions: Some(Partition::new(0).into_iter().collect()), ..holds };
-    let acks = own(settings.acks_topic.clone(), TailFrom::End, Isolation::ReadUncommitted);
-    requests.extend([(Source::Holds, holds), (Source::Acks, acks)]);
+    // What was answered to a leader that ended before it could tell.
+    let lately = Timestamp::from_millis(clock::now().millis() - ACKS_LATELY.as_millis() as i64);
+    let acks = own(settings.acks_topic.clone(), TailFrom::Time(lately), Isolation::ReadUncommitted);
+    let audit = own(settings.audit_topic.clone(), TailFrom::Last(AUDIT_LAST), Isolation::ReadUncommitted);
+    requests.extend([(Source::Holds, holds), (Source::Acks, acks), (Source::Audit, audit)]);
     for (source, request) in requests {
         let (facts, room) = (facts.clone(), Arc::clone(&room));
         let follower = Follower { cluster: cluster.clone(), source, request, facts, room };

@@ -35,6 +35,38 @@ pub enum Command {
     ChangeConsumerWorkersCount { consumer: ConsumerName, workers: i32 },
 }
 
+impl Command {
+    /// KafkaFlow's name of the message, whom it names, and the topics in it.
+    pub fn parts(&self) -> (&'static str, &str, &[TopicName]) {
+        match self {
+            Self::PauseConsumerByName { consumer, topics } => {
+                ("PauseConsumerByName", consumer.as_str(), topics)
+            }
+            Self::ResumeConsumerByName { consumer, topics } => {
+                ("ResumeConsumerByName", consumer.as_str(), topics)
+            }
+            Self::PauseConsumersByGroup { group, topics } => {
+                ("PauseConsumersByGroup", group.as_str(), topics)
+            }
+            Self::ResumeConsumersByGroup { group, topics } => {
+                ("ResumeConsumersByGroup", group.as_str(), topics)
+            }
+            Self::ResetConsumerOffset { consumer, topics } => {
+                ("ResetConsumerOffset", consumer.as_str(), topics)
+            }
+            Self::RewindConsumerOffsetToDateTime { consumer, topics, .. } => {
+                ("RewindConsumerOffsetToDateTime", consumer.as_str(), topics)
+            }
+            Self::RestartConsumerByName { consumer } => ("RestartConsumerByName", consumer.as_str(), &[]),
+            Self::StartConsumerByName { consumer } => ("StartConsumerByName", consumer.as_str(), &[]),
+            Self::StopConsumerByName { consumer } => ("StopConsumerByName", consumer.as_str(), &[]),
+            Self::ChangeConsumerWorkersCount { consumer, .. } => {
+                ("ChangeConsumerWorkersCount", consumer.as_str(), &[])
+            }
+        }
+    }
+}
+
 /// `ConsumerTelemetryMetric`: one topic of one consumer in one process, sent every 5 s. What a
 /// consumer says of itself: its clock and its lag are not to be trusted.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::Verified;
 use super::backoff::Backoff;
 use super::password::{self, Verifier};
 use crate::auth::accounts::Accounts;
-use crate::auth::audit;
+use crate::auth::audit::LogInAudit;
 use crate::auth::refusal::LoginRefusal;
 
 /// Longer names are nobody's (`auth.users[…].name`), and not worth a hash.
@@ -56,11 +56,12 @@ impl Credentials {
 pub(in crate::auth) struct PasswordLogIn {
     verifier: Verifier,
     backoff: Backoff,
+    audit: LogInAudit,
 }
 
 impl PasswordLogIn {
-    pub(in crate::auth) fn new() -> Self {
-        Self { verifier: Verifier::new(), backoff: Backoff::default() }
+    pub(in crate::auth) fn new(audit: LogInAudit) -> Self {
+        Self { verifier: Verifier::new(), backoff: Backoff::default(), audit }
     }
 
     pub(in crate::auth) async fn verify(
@@ -72,7 +73,7 @@ impl PasswordLogIn {
         let readable = credentials.is_readable();
         let Credentials { name, password, .. } = credentials;
         let refuse = |refusal: LoginRefusal, reason: &'static str| {
-            audit::log_in_failed(&name, address, reason);
+            self.audit.log_in_failed(&name, address, reason);
             refusal
         };
         if !readable {

@@ -14,30 +14,49 @@ fn commands(cluster: &str) -> String {
     format!("/api/v1/clusters/{cluster}/commands")
 }
 
-/// A server each for those who can write: they have one writer's id, and who prepares to write last keeps it.
+/// A server each, one after the other: of several that take part in the election one alone writes.
 pub(super) async fn lacking(vault: &Vault, rights: &Rights) {
     nothing_is_written(vault, rights).await;
+    audit_is_not_written(vault, rights).await;
     no_acks_are_heard(vault, rights).await;
     kafkaflow_is_not_told(vault, rights).await;
 }
 
 async fn nothing_is_written(vault: &Vault, rights: &Rights) {
     let missing = [
+        ("no-election", Rule::new("Read", "Group", "flowdeck.writer")),
         ("no-id", Rule::new("Write", "TransactionalId", "flowdeck.writer")),
         ("no-write", Rule::new("Write", "Topic", "flowdeck.holds")),
         ("no-holds", Rule::new("Read", "Topic", "flowdeck.holds")),
     ];
-    let clusters = missing.iter().map(|(cluster, rule)| {
-        let user = vault.without(rights, rule.operation, rule.resource, &rule.name);
-        vault.cluster(cluster, "control", &user)
-    });
-    let mut server = Server::start(&clusters.collect::<String>()).await;
     for (cluster, rule) in &missing {
+        let user = vault.without(rights, rule.operation, rule.resource, &rule.name);
+        let mut server = Server::start(&vault.cluster(cluster, "control", &user)).await;
         refused(&server, cluster, &rule.to_string()).await;
+        if ["no-election", "no-holds"].contains(cluster) {
+            noted(&server, cluster, &rule.to_string()).await;
+        }
+        server.assert_sound();
     }
-    noted(&server, "no-holds", "Read on Topic:flowdeck.holds").await;
     assert_eq!(vault.kafka.read_all("flowdeck.holds"), [], "nothing was written");
-    server.assert_sound();
+}
+
+/// A pause needs no audit; that it is missing is said.
+async fn audit_is_not_written(vault: &Vault, rights: &Rights) {
+    for (cluster, operation) in [("no-audit-write", "Write"), ("no-audit-read", "Read")] {
+        let user = vault.without(rights, operation, "Topic", "flowdeck.audit");
+        let mut server = Server::start(&vault.cluster(cluster, "control", &user)).await;
+        server.group(cluster, "payments", "is heard", is_heard).await;
+        for action in ["pause", "resume"] {
+            let id = new_id();
+            let sent = server.send(&commands(cluster), &command(&id, action, "payments")).await;
+            assert_eq!(sent.status, 202, "{cluster}: {}", sent.text);
+            let view = server.command(cluster, &id, "its end", settled).await;
+            assert_eq!(view["state"], "confirmed", "{cluster}: {view}");
+        }
+        noted(&server, cluster, &format!("{operation} on Topic:flowdeck.audit")).await;
+        server.assert_sound();
+    }
 }
 
 async fn no_acks_are_heard(vault: &Vault, rights: &Rights) {
@@ -112,25 +131,28 @@ pub(super) async fn complete(vault: &Vault, peek: &Rights) -> Server {
     server
 }
 
-/// The topics are not there, and Flowdeck makes them: the one that it may, or both.
+/// The topics are not there, and Flowdeck makes them: those that it may, or all.
 pub(super) async fn creating(vault: &Vault, rights: &Rights) {
-    for (missing, made) in [("flowdeck.holds", "flowdeck.acks"), ("flowdeck.acks", "flowdeck.holds")] {
+    const OWN: [&str; 3] = ["flowdeck.holds", "flowdeck.acks", "flowdeck.audit"];
+    for missing in OWN {
         let user = vault.without(rights, "Create", "Topic", missing);
         let mut server = Server::start(&vault.cluster("no-create", "control", &user)).await;
         noted(&server, "no-create", &format!("Create on Topic:{missing}")).await;
         server.assert_sound();
         drop(server);
         let topics = vault.kafka.topics();
-        let is_there = |topic: &str| topics.iter().any(|(name, _)| name == topic);
-        assert_eq!((is_there(missing), is_there(made)), (false, true), "{topics:?}");
-        vault.kafka.delete_topic(made).await;
+        let made: Vec<_> = OWN.into_iter().filter(|own| topics.iter().any(|(name, _)| name == own)).collect();
+        assert_eq!(made, OWN.into_iter().filter(|own| *own != missing).collect::<Vec<_>>(), "{topics:?}");
+        for topic in made {
+            vault.kafka.delete_topic(topic).await;
+        }
     }
     let mut server = Server::start(&vault.cluster("full", "control", &user("flowdeck"))).await;
     let has = |view: &Value| {
         let topics = view["topics"].to_string();
-        topics.contains("flowdeck.holds") && topics.contains("flowdeck.acks")
+        OWN.iter().all(|own| topics.contains(own))
     };
-    server.json_when("/api/v1/clusters/full/topics", "the two topics", has).await;
+    server.json_when("/api/v1/clusters/full/topics", "the three topics", has).await;
     let holds = server.api("/clusters/full/topics/flowdeck.holds").await;
     assert!(holds["config"].to_string().contains("compact"), "{holds}");
     assert_eq!(holds["partitions"].as_array().unwrap().len(), 1, "{holds}");

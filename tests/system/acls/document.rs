@@ -7,7 +7,7 @@ const SECTION: &str = "\n## Rights on the cluster\n";
 pub(super) const VIEW: &str = "view";
 pub(super) const PEEK: &str = "peek";
 pub(super) const CONTROL: &str =
-    "control, where an administrator has made the two topics (one partition each, flowdeck.holds compacted)";
+    "control, where an administrator has made the topics (one partition each, flowdeck.holds compacted)";
 pub(super) const CREATE: &str = "control, where Flowdeck is to make them";
 pub(super) const AGENT: &str = "agent";
 

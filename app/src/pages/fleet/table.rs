@@ -133,7 +133,7 @@ fn members(members: Option<u32>) -> impl IntoView {
 
 fn state(row: &GroupRow) -> String {
     match row.kind {
-        GroupType::Other => row.kind.label().to_owned(),
+        GroupType::Other | GroupType::Flowdeck => row.kind.label().to_owned(),
         GroupType::Unknown if row.state == GroupState::RebalancingOrUnknown => row.kind.label().to_owned(),
         _ => [row.state.label(), " · ", row.kind.label()].concat(),
     }

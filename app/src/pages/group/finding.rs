@@ -24,6 +24,9 @@ pub(super) fn find(view: &GroupView) -> Finding {
     let lag = lag(row);
     let why = || row.why.clone().unwrap_or_default();
     let (strong, text) = match row.verdict {
+        _ if row.kind == GroupType::Flowdeck => {
+            ("Flowdeck's own.", "It elects the replica that writes on this cluster.".to_owned())
+        }
         Verdict::DataLost => ("Data lost.", deleted(view)),
         Verdict::PauseNotObeyed => ("Pause not obeyed.", [&why(), "."].concat()),
         Verdict::PauseUnconfirmed => ("Pause unconfirmed.", [&why(), "."].concat()),
@@ -130,7 +133,7 @@ fn requested(view: &GroupView) -> String {
 }
 
 fn unknown(view: &GroupView) -> String {
-    if view.row.kind == GroupType::Other {
+    if !view.row.kind.has_lag() {
         return "This is no consumer group (a share, Connect or Streams group), so it has no lag here."
             .to_owned();
     }

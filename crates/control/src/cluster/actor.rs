@@ -1,48 +1,58 @@
-//! The one task of a cluster that changes its state: it takes in samples, facts and commands, keeps
-//! time, and publishes snapshots. Everything is serialised here, and nothing here waits for Kafka:
-//! what is written is written by one job at a time, beside it.
+//! The one task of a cluster that changes its state: it takes in samples, records and requests, keeps time, and
+//! publishes snapshots. Everything is serialised here, and nothing here waits for Kafka: what is written is written
+//! by one task at a time, beside it, and the audit beside that.
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use flowdeck_kafka::Cluster;
+use flowdeck_kafka::{Cause, Cluster, Deadline, ElectionEvent};
 use flowdeck_model::actor::ActorView;
-use flowdeck_model::view::Mode;
+use flowdeck_model::view::PreviewView;
 use flowdeck_model::{GroupId, PortError, Submit};
-use tokio::sync::{mpsc, watch};
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-
-use super::state::State;
-use crate::commands::job::{self, Answer, WriteOutcome, WriteTask};
-use crate::settings::AdminSettings;
-use crate::writer::Writers;
-use flowdeck_observe::ClusterSettings;
-use flowdeck_observe::clock;
-use flowdeck_observe::core::{Core, LastLook};
+use flowdeck_observe::core::Core;
 use flowdeck_observe::group_watch::{self, Answers};
 use flowdeck_observe::sampling::pace::Viewers;
 use flowdeck_observe::sampling::sample::Sample;
 use flowdeck_observe::snapshot::ClusterSnapshot;
 use flowdeck_observe::stats::ClusterStats;
 use flowdeck_observe::topic_events::{self, Incoming};
+use flowdeck_observe::{ClusterSettings, clock};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-/// A command on its way to the actor.
+use super::audit_writer::{AuditOutcome, AuditWriter};
+use super::candidate::Candidate;
+use super::role::ElectionProblem;
+use super::state::State;
+use crate::audit::TopicSink;
+use crate::commands::write_task::{self, Answer, WriteOutcome, WriteTask};
+use crate::settings::AdminSettings;
+use crate::writer::Writers;
+
+/// On its way to the actor.
 pub(crate) struct Request {
     pub(crate) submit: Submit,
     pub(crate) actor: ActorView,
-    pub(crate) answer: Answer,
+    pub(crate) wants: Wants,
     /// Nobody waits for the answer after this: it is not begun any more.
     pub(crate) until: Instant,
 }
 
+pub(crate) enum Wants {
+    /// To be carried out.
+    Outcome(Answer),
+    /// To know what would be done.
+    Preview(oneshot::Sender<Result<PreviewView, PortError>>),
+}
+
 /// Telemetry alone is published so often at most.
 const TELEMETRY_PACE: Duration = Duration::from_millis(500);
-/// The writer is made ready once; after a failure it is tried again so often at most.
-const PREPARE_PACE: Duration = Duration::from_secs(60);
+/// The group of the election is left by then.
+const LEAVE: Duration = Duration::from_secs(2);
 /// Records taken in before the rest gets its turn.
 const RECORDS_AT_ONCE: usize = 256;
 const RECORDS_FOR: Duration = Duration::from_millis(50);
@@ -57,19 +67,19 @@ pub(crate) struct ClusterActor {
     cluster: Cluster,
     samples: watch::Receiver<Arc<Sample>>,
     requests: mpsc::Receiver<Request>,
-    /// One that waits for what came before it.
-    next_request: Option<Request>,
-    looked: Arc<LastLook>,
+    /// Requests that may wait to be carried out.
+    pending_max: usize,
     viewers: Viewers,
     /// Bumped when Flowdeck's own topics were created.
     again: watch::Sender<u64>,
     state: State,
-    /// `None` in observe mode, and while a job has them.
+    candidate: Candidate,
+    /// `None` in observe mode, and while a task has them.
     writers: Option<Writers>,
     running: Option<Running>,
-    /// When the writer was last made ready, and whether that is what runs.
-    prepared: Option<Instant>,
-    prepares: bool,
+    /// What runs takes over the writer's id: it writes no record.
+    leads: bool,
+    audit: AuditWriter,
     started: Instant,
     published: Instant,
 }
@@ -83,18 +93,20 @@ pub(crate) struct Inputs {
     pub(crate) stats: Arc<ClusterStats>,
     pub(crate) samples: watch::Receiver<Arc<Sample>>,
     pub(crate) requests: mpsc::Receiver<Request>,
-    pub(crate) looked: Arc<LastLook>,
     pub(crate) viewers: Viewers,
 }
 
 impl ClusterActor {
     pub(crate) fn new(inputs: Inputs, admin: &AdminSettings) -> Self {
-        let Inputs { at, core, cluster, settings, stats, samples, requests, looked, viewers } = inputs;
-        let mut state = State::new(Arc::clone(&settings), admin, Arc::clone(&stats));
-        state.patience = patience(settings.timing.writer_first);
-        let writers = (settings.mode == Mode::Control)
-            .then(|| Writers::new(cluster.clone(), settings.writer_id.clone()));
+        let Inputs { at, core, cluster, settings, stats, samples, requests, viewers } = inputs;
+        let state = State::new(Arc::clone(&settings), admin, Arc::clone(&stats));
+        let candidate = Candidate::new(&cluster, &settings);
+        let writers = |leadership| Writers::new(cluster.clone(), settings.writer_id.clone(), leadership);
+        let sink = Arc::new(TopicSink::new(cluster.clone(), settings.audit_topic.clone()));
         Self {
+            writers: candidate.leadership().map(writers),
+            candidate,
+            audit: AuditWriter::new(sink, settings.timing),
             at,
             core,
             settings,
@@ -102,15 +114,12 @@ impl ClusterActor {
             cluster,
             samples,
             requests,
-            next_request: None,
-            looked,
+            pending_max: admin.submit_queue.max(1),
             viewers,
             again: watch::Sender::new(0),
             state,
-            writers,
             running: None,
-            prepared: None,
-            prepares: false,
+            leads: false,
             started: Instant::now(),
             published: Instant::now(),
         }
@@ -124,105 +133,149 @@ impl ClusterActor {
         let mut tick = tokio::time::interval(self.settings.timing.tick);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            self.start_job();
-            let takes_requests = self.running.is_none() && self.state.jobs.is_empty() && self.is_ready();
-            if takes_requests && let Some(request) = self.next_request.take() {
-                self.asked(request);
-            } else {
-                tokio::select! {
-                    biased;
-                    () = shutdown.cancelled() => break,
-                    (writers, done) = running(&mut self.running), if self.running.is_some() => {
-                        self.running = None;
-                        self.written(writers, done);
-                    }
-                    Some(request) = self.requests.recv(), if takes_requests => self.asked(request),
-                    changed = self.samples.changed() => {
-                        if changed.is_err() {
-                            break;
-                        }
-                        self.sampled();
-                    }
-                    // Before the records: a flood of them must not keep deadlines and evidence waiting.
-                    _ = tick.tick() => {
-                        self.ticked();
-                        self.watch_groups(&watched);
-                    }
-                    Some(answers) = seen.recv() => self.saw_groups(answers),
-                    Some(one) = incoming.recv() => self.heard(one, &mut incoming),
+            self.begin_next();
+            self.start_task();
+            self.write_audit();
+            let takes_requests = self.is_ready() && self.state.pending() < self.pending_max;
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => break,
+                event = self.candidate.next() => self.election(event),
+                (writers, outcome) = running(&mut self.running), if self.running.is_some() => {
+                    self.running = None;
+                    self.written(writers, outcome);
                 }
+                outcome = self.audit.next() => self.audited(outcome),
+                Some(request) = self.requests.recv(), if takes_requests => self.asked(request),
+                changed = self.samples.changed() => {
+                    if changed.is_err() {
+                        break;
+                    }
+                    self.sampled();
+                }
+                // Before the records: a flood of them must not keep deadlines and evidence waiting.
+                _ = tick.tick() => {
+                    self.ticked();
+                    self.watch_groups(&watched);
+                }
+                Some(answers) = seen.recv() => self.saw_groups(answers),
+                Some(one) = incoming.recv() => self.heard(one, &mut incoming),
             }
             let writes = self.state.jobs.len() + self.state.waiting.len();
-            let requests = self.requests.len() + usize::from(self.next_request.is_some());
-            self.stats.waiting(requests, incoming.len(), writes);
+            self.stats.waiting(self.requests.len() + self.state.pending(), incoming.len(), writes);
             self.publish_if_due();
         }
-        // A write that is under way ends by its deadline; its outcome is on the cluster.
-        if let Some(job) = self.running.take()
-            && !self.prepares
-        {
-            let _ = tokio::time::timeout(self.settings.timing.write_deadline, job).await;
-        }
+        self.end().await;
     }
 
-    /// Commands wait until holds and acks are read, but not for ever: they are refused with the reason.
+    /// A write that is under way ends by its deadline; its outcome is on the cluster, and in the audit if there is
+    /// time. Then another replica may lead.
+    async fn end(mut self) {
+        let deadline = self.settings.timing.write_deadline;
+        if let Some(task) = self.running.take()
+            && !self.leads
+            && let Ok((writers, outcome)) = tokio::time::timeout(deadline, task).await
+        {
+            self.written(writers, outcome);
+        }
+        self.write_audit();
+        let _ = tokio::time::timeout(self.settings.timing.audit_patience, self.audit.finish()).await;
+        self.candidate.leave(Deadline::after(LEAVE)).await;
+    }
+
+    /// Commands wait until holds, acks and audit are read, but not for ever: they are refused with the reason.
     fn is_ready(&self) -> bool {
         self.state.observed.is_ready() || self.started.elapsed() > self.settings.timing.write_deadline
     }
 
-    /// Only one who writes, and not before it could: a new writer fences the one before. So no Flowdeck
-    /// takes over that nobody looks at, such as one that never becomes ready.
-    fn wants_writer(&self) -> bool {
-        let wanted = self.writers.as_ref().is_some_and(|writers| !writers.are_settled());
-        let due = self.prepared.is_none_or(|at| at.elapsed() >= PREPARE_PACE);
-        wanted && due && self.state.may_write().is_ok()
+    fn election(&mut self, event: ElectionEvent) {
+        match event {
+            ElectionEvent::Elected => self.state.elected(),
+            ElectionEvent::Standby => self.state.stands_by(),
+            ElectionEvent::Lost(why) => {
+                tracing::info!(cluster = %self.settings.name, %why, "this replica is not the writer any more");
+                self.state.lost(None);
+            }
+            // It is being made, or the page says why not.
+            ElectionEvent::Failing(error) if error.cause == Cause::UnknownTopic => self.state.lost(None),
+            ElectionEvent::Failing(error) => {
+                let lasts = matches!(error.cause, Cause::NotPermitted(_));
+                self.state.lost(Some(ElectionProblem { words: error.with_cause(), lasts }));
+            }
+        }
     }
 
-    fn prepare(&mut self) {
-        self.prepared = Some(Instant::now());
-        self.state.jobs.push_back(WriteTask::Writer);
+    fn begin_next(&mut self) {
+        if self.running.is_none() && self.state.jobs.is_empty() {
+            let now = clock::now();
+            self.state.lead_again(now);
+            self.state.begin_next(now);
+        }
     }
 
-    fn start_job(&mut self) {
+    fn start_task(&mut self) {
         if self.running.is_some() || self.state.jobs.is_empty() {
             return;
         }
-        let Some(writers) = self.writers.take() else {
+        let Some(mut writers) = self.writers.take() else {
             // Observe mode: there is nobody who could write.
             self.state.jobs.clear();
             return;
         };
-        if let Some(job) = self.state.jobs.pop_front() {
-            self.prepares = matches!(job, WriteTask::Writer);
-            self.running = Some(Box::pin(job::run(writers, Arc::clone(&self.settings), job)));
-        } else {
+        let Some(task) = self.state.jobs.pop_front() else {
             self.writers = Some(writers);
+            return;
+        };
+        self.leads = matches!(task, WriteTask::Lead);
+        if self.leads {
+            writers.forget();
+        }
+        let (sink, settings) = (self.audit.sink(), Arc::clone(&self.settings));
+        self.running = Some(Box::pin(write_task::run(writers, sink, settings, task)));
+    }
+
+    fn written(&mut self, writers: Writers, outcome: WriteOutcome) {
+        self.writers = Some(writers);
+        if let WriteOutcome::Topics { created: true, .. } = &outcome {
+            self.again.send_modify(|round| *round += 1);
+        }
+        self.state.written(outcome, clock::now());
+    }
+
+    /// Requests at once, each beside the others; changes of commands one batch after the other.
+    fn write_audit(&mut self) {
+        while let Some(request) = self.state.audit_requests.pop_front() {
+            self.audit.write_request(request);
+        }
+        if self.audit.takes_states() && self.state.has_unaudited() {
+            self.audit.write_states(self.state.take_unaudited(clock::now()));
         }
     }
 
-    fn written(&mut self, writers: Writers, done: WriteOutcome) {
-        self.state.fenced = writers.is_fenced();
-        self.state.is_writer = writers.has_taken_over();
-        self.writers = Some(writers);
-        if let WriteOutcome::Topics { created: true, .. } = &done {
-            self.again.send_modify(|round| *round += 1);
+    fn audited(&mut self, outcome: AuditOutcome) {
+        match outcome {
+            AuditOutcome::Request { id, result } => self.state.request_audited(id, result, clock::now()),
+            AuditOutcome::States { operations, problem } => self.state.states_audited(&operations, problem),
         }
-        self.state.written(done, clock::now());
     }
 
     fn asked(&mut self, request: Request) {
-        if request.until <= Instant::now() || request.answer.is_closed() {
+        let now = clock::now();
+        let Request { submit, actor, wants, until } = request;
+        let answer = match wants {
+            Wants::Preview(answer) => {
+                let _ = answer.send(self.state.preview(&submit, &actor, now));
+                return;
+            }
+            Wants::Outcome(answer) => answer,
+        };
+        if until <= Instant::now() || answer.is_closed() {
             let detail = "it waited too long behind other commands and was not begun".to_owned();
             let cluster = self.settings.name.clone();
-            let _ = request.answer.send(Err(PortError::Unavailable { cluster, detail }));
+            let _ = answer.send(Err(PortError::Unavailable { cluster, detail }));
             return;
         }
-        let now = clock::now();
-        if self.state.precedes(now) {
-            self.next_request = Some(request);
-            return;
-        }
-        self.state.asked(request.submit, request.actor, request.answer, now);
+        self.state.asked(submit, actor, answer, now);
     }
 
     fn sampled(&mut self) {
@@ -276,13 +329,9 @@ impl ClusterActor {
         if self.running.is_some() || !self.state.jobs.is_empty() {
             return;
         }
-        let now = clock::now();
-        self.state.ticked(now);
+        self.state.ticked(clock::now());
         if self.state.awaits_evidence() {
             self.viewers.look();
-        }
-        if self.looked.is_recent(now) && self.wants_writer() {
-            self.prepare();
         }
     }
 
@@ -307,30 +356,9 @@ impl ClusterActor {
     }
 }
 
-/// Up to three times as long, by chance: of several Flowdecks that nobody looks at one is the first, and the
-/// others see what it wrote before it is their turn.
-fn patience(least: Duration) -> Duration {
-    let (random, _) = uuid::Uuid::new_v4().as_u64_pair();
-    let part = f64::from((random >> 32) as u32) / f64::from(u32::MAX);
-    least + (least * 2).mul_f64(part)
-}
-
-async fn running(job: &mut Option<Running>) -> (Writers, WriteOutcome) {
-    match job {
-        Some(job) => job.await,
+async fn running(task: &mut Option<Running>) -> (Writers, WriteOutcome) {
+    match task {
+        Some(task) => task.await,
         None => std::future::pending().await,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn several_that_are_idle_are_not_idle_for_the_same_time() {
-        let least = Duration::from_secs(6);
-        let drawn: std::collections::BTreeSet<Duration> = (0..100).map(|_| patience(least)).collect();
-        assert!(drawn.iter().all(|one| (least..=3 * least).contains(one)), "{drawn:?}");
-        assert!(drawn.len() > 90, "{drawn:?}");
     }
 }

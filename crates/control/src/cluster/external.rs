@@ -7,10 +7,11 @@ use flowdeck_model::view::Mode;
 use flowdeck_model::{Action, CommandId, GroupId, HoldId, Submit, Target, Timestamp};
 use flowdeck_protocol::kafkaflow as wire;
 
+use super::role::Role;
 use super::state::State;
-use crate::commands::external;
 use crate::commands::plan::{Plan, check_readable};
 use crate::commands::rejected::Why;
+use crate::commands::{Command, external};
 use flowdeck_observe::holds::quota::HoldQuota;
 
 /// Writes that may wait before foreign commands are no longer taken over: who may write to the topics could
@@ -38,20 +39,17 @@ struct Wanted {
 impl State {
     /// A command that did not come from Flowdeck.
     pub(super) fn external_command(&mut self, id: CommandId, command: wire::Command, now: Timestamp) {
-        if self.observed.settings.mode != Mode::Control || self.fenced || !external::is_about_holds(&command)
-        {
+        if self.observed.settings.mode != Mode::Control || !external::is_about_holds(&command) {
             return;
         }
-        if self.may_write().is_ok() {
+        if self.may_write().is_ok() && self.waiting.is_empty() {
             let Some((action, targets)) = self.reached(&command, now) else { return };
-            // In the order in which they came.
-            if self.is_writer && self.waiting.is_empty() {
-                return self.take_over(id, action, targets, now, now);
-            }
+            return self.take_over(id, action, targets, now, now);
         }
         if self.waiting.len() >= WAITING_MAX {
             return self.leave(Why::TooMany, now);
         }
+        // The leader takes it over; should it be gone, the next one does.
         self.waiting.push_back(Waiting { id, command, came: now });
     }
 
@@ -66,33 +64,21 @@ impl State {
         self.repeats.is_capped(group, now) || self.waiting.iter().any(resumes)
     }
 
-    /// What came before an operator's command is done before it. Says whether there is something to be written.
-    pub(crate) fn precedes(&mut self, now: Timestamp) -> bool {
-        if self.may_write().is_err() {
-            return false;
-        }
-        self.take_waiting(Duration::ZERO, now);
-        !self.jobs.is_empty()
-    }
-
-    /// Those that waited for so long while something could be written, or all where this process became the writer.
-    /// Where nothing can be written they go on waiting, but not for ever.
-    pub(super) fn take_waiting(&mut self, patience: Duration, now: Timestamp) {
-        self.note_writable(now);
-        let writable_since = self.writable_since.filter(|_| self.may_write().is_ok());
-        let after = match (writable_since, self.is_writer) {
-            (Some(_), true) => Duration::ZERO,
-            (Some(_), false) => patience,
-            (None, _) => GIVEN_UP,
-        };
-        let is_due =
-            |one: &mut Waiting| now.since(writable_since.map_or(one.came, |at| at.max(one.came))) >= after;
+    /// Those that came while nothing could be written here, in the order in which they came. They wait for that, but
+    /// not for ever.
+    pub(super) fn take_waiting(&mut self, now: Timestamp) {
+        let can_write = self.may_write().is_ok();
+        let others_wrote = self.others_wrote;
+        // Whoever leads heard it as well, and did what there was to be done.
+        let is_left = |one: &Waiting| others_wrote.is_some_and(|at| at > one.came);
+        let is_due = |one: &mut Waiting| can_write || is_left(one) || now.since(one.came) >= GIVEN_UP;
         while let Some(one) = self.waiting.pop_front_if(is_due) {
-            // Whoever writes heard it as well, and did what there was to be done.
-            if self.fenced || self.others_wrote.is_some_and(|at| at > one.came) {
+            if is_left(&one) {
                 self.left_to_another(&one, now);
-            } else if writable_since.is_none() {
-                self.leave(Why::CannotWrite, now);
+            } else if !can_write {
+                if self.election_problem.is_some() || self.role != Role::Following {
+                    self.leave(Why::CannotWrite, now);
+                }
             } else if let Some((action, targets)) = self.reached(&one.command, now) {
                 self.take_over(one.id, action, targets, one.came, now);
             }
@@ -179,7 +165,8 @@ impl State {
     fn begin_foreign(&mut self, action: Action, wanted: Wanted, now: Timestamp) {
         let Wanted { id, target, changes } = wanted;
         let submit = Submit { id, action, target, reason: external::reason(), for_seconds: None };
-        self.begin(submit, external::actor(), Plan { changes, ..Plan::default() }, None, now);
+        let command = Command::new(submit, external::actor(), now);
+        self.begin_own(command, Plan { changes, ..Plan::default() }, now);
     }
 
     /// The brokers list it, or telemetry has shown it: anybody can name a group.

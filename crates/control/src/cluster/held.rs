@@ -11,11 +11,11 @@ use flowdeck_model::{Action, CommandId, GroupId, Hold, HoldId, Submit, Target, T
 use super::state::{State, TRY_AGAIN};
 use super::upkeep::{ENDS_AT_ONCE, system, target_of};
 use crate::commands::consumers::has_ended;
-use crate::commands::external;
 use crate::commands::follow_up::Again;
 use crate::commands::held::{HeldGroup, InForce, Told};
 use crate::commands::plan::Plan;
 use crate::commands::scope::listening;
+use crate::commands::{Command, external};
 use flowdeck_observe::group_seen::GroupSeen;
 use flowdeck_observe::not_obeyed::{Breach, NotObeying};
 use flowdeck_observe::telemetry::trust::is_trusted;
@@ -192,18 +192,10 @@ impl State {
                     .collect::<Vec<_>>()
             })
             .collect();
-        self.ended_at.retain(|id, _| ended.iter().any(|hold| hold.id == *id));
-        let mut due = Vec::new();
-        for hold in ended {
-            let found = *self.ended_at.entry(hold.id).or_insert(now);
-            let since = Some(found).max(self.writable_since).max(self.others_wrote).unwrap_or(found);
-            let again = self.expiring.get(&hold.id).is_some_and(|at| now.since(*at) < TRY_AGAIN);
-            if !again && (self.is_writer || now.since(since) >= self.patience) {
-                due.push(hold);
-            }
-        }
+        let is_tried =
+            |hold: &Hold| self.expiring.get(&hold.id).is_some_and(|(at, _)| now.since(*at) < TRY_AGAIN);
+        let due: Vec<Hold> = ended.into_iter().filter(|hold| !is_tried(hold)).collect();
         for hold in due.into_iter().take(ENDS_AT_ONCE) {
-            self.expiring.insert(hold.id, now);
             self.release(hold, now);
         }
     }
@@ -228,8 +220,10 @@ impl State {
         let resumed =
             self.book.iter().find(|one| one.action == Action::Resume && one.target.group == hold.scope.group);
         let by_external = resumed.is_none_or(|one| one.actor.name == external::OWNER);
+        let id = CommandId::random();
+        self.expiring.insert(hold.id, (now, id));
         let submit = Submit {
-            id: CommandId::random(),
+            id,
             action: Action::Resume,
             target,
             reason: "every consumer that was heard under the hold was resumed".to_owned(),
@@ -237,6 +231,6 @@ impl State {
         };
         let actor = if by_external { external::actor() } else { system() };
         let plan = Plan { changes: vec![HoldChange::Release(hold)], ..Plan::default() };
-        self.begin(submit, actor, plan, None, now);
+        self.begin_own(Command::new(submit, actor, now), plan, now);
     }
 }

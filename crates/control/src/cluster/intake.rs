@@ -8,6 +8,9 @@ use flowdeck_protocol::wire::Ack;
 use super::state::State;
 use crate::commands::{evidence, lifecycle};
 
+/// Commands, and answers to each, that are kept until the audit is read to its end.
+const EARLY_MAX: usize = 1_000;
+
 impl State {
     pub(crate) fn heard(&mut self, incoming: Incoming) {
         let at = incoming.at;
@@ -15,17 +18,19 @@ impl State {
         let notice = self.observed.heard(&incoming, |key| unwritten.has_own(key));
         match notice {
             Some(Notice::Hold(notice)) => self.heard_hold(notice, at),
-            Some(Notice::Ack(ack)) => self.heard_ack(&ack, at),
+            Some(Notice::Ack(ack)) => self.heard_ack(ack, at),
+            Some(Notice::Operation(operation)) => self.heard_operation(*operation, at),
             Some(Notice::ExternalCommand { id, command }) => self.external_command(id, command, at),
             Some(Notice::Telemetry(group)) if !self.observed.holds.of_group(&group).is_empty() => {
                 self.touched.insert(group);
             }
             Some(Notice::Telemetry(_)) => {}
-            None => {
-                if !matches!(incoming.event, TopicEvent::Failing(_)) {
-                    self.note_writable(at);
+            None if matches!(incoming.event, TopicEvent::CaughtUp | TopicEvent::Missing) => {
+                if self.observed.is_audit_known() {
+                    self.early_acks.clear();
                 }
             }
+            None => {}
         }
     }
 
@@ -33,7 +38,7 @@ impl State {
         let HoldNotice { key, command, released, changed, was_known } = notice;
         // What was in doubt may have been written after all.
         let asked_here = |id| self.book.get(id).is_some_and(|command| !command.restored);
-        let is_own = self.is_writer || self.unwritten.has(&key) || command.is_some_and(asked_here);
+        let is_own = self.leads() || self.unwritten.has(&key) || command.is_some_and(asked_here);
         if was_known && !is_own {
             self.others_wrote = Some(at);
         }
@@ -46,22 +51,33 @@ impl State {
         }
     }
 
-    fn heard_ack(&mut self, ack: &Ack, at: Timestamp) {
+    fn heard_ack(&mut self, ack: Ack, at: Timestamp) {
         if self.holds_to_restore.contains(&HoldId::from(ack.command)) {
             self.restore();
         }
         let dropped = |why| self.observed.stats.dropped(why);
         let Some(command) = self.book.get(ack.command) else {
+            if !self.observed.is_audit_known() && self.early_acks.len() < EARLY_MAX {
+                let early = self.early_acks.entry(ack.command).or_default();
+                if early.len() < EARLY_MAX {
+                    early.push(ack);
+                }
+                return;
+            }
             return dropped("unknown_command");
         };
         if command.target.group != ack.group {
             return dropped("ack_of_other_group");
         }
-        if lifecycle::is_borrowed(command, ack) {
+        if lifecycle::is_borrowed(command, &ack) {
             return dropped("ack_of_other_instance");
         }
+        if !self.leads() && !command.restored {
+            // The leader says what it means for the command.
+            return self.book.keep_ack(ack);
+        }
         let mut command = command.clone();
-        if lifecycle::acknowledged(&mut command, ack, at) {
+        if lifecycle::acknowledged(&mut command, &ack, at) {
             let group = command.target.group.clone();
             let active = self.observed.holds.of_group(&group);
             evidence::observe(&mut command, self.seen(&group, &active, at), true);

@@ -1,11 +1,17 @@
 //! One cluster under control: the one task that changes its state, and that state.
 
 pub(crate) mod actor;
+mod audit_writer;
+mod audited;
+mod candidate;
+mod carry_out;
 mod external;
 pub(crate) mod held;
 mod intake;
+mod preview;
+mod requests;
+pub(crate) mod role;
 pub(crate) mod state;
-mod submit;
 #[cfg(test)]
 mod tests;
 mod unwritten;

@@ -1,29 +1,32 @@
 //! What is known of a cluster beside the brokers' numbers, and how it changes: telemetry, holds,
 //! commands. No I/O and no clock; what is to be written comes out as jobs.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use flowdeck_model::view::Mode;
-use flowdeck_model::{CommandId, GroupId, Hold, HoldId, Timestamp};
+use flowdeck_model::{CommandId, CommandState, GroupId, Hold, HoldId, Timestamp};
 use flowdeck_observe::ClusterSettings;
 use flowdeck_observe::observation::Observation;
 use flowdeck_observe::operations::OperationIndex;
 use flowdeck_observe::sampling::sample::Sample;
 use flowdeck_observe::snapshot::{Controlled, Parts};
 use flowdeck_observe::stats::ClusterStats;
+use flowdeck_protocol::wire::Ack;
 
 use super::external::Waiting;
 use super::held::Held;
+use super::requests::{AuditRequest, Pending};
+use super::role::{ElectionProblem, Role};
 use super::unwritten::Unwritten;
+use crate::audit::LogSink;
 use crate::commands::external::Repeats;
-use crate::commands::job::WriteTask;
 use crate::commands::lifecycle::Seen;
 use crate::commands::rejected::RejectedCommands;
-use crate::commands::{Command, CommandBook};
+use crate::commands::write_task::WriteTask;
+use crate::commands::{Change, Command, CommandBook};
 use crate::settings::AdminSettings;
-use crate::writer::FENCED;
 
 pub(crate) struct State {
     pub(crate) observed: Observation,
@@ -38,29 +41,39 @@ pub(crate) struct State {
     pub(super) unwritten: Unwritten,
     /// Holds that were read and whose commands are not restored yet, in the order of the topic.
     pub(super) holds_to_restore: Vec<HoldId>,
-    /// This process took over the writer's id.
-    pub(crate) is_writer: bool,
-    /// What nobody asks for is left to another Flowdeck for so long.
-    pub(crate) patience: Duration,
-    /// Since when something can be written, but for moments, and since when nothing can.
-    pub(super) writable_since: Option<Timestamp>,
-    pub(super) unwritable_since: Option<Timestamp>,
+    pub(crate) role: Role,
+    /// Why nobody can be elected.
+    pub(super) election_problem: Option<ElectionProblem>,
+    /// Another replica is the elected one, as far as the election tells.
+    pub(super) another_leads: bool,
+    /// When another Flowdeck last took the writer's id from this one.
+    pub(super) fenced_at: Option<Timestamp>,
+    /// Requests that this process took, until they are carried out.
+    pub(super) pending: HashMap<CommandId, Pending>,
+    /// Of these, what is to be written to the audit now.
+    pub(crate) audit_requests: VecDeque<AuditRequest>,
+    /// Requests that the leader has to carry out, in their order.
+    pub(super) to_begin: VecDeque<CommandId>,
+    /// Commands whose newest state is not in the audit.
+    pub(super) unaudited: BTreeSet<CommandId>,
+    /// Why the audit could not be written when that was last tried.
+    pub(super) audit_problem: Option<String>,
+    pub(super) log_sink: LogSink,
+    /// Answers that came before the audit was read.
+    pub(super) early_acks: HashMap<CommandId, Vec<Ack>>,
     /// When another Flowdeck last wrote to the holds.
     pub(super) others_wrote: Option<Timestamp>,
     topics_asked: Option<Timestamp>,
     pub(super) topics_problem: Option<String>,
     /// Why the holds could not be written when that was last tried.
     pub(super) writer_problem: Option<String>,
-    /// Holds whose end is being written, and when that was begun.
-    pub(super) expiring: HashMap<HoldId, Timestamp>,
+    /// Holds whose end is being written, when that was begun, and by which command.
+    pub(super) expiring: HashMap<HoldId, (Timestamp, CommandId)>,
     /// Groups that are held.
     pub(super) held: HashMap<GroupId, Held>,
     /// Of these, those of which something came in that is not looked at yet, and when that was last done.
     pub(super) touched: HashSet<GroupId>,
     pub(super) followed: Option<Timestamp>,
-    /// Holds whose exceptions cover all that is read, and when that was found.
-    pub(super) ended_at: HashMap<HoldId, Timestamp>,
-    pub(crate) fenced: bool,
     pub(super) dirty: bool,
 }
 
@@ -74,8 +87,6 @@ impl State {
         stats: Arc<ClusterStats>,
     ) -> Self {
         Self {
-            patience: settings.timing.writer_first,
-            observed: Observation::new(settings, admin.observe.telemetry, stats),
             operation_index: Arc::default(),
             book: CommandBook::new(admin.commands_remembered),
             repeats: Repeats::default(),
@@ -84,9 +95,20 @@ impl State {
             jobs: VecDeque::new(),
             unwritten: Unwritten::default(),
             holds_to_restore: Vec::new(),
-            is_writer: false,
-            writable_since: None,
-            unwritable_since: None,
+            role: match settings.mode {
+                Mode::Control => Role::Following,
+                Mode::Observe => Role::Observing,
+            },
+            election_problem: None,
+            another_leads: false,
+            fenced_at: None,
+            pending: HashMap::new(),
+            audit_requests: VecDeque::new(),
+            to_begin: VecDeque::new(),
+            unaudited: BTreeSet::new(),
+            audit_problem: None,
+            log_sink: LogSink { cluster: Some(settings.name.clone()) },
+            early_acks: HashMap::new(),
             others_wrote: None,
             topics_asked: None,
             topics_problem: None,
@@ -95,9 +117,8 @@ impl State {
             held: HashMap::new(),
             touched: HashSet::new(),
             followed: None,
-            ended_at: HashMap::new(),
-            fenced: false,
             dirty: true,
+            observed: Observation::new(settings, admin.observe.telemetry, stats),
         }
     }
 
@@ -130,13 +151,18 @@ impl State {
         warnings.extend(writer.map(|why| format!("a pause could not be written when last tried: {why}")));
         warnings.extend(self.repeats.warning(now));
         warnings.extend(self.rejected.warnings(now));
-        warnings.extend(self.fenced.then(|| FENCED.to_owned()));
+        let topic = &self.observed.settings.audit_topic;
+        warnings.extend(self.audit_problem.as_ref().map(|why| {
+            format!("{topic} could not be written when last tried: {why}; pauses and resumes go on, and are in the log")
+        }));
+        let is_failing = self.election_problem.is_some()
+            || matches!(self.role, Role::Elected { failed: Some(_) } | Role::Fenced);
+        warnings.extend(is_failing.then(|| self.why_not_leading()));
         warnings
     }
 
     pub(crate) fn sampled(&mut self, sample: Arc<Sample>, now: Timestamp) {
         self.observed.sampled(sample);
-        self.note_writable(now);
         self.want_topics(now);
     }
 
@@ -146,9 +172,8 @@ impl State {
             return;
         }
         let Some(metadata) = &self.observed.sample.metadata else { return };
-        let there = [&self.observed.settings.holds_topic, &self.observed.settings.acks_topic]
-            .into_iter()
-            .all(|topic| metadata.topic(topic).is_some());
+        let there =
+            self.observed.settings.own_topics().into_iter().all(|topic| metadata.topic(topic).is_some());
         if there || self.topics_asked.is_some_and(|at| now.since(at) < TRY_AGAIN) {
             return;
         }
@@ -160,10 +185,30 @@ impl State {
         if self.observed.holds.take_released() {
             self.book.look_again();
         }
+        let (id, restored) = (command.id, command.restored);
         let holds = &self.observed.holds;
         // One whose outcome is awaited is not forgotten for what others claim to hold.
-        self.book.put(command, |one| !one.state.is_settled() || holds.stands(HoldId::from(one.id)));
+        let kept = |one: &Command| !one.state.is_settled() || holds.stands(HoldId::from(one.id));
+        let change = self.book.put(command, kept);
         self.dirty = true;
+        if change == Change::Nothing {
+            return;
+        }
+        if self.leads() && !restored {
+            self.unaudited.insert(id);
+            self.log_state(id, change);
+        }
+        self.answer_settled(id);
+    }
+
+    /// What came of a command.
+    fn log_state(&self, id: CommandId, change: Change) {
+        let Some(command) = self.book.get(id).filter(|_| change == Change::State) else { return };
+        if command.state != CommandState::Requested
+            && let Ok(operation) = command.to_audit(command.requested_at)
+        {
+            self.log(&operation);
+        }
     }
 
     pub(super) fn seen<'a>(&'a self, group: &GroupId, holds: &'a [Hold], now: Timestamp) -> Seen<'a> {

@@ -37,6 +37,11 @@ impl Unwritten {
         done.foreign
     }
 
+    /// Its outcome is not known yet.
+    pub(super) fn is_handed(&self, id: CommandId) -> bool {
+        self.commands.iter().any(|one| one.id == id)
+    }
+
     /// What they take; a hold that is replaced counts once more.
     pub(super) fn room(&self) -> &HoldQuota {
         &self.room

@@ -12,12 +12,13 @@ use flowdeck_model::{
 };
 
 use super::state::{State, TRY_AGAIN};
-use crate::commands::job::WriteTask;
 use crate::commands::plan::{self, Plan};
-use crate::commands::{Command, evidence, external, follow_up, kafkaflow};
+use crate::commands::write_task::WriteTask;
+use crate::commands::{Command, evidence, external, follow_up};
+use crate::kinds;
 
 /// A settled command is looked at for so long, for evidence that comes late.
-const LATE: Duration = Duration::from_secs(120);
+pub(super) const LATE: Duration = Duration::from_secs(120);
 /// Pauses that end in one tick. Who may write to the topics could let thousands end at once, and an operator's
 /// command waits for what was begun before it.
 pub(super) const ENDS_AT_ONCE: usize = 8;
@@ -26,7 +27,8 @@ impl State {
     /// Deadlines, evidence, sending again, expiry.
     pub(crate) fn ticked(&mut self, now: Timestamp) {
         self.observed.registry.expire(now);
-        self.take_waiting(self.patience, now);
+        self.answer_overdue(now);
+        self.take_waiting(now);
         if self.book.is_empty() && self.observed.holds.is_empty() {
             self.held.clear();
             return;
@@ -36,8 +38,10 @@ impl State {
         self.look_at_held(now);
         // On what was known before nothing is written.
         let may_write = self.observed.settings.mode == Mode::Control && self.may_write().is_ok();
+        // What the ones that waited change is known once they are written.
+        let may_send = may_write && self.jobs.is_empty();
         for id in self.book.ids() {
-            self.tick_command(id, may_write, now);
+            self.tick_command(id, may_send, now);
         }
         if may_write {
             self.expire_holds(now);
@@ -52,6 +56,10 @@ impl State {
 
     pub(super) fn tick_command(&mut self, id: CommandId, may_write: bool, now: Timestamp) {
         let Some(command) = self.book.get(id) else { return };
+        // The leader gathers the evidence, and all others read of it in the audit.
+        if !self.leads() && !command.restored {
+            return;
+        }
         let stands = self.observed.holds.stands(HoldId::from(id));
         let late = command.sent_at.is_none_or(|at| now.since(at) > LATE);
         let done = command.instances.iter().all(|one| one.state.is_done());
@@ -77,7 +85,7 @@ impl State {
                 if wanted.is_empty() {
                     command.resends.tried(now);
                 } else {
-                    let admin = kafkaflow::again(command.action, wanted);
+                    let admin = kinds::again(command.action, wanted);
                     self.jobs.push_back(WriteTask::Again { id, admin, held: pause_stands.then_some(group) });
                 }
             }
@@ -98,36 +106,38 @@ impl State {
     }
 
     fn expire_holds(&mut self, now: Timestamp) {
-        self.expiring.retain(|_, at| now.since(*at) < TRY_AGAIN);
+        let book = &self.book;
+        // One that could not be written is tried again as the same command.
+        self.expiring
+            .retain(|_, (at, id)| now.since(*at) < TRY_AGAIN || book.get(*id).is_some_and(is_requested));
         for id in self.ended(now).into_iter().take(ENDS_AT_ONCE) {
             let holds: Vec<Hold> =
                 self.observed.holds.of_id(id).into_iter().filter(|hold| hold.is_overdue(now)).collect();
-            self.expiring.insert(id, now);
+            let former = self.expiring.get(&id).map(|(_, command)| *command);
+            let command = former.unwrap_or_else(CommandId::random);
+            self.expiring.insert(id, (now, command));
             let Some(target) = target_of(&holds) else { continue };
             let changes: Vec<HoldChange> = holds.into_iter().map(HoldChange::Release).collect();
-            let standing = self.observed.holds.of_group(&target.group);
-            let after = plan::apply(&standing, &changes);
-            let (admin, notes) =
-                kafkaflow::release(&target, &after, &self.facts(&standing, &target.group, now));
+            let active = self.observed.holds.of_group(&target.group);
+            let after = plan::apply(&active, &changes);
+            let (admin, notes) = kinds::release(&target, &after, &self.facts(&active, &target.group, now));
             let submit = Submit {
-                id: CommandId::random(),
+                id: command,
                 action: Action::Resume,
                 target,
                 reason: "the time of the pause is over".to_owned(),
                 for_seconds: None,
             };
-            self.begin(submit, system(), Plan { changes, admin, notes }, None, now);
+            let known = self.book.get(command).cloned();
+            let command = known.unwrap_or_else(|| Command::new(submit, system(), now));
+            self.begin_own(command, Plan { changes, admin, notes }, now);
         }
     }
 
-    /// Pauses whose time is over. The Flowdeck that is the writer ends them first, one after the other.
+    /// Pauses whose time is over.
     fn ended(&self, now: Timestamp) -> BTreeSet<HoldId> {
-        let is_due = |since: Timestamp| self.is_writer || now.since(since) >= self.patience;
-        if !self.writable_since.max(self.others_wrote).is_none_or(is_due) {
-            return BTreeSet::new();
-        }
-        let ended = self.observed.holds.overdue(now).filter(|hold| hold.until.is_some_and(is_due));
-        ended.map(|hold| hold.id).filter(|id| !self.expiring.contains_key(id)).collect()
+        let is_tried = |id: &HoldId| self.expiring.get(id).is_some_and(|(at, _)| now.since(*at) < TRY_AGAIN);
+        self.observed.holds.overdue(now).map(|hold| hold.id).filter(|id| !is_tried(id)).collect()
     }
 
     /// All whose holds were read since.
@@ -173,6 +183,10 @@ impl State {
             self.book.remove(id.into());
         }
     }
+}
+
+fn is_requested(command: &Command) -> bool {
+    command.state == CommandState::Requested
 }
 
 /// The target of a command that made these holds: the same group and consumer, all their topics.

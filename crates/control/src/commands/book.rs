@@ -6,12 +6,23 @@ use std::sync::Arc;
 use flowdeck_model::{Action, CommandId, CommandState, GroupId};
 use flowdeck_observe::operations::{Operation, OperationIndex};
 
+use flowdeck_protocol::wire::Ack;
+
 use super::Command;
+use super::lifecycle::keep_ack;
 
 struct Entry {
     command: Command,
     /// The same as pages read it.
     shown: Arc<Operation>,
+}
+
+/// What is new of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Change {
+    Nothing,
+    Detail,
+    State,
 }
 
 pub(crate) struct CommandBook {
@@ -58,12 +69,18 @@ impl CommandBook {
     }
 
     /// Adds or replaces; forgets the oldest that `stands` lets go where there are too many, never the newest.
-    pub(crate) fn put(&mut self, command: Command, stands: impl Fn(&Command) -> bool) {
+    pub(crate) fn put(&mut self, command: Command, stands: impl Fn(&Command) -> bool) -> Change {
         let (id, state) = (command.id, command.state);
         let shown = Arc::new(command.operation());
-        match self.by_id.insert(id, Entry { command, shown }) {
+        let former = self.by_id.insert(id, Entry { command, shown: Arc::clone(&shown) });
+        let change = match &former {
+            Some(former) if former.shown == shown => Change::Nothing,
+            Some(former) if former.command.state == state => Change::Detail,
+            _ => Change::State,
+        };
+        match former {
             None => self.order.push_back(id),
-            Some(former) if former.command.state != state => self.stood = 0,
+            Some(_) if change == Change::State => self.stood = 0,
             Some(_) => {}
         }
         self.dirty = true;
@@ -76,6 +93,21 @@ impl CommandBook {
             self.stood = free.unwrap_or(older - 1);
             let Some(gone) = self.order.remove(at) else { break };
             self.by_id.remove(&gone);
+        }
+        change
+    }
+
+    /// Its request, and so the command, is in the audit.
+    pub(crate) fn mark_audited(&mut self, id: CommandId) {
+        if let Some(entry) = self.by_id.get_mut(&id) {
+            entry.command.audited = true;
+        }
+    }
+
+    /// An answer that counts once this process leads.
+    pub(crate) fn keep_ack(&mut self, ack: Ack) {
+        if let Some(entry) = self.by_id.get_mut(&ack.command) {
+            keep_ack(&mut entry.command, ack);
         }
     }
 

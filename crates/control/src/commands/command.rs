@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::view::{InstanceKind, InstanceOutcome, SentAgain, SentRecord};
 use flowdeck_model::{
-    Action, CommandId, CommandState, HoldId, InstanceState, Partition, Scope, Submit, Target, Timestamp,
-    TopicName,
+    Action, CommandId, CommandState, Hold, HoldId, InstanceState, Partition, Scope, Submit, Target,
+    Timestamp, TopicName,
 };
 use flowdeck_observe::operations::Operation;
 use flowdeck_observe::telemetry::InstanceId;
+use flowdeck_protocol::wire::Ack;
 
 use super::flow::Flow;
 use super::resend::Resends;
@@ -36,7 +37,13 @@ pub(crate) struct Command {
     pub(crate) holds: Vec<HoldId>,
     pub(crate) instances: Vec<Tracked>,
     pub(crate) notes: Vec<String>,
-    /// Rebuilt from its hold; who it is for is not known.
+    /// The holds that it changes or releases, as they were.
+    pub(crate) before: Vec<Hold>,
+    /// Its request is in the audit.
+    pub(crate) audited: bool,
+    /// What agents answered while another replica led.
+    pub(crate) acks: Vec<Ack>,
+    /// Restored from its hold; who it is for is not known.
     pub(crate) restored: bool,
     pub(crate) resends: Resends,
 }
@@ -92,6 +99,9 @@ impl Command {
             holds: vec![],
             instances: vec![],
             notes: vec![],
+            before: vec![],
+            audited: false,
+            acks: vec![],
             restored: false,
             resends: Resends::default(),
         }
@@ -162,7 +172,7 @@ impl Command {
 }
 
 impl Tracked {
-    fn view(&self) -> InstanceOutcome {
+    pub(crate) fn view(&self) -> InstanceOutcome {
         InstanceOutcome {
             instance: self.key.instance.clone(),
             consumer: self.key.consumer.clone(),

@@ -1,17 +1,16 @@
 //! Evidence: what KafkaFlow's telemetry and the group's commits prove about a command. Partition lists
 //! of telemetry received after it, never `status` and never `sentAt`; for a resume a commit that moves.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::HashSet;
 
 use flowdeck_model::view::{InstanceKind, SentRecord};
-use flowdeck_model::{Action, InstanceState, Partition, Target, TopicName};
+use flowdeck_model::{Action, InstanceState};
 
-use super::flow::{Flow, Proof};
-use super::kafkaflow::violated;
 use super::left;
-use super::lifecycle::{Seen, committed, settle};
-use super::scope::{is_held, streams};
+use super::lifecycle::{Seen, settle};
+use super::scope::streams;
 use super::{Command, Tracked};
+use crate::kinds;
 use flowdeck_observe::telemetry::InstanceId;
 use flowdeck_observe::telemetry::matching::{instance_of, member_words};
 use flowdeck_observe::telemetry::trust::is_trusted;
@@ -51,11 +50,10 @@ fn observe_one(command: &Command, tracked: &mut Tracked, seen: Seen<'_>, retired
         && tracked.kind == InstanceKind::KafkaFlow
         && let Some(instance) = find(tracked, seen.telemetry)
     {
-        match (no_evidence(command, instance, seen), command.action) {
+        match (no_evidence(command, instance, seen), kinds::of(command.action)) {
             (Some(why), _) => tracked.detail = Some(why.to_owned()),
             (None, _) if !is_fresh(command, tracked, instance, seen) => {}
-            (None, Action::Pause) => evidence_of_pause(tracked, &command.target, instance, seen),
-            (None, Action::Resume) => evidence_of_resume(tracked, &command.target, instance, seen),
+            (None, kind) => kind.evidence(tracked, &command.target, instance, seen),
         }
     }
     in_time(tracked, command.action, seen);
@@ -93,7 +91,7 @@ fn in_time(tracked: &mut Tracked, action: Action, seen: Seen<'_>) {
         let detail = detail.or_else(|| left::silence(find(tracked, seen.telemetry), tracked.since));
         tracked.become_(InstanceState::NoResponse, detail, seen.now);
     }
-    if action == Action::Pause {
+    if !kinds::of(action).is_done_by_leaving() {
         return;
     }
     let left = match tracked.state {
@@ -125,12 +123,7 @@ fn no_evidence(command: &Command, instance: &InstanceTelemetry, seen: Seen<'_>) 
 
 /// Everything that the instance says of the scope was said after the command.
 fn is_fresh(command: &Command, tracked: &Tracked, instance: &InstanceTelemetry, seen: Seen<'_>) -> bool {
-    // A pause may be sent again each second: what was said since the first is evidence.
-    let sent = match command.action {
-        Action::Pause => &command.sent[..command.written.min(command.sent.len())],
-        Action::Resume => &command.sent[..],
-    };
-    let told_at = seen.told_at(instance.pair, sent);
+    let told_at = seen.told_at(instance.pair, kinds::of(command.action).counts_from(command));
     instance.last_heard > tracked.since
         && streams(&command.target, instance)
             .all(|one| one.heard > tracked.since && told_at.is_none_or(|offset| one.offset > offset))
@@ -145,98 +138,12 @@ fn find<'a>(tracked: &Tracked, telemetry: Option<&'a GroupTelemetry>) -> Option<
         .max_by_key(|one| one.last_heard)
 }
 
-fn evidence_of_pause(tracked: &mut Tracked, target: &Target, instance: &InstanceTelemetry, seen: Seen<'_>) {
-    let Some(consumer) = tracked.key.consumer.clone() else { return };
-    let since = tracked.since;
-    let running = !violated(target, seen.holds, &consumer, instance, |one| one.heard > since).is_empty();
-    let paused: usize = streams(target, instance).map(|stream| stream.paused.len()).sum();
-    if running {
-        if tracked.state.is_done() {
-            // The command is sent again: it has its time anew.
-            tracked.deadline = seen.now.plus(seen.timing.kafkaflow_deadline);
-            tracked.become_(
-                InstanceState::Waiting,
-                Some("runs again: not paused any more".to_owned()),
-                seen.now,
-            );
-        }
-        return;
-    }
-    if paused > 0 {
-        let joined = tracked.joined.as_ref().map(|joined| format!("{joined}; ")).unwrap_or_default();
-        let detail =
-            format!("{joined}{paused} {} paused", if paused == 1 { "partition" } else { "partitions" });
-        tracked.become_(InstanceState::FetchStopped, Some(detail), seen.now);
-    } else {
-        owns_nothing(tracked, instance, seen);
-    }
-}
-
 /// Nothing to do, but where that is only so for the moment, or where the group has lost the instance.
-fn owns_nothing(tracked: &mut Tracked, instance: &InstanceTelemetry, seen: Seen<'_>) {
+pub(crate) fn owns_nothing(tracked: &mut Tracked, instance: &InstanceTelemetry, seen: Seen<'_>) {
     match left::why_without(instance, seen) {
         Some(why) => tracked.detail = Some(why.to_owned()),
         None => {
             tracked.become_(InstanceState::NothingToDo, None, seen.now);
         }
-    }
-}
-
-fn evidence_of_resume(tracked: &mut Tracked, target: &Target, instance: &InstanceTelemetry, seen: Seen<'_>) {
-    let Some(consumer) = tracked.key.consumer.clone() else { return };
-    let all = || streams(target, instance);
-    let still_paused = all().any(|stream| {
-        stream.paused.iter().any(|partition| {
-            !is_held(seen.holds, &target.group, &consumer, instance, &stream.topic, *partition)
-        })
-    });
-    if still_paused || tracked.state == InstanceState::Acknowledged {
-        return;
-    }
-    let running: BTreeSet<(TopicName, Partition)> =
-        all().flat_map(|stream| stream.running.iter().map(|one| (stream.topic.clone(), *one))).collect();
-    if running.is_empty() {
-        owns_nothing(tracked, instance, seen);
-        return;
-    }
-    // Only commits that were read after the command prove that records flow.
-    let read_since = seen.group.and_then(|group| group.as_of).is_some_and(|as_of| as_of > tracked.since);
-    if !read_since {
-        return;
-    }
-    let several = running.iter().any(|one| Some(&one.0) != running.first().map(|first| &first.0));
-    let place = |at: &(TopicName, Partition)| match several {
-        true => format!("{} partition {}", at.0, at.1),
-        false => format!("partition {}", at.1),
-    };
-    let mut at_end = true;
-    let mut drained = None;
-    for (at, reading) in committed(target, seen.group).filter(|(at, _)| running.contains(at)) {
-        let before = tracked.flows.get(&at).copied();
-        let mut flow = before.unwrap_or(Flow::new(reading.committed, None));
-        let proof = reading.committed.map_or(Proof::Nothing, |committed| flow.see(committed));
-        if before != Some(flow) {
-            tracked.flows.insert(at.clone(), flow);
-            tracked.moved += 1;
-        }
-        match proof {
-            Proof::Flows(offset) => {
-                let detail = format!("records flow: {} committed {offset}", place(&at));
-                tracked.become_(InstanceState::Acknowledged, Some(detail), seen.now);
-                return;
-            }
-            Proof::MayBeDrained(offset) => drained = drained.or(Some((at, offset))),
-            Proof::Nothing => {}
-        }
-        at_end &= reading.committed == reading.end || reading.is_empty_and_untouched();
-    }
-    if at_end {
-        let detail = "flow not yet proven: all is read".to_owned();
-        tracked.become_(InstanceState::NothingToRead, Some(detail), seen.now);
-    } else if let Some((at, offset)) = drained.filter(|_| tracked.state == InstanceState::Waiting) {
-        let at = place(&at);
-        tracked.detail = Some(format!(
-            "{at} committed {offset}, which may be what was buffered under the pause: no proof of flow yet"
-        ));
     }
 }

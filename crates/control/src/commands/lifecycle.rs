@@ -16,6 +16,7 @@ use super::flow::Flow;
 use super::held::HeldGroup;
 use super::scope::{listening, names};
 use super::{Command, Tracked};
+use crate::kinds;
 use flowdeck_observe::sampling::sample::GroupData;
 use flowdeck_observe::telemetry::InstanceId;
 use flowdeck_observe::telemetry::matching::{instance_of, member_words};
@@ -84,7 +85,7 @@ pub(super) fn tracked(
 
 /// What was committed, and could be drained, before a resume.
 fn flows(command: &Command, kind: InstanceKind, seen: Seen<'_>) -> HashMap<(TopicName, Partition), Flow> {
-    if command.action == Action::Pause || kind != InstanceKind::KafkaFlow {
+    if !kinds::of(command.action).awaits_flow() || kind != InstanceKind::KafkaFlow {
         return HashMap::new();
     }
     let flow = |at: &(TopicName, Partition), committed| match seen.held {
@@ -99,16 +100,15 @@ fn flows(command: &Command, kind: InstanceKind, seen: Seen<'_>) -> HashMap<(Topi
         .collect()
 }
 
-pub(super) fn deadline(action: Action, kind: InstanceKind, seen: Seen<'_>) -> Timestamp {
-    let span = match (kind, action) {
-        (InstanceKind::KafkaFlow, Action::Pause) => seen.timing.kafkaflow_deadline,
-        (InstanceKind::KafkaFlow, Action::Resume) => seen.timing.kafkaflow_resume_deadline,
+pub(crate) fn deadline(action: Action, kind: InstanceKind, seen: Seen<'_>) -> Timestamp {
+    let span = match kind {
+        InstanceKind::KafkaFlow => kinds::of(action).kafkaflow_deadline(seen.timing),
         _ => seen.timing.agent_deadline,
     };
     seen.now.plus(span)
 }
 
-pub(super) fn committed<'a>(
+pub(crate) fn committed<'a>(
     target: &'a Target,
     group: Option<&'a GroupData>,
 ) -> impl Iterator<Item = ((TopicName, Partition), PartitionReading)> + 'a {
@@ -162,6 +162,27 @@ pub(crate) fn sent(command: &mut Command, seen: Seen<'_>) {
     }
     command.state = CommandState::Sent;
     settle(command, seen);
+}
+
+/// Another replica was the one that gathered evidence: what is still awaited has its time anew.
+pub(crate) fn await_anew(command: &mut Command, seen: Seen<'_>) {
+    let action = command.action;
+    for tracked in command.instances.iter_mut().filter(|one| one.state == InstanceState::Waiting) {
+        tracked.deadline = tracked.deadline.max(deadline(action, tracked.kind, seen));
+    }
+    settle(command, seen);
+}
+
+/// For when this process leads: each instance's newest answer.
+pub(crate) fn keep_ack(command: &mut Command, ack: Ack) {
+    let same = |one: &Ack| {
+        one.incarnation == ack.incarnation && one.instance == ack.instance && one.consumer == ack.consumer
+    };
+    match command.acks.iter().position(same) {
+        Some(at) => command.acks[at] = ack,
+        None if command.acks.len() < TRACKED_MAX => command.acks.push(ack),
+        None => {}
+    }
 }
 
 /// Whether an answer speaks in the life of another instance: an incarnation has one name.

@@ -5,19 +5,20 @@ pub(crate) mod command;
 pub(crate) mod consumers;
 pub(crate) mod evidence;
 pub(crate) mod external;
-mod flow;
+pub(crate) mod flow;
 pub(crate) mod follow_up;
 pub(crate) mod held;
-pub(crate) mod job;
 pub(crate) mod kafkaflow;
 mod left;
 pub(crate) mod lifecycle;
+mod persisted;
 pub(crate) mod plan;
 pub(crate) mod rejected;
 mod resend;
 pub(crate) mod scope;
 #[cfg(test)]
 pub(crate) mod tests;
+pub(crate) mod write_task;
 
-pub(crate) use book::CommandBook;
+pub(crate) use book::{Change, CommandBook};
 pub(crate) use command::{Command, Tracked};

@@ -43,7 +43,7 @@ pub(crate) fn settings(mode: Mode) -> ClusterSettings {
     settings.timing.kafkaflow_deadline = Duration::from_millis(2_500);
     settings.timing.kafkaflow_resume_deadline = Duration::from_secs(4);
     settings.timing.resend_every = Duration::from_secs(1);
-    settings.timing.writer_first = Duration::from_millis(300);
+    settings.audit_topic = topic(&unique("audit"));
     settings
 }
 

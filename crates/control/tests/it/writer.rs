@@ -1,14 +1,13 @@
-//! When the one writer of the holds takes over: before the first pause, and never for a mere look by
-//! one who may not pause, or on a cluster in observe mode.
+//! The one writer of the holds: it is elected, takes over before the first pause, and never on a cluster in observe
+//! mode.
 
 use std::time::{Duration, Instant};
 
 use flowdeck_kafka::ClusterConfig;
 use flowdeck_model::view::Mode;
-use flowdeck_model::{Action, CommandId, Hold, Permission, PortError, Ports, Scope, Timestamp};
+use flowdeck_model::{Action, Permission, PortError, Ports};
 use flowdeck_observe::ClusterSettings;
-use flowdeck_protocol::wire::hold_record;
-use flowdeck_testkit::{DEADLINE, End, Kafka, NodeOptions, kafka, private, unique, wait_for};
+use flowdeck_testkit::{DEADLINE, Kafka, NodeOptions, kafka, private, unique, wait_for};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 
 use crate::common::{Running, settings, submit};
@@ -73,18 +72,13 @@ async fn group(kafka: &Kafka, settings: &ClusterSettings) -> (String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn it_is_ready_before_the_first_pause_of_one_who_looks_and_may() {
+async fn the_elected_one_is_ready_before_the_first_pause() {
     let settings = settings(Mode::Control);
-    let (topic, group) = group(kafka(), &settings).await;
+    let (_, group) = group(kafka(), &settings).await;
     let former = Former::new(kafka(), &settings.writer_id).await;
     let running = Running::start(settings.clone());
-    looks(&running, &running.who_may(&[Permission::View, Permission::ReadPayloads]), &group).await;
-    assert!(former.can_write(), "nobody looked who may pause");
-    running.heard(&Voice::new(&settings, &group, "pay", &topic).agent(), &[0]).await;
+    looks(&running, &running.who_may(&[Permission::View]), &group).await;
     wait_for("the takeover", DEADLINE, async || (!former.can_write()).then_some(())).await;
-    // The former one was fenced before anybody clicked. How much sooner the first pause is so, the bench measures.
-    let pause = submit(Action::Pause, &group, None, &[]);
-    running.ports.control.submit(&running.cluster, pause).await.unwrap();
     running.stop().await;
 }
 
@@ -99,39 +93,39 @@ async fn in_observe_mode_nobody_takes_over() {
     running.stop().await;
 }
 
-/// The end of a pause is the writer's first: only what it left undone is a reason to take over from it.
+/// Both take commands and tell what came of them; one of them writes, and when it ends the other one does.
 #[tokio::test(flavor = "multi_thread")]
-async fn one_that_nobody_looks_at_leaves_the_end_of_a_pause_to_the_writer() {
-    let mut settings = settings(Mode::Control);
-    settings.timing.writer_first = 3 * WATCH;
-    let (_, group) = group(kafka(), &settings).await;
-    kafka().create_topic(settings.holds_topic.as_str(), 1).await;
-    let hold = Hold {
-        scope: Scope::group(group.as_str().into()),
-        id: CommandId::random().into(),
-        owner: "ana".to_owned(),
-        reason: "INC-1".to_owned(),
-        since: Timestamp::from_millis(0),
-        until: Some(Timestamp::from_millis(1)),
-        except: vec![],
-    };
-    let records = vec![hold_record(&hold, hold.id.into())];
-    let topic = settings.holds_topic.as_str();
-    kafka().transact(&settings.writer_id, topic, vec![(records, End::Commit)]).await;
-    let writer = Former::new(kafka(), &settings.writer_id).await;
-    let running = Running::start(settings);
-    let viewer = running.who_may(&[Permission::View]);
-    let held = || {
-        let view = viewer.fleet.group(&running.cluster, &group.as_str().into());
-        view.ok().map(|view| !view.row.holds.is_empty())
-    };
-    wait_for("the hold", DEADLINE, async || held().filter(|held| *held)).await;
-    tokio::time::sleep(WATCH).await;
-    assert!(writer.can_write(), "its time to end the pause is not over");
-    assert_eq!(held(), Some(true));
-    wait_for("the end of the pause", DEADLINE, async || held().filter(|held| !held)).await;
-    assert!(!writer.can_write());
-    running.stop().await;
+async fn any_replica_takes_a_command_and_one_writes() {
+    let settings = settings(Mode::Control);
+    let (topic, group) = group(kafka(), &settings).await;
+    let voice = Voice::new(&settings, &group, "pay", &topic).agent();
+    let first = Running::start(settings.clone());
+    first.heard(&voice, &[0]).await;
+    let second = Running::start(settings.clone());
+    second.heard(&voice, &[0]).await;
+    for (action, taker, other) in [(Action::Pause, &second, &first), (Action::Resume, &first, &second)] {
+        let command = submit(action, &group, None, &[]);
+        let taken = taker.ports.control.submit(&taker.cluster, command.clone()).await.unwrap();
+        assert_eq!((taken.id, taken.existing), (command.id, false));
+        // The same again at the other one is the same command, and with another body it is refused.
+        wait_for("the other one knows it", DEADLINE, async || {
+            let view = other.ports.control.command(&other.cluster, command.id).ok()?;
+            (view.sent.len() == 1).then_some(())
+        })
+        .await;
+        let again = other.ports.control.submit(&other.cluster, command.clone()).await.unwrap();
+        assert_eq!((again.id, again.existing), (command.id, true));
+        let different = flowdeck_model::Submit { reason: "INC-2".to_owned(), ..command };
+        let refused = other.ports.control.submit(&other.cluster, different).await;
+        assert!(matches!(refused, Err(PortError::Conflict { .. })), "{refused:?}");
+    }
+    assert_eq!(kafka().read_all(settings.holds_topic.as_str()).len(), 2);
+    first.stop().await;
+    let pause = submit(Action::Pause, &group, None, &[]);
+    voice.says(&[0], &[]).await;
+    second.ports.control.submit(&second.cluster, pause).await.unwrap();
+    second.stop().await;
+    assert_eq!(kafka().read_all(settings.holds_topic.as_str()).len(), 3);
 }
 
 /// Brokers forget a transactional id that was silent for a week; here, for two seconds.

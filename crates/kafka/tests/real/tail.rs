@@ -96,6 +96,22 @@ async fn from_a_time() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_last_records_are_read() {
+    let kafka = kafka();
+    let cluster = cluster(kafka);
+    let name = unique("last");
+    kafka.create_topic(&name, 1).await;
+    kafka.produce(&name, 0, ["a", "b", "c"]).await;
+    for (count, want) in [(0, vec![]), (2, vec!["b", "c"]), (9, vec!["a", "b", "c"])] {
+        let mut tail = cluster.tail(follow(&name, TailFrom::Last(count)));
+        for one in want {
+            assert_eq!(value(&mut tail).await, one, "{count}");
+        }
+        assert_eq!(next(&mut tail).await, TailEvent::Reached(vec![(partition(0), 3)]), "{count}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_end_is_known_behind_transactions() {
     let kafka = kafka();
     let cluster = cluster(kafka);

@@ -6,6 +6,7 @@ pub mod command;
 pub mod fleet;
 pub mod group;
 pub mod messages;
+pub mod preview;
 pub mod topic;
 
 pub use cluster::{ClusterView, Mode};
@@ -15,4 +16,5 @@ pub use group::{
     ConsumerView, GroupView, InstanceHolds, InstanceView, MemberView, PartitionRow, TopicPartitions,
 };
 pub use messages::{HeaderView, MessageView, MessagesView, Payload, PayloadKind};
+pub use preview::{HoldChangeKind, HoldPreview, MessagePreview, PreviewView};
 pub use topic::{ConfigRow, ReaderRow, TopicPartitionRow, TopicRow, TopicView, TopicsView};

@@ -44,6 +44,10 @@ impl PendingEchoes {
         self.by_key.contains_key(key)
     }
 
+    pub(crate) fn next(&self) -> i64 {
+        self.next
+    }
+
     #[cfg(test)]
     pub(crate) fn is_empty(&self) -> bool {
         self.by_key.is_empty() && self.by_offset.is_empty()

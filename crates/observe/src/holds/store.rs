@@ -173,6 +173,11 @@ impl HoldStore {
         *self = Self { known: true, dirty: self.dirty || changed, released: true, ..Self::default() };
     }
 
+    /// Whether the record at this offset, and so every one before it, was read.
+    pub fn has_read(&self, offset: i64) -> bool {
+        self.ahead.next() > offset
+    }
+
     pub fn is_known(&self) -> bool {
         self.known
     }

@@ -9,7 +9,8 @@ use flowdeck_model::view::{
     ClusterView, FleetView, GroupRow, GroupView, TopicView, TopicsView, VerdictCount,
 };
 use flowdeck_model::{
-    Actor, ClusterName, Fleet, FleetQuery, GroupId, Permission, PortError, TopicName, Verdict, Version,
+    Actor, ClusterName, Fleet, FleetQuery, GroupId, GroupType, Permission, PortError, TopicName, Verdict,
+    Version,
 };
 
 use super::order::{Ranked, compare};
@@ -58,7 +59,9 @@ impl Fleet for BoundFleet {
         let mut counts = [0u32; Verdict::WORST_FIRST.len()];
         let mut lag: Option<u64> = None;
         let mut unknown_partitions = 0;
-        for hit in &found {
+        // Flowdeck's own are shown, and nobody's to judge.
+        let judged = |hit: &&Hit<'_>| hit.group.kind != GroupType::Flowdeck;
+        for hit in found.iter().filter(judged) {
             counts[place(hit.judged.verdict)] += 1;
             unknown_partitions += u64::from(hit.judged.unknown_partitions);
             if let Some(more) = hit.judged.lag_at_least {
@@ -67,7 +70,9 @@ impl Fleet for BoundFleet {
         }
         let mut rows: Vec<&Hit<'_>> = found
             .iter()
-            .filter(|hit| query.verdicts.is_empty() || query.verdicts.contains(&hit.judged.verdict))
+            .filter(|hit| {
+                query.verdicts.is_empty() || (judged(hit) && query.verdicts.contains(&hit.judged.verdict))
+            })
             .collect();
         rows.sort_by(|a, b| compare(&a.ranked(), &b.ranked(), &query.sort));
         let total = u32::try_from(rows.len()).unwrap_or(u32::MAX);
@@ -96,7 +101,7 @@ impl Fleet for BoundFleet {
     fn group(&self, cluster: &ClusterName, id: &GroupId) -> Result<GroupView, PortError> {
         let snapshot = self.core.publisher.current();
         allowed(&self.actor, Permission::View, cluster, id)?;
-        let (one, handle) = cluster_of(&self.core, &snapshot, cluster)?;
+        let (one, _) = cluster_of(&self.core, &snapshot, cluster)?;
         let Some((data, judged)) = one.group(id) else {
             if one.view.as_of.is_none() {
                 // Nobody knows whether it is there.
@@ -106,9 +111,6 @@ impl Fleet for BoundFleet {
             }
             return Err(PortError::not_found(Thing::Group, id.to_string()));
         };
-        if self.actor.may(Permission::Control, cluster, id) {
-            handle.looked.now();
-        }
         Ok(group::view(snapshot.version, &one, data, judged, clock::now()))
     }
 

@@ -65,7 +65,7 @@ impl Described {
     pub(crate) fn choose(&self, listed: &[ListedGroup], cap: usize) -> Vec<GroupId> {
         let mut wanted: Vec<(u64, &GroupId)> = listed
             .iter()
-            .filter(|group| group.kind != GroupType::Other && !has_nobody(group))
+            .filter(|group| group.kind.has_lag() && !has_nobody(group))
             .map(|group| (self.rank(group), &group.id))
             .collect();
         wanted.sort_unstable();

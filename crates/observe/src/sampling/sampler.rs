@@ -101,7 +101,8 @@ impl Sampler {
         let listing = listing.map_err(|error| error.with_cause())?;
         self.refresh_metadata(false).await;
         let watched = Arc::clone(&self.watched.borrow());
-        let listed = listed_groups(listing.groups, &listing.errors, &watched, &old);
+        let election = GroupId::from(self.settings.writer_id.as_str());
+        let listed = listed_groups(listing.groups, &listing.errors, &watched, &old, &election);
         let began = clock::now();
         let commits = self.read_groups(&listed, asked).await;
         if let Some(cause) = all_failed(&commits) {
@@ -160,11 +161,8 @@ impl Sampler {
     ) -> Vec<Result<Vec<TopicRows>, Cause>> {
         let deadline = self.deadline();
         let cap = (self.settings.in_flight / 2).max(1);
-        let ids: Vec<GroupId> = listed
-            .iter()
-            .filter(|group| group.kind != GroupType::Other)
-            .map(|group| group.id.clone())
-            .collect();
+        let ids: Vec<GroupId> =
+            listed.iter().filter(|group| group.kind.has_lag()).map(|group| group.id.clone()).collect();
         let wanted = self.described.choose(listed, self.settings.describe_per_cycle);
         let mut answers: Vec<Result<Vec<TopicRows>, Cause>> =
             ids.iter().map(|_| Err(Cause::Cancelled)).collect();
@@ -180,7 +178,7 @@ impl Sampler {
         listed
             .iter()
             .map(|group| match group.kind {
-                GroupType::Other => Ok(Vec::new()),
+                GroupType::Other | GroupType::Flowdeck => Ok(Vec::new()),
                 _ => answers.next().unwrap_or(Err(Cause::Cancelled)),
             })
             .collect()
@@ -406,6 +404,7 @@ fn listed_groups(
     errors: &[Cause],
     watched: &Watched,
     old: &Sample,
+    election: &GroupId,
 ) -> Vec<ListedGroup> {
     let mut all: BTreeMap<GroupId, ListedGroup> = BTreeMap::new();
     for group in &watched.others {
@@ -421,6 +420,9 @@ fn listed_groups(
         }
     }
     all.extend(listed.into_iter().map(|group| (group.id.clone(), group)));
+    if let Some(election) = all.get_mut(election) {
+        election.kind = GroupType::Flowdeck;
+    }
     all.into_values().collect()
 }
 
@@ -449,9 +451,10 @@ mod tests {
     fn groups_vanish_only_when_a_complete_listing_says_so() {
         let names = |all: Vec<ListedGroup>| all.into_iter().map(|g| g.id.to_string()).collect::<Vec<_>>();
         let watched = Watched { others: vec!["share".into()], notes: vec![] };
-        let complete = listed_groups(vec![listed("b")], &[], &watched, &old(&["a", "b"]));
+        let complete = listed_groups(vec![listed("b")], &[], &watched, &old(&["a", "b"]), &"b".into());
         assert_eq!(names(complete), ["b", "share"]);
-        let partial = listed_groups(vec![listed("b")], &[Cause::Timeout], &watched, &old(&["a", "b"]));
+        let partial =
+            listed_groups(vec![listed("b")], &[Cause::Timeout], &watched, &old(&["a", "b"]), &"w".into());
         assert_eq!(partial[0].state, None, "what it was is not told as what it is");
         assert_eq!(names(partial), ["a", "b", "share"]);
     }

@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn groups_that_nobody_has_shown_are_not_taken_over() {
-    let mut state = writer();
+    let mut state = leader();
     for n in 0..1_000 {
         state.external_command(CommandId::random(), pause(&format!("invented {n}"), vec![]), at(1));
     }
@@ -25,7 +25,7 @@ fn groups_that_nobody_has_shown_are_not_taken_over() {
 
 #[test]
 fn what_does_not_fit_is_not_taken_over_with_what_is_not_written_yet() {
-    let mut state = writer();
+    let mut state = leader();
     let reason = "external_command_beyond_quota";
     state.external_command(id(1), pause("g", topics("a", 1_000)), at(1));
     assert!(state.jobs.is_empty(), "nothing of it");
@@ -49,7 +49,7 @@ fn what_does_not_fit_is_not_taken_over_with_what_is_not_written_yet() {
     let mut again = unknown();
     all.iter().zip(0..).for_each(|(hold, offset)| set(&mut again, hold, offset, at(4)));
     again.heard(Incoming::test(Source::Holds, TopicEvent::CaughtUp, at(4)));
-    again.is_writer = true;
+    lead(&mut again, None, at(4));
     assert_eq!((standing(&again, "g"), again.observed.holds.warning()), (251, None));
     again.external_command(id(8), resume("g"), at(4));
     assert_eq!(jobs(&again)[0].1.len(), 251);
@@ -58,7 +58,7 @@ fn what_does_not_fit_is_not_taken_over_with_what_is_not_written_yet() {
 /// All groups of one command count together.
 #[test]
 fn a_command_by_name_is_bound_over_all_groups_that_it_reaches() {
-    let mut state = writer();
+    let mut state = leader();
     (0..60).for_each(|n| hear(&mut state, &format!("g{n}"), "c", at(0)));
     let pause = |count| Foreign::PauseConsumerByName { consumer: "c".into(), topics: topics("t", count) };
     state.external_command(id(1), pause(84), at(1));
@@ -70,7 +70,7 @@ fn a_command_by_name_is_bound_over_all_groups_that_it_reaches() {
 /// Exceptions count as well: a hold that grows beyond what readers take would stand here alone.
 #[test]
 fn exceptions_are_bounded() {
-    let mut state = writer();
+    let mut state = leader();
     set(&mut state, &hold("g", 1), 0, at(0));
     hear(&mut state, "g", "c", at(0));
     for n in 0..8 {
@@ -93,7 +93,7 @@ fn exceptions_are_bounded() {
 /// Between the look at the room and the word that it is written, somebody fills the topic.
 #[test]
 fn what_a_flood_leaves_no_room_for_is_taken_in_of_operators_alone() {
-    let mut state = writer();
+    let mut state = leader();
     state.external_command(id(1), pause("g", vec![]), at(1));
     operator(&mut state, "g", 2, at(1));
     for n in 0..500 {
@@ -118,7 +118,7 @@ fn what_a_flood_leaves_no_room_for_is_taken_in_of_operators_alone() {
 
 #[test]
 fn nothing_is_written_where_the_holds_cannot_be_read_any_more() {
-    let mut state = writer();
+    let mut state = leader();
     set(&mut state, &Hold { until: Some(at(1)), ..hold("g", 1) }, 0, at(0));
     state.heard(Incoming::test(Source::Holds, TopicEvent::Failing("no Read".into()), at(5)));
     state.external_command(id(2), pause("h", vec![]), at(10));
@@ -146,7 +146,7 @@ fn nothing_is_written_where_the_holds_cannot_be_read_any_more() {
 #[test]
 fn nothing_is_written_to_holds_of_several_partitions() {
     use flowdeck_kafka::{Metadata, PartitionMetadata, TopicMetadata};
-    let mut state = writer();
+    let mut state = leader();
     for (partitions, is_written) in [(1, true), (2, false)] {
         let partition = |n| PartitionMetadata {
             partition: Partition::new(n).unwrap(),

@@ -13,15 +13,16 @@ fn sent_again(state: &State) -> usize {
     state.jobs.iter().filter(|job| matches!(job, WriteTask::Again { .. })).count()
 }
 
-/// A Flowdeck that was started anew leaves foreign commands to the writer for a while.
+/// It came while nobody led.
 #[test]
-fn a_foreign_resume_that_is_not_taken_over_yet_is_not_fought() {
+fn an_external_resume_that_is_not_taken_over_yet_is_not_fought() {
     for (resumed, want) in [(false, 1), (true, 0)] {
         let mut state = known();
         not_obeyed(&mut state, vec![]);
         if resumed {
             state.external_command(id(9), resume("g"), at(5));
         }
+        lead(&mut state, None, at(5));
         state.ticked(at(5));
         assert_eq!(sent_again(&state), want, "{resumed}");
     }
@@ -30,7 +31,7 @@ fn a_foreign_resume_that_is_not_taken_over_yet_is_not_fought() {
 /// Two pauses of the same: it is sent for one of them.
 #[test]
 fn what_several_holds_cover_is_sent_again_once() {
-    let mut state = known();
+    let mut state = leader();
     set(&mut state, &hold("g", 2), 0, at(0));
     not_obeyed(&mut state, vec![]);
     state.ticked(at(5));
@@ -47,7 +48,7 @@ fn a_hold_is_released_where_all_that_was_heard_since_it_began_is_excepted() {
         (Some(at(1)), false, false),
         (None, false, false),
     ] {
-        let mut state = writer();
+        let mut state = leader();
         let nobody = GroupData { members: Some(vec![].into()), ..group("g") };
         let sample = Sample { as_of: Some(at(0)), groups: vec![Arc::new(nobody)], ..Sample::default() };
         state.sampled(Arc::new(sample), at(0));

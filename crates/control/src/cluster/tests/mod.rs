@@ -1,9 +1,10 @@
 //! What a cluster's state does with what comes in, without a broker: jobs are looked at and not run.
 
+mod audit;
 mod external;
 mod held;
+mod leading;
 mod many;
-mod takeover;
 
 use std::sync::Arc;
 
@@ -11,17 +12,18 @@ use flowdeck_kafka::{ClusterConfig, Record};
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::hold::HoldChange;
 use flowdeck_model::verdict::LagSum;
-use flowdeck_model::view::Mode;
+use flowdeck_model::view::{Mode, SentRecord};
 use flowdeck_model::{
-    Action, ActorKind, CommandId, GroupId, Hold, HoldId, Partition, Scope, Submit, Target, Timestamp,
-    TopicName, Via,
+    Action, ActorKind, CommandId, CommandState, GroupId, Hold, HoldId, Partition, Scope, Submit, Target,
+    Timestamp, TopicName, Via,
 };
 use flowdeck_protocol::kafkaflow::Command as Foreign;
 use flowdeck_protocol::wire;
 
 use super::state::State;
-use crate::commands::job::{WriteOutcome, WriteTask, Written};
+use crate::commands::Command;
 use crate::commands::plan::Plan;
+use crate::commands::write_task::{Took, WriteOutcome, WriteTask, Written};
 use crate::settings::AdminSettings;
 use crate::writer::WriteError;
 use flowdeck_observe::ClusterSettings;
@@ -45,7 +47,9 @@ fn topics(prefix: &str, count: usize) -> Vec<TopicName> {
 /// A cluster in control mode that lists the groups `g` and `h` and whose holds are known at 0 s.
 fn known() -> State {
     let mut state = unknown();
-    state.heard(Incoming::test(Source::Holds, TopicEvent::CaughtUp, at(0)));
+    for source in [Source::Holds, Source::Acks, Source::Audit] {
+        state.heard(Incoming::test(source, TopicEvent::CaughtUp, at(0)));
+    }
     state
 }
 
@@ -58,10 +62,46 @@ fn unknown() -> State {
     state
 }
 
-fn writer() -> State {
+fn leader() -> State {
     let mut state = known();
-    state.is_writer = true;
+    lead(&mut state, None, at(0));
     state
+}
+
+/// It is elected, and has taken over the writer's id.
+fn lead(state: &mut State, last_hold: Option<i64>, when: Timestamp) {
+    state.elected();
+    state.jobs.retain(|task| !matches!(task, WriteTask::Lead));
+    state.written(WriteOutcome::Lead { result: Ok(Took { last_hold }) }, when);
+}
+
+fn ana() -> ActorView {
+    ActorView { name: "ana".into(), kind: ActorKind::User, via: Via::Api, address: None }
+}
+
+fn submit(number: u128, action: Action, group: &str) -> Submit {
+    let target = Target { group: group.into(), consumer: None, topics: vec![] };
+    Submit { id: id(number), action, target, reason: "INC-1".into(), for_seconds: None }
+}
+
+/// A request as the audit has it.
+fn requested(group: &str, number: u128, action: Action, when: Timestamp) -> wire::Operation {
+    let command = Command::new(submit(number, action, group), ana(), when);
+    command.to_audit(when).expect("a request")
+}
+
+/// The audit's record is read.
+fn audited(state: &mut State, operation: &wire::Operation, offset: i64, when: Timestamp) {
+    from_topic(state, Source::Audit, wire::operation_record(operation), offset, when);
+}
+
+fn acked(state: &mut State, ack: &wire::Ack, when: Timestamp) {
+    from_topic(state, Source::Acks, wire::ack_record(ack), 0, when);
+}
+
+/// An instance of the group `g` is heard.
+fn hear_now(state: &mut State, when: Timestamp) {
+    hear(state, "g", "c", when);
 }
 
 fn group(name: &str) -> GroupData {
@@ -82,8 +122,18 @@ pub(super) fn hold(group: &str, number: u128) -> Hold {
 }
 
 fn read(state: &mut State, record: flowdeck_protocol::Record, offset: i64, when: Timestamp) {
+    from_topic(state, Source::Holds, record, offset, when);
+}
+
+fn from_topic(
+    state: &mut State,
+    source: Source,
+    record: flowdeck_protocol::Record,
+    offset: i64,
+    when: Timestamp,
+) {
     let record = Record {
-        topic: Arc::new(state.observed.settings.holds_topic.clone()),
+        topic: Arc::new("t".parse().unwrap()),
         partition: Partition::new(0).unwrap(),
         offset,
         timestamp: None,
@@ -94,7 +144,7 @@ fn read(state: &mut State, record: flowdeck_protocol::Record, offset: i64, when:
         headers: record.headers.into_iter().map(|(name, value)| (name, Some(value.into()))).collect(),
         transaction: flowdeck_kafka::Transaction::Unknown,
     };
-    state.heard(Incoming::test(Source::Holds, TopicEvent::Record(record), when));
+    state.heard(Incoming::test(source, TopicEvent::Record(record), when));
 }
 
 fn set(state: &mut State, hold: &Hold, offset: i64, when: Timestamp) {
@@ -120,34 +170,34 @@ fn jobs(state: &State) -> Vec<(CommandId, &[HoldChange])> {
 
 /// The first of them is written, from `offset` on.
 fn write(state: &mut State, offset: i64, when: Timestamp) {
-    let Some(WriteTask::Command { id, changes, answer, .. }) = state.jobs.pop_front() else {
-        panic!("nothing")
-    };
+    let Some(WriteTask::Command { id, changes, .. }) = state.jobs.pop_front() else { panic!("nothing") };
+    let sent = changes.iter().zip(offset..).map(|(_, offset)| SentRecord {
+        topic: "flowdeck.holds".parse().unwrap(),
+        partition: Partition::new(0).unwrap(),
+        offset,
+        at: when,
+    });
+    let sent = sent.collect();
     let holds = changes.into_iter().zip(offset..).map(|(change, offset)| match change {
         HoldChange::Set(hold) => ((hold.scope.clone(), hold.id), Some(hold), offset),
         HoldChange::Release(hold) => ((hold.scope.clone(), hold.id), None, offset),
     });
-    let written = Written { holds: holds.collect(), ..Written::default() };
-    state.written(WriteOutcome::Command { id, answer, written }, when);
+    let written = Written { holds: holds.collect(), sent, ..Written::default() };
+    state.written(WriteOutcome::Command { id, written }, when);
 }
 
 fn fail(state: &mut State, when: Timestamp) {
-    let Some(WriteTask::Command { id, answer, .. }) = state.jobs.pop_front() else { panic!("nothing") };
+    let Some(WriteTask::Command { id, .. }) = state.jobs.pop_front() else { panic!("nothing") };
     let error = Some(WriteError::NotWritten("a test".into()));
-    state.written(
-        WriteOutcome::Command { id, answer, written: Written { error, ..Written::default() } },
-        when,
-    );
+    state.written(WriteOutcome::Command { id, written: Written { error, ..Written::default() } }, when);
 }
 
 /// An operator's pause of a whole group, as it is begun.
 fn operator(state: &mut State, group: &str, number: u128, when: Timestamp) {
-    let target = Target { group: group.into(), consumer: None, topics: vec![] };
-    let submit =
-        Submit { id: id(number), action: Action::Pause, target, reason: "INC-1".into(), for_seconds: None };
-    let actor = ActorView { name: "ana".into(), kind: ActorKind::User, via: Via::Api, address: None };
     let changes = vec![HoldChange::Set(hold(group, number))];
-    state.begin(submit, actor, Plan { changes, ..Plan::default() }, None, when);
+    let mut command = Command::new(submit(number, Action::Pause, group), ana(), when);
+    command.audited = true;
+    state.begin_own(command, Plan { changes, ..Plan::default() }, when);
 }
 
 /// An instance of the consumer is heard, in a group that no broker lists.

@@ -198,8 +198,7 @@ fn another_hold_on_the_same_partitions_keeps_them_paused() {
         heard_within: Duration::from_secs(15),
         now: at(12),
     };
-    let (admin, notes) =
-        crate::commands::kafkaflow::release(&target(Some("audio"), &[]), &facts_holds, &facts);
+    let (admin, notes) = crate::kinds::release(&target(Some("audio"), &[]), &facts_holds, &facts);
     let sent: Vec<C> = admin.into_iter().map(|command| command.message).collect();
     assert_eq!(sent, [C::ResumeConsumerByName { consumer: "audio".into(), topics: names(&["b"]) }]);
     assert_eq!(notes, ["a of audio stays paused: another hold stands there"]);
@@ -221,7 +220,7 @@ fn refusals() {
         (target(None, &[]), &twice, None),
         (target(None, &["v"]), &twice, None),
         (target(Some("ghost"), &[]), &once, Some("never shown a consumer ghost of g")),
-        (target(None, &["unread"]), &once, Some("no instance of g, unread listens")),
+        (target(None, &["unread"]), &once, Some("no instance of topic unread in g listens")),
         (target(None, &[]), &silent, Some("no instance of g listens")),
     ];
     for (target, telemetry, want) in cases {

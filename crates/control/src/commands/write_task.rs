@@ -4,14 +4,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowdeck_kafka::Deadline;
+use flowdeck_kafka::{Deadline, Isolation, ReadRequest, ReadStart};
 use flowdeck_model::hold::HoldChange;
 use flowdeck_model::view::{SentRecord, Submitted};
 use flowdeck_model::{CommandId, GroupId, Hold, Partition, PortError, Scope};
+use flowdeck_protocol::wire::Operation;
 use flowdeck_protocol::{Record, kafkaflow, wire};
 use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
 
 use super::kafkaflow::AdminCommand;
+use crate::audit::{Entry, Sink as _, TopicSink};
 use crate::writer::{WriteError, Writers};
 use flowdeck_observe::ClusterSettings;
 use flowdeck_observe::clock;
@@ -28,16 +31,15 @@ pub(crate) type Answer = oneshot::Sender<Result<Submitted, PortError>>;
 #[derive(Debug)]
 pub(crate) enum WriteTask {
     /// Flowdeck's own topics, where they are missing.
-    Topics {
-        brokers: usize,
-    },
-    /// The writer of the holds, before there is something to write.
-    Writer,
+    Topics { brokers: usize },
+    /// Takes over the writer's id.
+    Lead,
     Command {
         id: CommandId,
+        /// Its request, where it is not in the audit yet: before the first effect.
+        audit: Option<Box<Operation>>,
         changes: Vec<HoldChange>,
         admin: Vec<AdminCommand>,
-        answer: Option<Answer>,
     },
     /// KafkaFlow's commands once more.
     Again {
@@ -51,14 +53,23 @@ pub(crate) enum WriteTask {
 #[derive(Debug)]
 pub(crate) enum WriteOutcome {
     Topics { created: bool, problem: Option<String> },
-    Writer { problem: Option<String> },
-    Command { id: CommandId, answer: Option<Answer>, written: Written },
+    Lead { result: Result<Took, WriteError> },
+    Command { id: CommandId, written: Written },
     Again { id: CommandId, written: Written, seen: Option<(GroupId, GroupSeen)> },
+}
+
+/// The writer's id is taken over: nobody else writes to the holds.
+#[derive(Debug)]
+pub(crate) struct Took {
+    /// The last record that the leaders before wrote, if there is one.
+    pub(crate) last_hold: Option<i64>,
 }
 
 /// What became of it.
 #[derive(Debug, Default)]
 pub(crate) struct Written {
+    /// Of the request; `None` where it was in the audit before.
+    pub(crate) audited: Option<Result<(), WriteError>>,
     /// Each change of a hold with its offset.
     pub(crate) holds: Vec<(HoldKey, Option<Hold>, i64)>,
     pub(crate) sent: Vec<SentRecord>,
@@ -69,19 +80,20 @@ pub(crate) struct Written {
 
 pub(crate) async fn run(
     mut writers: Writers,
+    sink: Arc<TopicSink>,
     settings: Arc<ClusterSettings>,
-    job: WriteTask,
+    task: WriteTask,
 ) -> (Writers, WriteOutcome) {
-    let done = match job {
+    let done = match task {
         WriteTask::Topics { brokers } => topics(&writers, &settings, brokers).await,
-        WriteTask::Writer => {
-            let prepared = writers.prepare(Deadline::after(settings.timing.write_deadline)).await;
-            let problem = prepared.err().filter(|error| *error != WriteError::Fenced);
-            WriteOutcome::Writer { problem: problem.as_ref().map(words) }
-        }
-        WriteTask::Command { id, changes, admin, answer } => {
+        WriteTask::Lead => WriteOutcome::Lead { result: lead(&mut writers, &settings).await },
+        WriteTask::Command { id, audit, changes, admin } => {
+            let audited = match audit {
+                Some(operation) => Some(write_request(&sink, &settings, &operation).await),
+                None => None,
+            };
             let written = write(&mut writers, &settings, id, changes, admin).await;
-            WriteOutcome::Command { id, answer, written }
+            WriteOutcome::Command { id, written: Written { audited, ..written } }
         }
         WriteTask::Again { id, admin, held } => {
             let mut written = Written::default();
@@ -96,6 +108,37 @@ pub(crate) async fn run(
         }
     };
     (writers, done)
+}
+
+/// Takes over the writer's id, and then finds out where the leaders before ended: nobody else writes any more.
+async fn lead(writers: &mut Writers, settings: &ClusterSettings) -> Result<Took, WriteError> {
+    let deadline = Deadline::after(settings.timing.write_deadline);
+    writers.prepare(deadline).await?;
+    let request = ReadRequest {
+        topic: settings.holds_topic.clone(),
+        partitions: Partition::new(0).map(|first| vec![first]),
+        start: ReadStart::Newest,
+        limit_records: 1,
+        limit_bytes: 1,
+        max_value_bytes: 0,
+        isolation: Isolation::ReadCommitted,
+        transactions: false,
+        neighbours: false,
+        deadline,
+    };
+    let read = writers.cluster().read(request, CancellationToken::new()).await;
+    let read = read.map_err(|error| WriteError::NotWritten(error.with_cause()))?;
+    Ok(Took { last_hold: read.records.iter().map(|record| record.offset).max() })
+}
+
+/// What has to be done is done without an audit as well; it is written later then.
+async fn write_request(
+    sink: &TopicSink,
+    settings: &ClusterSettings,
+    operation: &Operation,
+) -> Result<(), WriteError> {
+    let deadline = Deadline::after(settings.timing.audit_patience);
+    sink.write(Entry::Operation(operation), deadline).await.map(drop)
 }
 
 /// What Kafka tells of the group now. Where it does not tell in time, the last refresh counts.

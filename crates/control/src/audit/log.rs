@@ -1,0 +1,120 @@
+//! The audit in the log: one line an entry, under the target `audit`, at every level of the log. Never a password, a
+//! token or a session's id; what somebody unknown wrote is cut and escaped, so that no line can be forged.
+
+use async_trait::async_trait;
+use flowdeck_kafka::Deadline;
+use flowdeck_model::actor::ActorView;
+use flowdeck_model::{ActorKind, ClusterName};
+use flowdeck_protocol::wire::{LogIn, LogInOutcome, Operation};
+
+use super::{Entry, Sink};
+use crate::writer::WriteError;
+
+/// In characters: names of the configuration are shorter.
+const LONGEST: usize = 64;
+
+/// `cluster`: of operations.
+pub(crate) struct LogSink {
+    pub(crate) cluster: Option<ClusterName>,
+}
+
+#[async_trait]
+impl Sink for LogSink {
+    async fn write(&self, entry: Entry<'_>, _deadline: Deadline) -> Result<Option<i64>, WriteError> {
+        self.line(&entry);
+        Ok(None)
+    }
+}
+
+impl LogSink {
+    pub(crate) fn line(&self, entry: &Entry<'_>) {
+        match entry {
+            Entry::Operation(operation) => self.operation(operation),
+            Entry::LogIn(log_in) => log_in_line(log_in),
+        }
+    }
+
+    fn operation(&self, operation: &Operation) {
+        let submit = operation.request.pause_or_resume(operation.id);
+        let target = submit.as_ref().map(|submit| submit.target.to_string());
+        tracing::info!(
+            target: "audit",
+            cluster = self.cluster.as_ref().map(ClusterName::as_str).unwrap_or_default(),
+            command.id = %operation.id,
+            command.action = operation.request.action(),
+            command.state = operation.state.label(),
+            command.target = target.unwrap_or_default(),
+            command.reason = submit.map(|submit| submit.reason).unwrap_or_default(),
+            actor.name = operation.actor.name,
+            actor.kind = ?operation.actor.kind,
+            actor.via = ?operation.actor.via,
+            actor.address = address(&operation.actor),
+            "command"
+        );
+    }
+}
+
+fn log_in_line(log_in: &LogIn) {
+    let (event, outcome) = match log_in.outcome {
+        LogInOutcome::Refused if log_in.actor.kind == ActorKind::Token => ("token", "refused"),
+        LogInOutcome::Accepted => ("logIn", "ok"),
+        LogInOutcome::Refused => ("logIn", "refused"),
+        LogInOutcome::SignedOut => ("logOut", "ok"),
+        LogInOutcome::SignedOutEverywhere => ("logOutEverywhere", "ok"),
+    };
+    let (actor, detail) = (&log_in.actor, log_in.detail.as_deref().unwrap_or_default());
+    if log_in.outcome == LogInOutcome::Refused {
+        tracing::warn!(
+            target: "audit", event, outcome, reason = detail,
+            actor.claimed = %plain(&actor.name), actor.kind = ?actor.kind, actor.address = address(actor),
+            "credential refused"
+        );
+        return;
+    }
+    tracing::info!(
+        target: "audit", event, outcome,
+        actor.name = %plain(&actor.name), actor.kind = ?actor.kind, actor.address = address(actor), "logged in or out"
+    );
+}
+
+fn address(actor: &ActorView) -> &str {
+    actor.address.as_deref().unwrap_or("unknown")
+}
+
+/// What is not letter, digit, sign or space of ASCII is escaped; what is too long ends in `…`.
+fn plain(text: &str) -> String {
+    let mut out = String::new();
+    for (n, c) in text.chars().enumerate() {
+        if n == LONGEST {
+            out.push('…');
+            break;
+        }
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            ' '..='~' => out.push(c),
+            c => out.extend(c.escape_unicode()),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_cut_and_escaped() {
+        for (text, want) in [
+            ("ana", "ana".to_owned()),
+            ("a b", "a b".to_owned()),
+            ("a\nactor.name=root", "a\\u{a}actor.name=root".to_owned()),
+            ("\u{1b}[2J", "\\u{1b}[2J".to_owned()),
+            ("\u{202e}x", "\\u{202e}x".to_owned()),
+            ("\"\\", "\\\"\\\\".to_owned()),
+            (&"x".repeat(65), format!("{}…", "x".repeat(64))),
+        ] {
+            assert_eq!(plain(text), want);
+        }
+        assert!(plain(&"\u{10ffff}".repeat(1_000_000)).len() < 1_000);
+    }
+}

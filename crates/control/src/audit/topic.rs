@@ -1,0 +1,54 @@
+//! The audit in Kafka: `flowdeck.audit`.
+
+use std::sync::{Mutex, PoisonError};
+
+use async_trait::async_trait;
+use flowdeck_kafka::{Cluster, Deadline, Producer, ProducerKind, SendError};
+use flowdeck_model::TopicName;
+use flowdeck_protocol::wire::{log_in_record, operation_record};
+
+use super::{Entry, Sink};
+use crate::writer::{WriteError, new_record, words};
+
+pub(crate) struct TopicSink {
+    cluster: Cluster,
+    topic: TopicName,
+    producer: Mutex<Option<Producer>>,
+}
+
+impl TopicSink {
+    pub(crate) fn new(cluster: Cluster, topic: TopicName) -> Self {
+        Self { cluster, topic, producer: Mutex::new(None) }
+    }
+
+    fn producer(&self) -> Result<Producer, WriteError> {
+        let mut kept = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(producer) = &*kept {
+            return Ok(producer.clone());
+        }
+        let made = self.cluster.producer(ProducerKind::Idempotent);
+        let producer = made.map_err(|error| WriteError::NotWritten(error.with_cause()))?;
+        Ok(kept.insert(producer).clone())
+    }
+
+    /// After a failure the next entry begins with a producer of its own.
+    fn failed(&self, error: SendError) -> WriteError {
+        *self.producer.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        match error {
+            SendError::InDoubt => WriteError::InDoubt,
+            error => WriteError::NotWritten(words(&error)),
+        }
+    }
+}
+
+#[async_trait]
+impl Sink for TopicSink {
+    async fn write(&self, entry: Entry<'_>, deadline: Deadline) -> Result<Option<i64>, WriteError> {
+        let record = match entry {
+            Entry::Operation(operation) => operation_record(operation),
+            Entry::LogIn(log_in) => log_in_record(log_in),
+        };
+        let sent = self.producer()?.send(new_record(&self.topic, None, record), deadline).await;
+        sent.map(|placed| Some(placed.offset)).map_err(|error| self.failed(error))
+    }
+}

@@ -1,0 +1,254 @@
+//! What the leader does with an accepted request, and with what nobody asked for: from the plan to the records that
+//! are written, and what became of them.
+
+use std::time::Duration;
+
+use flowdeck_model::hold::HoldChange;
+use flowdeck_model::view::Submitted;
+use flowdeck_model::{
+    Action, ActorKind, CommandId, CommandState, GroupId, Hold, HoldId, InstanceState, PortError, Timestamp,
+};
+use flowdeck_observe::group_seen::GroupSeen;
+
+use super::state::State;
+use crate::commands::plan::{self, Decision, Plan};
+use crate::commands::write_task::{self, WriteOutcome, WriteTask, Written};
+use crate::commands::{Command, follow_up, lifecycle};
+use crate::writer::WriteError;
+
+/// With a resume, in a flood of holds.
+const BEYOND: &str = "more holds were read than are taken in: where one of this group is among them, \
+                      what it holds stays paused";
+/// Whoever asked so long ago does not wait any more, and may want something else now.
+pub(super) const BEGIN_WITHIN: Duration = Duration::from_secs(15);
+
+impl State {
+    /// Begins the next request, where nothing is being written: it is planned on what is known then.
+    pub(crate) fn begin_next(&mut self, now: Timestamp) {
+        while self.jobs.is_empty() {
+            let Some(id) = self.to_begin.front().copied() else { return };
+            let requested = self.book.get(id).filter(|one| one.state == CommandState::Requested);
+            let Some(command) = requested else {
+                self.to_begin.pop_front();
+                continue;
+            };
+            if now.since(command.requested_at) > BEGIN_WITHIN {
+                self.to_begin.pop_front();
+                let words = "nothing could be written within 15 s, so it was not begun";
+                self.refuse(id, &self.not_begun(words), now);
+                continue;
+            }
+            if let Err(error) = self.may_write() {
+                if self.has_waited(id, now) {
+                    self.to_begin.pop_front();
+                    self.refuse(id, &error, now);
+                    continue;
+                }
+                return;
+            }
+            // What came before it is done before it.
+            self.take_waiting(now);
+            if !self.jobs.is_empty() {
+                return;
+            }
+            self.to_begin.pop_front();
+            self.carry_out(id, now);
+        }
+    }
+
+    fn not_begun(&self, words: &str) -> PortError {
+        match self.may_write() {
+            Err(PortError::Unavailable { detail, .. }) => self.unavailable(format!("{words}: {detail}")),
+            _ => self.unavailable(words),
+        }
+    }
+
+    /// An operator is told soon why nothing can be written, but not in the moment in which a leader begins.
+    fn has_waited(&self, id: CommandId, now: Timestamp) -> bool {
+        let waited = self.book.get(id).map(|command| now.since(command.requested_at)).unwrap_or_default();
+        waited > self.observed.settings.timing.write_deadline
+    }
+
+    fn carry_out(&mut self, id: CommandId, now: Timestamp) {
+        let Some(command) = self.book.get(id) else { return };
+        let submit = command.submit();
+        let owner = command.actor.name.clone();
+        self.observed.fresh_telemetry(now);
+        let active = self.observed.holds.of_group(&submit.target.group);
+        let decision = plan::decide(&submit, &owner, &self.facts(&active, &submit.target.group, now));
+        match decision {
+            Err(error) => self.refuse(id, &error, now),
+            // The leader before this one wrote it, and could not say so any more.
+            Ok(Decision::Existing(there)) if there == id => {
+                self.change(id, now, |command, seen| {
+                    note(command, "written by the replica that led before".to_owned());
+                    command.holds = vec![HoldId::from(id)];
+                    command.instances = lifecycle::expected(command, seen);
+                    lifecycle::sent(command, seen);
+                });
+            }
+            Ok(Decision::Existing(there)) => {
+                let state = self.book.get(there).map_or(CommandState::Restored, |command| command.state);
+                self.answer(id, &Ok(Submitted { id: there, state, existing: true }));
+                self.change(id, now, |command, _| {
+                    note(command, format!("command {there} had asked for the same: nothing was written"));
+                    command.state = CommandState::Refused;
+                });
+            }
+            Ok(Decision::Write(plan)) => {
+                if let Some(command) = self.book.get(id).cloned() {
+                    self.begin(command, plan, now);
+                }
+            }
+        }
+    }
+
+    pub(super) fn refuse(&mut self, id: CommandId, error: &PortError, now: Timestamp) {
+        self.answer(id, &Err(error.clone()));
+        self.change(id, now, |command, _| {
+            note(command, error.to_string());
+            command.state = CommandState::Refused;
+        });
+        // No other replica may carry it out.
+        self.unaudited.insert(id);
+    }
+
+    /// Of the end of a pause, or of an external command.
+    pub(super) fn begin_own(&mut self, command: Command, plan: Plan, now: Timestamp) {
+        if let Ok(operation) = command.to_audit(now) {
+            self.log(&operation);
+        }
+        self.begin(command, plan, now);
+    }
+
+    /// Hands the command's records to be written; or, where there are none, says so.
+    fn begin(&mut self, mut command: Command, plan: Plan, now: Timestamp) {
+        let nothing = plan.changes.is_empty() && plan.admin.is_empty();
+        command.notes.extend(plan.notes);
+        if command.action == Action::Resume && self.observed.holds.may_stand_beyond(&command.target.group) {
+            command.notes.push(BEYOND.to_owned());
+        }
+        command.holds = plan.changes.iter().map(|change| hold_of(change).id).collect();
+        command.holds.dedup();
+        let active = self.observed.holds.of_group(&command.target.group);
+        command.before = before(&active, &plan.changes);
+        let after = plan::apply(&active, &plan.changes);
+        command.instances = lifecycle::expected(&command, self.seen(&command.target.group, &after, now));
+        let id = command.id;
+        if nothing {
+            for tracked in &mut command.instances {
+                if tracked.state == InstanceState::Waiting {
+                    tracked.state = InstanceState::NothingToDo;
+                }
+            }
+            let states: Vec<InstanceState> = command.instances.iter().map(|one| one.state).collect();
+            command.state = flowdeck_model::command::outcome(&states);
+            self.enter(command);
+            return;
+        }
+        let external = command.actor.kind == ActorKind::External;
+        let audit = if command.audited { None } else { command.to_audit(now).ok().map(Box::new) };
+        self.enter(command);
+        self.unwritten.add(id, external, &plan.changes);
+        self.jobs.push_back(WriteTask::Command { id, audit, changes: plan.changes, admin: plan.admin });
+    }
+
+    pub(crate) fn written(&mut self, outcome: WriteOutcome, now: Timestamp) {
+        self.dirty = true;
+        match outcome {
+            WriteOutcome::Topics { problem, .. } => self.topics_problem = problem,
+            WriteOutcome::Lead { result } => self.took_over(result, now),
+            WriteOutcome::Command { id, written } => self.command_written(id, written, now),
+            WriteOutcome::Again { id, written, seen } => self.written_again(id, written, seen, now),
+        }
+    }
+
+    /// `seen`: what Kafka told of the group just before.
+    fn written_again(
+        &mut self,
+        id: CommandId,
+        written: Written,
+        group: Option<(GroupId, GroupSeen)>,
+        now: Timestamp,
+    ) {
+        self.observed.fresh_telemetry(now);
+        let rebalancing = group.as_ref().is_some_and(|(_, seen)| seen.is_rebalancing());
+        if let Some((group, seen)) = group {
+            self.saw_group(&group, seen, now);
+        }
+        if rebalancing {
+            // Nothing was sent; it is when the rebalance ends.
+            return;
+        }
+        self.change(id, now, |command, seen| {
+            command.wrote(written.sent);
+            if let Some(error) = written.error {
+                note(command, format!("could not be sent again: {}", write_task::words(&error)));
+            }
+            follow_up::sent_again(command, seen);
+        });
+    }
+
+    fn command_written(&mut self, id: CommandId, written: Written, now: Timestamp) {
+        if !written.holds.is_empty() {
+            self.writer_problem = None;
+        }
+        let external = self.unwritten.done(id);
+        for (key, hold, offset) in written.holds {
+            self.observed.holds.wrote(key, hold, offset, !external);
+        }
+        if let Some(audited) = &written.audited {
+            self.audit_problem = audited.as_ref().err().map(write_task::words);
+        }
+        self.observed.fresh_telemetry(now);
+        let error = written.error;
+        let by_system = self.book.get(id).is_some_and(|command| command.actor.kind == ActorKind::System);
+        let failed = matches!(&error, Some(error) if *error != WriteError::InDoubt);
+        // Nothing was written: whoever is elected takes the id over again, and carries it out then.
+        if error == Some(WriteError::Fenced) && self.fenced(now) && !external {
+            self.to_begin.push_front(id);
+            return;
+        }
+        if failed && let Some(error) = &error {
+            self.writer_problem = Some(write_task::words(error));
+        }
+        self.change(id, now, |command, seen| {
+            command.audited |= matches!(written.audited, Some(Ok(())));
+            command.wrote(written.sent);
+            command.written = command.sent.len();
+            command.notes.extend(written.notes);
+            match &error {
+                None => lifecycle::sent(command, seen),
+                Some(WriteError::InDoubt) => {
+                    note(command, write_task::words(&WriteError::InDoubt));
+                    lifecycle::sent(command, seen);
+                }
+                Some(error) => {
+                    note(command, format!("not written: {}", write_task::words(error)));
+                    // The end of a pause is tried again until it is written.
+                    if !by_system {
+                        command.state = CommandState::Refused;
+                    }
+                }
+            }
+        });
+    }
+}
+
+fn before(active: &[Hold], changes: &[HoldChange]) -> Vec<Hold> {
+    let changed = changes.iter().map(hold_of);
+    let same = |hold: &Hold| active.iter().find(|one| one.id == hold.id && one.scope == hold.scope).cloned();
+    changed.filter_map(same).collect()
+}
+
+fn note(command: &mut Command, words: String) {
+    if !command.notes.contains(&words) {
+        command.notes.push(words);
+    }
+}
+
+fn hold_of(change: &HoldChange) -> &Hold {
+    match change {
+        HoldChange::Set(hold) | HoldChange::Release(hold) => hold,
+    }
+}

@@ -1,0 +1,267 @@
+//! Requests by operators: each is written to the audit before anything else happens, and is carried out by the
+//! replica that leads, when it reads it there. The replica that took it answers once it is carried out.
+
+use std::collections::hash_map::Entry;
+
+use flowdeck_model::actor::ActorView;
+use flowdeck_model::view::Submitted;
+use flowdeck_model::{CommandId, CommandState, GroupId, Hold, PortError, Submit, Timestamp};
+use flowdeck_observe::topic_events::Source;
+use flowdeck_protocol::wire::{Operation, Request};
+
+use super::carry_out::BEGIN_WITHIN;
+use super::state::State;
+use crate::commands::Command;
+use crate::commands::plan::{self, Decision, Facts};
+use crate::commands::write_task::{self, Answer};
+use crate::kinds;
+use crate::writer::WriteError;
+
+/// A request that somebody waits for.
+pub(crate) struct Pending {
+    request: Request,
+    actor: ActorView,
+    submit: Submit,
+    asked_at: Timestamp,
+    answers: Vec<Answer>,
+    /// It could not be written to the audit, or not be read there.
+    unaudited: bool,
+}
+
+/// A request on its way to the audit.
+pub(crate) struct AuditRequest {
+    pub(crate) id: CommandId,
+    pub(crate) operation: Operation,
+}
+
+impl State {
+    pub(super) fn unavailable(&self, detail: impl Into<String>) -> PortError {
+        PortError::Unavailable { cluster: self.observed.settings.name.clone(), detail: detail.into() }
+    }
+
+    /// Requests that wait to be carried out.
+    pub(crate) fn pending(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// A command by an operator.
+    pub(crate) fn asked(&mut self, submit: Submit, actor: ActorView, answer: Answer, now: Timestamp) {
+        match self.decide(&submit, &actor, now) {
+            Err(error) => drop(answer.send(Err(error))),
+            Ok(Some(existing)) => drop(answer.send(Ok(existing))),
+            Ok(None) => self.accept(submit, actor, answer, now),
+        }
+    }
+
+    /// What can be said before it is in the audit. `None`: it is to be carried out.
+    fn decide(
+        &mut self,
+        submit: &Submit,
+        actor: &ActorView,
+        now: Timestamp,
+    ) -> Result<Option<Submitted>, PortError> {
+        if let Some(command) = self.book.get(submit.id) {
+            if !command.is_same_as(submit) {
+                return Err(conflict(submit.id));
+            }
+            // What could not be written at all may be asked again.
+            if !(command.state == CommandState::Refused && command.sent.is_empty()) {
+                return Ok(Some(Submitted { id: command.id, state: command.state, existing: true }));
+            }
+        }
+        self.answers()?;
+        self.check_somebody_leads()?;
+        self.observed.fresh_telemetry(now);
+        let active = self.observed.holds.of_group(&submit.target.group);
+        let facts = self.facts(&active, &submit.target.group, now);
+        match plan::decide(submit, &actor.name, &facts)? {
+            Decision::Write(_) => Ok(None),
+            Decision::Existing(id) => {
+                let state = self.book.get(id).map_or(CommandState::Restored, |command| command.state);
+                Ok(Some(Submitted { id, state, existing: true }))
+            }
+        }
+    }
+
+    fn accept(&mut self, submit: Submit, actor: ActorView, answer: Answer, now: Timestamp) {
+        let request = match Request::of(&submit) {
+            Ok(request) => request,
+            Err(cause) => {
+                let detail = format!("the request cannot be kept in the audit: {cause}");
+                return drop(answer.send(Err(PortError::Unprocessable { detail })));
+            }
+        };
+        let id = submit.id;
+        match self.pending.entry(id) {
+            Entry::Occupied(mut there) if there.get().request.is_same_as(&request) => {
+                // The button was pressed twice.
+                there.get_mut().answers.push(answer);
+            }
+            Entry::Occupied(_) => drop(answer.send(Err(conflict(id)))),
+            Entry::Vacant(free) => {
+                let command = Command::new(submit.clone(), actor.clone(), now);
+                free.insert(Pending {
+                    request,
+                    actor,
+                    submit,
+                    asked_at: now,
+                    answers: vec![answer],
+                    unaudited: false,
+                });
+                self.write_request(&command, now);
+                self.lead_now();
+            }
+        }
+    }
+
+    /// To the log at once, and to the audit topic.
+    fn write_request(&mut self, command: &Command, now: Timestamp) {
+        match command.to_audit(now) {
+            Ok(operation) => {
+                self.log(&operation);
+                self.audit_requests.push_back(AuditRequest { id: command.id, operation });
+            }
+            Err(cause) => {
+                let detail = format!("the request cannot be kept in the audit: {cause}");
+                self.answer(command.id, &Err(PortError::Unprocessable { detail }));
+            }
+        }
+    }
+
+    /// The request is in the audit, or could not be written there.
+    pub(crate) fn request_audited(
+        &mut self,
+        id: CommandId,
+        result: Result<Option<i64>, WriteError>,
+        now: Timestamp,
+    ) {
+        self.audit_problem = result.as_ref().err().map(write_task::words);
+        self.dirty = true;
+        match result {
+            // Nothing that came before it can be another request under its id.
+            Ok(Some(offset)) if self.observed.has_read_audit_to(offset) => self.begin_pending(id, true, now),
+            // It is there, and cannot be read.
+            Ok(_) if self.observed.failing(Source::Audit).is_some() && self.is_urgent(id) => {
+                if self.leads() {
+                    self.begin_pending(id, true, now);
+                } else {
+                    self.wait_to_lead(id);
+                }
+            }
+            // It is read from there.
+            Ok(_) => {}
+            // In an emergency the audit is not what counts: the log has it, and the topic later.
+            Err(_) if self.leads() && self.is_urgent(id) => self.begin_pending(id, false, now),
+            // This process may be elected yet.
+            Err(_) if !self.another_leads && self.is_urgent(id) => self.wait_to_lead(id),
+            Err(error) => {
+                let why = write_task::words(&error);
+                let topic = &self.observed.settings.audit_topic;
+                let detail = format!(
+                    "{topic} cannot be written ({why}), through which the request reaches the replica that writes; {}",
+                    self.why_not_leading()
+                );
+                self.answer(id, &Err(self.unavailable(detail)));
+            }
+        }
+    }
+
+    fn wait_to_lead(&mut self, id: CommandId) {
+        if let Some(pending) = self.pending.get_mut(&id) {
+            pending.unaudited = true;
+        }
+    }
+
+    /// Requests that came before this process led, and that no other one can read.
+    pub(super) fn begin_unaudited(&mut self, now: Timestamp) {
+        let unaudited = self.pending.iter().filter(|(_, one)| one.unaudited).map(|(id, _)| *id);
+        for id in unaudited.collect::<Vec<_>>() {
+            self.begin_pending(id, false, now);
+        }
+    }
+
+    /// It is carried out without an audit, if there is no other way.
+    fn is_urgent(&self, id: CommandId) -> bool {
+        self.pending.get(&id).is_some_and(|one| !kinds::of(one.submit.action).needs_audit())
+    }
+
+    /// Enters a request of this process, without waiting until it comes back from the topic.
+    fn begin_pending(&mut self, id: CommandId, audited: bool, now: Timestamp) {
+        let Some(pending) = self.pending.get(&id) else { return };
+        if self.book.get(id).is_some_and(|known| known.audited) {
+            return;
+        }
+        let mut command = Command::new(pending.submit.clone(), pending.actor.clone(), pending.asked_at);
+        command.audited = audited;
+        if !audited {
+            command.notes.push("carried out before it could be written to the audit topic".to_owned());
+        }
+        self.enter(command);
+        self.requested(id, now);
+    }
+
+    /// An entered request is carried out by the leader.
+    pub(super) fn requested(&mut self, id: CommandId, _now: Timestamp) {
+        if self.leads() && !self.to_begin.contains(&id) {
+            self.to_begin.push_back(id);
+        }
+    }
+
+    /// Another request came first under this id.
+    pub(super) fn settle_conflict(&mut self, id: CommandId, first: &Request) {
+        if self.pending.get(&id).is_some_and(|own| !own.request.is_same_as(first)) {
+            self.answer(id, &Err(conflict(id)));
+        }
+    }
+
+    /// Tells who waits what became of the command.
+    pub(super) fn answer_settled(&mut self, id: CommandId) {
+        if !self.pending.contains_key(&id) {
+            return;
+        }
+        let Some(command) = self.book.get(id).filter(|one| one.state != CommandState::Requested) else {
+            return;
+        };
+        let result = if command.state == CommandState::Refused && command.sent.is_empty() {
+            let why = command.notes.last().cloned();
+            Err(self.unavailable(why.unwrap_or_else(|| "it was refused".to_owned())))
+        } else {
+            let existing = command.sent.is_empty() && command.sent_at.is_none();
+            Ok(Submitted { id, state: command.state, existing })
+        };
+        self.answer(id, &result);
+    }
+
+    pub(super) fn answer(&mut self, id: CommandId, result: &Result<Submitted, PortError>) {
+        for answer in self.pending.remove(&id).into_iter().flat_map(|one| one.answers) {
+            let _ = answer.send(result.clone());
+        }
+    }
+
+    /// Requests that nobody carries out, and those for whose answer nobody waits any more.
+    pub(super) fn answer_overdue(&mut self, now: Timestamp) {
+        let overdue = |one: &Pending| now.since(one.asked_at) > BEGIN_WITHIN;
+        let ids = self.pending.iter().filter(|(_, one)| overdue(one)).map(|(id, _)| *id);
+        let ids: Vec<CommandId> = ids.filter(|id| !self.unwritten.is_handed(*id)).collect();
+        for id in ids {
+            let detail = format!("no replica began it within 15 s: {}", self.why_not_leading());
+            self.answer(id, &Err(self.unavailable(detail)));
+        }
+        self.pending.retain(|_, one| one.answers.iter().any(|answer| !answer.is_closed()));
+    }
+
+    pub(super) fn facts<'a>(&'a self, active: &'a [Hold], group: &GroupId, now: Timestamp) -> Facts<'a> {
+        Facts {
+            telemetry: &self.observed.telemetry,
+            standing: active,
+            book: &self.book,
+            group_known: self.observed.sample.group(group).is_some(),
+            heard_within: self.observed.settings.timing.heard_within,
+            now,
+        }
+    }
+}
+
+fn conflict(id: CommandId) -> PortError {
+    PortError::Conflict { detail: format!("command {id} asked for something else before: use a new id") }
+}

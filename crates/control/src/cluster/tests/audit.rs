@@ -1,0 +1,261 @@
+//! Requests go through the audit: the first under an id counts, the leader carries it out, and every replica tells
+//! what came of it.
+
+use flowdeck_model::PortError;
+use flowdeck_model::view::Submitted;
+use tokio::sync::oneshot;
+
+use super::*;
+
+type Answer = oneshot::Receiver<Result<Submitted, PortError>>;
+
+fn ask(state: &mut State, number: u128, reason: &str, when: Timestamp) -> Answer {
+    let (answer, answered) = oneshot::channel();
+    let submit = Submit { reason: reason.into(), ..submit(number, Action::Pause, "g") };
+    state.asked(submit, ana(), answer, when);
+    answered
+}
+
+/// What was asked is written to the audit, at this offset.
+fn write_requests(state: &mut State, offset: i64, when: Timestamp) -> Vec<wire::Operation> {
+    let requests: Vec<_> = state.audit_requests.drain(..).map(|one| one.operation).collect();
+    for operation in &requests {
+        state.request_audited(operation.id, Ok(Some(offset)), when);
+    }
+    requests
+}
+
+/// The states that the leader writes.
+fn states(state: &mut State, when: Timestamp) -> Vec<(CommandId, CommandState)> {
+    let operations = state.take_unaudited(when);
+    state.states_audited(&operations, None);
+    operations.iter().map(|one| (one.id, one.state)).collect()
+}
+
+#[test]
+fn a_request_is_in_the_audit_before_its_first_effect() {
+    let mut state = leader();
+    hear_now(&mut state, at(1));
+    let mut answer = ask(&mut state, 1, "INC-1", at(1));
+    state.begin_next(at(1));
+    assert!(state.jobs.is_empty() && state.book.get(id(1)).is_none());
+    let requests = write_requests(&mut state, 0, at(1));
+    assert_eq!((requests.len(), requests[0].state), (1, CommandState::Requested));
+    state.begin_next(at(1));
+    assert_eq!(jobs(&state).len(), 1);
+    assert!(answer.try_recv().is_err(), "nothing is written yet");
+    write(&mut state, 0, at(2));
+    assert!(matches!(answer.try_recv(), Ok(Ok(Submitted { existing: false, .. }))));
+    let written = states(&mut state, at(2));
+    assert!(matches!(written[..], [(first, CommandState::Sent)] if first == id(1)), "{written:?}");
+}
+
+/// What came before it in the topic may be another request under its id.
+#[test]
+fn the_first_request_under_an_id_counts() {
+    let mut state = leader();
+    hear_now(&mut state, at(1));
+    let mut answer = ask(&mut state, 1, "INC-1", at(1));
+    let own = write_requests(&mut state, 5, at(1));
+    state.begin_next(at(1));
+    assert!(state.jobs.is_empty(), "records before its offset are not read yet");
+    let other = Submit { reason: "INC-2".into(), ..submit(1, Action::Pause, "g") };
+    let first = Command::new(other, ana(), at(1)).to_audit(at(1)).unwrap();
+    audited(&mut state, &first, 4, at(1));
+    assert!(matches!(answer.try_recv(), Ok(Err(PortError::Conflict { .. }))));
+    audited(&mut state, &own[0], 5, at(1));
+    assert_eq!(dropped(&state, "request_id_conflict"), 1);
+    assert_eq!(state.book.get(id(1)).map(|one| one.reason.as_str()), Some("INC-2"));
+    state.begin_next(at(1));
+    assert_eq!(jobs(&state).len(), 1);
+}
+
+#[test]
+fn a_follower_takes_a_request_and_answers_for_it() {
+    let (mut follower, mut leader) = (known(), leader());
+    hear_now(&mut follower, at(1));
+    hear_now(&mut leader, at(1));
+    let mut answer = ask(&mut follower, 1, "INC-1", at(1));
+    let requests = write_requests(&mut follower, 0, at(1));
+    for state in [&mut follower, &mut leader] {
+        audited(state, &requests[0], 0, at(1));
+        state.begin_next(at(1));
+    }
+    assert!(follower.jobs.is_empty() && answer.try_recv().is_err());
+    write(&mut leader, 0, at(2));
+    let operations = leader.take_unaudited(at(2));
+    for (operation, offset) in operations.iter().zip(1..) {
+        audited(&mut follower, operation, offset, at(2));
+    }
+    assert!(matches!(
+        answer.try_recv(),
+        Ok(Ok(Submitted { state: CommandState::Sent, existing: false, .. }))
+    ));
+    let tells = |state: &State| state.book.get(id(1)).map(|one| (one.state, one.instances.len()));
+    assert_eq!(tells(&follower), tells(&leader));
+}
+
+/// Emergency control does not need the audit; a follower has no other way to the leader.
+#[test]
+fn a_pause_is_not_refused_for_want_of_the_audit() {
+    let failed = || Err(WriteError::NotWritten("not enough in-sync replicas".into()));
+    let mut state = leader();
+    hear_now(&mut state, at(1));
+    let mut answer = ask(&mut state, 1, "INC-1", at(1));
+    state.audit_requests.clear();
+    state.request_audited(id(1), failed(), at(2));
+    assert!(warns(&mut state, "flowdeck.audit could not be written when last tried", at(2)));
+    state.begin_next(at(2));
+    // Once more, before the holds are written.
+    assert!(matches!(state.jobs.front(), Some(WriteTask::Command { audit: Some(_), .. })));
+    write(&mut state, 0, at(3));
+    assert!(matches!(answer.try_recv(), Ok(Ok(_))));
+    let notes = &state.book.get(id(1)).unwrap().notes;
+    assert!(notes.iter().any(|note| note.contains("before it could be written to the audit")), "{notes:?}");
+    // Later both are there, in their order.
+    assert_eq!(states(&mut state, at(4)), [(id(1), CommandState::Requested), (id(1), CommandState::Sent)]);
+    assert_eq!(states(&mut state, at(5)), []);
+
+    let follower = || {
+        let mut state = known();
+        hear_now(&mut state, at(1));
+        state
+    };
+    // Nobody leads yet: it may be this one.
+    let mut state = follower();
+    let mut answer = ask(&mut state, 1, "INC-1", at(1));
+    state.request_audited(id(1), failed(), at(2));
+    assert!(answer.try_recv().is_err());
+    lead(&mut state, None, at(3));
+    state.begin_next(at(3));
+    assert_eq!(jobs(&state).len(), 1);
+    // Another one does, and has no way to know of it.
+    let mut state = follower();
+    state.stands_by();
+    let mut answer = ask(&mut state, 1, "INC-1", at(1));
+    state.request_audited(id(1), failed(), at(2));
+    let error = answer.try_recv().unwrap().unwrap_err().to_string();
+    assert!(error.contains("not enough in-sync replicas") && error.contains("another replica"), "{error}");
+}
+
+/// Killed between the request and its first effect.
+#[test]
+fn the_next_leader_carries_out_what_was_requested_lately() {
+    for (age, begun) in [(10, true), (20, false)] {
+        let mut state = known();
+        hear_now(&mut state, at(age));
+        audited(&mut state, &requested("g", 1, Action::Pause, at(0)), 0, at(age));
+        lead(&mut state, None, at(age));
+        state.begin_next(at(age));
+        assert_eq!(jobs(&state).len(), usize::from(begun), "{age} s");
+        let command = state.book.get(id(1)).unwrap();
+        assert_eq!(command.state == CommandState::Refused, !begun);
+        assert_eq!(
+            command.notes.iter().any(|note| note.contains("was not begun")),
+            !begun,
+            "{:?}",
+            command.notes
+        );
+    }
+    // Its hold was written, and nobody could say so.
+    let mut state = known();
+    hear_now(&mut state, at(5));
+    audited(&mut state, &requested("g", 1, Action::Pause, at(0)), 0, at(5));
+    set(&mut state, &hold("g", 1), 0, at(5));
+    lead(&mut state, None, at(5));
+    state.begin_next(at(5));
+    assert!(state.jobs.is_empty());
+    assert_eq!(state.book.get(id(1)).map(|one| one.state), Some(CommandState::Sent));
+}
+
+/// Answers that came while another replica led, or before the audit was read.
+#[test]
+fn answers_count_for_the_next_leader() {
+    let incarnation = flowdeck_model::Incarnation::random();
+    let ack = |number| wire::Ack {
+        command: id(number),
+        holds_offset: 0,
+        group: "g".into(),
+        consumer: "c".into(),
+        instance: "i".into(),
+        incarnation,
+        state: flowdeck_model::InstanceState::Drained,
+        partitions: vec![],
+        at: at(2),
+        detail: None,
+    };
+    let sent = |number| {
+        let mut command = Command::new(submit(number, Action::Pause, "g"), ana(), at(0));
+        (command.state, command.sent_at) = (CommandState::Sent, Some(at(1)));
+        command.to_audit(at(1)).unwrap()
+    };
+    let mut state = unknown();
+    acked(&mut state, &ack(1), at(2));
+    audited(&mut state, &sent(1), 0, at(2));
+    audited(&mut state, &sent(2), 1, at(2));
+    acked(&mut state, &ack(2), at(2));
+    assert_eq!(state.book.get(id(2)).map(|one| one.state), Some(CommandState::Sent), "the leader says it");
+    state.heard(Incoming::test(Source::Holds, TopicEvent::CaughtUp, at(3)));
+    lead(&mut state, None, at(3));
+    for number in [1, 2] {
+        let command = state.book.get(id(number)).unwrap();
+        assert_eq!((command.state, command.instances.len()), (CommandState::Confirmed, 1), "{number}");
+    }
+}
+
+#[test]
+fn a_command_is_told_after_a_restart_as_it_was_before() {
+    let mut before = leader();
+    hear_now(&mut before, at(1));
+    let _answer = ask(&mut before, 1, "INC-1", at(1));
+    let mut records = write_requests(&mut before, 0, at(1));
+    before.begin_next(at(1));
+    write(&mut before, 0, at(2));
+    before.ticked(at(60));
+    records.extend(before.take_unaudited(at(60)));
+    let mut after = unknown();
+    for (operation, offset) in records.iter().zip(0..) {
+        audited(&mut after, operation, offset, at(70));
+    }
+    let shown = |state: &State| state.book.get(id(1)).map(Command::operation);
+    assert_eq!(shown(&after), shown(&before));
+    assert!(shown(&after).is_some_and(|one| one.state.is_settled()), "{:?}", shown(&after));
+}
+
+/// What it would write, and nothing of it happens.
+#[test]
+fn a_preview_tells_the_plan_and_changes_nothing() {
+    let mut state = leader();
+    hear_now(&mut state, at(1));
+    let pause = submit(1, Action::Pause, "g");
+    let preview = state.preview(&pause, &ana(), at(1)).unwrap();
+    assert_eq!((preview.holds.len(), preview.holds[0].scope.clone()), (1, hold("g", 1).scope));
+    assert_eq!(
+        preview.messages.iter().map(|one| &*one.message).collect::<Vec<_>>(),
+        ["PauseConsumersByGroup"]
+    );
+    assert_eq!((preview.instances.len(), preview.undo), (1, Some(Action::Resume)));
+    assert!(state.audit_requests.is_empty() && state.jobs.is_empty() && state.book.get(id(1)).is_none());
+    set(&mut state, &hold("g", 9), 0, at(2));
+    assert_eq!(state.preview(&pause, &ana(), at(2)).unwrap().existing, Some(id(9)));
+    let unknown = submit(2, Action::Pause, "nobody");
+    assert!(matches!(state.preview(&unknown, &ana(), at(2)), Err(PortError::NotFound { .. })));
+}
+
+/// Elected, and it may not take the writer's id over: who asks is told why, and it is tried anew each time.
+#[test]
+fn what_keeps_the_elected_one_from_writing_is_told() {
+    let mut state = known();
+    hear_now(&mut state, at(1));
+    state.elected();
+    for second in [1, 2] {
+        let mut answer = ask(&mut state, second, "INC-1", at(1));
+        write_requests(&mut state, second as i64, at(1));
+        assert!(matches!(state.jobs.pop_front(), Some(WriteTask::Lead)) && state.jobs.is_empty());
+        let result = Err(WriteError::NotWritten("not permitted".into()));
+        state.written(WriteOutcome::Lead { result }, at(2));
+        let error = answer.try_recv().unwrap().unwrap_err().to_string();
+        assert!(error.contains("could not be taken over: not permitted"), "{error}");
+    }
+    assert!(warns(&mut state, "could not be taken over: not permitted", at(2)));
+}

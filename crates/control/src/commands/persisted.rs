@@ -1,0 +1,89 @@
+//! A command as the audit keeps it: its whole state, in each record.
+
+use std::collections::HashMap;
+
+use flowdeck_model::view::InstanceOutcome;
+use flowdeck_model::{InstanceState, Submit, Timestamp};
+use flowdeck_observe::telemetry::InstanceId;
+use flowdeck_protocol::Malformed;
+use flowdeck_protocol::wire::{LeftOut, Operation, OperationInstance, Request};
+
+use super::{Command, Tracked};
+
+impl Command {
+    pub(crate) fn submit(&self) -> Submit {
+        Submit {
+            id: self.id,
+            action: self.action,
+            target: self.target.clone(),
+            reason: self.reason.clone(),
+            for_seconds: self.for_seconds,
+        }
+    }
+
+    pub(crate) fn to_audit(&self, now: Timestamp) -> Result<Operation, Malformed> {
+        Ok(Operation {
+            id: self.id,
+            at: now,
+            actor: self.actor.clone(),
+            request: Request::of(&self.submit())?,
+            state: self.state,
+            requested_at: self.requested_at,
+            sent_at: self.sent_at,
+            until: self.until,
+            sent: self.sent.clone(),
+            written: Some(u32::try_from(self.written).unwrap_or(u32::MAX)),
+            holds: self.holds.clone(),
+            before: self.before.clone(),
+            instances: self.instances.iter().map(Tracked::to_audit).collect(),
+            notes: self.notes.clone(),
+            left_out: LeftOut::default(),
+        })
+    }
+
+    /// `None`: of a kind that this version does not know.
+    pub(crate) fn from_audit(operation: Operation) -> Option<Self> {
+        let submit = operation.request.pause_or_resume(operation.id)?;
+        let mut command = Self::new(submit, operation.actor, operation.requested_at);
+        command.audited = true;
+        command.until = operation.until;
+        command.state = operation.state;
+        command.sent = operation.sent;
+        command.written = operation.written.map_or(command.sent.len(), |written| written as usize);
+        command.sent_at = operation.sent_at;
+        command.holds = operation.holds;
+        command.before = operation.before;
+        command.notes = operation.notes;
+        let began = command.began();
+        command.instances =
+            operation.instances.into_iter().map(|one| Tracked::from_audit(one, began)).collect();
+        let again = command.sent.get(command.written..).unwrap_or_default();
+        command.resends.count = u32::try_from(again.len()).unwrap_or(u32::MAX);
+        command.resends.last = again.last().map(|record| record.at).or(command.sent_at);
+        Some(command)
+    }
+}
+
+impl Tracked {
+    fn to_audit(&self) -> OperationInstance {
+        let waits = self.state == InstanceState::Waiting;
+        OperationInstance { outcome: self.view(), deadline: waits.then_some(self.deadline) }
+    }
+
+    fn from_audit(instance: OperationInstance, began: Timestamp) -> Self {
+        let OperationInstance { outcome, deadline } = instance;
+        let InstanceOutcome { instance, consumer, kind, incarnation, state, at, detail } = outcome;
+        Self {
+            key: InstanceId { consumer, instance, incarnation },
+            kind,
+            state,
+            at,
+            detail,
+            since: began,
+            deadline: deadline.unwrap_or(at),
+            flows: HashMap::new(),
+            joined: None,
+            moved: 0,
+        }
+    }
+}

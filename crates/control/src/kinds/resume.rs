@@ -1,0 +1,327 @@
+//! Resume: the holds are released, or split where a part of what they cover is resumed, and KafkaFlow is told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use flowdeck_model::hold::resume;
+use flowdeck_model::view::SentRecord;
+use flowdeck_model::{
+    Action, CommandId, CommandState, ConsumerName, Hold, InstanceState, Partition, PortError, Scope, Submit,
+    Target, Timestamp, TopicName,
+};
+use flowdeck_observe::Timing;
+use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
+use flowdeck_protocol::kafkaflow;
+
+use super::Kind;
+use crate::commands::evidence::owns_nothing;
+use crate::commands::flow::{Flow, Proof};
+use crate::commands::follow_up::Again;
+use crate::commands::kafkaflow::{AdminCommand, by_pair};
+use crate::commands::lifecycle::{Seen, committed};
+use crate::commands::plan::{
+    Decision, Facts, Plan, apply, check_names, check_readable, needs_names, nobody, unreadable,
+};
+use crate::commands::scope::{is_held, listening, streams};
+use crate::commands::{Command, Tracked};
+
+pub(super) struct Resume;
+
+impl Kind for Resume {
+    fn plan(
+        &self,
+        submit: &Submit,
+        _owner: &str,
+        facts: &Facts<'_>,
+        telemetry: Option<&GroupTelemetry>,
+    ) -> Result<Decision, PortError> {
+        decide_resume(submit, facts, telemetry)
+    }
+
+    fn needs_audit(&self) -> bool {
+        false
+    }
+
+    fn kafkaflow_deadline(&self, timing: &Timing) -> Duration {
+        timing.kafkaflow_resume_deadline
+    }
+
+    fn evidence(&self, tracked: &mut Tracked, target: &Target, instance: &InstanceTelemetry, seen: Seen<'_>) {
+        evidence_of_resume(tracked, target, instance, seen);
+    }
+
+    fn counts_from<'a>(&self, command: &'a Command) -> &'a [SentRecord] {
+        &command.sent
+    }
+
+    fn awaits_flow(&self) -> bool {
+        true
+    }
+
+    fn is_done_by_leaving(&self) -> bool {
+        true
+    }
+
+    fn awaits_anew(&self) -> bool {
+        true
+    }
+
+    fn again(
+        &self,
+        command: &mut Command,
+        _holds: &[Hold],
+        heard: &[(ConsumerName, InstanceTelemetry)],
+        seen: Seen<'_>,
+    ) -> Again {
+        resume_again(command, heard, seen)
+    }
+
+    fn message(&self, consumer: ConsumerName, topics: Vec<TopicName>) -> kafkaflow::Command {
+        kafkaflow::Command::ResumeConsumerByName { consumer, topics }
+    }
+
+    fn undo(&self) -> Option<Action> {
+        Some(Action::Pause)
+    }
+}
+
+fn decide_resume(
+    submit: &Submit,
+    facts: &Facts<'_>,
+    telemetry: Option<&GroupTelemetry>,
+) -> Result<Decision, PortError> {
+    let target = &submit.target;
+    let scopes = target.scopes();
+    let changes = resume(facts.standing, &scopes);
+    check_readable(&changes).map_err(unreadable)?;
+    if changes.is_empty() {
+        if let Some(former) = standing_resume(target, &scopes, facts, telemetry) {
+            return Ok(Decision::Existing(former));
+        }
+        check_names(target, facts, telemetry)?;
+        if listening(target, telemetry, facts.now, facts.heard_within).next().is_none() {
+            return Err(nobody(target));
+        }
+        if !tells_of_paused(target, facts, telemetry, None) {
+            let notes = vec!["nothing stands paused here: no hold, and no instance tells of one".to_owned()];
+            return Ok(Decision::Write(Plan { notes, ..Plan::default() }));
+        }
+    } else if telemetry.is_some_and(|telemetry| needs_names(target, telemetry, facts)) {
+        check_names(target, facts, telemetry)?;
+    }
+    let after = apply(facts.standing, &changes);
+    let (admin, mut notes) = resume_commands(target, &after, facts, telemetry);
+    if !changes.is_empty() && listening(target, telemetry, facts.now, facts.heard_within).next().is_none() {
+        notes.push(
+            "no instance listens at the moment: the hold is released, and what starts later runs".to_owned(),
+        );
+    }
+    Ok(Decision::Write(Plan { changes, admin, notes }))
+}
+
+/// A resume of the same that went through, with nothing paused there since.
+fn standing_resume(
+    target: &Target,
+    scopes: &[Scope],
+    facts: &Facts<'_>,
+    telemetry: Option<&GroupTelemetry>,
+) -> Option<CommandId> {
+    let touches = |command: &&Command| {
+        command.target.group == target.group
+            && command.scopes().iter().any(|one| scopes.iter().any(|scope| one.intersect(scope).is_some()))
+    };
+    let newest = facts.book.iter().find(touches)?;
+    let covers = scopes.iter().all(|scope| newest.scopes().iter().any(|one| one.covers(scope)));
+    let went_through = !matches!(
+        newest.state,
+        CommandState::Refused | CommandState::TimedOut | CommandState::PartiallyConfirmed
+    );
+    // The application can pause by itself, and a foreign pause may have left no hold.
+    let paused_since =
+        || newest.state.is_settled() && tells_of_paused(target, facts, telemetry, Some(newest.last_change()));
+    (newest.action == Action::Resume && covers && went_through && !paused_since()).then_some(newest.id)
+}
+
+/// Telemetry lists paused partitions in the scope; said after `since`, where that is given.
+fn tells_of_paused(
+    target: &Target,
+    facts: &Facts<'_>,
+    telemetry: Option<&GroupTelemetry>,
+    since: Option<Timestamp>,
+) -> bool {
+    listening(target, telemetry, facts.now, facts.heard_within).any(|(_, instance)| {
+        streams(target, instance)
+            .any(|stream| !stream.paused.is_empty() && since.is_none_or(|since| stream.heard > since))
+    })
+}
+
+fn resume_commands(
+    target: &Target,
+    after: &[Hold],
+    facts: &Facts<'_>,
+    telemetry: Option<&GroupTelemetry>,
+) -> (Vec<AdminCommand>, Vec<String>) {
+    let (mut commands, mut notes) = (Vec::new(), Vec::new());
+    for (pair, consumers) in by_pair(target, telemetry, facts) {
+        if target.consumer.is_none() && target.topics.is_empty() && after.is_empty() {
+            let message =
+                kafkaflow::Command::ResumeConsumersByGroup { group: target.group.clone(), topics: vec![] };
+            commands.push(AdminCommand { pair, message });
+            continue;
+        }
+        for (consumer, instances) in consumers {
+            let (free, held) = topics(target, after, consumer, &instances);
+            for topic in &held {
+                notes
+                    .push(format!("{topic} of {} stays paused: another hold stands there", consumer.shown()));
+            }
+            let all = held.is_empty() && target.topics.is_empty();
+            if !all && free.is_empty() {
+                continue;
+            }
+            let topics = if all { vec![] } else { free };
+            let message = kafkaflow::Command::ResumeConsumerByName { consumer: consumer.clone(), topics };
+            commands.push(AdminCommand { pair, message });
+        }
+    }
+    (commands, notes)
+}
+
+/// Topics of these instances in the scope: free of holds, and still held.
+fn topics(
+    target: &Target,
+    after: &[Hold],
+    consumer: &ConsumerName,
+    instances: &[&InstanceTelemetry],
+) -> (Vec<TopicName>, Vec<TopicName>) {
+    let mut all: BTreeMap<TopicName, bool> = BTreeMap::new();
+    for instance in instances {
+        for stream in streams(target, instance) {
+            let held = stream.running.iter().chain(&stream.paused).any(|partition| {
+                is_held(after, &target.group, consumer, instance, &stream.topic, *partition)
+            });
+            *all.entry(stream.topic.clone()).or_default() |= held;
+        }
+    }
+    let (held, free): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, held)| *held);
+    let names = |topics: Vec<(TopicName, bool)>| topics.into_iter().map(|(topic, _)| topic).collect();
+    (names(free), names(held))
+}
+
+/// KafkaFlow's resume for holds whose time is over.
+pub(crate) fn release(
+    target: &Target,
+    after: &[Hold],
+    facts: &Facts<'_>,
+) -> (Vec<AdminCommand>, Vec<String>) {
+    resume_commands(target, after, facts, facts.telemetry.group(&target.group))
+}
+
+fn evidence_of_resume(tracked: &mut Tracked, target: &Target, instance: &InstanceTelemetry, seen: Seen<'_>) {
+    let Some(consumer) = tracked.key.consumer.clone() else { return };
+    let all = || streams(target, instance);
+    let still_paused = all().any(|stream| {
+        stream.paused.iter().any(|partition| {
+            !is_held(seen.holds, &target.group, &consumer, instance, &stream.topic, *partition)
+        })
+    });
+    if still_paused || tracked.state == InstanceState::Acknowledged {
+        return;
+    }
+    let running: BTreeSet<(TopicName, Partition)> =
+        all().flat_map(|stream| stream.running.iter().map(|one| (stream.topic.clone(), *one))).collect();
+    if running.is_empty() {
+        owns_nothing(tracked, instance, seen);
+        return;
+    }
+    // Only commits that were read after the command prove that records flow.
+    let read_since = seen.group.and_then(|group| group.as_of).is_some_and(|as_of| as_of > tracked.since);
+    if !read_since {
+        return;
+    }
+    let several = running.iter().any(|one| Some(&one.0) != running.first().map(|first| &first.0));
+    let place = |at: &(TopicName, Partition)| match several {
+        true => format!("{} partition {}", at.0, at.1),
+        false => format!("partition {}", at.1),
+    };
+    let mut at_end = true;
+    let mut drained = None;
+    for (at, reading) in committed(target, seen.group).filter(|(at, _)| running.contains(at)) {
+        let before = tracked.flows.get(&at).copied();
+        let mut flow = before.unwrap_or(Flow::new(reading.committed, None));
+        let proof = reading.committed.map_or(Proof::Nothing, |committed| flow.see(committed));
+        if before != Some(flow) {
+            tracked.flows.insert(at.clone(), flow);
+            tracked.moved += 1;
+        }
+        match proof {
+            Proof::Flows(offset) => {
+                let detail = format!("records flow: {} committed {offset}", place(&at));
+                tracked.become_(InstanceState::Acknowledged, Some(detail), seen.now);
+                return;
+            }
+            Proof::MayBeDrained(offset) => drained = drained.or(Some((at, offset))),
+            Proof::Nothing => {}
+        }
+        at_end &= reading.committed == reading.end || reading.is_empty_and_untouched();
+    }
+    if at_end {
+        let detail = "flow not yet proven: all is read".to_owned();
+        tracked.become_(InstanceState::NothingToRead, Some(detail), seen.now);
+    } else if let Some((at, offset)) = drained.filter(|_| tracked.state == InstanceState::Waiting) {
+        let at = place(&at);
+        tracked.detail = Some(format!(
+            "{at} committed {offset}, which may be what was buffered under the pause: no proof of flow yet"
+        ));
+    }
+}
+
+fn resume_again(command: &mut Command, heard: &[(ConsumerName, InstanceTelemetry)], seen: Seen<'_>) -> Again {
+    let since = command.resends.last.unwrap_or(command.began());
+    let mut wanted = Again::new();
+    for (consumer, instance) in heard {
+        let topics = still_paused(command, consumer, instance, since, seen);
+        if !topics.is_empty() {
+            wanted.entry((instance.pair, consumer.clone())).or_default().extend(topics);
+        }
+    }
+    if wanted.is_empty() {
+        return wanted;
+    }
+    if command.resends.count >= seen.timing.resend_max {
+        command.resends.capped = true;
+        return Again::new();
+    }
+    if seen.now.since(since) < seen.timing.resend_every {
+        return Again::new();
+    }
+    wanted
+}
+
+/// Only instances that this resume tracks, and that have given no evidence.
+fn still_paused(
+    command: &Command,
+    consumer: &ConsumerName,
+    instance: &InstanceTelemetry,
+    since: Timestamp,
+    seen: Seen<'_>,
+) -> BTreeSet<TopicName> {
+    let pending = command.instances.iter().any(|one| {
+        one.key.consumer.as_ref() == Some(consumer)
+            && one.key.instance == instance.instance
+            && !one.state.is_done()
+    });
+    if !pending {
+        return BTreeSet::new();
+    }
+    let target = &command.target;
+    streams(target, instance)
+        .filter(|stream| stream.heard > since)
+        .filter(|stream| {
+            stream.paused.iter().any(|partition| {
+                !is_held(seen.holds, &target.group, consumer, instance, &stream.topic, *partition)
+            })
+        })
+        .map(|stream| stream.topic.clone())
+        .collect()
+}

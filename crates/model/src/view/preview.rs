@@ -1,0 +1,61 @@
+//! What a command would do. Nothing has happened.
+
+use serde::{Deserialize, Serialize};
+
+use super::InstanceOutcome;
+use crate::command::Action;
+use crate::ids::{CommandId, HoldId};
+use crate::names::{Partition, TopicName};
+use crate::scope::Scope;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct PreviewView {
+    /// What is asked for is in force already, by this command: nothing would be written.
+    pub existing: Option<CommandId>,
+    /// What would be written to `flowdeck.holds`, in one transaction.
+    pub holds: Vec<HoldPreview>,
+    /// What would be sent to KafkaFlow.
+    pub messages: Vec<MessagePreview>,
+    /// Who is expected to obey, and the members that cannot.
+    pub instances: Vec<InstanceOutcome>,
+    /// What it cannot do, or what goes otherwise than one may expect.
+    pub notes: Vec<String>,
+    /// The action that takes it back, with the same target.
+    pub undo: Option<Action>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct HoldPreview {
+    pub id: HoldId,
+    pub scope: Scope,
+    pub change: HoldChangeKind,
+    /// Parts of its scope that it does not cover.
+    pub except: Vec<Scope>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum HoldChangeKind {
+    /// Made, or replaced under the same id.
+    Set,
+    Release,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct MessagePreview {
+    pub topic: TopicName,
+    pub partition: Partition,
+    /// KafkaFlow's name of the message: `PauseConsumerByName`.
+    pub message: String,
+    /// Of the consumer or group that it names.
+    pub name: String,
+    /// All of them where there is none.
+    pub topics: Vec<TopicName>,
+}
