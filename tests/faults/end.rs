@@ -42,7 +42,7 @@ async fn resumed(world: &World) {
         let answer = world.server.send(&path, &command(&new_id(), "resume", GROUP)).await;
         let view = world.server.get(&group).await;
         let runs = |row: &serde_json::Value| {
-            row["paused"] == false && row["held"].as_array().is_some_and(Vec::is_empty)
+            row["paused"] == false && row["holds"].as_array().is_some_and(Vec::is_empty)
         };
         if answer.status == 202
             && view.status == 200

@@ -93,6 +93,13 @@ fn rows() -> Vec<Row> {
             JSON,
             Control,
         ),
+        send(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/commands/preview",
+            "/kafkaflow/api/v1/clusters/demo/commands/preview",
+            JSON,
+            Control,
+        ),
         read(
             Api,
             "/kafkaflow/api/v1/clusters/{cluster}/commands/{id}",

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use flowdeck_model::error::Thing;
+use flowdeck_model::error::ResourceKind;
 use flowdeck_model::ports::{Bind, Control, Fleet, Peek};
 use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::view::fleet::VerdictCount;
@@ -163,7 +163,7 @@ impl MemoryPorts {
     fn known(&self, name: &ClusterName) -> Result<ClusterView, PortError> {
         match name.as_str() {
             "demo" | "prod" => Ok(cluster_view(name)),
-            _ => Err(PortError::not_found(Thing::Cluster, name.as_str())),
+            _ => Err(PortError::not_found(ResourceKind::Cluster, name.as_str())),
         }
     }
 
@@ -211,7 +211,7 @@ impl Fleet for MemoryPorts {
         let groups = self.state.groups.lock().unwrap();
         let lag = groups
             .get(&(cluster.clone(), group.clone()))
-            .ok_or_else(|| PortError::not_found(Thing::Group, group.as_str()))?;
+            .ok_or_else(|| PortError::not_found(ResourceKind::Group, group.as_str()))?;
         let partition = |number| PartitionRow {
             topic: "orders".parse().unwrap(),
             partition: Partition::new(number).unwrap(),
@@ -246,7 +246,7 @@ impl Fleet for MemoryPorts {
         let cluster_info = self.known(cluster)?;
         self.state.topics_asked.lock().unwrap().push(topic.to_string());
         if topic.as_str() != "orders" {
-            return Err(PortError::not_found(Thing::Topic, topic.as_str()));
+            return Err(PortError::not_found(ResourceKind::Topic, topic.as_str()));
         }
         Ok(TopicView {
             version: self.version_now(),
@@ -316,7 +316,7 @@ impl Control for MemoryPorts {
         let command = submitted
             .iter()
             .find(|command| command.id == id)
-            .ok_or_else(|| PortError::not_found(Thing::Command, id.to_string()))?;
+            .ok_or_else(|| PortError::not_found(ResourceKind::Command, id.to_string()))?;
         Ok(CommandView {
             id,
             cluster_info,
@@ -347,7 +347,7 @@ impl Peek for MemoryPorts {
     ) -> Result<MessagesView, PortError> {
         let cluster_info = self.known(cluster)?;
         if topic.as_str() != "orders" {
-            return Err(PortError::not_found(Thing::Topic, topic.as_str()));
+            return Err(PortError::not_found(ResourceKind::Topic, topic.as_str()));
         }
         let payload = || Payload {
             kind: PayloadKind::Text,

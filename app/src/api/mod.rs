@@ -110,7 +110,7 @@ pub(crate) async fn command(cluster: String, id: String) -> Result<CommandView, 
 
 #[cfg(test)]
 mod tests {
-    use flowdeck_model::error::Thing;
+    use flowdeck_model::error::ResourceKind;
 
     use super::*;
 
@@ -119,7 +119,7 @@ mod tests {
         for error in [
             PageError::Unreachable,
             PageError::Broken("x".into()),
-            PortError::not_found_because(Thing::Group, "a/b", "hint").into(),
+            PortError::not_found_because(ResourceKind::Group, "a/b", "hint").into(),
             PortError::Conflict { detail: "d".into() }.into(),
         ] {
             let json = serde_json::to_string(&Err::<(), _>(&error)).unwrap();

@@ -1,7 +1,7 @@
 //! The server's side of the reads: names as they are in the URL become names, the actor's ports
 //! are asked. Without ports in the context there is no answer.
 
-use flowdeck_model::error::Thing;
+use flowdeck_model::error::ResourceKind;
 use flowdeck_model::view::{CommandView, FleetView, GroupView, MessagesView, TopicView, TopicsView};
 use flowdeck_model::{
     ClusterName, CommandId, FleetQuery, GroupId, MessagesQuery, PortError, Ports, TopicName, url,
@@ -17,13 +17,13 @@ fn ports() -> Result<Ports, PageError> {
 fn cluster_name(segment: &str) -> Result<ClusterName, PageError> {
     url::decode(segment)
         .and_then(|name| name.parse().ok())
-        .ok_or_else(|| PortError::not_found(Thing::Cluster, segment).into())
+        .ok_or_else(|| PortError::not_found(ResourceKind::Cluster, segment).into())
 }
 
 fn topic_name(segment: &str) -> Result<TopicName, PageError> {
     // A name that no topic can have is answered as any other that does not exist.
     let name = url::decode(segment).unwrap_or_else(|| segment.to_owned());
-    name.parse().map_err(|_| PortError::not_found(Thing::Topic, name).into())
+    name.parse().map_err(|_| PortError::not_found(ResourceKind::Topic, name).into())
 }
 
 pub(super) fn fleet(query: &str) -> Result<FleetView, PageError> {
@@ -32,7 +32,7 @@ pub(super) fn fleet(query: &str) -> Result<FleetView, PageError> {
 
 pub(super) fn group(cluster: &str, group: &str) -> Result<GroupView, PageError> {
     let cluster = cluster_name(cluster)?;
-    let name = url::decode(group).ok_or_else(|| PortError::not_found(Thing::Group, group))?;
+    let name = url::decode(group).ok_or_else(|| PortError::not_found(ResourceKind::Group, group))?;
     Ok(ports()?.fleet.group(&cluster, &GroupId::from(name))?)
 }
 
@@ -52,6 +52,6 @@ pub(super) async fn messages(cluster: &str, topic: &str, query: &str) -> Result<
 
 pub(super) fn command(cluster: &str, id: &str) -> Result<CommandView, PageError> {
     let cluster = cluster_name(cluster)?;
-    let id: CommandId = id.parse().map_err(|_| PortError::not_found(Thing::Command, id))?;
+    let id: CommandId = id.parse().map_err(|_| PortError::not_found(ResourceKind::Command, id))?;
     Ok(ports()?.control.command(&cluster, id)?)
 }

@@ -1,7 +1,7 @@
 //! A page that cannot show what was asked for: what was looked for, why it is not shown, what to do.
 
 use flowdeck_model::PortError;
-use flowdeck_model::error::Thing;
+use flowdeck_model::error::ResourceKind;
 use leptos::prelude::*;
 use leptos_meta::Title;
 
@@ -59,14 +59,14 @@ fn words(error: &PageError) -> Words {
     Words { title, what: capitalised(port.to_string()), todo }
 }
 
-fn not_found(what: Thing) -> &'static str {
+fn not_found(what: ResourceKind) -> &'static str {
     match what {
-        Thing::Cluster => "No such cluster",
-        Thing::Group => "No such consumer group",
-        Thing::Topic => "No such topic",
-        Thing::Partition => "No such partition",
-        Thing::Command => "No such command",
-        Thing::Page => "No such page",
+        ResourceKind::Cluster => "No such cluster",
+        ResourceKind::Group => "No such consumer group",
+        ResourceKind::Topic => "No such topic",
+        ResourceKind::Partition => "No such partition",
+        ResourceKind::Command => "No such command",
+        ResourceKind::Page => "No such page",
     }
 }
 
@@ -126,7 +126,11 @@ mod tests {
     fn every_failure_says_what_and_has_its_status() {
         let cluster = "demo".parse().unwrap();
         for (error, status, part) in [
-            (PageError::Port(PortError::not_found(Thing::Group, "a/b")), 404, "There is no group \"a/b\"."),
+            (
+                PageError::Port(PortError::not_found(ResourceKind::Group, "a/b")),
+                404,
+                "There is no group \"a/b\".",
+            ),
             (PageError::Port(PortError::invalid("limit", "a whole number")), 400, "Limit: a whole number."),
             (
                 PageError::Port(PortError::Unavailable { cluster, detail: "no broker answers".into() }),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use flowdeck_model::error::Thing;
+use flowdeck_model::error::ResourceKind;
 use flowdeck_model::live::Live as _;
 use flowdeck_model::query::From as Start;
 use flowdeck_model::view::cluster::Colour;
@@ -357,7 +357,7 @@ impl Made {
         [prod(), staging()]
             .into_iter()
             .find(|cluster| cluster.name == *name)
-            .ok_or_else(|| PortError::not_found(Thing::Cluster, name.as_str()))
+            .ok_or_else(|| PortError::not_found(ResourceKind::Cluster, name.as_str()))
     }
 }
 
@@ -400,7 +400,7 @@ impl Fleet for Made {
         let row = rows()
             .into_iter()
             .find(|row| row.group == *group && row.cluster == cluster.name)
-            .ok_or_else(|| PortError::not_found(Thing::Group, group.as_str()))?;
+            .ok_or_else(|| PortError::not_found(ResourceKind::Group, group.as_str()))?;
         Ok(group_view(row, cluster))
     }
 
@@ -421,7 +421,7 @@ impl Fleet for Made {
     async fn topic(&self, cluster: &ClusterName, topic: &TopicName) -> Result<TopicView, PortError> {
         let cluster_info = self.cluster(cluster)?;
         if topic.as_str() != "audio-events" {
-            return Err(PortError::not_found(Thing::Topic, topic.as_str()));
+            return Err(PortError::not_found(ResourceKind::Topic, topic.as_str()));
         }
         let partitions = (0..6)
             .map(|n| TopicPartitionRow {
@@ -491,7 +491,7 @@ impl Control for Made {
             3 => Ok(command_view(3, CommandState::Sent)),
             4 => Ok(CommandView { until: Some(at(31)), ..command_view(4, CommandState::Confirmed) }),
             _ => Err(PortError::not_found_because(
-                Thing::Command,
+                ResourceKind::Command,
                 id.to_string(),
                 "not remembered since the restart at 2026-11-21T13:00:00.000Z",
             )),

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use flowdeck_model::error::Thing;
+use flowdeck_model::error::ResourceKind;
 use flowdeck_model::view::{CommandView, Mode, PreviewView, Submitted};
 use flowdeck_model::{Actor, ClusterName, CommandId, Control, GroupId, Permission, PortError, Submit};
 use tokio::sync::mpsc::error::TrySendError;
@@ -47,7 +47,7 @@ impl BoundControl {
         }
         let at = self.core.clusters.iter().position(|one| &one.settings.name == cluster);
         let to = at.and_then(|at| self.requests.get(at));
-        let to = to.ok_or_else(|| PortError::not_found(Thing::Cluster, cluster.as_str()))?;
+        let to = to.ok_or_else(|| PortError::not_found(ResourceKind::Cluster, cluster.as_str()))?;
         let unavailable =
             |detail: &str| PortError::Unavailable { cluster: cluster.clone(), detail: detail.to_owned() };
         // For what comes before it, for the audit, and for its own two writes.
@@ -94,7 +94,7 @@ impl Control for BoundControl {
         let seen = |group: &GroupId| self.actor.may(Permission::View, cluster, group);
         let Some(command) = one.operations.get(id).filter(|command| seen(&command.target.group)) else {
             let hint = format!("not remembered since the restart at {}", self.core.started_at);
-            return Err(PortError::not_found_because(Thing::Command, id.to_string(), hint));
+            return Err(PortError::not_found_because(ResourceKind::Command, id.to_string(), hint));
         };
         Ok(command.view(&one.view, clock::now()))
     }

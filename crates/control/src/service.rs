@@ -6,12 +6,14 @@ use std::time::Duration;
 use flowdeck_kafka::Capabilities;
 use flowdeck_model::ports::Bind;
 use flowdeck_model::view::Mode;
-use flowdeck_model::{Actor, ClusterName, GroupId, Partition, Ports, TopicName};
+use flowdeck_model::{Actor, ClusterName, GroupId, Partition, Ports, TopicName, Verdict};
 use flowdeck_observe::core::Core;
 use flowdeck_observe::ports::{BoundFleet, BoundPeek};
 use flowdeck_observe::ready::ReadyView;
+use flowdeck_observe::verdict_changes::VerdictChange;
 use flowdeck_observe::{ClusterSettings, Stats};
-use tokio::sync::mpsc;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -49,6 +51,7 @@ impl Admin {
             start_cluster(&core, &settings, at, requested, &tracker);
         }
         let audit = start_log_ins(&core, &tracker);
+        tracker.spawn(log_verdicts(core.publisher.verdict_changes(), core.shutdown.clone()));
         tracker.close();
         Self { core, requests: requests.into(), tracker, audit }
     }
@@ -103,6 +106,32 @@ fn start_cluster(
     };
     let actor = ClusterActor::new(inputs, settings);
     tracker.spawn(actor.run(core.shutdown.clone(), tracker.clone()));
+}
+
+/// Each change of a verdict is a line of the log.
+async fn log_verdicts(mut changes: broadcast::Receiver<VerdictChange>, shutdown: CancellationToken) {
+    loop {
+        let change = tokio::select! {
+            () = shutdown.cancelled() => return,
+            change = changes.recv() => change,
+        };
+        match change {
+            Ok(change) => {
+                let word = |verdict: Option<Verdict>| verdict.map_or("none", Verdict::label);
+                tracing::debug!(
+                    target: "verdicts",
+                    cluster = %change.cluster,
+                    group = change.group.shown(),
+                    from = word(change.from),
+                    to = word(change.to),
+                    why = change.why.unwrap_or_default(),
+                    "verdict"
+                );
+            }
+            Err(RecvError::Lagged(missed)) => tracing::debug!(target: "verdicts", missed, "verdicts missed"),
+            Err(RecvError::Closed) => return,
+        }
+    }
 }
 
 /// Log-ins go to the audit topic of the first cluster, where that is in control mode.

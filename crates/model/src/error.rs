@@ -10,7 +10,7 @@ use crate::names::ClusterName;
 #[serde(rename_all = "camelCase", tag = "error")]
 pub enum PortError {
     #[error("there is no {what} {name:?}{}", in_words(.hint))]
-    NotFound { what: Thing, name: String, hint: Option<String> },
+    NotFound { what: ResourceKind, name: String, hint: Option<String> },
     #[error("this needs the permission to {} on {on}", .permission.label())]
     Forbidden { permission: Permission, on: String },
     #[error("{field}: {problem}")]
@@ -33,7 +33,7 @@ pub enum PortError {
 /// What was looked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Thing {
+pub enum ResourceKind {
     Cluster,
     Group,
     Topic,
@@ -42,7 +42,7 @@ pub enum Thing {
     Page,
 }
 
-impl std::fmt::Display for Thing {
+impl std::fmt::Display for ResourceKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Cluster => "cluster",
@@ -60,11 +60,11 @@ fn in_words(hint: &Option<String>) -> String {
 }
 
 impl PortError {
-    pub fn not_found(what: Thing, name: impl Into<String>) -> Self {
+    pub fn not_found(what: ResourceKind, name: impl Into<String>) -> Self {
         Self::NotFound { what, name: name.into(), hint: None }
     }
 
-    pub fn not_found_because(what: Thing, name: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn not_found_because(what: ResourceKind, name: impl Into<String>, hint: impl Into<String>) -> Self {
         Self::NotFound { what, name: name.into(), hint: Some(hint.into()) }
     }
 

@@ -22,6 +22,7 @@ pub mod snapshot;
 pub mod stats;
 pub mod telemetry;
 pub mod topic_events;
+pub mod verdict_changes;
 
 pub use settings::{AdminTopics, ClusterSettings, ObserveSettings, TelemetryLimits, Timing};
 pub use stats::{ClusterNumbers, NotObeyedCount, NotObeyedNumbers, Stats};

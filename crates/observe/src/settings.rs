@@ -100,7 +100,7 @@ pub struct Timing {
     pub write_deadline: Duration,
     /// The tick of deadlines, resends and expiry.
     pub tick: Duration,
-    /// Hold changes by foreign commands that are taken over in a minute, for each group.
+    /// Hold changes by external commands that are taken over in a minute, for each group.
     pub external_per_minute: u32,
     /// The session of a replica in the election of the writer: when it is killed, another one takes over by then.
     pub writer_session: Duration,

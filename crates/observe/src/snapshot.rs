@@ -8,7 +8,7 @@ use flowdeck_model::trend::is_draining;
 use flowdeck_model::verdict::{Evidence, Judgement, judge};
 use flowdeck_model::view::{ClusterView, TopicPartitions};
 use flowdeck_model::{GroupId, Hold, Level, Timestamp, TopicName, Verdict, Version};
-use tokio::sync::watch;
+use tokio::sync::{broadcast, watch};
 
 use crate::holds::HoldIndex;
 use crate::holds::cover::holds_now;
@@ -18,6 +18,7 @@ use crate::sampling::sample::{GroupData, Sample};
 use crate::settings::ClusterSettings;
 use crate::telemetry::trust::is_trusted;
 use crate::telemetry::{GroupTelemetry, InstanceTelemetry, TelemetryIndex};
+use crate::verdict_changes::{self, VerdictChange};
 
 /// All clusters at one version.
 pub struct Snapshot {
@@ -243,16 +244,19 @@ pub fn by_topic<'a>(
 /// Where snapshots are published. The epoch is random for each process.
 pub struct Publisher {
     current: watch::Sender<Arc<Snapshot>>,
+    verdict_changes: broadcast::Sender<VerdictChange>,
 }
 
 impl Publisher {
     pub fn new(clusters: Vec<Arc<ClusterSnapshot>>) -> Self {
         let (epoch, _) = uuid::Uuid::new_v4().as_u64_pair();
         let version = Version { epoch: (epoch >> 32) as u32, n: 0 };
-        Self { current: watch::Sender::new(Arc::new(Snapshot { version, clusters })) }
+        let current = watch::Sender::new(Arc::new(Snapshot { version, clusters }));
+        Self { current, verdict_changes: broadcast::Sender::new(verdict_changes::WAITING) }
     }
 
     pub fn publish(&self, at: usize, cluster: ClusterSnapshot) {
+        self.tell_changes(at, &cluster);
         let cluster = Arc::new(cluster);
         self.current.send_modify(|snapshot| {
             let mut clusters = snapshot.clusters.clone();
@@ -262,6 +266,23 @@ impl Publisher {
             let version = Version { epoch: snapshot.version.epoch, n: snapshot.version.n + 1 };
             *snapshot = Arc::new(Snapshot { version, clusters });
         });
+    }
+
+    /// Where nobody listens nothing is compared.
+    fn tell_changes(&self, at: usize, cluster: &ClusterSnapshot) {
+        if self.verdict_changes.receiver_count() == 0 {
+            return;
+        }
+        let before = self.current();
+        let changes = before.clusters.get(at).map(|before| verdict_changes::between(before, cluster));
+        for change in changes.into_iter().flatten() {
+            let _ = self.verdict_changes.send(change);
+        }
+    }
+
+    /// Every change of a group's verdict from now on.
+    pub fn verdict_changes(&self) -> broadcast::Receiver<VerdictChange> {
+        self.verdict_changes.subscribe()
     }
 
     pub fn current(&self) -> Arc<Snapshot> {

@@ -1,4 +1,4 @@
-//! What comes in by following topics: telemetry and foreign commands, holds, acks. One task for each
+//! What comes in by following topics: telemetry and external commands, holds, acks. One task for each
 //! followed topic hands its records to the actor; a full queue makes it wait, and with it the
 //! fetching, so nothing is dropped here.
 
@@ -121,7 +121,7 @@ pub fn follow(
         requests.push((Source::Admin(at), request));
     }
     let holds = own(settings.holds_topic.clone(), TailFrom::Beginning, Isolation::ReadCommitted);
-    // As agents do: what they do not read is not shown as standing.
+    // As agents do: what they do not read is not shown as active.
     let holds = TailRequest { partitions: Some(Partition::new(0).into_iter().collect()), ..holds };
     // What was answered to a leader that ended before it could tell.
     let lately = Timestamp::from_millis(clock::now().millis() - ACKS_LATELY.as_millis() as i64);

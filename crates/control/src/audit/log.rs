@@ -55,25 +55,26 @@ impl LogSink {
 }
 
 fn log_in_line(log_in: &LogIn) {
-    let (event, outcome) = match log_in.outcome {
-        LogInOutcome::Refused if log_in.actor.kind == ActorKind::Token => ("token", "refused"),
-        LogInOutcome::Accepted => ("logIn", "ok"),
-        LogInOutcome::Refused => ("logIn", "refused"),
-        LogInOutcome::SignedOut => ("logOut", "ok"),
-        LogInOutcome::SignedOutEverywhere => ("logOutEverywhere", "ok"),
-    };
     let (actor, detail) = (&log_in.actor, log_in.detail.as_deref().unwrap_or_default());
+    let (event, outcome, what) = match log_in.outcome {
+        LogInOutcome::Refused if actor.kind == ActorKind::Token => {
+            ("token", "refused", "bearer token refused")
+        }
+        LogInOutcome::Refused => ("logIn", "refused", "log-in refused"),
+        LogInOutcome::Accepted => ("logIn", "ok", "logged in"),
+        LogInOutcome::SignedOut => ("logOut", "ok", "logged out"),
+        LogInOutcome::SignedOutEverywhere => ("logOutEverywhere", "ok", "logged out everywhere"),
+    };
     if log_in.outcome == LogInOutcome::Refused {
         tracing::warn!(
             target: "audit", event, outcome, reason = detail,
-            actor.claimed = %plain(&actor.name), actor.kind = ?actor.kind, actor.address = address(actor),
-            "credential refused"
+            actor.claimed = %plain(&actor.name), actor.kind = ?actor.kind, actor.address = address(actor), "{what}"
         );
         return;
     }
     tracing::info!(
         target: "audit", event, outcome,
-        actor.name = %plain(&actor.name), actor.kind = ?actor.kind, actor.address = address(actor), "logged in or out"
+        actor.name = %plain(&actor.name), actor.kind = ?actor.kind, actor.address = address(actor), "{what}"
     );
 }
 

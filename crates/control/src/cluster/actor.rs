@@ -178,9 +178,15 @@ impl ClusterActor {
         {
             self.written(writers, outcome);
         }
-        self.write_audit();
-        let _ = tokio::time::timeout(self.settings.timing.audit_patience, self.audit.finish()).await;
+        let _ = tokio::time::timeout(self.settings.timing.audit_patience, self.finish_audit()).await;
         self.candidate.leave(Deadline::after(LEAVE)).await;
+    }
+
+    /// What is being written, and then what changed meanwhile.
+    async fn finish_audit(&mut self) {
+        self.audit.finish().await;
+        self.audit.write_states(self.state.take_unaudited(clock::now()));
+        self.audit.finish().await;
     }
 
     /// Commands wait until holds, acks and audit are read, but not for ever: they are refused with the reason.

@@ -1,4 +1,4 @@
-//! Foreign commands on the admin topic: which of them become changes of holds, and when.
+//! External commands on the admin topic: which of them become changes of holds, and when.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::commands::rejected::Why;
 use crate::commands::{Command, external};
 use flowdeck_observe::holds::quota::HoldQuota;
 
-/// Writes that may wait before foreign commands are no longer taken over: who may write to the topics could
+/// Writes that may wait before external commands are no longer taken over: who may write to the topics could
 /// name any number of groups.
 const WRITES_MAX: usize = 256;
 /// Commands that are left to another Flowdeck first, or that came while nothing could be written.
@@ -22,7 +22,7 @@ const WAITING_MAX: usize = 128;
 /// What could not be written for so long is not what somebody wants now.
 const GIVEN_UP: Duration = Duration::from_secs(60);
 
-/// A foreign command that is not looked at yet.
+/// A external command that is not looked at yet.
 pub(super) struct Waiting {
     id: CommandId,
     command: wire::Command,
@@ -128,15 +128,15 @@ impl State {
             if self.book.get(id).is_some() || self.holds_to_restore.contains(&HoldId::from(id)) {
                 continue;
             }
-            let standing = self.unwritten.over(&target.group, self.observed.holds.of_group(&target.group));
-            let changes = external::changes(action, &target, id, &standing, now);
-            external::grow(&mut room, &changes, &standing);
+            let active = self.unwritten.over(&target.group, self.observed.holds.of_group(&target.group));
+            let changes = external::changes(action, &target, id, &active, now);
+            external::grow(&mut room, &changes, &active);
             if !changes.is_empty() {
                 wanted.push(Wanted { id, target, changes });
             }
         }
         let there = [self.observed.holds.room(), self.unwritten.room()];
-        if !HoldQuota::fits_foreign(&room, there)
+        if !HoldQuota::fits_external(&room, there)
             || !wanted.iter().all(|one| check_readable(&one.changes).is_ok())
         {
             return self.leave(Why::NoRoom, now);
@@ -146,7 +146,7 @@ impl State {
         }
         for one in wanted {
             if self.is_admitted(&one.target.group, came) {
-                self.begin_foreign(action, one, now);
+                self.begin_external(action, one, now);
             }
         }
     }
@@ -162,7 +162,7 @@ impl State {
         admitted
     }
 
-    fn begin_foreign(&mut self, action: Action, wanted: Wanted, now: Timestamp) {
+    fn begin_external(&mut self, action: Action, wanted: Wanted, now: Timestamp) {
         let Wanted { id, target, changes } = wanted;
         let submit = Submit { id, action, target, reason: external::reason(), for_seconds: None };
         let command = Command::new(submit, external::actor(), now);

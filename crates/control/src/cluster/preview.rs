@@ -19,6 +19,7 @@ impl State {
         now: Timestamp,
     ) -> Result<PreviewView, PortError> {
         self.answers()?;
+        self.holds_are_followed()?;
         self.observed.fresh_telemetry(now);
         let group = &submit.target.group;
         let active = self.observed.holds.of_group(group);

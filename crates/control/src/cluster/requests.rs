@@ -71,6 +71,7 @@ impl State {
         }
         self.answers()?;
         self.check_somebody_leads()?;
+        self.holds_are_followed()?;
         self.observed.fresh_telemetry(now);
         let active = self.observed.holds.of_group(&submit.target.group);
         let facts = self.facts(&active, &submit.target.group, now);
@@ -253,7 +254,7 @@ impl State {
     pub(super) fn facts<'a>(&'a self, active: &'a [Hold], group: &GroupId, now: Timestamp) -> Facts<'a> {
         Facts {
             telemetry: &self.observed.telemetry,
-            standing: active,
+            active,
             book: &self.book,
             group_known: self.observed.sample.group(group).is_some(),
             heard_within: self.observed.settings.timing.heard_within,

@@ -183,15 +183,9 @@ impl State {
         let Role::Leading { last_hold } = &self.role else {
             return unavailable(self.why_not_leading());
         };
-        let failing = self.observed.failing(Source::Holds);
-        let read = last_hold.is_none_or(|last| self.observed.holds.has_read(last));
-        if !self.observed.holds.is_known() || !read {
-            let why = failing.map(|why| format!(": {why}")).unwrap_or_default();
-            return unavailable(format!("the holds are not read to their end yet{why}"));
-        }
-        // An empty topic has an end that nobody need read.
-        if let Some(why) = failing {
-            return unavailable(format!("the holds cannot be followed: {why}"));
+        self.holds_are_followed()?;
+        if !last_hold.is_none_or(|last| self.observed.holds.has_read(last)) {
+            return unavailable("the holds are not read to where the last writer ended".to_owned());
         }
         // Records are placed by their keys, and agents read the first partition.
         let topic = &self.observed.settings.holds_topic;
@@ -199,6 +193,20 @@ impl State {
         match metadata.and_then(|metadata| metadata.topic(topic)).map_or(1, |there| there.partitions.len()) {
             0 | 1 => Ok(()),
             many => unavailable(format!("topic {topic} has {many} partitions, and must have one")),
+        }
+    }
+
+    /// What is known of the holds is true now.
+    pub(super) fn holds_are_followed(&self) -> Result<(), PortError> {
+        let failing = self.observed.failing(Source::Holds);
+        if !self.observed.holds.is_known() {
+            let why = failing.map(|why| format!(": {why}")).unwrap_or_default();
+            return Err(self.unavailable(format!("the holds are not read to their end yet{why}")));
+        }
+        // An empty topic has an end that nobody need read.
+        match failing {
+            Some(why) => Err(self.unavailable(format!("the holds cannot be followed: {why}"))),
+            None => Ok(()),
         }
     }
 

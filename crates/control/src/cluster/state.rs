@@ -34,7 +34,7 @@ pub(crate) struct State {
     pub(super) book: CommandBook,
     pub(super) repeats: Repeats,
     pub(super) rejected: RejectedCommands,
-    /// Foreign commands that are left to another Flowdeck first.
+    /// External commands that are left to another Flowdeck first.
     pub(super) waiting: VecDeque<Waiting>,
     /// What is to be written, in this order.
     pub(super) jobs: VecDeque<WriteTask>,
@@ -232,8 +232,8 @@ impl State {
     ) {
         let Some(mut command) = self.book.get(id).cloned() else { return };
         let group = command.target.group.clone();
-        let standing = self.observed.holds.of_group(&group);
-        change(&mut command, self.seen(&group, &standing, now));
+        let active = self.observed.holds.of_group(&group);
+        change(&mut command, self.seen(&group, &active, now));
         self.enter(command);
     }
 }

@@ -19,22 +19,22 @@ pub(super) struct Unwritten {
 #[derive(Debug)]
 struct Handed {
     id: CommandId,
-    foreign: bool,
+    external: bool,
     changes: Vec<HoldChange>,
 }
 
 impl Unwritten {
-    pub(super) fn add(&mut self, id: CommandId, foreign: bool, changes: &[HoldChange]) {
+    pub(super) fn add(&mut self, id: CommandId, external: bool, changes: &[HoldChange]) {
         sets(changes).for_each(|hold| self.room.add(hold));
-        self.commands.push(Handed { id, foreign, changes: changes.to_vec() });
+        self.commands.push(Handed { id, external, changes: changes.to_vec() });
     }
 
-    /// Its outcome is known; says whether it was a foreign one.
+    /// Its outcome is known; says whether it was a external one.
     pub(super) fn done(&mut self, id: CommandId) -> bool {
         let Some(at) = self.commands.iter().position(|one| one.id == id) else { return false };
         let done = self.commands.remove(at);
         sets(&done.changes).for_each(|hold| self.room.remove(hold));
-        done.foreign
+        done.external
     }
 
     /// Its outcome is not known yet.
@@ -48,11 +48,11 @@ impl Unwritten {
     }
 
     /// The holds of a group as they will stand, where all goes well.
-    pub(super) fn over(&self, group: &GroupId, standing: Arc<[Hold]>) -> Arc<[Hold]> {
+    pub(super) fn over(&self, group: &GroupId, active: Arc<[Hold]>) -> Arc<[Hold]> {
         self.commands
             .iter()
             .filter(|one| one.changes.iter().any(|change| &of(change).scope.group == group))
-            .fold(standing, |standing, one| plan::apply(&standing, &one.changes).into())
+            .fold(active, |active, one| plan::apply(&active, &one.changes).into())
     }
 
     /// Whether this process is writing to the key.
@@ -62,7 +62,7 @@ impl Unwritten {
 
     /// The same, for an operator or for the end of a pause.
     pub(super) fn has_own(&self, key: &HoldKey) -> bool {
-        self.commands.iter().any(|one| !one.foreign && one.writes(key))
+        self.commands.iter().any(|one| !one.external && one.writes(key))
     }
 }
 

@@ -73,9 +73,9 @@ impl State {
         };
         let mut command = command.clone();
         let group = command.target.group.clone();
-        let standing = self.observed.holds.of_group(&group);
-        let own: Vec<Hold> = standing.iter().filter(|hold| hold.id == HoldId::from(id)).cloned().collect();
-        let seen = self.seen(&group, &standing, now);
+        let active = self.observed.holds.of_group(&group);
+        let own: Vec<Hold> = active.iter().filter(|hold| hold.id == HoldId::from(id)).cloned().collect();
+        let seen = self.seen(&group, &active, now);
         let tracked = (command.instances.len(), command.resends.clone());
         let mut changed = evidence::observe(&mut command, seen, retired);
         if may_write && !retired && (command.sent_at.is_some() || command.restored) {

@@ -1,4 +1,4 @@
-//! Foreign commands on the admin topic (no `Flowdeck-Command` header) become holds by `external`, or
+//! External commands on the admin topic (no `Flowdeck-Command` header) become holds by `external`, or
 //! their release, so that agents obey them too and the page shows them. KafkaFlow has heard them
 //! already, so nothing is sent to it. Repeats are capped: others are not fought. Pure.
 
@@ -10,7 +10,7 @@ use flowdeck_model::hold::{HoldChange, not_yet_held, resume};
 use flowdeck_model::{Action, ActorKind, CommandId, GroupId, Hold, HoldId, Target, Timestamp, Via};
 use flowdeck_protocol::kafkaflow;
 
-use flowdeck_observe::holds::quota::{FOREIGN_GROUP_MAX, FOREIGN_MAX, HoldQuota};
+use flowdeck_observe::holds::quota::{EXTERNAL_GROUP_MAX, EXTERNAL_MAX, HoldQuota};
 use flowdeck_observe::telemetry::TelemetryIndex;
 
 pub(crate) const OWNER: &str = "external";
@@ -63,13 +63,13 @@ pub(crate) fn changes(
     action: Action,
     target: &Target,
     id: CommandId,
-    standing: &[Hold],
+    active: &[Hold],
     now: Timestamp,
 ) -> Vec<HoldChange> {
     let scopes = target.scopes();
     match action {
-        Action::Resume => resume(standing, &scopes),
-        Action::Pause => not_yet_held(standing, &scopes, None)
+        Action::Resume => resume(active, &scopes),
+        Action::Pause => not_yet_held(active, &scopes, None)
             .into_iter()
             .map(|scope| {
                 HoldChange::Set(Hold {
@@ -98,22 +98,22 @@ pub(crate) fn reason() -> String {
 /// resume is held against each hold with.
 pub(crate) fn is_small(targets: &[Target]) -> bool {
     let scopes = |target: &Target| target.topics.len().max(1);
-    targets.iter().all(|target| scopes(target) <= FOREIGN_GROUP_MAX)
-        && targets.iter().map(scopes).sum::<usize>() <= FOREIGN_MAX
+    targets.iter().all(|target| scopes(target) <= EXTERNAL_GROUP_MAX)
+        && targets.iter().map(scopes).sum::<usize>() <= EXTERNAL_MAX
 }
 
 /// Adds what the changes add to the holds of a group that stand.
-pub(crate) fn grow(room: &mut HoldQuota, changes: &[HoldChange], standing: &[Hold]) {
+pub(crate) fn grow(room: &mut HoldQuota, changes: &[HoldChange], active: &[Hold]) {
     for change in changes {
         let HoldChange::Set(hold) = change else { continue };
-        match standing.iter().find(|one| one.id == hold.id && one.scope == hold.scope) {
+        match active.iter().find(|one| one.id == hold.id && one.scope == hold.scope) {
             Some(former) => room.grow(former, hold),
             None => room.add(hold),
         }
     }
 }
 
-/// How often foreign commands changed a group's holds lately.
+/// How often external commands changed a group's holds lately.
 #[derive(Debug, Default)]
 pub(crate) struct Repeats {
     groups: HashMap<GroupId, VecDeque<Timestamp>>,
@@ -143,7 +143,7 @@ impl Repeats {
         true
     }
 
-    /// Groups whose newest foreign commands were not taken over.
+    /// Groups whose newest external commands were not taken over.
     pub(crate) fn capped(&self, now: Timestamp) -> impl Iterator<Item = &GroupId> {
         self.capped.iter().filter(move |(_, at)| now.since(**at) <= MINUTE).map(|(group, _)| group)
     }

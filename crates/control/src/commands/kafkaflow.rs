@@ -46,7 +46,7 @@ pub(crate) fn by_pair<'a>(
     pairs
 }
 
-/// Topics of which an instance that joined, or forgot its pause, runs what a standing pause covers. `counts`: whether
+/// Topics of which an instance that joined, or forgot its pause, runs what an active pause covers. `counts`: whether
 /// what it said of a topic was said since.
 pub(crate) fn violated(
     target: &Target,

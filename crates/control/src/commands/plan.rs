@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use flowdeck_model::error::Thing;
+use flowdeck_model::error::ResourceKind;
 use flowdeck_model::hold::HoldChange;
 use flowdeck_model::{CommandId, ConsumerName, Hold, PortError, Submit, Target, Timestamp};
 use flowdeck_protocol::{Malformed, wire};
@@ -33,7 +33,7 @@ pub(crate) struct Plan {
 pub(crate) struct Facts<'a> {
     pub(crate) telemetry: &'a TelemetryIndex,
     /// The holds of the target's group that stand.
-    pub(crate) standing: &'a [Hold],
+    pub(crate) active: &'a [Hold],
     pub(crate) book: &'a CommandBook,
     /// The brokers list the group.
     pub(crate) group_known: bool,
@@ -44,8 +44,8 @@ pub(crate) struct Facts<'a> {
 pub(crate) fn decide(submit: &Submit, owner: &str, facts: &Facts<'_>) -> Result<Decision, PortError> {
     let target = &submit.target;
     let telemetry = facts.telemetry.group(&target.group);
-    if !facts.group_known && telemetry.is_none() && facts.standing.is_empty() {
-        return Err(PortError::not_found(Thing::Group, target.group.as_str()));
+    if !facts.group_known && telemetry.is_none() && facts.active.is_empty() {
+        return Err(PortError::not_found(ResourceKind::Group, target.group.as_str()));
     }
     kinds::of(submit.action).plan(submit, owner, facts, telemetry)
 }
@@ -115,9 +115,9 @@ fn unique(consumer: &ConsumerName, telemetry: &TelemetryIndex) -> Result<(), Por
 }
 
 /// The holds that stand once the changes are made.
-pub(crate) fn apply(standing: &[Hold], changes: &[HoldChange]) -> Vec<Hold> {
+pub(crate) fn apply(active: &[Hold], changes: &[HoldChange]) -> Vec<Hold> {
     let same = |a: &Hold, b: &Hold| a.id == b.id && a.scope == b.scope;
-    let mut after = standing.to_vec();
+    let mut after = active.to_vec();
     for change in changes {
         match change {
             HoldChange::Release(gone) => after.retain(|hold| !same(hold, gone)),

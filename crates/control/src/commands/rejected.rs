@@ -1,4 +1,4 @@
-//! Foreign commands that were not taken over, and why: counted, and said for a while. Pure.
+//! External commands that were not taken over, and why: counted, and said for a while. Pure.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -34,7 +34,7 @@ impl Why {
         match self {
             Self::UnknownGroup => "for a group that neither Kafka lists nor telemetry has shown".to_owned(),
             Self::NoRoom => {
-                format!("that would make more holds than they may ({})", HoldQuota::foreign_bounds())
+                format!("that would make more holds than they may ({})", HoldQuota::external_bounds())
             }
             Self::TooMany => "that came faster than they can be written".to_owned(),
             Self::CannotWrite => "that waited for a minute, in which nothing could be written".to_owned(),

@@ -85,9 +85,9 @@ fn decide_pause(
     let span = submit.for_seconds.map(|seconds| Duration::from_secs(seconds.into()));
     let until = span.map(|span| facts.now.plus(span));
     let enough = span.map(|span| facts.now.plus(span - (span / 10).min(SAME_WISH)));
-    let missing = not_yet_held(facts.standing, &target.scopes(), enough);
+    let missing = not_yet_held(facts.active, &target.scopes(), enough);
     if missing.is_empty() {
-        let lasting = facts.standing.iter().filter(|hold| hold.outlasts(enough));
+        let lasting = facts.active.iter().filter(|hold| hold.outlasts(enough));
         let stands = target
             .scopes()
             .first()

@@ -92,10 +92,10 @@ fn decide_resume(
 ) -> Result<Decision, PortError> {
     let target = &submit.target;
     let scopes = target.scopes();
-    let changes = resume(facts.standing, &scopes);
+    let changes = resume(facts.active, &scopes);
     check_readable(&changes).map_err(unreadable)?;
     if changes.is_empty() {
-        if let Some(former) = standing_resume(target, &scopes, facts, telemetry) {
+        if let Some(former) = earlier_resume(target, &scopes, facts, telemetry) {
             return Ok(Decision::Existing(former));
         }
         check_names(target, facts, telemetry)?;
@@ -109,7 +109,7 @@ fn decide_resume(
     } else if telemetry.is_some_and(|telemetry| needs_names(target, telemetry, facts)) {
         check_names(target, facts, telemetry)?;
     }
-    let after = apply(facts.standing, &changes);
+    let after = apply(facts.active, &changes);
     let (admin, mut notes) = resume_commands(target, &after, facts, telemetry);
     if !changes.is_empty() && listening(target, telemetry, facts.now, facts.heard_within).next().is_none() {
         notes.push(
@@ -120,7 +120,7 @@ fn decide_resume(
 }
 
 /// A resume of the same that went through, with nothing paused there since.
-fn standing_resume(
+fn earlier_resume(
     target: &Target,
     scopes: &[Scope],
     facts: &Facts<'_>,
@@ -136,7 +136,7 @@ fn standing_resume(
         newest.state,
         CommandState::Refused | CommandState::TimedOut | CommandState::PartiallyConfirmed
     );
-    // The application can pause by itself, and a foreign pause may have left no hold.
+    // The application can pause by itself, and a external pause may have left no hold.
     let paused_since =
         || newest.state.is_settled() && tells_of_paused(target, facts, telemetry, Some(newest.last_change()));
     (newest.action == Action::Resume && covers && went_through && !paused_since()).then_some(newest.id)

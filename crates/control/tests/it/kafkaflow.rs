@@ -12,7 +12,7 @@ use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
 use crate::common::{Running, settings, submit};
-use crate::voices::{Voice, foreign};
+use crate::voices::{Voice, external};
 
 fn now() -> Timestamp {
     Timestamp::from_system(SystemTime::now())
@@ -317,7 +317,7 @@ async fn a_hold_whose_exceptions_cover_every_consumer_is_released() {
     let scene = scene().await;
     scene.pause().await;
     let consumer = || scene.flow.consumer.as_str().into();
-    foreign(&scene.running.settings, Command::ResumeConsumerByName { consumer: consumer(), topics: vec![] })
+    external(&scene.running.settings, Command::ResumeConsumerByName { consumer: consumer(), topics: vec![] })
         .await;
     let view = scene.group((&[0, 1], &[]), "released", |view| view.row.holds.is_empty()).await;
     assert_ne!(view.row.verdict, Verdict::Paused);
@@ -345,7 +345,7 @@ async fn a_hold_that_another_consumer_was_heard_under_stays_and_the_verdict_foll
         })
         .await;
     let consumer = || scene.flow.consumer.as_str().into();
-    foreign(&scene.running.settings, Command::ResumeConsumerByName { consumer: consumer(), topics: vec![] })
+    external(&scene.running.settings, Command::ResumeConsumerByName { consumer: consumer(), topics: vec![] })
         .await;
     let view = scene
         .group((&[0, 1], &[]), "nothing is held now", |view| {
@@ -364,15 +364,15 @@ async fn a_hold_that_another_consumer_was_heard_under_stays_and_the_verdict_foll
 }
 
 #[tokio::test]
-async fn a_foreign_command_becomes_a_hold_by_external_and_is_not_fought() {
+async fn a_external_command_becomes_a_hold_by_external_and_is_not_fought() {
     let scene = scene().await;
     let pause =
         Command::PauseConsumerByName { consumer: scene.flow.consumer.as_str().into(), topics: vec![] };
-    foreign(&scene.running.settings, pause).await;
+    external(&scene.running.settings, pause).await;
     let view = scene.running.group(&scene.group, "held by external", |view| !view.row.holds.is_empty()).await;
     assert_eq!(view.row.holds[0].owner, "external");
     let resume = Command::ResumeConsumersByGroup { group: scene.group.as_str().into(), topics: vec![] };
-    foreign(&scene.running.settings, resume).await;
+    external(&scene.running.settings, resume).await;
     scene.running.group(&scene.group, "released", |view| view.row.holds.is_empty()).await;
     assert_eq!(scene.commands(), [], "KafkaFlow heard them already");
     scene.running.stop().await;
@@ -380,7 +380,7 @@ async fn a_foreign_command_becomes_a_hold_by_external_and_is_not_fought() {
 
 /// Or it would undo it later.
 #[tokio::test]
-async fn an_operators_command_comes_after_the_foreign_one_before_it() {
+async fn an_operators_command_comes_after_the_external_one_before_it() {
     let settings = settings(Mode::Control);
     for topic in [&settings.holds_topic, &settings.acks_topic, &settings.admin_topics[0].telemetry.0] {
         kafka().create_topic(topic.as_str(), 1).await;
@@ -392,7 +392,8 @@ async fn an_operators_command_comes_after_the_foreign_one_before_it() {
     // Who may not pause makes it no writer by looking.
     let viewer = running.who_may(&[Permission::View]);
     running.heard_by(&viewer, &Voice::new(&settings, &group, &unique("audio"), &topic), &[0]).await;
-    foreign(&settings, Command::PauseConsumersByGroup { group: group.as_str().into(), topics: vec![] }).await;
+    external(&settings, Command::PauseConsumersByGroup { group: group.as_str().into(), topics: vec![] })
+        .await;
     let resume = submit(Action::Resume, &group, None, &[]);
     let submitted = running.ports.control.submit(&running.cluster, resume.clone()).await.unwrap();
     running.ports.control.command(&running.cluster, submitted.id).expect("it is there when it is answered");

@@ -12,7 +12,7 @@ use flowdeck_protocol::kafkaflow::Command;
 use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
 
 use crate::common::{Running, settings, submit, topic};
-use crate::voices::{Voice, foreign};
+use crate::voices::{Voice, external};
 
 /// Two groups on one topic, 3 and 4 records behind; the hidden one 7 more on a topic of its own.
 struct Scene {
@@ -269,8 +269,8 @@ async fn what_a_cluster_says_of_itself_names_no_group() {
                 Command::PauseConsumersByGroup { group: group.as_str().into(), topics: vec![] },
                 Command::ResumeConsumersByGroup { group: group.as_str().into(), topics: vec![] },
             );
-            foreign(settings, pause).await;
-            foreign(settings, resume).await;
+            external(settings, pause).await;
+            external(settings, resume).await;
         }
         agent.says(&[0], &[]).await;
         second.says(&[0], &[]).await;

@@ -7,7 +7,7 @@ use flowdeck_observe::ClusterSettings;
 use flowdeck_testkit::{DEADLINE, NodeOptions, kafka, private, unique, wait_for};
 
 use crate::common::{Running, settings, submit, topic};
-use crate::voices::{Voice, foreign};
+use crate::voices::{Voice, external};
 
 #[tokio::test]
 async fn nothing_is_written() {
@@ -24,7 +24,7 @@ async fn nothing_is_written() {
         group: group.as_str().into(),
         topics: vec![],
     };
-    foreign(&settings, command).await;
+    external(&settings, command).await;
     let own = |topics: Vec<(String, usize)>| {
         let mine =
             [settings.holds_topic.as_str(), settings.acks_topic.as_str(), admin.as_str(), name.as_str()];

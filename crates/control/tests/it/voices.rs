@@ -1,4 +1,4 @@
-//! What consumers write: telemetry as KafkaFlow and agents send it, an agent's acks, and foreign
+//! What consumers write: telemetry as KafkaFlow and agents send it, an agent's acks, and external
 //! commands, made with the wire's own encoders.
 
 use flowdeck_model::view::InstanceHolds;
@@ -103,7 +103,7 @@ impl Voice {
 }
 
 /// A command as KafkaFlow's own dashboard sends it.
-pub(crate) async fn foreign(settings: &ClusterSettings, command: Command) {
+pub(crate) async fn external(settings: &ClusterSettings, command: Command) {
     let admin = settings.admin_topics[0].commands.0.to_string();
     send(&admin, external_command_record(uuid::Uuid::new_v4(), command)).await;
 }

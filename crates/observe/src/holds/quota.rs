@@ -10,12 +10,12 @@ use flowdeck_model::{GroupId, Hold, Scope};
 const HOLDS_MAX: usize = 10_000;
 pub const GROUP_MAX: usize = 500;
 const BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Foreign commands fill half of it at most: what an operator pauses beside them is taken in again after a
+/// External commands fill half of it at most: what an operator pauses beside them is taken in again after a
 /// restart.
-const FOREIGN_PART: usize = 2;
-/// So many holds of a group can come of foreign commands.
-pub const FOREIGN_GROUP_MAX: usize = GROUP_MAX / FOREIGN_PART;
-pub const FOREIGN_MAX: usize = HOLDS_MAX / FOREIGN_PART;
+const EXTERNAL_PART: usize = 2;
+/// So many holds of a group can come of external commands.
+pub const EXTERNAL_GROUP_MAX: usize = GROUP_MAX / EXTERNAL_PART;
+pub const EXTERNAL_MAX: usize = HOLDS_MAX / EXTERNAL_PART;
 
 /// What some holds take.
 #[derive(Debug, Default)]
@@ -57,12 +57,12 @@ impl HoldQuota {
             && self.bytes + weight(hold) <= BYTES_MAX
     }
 
-    /// Whether foreign commands may add `wanted` to all of `there`. What holds nothing more may take the whole.
-    pub fn fits_foreign(wanted: &Self, there: [&Self; 2]) -> bool {
+    /// Whether external commands may add `wanted` to all of `there`. What holds nothing more may take the whole.
+    pub fn fits_external(wanted: &Self, there: [&Self; 2]) -> bool {
         let sum = |of: &dyn Fn(&Self) -> usize| of(wanted) + there.into_iter().map(of).sum::<usize>();
-        let part = if wanted.holds == 0 { 1 } else { FOREIGN_PART };
-        (wanted.holds == 0 || sum(&|room| room.holds) <= FOREIGN_MAX)
-            && wanted.groups.keys().all(|group| sum(&|room| room.group(group)) <= FOREIGN_GROUP_MAX)
+        let part = if wanted.holds == 0 { 1 } else { EXTERNAL_PART };
+        (wanted.holds == 0 || sum(&|room| room.holds) <= EXTERNAL_MAX)
+            && wanted.groups.keys().all(|group| sum(&|room| room.group(group)) <= EXTERNAL_GROUP_MAX)
             && sum(&|room| room.bytes) <= BYTES_MAX / part
     }
 
@@ -74,8 +74,8 @@ impl HoldQuota {
         words(GROUP_MAX, HOLDS_MAX, BYTES_MAX)
     }
 
-    pub fn foreign_bounds() -> String {
-        words(FOREIGN_GROUP_MAX, FOREIGN_MAX, BYTES_MAX / FOREIGN_PART)
+    pub fn external_bounds() -> String {
+        words(EXTERNAL_GROUP_MAX, EXTERNAL_MAX, BYTES_MAX / EXTERNAL_PART)
     }
 }
 
@@ -122,10 +122,10 @@ mod tests {
     }
 
     #[test]
-    fn foreign_commands_fill_half_of_it() {
+    fn external_commands_fill_half_of_it() {
         let none = HoldQuota::default();
         let fits = |wanted: &HoldQuota, stands: &HoldQuota, unwritten: &HoldQuota| {
-            HoldQuota::fits_foreign(wanted, [stands, unwritten])
+            HoldQuota::fits_external(wanted, [stands, unwritten])
         };
         let one = room("g", 1);
         assert!(fits(&one, &room("g", 200), &room("g", 49)));

@@ -346,13 +346,13 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_command_is_bound_and_an_operators_is_not_whoever_tells_first() {
+    fn a_external_command_is_bound_and_an_operators_is_not_whoever_tells_first() {
         let mut store = HoldStore::default();
         for n in 0..GROUP_MAX {
             let (key, hold) = forged("g", "x");
             store.read(key, hold, n as i64);
         }
-        let (key, hold) = forged("g", "foreign");
+        let (key, hold) = forged("g", "external");
         assert!(!store.wrote(key, hold, 1_000, false));
         let (key, hold) = forged("g", "ours");
         assert!(store.wrote(key, hold, 1_001, true));

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use flowdeck_model::error::Thing;
+use flowdeck_model::error::ResourceKind;
 use flowdeck_model::view::{
     ClusterView, FleetView, GroupRow, GroupView, TopicView, TopicsView, VerdictCount,
 };
@@ -51,7 +51,7 @@ impl Fleet for BoundFleet {
             super::allowed_on_cluster(&self.actor, Permission::View, name)?;
             clusters.retain(|one| &one.settings.name == name);
             if clusters.is_empty() {
-                return Err(PortError::not_found(Thing::Cluster, name.as_str()));
+                return Err(PortError::not_found(ResourceKind::Cluster, name.as_str()));
             }
         }
         self.core.viewed(&clusters);
@@ -109,7 +109,7 @@ impl Fleet for BoundFleet {
                 let detail = format!("nothing is known of its groups yet: {why}");
                 return Err(PortError::Unavailable { cluster: cluster.clone(), detail });
             }
-            return Err(PortError::not_found(Thing::Group, id.to_string()));
+            return Err(PortError::not_found(ResourceKind::Group, id.to_string()));
         };
         Ok(group::view(snapshot.version, &one, data, judged, clock::now()))
     }

@@ -11,7 +11,7 @@ mod topic;
 
 use std::sync::Arc;
 
-use flowdeck_model::error::Thing;
+use flowdeck_model::error::ResourceKind;
 use flowdeck_model::{Actor, ClusterName, GroupId, Permission, PortError, TopicName};
 
 pub use fleet::BoundFleet;
@@ -28,7 +28,7 @@ pub fn cluster_of<'a>(
 ) -> Result<(Arc<ClusterSnapshot>, &'a ClusterHandle), PortError> {
     let at = core.clusters.iter().position(|one| &one.settings.name == name);
     let found = at.and_then(|at| Some((Arc::clone(snapshot.clusters.get(at)?), core.clusters.get(at)?)));
-    let found = found.ok_or_else(|| PortError::not_found(Thing::Cluster, name.as_str()))?;
+    let found = found.ok_or_else(|| PortError::not_found(ResourceKind::Cluster, name.as_str()))?;
     found.1.viewers.look();
     Ok(found)
 }

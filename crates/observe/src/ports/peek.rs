@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use flowdeck_kafka::{
     Deadline, Isolation, ReadEnd, ReadOutcome, ReadRequest, ReadStart, TopicMetadata, Transaction,
 };
-use flowdeck_model::error::Thing;
+use flowdeck_model::error::ResourceKind;
 use flowdeck_model::query::{self, From as Start, Order, Positions};
 use flowdeck_model::view::MessagesView;
 use flowdeck_model::view::messages::{PAYLOAD_FULL, PAYLOAD_LIST};
@@ -46,7 +46,7 @@ impl Peek for BoundPeek {
             && !metadata.partitions.iter().any(|known| known.partition == partition)
         {
             let hint = format!("{name} has {} partitions", metadata.partitions.len());
-            return Err(PortError::not_found_because(Thing::Partition, partition.to_string(), hint));
+            return Err(PortError::not_found_because(ResourceKind::Partition, partition.to_string(), hint));
         }
         let start = start(query, metadata)?;
         let unavailable = |detail: String| PortError::Unavailable { cluster: cluster.clone(), detail };

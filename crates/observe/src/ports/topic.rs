@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowdeck_kafka::{Cause, Deadline, OffsetSpec, PartitionMetadata, TopicMetadata};
-use flowdeck_model::error::Thing;
+use flowdeck_model::error::ResourceKind;
 use flowdeck_model::verdict::sum;
 use flowdeck_model::view::{ConfigRow, ReaderRow, TopicPartitionRow, TopicRow, TopicView, TopicsView};
 use flowdeck_model::{Actor, Permission, PortError, TopicName, Version};
@@ -115,7 +115,7 @@ pub(super) fn known<'a>(
         let detail = format!("its topics are not known yet: {why}");
         return Err(PortError::Unavailable { cluster: cluster.settings.name.clone(), detail });
     };
-    metadata.topic(name).ok_or_else(|| PortError::not_found(Thing::Topic, name.as_str()))
+    metadata.topic(name).ok_or_else(|| PortError::not_found(ResourceKind::Topic, name.as_str()))
 }
 
 fn row(partition: &PartitionMetadata, start: Option<i64>, end: Option<i64>) -> TopicPartitionRow {

@@ -259,3 +259,14 @@ fn what_keeps_the_elected_one_from_writing_is_told() {
     }
     assert!(warns(&mut state, "could not be taken over: not permitted", at(2)));
 }
+
+/// What was known may be true no more: not even what is in force already is told.
+#[test]
+fn nothing_is_said_to_be_in_force_where_the_holds_cannot_be_followed() {
+    let mut state = leader();
+    hear_now(&mut state, at(1));
+    set(&mut state, &hold("g", 9), 0, at(1));
+    state.heard(Incoming::test(Source::Holds, TopicEvent::Failing("not permitted".into()), at(2)));
+    let error = ask(&mut state, 1, "INC-1", at(2)).try_recv().unwrap().unwrap_err().to_string();
+    assert!(error.contains("the holds cannot be followed") && error.contains("not permitted"), "{error}");
+}

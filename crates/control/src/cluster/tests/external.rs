@@ -1,4 +1,4 @@
-//! Which foreign commands are taken over: nobody makes holds without bound through the admin topic.
+//! Which external commands are taken over: nobody makes holds without bound through the admin topic.
 
 use super::*;
 
@@ -38,10 +38,10 @@ fn what_does_not_fit_is_not_taken_over_with_what_is_not_written_yet() {
     assert_eq!((jobs(&state).len(), dropped(&state, reason)), (1, 2));
     write(&mut state, 0, at(2));
     state.external_command(id(5), pause("g", topics("d", 51)), at(2));
-    assert_eq!((standing(&state, "g"), dropped(&state, reason)), (200, 3));
+    assert_eq!((active(&state, "g"), dropped(&state, reason)), (200, 3));
     state.external_command(id(6), pause("g", topics("e", 50)), at(2));
     write(&mut state, 200, at(2));
-    assert_eq!(standing(&state, "g"), 250);
+    assert_eq!(active(&state, "g"), 250);
     // An operator's is, and all is taken in again after a restart, and released by one resume.
     operator(&mut state, "g", 7, at(3));
     write(&mut state, 250, at(3));
@@ -50,7 +50,7 @@ fn what_does_not_fit_is_not_taken_over_with_what_is_not_written_yet() {
     all.iter().zip(0..).for_each(|(hold, offset)| set(&mut again, hold, offset, at(4)));
     again.heard(Incoming::test(Source::Holds, TopicEvent::CaughtUp, at(4)));
     lead(&mut again, None, at(4));
-    assert_eq!((standing(&again, "g"), again.observed.holds.warning()), (251, None));
+    assert_eq!((active(&again, "g"), again.observed.holds.warning()), (251, None));
     again.external_command(id(8), resume("g"), at(4));
     assert_eq!(jobs(&again)[0].1.len(), 251);
 }
@@ -60,7 +60,7 @@ fn what_does_not_fit_is_not_taken_over_with_what_is_not_written_yet() {
 fn a_command_by_name_is_bound_over_all_groups_that_it_reaches() {
     let mut state = leader();
     (0..60).for_each(|n| hear(&mut state, &format!("g{n}"), "c", at(0)));
-    let pause = |count| Foreign::PauseConsumerByName { consumer: "c".into(), topics: topics("t", count) };
+    let pause = |count| External::PauseConsumerByName { consumer: "c".into(), topics: topics("t", count) };
     state.external_command(id(1), pause(84), at(1));
     assert!(state.jobs.is_empty() && warns(&mut state, "1 command that would make more holds", at(1)));
     state.external_command(id(2), pause(83), at(1));
@@ -77,7 +77,7 @@ fn exceptions_are_bounded() {
         let topics = topics(&format!("a{n}-"), 200);
         state.external_command(
             id(10 + n),
-            Foreign::ResumeConsumerByName { consumer: "c".into(), topics },
+            External::ResumeConsumerByName { consumer: "c".into(), topics },
             at(1),
         );
         if !state.jobs.is_empty() {

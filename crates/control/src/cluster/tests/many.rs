@@ -29,7 +29,7 @@ fn ten_thousand_holds_are_read_and_looked_after() {
         state.restore();
     });
     state.heard(Incoming::test(Source::Holds, TopicEvent::CaughtUp, at(0)));
-    assert_eq!((standing(&state, "g0"), state.book.ids().len()), (250, 1_000));
+    assert_eq!((active(&state, "g0"), state.book.ids().len()), (250, 1_000));
     // In the order of the topic.
     let last: Vec<CommandId> = state.book.iter().take(3).map(|command| command.id).collect();
     assert_eq!(last, [id(HOLDS - 1), id(HOLDS - 2), id(HOLDS - 3)]);
@@ -58,5 +58,5 @@ fn ten_thousand_holds_of_one_command_are_read() {
         }
         state.restore();
     });
-    assert_eq!((standing(&state, "g7"), state.book.ids().len()), (250, 1));
+    assert_eq!((active(&state, "g7"), state.book.ids().len()), (250, 1));
 }

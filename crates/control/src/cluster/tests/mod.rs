@@ -17,7 +17,7 @@ use flowdeck_model::{
     Action, ActorKind, CommandId, CommandState, GroupId, Hold, HoldId, Partition, Scope, Submit, Target,
     Timestamp, TopicName, Via,
 };
-use flowdeck_protocol::kafkaflow::Command as Foreign;
+use flowdeck_protocol::kafkaflow::Command as External;
 use flowdeck_protocol::wire;
 
 use super::state::State;
@@ -151,12 +151,12 @@ fn set(state: &mut State, hold: &Hold, offset: i64, when: Timestamp) {
     read(state, wire::hold_record(hold, hold.id.into()), offset, when);
 }
 
-fn pause(group: &str, topics: Vec<TopicName>) -> Foreign {
-    Foreign::PauseConsumersByGroup { group: group.into(), topics }
+fn pause(group: &str, topics: Vec<TopicName>) -> External {
+    External::PauseConsumersByGroup { group: group.into(), topics }
 }
 
-fn resume(group: &str) -> Foreign {
-    Foreign::ResumeConsumersByGroup { group: group.into(), topics: vec![] }
+fn resume(group: &str) -> External {
+    External::ResumeConsumersByGroup { group: group.into(), topics: vec![] }
 }
 
 /// What waits to be written.
@@ -233,7 +233,7 @@ fn warns(state: &mut State, words: &str, now: Timestamp) -> bool {
     all.any(|warning| warning.contains(words))
 }
 
-fn standing(state: &State, group: &str) -> usize {
+fn active(state: &State, group: &str) -> usize {
     state.observed.holds.of_group(&GroupId::from(group)).len()
 }
 

@@ -24,12 +24,12 @@ fn paused() -> GroupTelemetry {
 fn run(
     submit: &Submit,
     telemetry: &TelemetryIndex,
-    standing: &[Hold],
+    active: &[Hold],
     book: &CommandBook,
 ) -> Result<Decision, PortError> {
     let facts = Facts {
         telemetry,
-        standing,
+        active,
         book,
         group_known: true,
         heard_within: Duration::from_secs(15),
@@ -38,8 +38,8 @@ fn run(
     decide(submit, "ana", &facts)
 }
 
-fn plan(submit: &Submit, telemetry: GroupTelemetry, standing: &[Hold]) -> Plan {
-    match run(submit, &index(vec![("g", telemetry)]), standing, &CommandBook::new(10)) {
+fn plan(submit: &Submit, telemetry: GroupTelemetry, active: &[Hold]) -> Plan {
+    match run(submit, &index(vec![("g", telemetry)]), active, &CommandBook::new(10)) {
         Ok(Decision::Write(plan)) => plan,
         other => panic!("{other:?}"),
     }
@@ -178,8 +178,8 @@ fn what_a_resume_sends_to_kafkaflow() {
             vec![by_name(&["b"])],
         ),
     ];
-    for (target, standing, want) in cases {
-        let plan = plan(&submit(9, Action::Resume, target.clone()), paused(), &standing);
+    for (target, active, want) in cases {
+        let plan = plan(&submit(9, Action::Resume, target.clone()), paused(), &active);
         assert_eq!(messages(&plan), want, "{target:?}");
     }
 }
@@ -192,7 +192,7 @@ fn another_hold_on_the_same_partitions_keeps_them_paused() {
     let book = CommandBook::new(10);
     let facts = Facts {
         telemetry: &telemetry,
-        standing: &facts_holds,
+        active: &facts_holds,
         book: &book,
         group_known: true,
         heard_within: Duration::from_secs(15),
