@@ -83,7 +83,7 @@ pub(super) async fn lacking(vault: &Vault, server: &Server, rights: &Rights) {
     let view = server.group("full", "payments", "are heard", |view| known(view) && unknown(view)).await;
     assert_eq!(holds(&view, "p-unseen"), Value::Null, "a plain member: {view}");
     let page = server.get("/c/full/groups/payments").await.text;
-    assert!(page.contains("It cannot read the holds"), "{page}");
+    assert!(page.contains("Cannot read the holds"), "{page}");
 
     let id = new_id();
     let sent = server.send(COMMANDS, &command(&id, "pause", "payments")).await;

@@ -37,6 +37,8 @@ async fn nothing_is_written(vault: &Vault, rights: &Rights) {
             noted(&server, cluster, &rule.to_string()).await;
         }
         server.assert_sound();
+        // In good order, so that the audit has the refusals: the next leader carries out what was requested just before.
+        server.process.stop().await;
     }
     assert_eq!(vault.kafka.read_all("flowdeck.holds"), [], "nothing was written");
 }
