@@ -2,7 +2,7 @@
 
 use flowdeck_model::{HoldId, Timestamp};
 use flowdeck_observe::observation::{HoldNotice, Notice};
-use flowdeck_observe::topic_events::{Incoming, TopicEvent};
+use flowdeck_observe::topic_events::Incoming;
 use flowdeck_protocol::wire::Ack;
 
 use super::state::State;
@@ -25,11 +25,7 @@ impl State {
                 self.touched.insert(group);
             }
             Some(Notice::Telemetry(_)) => {}
-            None if matches!(incoming.event, TopicEvent::CaughtUp | TopicEvent::Missing) => {
-                if self.observed.is_audit_known() {
-                    self.early_acks.clear();
-                }
-            }
+            None if self.observed.is_audit_known() => self.early_acks.clear(),
             None => {}
         }
     }

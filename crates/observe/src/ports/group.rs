@@ -210,7 +210,7 @@ fn warnings(
         warnings.push(format!(
             "{} of {} was sent again {} times and is not obeyed: it is not sent again",
             command.action.label(),
-            command.target.to_string(),
+            command.target,
             command.sent_again.map_or(0, |again| again.times)
         ));
     }
