@@ -7,7 +7,7 @@ use flowdeck_model::view::{FleetView, GroupView};
 
 use super::{names, ports::ApiPorts, problem::Problem};
 
-/// Every consumer group that matches, worst first.
+/// Every consumer group that matches, sorted by severity.
 #[utoipa::path(
     get, path = "/groups", tag = "groups", operation_id = "listGroups",
     params(
