@@ -65,7 +65,7 @@ pub(crate) async fn run(
         );
     }
     let cookies = CookieScope::new(config.base.as_str(), https);
-    let auth = Auth::open_audited(config.auth.clone(), cookies, shutdown.clone(), admin.audit());
+    let auth = Auth::open(config.auth.clone(), cookies, shutdown.clone(), admin.audit());
     let auth = auth.await.context("sign-in")?;
 
     on_hang_up(hang_up, Reload { auth: auth.clone(), tls, again }, shutdown.clone());

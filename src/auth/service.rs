@@ -61,23 +61,15 @@ impl Auth {
         Self(Arc::new(Inner::None))
     }
 
-    /// Opens the session store. Needs a tokio runtime: it sweeps expired sessions until `stop`.
+    /// Opens the session store; log-ins are recorded in `audit`. Needs a tokio runtime: it sweeps expired sessions until
+    /// `stop`.
     pub async fn open(
-        settings: Settings,
-        cookies: CookieScope,
-        stop: CancellationToken,
-    ) -> Result<Self, OpenError> {
-        Self::open_with_clock(settings, cookies, stop, Clock::system()).await
-    }
-
-    /// The same; log-ins go where `audit` keeps them, and not to the log alone.
-    pub async fn open_audited(
         settings: Settings,
         cookies: CookieScope,
         stop: CancellationToken,
         audit: Audit,
     ) -> Result<Self, OpenError> {
-        Self::open_with(settings, cookies, stop, Clock::system(), audit).await
+        Self::open_with_clock(settings, cookies, stop, audit, Clock::system()).await
     }
 
     /// `clock` decides when sessions and tokens expire.
@@ -85,17 +77,8 @@ impl Auth {
         settings: Settings,
         cookies: CookieScope,
         stop: CancellationToken,
-        clock: Clock,
-    ) -> Result<Self, OpenError> {
-        Self::open_with(settings, cookies, stop, clock, Audit::log_alone()).await
-    }
-
-    async fn open_with(
-        settings: Settings,
-        cookies: CookieScope,
-        stop: CancellationToken,
-        clock: Clock,
         audit: Audit,
+        clock: Clock,
     ) -> Result<Self, OpenError> {
         let audit = LogInAudit::new(audit);
         let Settings { mode: AuthMode::Local, accounts, session, redis, .. } = settings else {

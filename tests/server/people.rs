@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use flowdeck::Options;
 use flowdeck::auth::{Auth, AuthTable, Clock, CookieScope, Settings};
+use flowdeck_control::Audit;
 use flowdeck_model::Timestamp;
 use http::Request;
 use tokio_util::sync::CancellationToken;
@@ -64,7 +65,10 @@ impl People {
             let now = now.clone();
             move || Timestamp::from_millis(now.load(Ordering::Relaxed))
         });
-        let auth = Auth::open_with_clock(settings, cookies, CancellationToken::new(), clock).await.unwrap();
+        let auth =
+            Auth::open_with_clock(settings, cookies, CancellationToken::new(), Audit::log_alone(), clock)
+                .await
+                .unwrap();
         Self { auth, now }
     }
 

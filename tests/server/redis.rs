@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flowdeck::auth::{Auth, AuthRequest, CookieScope, Ended, KeepAlive};
+use flowdeck_control::Audit;
 use flowdeck_model::Via;
 use http::StatusCode;
 use tokio::io::{
@@ -146,7 +147,9 @@ async fn replica(url: &str) -> (Site, CancellationToken) {
 async fn replica_with(redis: &str) -> (Site, CancellationToken) {
     let stop = CancellationToken::new();
     let settings = settings_with(&[("ana", "admin"), ("vera", "viewer")], &[], redis);
-    let auth = Auth::open(settings, CookieScope::new("/kafkaflow", false), stop.clone()).await.unwrap();
+    let auth = Auth::open(settings, CookieScope::new("/kafkaflow", false), stop.clone(), Audit::log_alone())
+        .await
+        .unwrap();
     (site_with(flowdeck::Options { authenticator: Arc::new(auth), ..options() }), stop)
 }
 
@@ -212,7 +215,9 @@ async fn removed_user_loses_stream_during_redis_outage() {
     let table = format!("[session]\nredis = \"redis://{}/0\"\n", redis.address);
     let users = [("ana", "admin"), ("vera", "viewer")];
     let cookies = CookieScope::new("/kafkaflow", false);
-    let auth = Auth::open(settings_with(&users, &[], &table), cookies, CancellationToken::new()).await;
+    let auth =
+        Auth::open(settings_with(&users, &[], &table), cookies, CancellationToken::new(), Audit::log_alone())
+            .await;
     let auth = auth.unwrap();
     let site = site_with(flowdeck::Options { authenticator: Arc::new(auth.clone()), ..options() });
     let stream = async |name| {

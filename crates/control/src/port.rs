@@ -45,9 +45,10 @@ impl BoundControl {
         if handle.settings.mode != Mode::Control {
             return Err(PortError::ObserveMode { cluster: cluster.clone() });
         }
-        let at = self.core.clusters.iter().position(|one| &one.settings.name == cluster);
-        let to = at.and_then(|at| self.requests.get(at));
-        let to = to.ok_or_else(|| PortError::not_found(ResourceKind::Cluster, cluster.as_str()))?;
+        let to = self
+            .requests
+            .get(cluster)
+            .ok_or_else(|| PortError::not_found(ResourceKind::Cluster, cluster.as_str()))?;
         let unavailable =
             |detail: &str| PortError::Unavailable { cluster: cluster.clone(), detail: detail.to_owned() };
         // For what comes before it, for the audit, and for its own two writes.

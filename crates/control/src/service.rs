@@ -1,13 +1,14 @@
 //! The service: starts each cluster's tasks, hands out ports, answers for itself, ends on shutdown.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowdeck_kafka::Capabilities;
+use flowdeck_kafka::{Capabilities, Cluster};
 use flowdeck_model::ports::Bind;
 use flowdeck_model::view::Mode;
 use flowdeck_model::{Actor, ClusterName, GroupId, Partition, Ports, TopicName, Verdict};
-use flowdeck_observe::core::Core;
+use flowdeck_observe::core::{ClusterHandle, Core};
 use flowdeck_observe::ports::{BoundFleet, BoundPeek};
 use flowdeck_observe::ready::ReadyView;
 use flowdeck_observe::verdict_changes::VerdictChange;
@@ -31,8 +32,8 @@ pub struct Admin {
     audit: Audit,
 }
 
-/// The way to each cluster's actor, in the order of `Core::clusters`.
-pub(crate) type Requests = Arc<[mpsc::Sender<Request>]>;
+/// The way to each cluster's actor.
+pub(crate) type Requests = Arc<HashMap<ClusterName, mpsc::Sender<Request>>>;
 
 impl Admin {
     /// Returns at once; connects in the background. A broker that is away is normal.
@@ -44,16 +45,24 @@ impl Admin {
     ) -> Self {
         let core = Arc::new(Core::new(settings.observe.clone(), clusters, shutdown));
         let tracker = TaskTracker::new();
-        let mut requests = Vec::new();
-        for at in 0..core.clusters.len() {
+        let mut requests = HashMap::new();
+        let mut audit = Audit::log_alone();
+        for (at, handle) in core.clusters.iter().enumerate() {
             let (request, requested) = mpsc::channel(settings.submit_queue.max(1));
-            requests.push(request);
-            start_cluster(&core, &settings, at, requested, &tracker);
+            requests.insert(handle.settings.name.clone(), request);
+            let Some(cluster) = &handle.cluster else { continue };
+            let sink = Arc::new(TopicSink::new(cluster.clone(), handle.settings.audit_topic.clone()));
+            if at == 0 && handle.settings.mode == Mode::Control {
+                audit = start_log_ins(handle, Arc::clone(&sink), &core.shutdown, &tracker);
+            }
+            start_cluster(&core, &settings, at, cluster, sink, requested, &tracker);
         }
-        let audit = start_log_ins(&core, &tracker);
-        tracker.spawn(log_verdicts(core.publisher.verdict_changes(), core.shutdown.clone()));
+        // Comparing all verdicts at each publication is for who wants to know.
+        if tracing::enabled!(target: "verdicts", tracing::Level::DEBUG) {
+            tracker.spawn(log_verdicts(core.publisher.verdict_changes(), core.shutdown.clone()));
+        }
         tracker.close();
-        Self { core, requests: requests.into(), tracker, audit }
+        Self { core, requests: Arc::new(requests), tracker, audit }
     }
 
     /// Waits until every task has ended after shutdown; `false` where some did not in time.
@@ -89,11 +98,12 @@ fn start_cluster(
     core: &Arc<Core>,
     settings: &AdminSettings,
     at: usize,
+    cluster: &Cluster,
+    sink: Arc<TopicSink>,
     requests: mpsc::Receiver<Request>,
     tracker: &TaskTracker,
 ) {
     let handle = &core.clusters[at];
-    let Some(cluster) = &handle.cluster else { return };
     let inputs = Inputs {
         at,
         core: Arc::downgrade(core),
@@ -103,6 +113,7 @@ fn start_cluster(
         samples: handle.sample(cluster, &core.shutdown, tracker),
         requests,
         viewers: handle.viewers.clone(),
+        sink,
     };
     let actor = ClusterActor::new(inputs, settings);
     tracker.spawn(actor.run(core.shutdown.clone(), tracker.clone()));
@@ -135,14 +146,14 @@ async fn log_verdicts(mut changes: broadcast::Receiver<VerdictChange>, shutdown:
 }
 
 /// Log-ins go to the audit topic of the first cluster, where that is in control mode.
-fn start_log_ins(core: &Core, tracker: &TaskTracker) -> Audit {
-    let first = core.clusters.first().filter(|one| one.settings.mode == Mode::Control);
-    let Some((handle, cluster)) = first.and_then(|one| Some((one, one.cluster.as_ref()?))) else {
-        return Audit::log_alone();
-    };
+fn start_log_ins(
+    handle: &ClusterHandle,
+    sink: Arc<TopicSink>,
+    shutdown: &CancellationToken,
+    tracker: &TaskTracker,
+) -> Audit {
     let (audit, log_ins) = Audit::new(Arc::clone(&handle.stats));
-    let sink = TopicSink::new(cluster.clone(), handle.settings.audit_topic.clone());
-    tracker.spawn(write_log_ins(log_ins, sink, Arc::clone(&handle.stats), core.shutdown.clone()));
+    tracker.spawn(write_log_ins(log_ins, sink, Arc::clone(&handle.stats), shutdown.clone()));
     audit
 }
 

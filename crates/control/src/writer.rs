@@ -117,27 +117,26 @@ impl Writers {
             }
         };
         let sent = producer.send(new_record(topic, Some(partition), record), deadline).await;
-        sent.map_err(|error| match error {
-            SendError::InDoubt => WriteError::InDoubt,
-            error => WriteError::NotWritten(words(&error)),
-        })
+        sent.map_err(WriteError::from)
     }
 
     /// After any failure the next write begins with a producer of its own.
     fn failed(&mut self, error: SendError) -> WriteError {
         self.holds = None;
-        match error {
-            SendError::Fenced => WriteError::Fenced,
-            SendError::InDoubt => WriteError::InDoubt,
-            error => WriteError::NotWritten(words(&error)),
-        }
+        error.into()
     }
 }
 
-pub(crate) fn words(error: &SendError) -> String {
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{error}: {cause}"),
-        None => error.to_string(),
+impl From<SendError> for WriteError {
+    fn from(error: SendError) -> Self {
+        match error {
+            SendError::Fenced => Self::Fenced,
+            SendError::InDoubt => Self::InDoubt,
+            error => Self::NotWritten(match std::error::Error::source(&error) {
+                Some(cause) => format!("{error}: {cause}"),
+                None => error.to_string(),
+            }),
+        }
     }
 }
 

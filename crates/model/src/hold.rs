@@ -57,6 +57,14 @@ pub enum HoldChange {
     Release(Hold),
 }
 
+impl HoldChange {
+    pub fn hold(&self) -> &Hold {
+        match self {
+            Self::Set(hold) | Self::Release(hold) => hold,
+        }
+    }
+}
+
 /// What a resume of `scopes` does: holds inside are released, holds around get an exception.
 /// Empty where no hold is in force there.
 pub fn resume(in_force: &[Hold], scopes: &[Scope]) -> Vec<HoldChange> {

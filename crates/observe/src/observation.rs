@@ -108,6 +108,11 @@ impl Observation {
         self.audit_known && !self.failing.contains_key(&Source::Audit) && self.audit_next >= offset
     }
 
+    /// The audit was read to its end once, or is not there, or cannot be read.
+    pub fn is_audit_settled(&self) -> bool {
+        self.audit_known || self.failing.contains_key(&Source::Audit)
+    }
+
     /// The audit was read to its end once, or is not there.
     pub fn is_audit_known(&self) -> bool {
         self.audit_known

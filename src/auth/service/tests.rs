@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
+use flowdeck_control::Audit;
 use flowdeck_model::actor::Via;
 use flowdeck_model::{Permission, Timestamp};
 use http::Extensions;
@@ -53,7 +54,8 @@ impl Bench {
             &[("ci", &token_hash, "operator")],
         );
         let cookies = CookieScope::new("/kafkaflow", false);
-        let auth = Auth::open_with_clock(settings, cookies, stop.clone(), clock).await.unwrap();
+        let auth =
+            Auth::open_with_clock(settings, cookies, stop.clone(), Audit::log_alone(), clock).await.unwrap();
         Self { auth, now, token, token_hash, hash, _stop: stop.drop_guard() }
     }
 

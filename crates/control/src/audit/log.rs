@@ -1,14 +1,11 @@
 //! The audit in the log: one line an entry, under the target `audit`, at every level of the log. Never a password, a
 //! token or a session's id; what somebody unknown wrote is cut and escaped, so that no line can be forged.
 
-use async_trait::async_trait;
-use flowdeck_kafka::Deadline;
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::{ActorKind, ClusterName};
 use flowdeck_protocol::wire::{LogIn, LogInOutcome, Operation};
 
-use super::{Entry, Sink};
-use crate::writer::WriteError;
+use super::Entry;
 
 /// In characters: names of the configuration are shorter.
 const LONGEST: usize = 64;
@@ -18,16 +15,8 @@ pub(crate) struct LogSink {
     pub(crate) cluster: Option<ClusterName>,
 }
 
-#[async_trait]
-impl Sink for LogSink {
-    async fn write(&self, entry: Entry<'_>, _deadline: Deadline) -> Result<Option<i64>, WriteError> {
-        self.line(&entry);
-        Ok(None)
-    }
-}
-
 impl LogSink {
-    pub(crate) fn line(&self, entry: &Entry<'_>) {
+    pub(crate) fn write(&self, entry: Entry<'_>) {
         match entry {
             Entry::Operation(operation) => self.operation(operation),
             Entry::LogIn(log_in) => log_in_line(log_in),

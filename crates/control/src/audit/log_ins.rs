@@ -9,7 +9,7 @@ use flowdeck_protocol::wire::LogIn;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::{Entry, LogSink, Sink, TopicSink};
+use super::{Entry, LogSink, TopicSink};
 
 /// Log-ins that wait for the topic; more are in the log alone, and counted.
 const WAITING: usize = 256;
@@ -35,7 +35,7 @@ impl Audit {
 
     /// Never waits.
     pub fn log_in(&self, log_in: LogIn) {
-        LogSink { cluster: None }.line(&Entry::LogIn(&log_in));
+        LogSink { cluster: None }.write(Entry::LogIn(&log_in));
         if let Some((topic, stats)) = &self.topic
             && topic.try_send(log_in).is_err()
         {
@@ -47,7 +47,7 @@ impl Audit {
 /// Writes them one after the other; what cannot be written is in the log, and counted.
 pub(crate) async fn write_log_ins(
     mut log_ins: mpsc::Receiver<LogIn>,
-    sink: TopicSink,
+    sink: Arc<TopicSink>,
     stats: Arc<ClusterStats>,
     shutdown: CancellationToken,
 ) {

@@ -5,11 +5,7 @@ mod log;
 mod log_ins;
 mod topic;
 
-use async_trait::async_trait;
-use flowdeck_kafka::Deadline;
 use flowdeck_protocol::wire::{LogIn, Operation};
-
-use crate::writer::WriteError;
 
 pub(crate) use log::LogSink;
 pub use log_ins::Audit;
@@ -19,11 +15,4 @@ pub(crate) use topic::TopicSink;
 pub(crate) enum Entry<'a> {
     Operation(&'a Operation),
     LogIn(&'a LogIn),
-}
-
-/// Where entries go.
-#[async_trait]
-pub(crate) trait Sink: Send + Sync {
-    /// Gives the entry's offset, where the sink has offsets.
-    async fn write(&self, entry: Entry<'_>, deadline: Deadline) -> Result<Option<i64>, WriteError>;
 }

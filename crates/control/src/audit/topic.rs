@@ -2,13 +2,12 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use async_trait::async_trait;
 use flowdeck_kafka::{Cluster, Deadline, Producer, ProducerKind, SendError};
 use flowdeck_model::TopicName;
 use flowdeck_protocol::wire::{log_in_record, operation_record};
 
-use super::{Entry, Sink};
-use crate::writer::{WriteError, new_record, words};
+use super::Entry;
+use crate::writer::{WriteError, new_record};
 
 pub(crate) struct TopicSink {
     cluster: Cluster,
@@ -34,21 +33,16 @@ impl TopicSink {
     /// After a failure the next entry begins with a producer of its own.
     fn failed(&self, error: SendError) -> WriteError {
         *self.producer.lock().unwrap_or_else(PoisonError::into_inner) = None;
-        match error {
-            SendError::InDoubt => WriteError::InDoubt,
-            error => WriteError::NotWritten(words(&error)),
-        }
+        error.into()
     }
-}
 
-#[async_trait]
-impl Sink for TopicSink {
-    async fn write(&self, entry: Entry<'_>, deadline: Deadline) -> Result<Option<i64>, WriteError> {
+    /// Gives the entry's offset.
+    pub(crate) async fn write(&self, entry: Entry<'_>, deadline: Deadline) -> Result<i64, WriteError> {
         let record = match entry {
             Entry::Operation(operation) => operation_record(operation),
             Entry::LogIn(log_in) => log_in_record(log_in),
         };
         let sent = self.producer()?.send(new_record(&self.topic, None, record), deadline).await;
-        sent.map(|placed| Some(placed.offset)).map_err(|error| self.failed(error))
+        sent.map(|placed| placed.offset).map_err(|error| self.failed(error))
     }
 }

@@ -94,15 +94,15 @@ pub(crate) struct Inputs {
     pub(crate) samples: watch::Receiver<Arc<Sample>>,
     pub(crate) requests: mpsc::Receiver<Request>,
     pub(crate) viewers: Viewers,
+    pub(crate) sink: Arc<TopicSink>,
 }
 
 impl ClusterActor {
     pub(crate) fn new(inputs: Inputs, admin: &AdminSettings) -> Self {
-        let Inputs { at, core, cluster, settings, stats, samples, requests, viewers } = inputs;
+        let Inputs { at, core, cluster, settings, stats, samples, requests, viewers, sink } = inputs;
         let state = State::new(Arc::clone(&settings), admin, Arc::clone(&stats));
         let candidate = Candidate::new(&cluster, &settings);
         let writers = |leadership| Writers::new(cluster.clone(), settings.writer_id.clone(), leadership);
-        let sink = Arc::new(TopicSink::new(cluster.clone(), settings.audit_topic.clone()));
         Self {
             writers: candidate.leadership().map(writers),
             candidate,
@@ -140,7 +140,8 @@ impl ClusterActor {
             tokio::select! {
                 biased;
                 () = shutdown.cancelled() => break,
-                event = self.candidate.next() => self.election(event),
+                // Who leads knows what became of each request, or would begin one again that is done.
+                event = self.candidate.next(), if self.state.observed.is_audit_settled() => self.election(event),
                 (writers, outcome) = running(&mut self.running), if self.running.is_some() => {
                     self.running = None;
                     self.written(writers, outcome);
@@ -260,7 +261,7 @@ impl ClusterActor {
 
     fn audited(&mut self, outcome: AuditOutcome) {
         match outcome {
-            AuditOutcome::Request { id, result } => self.state.request_audited(id, result, clock::now()),
+            AuditOutcome::Request { id, result } => self.state.request_audited(id, result),
             AuditOutcome::States { operations, problem } => self.state.states_audited(&operations, problem),
         }
     }

@@ -14,13 +14,12 @@ use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
 use tokio::time::Instant;
 
-use super::requests::AuditRequest;
-use crate::audit::{Entry, Sink as _, TopicSink};
+use crate::audit::{Entry, TopicSink};
 use crate::commands::write_task;
 use crate::writer::WriteError;
 
 pub(crate) enum AuditOutcome {
-    Request { id: CommandId, result: Result<Option<i64>, WriteError> },
+    Request { id: CommandId, result: Result<i64, WriteError> },
     States { operations: Vec<Operation>, problem: Option<String> },
 }
 
@@ -53,12 +52,11 @@ impl AuditWriter {
         Arc::clone(&self.sink)
     }
 
-    pub(crate) fn write_request(&self, request: AuditRequest) {
+    pub(crate) fn write_request(&self, request: Operation) {
         let (sink, patience) = (self.sink(), self.timing.audit_patience);
         self.writing.push(Box::pin(async move {
-            let AuditRequest { id, operation } = request;
-            let result = sink.write(Entry::Operation(&operation), Deadline::after(patience)).await;
-            AuditOutcome::Request { id, result }
+            let result = sink.write(Entry::Operation(&request), Deadline::after(patience)).await;
+            AuditOutcome::Request { id: request.id, result }
         }));
     }
 

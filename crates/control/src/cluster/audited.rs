@@ -10,35 +10,37 @@ use crate::commands::{Command, lifecycle};
 
 impl State {
     /// What the audit tells of an operation.
-    pub(super) fn heard_operation(&mut self, operation: Operation, now: Timestamp) {
-        let (id, request) = (operation.id, operation.request.clone());
-        self.settle_conflict(id, &request);
+    pub(super) fn heard_operation(&mut self, operation: Operation) {
+        let id = operation.id;
+        self.settle_conflict(id, &operation.request);
         let Some(mut command) = Command::from_audit(operation) else {
             return self.observed.stats.dropped("unknown_operation_kind");
         };
-        match self.book.get(id).filter(|known| !known.restored) {
+        let requested = command.state == CommandState::Requested;
+        match self.book.get(id) {
             None => {}
+            Some(known) if known.restored => command.acks = known.acks.clone(),
             // The first request under an id decides what it means.
             Some(known) if !known.is_same_as(&command.submit()) => {
                 return self.observed.stats.dropped("request_id_conflict");
             }
+            Some(known) if self.leads() && requested && known.is_asked_again_by(&command) => {}
             // It knows more than it wrote.
             Some(_) if self.leads() => return,
             Some(known) => command.acks = known.acks.clone(),
         }
-        let requested = command.state == CommandState::Requested;
         for ack in self.early_acks.remove(&id).into_iter().flatten() {
             lifecycle::keep_ack(&mut command, ack);
         }
         self.enter(command);
         if requested {
-            self.requested(id, now);
+            self.requested(id);
         }
     }
 
     /// To the log: what is asked, and what came of it.
     pub(super) fn log(&self, operation: &Operation) {
-        self.log_sink.line(&Entry::Operation(operation));
+        self.log_sink.write(Entry::Operation(operation));
     }
 
     pub(crate) fn has_unaudited(&self) -> bool {

@@ -32,14 +32,16 @@ impl State {
                 self.to_begin.pop_front();
                 continue;
             };
-            if now.since(command.requested_at) > BEGIN_WITHIN {
+            let waited = now.since(command.requested_at);
+            if waited > BEGIN_WITHIN {
                 self.to_begin.pop_front();
                 let words = "nothing could be written within 15 s, so it was not begun";
                 self.refuse(id, &self.not_begun(words), now);
                 continue;
             }
             if let Err(error) = self.may_write() {
-                if self.has_waited(id, now) {
+                // An operator is told soon why nothing can be written, but not in the moment in which a leader begins.
+                if waited > self.observed.settings.timing.write_deadline {
                     self.to_begin.pop_front();
                     self.refuse(id, &error, now);
                     continue;
@@ -63,19 +65,13 @@ impl State {
         }
     }
 
-    /// An operator is told soon why nothing can be written, but not in the moment in which a leader begins.
-    fn has_waited(&self, id: CommandId, now: Timestamp) -> bool {
-        let waited = self.book.get(id).map(|command| now.since(command.requested_at)).unwrap_or_default();
-        waited > self.observed.settings.timing.write_deadline
-    }
-
     fn carry_out(&mut self, id: CommandId, now: Timestamp) {
-        let Some(command) = self.book.get(id) else { return };
+        let Some(command) = self.book.get(id).cloned() else { return };
         let submit = command.submit();
-        let owner = command.actor.name.clone();
         self.observed.fresh_telemetry(now);
         let active = self.observed.holds.of_group(&submit.target.group);
-        let decision = plan::decide(&submit, &owner, &self.facts(&active, &submit.target.group, now));
+        let decision =
+            plan::decide(&submit, &command.actor.name, &self.facts(&active, &submit.target.group, now));
         match decision {
             Err(error) => self.refuse(id, &error, now),
             // The leader before this one wrote it, and could not say so any more.
@@ -84,6 +80,7 @@ impl State {
                     note(command, "written by the replica that led before".to_owned());
                     command.holds = vec![HoldId::from(id)];
                     command.instances = lifecycle::expected(command, seen);
+                    lifecycle::take_acks(command, now);
                     lifecycle::sent(command, seen);
                 });
             }
@@ -95,11 +92,7 @@ impl State {
                     command.state = CommandState::Refused;
                 });
             }
-            Ok(Decision::Write(plan)) => {
-                if let Some(command) = self.book.get(id).cloned() {
-                    self.begin(command, plan, now);
-                }
-            }
+            Ok(Decision::Write(plan)) => self.begin(command, plan, now),
         }
     }
 
@@ -128,7 +121,7 @@ impl State {
         if command.action == Action::Resume && self.observed.holds.may_stand_beyond(&command.target.group) {
             command.notes.push(BEYOND.to_owned());
         }
-        command.holds = plan.changes.iter().map(|change| hold_of(change).id).collect();
+        command.holds = plan.changes.iter().map(|change| change.hold().id).collect();
         command.holds.dedup();
         let active = self.observed.holds.of_group(&command.target.group);
         command.before = before(&active, &plan.changes);
@@ -236,7 +229,7 @@ impl State {
 }
 
 fn before(active: &[Hold], changes: &[HoldChange]) -> Vec<Hold> {
-    let changed = changes.iter().map(hold_of);
+    let changed = changes.iter().map(HoldChange::hold);
     let same = |hold: &Hold| active.iter().find(|one| one.id == hold.id && one.scope == hold.scope).cloned();
     changed.filter_map(same).collect()
 }
@@ -244,11 +237,5 @@ fn before(active: &[Hold], changes: &[HoldChange]) -> Vec<Hold> {
 fn note(command: &mut Command, words: String) {
     if !command.notes.contains(&words) {
         command.notes.push(words);
-    }
-}
-
-fn hold_of(change: &HoldChange) -> &Hold {
-    match change {
-        HoldChange::Set(hold) | HoldChange::Release(hold) => hold,
     }
 }

@@ -22,7 +22,7 @@ const WAITING_MAX: usize = 128;
 /// What could not be written for so long is not what somebody wants now.
 const GIVEN_UP: Duration = Duration::from_secs(60);
 
-/// A external command that is not looked at yet.
+/// An external command that is not looked at yet.
 pub(super) struct Waiting {
     id: CommandId,
     command: wire::Command,

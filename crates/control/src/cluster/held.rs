@@ -93,7 +93,7 @@ impl State {
         self.followed = Some(now);
         let touched = std::mem::take(&mut self.touched);
         self.observed.fresh_telemetry(now);
-        let may_write = self.observed.settings.mode == Mode::Control && self.may_write().is_ok();
+        let may_write = self.may_write().is_ok();
         for group in &touched {
             self.look_at(group, now);
             for id in self.book.pauses_of(group) {

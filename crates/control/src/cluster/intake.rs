@@ -19,7 +19,7 @@ impl State {
         match notice {
             Some(Notice::Hold(notice)) => self.heard_hold(notice, at),
             Some(Notice::Ack(ack)) => self.heard_ack(ack, at),
-            Some(Notice::Operation(operation)) => self.heard_operation(*operation, at),
+            Some(Notice::Operation(operation)) => self.heard_operation(*operation),
             Some(Notice::ExternalCommand { id, command }) => self.external_command(id, command, at),
             Some(Notice::Telemetry(group)) if !self.observed.holds.of_group(&group).is_empty() => {
                 self.touched.insert(group);
@@ -68,11 +68,12 @@ impl State {
         if lifecycle::is_borrowed(command, &ack) {
             return dropped("ack_of_other_instance");
         }
-        if !self.leads() && !command.restored {
-            // The leader says what it means for the command.
-            return self.book.keep_ack(ack);
+        if !self.leads() {
+            // The leader says what it means for the command; this process does, should it lead.
+            self.book.keep_ack(ack.clone());
         }
-        let mut command = command.clone();
+        let judged = self.book.get(ack.command).filter(|one| self.leads() || one.restored);
+        let Some(mut command) = judged.cloned() else { return };
         if lifecycle::acknowledged(&mut command, &ack, at) {
             let group = command.target.group.clone();
             let active = self.observed.holds.of_group(&group);

@@ -7,7 +7,7 @@ use flowdeck_model::actor::ActorView;
 use flowdeck_model::view::Submitted;
 use flowdeck_model::{CommandId, CommandState, GroupId, Hold, PortError, Submit, Timestamp};
 use flowdeck_observe::topic_events::Source;
-use flowdeck_protocol::wire::{Operation, Request};
+use flowdeck_protocol::wire::Request;
 
 use super::carry_out::BEGIN_WITHIN;
 use super::state::State;
@@ -19,19 +19,12 @@ use crate::writer::WriteError;
 
 /// A request that somebody waits for.
 pub(crate) struct Pending {
+    /// As it was asked for.
+    command: Command,
     request: Request,
-    actor: ActorView,
-    submit: Submit,
-    asked_at: Timestamp,
     answers: Vec<Answer>,
     /// It could not be written to the audit, or not be read there.
     unaudited: bool,
-}
-
-/// A request on its way to the audit.
-pub(crate) struct AuditRequest {
-    pub(crate) id: CommandId,
-    pub(crate) operation: Operation,
 }
 
 impl State {
@@ -65,7 +58,7 @@ impl State {
                 return Err(conflict(submit.id));
             }
             // What could not be written at all may be asked again.
-            if !(command.state == CommandState::Refused && command.sent.is_empty()) {
+            if !command.wrote_nothing() {
                 return Ok(Some(Submitted { id: command.id, state: command.state, existing: true }));
             }
         }
@@ -84,67 +77,44 @@ impl State {
         }
     }
 
+    /// To the log at once, and to the audit topic.
     fn accept(&mut self, submit: Submit, actor: ActorView, answer: Answer, now: Timestamp) {
-        let request = match Request::of(&submit) {
-            Ok(request) => request,
+        let id = submit.id;
+        let command = Command::new(submit, actor, now);
+        let operation = match command.to_audit(now) {
+            Ok(operation) => operation,
             Err(cause) => {
                 let detail = format!("the request cannot be kept in the audit: {cause}");
                 return drop(answer.send(Err(PortError::Unprocessable { detail })));
             }
         };
-        let id = submit.id;
         match self.pending.entry(id) {
-            Entry::Occupied(mut there) if there.get().request.is_same_as(&request) => {
+            Entry::Occupied(mut there) if there.get().request.is_same_as(&operation.request) => {
                 // The button was pressed twice.
                 there.get_mut().answers.push(answer);
             }
             Entry::Occupied(_) => drop(answer.send(Err(conflict(id)))),
             Entry::Vacant(free) => {
-                let command = Command::new(submit.clone(), actor.clone(), now);
-                free.insert(Pending {
-                    request,
-                    actor,
-                    submit,
-                    asked_at: now,
-                    answers: vec![answer],
-                    unaudited: false,
-                });
-                self.write_request(&command, now);
+                let request = operation.request.clone();
+                free.insert(Pending { command, request, answers: vec![answer], unaudited: false });
+                self.log(&operation);
+                self.audit_requests.push_back(operation);
                 self.lead_now();
             }
         }
     }
 
-    /// To the log at once, and to the audit topic.
-    fn write_request(&mut self, command: &Command, now: Timestamp) {
-        match command.to_audit(now) {
-            Ok(operation) => {
-                self.log(&operation);
-                self.audit_requests.push_back(AuditRequest { id: command.id, operation });
-            }
-            Err(cause) => {
-                let detail = format!("the request cannot be kept in the audit: {cause}");
-                self.answer(command.id, &Err(PortError::Unprocessable { detail }));
-            }
-        }
-    }
-
     /// The request is in the audit, or could not be written there.
-    pub(crate) fn request_audited(
-        &mut self,
-        id: CommandId,
-        result: Result<Option<i64>, WriteError>,
-        now: Timestamp,
-    ) {
+    pub(crate) fn request_audited(&mut self, id: CommandId, result: Result<i64, WriteError>) {
         self.audit_problem = result.as_ref().err().map(write_task::words);
         self.dirty = true;
         match result {
             // Nothing that came before it can be another request under its id.
-            Ok(Some(offset)) if self.observed.has_read_audit_to(offset) => self.begin_pending(id, true, now),
+            Ok(offset) if self.observed.has_read_audit_to(offset) => self.begin_pending(id, true),
             // It is there, and cannot be read.
             Ok(_) if self.observed.failing(Source::Audit).is_some() && self.is_urgent(id) => {
                 if self.leads() {
-                    self.begin_pending(id, true, now);
+                    self.begin_pending(id, true);
                 } else {
                     self.wait_to_lead(id);
                 }
@@ -152,7 +122,7 @@ impl State {
             // It is read from there.
             Ok(_) => {}
             // In an emergency the audit is not what counts: the log has it, and the topic later.
-            Err(_) if self.leads() && self.is_urgent(id) => self.begin_pending(id, false, now),
+            Err(_) if self.leads() && self.is_urgent(id) => self.begin_pending(id, false),
             // This process may be elected yet.
             Err(_) if !self.another_leads && self.is_urgent(id) => self.wait_to_lead(id),
             Err(error) => {
@@ -174,35 +144,36 @@ impl State {
     }
 
     /// Requests that came before this process led, and that no other one can read.
-    pub(super) fn begin_unaudited(&mut self, now: Timestamp) {
+    pub(super) fn begin_unaudited(&mut self) {
         let unaudited = self.pending.iter().filter(|(_, one)| one.unaudited).map(|(id, _)| *id);
         for id in unaudited.collect::<Vec<_>>() {
-            self.begin_pending(id, false, now);
+            self.begin_pending(id, false);
         }
     }
 
     /// It is carried out without an audit, if there is no other way.
     fn is_urgent(&self, id: CommandId) -> bool {
-        self.pending.get(&id).is_some_and(|one| !kinds::of(one.submit.action).needs_audit())
+        self.pending.get(&id).is_some_and(|one| !kinds::of(one.command.action).needs_audit())
     }
 
     /// Enters a request of this process, without waiting until it comes back from the topic.
-    fn begin_pending(&mut self, id: CommandId, audited: bool, now: Timestamp) {
+    fn begin_pending(&mut self, id: CommandId, audited: bool) {
         let Some(pending) = self.pending.get(&id) else { return };
-        if self.book.get(id).is_some_and(|known| known.audited) {
+        if self.book.get(id).is_some_and(|known| known.audited && !known.is_asked_again_by(&pending.command))
+        {
             return;
         }
-        let mut command = Command::new(pending.submit.clone(), pending.actor.clone(), pending.asked_at);
+        let mut command = pending.command.clone();
         command.audited = audited;
         if !audited {
             command.notes.push("carried out before it could be written to the audit topic".to_owned());
         }
         self.enter(command);
-        self.requested(id, now);
+        self.requested(id);
     }
 
     /// An entered request is carried out by the leader.
-    pub(super) fn requested(&mut self, id: CommandId, _now: Timestamp) {
+    pub(super) fn requested(&mut self, id: CommandId) {
         if self.leads() && !self.to_begin.contains(&id) {
             self.to_begin.push_back(id);
         }
@@ -223,7 +194,7 @@ impl State {
         let Some(command) = self.book.get(id).filter(|one| one.state != CommandState::Requested) else {
             return;
         };
-        let result = if command.state == CommandState::Refused && command.sent.is_empty() {
+        let result = if command.wrote_nothing() {
             let why = command.notes.last().cloned();
             Err(self.unavailable(why.unwrap_or_else(|| "it was refused".to_owned())))
         } else {
@@ -241,7 +212,7 @@ impl State {
 
     /// Requests that nobody carries out, and those for whose answer nobody waits any more.
     pub(super) fn answer_overdue(&mut self, now: Timestamp) {
-        let overdue = |one: &Pending| now.since(one.asked_at) > BEGIN_WITHIN;
+        let overdue = |one: &Pending| now.since(one.command.requested_at) > BEGIN_WITHIN;
         let ids = self.pending.iter().filter(|(_, one)| overdue(one)).map(|(id, _)| *id);
         let ids: Vec<CommandId> = ids.filter(|id| !self.unwritten.is_handed(*id)).collect();
         for id in ids {

@@ -166,14 +166,12 @@ impl State {
                 continue;
             }
             self.change(id, now, |command, seen| {
-                for ack in std::mem::take(&mut command.acks) {
-                    lifecycle::acknowledged(command, &ack, now);
-                }
+                lifecycle::take_acks(command, now);
                 lifecycle::await_anew(command, seen);
             });
         }
         self.to_begin = to_begin;
-        self.begin_unaudited(now);
+        self.begin_unaudited();
     }
 
     /// Whoever writes leads, and has read the holds to their end before, on a cluster that answers.

@@ -1,5 +1,5 @@
-//! What is known of a cluster beside the brokers' numbers, and how it changes: telemetry, holds,
-//! commands. No I/O and no clock; what is to be written comes out as jobs.
+//! What is done to a cluster, and how it changes: commands, holds that are kept up, this process's part in the writing.
+//! No I/O and no clock; what is to be written comes out as jobs.
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use flowdeck_observe::operations::OperationIndex;
 use flowdeck_observe::sampling::sample::Sample;
 use flowdeck_observe::snapshot::{Controlled, Parts};
 use flowdeck_observe::stats::ClusterStats;
-use flowdeck_protocol::wire::Ack;
+use flowdeck_protocol::wire::{Ack, Operation};
 
 use super::external::Waiting;
 use super::held::Held;
-use super::requests::{AuditRequest, Pending};
+use super::requests::Pending;
 use super::role::{ElectionProblem, Role};
 use super::unwritten::Unwritten;
 use crate::audit::LogSink;
@@ -34,7 +34,7 @@ pub(crate) struct State {
     pub(super) book: CommandBook,
     pub(super) repeats: Repeats,
     pub(super) rejected: RejectedCommands,
-    /// External commands that are left to another Flowdeck first.
+    /// External commands that came while this process could not write.
     pub(super) waiting: VecDeque<Waiting>,
     /// What is to be written, in this order.
     pub(super) jobs: VecDeque<WriteTask>,
@@ -51,7 +51,7 @@ pub(crate) struct State {
     /// Requests that this process took, until they are carried out.
     pub(super) pending: HashMap<CommandId, Pending>,
     /// Of these, what is to be written to the audit now.
-    pub(crate) audit_requests: VecDeque<AuditRequest>,
+    pub(crate) audit_requests: VecDeque<Operation>,
     /// Requests that the leader has to carry out, in their order.
     pub(super) to_begin: VecDeque<CommandId>,
     /// Commands whose newest state is not in the audit.

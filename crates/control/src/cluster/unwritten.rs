@@ -29,7 +29,7 @@ impl Unwritten {
         self.commands.push(Handed { id, external, changes: changes.to_vec() });
     }
 
-    /// Its outcome is known; says whether it was a external one.
+    /// Its outcome is known; says whether it was an external one.
     pub(super) fn done(&mut self, id: CommandId) -> bool {
         let Some(at) = self.commands.iter().position(|one| one.id == id) else { return false };
         let done = self.commands.remove(at);
@@ -51,7 +51,7 @@ impl Unwritten {
     pub(super) fn over(&self, group: &GroupId, active: Arc<[Hold]>) -> Arc<[Hold]> {
         self.commands
             .iter()
-            .filter(|one| one.changes.iter().any(|change| &of(change).scope.group == group))
+            .filter(|one| one.changes.iter().any(|change| &change.hold().scope.group == group))
             .fold(active, |active, one| plan::apply(&active, &one.changes).into())
     }
 
@@ -68,13 +68,7 @@ impl Unwritten {
 
 impl Handed {
     fn writes(&self, (scope, id): &HoldKey) -> bool {
-        self.changes.iter().map(of).any(|hold| hold.id == *id && hold.scope == *scope)
-    }
-}
-
-fn of(change: &HoldChange) -> &Hold {
-    match change {
-        HoldChange::Set(hold) | HoldChange::Release(hold) => hold,
+        self.changes.iter().map(HoldChange::hold).any(|hold| hold.id == *id && hold.scope == *scope)
     }
 }
 

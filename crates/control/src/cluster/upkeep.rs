@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::hold::HoldChange;
-use flowdeck_model::view::Mode;
 use flowdeck_model::{
     Action, ActorKind, CommandId, CommandState, Hold, HoldId, Submit, Target, Timestamp, Via,
 };
@@ -37,7 +36,7 @@ impl State {
         self.touched.clear();
         self.look_at_held(now);
         // On what was known before nothing is written.
-        let may_write = self.observed.settings.mode == Mode::Control && self.may_write().is_ok();
+        let may_write = self.may_write().is_ok();
         // What the ones that waited change is known once they are written.
         let may_send = may_write && self.jobs.is_empty();
         for id in self.book.ids() {
@@ -171,6 +170,7 @@ impl State {
         command.restored = true;
         if let Some(former) = self.book.get(id.into()) {
             command.instances = former.instances.clone();
+            command.acks = former.acks.clone();
             command.resends = former.resends.clone();
         }
         self.enter(command);

@@ -121,6 +121,16 @@ impl Command {
             && (self.restored || self.for_seconds == submit.for_seconds)
     }
 
+    /// It was refused before anything was written: it may be asked again under its id.
+    pub(crate) fn wrote_nothing(&self) -> bool {
+        self.state == CommandState::Refused && self.sent.is_empty()
+    }
+
+    /// Whether `later` is this very request, asked again. Not one that the audit tells once more.
+    pub(crate) fn is_asked_again_by(&self, later: &Self) -> bool {
+        self.wrote_nothing() && later.requested_at > self.requested_at
+    }
+
     /// When the last instance's state changed: what was said before may speak of a time before it obeyed.
     pub(crate) fn last_change(&self) -> Timestamp {
         self.instances.iter().map(|one| one.at).chain(self.sent_at).max().unwrap_or(self.requested_at)

@@ -173,6 +173,13 @@ pub(crate) fn await_anew(command: &mut Command, seen: Seen<'_>) {
     settle(command, seen);
 }
 
+/// Those that came while this process did not lead count from now on.
+pub(crate) fn take_acks(command: &mut Command, now: Timestamp) {
+    for ack in std::mem::take(&mut command.acks) {
+        acknowledged(command, &ack, now);
+    }
+}
+
 /// For when this process leads: each instance's newest answer.
 pub(crate) fn keep_ack(command: &mut Command, ack: Ack) {
     let same = |one: &Ack| {

@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::kafkaflow::AdminCommand;
-use crate::audit::{Entry, Sink as _, TopicSink};
+use crate::audit::{Entry, TopicSink};
 use crate::writer::{WriteError, Writers};
 use flowdeck_observe::ClusterSettings;
 use flowdeck_observe::clock;

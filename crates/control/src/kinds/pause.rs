@@ -32,7 +32,48 @@ impl Kind for Pause {
         facts: &Facts<'_>,
         telemetry: Option<&GroupTelemetry>,
     ) -> Result<Decision, PortError> {
-        decide_pause(submit, owner, facts, telemetry)
+        let target = &submit.target;
+        let span = submit.for_seconds.map(|seconds| Duration::from_secs(seconds.into()));
+        let until = span.map(|span| facts.now.plus(span));
+        let enough = span.map(|span| facts.now.plus(span - (span / 10).min(SAME_WISH)));
+        let missing = not_yet_held(facts.active, &target.scopes(), enough);
+        if missing.is_empty() {
+            let lasting = facts.active.iter().filter(|hold| hold.outlasts(enough));
+            let stands = target
+                .scopes()
+                .first()
+                .and_then(|scope| lasting.filter(|hold| hold.covers(scope)).max_by_key(|hold| hold.since));
+            if let Some(hold) = stands {
+                return Ok(Decision::Existing(hold.id.into()));
+            }
+        }
+        check_names(target, facts, telemetry)?;
+        if listening(target, telemetry, facts.now, facts.heard_within).next().is_none() {
+            return Err(nobody(target));
+        }
+        let changes = missing.iter().map(|scope| {
+            HoldChange::Set(Hold {
+                scope: scope.clone(),
+                id: HoldId::from(submit.id),
+                owner: owner.to_owned(),
+                reason: submit.reason.clone(),
+                since: facts.now,
+                until,
+                except: vec![],
+            })
+        });
+        let mut plan = Plan { changes: changes.collect(), ..Plan::default() };
+        check_readable(&plan.changes).map_err(unreadable)?;
+        // Topics that stand already are not commanded again.
+        let topics = missing.iter().filter_map(|scope| scope.topic.clone()).collect();
+        plan.admin = pause_commands(&Target { topics, ..target.clone() }, facts, telemetry);
+        if !plan.admin.is_empty() {
+            plan.notes.push(
+                "KafkaFlow stops fetching; what its workers have buffered (up to workers × buffer size) still runs"
+                    .to_owned(),
+            );
+        }
+        Ok(Decision::Write(plan))
     }
 
     fn needs_audit(&self) -> bool {
@@ -44,7 +85,30 @@ impl Kind for Pause {
     }
 
     fn evidence(&self, tracked: &mut Tracked, target: &Target, instance: &InstanceTelemetry, seen: Seen<'_>) {
-        evidence_of_pause(tracked, target, instance, seen);
+        let Some(consumer) = tracked.key.consumer.clone() else { return };
+        let since = tracked.since;
+        let running = !violated(target, seen.holds, &consumer, instance, |one| one.heard > since).is_empty();
+        let paused: usize = streams(target, instance).map(|stream| stream.paused.len()).sum();
+        if running {
+            if tracked.state.is_done() {
+                // The command is sent again: it has its time anew.
+                tracked.deadline = seen.now.plus(seen.timing.kafkaflow_deadline);
+                tracked.become_(
+                    InstanceState::Waiting,
+                    Some("runs again: not paused any more".to_owned()),
+                    seen.now,
+                );
+            }
+            return;
+        }
+        if paused > 0 {
+            let joined = tracked.joined.as_ref().map(|joined| format!("{joined}; ")).unwrap_or_default();
+            let detail =
+                format!("{joined}{paused} {} paused", if paused == 1 { "partition" } else { "partitions" });
+            tracked.become_(InstanceState::FetchStopped, Some(detail), seen.now);
+        } else {
+            owns_nothing(tracked, instance, seen);
+        }
     }
 
     /// It may be sent again each second: what was said since the first is evidence.
@@ -59,7 +123,32 @@ impl Kind for Pause {
         heard: &[(ConsumerName, InstanceTelemetry)],
         seen: Seen<'_>,
     ) -> Again {
-        pause_again(command, holds, heard, seen)
+        let told = Told::of(command, seen);
+        let mut wanted = Again::new();
+        for (consumer, instance) in heard {
+            let topics =
+                violated(&command.target, holds, consumer, instance, |stream| told.counts(instance, stream));
+            if topics.is_empty() {
+                let joined = !command.restored && instance.first_heard > command.began();
+                if joined && pauses_held(&command.target, holds, consumer, instance) {
+                    join(command, consumer, instance, true, seen);
+                }
+                continue;
+            }
+            join(command, consumer, instance, false, seen);
+            wanted.entry((instance.pair, consumer.clone())).or_default().extend(topics);
+        }
+        if seen.is_rebalancing() {
+            // It would not be heard, or be forgotten at once.
+            return Again::new();
+        }
+        let rebalanced = seen.held.and_then(|held| held.rebalances.ended_at());
+        let rebalanced = rebalanced.filter(|at| *at > command.began());
+        if wanted.is_empty() {
+            let due = command.resends.obeyed(rebalanced, seen.now);
+            return if due { held_topics(&command.target, holds, heard) } else { Again::new() };
+        }
+        if command.resends.not_obeyed(rebalanced, seen.now) { wanted } else { Again::new() }
     }
 
     fn message(&self, consumer: ConsumerName, topics: Vec<TopicName>) -> kafkaflow::Command {
@@ -74,56 +163,6 @@ impl Kind for Pause {
 /// A pause that ends so little sooner, or by a tenth of what is asked, is as long: another tab, Back or a reload asks
 /// for the same once more.
 const SAME_WISH: Duration = Duration::from_secs(60);
-
-fn decide_pause(
-    submit: &Submit,
-    owner: &str,
-    facts: &Facts<'_>,
-    telemetry: Option<&GroupTelemetry>,
-) -> Result<Decision, PortError> {
-    let target = &submit.target;
-    let span = submit.for_seconds.map(|seconds| Duration::from_secs(seconds.into()));
-    let until = span.map(|span| facts.now.plus(span));
-    let enough = span.map(|span| facts.now.plus(span - (span / 10).min(SAME_WISH)));
-    let missing = not_yet_held(facts.active, &target.scopes(), enough);
-    if missing.is_empty() {
-        let lasting = facts.active.iter().filter(|hold| hold.outlasts(enough));
-        let stands = target
-            .scopes()
-            .first()
-            .and_then(|scope| lasting.filter(|hold| hold.covers(scope)).max_by_key(|hold| hold.since));
-        if let Some(hold) = stands {
-            return Ok(Decision::Existing(hold.id.into()));
-        }
-    }
-    check_names(target, facts, telemetry)?;
-    if listening(target, telemetry, facts.now, facts.heard_within).next().is_none() {
-        return Err(nobody(target));
-    }
-    let changes = missing.iter().map(|scope| {
-        HoldChange::Set(Hold {
-            scope: scope.clone(),
-            id: HoldId::from(submit.id),
-            owner: owner.to_owned(),
-            reason: submit.reason.clone(),
-            since: facts.now,
-            until,
-            except: vec![],
-        })
-    });
-    let mut plan = Plan { changes: changes.collect(), ..Plan::default() };
-    check_readable(&plan.changes).map_err(unreadable)?;
-    // Topics that stand already are not commanded again.
-    let topics = missing.iter().filter_map(|scope| scope.topic.clone()).collect();
-    plan.admin = pause_commands(&Target { topics, ..target.clone() }, facts, telemetry);
-    if !plan.admin.is_empty() {
-        plan.notes.push(
-            "KafkaFlow stops fetching; what its workers have buffered (up to workers × buffer size) still runs"
-                .to_owned(),
-        );
-    }
-    Ok(Decision::Write(plan))
-}
 
 fn pause_commands(
     target: &Target,
@@ -145,67 +184,6 @@ fn pause_commands(
         }
     }
     commands
-}
-
-fn evidence_of_pause(tracked: &mut Tracked, target: &Target, instance: &InstanceTelemetry, seen: Seen<'_>) {
-    let Some(consumer) = tracked.key.consumer.clone() else { return };
-    let since = tracked.since;
-    let running = !violated(target, seen.holds, &consumer, instance, |one| one.heard > since).is_empty();
-    let paused: usize = streams(target, instance).map(|stream| stream.paused.len()).sum();
-    if running {
-        if tracked.state.is_done() {
-            // The command is sent again: it has its time anew.
-            tracked.deadline = seen.now.plus(seen.timing.kafkaflow_deadline);
-            tracked.become_(
-                InstanceState::Waiting,
-                Some("runs again: not paused any more".to_owned()),
-                seen.now,
-            );
-        }
-        return;
-    }
-    if paused > 0 {
-        let joined = tracked.joined.as_ref().map(|joined| format!("{joined}; ")).unwrap_or_default();
-        let detail =
-            format!("{joined}{paused} {} paused", if paused == 1 { "partition" } else { "partitions" });
-        tracked.become_(InstanceState::FetchStopped, Some(detail), seen.now);
-    } else {
-        owns_nothing(tracked, instance, seen);
-    }
-}
-
-fn pause_again(
-    command: &mut Command,
-    holds: &[Hold],
-    heard: &[(ConsumerName, InstanceTelemetry)],
-    seen: Seen<'_>,
-) -> Again {
-    let told = Told::of(command, seen);
-    let mut wanted = Again::new();
-    for (consumer, instance) in heard {
-        let topics =
-            violated(&command.target, holds, consumer, instance, |stream| told.counts(instance, stream));
-        if topics.is_empty() {
-            let joined = !command.restored && instance.first_heard > command.began();
-            if joined && pauses_held(&command.target, holds, consumer, instance) {
-                join(command, consumer, instance, true, seen);
-            }
-            continue;
-        }
-        join(command, consumer, instance, false, seen);
-        wanted.entry((instance.pair, consumer.clone())).or_default().extend(topics);
-    }
-    if seen.is_rebalancing() {
-        // It would not be heard, or be forgotten at once.
-        return Again::new();
-    }
-    let rebalanced = seen.held.and_then(|held| held.rebalances.ended_at());
-    let rebalanced = rebalanced.filter(|at| *at > command.began());
-    if wanted.is_empty() {
-        let due = command.resends.obeyed(rebalanced, seen.now);
-        return if due { held_topics(&command.target, holds, heard) } else { Again::new() };
-    }
-    if command.resends.not_obeyed(rebalanced, seen.now) { wanted } else { Again::new() }
 }
 
 /// All that these instances read and the holds may cover, whether they list partitions of it or not.

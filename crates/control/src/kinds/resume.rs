@@ -35,7 +35,36 @@ impl Kind for Resume {
         facts: &Facts<'_>,
         telemetry: Option<&GroupTelemetry>,
     ) -> Result<Decision, PortError> {
-        decide_resume(submit, facts, telemetry)
+        let target = &submit.target;
+        let scopes = target.scopes();
+        let changes = resume(facts.active, &scopes);
+        check_readable(&changes).map_err(unreadable)?;
+        if changes.is_empty() {
+            if let Some(former) = earlier_resume(target, &scopes, facts, telemetry) {
+                return Ok(Decision::Existing(former));
+            }
+            check_names(target, facts, telemetry)?;
+            if listening(target, telemetry, facts.now, facts.heard_within).next().is_none() {
+                return Err(nobody(target));
+            }
+            if !tells_of_paused(target, facts, telemetry, None) {
+                let notes =
+                    vec!["nothing stands paused here: no hold, and no instance tells of one".to_owned()];
+                return Ok(Decision::Write(Plan { notes, ..Plan::default() }));
+            }
+        } else if telemetry.is_some_and(|telemetry| needs_names(target, telemetry, facts)) {
+            check_names(target, facts, telemetry)?;
+        }
+        let after = apply(facts.active, &changes);
+        let (admin, mut notes) = resume_commands(target, &after, facts, telemetry);
+        if !changes.is_empty() && listening(target, telemetry, facts.now, facts.heard_within).next().is_none()
+        {
+            notes.push(
+                "no instance listens at the moment: the hold is released, and what starts later runs"
+                    .to_owned(),
+            );
+        }
+        Ok(Decision::Write(Plan { changes, admin, notes }))
     }
 
     fn needs_audit(&self) -> bool {
@@ -47,7 +76,62 @@ impl Kind for Resume {
     }
 
     fn evidence(&self, tracked: &mut Tracked, target: &Target, instance: &InstanceTelemetry, seen: Seen<'_>) {
-        evidence_of_resume(tracked, target, instance, seen);
+        let Some(consumer) = tracked.key.consumer.clone() else { return };
+        let all = || streams(target, instance);
+        let still_paused = all().any(|stream| {
+            stream.paused.iter().any(|partition| {
+                !is_held(seen.holds, &target.group, &consumer, instance, &stream.topic, *partition)
+            })
+        });
+        if still_paused || tracked.state == InstanceState::Acknowledged {
+            return;
+        }
+        let running: BTreeSet<(TopicName, Partition)> =
+            all().flat_map(|stream| stream.running.iter().map(|one| (stream.topic.clone(), *one))).collect();
+        if running.is_empty() {
+            owns_nothing(tracked, instance, seen);
+            return;
+        }
+        // Only commits that were read after the command prove that records flow.
+        let read_since = seen.group.and_then(|group| group.as_of).is_some_and(|as_of| as_of > tracked.since);
+        if !read_since {
+            return;
+        }
+        let several = running.iter().any(|one| Some(&one.0) != running.first().map(|first| &first.0));
+        let place = |at: &(TopicName, Partition)| match several {
+            true => format!("{} partition {}", at.0, at.1),
+            false => format!("partition {}", at.1),
+        };
+        let mut at_end = true;
+        let mut drained = None;
+        for (at, reading) in committed(target, seen.group).filter(|(at, _)| running.contains(at)) {
+            let before = tracked.flows.get(&at).copied();
+            let mut flow = before.unwrap_or(Flow::new(reading.committed, None));
+            let proof = reading.committed.map_or(Proof::Nothing, |committed| flow.see(committed));
+            if before != Some(flow) {
+                tracked.flows.insert(at.clone(), flow);
+                tracked.moved += 1;
+            }
+            match proof {
+                Proof::Flows(offset) => {
+                    let detail = format!("records flow: {} committed {offset}", place(&at));
+                    tracked.become_(InstanceState::Acknowledged, Some(detail), seen.now);
+                    return;
+                }
+                Proof::MayBeDrained(offset) => drained = drained.or(Some((at, offset))),
+                Proof::Nothing => {}
+            }
+            at_end &= reading.committed == reading.end || reading.is_empty_and_untouched();
+        }
+        if at_end {
+            let detail = "flow not yet proven: all is read".to_owned();
+            tracked.become_(InstanceState::NothingToRead, Some(detail), seen.now);
+        } else if let Some((at, offset)) = drained.filter(|_| tracked.state == InstanceState::Waiting) {
+            let at = place(&at);
+            tracked.detail = Some(format!(
+                "{at} committed {offset}, which may be what was buffered under the pause: no proof of flow yet"
+            ));
+        }
     }
 
     fn counts_from<'a>(&self, command: &'a Command) -> &'a [SentRecord] {
@@ -73,7 +157,25 @@ impl Kind for Resume {
         heard: &[(ConsumerName, InstanceTelemetry)],
         seen: Seen<'_>,
     ) -> Again {
-        resume_again(command, heard, seen)
+        let since = command.resends.last.unwrap_or(command.began());
+        let mut wanted = Again::new();
+        for (consumer, instance) in heard {
+            let topics = still_paused(command, consumer, instance, since, seen);
+            if !topics.is_empty() {
+                wanted.entry((instance.pair, consumer.clone())).or_default().extend(topics);
+            }
+        }
+        if wanted.is_empty() {
+            return wanted;
+        }
+        if command.resends.count >= seen.timing.resend_max {
+            command.resends.capped = true;
+            return Again::new();
+        }
+        if seen.now.since(since) < seen.timing.resend_every {
+            return Again::new();
+        }
+        wanted
     }
 
     fn message(&self, consumer: ConsumerName, topics: Vec<TopicName>) -> kafkaflow::Command {
@@ -83,40 +185,6 @@ impl Kind for Resume {
     fn undo(&self) -> Option<Action> {
         Some(Action::Pause)
     }
-}
-
-fn decide_resume(
-    submit: &Submit,
-    facts: &Facts<'_>,
-    telemetry: Option<&GroupTelemetry>,
-) -> Result<Decision, PortError> {
-    let target = &submit.target;
-    let scopes = target.scopes();
-    let changes = resume(facts.active, &scopes);
-    check_readable(&changes).map_err(unreadable)?;
-    if changes.is_empty() {
-        if let Some(former) = earlier_resume(target, &scopes, facts, telemetry) {
-            return Ok(Decision::Existing(former));
-        }
-        check_names(target, facts, telemetry)?;
-        if listening(target, telemetry, facts.now, facts.heard_within).next().is_none() {
-            return Err(nobody(target));
-        }
-        if !tells_of_paused(target, facts, telemetry, None) {
-            let notes = vec!["nothing stands paused here: no hold, and no instance tells of one".to_owned()];
-            return Ok(Decision::Write(Plan { notes, ..Plan::default() }));
-        }
-    } else if telemetry.is_some_and(|telemetry| needs_names(target, telemetry, facts)) {
-        check_names(target, facts, telemetry)?;
-    }
-    let after = apply(facts.active, &changes);
-    let (admin, mut notes) = resume_commands(target, &after, facts, telemetry);
-    if !changes.is_empty() && listening(target, telemetry, facts.now, facts.heard_within).next().is_none() {
-        notes.push(
-            "no instance listens at the moment: the hold is released, and what starts later runs".to_owned(),
-        );
-    }
-    Ok(Decision::Write(Plan { changes, admin, notes }))
 }
 
 /// A resume of the same that went through, with nothing paused there since.
@@ -136,7 +204,7 @@ fn earlier_resume(
         newest.state,
         CommandState::Refused | CommandState::TimedOut | CommandState::PartiallyConfirmed
     );
-    // The application can pause by itself, and a external pause may have left no hold.
+    // The application can pause by itself, and an external pause may have left no hold.
     let paused_since =
         || newest.state.is_settled() && tells_of_paused(target, facts, telemetry, Some(newest.last_change()));
     (newest.action == Action::Resume && covers && went_through && !paused_since()).then_some(newest.id)
@@ -215,87 +283,6 @@ pub(crate) fn release(
     facts: &Facts<'_>,
 ) -> (Vec<AdminCommand>, Vec<String>) {
     resume_commands(target, after, facts, facts.telemetry.group(&target.group))
-}
-
-fn evidence_of_resume(tracked: &mut Tracked, target: &Target, instance: &InstanceTelemetry, seen: Seen<'_>) {
-    let Some(consumer) = tracked.key.consumer.clone() else { return };
-    let all = || streams(target, instance);
-    let still_paused = all().any(|stream| {
-        stream.paused.iter().any(|partition| {
-            !is_held(seen.holds, &target.group, &consumer, instance, &stream.topic, *partition)
-        })
-    });
-    if still_paused || tracked.state == InstanceState::Acknowledged {
-        return;
-    }
-    let running: BTreeSet<(TopicName, Partition)> =
-        all().flat_map(|stream| stream.running.iter().map(|one| (stream.topic.clone(), *one))).collect();
-    if running.is_empty() {
-        owns_nothing(tracked, instance, seen);
-        return;
-    }
-    // Only commits that were read after the command prove that records flow.
-    let read_since = seen.group.and_then(|group| group.as_of).is_some_and(|as_of| as_of > tracked.since);
-    if !read_since {
-        return;
-    }
-    let several = running.iter().any(|one| Some(&one.0) != running.first().map(|first| &first.0));
-    let place = |at: &(TopicName, Partition)| match several {
-        true => format!("{} partition {}", at.0, at.1),
-        false => format!("partition {}", at.1),
-    };
-    let mut at_end = true;
-    let mut drained = None;
-    for (at, reading) in committed(target, seen.group).filter(|(at, _)| running.contains(at)) {
-        let before = tracked.flows.get(&at).copied();
-        let mut flow = before.unwrap_or(Flow::new(reading.committed, None));
-        let proof = reading.committed.map_or(Proof::Nothing, |committed| flow.see(committed));
-        if before != Some(flow) {
-            tracked.flows.insert(at.clone(), flow);
-            tracked.moved += 1;
-        }
-        match proof {
-            Proof::Flows(offset) => {
-                let detail = format!("records flow: {} committed {offset}", place(&at));
-                tracked.become_(InstanceState::Acknowledged, Some(detail), seen.now);
-                return;
-            }
-            Proof::MayBeDrained(offset) => drained = drained.or(Some((at, offset))),
-            Proof::Nothing => {}
-        }
-        at_end &= reading.committed == reading.end || reading.is_empty_and_untouched();
-    }
-    if at_end {
-        let detail = "flow not yet proven: all is read".to_owned();
-        tracked.become_(InstanceState::NothingToRead, Some(detail), seen.now);
-    } else if let Some((at, offset)) = drained.filter(|_| tracked.state == InstanceState::Waiting) {
-        let at = place(&at);
-        tracked.detail = Some(format!(
-            "{at} committed {offset}, which may be what was buffered under the pause: no proof of flow yet"
-        ));
-    }
-}
-
-fn resume_again(command: &mut Command, heard: &[(ConsumerName, InstanceTelemetry)], seen: Seen<'_>) -> Again {
-    let since = command.resends.last.unwrap_or(command.began());
-    let mut wanted = Again::new();
-    for (consumer, instance) in heard {
-        let topics = still_paused(command, consumer, instance, since, seen);
-        if !topics.is_empty() {
-            wanted.entry((instance.pair, consumer.clone())).or_default().extend(topics);
-        }
-    }
-    if wanted.is_empty() {
-        return wanted;
-    }
-    if command.resends.count >= seen.timing.resend_max {
-        command.resends.capped = true;
-        return Again::new();
-    }
-    if seen.now.since(since) < seen.timing.resend_every {
-        return Again::new();
-    }
-    wanted
 }
 
 /// Only instances that this resume tracks, and that have given no evidence.

@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use flowdeck_kafka::ClusterConfig;
 use flowdeck_model::view::Mode;
-use flowdeck_model::{Action, Permission, PortError, Ports};
+use flowdeck_model::{Action, Actor, CommandState, Permission, PortError, Ports, Submit, Timestamp, Via};
 use flowdeck_observe::ClusterSettings;
-use flowdeck_testkit::{DEADLINE, Kafka, NodeOptions, kafka, private, unique, wait_for};
+use flowdeck_protocol::wire;
+use flowdeck_testkit::{DEADLINE, End, Kafka, NodeOptions, kafka, private, unique, wait_for};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 
 use crate::common::{Running, settings, submit};
@@ -115,7 +116,7 @@ async fn any_replica_takes_a_command_and_one_writes() {
         .await;
         let again = other.ports.control.submit(&other.cluster, command.clone()).await.unwrap();
         assert_eq!((again.id, again.existing), (command.id, true));
-        let different = flowdeck_model::Submit { reason: "INC-2".to_owned(), ..command };
+        let different = Submit { reason: "INC-2".to_owned(), ..command };
         let refused = other.ports.control.submit(&other.cluster, different).await;
         assert!(matches!(refused, Err(PortError::Conflict { .. })), "{refused:?}");
     }
@@ -126,6 +127,53 @@ async fn any_replica_takes_a_command_and_one_writes() {
     second.ports.control.submit(&second.cluster, pause).await.unwrap();
     second.stop().await;
     assert_eq!(kafka().read_all(settings.holds_topic.as_str()).len(), 3);
+}
+
+/// Each request comes first in the audit, and what became of it later: one that leads before it has read both would begin
+/// again, or refuse, what is done.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_done_long_ago_is_left_as_it_is() {
+    let settings = settings(Mode::Control);
+    let (_, group) = group(kafka(), &settings).await;
+    let topic = settings.audit_topic.as_str();
+    for own in [settings.holds_topic.as_str(), topic] {
+        kafka().create_topic(own, 1).await;
+    }
+    let done = submit(Action::Pause, &group, None, &[]);
+    let at = Timestamp::from_millis(1_000);
+    let record = |submit: &Submit, state| {
+        wire::operation_record(&wire::Operation {
+            id: submit.id,
+            at,
+            actor: Actor::anonymous(Via::Api, None).view,
+            request: wire::Request::of(submit).unwrap(),
+            state,
+            requested_at: at,
+            sent_at: (state != CommandState::Requested).then_some(at),
+            until: None,
+            sent: vec![],
+            written: None,
+            holds: vec![],
+            before: vec![],
+            instances: vec![],
+            notes: vec![],
+            left_out: wire::LeftOut::default(),
+        })
+    };
+    let other = |_| record(&submit(Action::Pause, "other", None, &[]), CommandState::Confirmed);
+    let mut all = vec![record(&done, CommandState::Requested)];
+    all.extend((0..15_000).map(other));
+    all.push(record(&done, CommandState::Confirmed));
+    kafka().transact(&unique("former"), topic, vec![(all, End::Commit)]).await;
+    let records = kafka().read_all(topic).len();
+    let former = Former::new(kafka(), &settings.writer_id).await;
+    let running = Running::start(settings.clone());
+    wait_for("it leads", DEADLINE, async || (!former.can_write()).then_some(())).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let view = running.ports.control.command(&running.cluster, done.id).unwrap();
+    assert_eq!((view.state, view.notes), (CommandState::Confirmed, vec![]));
+    assert_eq!(kafka().read_all(topic).len(), records, "nothing was written of it");
+    running.stop().await;
 }
 
 /// Brokers forget a transactional id that was silent for a week; here, for two seconds.

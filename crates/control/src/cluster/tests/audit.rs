@@ -17,10 +17,10 @@ fn ask(state: &mut State, number: u128, reason: &str, when: Timestamp) -> Answer
 }
 
 /// What was asked is written to the audit, at this offset.
-fn write_requests(state: &mut State, offset: i64, when: Timestamp) -> Vec<wire::Operation> {
-    let requests: Vec<_> = state.audit_requests.drain(..).map(|one| one.operation).collect();
+fn write_requests(state: &mut State, offset: i64) -> Vec<wire::Operation> {
+    let requests: Vec<_> = state.audit_requests.drain(..).collect();
     for operation in &requests {
-        state.request_audited(operation.id, Ok(Some(offset)), when);
+        state.request_audited(operation.id, Ok(offset));
     }
     requests
 }
@@ -39,7 +39,7 @@ fn a_request_is_in_the_audit_before_its_first_effect() {
     let mut answer = ask(&mut state, 1, "INC-1", at(1));
     state.begin_next(at(1));
     assert!(state.jobs.is_empty() && state.book.get(id(1)).is_none());
-    let requests = write_requests(&mut state, 0, at(1));
+    let requests = write_requests(&mut state, 0);
     assert_eq!((requests.len(), requests[0].state), (1, CommandState::Requested));
     state.begin_next(at(1));
     assert_eq!(jobs(&state).len(), 1);
@@ -56,7 +56,7 @@ fn the_first_request_under_an_id_counts() {
     let mut state = leader();
     hear_now(&mut state, at(1));
     let mut answer = ask(&mut state, 1, "INC-1", at(1));
-    let own = write_requests(&mut state, 5, at(1));
+    let own = write_requests(&mut state, 5);
     state.begin_next(at(1));
     assert!(state.jobs.is_empty(), "records before its offset are not read yet");
     let other = Submit { reason: "INC-2".into(), ..submit(1, Action::Pause, "g") };
@@ -76,7 +76,7 @@ fn a_follower_takes_a_request_and_answers_for_it() {
     hear_now(&mut follower, at(1));
     hear_now(&mut leader, at(1));
     let mut answer = ask(&mut follower, 1, "INC-1", at(1));
-    let requests = write_requests(&mut follower, 0, at(1));
+    let requests = write_requests(&mut follower, 0);
     for state in [&mut follower, &mut leader] {
         audited(state, &requests[0], 0, at(1));
         state.begin_next(at(1));
@@ -103,7 +103,7 @@ fn a_pause_is_not_refused_for_want_of_the_audit() {
     hear_now(&mut state, at(1));
     let mut answer = ask(&mut state, 1, "INC-1", at(1));
     state.audit_requests.clear();
-    state.request_audited(id(1), failed(), at(2));
+    state.request_audited(id(1), failed());
     assert!(warns(&mut state, "flowdeck.audit could not be written when last tried", at(2)));
     state.begin_next(at(2));
     // Once more, before the holds are written.
@@ -124,7 +124,7 @@ fn a_pause_is_not_refused_for_want_of_the_audit() {
     // Nobody leads yet: it may be this one.
     let mut state = follower();
     let mut answer = ask(&mut state, 1, "INC-1", at(1));
-    state.request_audited(id(1), failed(), at(2));
+    state.request_audited(id(1), failed());
     assert!(answer.try_recv().is_err());
     lead(&mut state, None, at(3));
     state.begin_next(at(3));
@@ -133,7 +133,7 @@ fn a_pause_is_not_refused_for_want_of_the_audit() {
     let mut state = follower();
     state.stands_by();
     let mut answer = ask(&mut state, 1, "INC-1", at(1));
-    state.request_audited(id(1), failed(), at(2));
+    state.request_audited(id(1), failed());
     let error = answer.try_recv().unwrap().unwrap_err().to_string();
     assert!(error.contains("not enough in-sync replicas") && error.contains("another replica"), "{error}");
 }
@@ -168,32 +168,35 @@ fn the_next_leader_carries_out_what_was_requested_lately() {
     assert_eq!(state.book.get(id(1)).map(|one| one.state), Some(CommandState::Sent));
 }
 
-/// Answers that came while another replica led, or before the audit was read.
-#[test]
-fn answers_count_for_the_next_leader() {
-    let incarnation = flowdeck_model::Incarnation::random();
-    let ack = |number| wire::Ack {
+/// A drained instance's answer.
+fn drained(number: u128) -> wire::Ack {
+    wire::Ack {
         command: id(number),
         holds_offset: 0,
         group: "g".into(),
         consumer: "c".into(),
         instance: "i".into(),
-        incarnation,
+        incarnation: flowdeck_model::Incarnation::from_uuid(uuid::Uuid::from_u128(1)),
         state: flowdeck_model::InstanceState::Drained,
         partitions: vec![],
         at: at(2),
         detail: None,
-    };
+    }
+}
+
+/// Answers that came while another replica led, or before the audit was read.
+#[test]
+fn answers_count_for_the_next_leader() {
     let sent = |number| {
         let mut command = Command::new(submit(number, Action::Pause, "g"), ana(), at(0));
         (command.state, command.sent_at) = (CommandState::Sent, Some(at(1)));
         command.to_audit(at(1)).unwrap()
     };
     let mut state = unknown();
-    acked(&mut state, &ack(1), at(2));
+    acked(&mut state, &drained(1), at(2));
     audited(&mut state, &sent(1), 0, at(2));
     audited(&mut state, &sent(2), 1, at(2));
-    acked(&mut state, &ack(2), at(2));
+    acked(&mut state, &drained(2), at(2));
     assert_eq!(state.book.get(id(2)).map(|one| one.state), Some(CommandState::Sent), "the leader says it");
     state.heard(Incoming::test(Source::Holds, TopicEvent::CaughtUp, at(3)));
     lead(&mut state, None, at(3));
@@ -203,12 +206,33 @@ fn answers_count_for_the_next_leader() {
     }
 }
 
+/// Its hold was written, it was obeyed, and the leader ended before it could say either. The answer comes before the audit
+/// is read, or after the hold alone is known.
+#[test]
+fn answers_count_for_a_request_whose_leader_ended_after_the_hold() {
+    for restored in [false, true] {
+        let mut state = unknown();
+        set(&mut state, &hold("g", 1), 0, at(1));
+        if restored {
+            state.restore();
+        }
+        acked(&mut state, &drained(1), at(2));
+        audited(&mut state, &requested("g", 1, Action::Pause, at(0)), 0, at(2));
+        for source in [Source::Holds, Source::Acks, Source::Audit] {
+            state.heard(Incoming::test(source, TopicEvent::CaughtUp, at(3)));
+        }
+        lead(&mut state, None, at(3));
+        state.begin_next(at(3));
+        assert_eq!(state.book.get(id(1)).map(|one| one.state), Some(CommandState::Confirmed), "{restored}");
+    }
+}
+
 #[test]
 fn a_command_is_told_after_a_restart_as_it_was_before() {
     let mut before = leader();
     hear_now(&mut before, at(1));
     let _answer = ask(&mut before, 1, "INC-1", at(1));
-    let mut records = write_requests(&mut before, 0, at(1));
+    let mut records = write_requests(&mut before, 0);
     before.begin_next(at(1));
     write(&mut before, 0, at(2));
     before.ticked(at(60));
@@ -250,7 +274,7 @@ fn what_keeps_the_elected_one_from_writing_is_told() {
     state.elected();
     for second in [1, 2] {
         let mut answer = ask(&mut state, second, "INC-1", at(1));
-        write_requests(&mut state, second as i64, at(1));
+        write_requests(&mut state, second as i64);
         assert!(matches!(state.jobs.pop_front(), Some(WriteTask::Lead)) && state.jobs.is_empty());
         let result = Err(WriteError::NotWritten("not permitted".into()));
         state.written(WriteOutcome::Lead { result }, at(2));
@@ -269,4 +293,34 @@ fn nothing_is_said_to_be_in_force_where_the_holds_cannot_be_followed() {
     state.heard(Incoming::test(Source::Holds, TopicEvent::Failing("not permitted".into()), at(2)));
     let error = ask(&mut state, 1, "INC-1", at(2)).try_recv().unwrap().unwrap_err().to_string();
     assert!(error.contains("the holds cannot be followed") && error.contains("not permitted"), "{error}");
+}
+
+/// A form that is sent again keeps its id. The audit tells the leader's own requests once more, which asks for nothing.
+#[test]
+fn what_was_refused_before_anything_was_written_can_be_asked_again() {
+    let mut state = leader();
+    hear_now(&mut state, at(1));
+    let mut answer = ask(&mut state, 1, "INC-1", at(1));
+    let first = write_requests(&mut state, 0);
+    state.begin_next(at(1));
+    fail(&mut state, at(2));
+    assert!(answer.try_recv().unwrap().is_err());
+    audited(&mut state, &first[0], 0, at(2));
+    state.begin_next(at(2));
+    assert!(state.jobs.is_empty(), "the same record, read from the topic");
+    let mut answer = ask(&mut state, 1, "INC-1", at(3));
+    write_requests(&mut state, 1);
+    state.begin_next(at(3));
+    assert_eq!(jobs(&state).len(), 1);
+    write(&mut state, 0, at(4));
+    assert!(matches!(answer.try_recv(), Ok(Ok(_))));
+    // Through another replica.
+    let mut state = leader();
+    hear_now(&mut state, at(1));
+    for (second, offset) in [(1, 0), (3, 1)] {
+        audited(&mut state, &requested("g", 1, Action::Pause, at(second)), offset, at(second));
+        state.begin_next(at(second));
+        assert_eq!(jobs(&state).len(), 1, "asked at {second} s");
+        fail(&mut state, at(second));
+    }
 }
