@@ -16,6 +16,7 @@ mod payload;
 pub mod ports;
 pub mod ready;
 mod rebalance;
+pub mod recent_counts;
 pub mod sampling;
 pub mod settings;
 pub mod snapshot;

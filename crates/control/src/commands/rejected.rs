@@ -1,12 +1,12 @@
 //! External commands that were not taken over, and why: counted, and said for a while. Pure.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flowdeck_model::Timestamp;
 use flowdeck_model::shown::exact;
 
 use flowdeck_observe::holds::quota::HoldQuota;
+use flowdeck_observe::recent_counts::RecentCounts;
 
 /// It is spoken of for so long.
 const WARN_FOR: Duration = Duration::from_secs(60);
@@ -42,26 +42,26 @@ impl Why {
     }
 }
 
-/// How many of each reason, since it began; what is quiet for long is forgotten.
-#[derive(Debug, Default)]
-pub(crate) struct RejectedCommands(BTreeMap<Why, (u64, Timestamp)>);
+/// How many of each reason.
+#[derive(Debug)]
+pub(crate) struct RejectedCommands(RecentCounts<Why>);
+
+impl Default for RejectedCommands {
+    fn default() -> Self {
+        Self(RecentCounts::new(WARN_FOR))
+    }
+}
 
 impl RejectedCommands {
     /// Says whether it begins.
     pub(crate) fn note(&mut self, why: Why, now: Timestamp) -> bool {
-        let (count, last) = self.0.entry(why).or_insert((0, now));
-        if now.since(*last) > WARN_FOR {
-            *count = 0;
-        }
-        (*count, *last) = (*count + 1, now);
-        *count == 1
+        self.0.add(why, now)
     }
 
     pub(crate) fn warnings(&self, now: Timestamp) -> impl Iterator<Item = String> {
-        let lately = self.0.iter().filter(move |(_, (_, last))| now.since(*last) <= WARN_FOR);
-        lately.map(|(why, (count, _))| {
-            let commands = if *count == 1 { "command" } else { "commands" };
-            format!("not taken over from the admin topic: {} {commands} {}", exact(*count), why.words())
+        self.0.lately(now).map(|(why, count)| {
+            let commands = if count == 1 { "command" } else { "commands" };
+            format!("not taken over from the admin topic: {} {commands} {}", exact(count), why.words())
         })
     }
 }

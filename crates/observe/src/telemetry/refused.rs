@@ -1,39 +1,40 @@
 //! What of the admin topics is not taken in, in numbers for whoever looks at the cluster.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::hash::{BuildHasher as _, Hash, RandomState};
 use std::time::Duration;
 
 use flowdeck_model::shown::exact;
 use flowdeck_model::{GroupId, Timestamp};
 
+use crate::recent_counts::RecentCounts;
+
 /// What was refused is spoken of for so long.
 const WARN_FOR: Duration = Duration::from_secs(120);
 /// Instances without a place that are counted; from then on it is "at least".
 const COUNTED_MAX: usize = 50_000;
 
-/// Records that were refused, by reason, since it began: what is quiet for long is forgotten.
-#[derive(Default)]
-pub(crate) struct Refused(BTreeMap<&'static str, (u64, Timestamp)>);
+/// Records that were refused, by reason.
+pub(crate) struct Refused(RecentCounts<&'static str>);
+
+impl Default for Refused {
+    fn default() -> Self {
+        Self(RecentCounts::new(WARN_FOR))
+    }
+}
 
 impl Refused {
     pub(crate) fn add(&mut self, why: &'static str, at: Timestamp) {
-        let (count, last) = self.0.entry(why).or_insert((0, at));
-        *count += 1;
-        *last = at;
+        self.0.add(why, at);
     }
 
-    pub(crate) fn expire(&mut self, now: Timestamp) {
-        self.0.retain(|_, (_, last)| now.since(*last) <= WARN_FOR);
-    }
-
-    pub(crate) fn warning(&self) -> Option<String> {
-        if self.0.is_empty() {
+    pub(crate) fn warning(&self, now: Timestamp) -> Option<String> {
+        let each = self.0.lately(now).map(|(why, count)| format!("{} ({why})", exact(count)));
+        let each: Vec<String> = each.collect();
+        if each.is_empty() {
             return None;
         }
-        let each = self.0.iter().map(|(why, (count, _))| format!("{} ({why})", exact(*count)));
-        let each = each.collect::<Vec<_>>().join(", ");
-        Some(format!("Records on the admin topic were not taken in lately: {each}."))
+        Some(format!("Records on the admin topic were not taken in lately: {}.", each.join(", ")))
     }
 }
 
@@ -171,17 +172,15 @@ mod tests {
     }
 
     #[test]
-    fn reasons_are_counted_until_it_is_quiet() {
+    fn reasons_are_told_with_their_counts_until_it_is_quiet() {
         let mut refused = Refused::default();
         for _ in 0..1_200 {
             refused.add("a name is too long", at(0));
         }
         refused.add("malformed", at(100));
-        let words = refused.warning().unwrap();
+        let words = refused.warning(at(100)).unwrap();
         assert!(words.ends_with(": 1,200 (a name is too long), 1 (malformed)."), "{words}");
-        refused.expire(at(130));
-        assert!(refused.warning().unwrap().ends_with(": 1 (malformed)."));
-        refused.expire(at(300));
-        assert_eq!(refused.warning(), None);
+        assert!(refused.warning(at(130)).unwrap().ends_with(": 1 (malformed)."));
+        assert_eq!(refused.warning(at(300)), None);
     }
 }

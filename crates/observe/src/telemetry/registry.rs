@@ -307,7 +307,6 @@ impl Registry {
             }
         }
         self.groups.retain(|_, group| group.instances > 0);
-        self.refused.expire(now);
         self.dirty.extend(self.unkept.expire(now, after));
     }
 
@@ -346,7 +345,7 @@ impl Registry {
             "{} in all, {instances_per_group} of a group, {instances_per_consumer} of a consumer",
             exact(instances as u64)
         );
-        [self.unkept.warning(&bounds), self.strangers(now), self.refused.warning()]
+        [self.unkept.warning(&bounds), self.strangers(now), self.refused.warning(now)]
             .into_iter()
             .flatten()
             .collect()
