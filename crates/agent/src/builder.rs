@@ -28,6 +28,7 @@ impl Agent {
             on_error: OnError::default(),
             on_unknown: OnUnknown::default(),
             commands: ("kafkaflow.admin".into(), 0),
+            obey_commands: true,
             telemetry: ("kafkaflow.admin".into(), 0),
             holds: "flowdeck.holds".into(),
             acks: "flowdeck.acks".into(),
@@ -53,6 +54,7 @@ pub struct AgentBuilder<H = NoHandler> {
     on_error: OnError,
     on_unknown: OnUnknown,
     commands: (String, i32),
+    obey_commands: bool,
     telemetry: (String, i32),
     holds: String,
     acks: String,
@@ -110,6 +112,13 @@ impl<H> AgentBuilder<H> {
         self
     }
 
+    /// Whether stop, start, restart, changes of the worker count, reset and rewind are read from the admin topic and
+    /// obeyed; they are unless told otherwise. Pauses come from the holds in any case.
+    pub fn admin_commands(mut self, obeyed: bool) -> Self {
+        self.obey_commands = obeyed;
+        self
+    }
+
     /// Where telemetry goes, if not to the admin topic.
     pub fn telemetry_topic(mut self, topic: impl Into<String>, partition: i32) -> Self {
         self.telemetry = (topic.into(), partition);
@@ -141,6 +150,7 @@ impl<H> AgentBuilder<H> {
             on_error: self.on_error,
             on_unknown: self.on_unknown,
             commands: self.commands,
+            obey_commands: self.obey_commands,
             telemetry: self.telemetry,
             holds: self.holds,
             acks: self.acks,
@@ -160,6 +170,7 @@ impl<H: Handler> AgentBuilder<H> {
         let settings = Settings {
             topics: self.topics.iter().map(|topic| parse_topic(topic)).collect::<Result<_, _>>()?,
             commands: stream(&self.commands)?,
+            obey_commands: self.obey_commands,
             telemetry: stream(&self.telemetry)?,
             holds: parse_topic(&self.holds)?,
             acks: parse_topic(&self.acks)?,

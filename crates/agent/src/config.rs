@@ -88,6 +88,8 @@ pub(crate) struct Settings {
     pub(crate) on_error: OnError,
     pub(crate) on_unknown: OnUnknown,
     pub(crate) commands: Stream,
+    /// Stop, start, restart, workers, reset and rewind from there.
+    pub(crate) obey_commands: bool,
     pub(crate) telemetry: Stream,
     pub(crate) holds: TopicName,
     pub(crate) acks: TopicName,
@@ -259,6 +261,7 @@ pub(crate) mod tests {
             on_error: OnError::default(),
             on_unknown: OnUnknown::Run,
             commands: admin.clone(),
+            obey_commands: true,
             telemetry: admin,
             holds: "flowdeck.holds".parse().unwrap(),
             acks: "flowdeck.acks".parse().unwrap(),

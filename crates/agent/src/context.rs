@@ -101,7 +101,7 @@ pub(crate) fn commit_later(shared: &Shared, consumer: &BaseConsumer<Callbacks>) 
     }
 }
 
-fn offsets(due: &[(TopicPartition, i64)]) -> TopicPartitionList {
+pub(crate) fn offsets(due: &[(TopicPartition, i64)]) -> TopicPartitionList {
     let mut list = TopicPartitionList::with_capacity(due.len());
     for (at, next) in due {
         // Fails for an offset below zero only, and these are one past a record's.

@@ -6,19 +6,18 @@ mod holds;
 mod metadata;
 mod reader;
 mod say;
+mod stream;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flowdeck_model::{HoldId, Scope};
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use rdkafka::{Offset, TopicPartitionList};
-use tracing::{debug, warn};
+use tracing::debug;
 
 use crate::answers::Answers;
-use crate::config::Stream;
 use crate::outbox::Outbox;
 use crate::record::TopicPartition;
 use crate::shared::Shared;
@@ -26,6 +25,7 @@ use crate::shared::Shared;
 use holds::Follows;
 pub(crate) use reader::ReaderContext;
 use reader::{Event, Read};
+use stream::CommandStream;
 
 /// The longest wait in one poll; an assignment, an idle lane or a stop is noticed that late.
 const POLL: Duration = Duration::from_millis(50);
@@ -37,7 +37,9 @@ const GOODBYE: Duration = Duration::from_secs(1);
 
 pub(crate) struct Control {
     shared: Arc<Shared>,
-    reader: BaseConsumer<ReaderContext>,
+    /// Its queue, before its client.
+    commands: Option<CommandStream>,
+    reader: Arc<BaseConsumer<ReaderContext>>,
     outbox: Outbox,
     answers: Answers,
     follows: Follows,
@@ -52,6 +54,7 @@ pub(crate) struct Control {
     expired: BTreeSet<(Scope, HoldId)>,
     /// What the last telemetry said: each partition, and whether it runs.
     reported: Vec<(TopicPartition, bool)>,
+    reported_workers: usize,
 }
 
 impl Control {
@@ -59,7 +62,8 @@ impl Control {
         let now = Instant::now();
         Self {
             shared,
-            reader,
+            commands: None,
+            reader: Arc::new(reader),
             outbox,
             answers: Answers::default(),
             follows: Follows::Nothing,
@@ -70,6 +74,7 @@ impl Control {
             telemetry_at: now,
             expired: BTreeSet::new(),
             reported: vec![],
+            reported_workers: 0,
         }
     }
 
@@ -83,6 +88,7 @@ impl Control {
             self.expire();
             self.say();
         }
+        self.answer_admin();
         self.report();
         self.outbox.flush(GOODBYE);
     }
@@ -103,12 +109,13 @@ impl Control {
                 Event::Error(error) => self.reader_failed(&error),
             }
         }
+        news |= self.read_commands();
         self.waited_too_long();
         let ticket = match &self.follows {
             Follows::Holds(reading) if !reading.live => return,
             Follows::Holds(reading) => reading.trusted,
             // Pending gates wait for a check.
-            Follows::Commands | Follows::Nothing => 0,
+            Follows::Pauses | Follows::Nothing => 0,
         };
         if news {
             self.regate(ticket);
@@ -135,20 +142,11 @@ impl Control {
                 let live = reading.live;
                 self.hold(record, live)
             }
-            Follows::Commands => self.command(record),
-            Follows::Nothing => false,
+            Follows::Pauses | Follows::Nothing => false,
         }
     }
 
     fn regate(&mut self, ticket: u64) {
         self.shared.regate(ticket);
-    }
-
-    fn assign(&self, stream: &Stream, from: Offset) {
-        let mut list = TopicPartitionList::new();
-        let added = list.add_partition_offset(stream.topic.as_str(), stream.partition, from);
-        if let Err(error) = added.and_then(|()| self.reader.assign(&list)) {
-            warn!(topic = %stream.topic, %error, "the reader could not be assigned");
-        }
     }
 }

@@ -7,6 +7,7 @@
 //! has begun.
 
 mod lane;
+mod offsets;
 mod orphaned;
 mod records;
 mod run;
@@ -23,6 +24,7 @@ use crate::source::Source;
 
 use lane::Lane;
 pub(crate) use lane::{Gate, LaneSnapshot, Seen};
+pub(crate) use offsets::AssignedPartition;
 use orphaned::OrphanedTasks;
 pub(crate) use records::Records;
 use run::LaneControl;
@@ -84,6 +86,14 @@ impl Lanes {
             capacity: workers.saturating_mul(buffer).max(1),
             closed: false,
         }
+    }
+
+    pub(crate) fn set_workers(&mut self, workers: usize, buffer: usize) {
+        self.capacity = workers.saturating_mul(buffer).max(1);
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.lanes.is_empty()
     }
 
     /// How many lanes wait for a worker, without a lock.

@@ -58,12 +58,14 @@
 //! handler failed for good ([`Then::PausePartition`]) is listed as paused.
 //!
 //! # What it must be allowed
-//! Read and Describe on its topics, its group and `flowdeck.holds` (`kafkaflow.admin` where that is
-//! absent); Write and Describe on `flowdeck.acks` and `kafkaflow.admin`. Without the holds it goes on
-//! by [`OnUnknown`] and says so.
+//! Read and Describe on its topics, its group, `flowdeck.holds` and `kafkaflow.admin`; Write and Describe on
+//! `flowdeck.acks` and `kafkaflow.admin`. Without the holds it goes on by [`OnUnknown`] and says so; without Read on
+//! `kafkaflow.admin` it obeys no stop, start, restart, change of the worker count, reset or rewind
+//! ([`AgentBuilder::admin_commands`]).
 //!
 //! It creates no topic and never produces to one that the cluster's metadata does not show.
 
+mod admin;
 mod answers;
 mod arrivals;
 mod builder;

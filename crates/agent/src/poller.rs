@@ -2,16 +2,20 @@
 //! come and go, errors, statistics. It never waits for a handler but in a rebalance, so neither a pause nor a
 //! slow handler makes Kafka take the partitions away. The records come by the partitions' own queues.
 
+mod admin;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rdkafka::Message as _;
-use rdkafka::consumer::{BaseConsumer, Consumer as _};
+use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::KafkaError;
 
 use crate::context::{Callbacks, commit_later, commit_now};
 use crate::error::AgentError;
 use crate::shared::Shared;
+
+use admin::Executor;
 
 /// The longest wait in one poll; a stop and a commit that is due are noticed that late.
 const POLL: Duration = Duration::from_millis(50);
@@ -44,10 +48,8 @@ impl Drop for Queues<'_> {
 fn follow(shared: &Arc<Shared>, consumer: &BaseConsumer<Callbacks>) -> Result<(), AgentError> {
     let settings = &shared.settings;
     let group = || settings.group.to_string();
-    let topics: Vec<&str> = settings.topics.iter().map(|topic| topic.as_str()).collect();
-    consumer
-        .subscribe(&topics)
-        .map_err(|source| AgentError::Subscribe { group: group(), source: Box::new(source) })?;
+    let mut executor = Executor::new(shared, consumer);
+    executor.join().map_err(|source| AgentError::Subscribe { group: group(), source: Box::new(source) })?;
     let mut commit_at = Instant::now() + settings.timings.commit;
     while !shared.closing.is_cancelled() {
         match consumer.poll(POLL) {
@@ -65,6 +67,7 @@ fn follow(shared: &Arc<Shared>, consumer: &BaseConsumer<Callbacks>) -> Result<()
             }
             Some(Err(error)) => shared.errors.report(&error),
         }
+        executor.step();
         if Instant::now() >= commit_at {
             commit_later(shared, consumer);
             commit_at = Instant::now() + settings.timings.commit;

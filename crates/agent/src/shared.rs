@@ -8,12 +8,14 @@ use std::time::{Duration, Instant, SystemTime};
 use flowdeck_model::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::AdminCommands;
 use crate::arrivals::Arrivals;
 use crate::config::Settings;
 use crate::lanes::{Gate, Lanes, Retry, Run, RunOutcome, Seen};
 use crate::record::TopicPartition;
 use crate::source::{Errors, Source};
 use crate::view::{HoldsStatus, View};
+use crate::workers::Pool;
 
 pub(crate) struct Shared {
     pub(crate) settings: Settings,
@@ -35,6 +37,8 @@ pub(crate) struct Shared {
     /// Something changed that telemetry or an answer may have to tell.
     news: AtomicBool,
     pub(crate) counts: Counting,
+    pub(crate) pool: Pool,
+    pub(crate) admin: AdminCommands,
 }
 
 pub(crate) struct State {
@@ -85,6 +89,8 @@ impl Shared {
             moved: Condvar::new(),
             arrivals,
             errors: Arc::new(Errors::new(settings.group.clone())),
+            pool: Pool::new(settings.workers),
+            admin: AdminCommands::default(),
             settings,
             draining: CancellationToken::new(),
             closing: CancellationToken::new(),
@@ -108,10 +114,19 @@ impl Shared {
         self.news.swap(false, Ordering::AcqRel)
     }
 
-    /// Takes back what a worker had, and gives it the next lane; `None` once the agent drains.
+    /// Takes back what a worker had, and gives it the next lane; `None` once the agent drains, or where there are
+    /// more workers than there shall be.
     pub(crate) async fn next_run(&self, mut back: Option<Run>) -> Option<Run> {
         loop {
             let work = self.arrivals.work.notified();
+            if self.pool.may_end() {
+                if let Some(run) = back.take() {
+                    self.finish_run(run);
+                }
+                // It may have been woken for a lane, which another one takes now.
+                self.arrivals.work.notify_one();
+                return None;
+            }
             let (run, more) = self.exchange(back.take());
             if more {
                 // A permit wakes one worker; each wakes the next.

@@ -31,6 +31,7 @@ struct Lists {
 
 pub(crate) fn records(
     settings: &Settings,
+    workers: usize,
     seen: &[Seen],
     holds: InstanceHolds,
     now: Timestamp,
@@ -55,7 +56,7 @@ pub(crate) fn records(
                 running: lists.running,
                 paused: lists.paused,
                 sent_at: DateTime::from(now),
-                workers: i32::try_from(settings.workers).unwrap_or(i32::MAX),
+                workers: i32::try_from(workers).unwrap_or(i32::MAX),
                 status,
                 lag: lists.lag,
                 dropped_partitions: 0,
@@ -90,7 +91,7 @@ mod tests {
     fn one_record_for_each_topic_with_its_own_lists() {
         let settings = settings();
         let seen = [lane("t", 0, Gate::Open), lane("t", 1, Gate::Held), lane("t", 2, Gate::Pending)];
-        let records = records(&settings, &seen, InstanceHolds::Known, Timestamp::from_millis(1_000));
+        let records = records(&settings, 2, &seen, InstanceHolds::Known, Timestamp::from_millis(1_000));
         let read: Vec<Telemetry> = records
             .iter()
             .map(|record| match decode(&record.headers(), record.value.as_deref()) {
@@ -113,7 +114,7 @@ mod tests {
 
     #[test]
     fn without_partitions_it_is_stopped() {
-        let records = records(&settings(), &[], InstanceHolds::Absent, Timestamp::from_millis(0));
+        let records = records(&settings(), 2, &[], InstanceHolds::Absent, Timestamp::from_millis(0));
         let Decoded::Message(Message::Telemetry(one)) =
             decode(&records[0].headers(), records[0].value.as_deref())
         else {

@@ -1,6 +1,8 @@
 //! The workers: tasks on the host's runtime. Each takes a partition for a while and calls the handler for one of
 //! its records after the other.
 
+mod pool;
+
 use std::future::{Future as _, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
@@ -8,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt as _;
+use tokio::runtime::Handle;
 use tokio::task::coop::consume_budget;
 use tokio::task::yield_now;
 use tokio_util::task::TaskTracker;
@@ -16,22 +19,36 @@ use tracing::warn;
 use crate::handler::{Handler, HandlerError, Then};
 use crate::lanes::Run;
 use crate::shared::{Queue, Shared, add};
+pub(crate) use pool::Pool;
 
 pub(crate) fn start<H: Handler>(shared: &Arc<Shared>, handler: H, tasks: &TaskTracker) {
-    let handler = Arc::new(handler);
-    for _ in 0..shared.settings.workers {
-        tasks.spawn(work(Arc::clone(shared), Arc::clone(&handler), tasks.clone()));
-    }
+    let (handler, tasks, runtime) = (Arc::new(handler), tasks.clone(), Handle::current());
+    shared.pool.set_spawn(move |shared| {
+        tasks.spawn_on(work(Arc::clone(shared), Arc::clone(&handler), tasks.clone()), &runtime);
+    });
+    shared.pool.fill(shared);
+}
+
+/// Workers that are too many end after the record that they handle.
+pub(crate) fn set_count(shared: &Arc<Shared>, workers: usize) {
+    shared.pool.set_target(workers);
+    shared.change(|state| state.lanes.set_workers(workers, shared.settings.buffer));
+    shared.pool.fill(shared);
+    shared.arrivals.work.notify_waiters();
+    shared.tell();
 }
 
 async fn work<H: Handler>(shared: Arc<Shared>, handler: Arc<H>, tasks: TaskTracker) {
-    let _guard = RuntimeGone(Arc::clone(&shared));
+    let guard = RuntimeGone(Some(Arc::clone(&shared)));
     let mut back = None;
     while let Some(mut run) = shared.next_run(back).await {
         while run.next() {
             handle(&shared, &*handler, &mut run).await;
             // A handler that never waits must not keep this thread from the host's other tasks.
             consume_budget().await;
+            if shared.pool.ending() > 0 {
+                break;
+            }
             match shared.queue() {
                 Queue::Lanes if run.turn_is_over() => break,
                 // To give this lane back would mean to wake one more. It may need this thread.
@@ -47,6 +64,7 @@ async fn work<H: Handler>(shared: Arc<Shared>, handler: Arc<H>, tasks: TaskTrack
             }
         };
     }
+    guard.end();
 }
 
 async fn handle<H: Handler>(shared: &Shared, handler: &H, run: &mut Run) {
@@ -110,12 +128,19 @@ fn try_again(shared: &Arc<Shared>, run: Run, wait: Duration, tasks: &TaskTracker
 
 /// A worker ends when the agent drains. If it is dropped otherwise the host's runtime is gone: then
 /// the threads must not keep the partitions from instances that can work.
-struct RuntimeGone(Arc<Shared>);
+struct RuntimeGone(Option<Arc<Shared>>);
+
+impl RuntimeGone {
+    /// The worker ended by itself.
+    fn end(mut self) {
+        self.0 = None;
+    }
+}
 
 impl Drop for RuntimeGone {
     fn drop(&mut self) {
-        if !self.0.draining.is_cancelled() {
-            self.0.abandon();
+        if let Some(shared) = self.0.take().filter(|shared| !shared.draining.is_cancelled()) {
+            shared.abandon();
         }
     }
 }

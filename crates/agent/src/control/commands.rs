@@ -1,12 +1,14 @@
-//! A cluster without a topic of holds: KafkaFlow's own commands are obeyed.
+//! KafkaFlow's commands. Stop, start, restart, the worker count, reset and rewind are obeyed wherever the builder
+//! allows it; pause and resume only on a cluster without a topic of holds.
 
-use flowdeck_model::Scope;
+use flowdeck_model::{CommandId, ConsumerName, GroupId, Scope, TopicName};
 use flowdeck_protocol::kafkaflow::{self, Command, Decoded, Message};
-use rdkafka::Offset;
-use tracing::{debug, info};
+use flowdeck_protocol::wire;
+use rdkafka::error::KafkaError;
+use tracing::{debug, info, warn};
 
+use crate::admin::{AdminAction, AdminCommand, OffsetTarget};
 use crate::shared::{add, now};
-use crate::topics::{Presence, presence_of};
 use crate::view::HoldsStatus;
 
 use super::Control;
@@ -14,12 +16,12 @@ use super::holds::Follows;
 use super::reader::Read;
 
 impl Control {
-    pub(super) fn follow_commands(&mut self) {
-        let commands = self.shared.settings.commands.clone();
-        if matches!(presence_of(&self.reader, commands.topic.as_str()), Ok(Presence::Here)) {
-            info!(topic = %commands.topic, "no topic of holds: obeying admin commands");
-            self.follows = Follows::Commands;
-            self.assign(&commands, Offset::End);
+    /// There is no topic of holds.
+    pub(super) fn obey_pauses(&mut self) {
+        self.follows = Follows::Pauses;
+        self.open_commands();
+        if self.commands.is_some() {
+            info!("no topic of holds: obeying admin commands");
         }
         if self.shared.lock().view.set_status(HoldsStatus::Absent) {
             self.shared.tell();
@@ -28,9 +30,21 @@ impl Control {
         self.regate(self.check_covers);
     }
 
+    pub(super) fn obeys_pauses(&self) -> bool {
+        matches!(self.follows, Follows::Pauses)
+    }
+
+    pub(super) fn commands_failed(&self, error: &KafkaError) {
+        if !matches!(error, KafkaError::PartitionEOF(_)) {
+            let topic = &self.shared.settings.commands.topic;
+            warn!(%topic, %error, "admin commands cannot be read; they are not obeyed meanwhile");
+        }
+    }
+
     pub(super) fn command(&mut self, record: &Read) -> bool {
-        match kafkaflow::decode(&record.headers(), record.value.as_deref()) {
-            Decoded::Message(Message::Command(command)) => self.obey(command),
+        let headers = record.headers();
+        match kafkaflow::decode(&headers, record.value.as_deref()) {
+            Decoded::Message(Message::Command(command)) => self.obey(command, wire::command_of(&headers)),
             Decoded::Message(Message::Telemetry(_)) | Decoded::NotOurs => false,
             Decoded::Malformed(reason) => {
                 add(&self.shared.counts.records_not_understood, 1);
@@ -40,25 +54,54 @@ impl Control {
         }
     }
 
-    fn obey(&mut self, command: Command) -> bool {
-        let settings = &self.shared.settings;
-        let by_name = |consumer| (consumer == settings.consumer).then(|| Some(settings.consumer.clone()));
-        let (pause, consumer, topics) = match command {
-            Command::PauseConsumerByName { consumer, topics } => (true, by_name(consumer), topics),
-            Command::ResumeConsumerByName { consumer, topics } => (false, by_name(consumer), topics),
+    fn obey(&mut self, command: Command, id: Option<CommandId>) -> bool {
+        let (consumer, action) = match command {
+            Command::PauseConsumerByName { consumer, topics } => {
+                return self.is_ours(&consumer) && self.pause(true, Some(consumer), topics);
+            }
+            Command::ResumeConsumerByName { consumer, topics } => {
+                return self.is_ours(&consumer) && self.pause(false, Some(consumer), topics);
+            }
             Command::PauseConsumersByGroup { group, topics } => {
-                (true, (group == settings.group).then_some(None), topics)
+                return self.is_our_group(&group) && self.pause(true, None, topics);
             }
             Command::ResumeConsumersByGroup { group, topics } => {
-                (false, (group == settings.group).then_some(None), topics)
+                return self.is_our_group(&group) && self.pause(false, None, topics);
             }
-            other => {
-                debug!(command = other.type_name(), "not a command that an agent obeys");
-                return false;
+            Command::StopConsumerByName { consumer } => (consumer, AdminAction::Stop),
+            Command::StartConsumerByName { consumer } => (consumer, AdminAction::Start),
+            Command::RestartConsumerByName { consumer } => (consumer, AdminAction::Restart),
+            Command::ChangeConsumerWorkersCount { consumer, workers } => {
+                (consumer, AdminAction::SetWorkers(workers))
+            }
+            Command::ResetConsumerOffset { consumer, topics } => {
+                (consumer, AdminAction::SetOffsets { topics, to: OffsetTarget::Beginning })
+            }
+            Command::RewindConsumerOffsetToDateTime { consumer, date_time, topics } => {
+                let to = OffsetTarget::Time(date_time.timestamp());
+                (consumer, AdminAction::SetOffsets { topics, to })
             }
         };
-        let Some(consumer) = consumer else { return false };
-        let scope = Scope { consumer, ..Scope::group(settings.group.clone()) };
+        if self.is_ours(&consumer) && self.shared.settings.obey_commands {
+            self.shared.admin.push(AdminCommand { id, action });
+            self.shared.tell();
+        }
+        false
+    }
+
+    fn is_ours(&self, consumer: &ConsumerName) -> bool {
+        *consumer == self.shared.settings.consumer
+    }
+
+    fn is_our_group(&self, group: &GroupId) -> bool {
+        *group == self.shared.settings.group
+    }
+
+    fn pause(&mut self, pause: bool, consumer: Option<ConsumerName>, topics: Vec<TopicName>) -> bool {
+        if !self.obeys_pauses() {
+            return false;
+        }
+        let scope = Scope { consumer, ..Scope::group(self.shared.settings.group.clone()) };
         let scopes = if topics.is_empty() {
             vec![scope]
         } else {

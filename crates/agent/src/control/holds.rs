@@ -9,18 +9,32 @@ use flowdeck_protocol::wire::{self, HoldRecord};
 use rdkafka::Offset;
 use tracing::{info, warn};
 
-use crate::config::Stream;
 use crate::shared::{add, now};
 use crate::view::HoldsStatus;
 
 use super::Control;
 use super::reader::Read;
 
-/// What the reader is assigned to.
+/// Where pauses come from.
 pub(super) enum Follows {
     Nothing,
     Holds(Reading),
-    Commands,
+    /// There is no such topic: pauses come from the admin topic.
+    Pauses,
+}
+
+impl Follows {
+    /// From where the holds are read.
+    pub(super) fn holds_next(&self) -> Option<Offset> {
+        let Self::Holds(reading) = self else { return None };
+        Some(reading.next.map_or(Offset::Beginning, Offset::Offset))
+    }
+
+    /// Up to which offset they were read; -1 before the first.
+    pub(super) fn holds_offset(&self) -> i64 {
+        let Self::Holds(reading) = self else { return -1 };
+        reading.next.map_or(-1, |next| next - 1)
+    }
 }
 
 pub(super) struct Reading {
@@ -51,7 +65,7 @@ impl Control {
         self.answers.forget_pauses();
         self.expired.clear();
         self.follows = Follows::Holds(reading);
-        self.assign_holds();
+        self.assign();
     }
 
     pub(super) fn read_holds_again(&mut self) {
@@ -59,15 +73,8 @@ impl Control {
         let pending = self.shared.lock().lanes.pending();
         if let Follows::Holds(reading) = &mut self.follows {
             reading.waits = Some((pending.unwrap_or(reading.trusted), limit));
-            self.assign_holds();
+            self.assign();
         }
-    }
-
-    fn assign_holds(&mut self) {
-        let Follows::Holds(reading) = &self.follows else { return };
-        let from = reading.next.map_or(Offset::Beginning, Offset::Offset);
-        let stream = Stream { topic: self.shared.settings.holds.clone(), partition: 0 };
-        self.assign(&stream, from);
     }
 
     /// The reader has reached the end of the holds.

@@ -35,7 +35,9 @@ impl Control {
                     self.shared.tell();
                 }
                 self.outbox.telemetry_is_here = telemetry;
-                let all = presence == Presence::Here && self.outbox.acks_are_here && telemetry;
+                self.open_commands();
+                let commands = self.commands.is_some() || !self.shared.settings.obey_commands;
+                let all = presence == Presence::Here && self.outbox.acks_are_here && telemetry && commands;
                 self.follow_what_is_there(&presence);
                 all
             }
@@ -68,12 +70,13 @@ impl Control {
                 }
                 reading.gone = true;
             }
-            (Presence::Missing, Follows::Nothing) => self.follow_commands(),
-            (Presence::Missing, Follows::Commands) => {
+            (Presence::Missing, Follows::Nothing) => self.obey_pauses(),
+            (Presence::Missing, Follows::Pauses) => {
+                self.open_commands();
                 let ticket = self.check_covers;
                 self.regate(ticket);
             }
-            (Presence::Refused(code), Follows::Nothing | Follows::Commands) => {
+            (Presence::Refused(code), Follows::Nothing | Follows::Pauses) => {
                 self.unknown(format!(
                     "{} may not be read ({code}): grant Describe and Read on it",
                     self.shared.settings.holds
@@ -113,12 +116,12 @@ impl Control {
                     self.read_holds_again();
                 }
             }
-            Follows::Commands | Follows::Nothing if self.checked_for < pending => {
+            Follows::Pauses | Follows::Nothing if self.checked_for < pending => {
                 self.checked_for = pending;
                 self.waits_since = Instant::now();
                 self.check_at = self.waits_since;
             }
-            Follows::Commands | Follows::Nothing => {
+            Follows::Pauses | Follows::Nothing => {
                 self.check_at = self.check_at.min(Instant::now() + METADATA_RETRY);
             }
         }

@@ -4,6 +4,8 @@ use std::time::Instant;
 
 use tracing::debug;
 
+use crate::admin::Outcome;
+use crate::answers::Answer;
 use crate::lanes::{Gate, Seen};
 use crate::record::TopicPartition;
 use crate::shared::now;
@@ -18,6 +20,7 @@ impl Control {
         let mut changed = false;
         if news || self.answers.wait(now) {
             let seen = self.answer(now);
+            self.answer_admin();
             changed = news && self.changed(&seen);
         }
         self.outbox.serve();
@@ -43,10 +46,20 @@ impl Control {
         snapshot.seen
     }
 
+    pub(super) fn answer_admin(&mut self) {
+        for (command, outcome) in self.shared.admin.outcomes() {
+            let Outcome { state, partitions, detail } = outcome;
+            debug!(%command, ?state, "answered");
+            let holds_offset = self.follows.holds_offset();
+            self.outbox.answer(Answer { command, holds_offset, state, partitions, detail });
+        }
+    }
+
     /// Whether partitions came, went, were paused or resumed otherwise than telemetry last said. While the
     /// holds are read after an assignment nothing is said: it would be outdated at once.
     fn changed(&self, seen: &[Seen]) -> bool {
-        !seen.iter().any(|lane| lane.gate == Gate::Pending) && shape(seen) != self.reported
+        let workers = self.shared.pool.target() != self.reported_workers;
+        workers || !seen.iter().any(|lane| lane.gate == Gate::Pending) && shape(seen) != self.reported
     }
 
     pub(super) fn report(&mut self) {
@@ -55,7 +68,9 @@ impl Control {
             (state.lanes.seen(), telemetry::holds(&state.view))
         };
         self.reported = shape(&seen);
-        self.outbox.telemetry(telemetry::records(&self.shared.settings, &seen, holds, now()));
+        let (settings, workers) = (&self.shared.settings, self.shared.pool.target());
+        self.reported_workers = workers;
+        self.outbox.telemetry(telemetry::records(settings, workers, &seen, holds, now()));
     }
 }
 

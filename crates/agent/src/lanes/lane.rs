@@ -35,6 +35,8 @@ pub(super) struct Lane {
     pub(super) stopped: bool,
     /// Revoked: nothing starts any more.
     pub(super) leaving: bool,
+    /// Its offset is being set: shut meanwhile.
+    pub(super) setting_offset: bool,
     /// In `ready`.
     pub(super) queued: bool,
     pub(super) tracker: Tracker,
@@ -82,6 +84,7 @@ impl Lane {
             backing_off: false,
             stopped: false,
             leaving: false,
+            setting_offset: false,
             queued: false,
             tracker: Tracker::default(),
             end: None,
@@ -94,17 +97,19 @@ impl Lane {
             && !self.backing_off
             && !self.stopped
             && !self.leaving
+            && !self.setting_offset
             && (self.more || !self.records.is_empty())
     }
 
     /// Whether a worker that gave it back leaves it running.
     pub(super) fn may_go_on(&self) -> bool {
-        self.gate == Gate::Open && !self.stopped && !self.leaving
+        self.gate == Gate::Open && !self.stopped && !self.leaving && !self.setting_offset
     }
 
     /// Lets the lane's worker know. `closed`: nothing starts any more, anywhere.
     pub(super) fn set_open(&self, closed: bool) {
-        self.control.set_open(self.gate == Gate::Open && !self.leaving && !closed);
+        let open = self.gate == Gate::Open && !self.leaving && !self.setting_offset;
+        self.control.set_open(open && !closed);
     }
 
     pub(super) fn take(&mut self, most: usize) -> Run {

@@ -64,6 +64,11 @@ impl LaneControl {
         Some(self.position.load(Ordering::Acquire)).filter(|next| *next >= 0)
     }
 
+    /// Also back: where the partition's offset is set, and no worker has it.
+    pub(super) fn set_position(&self, next: i64) {
+        self.position.store(next, Ordering::Release);
+    }
+
     fn is_open(&self) -> bool {
         self.open.load(Ordering::SeqCst)
     }

@@ -265,3 +265,43 @@ fn a_partition_whose_records_arrive_is_taken_after_the_others() {
     lanes.finish_run(again);
     assert!(lanes.take().is_none());
 }
+
+#[test]
+fn nothing_begins_while_an_offset_is_set_and_what_was_read_before_is_dropped() {
+    let mut lanes = lanes(Gate::Open, 3);
+    let mut run = start(&mut lanes).unwrap();
+    assert_eq!(taken(&run), (0, 0));
+    let setting = lanes.begin_offsets(|at| at.partition.get() == 0);
+    run.begun();
+    run.done();
+    assert!(!run.next(), "its gate is shut");
+    assert!(lanes.any_in_flight(&[at(0)]));
+    lanes.finish_run(run);
+    assert!(!lanes.any_in_flight(&[at(0)]));
+    assert_eq!(start(&mut lanes).map(|run| taken(&run)), Some((1, 0)), "another partition goes on");
+    lanes.offset_set(&at(0), 0);
+    assert!(lanes.due().is_empty(), "the target was committed: {:?}", lanes.due());
+    assert!(lanes.take().is_none());
+    lanes.end_offsets(&setting);
+    lanes.push(Record::test("t", 0, 0));
+    let run = start(&mut lanes).unwrap();
+    assert_eq!(taken(&run), (0, 0), "1 and 2 were read before");
+    finish(&mut lanes, run);
+    assert_eq!(lanes.due(), vec![(at(0), 1)]);
+}
+
+#[test]
+fn a_hold_and_a_new_assignment_outlast_the_setting_of_an_offset() {
+    let mut lanes = lanes(Gate::Open, 1);
+    let setting = lanes.begin_offsets(|_| true);
+    lanes.regate(u64::MAX, |at| at.partition.get() == 0);
+    drop(lanes.remove(&[at(1)]));
+    assign(&mut lanes, &[1], Gate::Open);
+    assert_eq!(setting.iter().map(|one| lanes.is_assigned(one)).collect::<Vec<_>>(), vec![true, false]);
+    lanes.push(Record::test("t", 1, 7));
+    let run = start(&mut lanes).unwrap();
+    assert_eq!(taken(&run), (1, 7), "the new assignment is not part of it");
+    lanes.finish_run(run);
+    lanes.end_offsets(&setting);
+    assert!(lanes.take().is_none(), "partition 0 is held");
+}

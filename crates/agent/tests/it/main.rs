@@ -1,5 +1,6 @@
 //! The agent in this process, against a real broker.
 
+mod admin;
 mod backlog;
 mod commands;
 mod common;

@@ -11,7 +11,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::{Offset, TopicPartitionList};
 use tokio::sync::Notify;
 
-fn committed(world: &World, partition: i32) -> Option<i64> {
+pub(crate) fn committed(world: &World, partition: i32) -> Option<i64> {
     let consumer: BaseConsumer = world.kafka.client().set("group.id", &world.group).create().unwrap();
     let mut list = TopicPartitionList::new();
     list.add_partition(&world.topic, partition);
@@ -30,7 +30,7 @@ fn committed(world: &World, partition: i32) -> Option<i64> {
     }
 }
 
-async fn wait_committed(world: &World, partition: i32, offset: i64) {
+pub(crate) async fn wait_committed(world: &World, partition: i32, offset: i64) {
     wait_for(&format!("a commit of {offset}"), DEADLINE, async || {
         (committed(world, partition) == Some(offset)).then_some(())
     })
