@@ -7,6 +7,7 @@ pub(crate) mod cluster;
 pub(crate) mod command;
 pub(crate) mod error;
 pub(crate) mod figures;
+pub(crate) mod flow;
 pub(crate) mod hold;
 pub(crate) mod icons;
 pub(crate) mod name;

@@ -1,6 +1,11 @@
 //! Lag of one partition: end offset − committed offset, from the brokers. What cannot be known is a
 //! value of its own; nothing is clamped or invented.
 
+mod time;
+pub mod trace;
+
+pub use time::{Precision, TimeLag};
+
 use serde::{Deserialize, Serialize};
 
 /// Why a partition's lag is not known.
@@ -112,6 +117,15 @@ impl PartitionReading {
         match (self.lag(), self.start, self.end) {
             (Lag::Known(lag), _, _) => Some(lag),
             (Lag::Unknown(Unknown::OutOfRange), Some(start), Some(end)) => Some(between(start, end)),
+            _ => None,
+        }
+    }
+
+    /// The offset of the oldest record that waits, where it is known: what was deleted unread does not wait.
+    pub fn oldest_waiting(&self) -> Option<i64> {
+        match (self.lag(), self.start, self.committed) {
+            (Lag::Known(_), _, committed) => committed,
+            (Lag::Unknown(Unknown::OutOfRange), start, _) => start,
             _ => None,
         }
     }

@@ -21,6 +21,7 @@ pub const LIMIT_MAX: u32 = 1_000;
 pub enum SortKey {
     Severity,
     Lag,
+    TimeLag,
     Cluster,
     Group,
     Members,
@@ -28,13 +29,14 @@ pub enum SortKey {
 }
 
 impl SortKey {
-    pub const ALL: [Self; 6] =
-        [Self::Severity, Self::Lag, Self::Cluster, Self::Group, Self::Members, Self::AsOf];
+    pub const ALL: [Self; 7] =
+        [Self::Severity, Self::Lag, Self::TimeLag, Self::Cluster, Self::Group, Self::Members, Self::AsOf];
 
     pub fn key(self) -> &'static str {
         match self {
             Self::Severity => "severity",
             Self::Lag => "lag",
+            Self::TimeLag => "timeLag",
             Self::Cluster => "cluster",
             Self::Group => "group",
             Self::Members => "members",

@@ -11,7 +11,7 @@ use leptos::prelude::*;
 use super::State;
 use crate::components::clock::{ago, use_clock};
 use crate::components::order::Order;
-use crate::components::{cluster, figures, hold, name, notice, sorting, verdict};
+use crate::components::{cluster, figures, flow, hold, name, notice, sorting, verdict};
 use crate::format::number;
 use crate::links;
 
@@ -36,6 +36,7 @@ pub(super) fn table(state: State, query: Memo<FleetQuery>) -> AnyView {
                     {heading(query, SortKey::Group, "Group", "")}
                     {several.then(|| heading(query, SortKey::Cluster, "Cluster", "w-cluster"))}
                     {heading(query, SortKey::Lag, "Lag", "num w-lag")}
+                    {heading(query, SortKey::TimeLag, "Time lag", "num w-time-lag")}
                     {heading(query, SortKey::Members, "Members", "num w-members")}
                     <th scope="col" class="w-state">"State"</th>
                     <th scope="col" class="w-why">"Notes"</th>
@@ -55,7 +56,7 @@ pub(super) fn table(state: State, query: Memo<FleetQuery>) -> AnyView {
 
 /// Numbers are usually wanted from the largest, names from A.
 fn falls(key: SortKey) -> bool {
-    matches!(key, SortKey::Severity | SortKey::Lag | SortKey::Members)
+    matches!(key, SortKey::Severity | SortKey::Lag | SortKey::TimeLag | SortKey::Members)
 }
 
 fn sorted(query: &FleetQuery, key: SortKey) -> FleetQuery {
@@ -109,6 +110,7 @@ fn cells(row: &GroupRow, several: bool, frame: &crate::site::Frame) -> impl Into
         </td>
         {cluster}
         <td class="num" data-l="lag">{figures::lag(row.lag, row.lag_at_least, row.unknown_partitions.into())}</td>
+        <td class="num" data-l="time lag">{flow::time_lag(row.time_lag)}</td>
         <td class="num" data-l="members">{members(row.members)}</td>
         <td class="muted" data-c="state">{state(row)}</td>
         <td data-c="why"><div class="cell">{why(row)}</div></td>

@@ -201,6 +201,8 @@ mod tests {
             "error": null, "brokers": 1, "notes": [], "capped": []},
         "cluster": "demo", "group": "g", "type": "classic", "state": "stable", "verdict": "ok", "level": "ok",
         "why": null, "lag": 0, "lagAtLeast": 0, "deletedUnread": 0, "unknownPartitions": 0,
+        "timeLag": null, "flow": {"in": {"1m": null, "5m": null, "15m": null}, "out": {"1m": null, "5m": null, "15m": null},
+            "drain": null, "lastCommit": null, "watchedSince": null},
         "rebalancingSince": null, "members": 1, "topics": ["t"], "topicCount": 1, "partitionCount": 3,
         "pausedPartitions": 0, "holds": [], "asOf": "2026-11-21T13:59:59.000Z",
         "partitions": [], "consumers": [], "groupMembers": [], "commands": [], "warnings": []
@@ -233,6 +235,9 @@ mod tests {
                 Lag::Known(_) => None,
                 Lag::Unknown(why) => Some(why),
             },
+            time_lag: None,
+            written: Default::default(),
+            last_commit: None,
             owner: (members > 0).then(|| "web-1".to_owned()),
             holds: vec![],
             paused: false,

@@ -21,7 +21,7 @@ use leptos_router::hooks::use_query_map;
 use crate::api;
 use crate::components::clock::Clock;
 use crate::components::icons::{Icon, icon};
-use crate::components::{bar, cluster, name, notice, part, title, verdict};
+use crate::components::{bar, cluster, flow, name, notice, part, title, verdict};
 use crate::format::number;
 use crate::links;
 use crate::live::{Fit, Message, Rows, follow};
@@ -154,6 +154,7 @@ fn page(view: GroupView) -> AnyView {
         // The sentence changes with every number in it; a screen reader announces another verdict only.
         <p class="unseen" role="status">{move || verdict.get()}</p>
         {move || state.finding.with(finding::shown)}
+        {move || header.with(|view| view.row.kind.has_lag().then(|| flow::facts(&view.row)))}
         {move || asked.get().map(|ask| form::form(ask, header, &listing.get_untracked()))}
         <div class="cols">
             <div class="column">

@@ -9,10 +9,11 @@ use leptos_router::hooks::use_navigate;
 
 use super::State;
 use super::listing::{Key, Listing, Show};
+use crate::components::clock::ago;
 use crate::components::icons::{Icon, icon};
 use crate::components::order::Order;
 use crate::components::search::{self, Words};
-use crate::components::{figures, hold, name, notice, sorting};
+use crate::components::{figures, flow, hold, name, notice, sorting};
 use crate::format::number;
 use crate::links;
 
@@ -161,7 +162,7 @@ fn cells(row: &PartitionRow, most: u64, holds: &[Hold], cluster: &ClusterName) -
         </td>
         <td class="num mono" data-l="committed">{at(row.committed)}</td>
         <td class="num mono" data-l="end">{at(row.end)}</td>
-        <td class="num" data-l="lag">{lag}</td>
+        <td class="num" data-l="lag">{lag} {row.lag.is_some_and(|lag| lag > 0).then(|| view! { <span class="sub">{flow::time_lag(row.time_lag)}</span> })}</td>
         <td class="hide">{meter(row.lag.unwrap_or_default(), most)}</td>
         <td data-l="owner">{row.owner.as_ref().map(|owner| name::cut(flowdeck_model::shown::name(owner)))} {row.owner.is_none().then(|| view! { <span class="faint">"none"</span> })}</td>
         <td data-c="status">{status(row, holds)}</td>
@@ -194,7 +195,11 @@ fn status(row: &PartitionRow, holds: &[Hold]) -> AnyView {
     let hold = holds.iter().find(|hold| row.holds.contains(&hold.id));
     match (hold, row.paused) {
         (None, false) if row.owner.is_none() => ().into_any(),
-        (None, false) => view! { <span class="faint">"running"</span> }.into_any(),
+        (None, false) => {
+            let commit =
+                row.last_commit.map(|at| view! { <span class="sub">"commit " {ago(at)} " ago"</span> });
+            view! { <span class="faint">"running"</span> {commit} }.into_any()
+        }
         (None, true) => view! { <span class="tag warn">"paused by the application"</span> }.into_any(),
         (Some(hold), paused) => {
             let unconfirmed = !paused && row.owner.is_some();

@@ -286,8 +286,7 @@ mod tests {
     fn read(as_of: i64, rows: &[(i32, i64, i64)]) -> GroupData {
         let name: flowdeck_kafka::Topic = Arc::new(topic("a"));
         let ends = rows.iter().map(|(partition, _, end)| {
-            let row =
-                LogRow { partition: parts(&[*partition])[0], refused: None, start: Some(0), end: Some(*end) };
+            let row = LogRow::new(parts(&[*partition])[0], None, Some(0), Some(*end));
             (Arc::clone(&name), row)
         });
         let commits = rows.iter().map(|(partition, committed, _)| Commit {
@@ -297,7 +296,7 @@ mod tests {
             mark: Mark::Fine,
         });
         GroupData {
-            ends: Arc::new(Ends::new(ends)),
+            ends: Arc::new(Ends::test(ends)),
             rows: compact(commits.collect()).into(),
             as_of: Some(at(as_of)),
             ..GroupData::test("g")

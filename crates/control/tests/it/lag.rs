@@ -1,7 +1,12 @@
 //! Lag of every group: the same numbers as Kafka's own tool, and the unknown is said.
 
-use flowdeck_model::view::Mode;
-use flowdeck_model::{FleetQuery, Level, Unknown, Verdict};
+use std::time::Duration;
+
+use flowdeck_model::lag::Precision;
+use flowdeck_model::rate::Rate;
+use flowdeck_model::view::{GroupView, Mode};
+use flowdeck_model::{FleetQuery, Level, TimeLag, Unknown, Verdict};
+use flowdeck_observe::clock::now;
 use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
 
 use crate::common::{Running, settings};
@@ -84,6 +89,56 @@ async fn what_waits_at_least_and_what_was_deleted_unread() {
     assert_eq!((row.verdict, row.level), (Verdict::DataLost, Level::Critical));
     let deleted: Vec<u64> = view.partitions.iter().map(|row| row.deleted_unread()).collect();
     assert_eq!(deleted, [60, 30, 0]);
+    running.stop().await;
+}
+
+/// Records that came at two known moments: the age of the oldest that waits, whichever it is, and on a quiet topic.
+#[tokio::test]
+async fn time_lag_rates_and_last_commit_as_the_producers_clock_has_them() {
+    let kafka = kafka();
+    let (topic, group) = (unique("timed"), unique("timed"));
+    kafka.create_topic(&topic, 1).await;
+    kafka.commit(&group, &[(&topic, 0, 0)]);
+    let running = Running::start(settings(Mode::Observe));
+    let view = running.group(&group, "nothing waits", |view| view.row.lag == Some(0)).await;
+    assert_eq!(view.row.time_lag, Some(TimeLag::NONE));
+    assert_eq!((view.row.flow.last_commit, view.row.flow.drain), (None, None));
+    let watched = view.row.flow.watched_since.expect("it is watched");
+    let mut moments = Vec::new();
+    for _ in 0..2 {
+        let seen = running.ports.fleet.version();
+        tokio::time::timeout(DEADLINE, running.ports.fleet.changed(seen)).await.unwrap();
+        kafka.produce(&topic, 0, vec!["x"; 10]).await;
+        moments.push(now());
+        tokio::time::sleep(Duration::from_secs(4)).await;
+    }
+    for (committed, since) in [(0, moments[0]), (9, moments[0]), (10, moments[1]), (19, moments[1])] {
+        kafka.commit(&group, &[(&topic, 0, committed)]);
+        let view =
+            running.group(&group, "the commit", |view| view.row.lag == Some(20 - committed as u64)).await;
+        for said in [view.row.time_lag, view.partitions[0].time_lag] {
+            let said = said.expect("it is known");
+            let truth = view.now.since(since).as_millis() as u64;
+            assert_eq!(said.precision, Precision::Estimate);
+            assert!(said.millis.abs_diff(truth) < 1_000 + truth / 10, "{committed}: {said:?}, {truth} ms");
+        }
+    }
+    let rated =
+        |view: &GroupView| view.row.flow.written.one_minute.is_some_and(|rate| rate > Rate::default());
+    let view = running.group(&group, "rates", rated).await;
+    let flow = &view.row.flow;
+    // 20 in and 19 out, since it is watched.
+    let seconds = view.row.as_of.unwrap().since(watched).as_secs_f64();
+    for (rate, records) in [(flow.written, 20.0), (flow.committed, 19.0)] {
+        let rate = rate.one_minute.unwrap().per_second();
+        assert!(
+            (rate - records / seconds).abs() < 0.3 * records / seconds,
+            "{rate} of {records} in {seconds} s"
+        );
+        assert_eq!(flow.written.five_minutes, None, "it is not watched for so long");
+    }
+    assert!(flow.last_commit.is_some_and(|at| at > moments[1]));
+    assert!(view.partitions[0].last_commit.is_some() && flow.drain.is_some());
     running.stop().await;
 }
 

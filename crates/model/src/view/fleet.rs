@@ -5,7 +5,9 @@ use serde::{Deserialize, Serialize};
 use super::ClusterView;
 use crate::hold::Hold;
 use crate::ids::Version;
+use crate::lag::TimeLag;
 use crate::names::{ClusterName, GroupId, TopicName};
+use crate::rate::{Drain, Windows};
 use crate::time::Timestamp;
 use crate::verdict::{GroupState, GroupType, Level, Verdict};
 
@@ -38,6 +40,25 @@ pub struct VerdictCount {
     pub groups: u32,
 }
 
+/// What moves in a group.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct FlowView {
+    /// Records that come to what it reads.
+    #[serde(rename = "in")]
+    pub written: Windows,
+    /// Records that it commits.
+    #[serde(rename = "out")]
+    pub committed: Windows,
+    /// How long its lag takes to drain at these rates; `null` where nothing waits or no rate is known.
+    pub drain: Option<Drain>,
+    /// When a commit was seen to move last; `null`: none since `watchedSince`.
+    pub last_commit: Option<Timestamp>,
+    /// When Flowdeck began to watch the group; `null`: it does not.
+    pub watched_since: Option<Timestamp>,
+}
+
 /// At most so many topic names in a row.
 pub const ROW_TOPICS_MAX: usize = 20;
 
@@ -62,6 +83,9 @@ pub struct GroupRow {
     /// Records that were deleted before the group read them, as far as offsets tell.
     pub deleted_unread: u64,
     pub unknown_partitions: u32,
+    /// The age of the oldest record that waits in any partition; `null` where it is not known of one.
+    pub time_lag: Option<TimeLag>,
+    pub flow: FlowView,
     /// Since when, at the latest, the group is in a rebalance; `null` where it is in none.
     pub rebalancing_since: Option<Timestamp>,
     /// `null` until described.

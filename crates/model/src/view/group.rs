@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{ClusterView, CommandView, GroupRow, InstanceKind};
 use crate::ids::{HoldId, Incarnation, Version};
-use crate::lag::Unknown;
+use crate::lag::{TimeLag, Unknown};
 use crate::names::{ConsumerName, InstanceName, Partition, TopicName};
+use crate::rate::Windows;
 use crate::time::Timestamp;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -40,6 +41,13 @@ pub struct PartitionRow {
     pub lag: Option<u64>,
     /// Why `lag` is null. Null too where nothing was ever written or committed: then lag is 0.
     pub unknown: Option<Unknown>,
+    /// The age of the oldest record that waits; `null` where it is not known.
+    pub time_lag: Option<TimeLag>,
+    /// Records that come to it.
+    #[serde(rename = "in")]
+    pub written: Windows,
+    /// When its commit was seen to move last; `null`: not since Flowdeck began to watch the group.
+    pub last_commit: Option<Timestamp>,
     /// The member that owns it: instance name where telemetry tells it, else client id and host.
     pub owner: Option<String>,
     /// Holds that cover it.
@@ -157,6 +165,9 @@ mod tests {
             "error": null, "brokers": 1, "notes": [], "capped": []},
         "cluster": "demo", "group": "g", "type": "classic", "state": "stable", "verdict": "behind", "level": "warning", "why": "w",
         "lag": 1, "lagAtLeast": 7, "deletedUnread": 8, "unknownPartitions": 2,
+        "timeLag": {"millis": 9, "precision": "atLeast"},
+        "flow": {"in": {"1m": 10.5, "5m": 11.25, "15m": null}, "out": {"1m": 12.0, "5m": 13.0, "15m": 14.0},
+            "drain": {"soonestSeconds": 15, "latestSeconds": null}, "lastCommit": null, "watchedSince": "2026-11-21T13:00:00.000Z"},
         "rebalancingSince": "2026-11-21T13:59:58.000Z", "members": 3, "topics": ["t"], "topicCount": 4, "partitionCount": 5,
         "pausedPartitions": 6, "holds": [], "asOf": "2026-11-21T13:59:59.000Z",
         "partitions": [], "consumers": [], "groupMembers": [], "commands": [], "warnings": ["careful"]

@@ -11,7 +11,7 @@ pub mod topic;
 
 pub use cluster::{ClusterView, Mode};
 pub use command::{CommandView, InstanceKind, InstanceOutcome, SentAgain, SentRecord, Submitted};
-pub use fleet::{FleetView, GroupRow, VerdictCount};
+pub use fleet::{FleetView, FlowView, GroupRow, VerdictCount};
 pub use group::{
     ConsumerView, GroupView, InstanceHolds, InstanceView, MemberView, PartitionRow, TopicPartitions,
 };

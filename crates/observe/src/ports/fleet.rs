@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use flowdeck_model::error::ResourceKind;
+use flowdeck_model::rate::Drain;
 use flowdeck_model::view::{
-    ClusterView, FleetView, GroupRow, GroupView, TopicView, TopicsView, VerdictCount,
+    ClusterView, FleetView, FlowView, GroupRow, GroupView, TopicView, TopicsView, VerdictCount,
 };
 use flowdeck_model::{
-    Actor, ClusterName, Fleet, FleetQuery, GroupId, GroupType, Permission, PortError, TopicName, Verdict,
-    Version,
+    Actor, ClusterName, Fleet, FleetQuery, GroupId, GroupType, Permission, PortError, TimeLag, TopicName,
+    Verdict, Version,
 };
 
 use super::order::{Ranked, compare};
@@ -153,6 +154,7 @@ impl<'a> Hit<'a> {
         Ranked {
             severity: self.judged.severity,
             lag: self.judged.lag_at_least,
+            time_lag: time_lag(self.group, self.judged).map(|lag| lag.millis),
             members: members(self.group),
             as_of: self.group.as_of,
             cluster: &self.cluster.settings.name,
@@ -204,6 +206,24 @@ fn topics_that_match<'a>(
         .collect()
 }
 
+fn time_lag(group: &GroupData, judged: &Judged) -> Option<TimeLag> {
+    group.time_lag.filter(|_| !judged.stale)
+}
+
+fn flow(group: &GroupData, judged: &Judged) -> FlowView {
+    let (written, committed) = match judged.stale {
+        true => Default::default(),
+        false => group.flow.rates(),
+    };
+    FlowView {
+        written,
+        committed,
+        drain: judged.lag.and_then(|lag| Drain::of(lag, &written, &committed)),
+        last_commit: group.last_commit,
+        watched_since: group.watched_since,
+    }
+}
+
 pub(super) fn group_row(cluster: &ClusterSnapshot, group: &GroupData, judged: &Judged) -> GroupRow {
     let holds = cluster.holds.group(&group.id);
     GroupRow {
@@ -218,6 +238,8 @@ pub(super) fn group_row(cluster: &ClusterSnapshot, group: &GroupData, judged: &J
         lag_at_least: judged.lag_at_least,
         deleted_unread: judged.deleted_unread,
         unknown_partitions: judged.unknown_partitions,
+        time_lag: time_lag(group, judged),
+        flow: flow(group, judged),
         rebalancing_since: group.rebalancing_since,
         members: members(group),
         topics: group

@@ -3,13 +3,13 @@
 
 use flowdeck_kafka::Member;
 use flowdeck_model::view::{GroupView, MemberView, PartitionRow};
-use flowdeck_model::{HoldId, Lag, Partition, PartitionReading, Timestamp, TopicName, Version, shown};
+use flowdeck_model::{HoldId, Lag, Partition, Timestamp, TopicName, Version, shown};
 
 use super::claims::{Claims, is_lost};
 use super::fleet::group_row;
 use crate::holds::cover::{holds_now, place_of};
 use crate::operations::{Operation, repeated};
-use crate::sampling::sample::GroupData;
+use crate::sampling::sample::{GroupData, PartitionData};
 use crate::snapshot::{ClusterSnapshot, Judged, by_topic};
 use crate::telemetry::matching::{instance_of, member_words};
 use crate::telemetry::{GroupTelemetry, InstanceTelemetry};
@@ -32,10 +32,7 @@ pub(super) fn view(
         now,
         cluster_info: cluster.view.clone(),
         row: group_row(cluster, group, judged),
-        partitions: group
-            .readings(judged.stale)
-            .map(|(topic, partition, reading)| row(cluster, group, &owners, topic, partition, reading))
-            .collect(),
+        partitions: group.partitions(judged.stale).map(|one| row(cluster, group, &owners, &one)).collect(),
         consumers: claims.consumers(&commands, &owners),
         group_members: group
             .members
@@ -53,10 +50,10 @@ fn row(
     cluster: &ClusterSnapshot,
     group: &GroupData,
     owners: &Owners<'_>,
-    topic: &TopicName,
-    partition: Partition,
-    reading: PartitionReading,
+    data: &PartitionData<'_>,
 ) -> PartitionRow {
+    let (topic, partition, reading) = (data.topic.as_ref(), data.commit.partition, data.reading);
+    let read_at = group.ends.read_at;
     let told = owners.telemetry.and_then(|telemetry| telemetry.owner(topic, partition));
     let (lag, unknown) = match reading.lag() {
         Lag::Known(lag) => (Some(lag), None),
@@ -71,6 +68,9 @@ fn row(
         end: reading.end,
         lag,
         unknown,
+        time_lag: data.time_lag(read_at),
+        written: data.written(read_at),
+        last_commit: data.commit.last_commit(),
         owner: owners.words(topic, partition),
         holds: held_by(cluster, group, owners.telemetry, topic, partition),
         paused: told.is_some_and(|(_, instance)| {

@@ -10,6 +10,8 @@ use flowdeck_model::{ClusterName, GroupId, Timestamp};
 pub(super) struct Ranked<'a> {
     pub(super) severity: u8,
     pub(super) lag: Option<u64>,
+    /// In milliseconds.
+    pub(super) time_lag: Option<u64>,
     pub(super) members: Option<u32>,
     pub(super) as_of: Option<Timestamp>,
     pub(super) cluster: &'a ClusterName,
@@ -21,6 +23,7 @@ pub(super) fn compare(a: &Ranked<'_>, b: &Ranked<'_>, sort: &[Sort]) -> Ordering
         let order = match column.key {
             SortKey::Severity => directed(a.severity.cmp(&b.severity), column.descending),
             SortKey::Lag => known_first(a.lag, b.lag, column.descending),
+            SortKey::TimeLag => known_first(a.time_lag, b.time_lag, column.descending),
             SortKey::Members => known_first(a.members, b.members, column.descending),
             SortKey::AsOf => known_first(a.as_of, b.as_of, column.descending),
             SortKey::Cluster => directed(a.cluster.cmp(b.cluster), column.descending),
@@ -59,6 +62,7 @@ mod tests {
         let row = |at: usize, severity, lag| Ranked {
             severity,
             lag,
+            time_lag: None,
             members: None,
             as_of: None,
             cluster: &cluster,

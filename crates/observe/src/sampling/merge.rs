@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use flowdeck_kafka::{Member, Topic};
-use flowdeck_model::{Partition, TopicName};
+use flowdeck_model::{Partition, Timestamp, TopicName};
 
 use super::sample::{CommitRow, Mark, TopicRows};
 
@@ -26,6 +26,7 @@ pub fn compact(mut commits: Vec<Commit>) -> Vec<TopicRows> {
         let rows = chunk.iter().map(|commit| CommitRow {
             partition: commit.partition,
             mark: commit.mark,
+            moved: 0,
             offset: commit.offset.unwrap_or(-1),
         });
         topics.push(TopicRows { topic: chunk[0].topic.clone(), rows: rows.collect() });
@@ -97,7 +98,7 @@ fn add_missing(topic: &mut TopicRows, partitions: &[Partition]) {
     let missing: Vec<CommitRow> = partitions
         .iter()
         .filter(|partition| !committed.contains(partition))
-        .map(|partition| CommitRow { partition: *partition, mark: Mark::Fine, offset: -1 })
+        .map(|partition| CommitRow { partition: *partition, mark: Mark::Fine, moved: 0, offset: -1 })
         .collect();
     if missing.is_empty() {
         return;
@@ -122,19 +123,33 @@ pub fn mark_gone(rows: &mut [TopicRows], gone: &HashMap<TopicName, Mark>) {
 }
 
 /// Marks commits that speak of a topic's former log: its id changed (`recreated`) or had changed
-/// before, and the commit is still the same. Shares `old` where nothing changed.
+/// before, and the commit is still the same. Notes of each commit when it moved, as seen at `now`. Shares `old`
+/// where nothing changed.
 pub fn settle(
     mut rows: Vec<TopicRows>,
     old: Option<&Arc<[TopicRows]>>,
     recreated: &HashSet<TopicName>,
+    now: Timestamp,
 ) -> Arc<[TopicRows]> {
     let Some(old) = old else { return rows.into() };
     for topic in &mut rows {
         let Ok(at) = old.binary_search_by(|former| former.topic.cmp(&topic.topic)) else { continue };
         let anew = recreated.contains(topic.topic.as_ref());
         mark(topic, &old[at], anew);
+        note_moves(topic, &old[at], now);
     }
     if rows[..] == old[..] { Arc::clone(old) } else { rows.into() }
+}
+
+fn note_moves(topic: &mut TopicRows, former: &TopicRows, now: Timestamp) {
+    let now = u32::try_from(now.millis() / 1_000).unwrap_or(u32::MAX);
+    let same_partitions = topic.rows.len() == former.rows.len();
+    for (n, row) in topic.rows.iter_mut().enumerate() {
+        let before = former.rows.get(n).filter(|before| same_partitions && before.partition == row.partition);
+        let before = before.or_else(|| former.partition(row.partition));
+        let Some(before) = before else { continue };
+        row.moved = if row.offset == before.offset || row.mark != Mark::Fine { before.moved } else { now };
+    }
 }
 
 fn mark(topic: &mut TopicRows, former: &TopicRows, anew: bool) {
@@ -142,8 +157,7 @@ fn mark(topic: &mut TopicRows, former: &TopicRows, anew: bool) {
         return;
     }
     for row in &mut topic.rows {
-        let Ok(at) = former.rows.binary_search_by_key(&row.partition, |row| row.partition) else { continue };
-        let before = former.rows[at];
+        let Some(before) = former.partition(row.partition) else { continue };
         let speaks_of_the_former = anew || before.mark == Mark::Recreated;
         if speaks_of_the_former && row.mark == Mark::Fine && row.offset >= 0 && row.offset == before.offset {
             row.mark = Mark::Recreated;
@@ -157,6 +171,10 @@ mod tests {
 
     fn topic(name: &str) -> Topic {
         Arc::new(name.parse().unwrap())
+    }
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
     }
 
     fn commit(name: &str, partition: i32, offset: i64) -> Commit {
@@ -246,14 +264,18 @@ mod tests {
     fn a_commit_on_a_topic_created_anew_is_marked_until_it_changes() {
         let none = HashSet::new();
         let anew: HashSet<TopicName> = [topic("a").as_ref().clone()].into();
-        let first = settle(compact(vec![commit("a", 0, 5), commit("a", 1, 7)]), None, &none);
-        let second = settle(compact(vec![commit("a", 0, 5), commit("a", 1, 2)]), Some(&first), &anew);
+        let first = settle(compact(vec![commit("a", 0, 5), commit("a", 1, 7)]), None, &none, at(1));
+        let second = settle(compact(vec![commit("a", 0, 5), commit("a", 1, 2)]), Some(&first), &anew, at(2));
         let marks: Vec<Mark> = second[0].rows.iter().map(|row| row.mark).collect();
         assert_eq!(marks, [Mark::Recreated, Mark::Fine]);
-        let third = settle(compact(vec![commit("a", 0, 5), commit("a", 1, 2)]), Some(&second), &none);
+        let third = settle(compact(vec![commit("a", 0, 5), commit("a", 1, 2)]), Some(&second), &none, at(3));
         assert_eq!(third[0].rows[0].mark, Mark::Recreated);
         assert!(Arc::ptr_eq(&second, &third), "unchanged rows are shared");
-        let fourth = settle(compact(vec![commit("a", 0, 6)]), Some(&third), &none);
+        let fourth = settle(compact(vec![commit("a", 0, 6)]), Some(&third), &none, at(4));
         assert_eq!(fourth[0].rows[0].mark, Mark::Fine);
+        let moved = |rows: &[TopicRows]| rows[0].rows.iter().map(|row| row.moved).collect::<Vec<_>>();
+        assert_eq!(moved(&first), [0, 0]);
+        assert_eq!(moved(&third), [0, 2], "when it was first seen elsewhere");
+        assert_eq!(moved(&fourth), [4]);
     }
 }

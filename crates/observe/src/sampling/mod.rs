@@ -3,6 +3,7 @@
 mod changes;
 mod describe;
 pub mod merge;
+mod movement;
 pub mod pace;
 pub mod sample;
 pub(crate) mod sampler;

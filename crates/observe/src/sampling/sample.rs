@@ -6,9 +6,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowdeck_kafka::{Member, Metadata, Topic};
+use flowdeck_model::lag::trace::{self, Point};
+use flowdeck_model::rate::{Flow, Rate, Windows};
 use flowdeck_model::verdict::{LagSum, sum};
 use flowdeck_model::{
-    GroupId, GroupState, GroupType, Partition, PartitionReading, Timestamp, TopicName, Unknown,
+    GroupId, GroupState, GroupType, Lag, Partition, PartitionReading, TimeLag, Timestamp, TopicName, Unknown,
 };
 
 use crate::telemetry::trust::Listed;
@@ -53,6 +55,14 @@ pub struct GroupData {
     /// pair that belongs together.
     pub ends: Arc<Ends>,
     pub sum: LagSum,
+    /// Of the partition whose oldest waiting record is the oldest.
+    pub time_lag: Option<TimeLag>,
+    /// What came and what was committed since `watched_since`.
+    pub flow: Flow,
+    /// When a commit was seen to move last.
+    pub last_commit: Option<Timestamp>,
+    /// Its commits were read first.
+    pub watched_since: Option<Timestamp>,
     /// Of a group that reads nothing now: the topics that it read before and that were deleted.
     pub deleted_topics: Arc<[Topic]>,
     /// Its last lags, oldest first, as long as it has members and something waits.
@@ -80,6 +90,10 @@ impl GroupData {
             rows: Vec::new().into(),
             ends: Arc::default(),
             sum: LagSum::default(),
+            time_lag: None,
+            flow: Flow::new(Timestamp::from_millis(0)),
+            last_commit: None,
+            watched_since: None,
             deleted_topics: Arc::from([]),
             lags: Arc::from([]),
             rebalancing_since: None,
@@ -109,10 +123,19 @@ pub struct TopicRows {
     pub rows: Box<[CommitRow]>,
 }
 
+impl TopicRows {
+    pub fn partition(&self, partition: Partition) -> Option<&CommitRow> {
+        let at = self.rows.binary_search_by_key(&partition, |row| row.partition).ok()?;
+        self.rows.get(at)
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CommitRow {
     pub partition: Partition,
     pub mark: Mark,
+    /// The second since 1970 in which it was seen to move; 0: it was not.
+    pub moved: u32,
     /// Negative: none.
     pub offset: i64,
 }
@@ -137,6 +160,10 @@ impl CommitRow {
         (self.offset >= 0).then_some(self.offset)
     }
 
+    pub fn last_commit(self) -> Option<Timestamp> {
+        (self.moved > 0).then(|| Timestamp::from_millis(i64::from(self.moved) * 1_000))
+    }
+
     fn refused(self) -> Option<Unknown> {
         match self.mark {
             Mark::Fine => None,
@@ -149,10 +176,47 @@ impl CommitRow {
     }
 }
 
+/// One partition that a group reads, with all that was read of it.
+#[derive(Clone, Copy)]
+pub struct PartitionData<'a> {
+    pub topic: &'a Topic,
+    pub commit: CommitRow,
+    pub log: Option<&'a LogRow>,
+    pub reading: PartitionReading,
+}
+
+impl PartitionData<'_> {
+    /// As it was when the log was read at `read_at`.
+    pub fn time_lag(&self, read_at: Timestamp) -> Option<TimeLag> {
+        let log = self.log?;
+        let end = self.reading.end?;
+        match self.reading.lag() {
+            Lag::Known(0) => Some(TimeLag::NONE),
+            Lag::Unknown(_) if self.reading.is_empty_and_untouched() => Some(TimeLag::NONE),
+            _ => trace::age(&log.trace, end, self.reading.oldest_waiting()?, read_at).map(TimeLag::from),
+        }
+    }
+
+    /// Records a second that come to it.
+    pub fn written(&self, read_at: Timestamp) -> Windows {
+        let over = |minutes: u64| {
+            let window = Duration::from_secs(60 * minutes);
+            let came = trace::came_within(&self.log?.trace, self.reading.end?, window, read_at)?;
+            Some(Rate::of(came, window))
+        };
+        Windows { one_minute: over(1), five_minutes: over(5), fifteen_minutes: over(15) }
+    }
+}
+
 impl GroupData {
-    /// Every partition with its reading. `stale`: the readings are too old to speak of now.
+    /// Every partition. `stale`: the readings are too old to speak of now.
+    pub fn partitions(&self, stale: bool) -> impl Iterator<Item = PartitionData<'_>> {
+        partitions(&self.rows, &self.ends, stale)
+    }
+
+    /// Every partition with its reading, as `partitions`.
     pub fn readings(&self, stale: bool) -> impl Iterator<Item = (&Topic, Partition, PartitionReading)> {
-        readings(&self.rows, &self.ends, stale)
+        self.partitions(stale).map(|one| (one.topic, one.commit.partition, one.reading))
     }
 
     pub fn partition_count(&self) -> u32 {
@@ -169,36 +233,51 @@ impl GroupData {
     }
 }
 
-pub fn readings<'a>(
+pub fn partitions<'a>(
     rows: &'a [TopicRows],
     ends: &'a Ends,
     stale: bool,
-) -> impl Iterator<Item = (&'a Topic, Partition, PartitionReading)> {
+) -> impl Iterator<Item = PartitionData<'a>> {
     rows.iter().flat_map(move |topic| {
-        let log = ends.topic(&topic.topic);
+        let logs = ends.topic(&topic.topic);
         topic.rows.iter().map(move |row| {
-            let end = log.and_then(|log| log.partition(row.partition));
-            let refused = row.refused().or_else(|| end.and_then(|end| end.refused));
+            let log = logs.and_then(|logs| logs.partition(row.partition));
+            let refused = row.refused().or_else(|| log.and_then(|log| log.refused));
             let reading = PartitionReading {
-                start: end.and_then(|end| end.start),
-                end: end.and_then(|end| end.end),
+                start: log.and_then(|log| log.start),
+                end: log.and_then(|log| log.end),
                 committed: row.committed(),
                 refused: refused.or(stale.then_some(Unknown::Stale)),
             };
-            (&topic.topic, row.partition, reading)
+            PartitionData { topic: &topic.topic, commit: *row, log, reading }
         })
     })
 }
 
-pub fn sum_of(rows: &[TopicRows], ends: &Ends) -> LagSum {
-    let all: Vec<PartitionReading> = readings(rows, ends, false).map(|(_, _, reading)| reading).collect();
-    sum(&all)
+/// The sums of a group, and how old the oldest record is that waits.
+pub fn sum_of(rows: &[TopicRows], ends: &Ends) -> (LagSum, Option<TimeLag>) {
+    let mut time_lag: Option<TimeLag> = None;
+    let mut readings: Vec<PartitionReading> = Vec::new();
+    for one in partitions(rows, ends, false) {
+        readings.push(one.reading);
+        if let Some(more) = one.time_lag(ends.read_at) {
+            time_lag = Some(time_lag.map_or(more, |worst| worst.worse(more)));
+        }
+    }
+    (sum(&readings), time_lag)
 }
 
 /// Start and end of the logs that groups read.
-#[derive(Default)]
 pub struct Ends {
+    /// Just before the ends were asked for.
+    pub read_at: Timestamp,
     topics: HashMap<Topic, LogRows>,
+}
+
+impl Default for Ends {
+    fn default() -> Self {
+        Self { read_at: Timestamp::from_millis(0), topics: HashMap::new() }
+    }
 }
 
 #[derive(Default)]
@@ -207,12 +286,34 @@ pub struct LogRows {
     rows: Box<[LogRow]>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct LogRow {
     pub partition: Partition,
     pub refused: Option<Unknown>,
     pub start: Option<i64>,
     pub end: Option<i64>,
+    /// When the end was where; shared with the readings before where nothing came.
+    pub trace: Arc<[Point]>,
+}
+
+impl LogRow {
+    /// Without a trace, which `Ends::new` gives it.
+    pub fn new(partition: Partition, refused: Option<Unknown>, start: Option<i64>, end: Option<i64>) -> Self {
+        Self { partition, refused, start, end, trace: Arc::from([]) }
+    }
+
+    fn follow(&mut self, before: Option<&LogRow>, last_at: Timestamp, read_at: Timestamp) {
+        let Some(before) = before else {
+            self.trace = self.end.map(|end| Point { at: read_at, end }).into_iter().collect();
+            return;
+        };
+        self.trace = Arc::clone(&before.trace);
+        let Some(end) = self.end else { return };
+        let last = before.end.map(|end| Point { at: last_at, end });
+        if let Some(points) = trace::with(&before.trace, last, Point { at: read_at, end }) {
+            self.trace = points.into();
+        }
+    }
 }
 
 impl LogRows {
@@ -223,19 +324,40 @@ impl LogRows {
 }
 
 impl Ends {
-    pub fn new(rows: impl IntoIterator<Item = (Topic, LogRow)>) -> Self {
+    pub fn new(rows: impl IntoIterator<Item = (Topic, LogRow)>, before: &Self, read_at: Timestamp) -> Self {
         let mut topics: HashMap<Topic, Vec<LogRow>> = HashMap::new();
         for (topic, row) in rows {
             topics.entry(topic).or_default().push(row);
         }
         let sorted = topics.into_iter().map(|(topic, mut rows)| {
             rows.sort_unstable_by_key(|row| row.partition);
+            let former = before.topic(&topic);
+            for row in &mut rows {
+                let former = former.and_then(|former| former.partition(row.partition));
+                row.follow(former, before.read_at, read_at);
+            }
             (topic, LogRows { rows: rows.into_boxed_slice() })
         });
-        Self { topics: sorted.collect() }
+        Self { read_at, topics: sorted.collect() }
+    }
+
+    /// A first reading.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn test(rows: impl IntoIterator<Item = (Topic, LogRow)>) -> Self {
+        Self::new(rows, &Self::default(), Timestamp::from_millis(0))
     }
 
     pub fn topic(&self, topic: &TopicName) -> Option<&LogRows> {
         self.topics.get(topic)
+    }
+
+    /// What was traced of a topic's former log says nothing of the one that it has now.
+    pub fn forget<'a>(&mut self, topics: impl IntoIterator<Item = &'a TopicName>) {
+        for topic in topics {
+            let rows = self.topics.get_mut(topic).into_iter().flat_map(|logs| logs.rows.iter_mut());
+            for row in rows {
+                row.follow(None, self.read_at, self.read_at);
+            }
+        }
     }
 }

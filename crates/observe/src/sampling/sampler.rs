@@ -9,6 +9,7 @@ use std::time::Duration;
 use flowdeck_kafka::{
     Cause, Cluster, Committed, Deadline, GroupDescription, ListedGroup, Metadata, OffsetSpec, Topic, TopicId,
 };
+use flowdeck_model::rate::Flow;
 use flowdeck_model::{GroupId, GroupState, GroupType, Partition, Timestamp, TopicName, Unknown};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::changes::{Changes, deleted_topics, names_to_ask, why_gone, with_lag};
 use super::describe::Described;
 use super::merge::{self, Commit, Reading};
+use super::movement;
 use super::pace::Pace;
 use super::sample::{Ends, GroupData, GroupError, LogRow, Mark, Sample, TopicRows, sum_of};
 use super::watched::Watched;
@@ -113,8 +115,10 @@ impl Sampler {
         }
         let read: Vec<GroupRead> =
             listed.iter().zip(commits).map(|(group, commits)| self.group_read(group, commits)).collect();
-        let ends = Arc::new(self.read_ends(&read).await?);
+        let mut ends = self.read_ends(&read, &old.ends).await?;
         let changes = self.changes(&listed, &read, &old).await;
+        ends.forget(&changes.recreated);
+        let ends = Arc::new(ends);
         let groups = listed
             .into_iter()
             .zip(read)
@@ -210,7 +214,7 @@ impl Sampler {
     }
 
     /// One batch over all partitions of all topics that a group reads, after the commits.
-    async fn read_ends(&self, groups: &[GroupRead]) -> Result<Ends, String> {
+    async fn read_ends(&self, groups: &[GroupRead], before: &Ends) -> Result<Ends, String> {
         let mut wanted: BTreeMap<Topic, Vec<Partition>> = BTreeMap::new();
         for rows in groups.iter().filter_map(|group| group.rows.as_ref().ok()).flatten() {
             if wanted.contains_key(&rows.topic) {
@@ -233,6 +237,7 @@ impl Sampler {
         if asked.is_empty() {
             return Ok(Ends::default());
         }
+        let read_at = clock::now();
         let deadline = self.deadline();
         let (ends, starts) = tokio::join!(
             self.cluster.offsets(&asked, OffsetSpec::Latest, deadline),
@@ -248,9 +253,9 @@ impl Sampler {
             let not_permitted =
                 [&end, &start].into_iter().any(|one| matches!(one, Err(Cause::NotPermitted(_))));
             let refused = not_permitted.then_some(Unknown::NotPermitted);
-            (topic, LogRow { partition, refused, start: start.ok(), end: end.ok() })
+            (topic, LogRow::new(partition, refused, start.ok(), end.ok()))
         });
-        Ok(Ends::new(rows))
+        Ok(Ends::new(rows, before, read_at))
     }
 
     /// What became of the topics that groups read. Asked after the ends, so that a topic that was made anew or
@@ -313,7 +318,8 @@ impl Sampler {
         let (rows, ends, as_of, error) = match (read.rows, former) {
             (Ok(mut rows), _) => {
                 merge::mark_gone(&mut rows, &changes.gone);
-                let rows = merge::settle(rows, former.map(|former| &former.rows), &changes.recreated);
+                let former = former.map(|former| &former.rows);
+                let rows = merge::settle(rows, former, &changes.recreated, began);
                 (rows, Arc::clone(ends), Some(began), describe_error)
             }
             (Err(cause), Some(former)) => {
@@ -321,10 +327,19 @@ impl Sampler {
             }
             (Err(cause), None) => (Vec::new().into(), Arc::clone(ends), None, Some(group_error(&cause))),
         };
-        let sum = sum_of(&rows, &ends);
+        let (sum, time_lag) = sum_of(&rows, &ends);
         let deleted_topics = deleted_topics(&rows, former, changes);
         let owned = members.as_deref().unwrap_or_default();
         let read_now = as_of == Some(began);
+        let watched_since = former.and_then(|former| former.watched_since).or(as_of);
+        let mut flow =
+            former.filter(|former| former.watched_since.is_some()).map(|former| former.flow.clone());
+        let mut last_commit = former.and_then(|former| former.last_commit);
+        if let (true, Some(former), Some(before)) = (read_now, former, &flow) {
+            let moved = movement::between(former, &rows, &ends, &changes.recreated);
+            flow = Some(before.counted(began, moved.written, moved.committed));
+            last_commit = if moved.commits { Some(began) } else { last_commit };
+        }
         let lags = former.map_or_else(|| Arc::from([]), |former| Arc::clone(&former.lags));
         let lags = if read_now { with_lag(&lags, owned, former, sum, began) } else { lags };
         let lower = match former {
@@ -349,6 +364,10 @@ impl Sampler {
             rows,
             ends,
             sum,
+            time_lag,
+            flow: flow.unwrap_or_else(|| Flow::new(began)),
+            last_commit,
+            watched_since,
             deleted_topics,
             lags,
             rebalancing_since,

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use flowdeck_model::view::SentRecord;
-use flowdeck_model::{Action, Actor, CommandState, InstanceState as I, Unknown, Via};
+use flowdeck_model::{Action, Actor, CommandState, InstanceState as I, Via};
 use flowdeck_protocol::wire::Ack;
 
 use super::*;
@@ -61,11 +61,11 @@ fn flow(heard: i64, running: &[i32], paused: &[i32]) -> GroupTelemetry {
 fn commits(as_of: i64, committed: i64, end: i64) -> GroupData {
     let name: flowdeck_kafka::Topic = Arc::new(topic("a"));
     let zero = Partition::new(0).unwrap();
-    let row = LogRow { partition: zero, refused: None::<Unknown>, start: Some(0), end: Some(end) };
+    let row = LogRow::new(zero, None, Some(0), Some(end));
     let commit = Commit { topic: name.clone(), partition: zero, offset: Some(committed), mark: Mark::Fine };
     GroupData {
         rows: compact(vec![commit]).into(),
-        ends: Arc::new(Ends::new([(name, row)])),
+        ends: Arc::new(Ends::test([(name, row)])),
         as_of: Some(at(as_of)),
         ..GroupData::test("g")
     }
