@@ -169,8 +169,8 @@ mod tests {
         commands.push(stop(late));
         let outcomes = commands.outcomes();
         assert_eq!((outcomes[0].0, outcomes[0].1.state), (late, InstanceState::Refused));
-        let foreign = AdminCommand { id: None, action: AdminAction::Start };
-        commands.push(foreign);
+        let external = AdminCommand { id: None, action: AdminAction::Start };
+        commands.push(external);
         assert!(commands.outcomes().is_empty(), "nobody waits for it");
     }
 }

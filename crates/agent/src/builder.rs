@@ -3,7 +3,7 @@
 use flowdeck_model::{ConsumerName, GroupId, InstanceName, TopicName};
 use rdkafka::ClientConfig;
 
-use crate::config::{self, OnUnknown, Settings, Stream, Timings};
+use crate::config::{self, Distribution, OnUnknown, Settings, Stream, Timings};
 use crate::error::AgentError;
 use crate::handler::{Handler, OnError};
 use crate::running::{self, Running};
@@ -24,6 +24,7 @@ impl Agent {
             topics: vec![],
             workers: 1,
             buffer: 100,
+            distribution: Distribution::default(),
             instance: None,
             on_error: OnError::default(),
             on_unknown: OnUnknown::default(),
@@ -49,6 +50,7 @@ pub struct AgentBuilder<H = NoHandler> {
     topics: Vec<String>,
     workers: usize,
     buffer: usize,
+    distribution: Distribution,
     handler: H,
     instance: Option<InstanceName>,
     on_error: OnError,
@@ -85,6 +87,12 @@ impl<H> AgentBuilder<H> {
     /// otherwise) and `queued.min.messages` (10,000), and by one fetch more.
     pub fn buffer(mut self, records: usize) -> Self {
         self.buffer = records.max(1);
+        self
+    }
+
+    /// Which records may be handled at the same time; by partition unless told otherwise.
+    pub fn distribution(mut self, distribution: Distribution) -> Self {
+        self.distribution = distribution;
         self
     }
 
@@ -146,6 +154,7 @@ impl<H> AgentBuilder<H> {
             topics: self.topics,
             workers: self.workers,
             buffer: self.buffer,
+            distribution: self.distribution,
             instance: self.instance,
             on_error: self.on_error,
             on_unknown: self.on_unknown,
@@ -180,6 +189,7 @@ impl<H: Handler> AgentBuilder<H> {
             instance,
             workers: self.workers,
             buffer: self.buffer,
+            distribution: self.distribution,
             on_error: self.on_error,
             on_unknown: self.on_unknown,
             timings: self.timings.sane(),

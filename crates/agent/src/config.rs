@@ -22,6 +22,20 @@ pub enum OnUnknown {
     Pause,
 }
 
+/// Which records may be handled at the same time, and so which order is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Distribution {
+    /// One record of a partition at a time, in the order of the log.
+    #[default]
+    ByPartition,
+    /// One record of a key at a time, in the order of its partition; the workers share each partition, as KafkaFlow's
+    /// do. Records without a key keep the order that they have in their partition. A record that waits for a retry
+    /// delays its key alone, until as many records as may be buffered lie behind it.
+    ByKey,
+    /// Any records of a partition at the same time.
+    Free,
+}
+
 /// The agent's periods and deadlines. The defaults are right for production.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timings {
@@ -85,6 +99,7 @@ pub(crate) struct Settings {
     pub(crate) topics: Vec<TopicName>,
     pub(crate) workers: usize,
     pub(crate) buffer: usize,
+    pub(crate) distribution: Distribution,
     pub(crate) on_error: OnError,
     pub(crate) on_unknown: OnUnknown,
     pub(crate) commands: Stream,
@@ -258,6 +273,7 @@ pub(crate) mod tests {
             topics: vec!["t".parse().unwrap(), "u".parse().unwrap()],
             workers: 2,
             buffer: 10,
+            distribution: Distribution::default(),
             on_error: OnError::default(),
             on_unknown: OnUnknown::Run,
             commands: admin.clone(),

@@ -7,8 +7,8 @@ use async_trait::async_trait;
 
 use crate::record::Record;
 
-/// The service's own work. Called for one record of a partition at a time, in the order of the log;
-/// records of different partitions run side by side, as many as there are workers.
+/// The service's own work. Called for one record of a partition at a time, in the order of the log (other orders:
+/// [`crate::Distribution`]); records of different partitions run side by side, as many as there are workers.
 ///
 /// A record may come twice (at least once): after a crash, a retry, or a rebalance that did not wait
 /// for it.

@@ -6,6 +6,7 @@
 //! begins behind it any more, retries included; what was taken before is told by `starting` until its handler
 //! has begun.
 
+mod keyed;
 mod lane;
 mod offsets;
 mod orphaned;
@@ -19,6 +20,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::arrivals::Arrivals;
+use crate::config::Distribution;
 use crate::record::TopicPartition;
 use crate::source::Source;
 
@@ -38,9 +40,19 @@ pub(crate) struct Lanes {
     orphaned: OrphanedTasks,
     /// Counts assignments; the newest lane's ticket.
     ticket: u64,
+    distribution: Distribution,
+    workers: usize,
     /// Records that may wait in all.
     capacity: usize,
     closed: bool,
+}
+
+/// What one lane may take.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    /// Records of it that may be read ahead.
+    share: usize,
+    workers: usize,
 }
 
 /// Lanes from which a worker may take now, in their order.
@@ -76,19 +88,27 @@ impl Drop for ToClose {
 }
 
 impl Lanes {
-    pub(crate) fn new(workers: usize, buffer: usize, arrivals: Arc<Arrivals>) -> Self {
+    pub(crate) fn new(
+        distribution: Distribution,
+        workers: usize,
+        buffer: usize,
+        arrivals: Arc<Arrivals>,
+    ) -> Self {
         Self {
             lanes: BTreeMap::new(),
             ready: Ready::default(),
             arrivals,
             orphaned: OrphanedTasks::default(),
             ticket: 0,
+            distribution,
+            workers,
             capacity: workers.saturating_mul(buffer).max(1),
             closed: false,
         }
     }
 
     pub(crate) fn set_workers(&mut self, workers: usize, buffer: usize) {
+        self.workers = workers;
         self.capacity = workers.saturating_mul(buffer).max(1);
     }
 
@@ -109,7 +129,7 @@ impl Lanes {
     ) {
         self.ticket += 1;
         for (at, source) in partitions {
-            let lane = Lane::new(Arc::clone(&at), source, self.ticket, gate(&at));
+            let lane = Lane::new(Arc::clone(&at), source, self.ticket, gate(&at), self.distribution);
             lane.set_open(self.closed);
             self.lanes.insert(Arc::clone(&at), lane);
             self.offer(&at);
@@ -121,10 +141,8 @@ impl Lanes {
         let mut dropped = 0;
         for at in partitions {
             if let Some(lane) = self.lanes.get_mut(at) {
-                lane.leaving = true;
+                dropped += lane.leave();
                 lane.set_open(self.closed);
-                dropped += lane.records.len();
-                lane.records = Records::default();
             }
         }
         dropped
@@ -152,12 +170,12 @@ impl Lanes {
     }
 
     fn in_flight(&self, at: &TopicPartition) -> bool {
-        self.orphaned.contains(at) || self.lanes.get(at).is_some_and(|lane| lane.in_flight)
+        self.orphaned.contains(at) || self.lanes.get(at).is_some_and(Lane::in_flight)
     }
 
-    /// How many records of one partition may wait.
-    fn share(&self) -> usize {
-        (self.capacity / self.lanes.len().max(1)).max(1)
+    fn limits(&self) -> Limits {
+        let share = (self.capacity / self.lanes.len().max(1)).max(1);
+        Limits { share, workers: self.workers }
     }
 
     /// A record of a partition, as a worker would have taken it from the client.
@@ -165,16 +183,16 @@ impl Lanes {
     pub(crate) fn push(&mut self, record: crate::record::Record) {
         let at = Arc::clone(record.at());
         if let Some(lane) = self.lanes.get_mut(&at).filter(|lane| !lane.leaving) {
-            lane.records.push(record);
+            lane.push(record);
             self.offer(&at);
         }
     }
 
     /// Puts a lane in the queue if a worker may take it now.
     fn offer(&mut self, at: &TopicPartition) {
-        let (closed, orphan) = (self.closed, self.orphaned.contains(at));
+        let (closed, orphan, limits) = (self.closed, self.orphaned.contains(at), self.limits());
         let Some(lane) = self.lanes.get_mut(at) else { return };
-        if !closed && !orphan && !lane.queued && lane.may_start() {
+        if !closed && !orphan && !lane.queued && lane.may_start(limits) {
             lane.queued = true;
             self.ready.push(Arc::clone(lane.control.at()));
         }
@@ -188,13 +206,16 @@ impl Lanes {
                 self.offer(&arrival.at);
             }
         }
-        let most = self.share();
+        let limits = self.limits();
         while let Some(at) = self.ready.pop() {
             let (closed, orphan) = (self.closed, self.orphaned.contains(&at));
             let Some(lane) = self.lanes.get_mut(&at) else { continue };
             lane.queued = false;
-            if !closed && !orphan && lane.may_start() {
-                return Some(lane.take(most));
+            if !closed && !orphan && lane.may_start(limits) {
+                let run = lane.take(limits);
+                // Others may have a share of it.
+                self.offer(&at);
+                return Some(run);
             }
         }
         None
@@ -209,12 +230,12 @@ impl Lanes {
         let at = Arc::clone(run.control.at());
         let given = match self.lanes.get_mut(&at).filter(|lane| lane.ticket == run.ticket) {
             Some(lane) => {
-                let dropped = lane.finish_run(run);
-                RunOutcome { dropped, news: !lane.may_go_on() || self.closed }
+                let (dropped, retry) = lane.finish_run(run);
+                RunOutcome { dropped, retry, news: !lane.may_go_on() || self.closed }
             }
             None => {
                 self.orphaned.back(&at, run.ticket);
-                RunOutcome { dropped: run.records.len(), news: true }
+                RunOutcome { dropped: run.waiting(), retry: None, news: true }
             }
         };
         self.offer(&at);
@@ -224,7 +245,7 @@ impl Lanes {
     /// The wait before a retry is over.
     pub(crate) fn backed_off(&mut self, retry: &Retry) {
         if let Some(lane) = self.lanes.get_mut(&retry.at).filter(|lane| lane.ticket == retry.ticket) {
-            lane.backing_off = false;
+            lane.backed_off(retry.number);
         }
         self.offer(&retry.at);
     }
@@ -307,7 +328,7 @@ impl Lanes {
 
     fn outlasting(&self) -> Vec<TopicPartition> {
         let leaving =
-            self.lanes.iter().filter(|(_, lane)| lane.leaving && lane.in_flight).map(|(at, _)| &**at);
+            self.lanes.iter().filter(|(_, lane)| lane.leaving && lane.in_flight()).map(|(at, _)| &**at);
         leaving.chain(self.orphaned.all()).cloned().collect()
     }
 
@@ -323,6 +344,8 @@ impl Lanes {
 pub(crate) struct RunOutcome {
     /// Records that are dropped uncommitted.
     pub(crate) dropped: usize,
+    /// A record is to be tried again after a while.
+    pub(crate) retry: Option<Retry>,
     /// Telemetry or an answer may have to tell it.
     pub(crate) news: bool,
 }

@@ -34,7 +34,9 @@
 //! ```
 //!
 //! # What it promises
-//! - **Order**: one record of a partition at a time, in the order of the log.
+//! - **Order**: one record of a partition at a time, in the order of the log. With [`Distribution::ByKey`], one of a
+//!   key at a time in that order, and the workers share each partition; nothing behind the first unfinished record of a
+//!   partition is committed.
 //! - **Workers run in parallel**: while there are as many partitions with records as workers, each worker is busy.
 //!   A partition that is slow, paused or retrying delays no other.
 //! - **At least once**: a record that was not handled is not committed. What is buffered when its
@@ -89,7 +91,7 @@ mod workers;
 
 pub use async_trait::async_trait;
 pub use builder::{Agent, AgentBuilder};
-pub use config::{OnUnknown, Timings};
+pub use config::{Distribution, OnUnknown, Timings};
 pub use error::AgentError;
 pub use handler::{Handler, HandlerError, OnError, Then};
 pub use rdkafka::ClientConfig;

@@ -108,6 +108,12 @@ impl Record {
     }
 
     #[cfg(test)]
+    pub(crate) fn test_keyed(topic: &str, partition: i32, offset: i64, key: Option<&[u8]>) -> Self {
+        let (bytes, key_length) = (key.unwrap_or_default().to_vec(), key.map(<[u8]>::len));
+        Self { bytes, key_length, ..Self::test(topic, partition, offset) }
+    }
+
+    #[cfg(test)]
     pub(crate) fn test(topic: &str, partition: i32, offset: i64) -> Self {
         Self { offset, ..Self::empty(&Arc::new(TopicPartition::parse(topic, partition).unwrap())) }
     }

@@ -81,7 +81,8 @@ pub(crate) fn now() -> Timestamp {
 impl Shared {
     pub(crate) fn new(settings: Settings) -> Self {
         let arrivals = Arc::<Arrivals>::default();
-        let lanes = Lanes::new(settings.workers, settings.buffer, Arc::clone(&arrivals));
+        let lanes =
+            Lanes::new(settings.distribution, settings.workers, settings.buffer, Arc::clone(&arrivals));
         Self {
             ready: lanes.ready_length(),
             state: Mutex::new(State { lanes, view: View::new(&settings), waiters: 0 }),
@@ -147,24 +148,24 @@ impl Shared {
         }
     }
 
-    /// The next lane, and whether there are more.
+    /// The next lane, and whether there are more. What is to be tried again is given back by `finish_run`.
     fn exchange(&self, back: Option<Run>) -> (Option<Run>, bool) {
         let mut state = self.lock();
         let given = back.map(|run| state.lanes.finish_run(run));
         let (run, more, waiters) = (state.lanes.take(), state.lanes.any_ready(), state.waiters);
         drop(state);
         if let Some(given) = given {
-            self.after_run(&given, waiters);
+            self.after_run(given, waiters);
         }
         (run, more)
     }
 
-    pub(crate) fn finish_run(&self, run: Run) {
+    pub(crate) fn finish_run(&self, run: Run) -> Option<Retry> {
         let (given, waiters) = self.change(|state| (state.lanes.finish_run(run), state.waiters));
-        self.after_run(&given, waiters);
+        self.after_run(given, waiters)
     }
 
-    fn after_run(&self, given: &RunOutcome, waiters: usize) {
+    fn after_run(&self, given: RunOutcome, waiters: usize) -> Option<Retry> {
         if given.dropped > 0 {
             add(&self.counts.dropped_uncommitted, given.dropped);
         }
@@ -174,6 +175,7 @@ impl Shared {
         if given.news {
             self.tell();
         }
+        given.retry
     }
 
     /// Who waits for what.

@@ -7,7 +7,6 @@ use std::future::{Future as _, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::FutureExt as _;
 use tokio::runtime::Handle;
@@ -42,6 +41,7 @@ async fn work<H: Handler>(shared: Arc<Shared>, handler: Arc<H>, tasks: TaskTrack
     let guard = RuntimeGone(Some(Arc::clone(&shared)));
     let mut back = None;
     while let Some(mut run) = shared.next_run(back).await {
+        run.read_ahead();
         while run.next() {
             handle(&shared, &*handler, &mut run).await;
             // A handler that never waits must not keep this thread from the host's other tasks.
@@ -56,13 +56,12 @@ async fn work<H: Handler>(shared: Arc<Shared>, handler: Arc<H>, tasks: TaskTrack
                 Queue::Empty | Queue::Woken | Queue::Lanes => {}
             }
         }
-        back = match run.retry_in() {
-            None => Some(run),
-            Some(wait) => {
-                try_again(&shared, run, wait, &tasks);
-                None
-            }
-        };
+        if run.ends_with_a_retry() {
+            back = None;
+            try_again(&shared, run, &tasks);
+        } else {
+            back = Some(run);
+        }
     }
     guard.end();
 }
@@ -114,13 +113,13 @@ fn failed(shared: &Shared, run: &mut Run, error: &HandlerError) {
     }
 }
 
-/// The lane waits, and no worker does. It is returned first: the wait may be no time at all.
-fn try_again(shared: &Arc<Shared>, run: Run, wait: Duration, tasks: &TaskTracker) {
-    let (shared, retry) = (Arc::clone(shared), run.as_retry());
-    shared.finish_run(run);
+/// The record waits, and no worker does. It is returned first: the wait may be no time at all.
+fn try_again(shared: &Arc<Shared>, run: Run, tasks: &TaskTracker) {
+    let Some(retry) = shared.finish_run(run) else { return };
+    let shared = Arc::clone(shared);
     tasks.spawn(async move {
         tokio::select! {
-            () = tokio::time::sleep(wait) => shared.backed_off(&retry),
+            () = tokio::time::sleep(retry.wait) => shared.backed_off(&retry),
             () = shared.draining.cancelled() => {}
         }
     });
@@ -150,15 +149,15 @@ mod tests {
     use super::*;
     use crate::Record;
     use crate::answers::Answers;
-    use crate::config::Settings;
     use crate::config::tests::settings;
+    use crate::config::{Distribution, Settings};
     use crate::record::TopicPartition;
     use crate::view::HoldsStatus;
     use crate::view::tests::hold;
     use async_trait::async_trait;
     use flowdeck_model::{Hold, InstanceState, Scope};
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-    use std::time::Instant;
+    use std::time::{Duration, Instant};
 
     const PARTITIONS: i32 = 6;
     const ROUNDS: usize = 200;
@@ -212,8 +211,17 @@ mod tests {
 
     #[test]
     fn no_handler_begins_after_the_answer_to_a_pause() {
+        rounds(Distribution::ByPartition);
+    }
+
+    #[test]
+    fn no_handler_of_a_shared_partition_begins_after_the_answer_to_a_pause() {
+        rounds(Distribution::ByKey);
+    }
+
+    fn rounds(distribution: Distribution) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();
-        let shared = Arc::new(Shared::new(Settings { workers: 4, ..settings() }));
+        let shared = Arc::new(Shared::new(Settings { workers: 4, distribution, ..settings() }));
         shared.lock().view.set_status(HoldsStatus::Known);
         shared.assign((0..PARTITIONS).map(|partition| (Arc::new(at(partition)), None)).collect());
         shared.regate(u64::MAX);
@@ -221,12 +229,14 @@ mod tests {
         let guard = runtime.enter();
         start(&shared, handler.clone(), &tasks);
         drop(guard);
-        let mut offset = 0;
+        let mut offset = 0_i64;
         for round in 0..ROUNDS {
             let before = handler.begun.load(Ordering::SeqCst);
             for partition in 0..PARTITIONS {
                 for _ in 0..5 {
-                    shared.change(|state| state.lanes.push(Record::test("t", partition, offset)));
+                    let key = offset.to_be_bytes();
+                    let record = Record::test_keyed("t", partition, offset, Some(&key));
+                    shared.change(|state| state.lanes.push(record));
                     offset += 1;
                 }
             }

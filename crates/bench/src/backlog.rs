@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use flowdeck_agent::{Agent, ClientConfig, Handler, HandlerError, Record, async_trait};
+use flowdeck_agent::{Agent, ClientConfig, Distribution, Handler, HandlerError, Record, async_trait};
 use flowdeck_testkit::{Kafka, PlainConsumer, PlainHandler, unique, wait_for};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::OwnedMessage;
@@ -36,6 +36,18 @@ pub(crate) struct Backlog {
 pub(crate) struct Load {
     pub(crate) workers: usize,
     pub(crate) takes: Duration,
+    /// Of the agent.
+    pub(crate) distribution: Distribution,
+}
+
+impl Load {
+    pub(crate) fn by_partition(workers: usize, takes: Duration) -> Self {
+        Self { workers, takes, distribution: Distribution::ByPartition }
+    }
+
+    pub(crate) fn by_key(workers: usize, takes: Duration) -> Self {
+        Self { workers, takes, distribution: Distribution::ByKey }
+    }
 }
 
 /// Of one run.
@@ -45,6 +57,8 @@ pub(crate) struct Measured {
     pub(crate) records: f64,
     /// Of this process, the client library included.
     pub(crate) cpu_micros_a_record: f64,
+    /// Handlers at once, on average.
+    pub(crate) at_once: f64,
 }
 
 impl Backlog {
@@ -63,7 +77,8 @@ impl Backlog {
     pub(crate) async fn agent(&self, kafka: &Kafka, load: Load) -> Result<Measured> {
         let work = Work::new(load.takes);
         let agent = Agent::builder(config(kafka), unique("bench-agent")).topics([self.topic.as_str()]);
-        let agent = agent.workers(load.workers).handler(work.clone()).start().await.context("the agent")?;
+        let agent = agent.workers(load.workers).distribution(load.distribution).handler(work.clone());
+        let agent = agent.start().await.context("the agent")?;
         let measured = self.measure(&work).await;
         agent.stop().await.context("stop the agent")?;
         measured
@@ -94,6 +109,7 @@ impl Backlog {
         Ok(Measured {
             records: handled / took.as_secs_f64(),
             cpu_micros_a_record: cpu.as_secs_f64() * 1e6 / handled,
+            at_once: now.inside.saturating_sub(begin.inside).as_secs_f64() / took.as_secs_f64(),
         })
     }
 }
@@ -132,23 +148,30 @@ struct Handled {
     count: AtomicU64,
     /// When the newest was, in nanoseconds since `begin`.
     last: AtomicU64,
+    /// Nanoseconds inside handlers, of all of them.
+    inside: AtomicU64,
 }
 
 struct Now {
     count: u64,
     last: Duration,
+    inside: Duration,
 }
 
 impl Work {
     fn new(takes: Duration) -> Self {
-        let handled = Handled { begin: Instant::now(), count: AtomicU64::new(0), last: AtomicU64::new(0) };
+        let [count, last, inside] = [0; 3].map(AtomicU64::new);
+        let handled = Handled { begin: Instant::now(), count, last, inside };
         Self { takes, handled: Arc::new(handled) }
     }
 
     async fn run(&self, payload: usize) {
         assert_eq!(payload, PAYLOAD);
         if !self.takes.is_zero() {
+            let begin = Instant::now();
             tokio::time::sleep(self.takes).await;
+            let inside = u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            self.handled.inside.fetch_add(inside, Ordering::Relaxed);
         }
         let nanos = u64::try_from(self.handled.begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
         self.handled.last.store(nanos, Ordering::Relaxed);
@@ -161,7 +184,8 @@ impl Work {
 
     fn now(&self) -> Now {
         let last = Duration::from_nanos(self.handled.last.load(Ordering::Relaxed));
-        Now { count: self.count(), last }
+        let inside = Duration::from_nanos(self.handled.inside.load(Ordering::Relaxed));
+        Now { count: self.count(), last, inside }
     }
 }
 

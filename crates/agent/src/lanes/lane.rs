@@ -6,8 +6,9 @@ use crate::record::TopicPartition;
 use crate::source::Source;
 use crate::tracker::Tracker;
 
-use super::records::Records;
-use super::run::{End, LaneControl, Run};
+use super::keyed::{Batch, Keyed, Unhandled};
+use super::run::{End, LaneControl, Retry, Run, RunKind};
+use super::{Distribution, Limits};
 
 /// Checked before every handler call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,12 +25,14 @@ pub(super) struct Lane {
     pub(super) ticket: u64,
     pub(super) gate: Gate,
     pub(super) control: Arc<LaneControl>,
-    /// A worker takes them with it.
-    pub(super) records: Records,
+    /// Where one worker handles all of them, it takes them with it.
+    batch: Batch,
+    /// Where several do.
+    keyed: Option<Keyed>,
     /// The client's queue may have records.
     pub(super) more: bool,
-    /// A worker has it.
-    pub(super) in_flight: bool,
+    /// So many workers have it, or something of it.
+    runs: usize,
     pub(super) backing_off: bool,
     /// The policy stopped the lane at its first record.
     pub(super) stopped: bool,
@@ -73,14 +76,26 @@ impl Seen {
 }
 
 impl Lane {
-    pub(super) fn new(at: Arc<TopicPartition>, source: Option<Source>, ticket: u64, gate: Gate) -> Self {
+    pub(super) fn new(
+        at: Arc<TopicPartition>,
+        source: Option<Source>,
+        ticket: u64,
+        gate: Gate,
+        distribution: Distribution,
+    ) -> Self {
+        let keyed = |in_order| Some(Keyed::new(Arc::clone(&at), in_order));
         Self {
+            keyed: match distribution {
+                Distribution::ByPartition => None,
+                Distribution::ByKey => keyed(true),
+                Distribution::Free => keyed(false),
+            },
             ticket,
             gate,
             more: source.is_some(),
             control: Arc::new(LaneControl::new(at, source)),
-            records: Records::default(),
-            in_flight: false,
+            batch: Batch::default(),
+            runs: 0,
             backing_off: false,
             stopped: false,
             leaving: false,
@@ -91,14 +106,23 @@ impl Lane {
         }
     }
 
-    pub(super) fn may_start(&self) -> bool {
+    pub(super) fn may_start(&self, limits: Limits) -> bool {
         self.gate == Gate::Open
-            && !self.in_flight
-            && !self.backing_off
             && !self.stopped
             && !self.leaving
             && !self.setting_offset
-            && (self.more || !self.records.is_empty())
+            && match &self.keyed {
+                None => self.runs == 0 && !self.backing_off && (self.more || !self.batch.records.is_empty()),
+                Some(keyed) => keyed.is_ready() || (self.more && keyed.room(limits.share) > 0),
+            }
+    }
+
+    pub(super) fn in_flight(&self) -> bool {
+        self.runs > 0
+    }
+
+    pub(super) fn runs(&self) -> usize {
+        self.runs
     }
 
     /// Whether a worker that gave it back leaves it running.
@@ -112,24 +136,93 @@ impl Lane {
         self.control.set_open(open && !closed);
     }
 
-    pub(super) fn take(&mut self, most: usize) -> Run {
-        self.in_flight = true;
-        // What arrives while the worker reads is noted anew.
-        let more = std::mem::take(&mut self.more);
-        Run::new(Arc::clone(&self.control), self.ticket, std::mem::take(&mut self.records), most, more)
+    /// After `may_start`.
+    pub(super) fn take(&mut self, limits: Limits) -> Run {
+        self.runs += 1;
+        let Some(keyed) = &mut self.keyed else {
+            // What arrives while the worker reads is noted anew.
+            let more = std::mem::take(&mut self.more);
+            let batch = std::mem::take(&mut self.batch);
+            return self.run(batch, RunKind::Whole, limits.share, more);
+        };
+        if self.more && keyed.reads_first(limits.share) {
+            let (most, batch) = (keyed.room(limits.share), keyed.begin_read());
+            self.more = false;
+            return self.run(batch, RunKind::Reading, most, true);
+        }
+        let batch = keyed.take(limits.workers);
+        self.run(batch, RunKind::Share, 0, false)
     }
 
-    /// How many records of the run are dropped, since they are another owner's to read.
-    pub(super) fn finish_run(&mut self, run: Run) -> usize {
-        self.in_flight = false;
-        if self.leaving {
-            return run.records.len();
-        }
-        self.records = run.records;
+    fn run(&self, batch: Batch, kind: RunKind, most: usize, more: bool) -> Run {
+        Run::new(Arc::clone(&self.control), self.ticket, batch, kind, most, more)
+    }
+
+    /// What is left of the run for others: records that are dropped, since another owner reads them, and what is to be
+    /// tried again.
+    pub(super) fn finish_run(&mut self, run: Run) -> (usize, Option<Retry>) {
+        self.runs -= 1;
         self.more |= run.more;
-        self.backing_off = matches!(run.end, End::Retry(_));
-        self.stopped = run.end == End::Stopped;
-        0
+        // It stays so when a worker comes back that began before.
+        self.stopped |= run.end == End::Stopped;
+        let (waiting, wait) = (run.waiting(), run.retry_in());
+        let mut number = None;
+        match (&mut self.keyed, run.kind) {
+            (Some(keyed), RunKind::Reading) if self.leaving => keyed.end_read(Batch::default()),
+            (Some(keyed), RunKind::Reading) => keyed.end_read(run.batch),
+            (Some(keyed), _) => {
+                let unhandled = if wait.is_some() { Unhandled::Retries } else { Unhandled::Waits };
+                let took = run.took();
+                number = keyed.give_back(run.batch, took, unhandled);
+                if let Some(offset) = keyed.advance() {
+                    self.control.handled(offset);
+                }
+            }
+            (None, _) if self.leaving => {}
+            (None, _) => {
+                self.batch = run.batch;
+                self.backing_off = wait.is_some();
+            }
+        }
+        if self.leaving {
+            return (waiting, None);
+        }
+        let (at, ticket) = (Arc::clone(self.control.at()), self.ticket);
+        (0, wait.map(|wait| Retry { at, ticket, number, wait }))
+    }
+
+    /// The wait before a retry is over.
+    pub(super) fn backed_off(&mut self, number: Option<u64>) {
+        match (&mut self.keyed, number) {
+            (Some(keyed), Some(number)) => keyed.backed_off(number),
+            _ => self.backing_off = false,
+        }
+    }
+
+    /// Nothing starts any more, and what waits is dropped uncommitted: how many records.
+    pub(super) fn leave(&mut self) -> usize {
+        self.leaving = true;
+        match &mut self.keyed {
+            Some(keyed) => keyed.drop_waiting(),
+            None => std::mem::take(&mut self.batch).records.len(),
+        }
+    }
+
+    /// What was read ahead is dropped; nothing is in flight.
+    pub(super) fn forget_records(&mut self) {
+        self.batch = Batch::default();
+        self.backing_off = false;
+        if let Some(keyed) = &mut self.keyed {
+            keyed.clear();
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn push(&mut self, record: crate::record::Record) {
+        match &mut self.keyed {
+            Some(keyed) => keyed.push(record),
+            None => self.batch.records.push(record),
+        }
     }
 
     pub(super) fn due(&self) -> Option<i64> {

@@ -3,7 +3,6 @@
 use crate::record::TopicPartition;
 
 use super::Lanes;
-use super::records::Records;
 
 /// A partition of one assignment. One that is taken away in between is another owner's to set.
 pub(crate) type AssignedPartition = (TopicPartition, u64);
@@ -32,10 +31,10 @@ impl Lanes {
     /// What was read of it is dropped: the client's position is `next` now, and so is the commit.
     pub(crate) fn offset_set(&mut self, at: &TopicPartition, next: i64) {
         let Some(lane) = self.lanes.get_mut(at) else { return };
-        lane.records = Records::default();
+        lane.forget_records();
         lane.control.set_position(next);
         lane.tracker.committed(next);
-        (lane.more, lane.backing_off, lane.stopped) = (true, false, false);
+        (lane.more, lane.stopped) = (true, false);
     }
 
     /// The gates are the holds' again.

@@ -16,13 +16,16 @@ pub(super) struct OrphanedTasks(HashMap<TopicPartition, Vec<OrphanedTask>>);
 struct OrphanedTask {
     ticket: u64,
     control: Arc<LaneControl>,
+    /// So many workers have something of it.
+    runs: usize,
 }
 
 impl OrphanedTasks {
     /// The lane is gone; its handler, where one runs, goes on.
     pub(super) fn left(&mut self, at: &TopicPartition, lane: &Lane) {
-        if lane.in_flight {
-            let orphan = OrphanedTask { ticket: lane.ticket, control: Arc::clone(&lane.control) };
+        if lane.in_flight() {
+            let orphan =
+                OrphanedTask { ticket: lane.ticket, control: Arc::clone(&lane.control), runs: lane.runs() };
             self.0.entry(at.clone()).or_default().push(orphan);
         }
     }
@@ -33,7 +36,10 @@ impl OrphanedTasks {
 
     pub(super) fn back(&mut self, at: &TopicPartition, ticket: u64) {
         if let Some(orphaned) = self.0.get_mut(at) {
-            orphaned.retain(|orphan| orphan.ticket != ticket);
+            for orphan in orphaned.iter_mut().filter(|orphan| orphan.ticket == ticket) {
+                orphan.runs -= 1;
+            }
+            orphaned.retain(|orphan| orphan.runs > 0);
             if orphaned.is_empty() {
                 self.0.remove(at);
             }

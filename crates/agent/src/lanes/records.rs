@@ -9,7 +9,7 @@ use rdkafka::message::BorrowedMessage;
 use crate::record::{Record, TopicPartition};
 
 /// Memory of larger records is given back.
-const KEPT_BYTES: usize = 4_096;
+pub(super) const KEPT_BYTES: usize = 4_096;
 
 #[derive(Debug, Default)]
 pub(crate) struct Records {
@@ -81,6 +81,35 @@ impl Records {
 
     pub(super) fn failures(&self) -> u32 {
         self.slots[self.current()].failures
+    }
+
+    /// After `next`.
+    pub(super) fn record_mut(&mut self) -> &mut Record {
+        let current = self.current();
+        &mut self.slots[current].record
+    }
+
+    /// How many are not to be handled any more.
+    pub(super) fn handled(&self) -> usize {
+        self.first
+    }
+
+    /// Takes a record, and leaves memory for another one.
+    pub(super) fn swap_in(&mut self, record: &mut Record, failures: u32, at: &Arc<TopicPartition>) {
+        if self.end == self.slots.len() {
+            self.slots.push(Slot { record: Record::empty(at), failures: 0 });
+        }
+        let slot = &mut self.slots[self.end];
+        std::mem::swap(&mut slot.record, record);
+        slot.failures = failures;
+        self.end += 1;
+    }
+
+    /// Gives one back, for the memory that it left; how often it failed.
+    pub(super) fn swap_out(&mut self, place: usize, record: &mut Record) -> u32 {
+        let slot = &mut self.slots[place];
+        std::mem::swap(&mut slot.record, record);
+        slot.failures
     }
 
     /// The current one waits again, as the first.

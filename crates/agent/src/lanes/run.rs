@@ -1,18 +1,18 @@
 //! What a worker holds of a lane while it handles its records: one after the other, without the lock of the
 //! lanes.
 //!
-//! The gate is asked before each record all the same. Worker: `starting` is set, then `open` is read. Who
+//! The gate is asked before each record all the same. Worker: `starting` is raised, then `open` is read. Who
 //! shuts the gate: `open` is cleared, then `starting` is read. Both in one order for all threads (`SeqCst`), so
 //! either the worker sees the shut gate, or its start is seen.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::record::{Record, TopicPartition};
 use crate::source::Source;
 
-use super::records::Records;
+use super::keyed::Batch;
 
 /// A lane is returned after this time if others wait for a worker; a record that was begun is ended first.
 const TURN: Duration = Duration::from_millis(1);
@@ -25,8 +25,8 @@ pub(super) struct LaneControl {
     source: Option<Source>,
     /// Handlers may begin.
     open: AtomicBool,
-    /// A record was taken, and its handler is not known to have begun.
-    starting: AtomicBool,
+    /// So many records were taken whose handlers are not known to have begun.
+    starting: AtomicUsize,
     /// The next offset to handle; -1 before the first.
     position: AtomicI64,
 }
@@ -37,7 +37,7 @@ impl LaneControl {
             at,
             source,
             open: AtomicBool::new(false),
-            starting: AtomicBool::new(false),
+            starting: AtomicUsize::new(0),
             position: AtomicI64::new(-1),
         }
     }
@@ -51,7 +51,7 @@ impl LaneControl {
     }
 
     pub(super) fn is_starting(&self) -> bool {
-        self.starting.load(Ordering::SeqCst)
+        self.starting.load(Ordering::SeqCst) > 0
     }
 
     pub(super) fn close_source(&self) {
@@ -75,18 +75,18 @@ impl LaneControl {
 
     /// Whether a handler may begin; it counts as starting then.
     fn start(&self) -> bool {
-        self.starting.store(true, Ordering::SeqCst);
+        self.starting.fetch_add(1, Ordering::SeqCst);
         let open = self.is_open();
         if !open {
-            self.starting.store(false, Ordering::SeqCst);
+            self.starting.fetch_sub(1, Ordering::SeqCst);
         }
         open
     }
 
     /// The record at `offset` is done with. Never moves back: an old record that comes again after a rewind
     /// of the client must not take a later commit with it.
-    fn handled(&self, offset: i64) {
-        // Only the lane's worker writes.
+    pub(super) fn handled(&self, offset: i64) {
+        // Only one writes: the lane's worker, or who has the lock where there are several.
         let was = self.position.load(Ordering::Relaxed);
         self.position.store(was.max(offset.saturating_add(1)), Ordering::Release);
     }
@@ -103,12 +103,23 @@ pub(super) enum End {
     Stopped,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum RunKind {
+    /// Of the lane's only worker, which reads too.
+    Whole,
+    /// Records of a lane that has several workers.
+    Share,
+    /// To read for the others.
+    Reading,
+}
+
 /// A lane in the hands of a worker; it must come back through `Lanes::finish_run`.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub(super) control: Arc<LaneControl>,
     pub(super) ticket: u64,
-    pub(super) records: Records,
+    pub(super) batch: Batch,
+    pub(super) kind: RunKind,
     /// How many records are taken from the client at once.
     most: usize,
     began: Instant,
@@ -121,74 +132,95 @@ impl Run {
     pub(super) fn new(
         control: Arc<LaneControl>,
         ticket: u64,
-        records: Records,
+        batch: Batch,
+        kind: RunKind,
         most: usize,
         more: bool,
     ) -> Self {
-        Self { control, ticket, records, most, began: Instant::now(), end: End::Open, more }
+        Self { control, ticket, batch, kind, most, began: Instant::now(), end: End::Open, more }
     }
 
     /// Goes on to the next record. False: its handler may not begin now, or there is none, and the run is over.
     pub(crate) fn next(&mut self) -> bool {
-        self.end == End::Open
-            && (!self.records.is_empty() || self.read())
+        self.kind != RunKind::Reading
+            && self.end == End::Open
+            && (!self.batch.records.is_empty() || (self.kind == RunKind::Whole && self.read()))
             && self.control.start()
-            && self.records.next()
+            && self.batch.records.next()
     }
 
-    fn read(&mut self) -> bool {
-        if !self.more || !self.control.is_open() {
-            return false;
+    /// Reads ahead for others, where that is what the run is for.
+    pub(crate) fn read_ahead(&mut self) {
+        if self.kind == RunKind::Reading {
+            self.read();
         }
-        self.records.reset(self.most);
-        let LaneControl { source, at, .. } = &*self.control;
-        self.more = source.as_ref().is_some_and(|source| source.read(at, self.most, &mut self.records));
-        !self.records.is_empty()
     }
 
-    /// The record to handle, after `next`.
-    pub(crate) fn record(&self) -> &Record {
-        self.records.record()
-    }
-
-    /// How often it failed before.
-    pub(crate) fn failures(&self) -> u32 {
-        self.records.failures()
-    }
-
-    /// Its handler was polled: whatever that does first, it has done.
-    pub(crate) fn begun(&self) {
-        self.control.starting.store(false, Ordering::Release);
-    }
-
-    /// Handled, or given up by the policy.
-    pub(crate) fn done(&self) {
-        self.control.handled(self.record().offset());
-    }
-
-    /// To be tried again later.
-    pub(crate) fn retry(&mut self, wait: Duration) {
-        self.end = End::Retry(wait);
-        self.records.put_back(self.failures().saturating_add(1));
-    }
-
-    /// The partition is stopped at this record.
-    pub(crate) fn stop_partition(&mut self) {
-        self.end = End::Stopped;
-        self.records.put_back(0);
+    /// Records that come back without having been handled.
+    pub(super) fn waiting(&self) -> usize {
+        self.batch.records.len()
     }
 
     /// The wait before the next try, where the run ended with one.
-    pub(crate) fn retry_in(&self) -> Option<Duration> {
+    pub(super) fn retry_in(&self) -> Option<Duration> {
         match self.end {
             End::Retry(wait) => Some(wait),
             End::Open | End::Stopped => None,
         }
     }
 
-    /// What `Lanes::backed_off` needs.
-    pub(crate) fn as_retry(&self) -> Retry {
-        Retry { at: Arc::clone(&self.control.at), ticket: self.ticket }
+    pub(crate) fn ends_with_a_retry(&self) -> bool {
+        self.retry_in().is_some()
+    }
+
+    pub(super) fn took(&self) -> Duration {
+        self.began.elapsed()
+    }
+
+    fn read(&mut self) -> bool {
+        if !self.more || !self.control.is_open() {
+            return false;
+        }
+        let records = &mut self.batch.records;
+        records.reset(self.most);
+        let LaneControl { source, at, .. } = &*self.control;
+        self.more = source.as_ref().is_some_and(|source| source.read(at, self.most, records));
+        !records.is_empty()
+    }
+
+    /// The record to handle, after `next`.
+    pub(crate) fn record(&self) -> &Record {
+        self.batch.records.record()
+    }
+
+    /// How often it failed before.
+    pub(crate) fn failures(&self) -> u32 {
+        self.batch.records.failures()
+    }
+
+    /// Its handler was polled: whatever that does first, it has done.
+    pub(crate) fn begun(&self) {
+        self.control.starting.fetch_sub(1, Ordering::Release);
+    }
+
+    /// Handled, or given up by the policy.
+    pub(crate) fn done(&self) {
+        if self.kind == RunKind::Whole {
+            self.control.handled(self.record().offset());
+        }
+    }
+
+    /// To be tried again later.
+    pub(crate) fn retry(&mut self, wait: Duration) {
+        self.end = End::Retry(wait);
+        let failures = self.failures().saturating_add(1);
+        self.batch.records.put_back(failures);
+    }
+
+    /// The partition is stopped at this record.
+    pub(crate) fn stop_partition(&mut self) {
+        self.end = End::Stopped;
+        self.batch.records.put_back(0);
     }
 
     /// Whether it is another lane's turn, where one waits.
@@ -197,9 +229,12 @@ impl Run {
     }
 }
 
-/// A lane whose first record waits for its next try.
+/// A record that waits for its next try, and with it its lane or its key.
 #[derive(Debug)]
 pub(crate) struct Retry {
     pub(super) at: Arc<TopicPartition>,
     pub(super) ticket: u64,
+    /// Which record, where others of its lane go on.
+    pub(super) number: Option<u64>,
+    pub(crate) wait: Duration,
 }

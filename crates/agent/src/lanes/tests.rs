@@ -14,7 +14,7 @@ fn assign(lanes: &mut Lanes, partitions: &[i32], gate: Gate) {
 
 /// Lanes for partitions 0 and 1 with the given gate, and records 0..count in each.
 fn lanes(gate: Gate, count: i64) -> Lanes {
-    let mut lanes = Lanes::new(2, 10, Arc::default());
+    let mut lanes = Lanes::new(Distribution::ByPartition, 2, 10, Arc::default());
     assign(&mut lanes, &[0, 1], gate);
     for offset in 0..count {
         lanes.push(Record::test("t", 0, offset));
@@ -107,9 +107,8 @@ fn a_retry_asks_the_gate_again() {
     run.begun();
     run.retry(Duration::from_millis(5));
     assert!(!run.next());
-    assert_eq!(run.retry_in(), Some(Duration::from_millis(5)));
-    let retry = run.as_retry();
-    lanes.finish_run(run);
+    let retry = lanes.finish_run(run).retry.unwrap();
+    assert_eq!(retry.wait, Duration::from_millis(5));
     lanes.regate(u64::MAX, |tp| *tp == at(0));
     lanes.backed_off(&retry);
     let other = start(&mut lanes).unwrap();
@@ -125,8 +124,7 @@ fn a_lane_that_waits_for_a_retry_is_not_handed_out() {
     let mut lanes = lanes(Gate::Open, 1);
     let mut run = start(&mut lanes).unwrap();
     run.retry(Duration::ZERO);
-    let retry = run.as_retry();
-    lanes.finish_run(run);
+    let retry = lanes.finish_run(run).retry.unwrap();
     assert_eq!(taken(&start(&mut lanes).unwrap()), (1, 0));
     assert!(lanes.take().is_none());
     lanes.backed_off(&retry);
@@ -215,7 +213,7 @@ fn a_closed_agent_starts_nothing() {
 
 #[test]
 fn an_old_record_that_comes_again_takes_no_later_commit_with_it() {
-    let mut lanes = Lanes::new(1, 10, Arc::default());
+    let mut lanes = Lanes::new(Distribution::ByPartition, 1, 10, Arc::default());
     assign(&mut lanes, &[0], Gate::Open);
     // A gap in the log (compaction, an aborted transaction) is no gap in what was handled.
     for (offset, due) in [(4, 5), (9, 10), (3, 10)] {
@@ -304,4 +302,78 @@ fn a_hold_and_a_new_assignment_outlast_the_setting_of_an_offset() {
     lanes.finish_run(run);
     lanes.end_offsets(&setting);
     assert!(lanes.take().is_none(), "partition 0 is held");
+}
+
+/// One partition with a record for each of the keys.
+fn by_key(keys: &str) -> Lanes {
+    let mut lanes = Lanes::new(Distribution::ByKey, 3, 10, Arc::default());
+    assign(&mut lanes, &[0], Gate::Open);
+    for (offset, key) in (0..).zip(keys.bytes()) {
+        lanes.push(Record::test_keyed("t", 0, offset, Some(&[key])));
+    }
+    lanes
+}
+
+#[test]
+fn workers_share_a_partition_by_key_and_its_gate_stops_all_of_them() {
+    let mut lanes = by_key("abac");
+    let runs = [start(&mut lanes).unwrap(), start(&mut lanes).unwrap(), start(&mut lanes).unwrap()];
+    assert_eq!(runs.iter().map(taken).collect::<Vec<_>>(), vec![(0, 0), (0, 1), (0, 3)]);
+    assert!(lanes.take().is_none());
+    assert_eq!(lanes.snapshot().starting, vec![at(0)]);
+    runs.iter().for_each(Run::begun);
+    lanes.regate(u64::MAX, |_| true);
+    assert!(lanes.snapshot().starting.is_empty());
+    for (n, run) in runs.into_iter().enumerate() {
+        assert!(lanes.any_in_flight(&[at(0)]), "{n} of 3 came back");
+        run.done();
+        assert!(lanes.finish_run(run).news);
+    }
+    assert!(!lanes.any_in_flight(&[at(0)]));
+    assert!(lanes.take().is_none(), "held");
+    assert_eq!(lanes.due(), vec![(at(0), 2)], "2 has not begun");
+    lanes.regate(u64::MAX, |_| false);
+    let run = start(&mut lanes).unwrap();
+    assert_eq!(taken(&run), (0, 2));
+    finish(&mut lanes, run);
+    assert_eq!(lanes.due(), vec![(at(0), 4)]);
+}
+
+#[test]
+fn a_revoked_partition_waits_for_all_its_workers_and_comes_back_after_them() {
+    let mut lanes = by_key("abc");
+    let (a, b) = (start(&mut lanes).unwrap(), start(&mut lanes).unwrap());
+    assert_eq!(lanes.leave(&[at(0)]), 1);
+    a.begun();
+    a.done();
+    assert_eq!(lanes.finish_run(a).dropped, 0);
+    assert_eq!(lanes.due(), vec![(at(0), 1)]);
+    assert_eq!(lanes.snapshot().outlasting, vec![at(0)]);
+    drop(lanes.remove(&[at(0)]));
+    assign(&mut lanes, &[0], Gate::Open);
+    lanes.push(Record::test_keyed("t", 0, 1, Some(b"b")));
+    assert!(lanes.take().is_none(), "a handler of before still runs");
+    b.begun();
+    b.done();
+    lanes.finish_run(b);
+    assert_eq!(lanes.due(), vec![], "it cannot commit");
+    assert_eq!(taken(&start(&mut lanes).unwrap()), (0, 1));
+}
+
+#[test]
+fn a_partition_that_is_stopped_at_a_record_is_tried_again_after_a_resume() {
+    let mut lanes = by_key("ab");
+    let (mut a, b) = (start(&mut lanes).unwrap(), start(&mut lanes).unwrap());
+    a.begun();
+    a.stop_partition();
+    lanes.finish_run(a);
+    finish(&mut lanes, b);
+    assert!(lanes.take().is_none());
+    assert_eq!(lanes.due(), vec![], "the first is not done");
+    lanes.regate(u64::MAX, |_| true);
+    lanes.regate(u64::MAX, |_| false);
+    let a = start(&mut lanes).unwrap();
+    assert_eq!(taken(&a), (0, 0));
+    finish(&mut lanes, a);
+    assert_eq!(lanes.due(), vec![(at(0), 2)]);
 }

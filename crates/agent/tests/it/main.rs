@@ -4,6 +4,7 @@ mod admin;
 mod backlog;
 mod commands;
 mod common;
+mod distribution;
 mod holds;
 mod rebalances;
 mod runtime;

@@ -1,5 +1,7 @@
 //! How fast the agent works off a backlog, beside a consumer on rdkafka alone that keeps the same order and
-//! commits the same way: 1, 3, 8 and 16 workers, handlers of 0, 1, 5 and 20 ms, 1 and 12 partitions.
+//! commits the same way: 1, 3, 8 and 16 workers, handlers of 0, 1, 5 and 20 ms, 1 and 12 partitions. Then by key.
+
+mod by_key;
 
 use std::time::Duration;
 
@@ -46,10 +48,11 @@ pub(super) async fn run(context: &Context) -> Result<Vec<Figure>> {
         let backlog = Backlog::new(&context.kafka, &topic, partitions, RECORDS).await?;
         for handler in HANDLERS_MS {
             for workers in WORKERS {
-                let load = Load { workers, takes: Duration::from_millis(handler) };
+                let load = Load::by_partition(workers, Duration::from_millis(handler));
                 figures.extend(cell(context, &backlog, load).await?);
             }
         }
+        figures.extend(by_key::run(context, &backlog).await?);
     }
     Ok(figures)
 }
@@ -62,11 +65,7 @@ async fn cell(context: &Context, backlog: &Backlog, load: Load) -> Result<Vec<Fi
     let mut pairs = vec![];
     while pairs.len() < PAIRS {
         pairs.push(pair(context, backlog, load, pairs.len() % 2 == 0).await?);
-        let Pair { agent, plain } = &pairs[pairs.len() - 1];
-        eprintln!(
-            "{what}: {:.0}/s, {:.1} µs of CPU; plain {:.0}/s, {:.1} µs",
-            agent.records, agent.cpu_micros_a_record, plain.records, plain.cpu_micros_a_record
-        );
+        tell(&what, &pairs[pairs.len() - 1]);
         if pairs.len() == 1 && pairs[0].ratio() <= limit {
             break;
         }
@@ -84,6 +83,13 @@ async fn cell(context: &Context, backlog: &Backlog, load: Load) -> Result<Vec<Fi
         ));
     }
     Ok(figures)
+}
+
+fn tell(what: &str, Pair { agent, plain }: &Pair) {
+    eprintln!(
+        "{what}: {:.0}/s, {:.1} µs of CPU; plain {:.0}/s, {:.1} µs",
+        agent.records, agent.cpu_micros_a_record, plain.records, plain.cpu_micros_a_record
+    );
 }
 
 /// Both take turns in being the first.
