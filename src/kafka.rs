@@ -32,6 +32,8 @@ fn settings(cluster: &ClusterConfig, rebalancing: &Rebalancing) -> ClusterSettin
     }
     settings.allowed_lag = cluster.allowed_lag.unwrap_or(settings.allowed_lag);
     settings.refresh = cluster.refresh.unwrap_or(settings.refresh);
+    settings.decoders = cluster.decoders.clone();
+    settings.topics = cluster.topics.clone();
     settings.rebalancing = rebalancing.limits;
     settings.rebalancing_of = rebalancing.groups.clone();
     settings

@@ -25,6 +25,9 @@ use super::{names, ports::ApiPorts, problem::Problem};
         ("isolation" = Option<String>, Query, description = "read_uncommitted (default) reads records of open and \
             aborted transactions too, and marks them; read_committed leaves them out."),
         ("limit" = Option<u32>, Query, description = "1 to 500, default 50."),
+        ("keyDecoder" = Option<String>, Query, description = "How keys are decoded: a name of the topic's \
+            `decoders.names`, or text:ENCODING. Else as configured, else detected."),
+        ("valueDecoder" = Option<String>, Query, description = "The same for values."),
         ("full" = Option<bool>, Query, description = "Whole values up to 1 MiB."),
     ),
     responses(

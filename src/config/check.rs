@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use flowdeck_model::verdict::RebalanceLimits;
 use flowdeck_model::view::Mode;
+use flowdeck_observe::{ConfiguredDecoder, TopicSettings};
 
 use super::cluster::{ClusterConfig, SHOWN};
 use super::schema::Config;
@@ -126,9 +127,23 @@ fn write_cluster(out: &mut String, cluster: &ClusterConfig) -> std::fmt::Result 
     if !pairs.is_empty() {
         writeln!(out, "admin_topics = [{}]", pairs.join(", "))?;
     }
+    for schema in cluster.decoders.schemas() {
+        writeln!(out, "# schema {:?}: {:?}", schema.name, schema.schema)?;
+    }
+    for topic in &cluster.topics {
+        write_topic(out, topic)?;
+    }
     for (property, value) in &cluster.properties {
         let shown = if SHOWN.contains(&property.as_str()) { value.expose() } else { "(hidden)" };
         writeln!(out, "properties.{property:?} = {shown:?}")?;
     }
     Ok(())
+}
+
+fn write_topic(out: &mut String, topic: &TopicSettings) -> std::fmt::Result {
+    let decoder = |field: &str, given: &Option<ConfiguredDecoder>| {
+        given.as_ref().map_or(String::new(), |one| format!(", {field} = {:?}", one.name))
+    };
+    let (key, value) = (decoder("key", &topic.key), decoder("value", &topic.value));
+    writeln!(out, "# topics {{ pattern = {:?}{key}{value} }}", topic.pattern.as_str())
 }

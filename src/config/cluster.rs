@@ -8,6 +8,8 @@ use std::time::Duration;
 use flowdeck_model::view::Mode;
 use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::{ClusterName, Partition, TopicName};
+use flowdeck_observe::TopicSettings;
+use flowdeck_payload::Choices;
 
 use super::error::Place;
 
@@ -96,6 +98,9 @@ pub struct ClusterConfig {
     pub allowed_lag: Option<u64>,
     /// How often the cluster is read; the admin service's default where absent.
     pub refresh: Option<Duration>,
+    /// How records are decoded that a reader looks at.
+    pub decoders: Choices,
+    pub topics: Vec<TopicSettings>,
 }
 
 impl ClusterConfig {
@@ -111,6 +116,8 @@ impl ClusterConfig {
             admin_topics: vec![],
             allowed_lag: None,
             refresh: None,
+            decoders: Choices::default(),
+            topics: vec![],
         }
     }
 

@@ -18,6 +18,7 @@ use super::cluster::{self, AdminStream, AdminTopics, ClusterConfig, Property};
 use super::env::Environment;
 use super::error::{ConfigError, Place};
 use super::limits::Limits;
+use super::payloads::{self, SchemaTable, TopicTable};
 use super::rebalancing::Rebalancing;
 use super::schema::{Config, TlsFiles};
 use super::values::{Base, Cidr, HostName, Listen, LogFormat, LogLevel, PublicUrl};
@@ -124,6 +125,10 @@ struct ClusterTable {
     admin_topics: Vec<Pair>,
     allowed_lag: Option<u64>,
     refresh: Option<Refresh>,
+    #[serde(default)]
+    schemas: BTreeMap<String, Spanned<SchemaTable>>,
+    #[serde(default)]
+    topics: Vec<TopicTable>,
 }
 
 /// `"TOPIC:PARTITION"` for both streams, or a table that names each.
@@ -372,5 +377,7 @@ fn into_cluster(
     made.admin_topics = table.admin_topics.into_iter().map(|pair| pair.0).collect();
     made.allowed_lag = table.allowed_lag;
     made.refresh = table.refresh.map(|refresh| refresh.0);
+    made.decoders = payloads::decoders(table.schemas, at)?;
+    made.topics = payloads::topics(table.topics, &made.decoders, at)?;
     Ok(made)
 }

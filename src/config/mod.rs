@@ -10,6 +10,7 @@ mod file;
 mod flags;
 mod limits;
 mod load;
+mod payloads;
 mod rebalancing;
 mod schema;
 mod values;

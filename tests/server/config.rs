@@ -78,8 +78,39 @@ fn a_whole_file() {
 }
 
 #[test]
+fn decoders_of_topics() {
+    let folder = tempfile::tempdir().unwrap();
+    let schema = folder.path().join("order.avsc");
+    std::fs::write(&schema, r#"{"type":"record","name":"Order","fields":[{"name":"id","type":"long"}]}"#)
+        .unwrap();
+    let table = |value: &str| {
+        format!(
+            "[clusters.a]\nbootstrap = \"x:1\"\nschemas.order = {{ avro = {schema:?} }}\n\
+             [[clusters.a.topics]]\npattern = \"orders-*\"\nkey = \"long\"\nvalue = \"{value}\"\n"
+        )
+    };
+    let config = load(&table("schema:order"), &[]).unwrap();
+    let topic = &config.clusters[0].topics[0];
+    assert_eq!((topic.pattern.as_str(), topic.key.as_ref().unwrap().name.as_str()), ("orders-*", "long"));
+    let shown = config.in_force();
+    assert!(shown.contains("key = \"long\", value = \"schema:order\""), "{shown}");
+    let error = load(&table("schema:invoice"), &[]).unwrap_err();
+    assert!(
+        error.contains("flowdeck.toml:7:9: one of auto, json") && error.contains("schema:order"),
+        "{error}"
+    );
+    std::fs::write(&schema, "{").unwrap();
+    let error = load(&table("json"), &[]).unwrap_err();
+    assert!(error.contains("flowdeck.toml:3:17: ") && error.contains("order.avsc: it is no JSON"), "{error}");
+}
+
+#[test]
 fn errors_have_their_position() {
     for (text, want) in [
+        (
+            "[clusters.a.schemas]\nx = { protobuf = \"a.desc\" }",
+            "flowdeck.toml:2:5: write { avro = \"FILE.avsc\" }",
+        ),
         ("listn = 1", "flowdeck.toml:1:1: unknown field `listn`"),
         ("\n  base = 7", "flowdeck.toml:2:10: invalid type: integer `7`"),
         ("base = \"x\"", "flowdeck.toml:1:8: \"x\" is no base path"),

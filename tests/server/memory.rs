@@ -11,8 +11,8 @@ use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::view::fleet::VerdictCount;
 use flowdeck_model::view::messages::PayloadKind;
 use flowdeck_model::view::{
-    ClusterView, CommandView, FleetView, GroupRow, GroupView, MessageView, MessagesView, Mode, PartitionRow,
-    Payload, PreviewView, Submitted, TopicView, TopicsView,
+    ClusterView, CommandView, DecodersView, FleetView, GroupRow, GroupView, MessageView, MessagesView, Mode,
+    PartitionRow, Payload, PreviewView, Submitted, TopicView, TopicsView,
 };
 use flowdeck_model::{
     Actor, ClusterName, CommandId, CommandState, FleetQuery, GroupId, GroupState, GroupType, Level,
@@ -262,6 +262,7 @@ impl Fleet for MemoryPorts {
             partitions: vec![],
             readers: vec![],
             config: vec![],
+            decoders: DecodersView::default(),
             notes: vec![],
         })
     }
@@ -360,6 +361,8 @@ impl Peek for MemoryPorts {
             size: 25,
             cut: false,
             not_utf8: 0,
+            decoder: "Text".into(),
+            problem: None,
         };
         let record = MessageView {
             partition: query.partition.unwrap_or(Partition::new(0).unwrap()),

@@ -308,11 +308,19 @@ pub(crate) fn command_view(n: u8, state: CommandState) -> CommandView {
 }
 
 pub(crate) fn json_payload(text: &str) -> Payload {
-    Payload { kind: PayloadKind::Json, text: text.into(), size: text.len() as u32, cut: false, not_utf8: 0 }
+    Payload {
+        kind: PayloadKind::Json,
+        text: text.into(),
+        size: text.len() as u32,
+        cut: false,
+        not_utf8: 0,
+        decoder: "JSON".into(),
+        problem: None,
+    }
 }
 
 fn text_payload(text: &str) -> Payload {
-    Payload { kind: PayloadKind::Text, ..json_payload(text) }
+    Payload { kind: PayloadKind::Text, decoder: "Text".into(), ..json_payload(text) }
 }
 
 fn record(n: i64) -> MessageView {
@@ -330,13 +338,13 @@ fn record(n: i64) -> MessageView {
         transaction_open: n == 0,
         key: text_payload(&format!("trk_{n:06x}")),
         value: match n {
-            4 => Payload { kind: PayloadKind::Null, text: String::new(), size: 0, cut: false, not_utf8: 0 },
+            4 => Payload { kind: PayloadKind::Null, decoder: String::new(), ..json_payload("") },
             5 => Payload {
                 kind: PayloadKind::Binary,
                 text: "00 1f 8b ff".into(),
                 size: 4,
-                cut: false,
-                not_utf8: 0,
+                decoder: "Hexadecimal".into(),
+                ..json_payload("")
             },
             _ => json_payload(&value),
         },
@@ -467,6 +475,11 @@ impl Fleet for Made {
                 config("cleanup.policy", "delete", true),
                 config("retention.ms", "604800000", false),
             ],
+            decoders: DecodersView {
+                names: ["auto", "json", "hex", "messagepack", "schema:track"].map(str::to_owned).into(),
+                key: None,
+                value: Some("schema:track".into()),
+            },
             notes: vec![],
         })
     }

@@ -11,7 +11,8 @@ use crate::verdict::Verdict;
 mod messages;
 
 pub use messages::{
-    From, Isolation, MESSAGES_DEFAULT, MESSAGES_MAX, MessagesQuery, Order, POSITIONS_MAX, Positions,
+    DECODER_NAME_MAX, DecoderName, From, Isolation, MESSAGES_DEFAULT, MESSAGES_MAX, MessagesQuery, Order,
+    POSITIONS_MAX, Positions,
 };
 
 pub const LIMIT_DEFAULT: u32 = 100;

@@ -25,5 +25,7 @@ pub mod telemetry;
 pub mod topic_events;
 pub mod verdict_changes;
 
-pub use settings::{AdminTopics, ClusterSettings, ObserveSettings, TelemetryLimits, Timing};
+pub use settings::{
+    AdminTopics, ClusterSettings, ConfiguredDecoder, ObserveSettings, TelemetryLimits, Timing, TopicSettings,
+};
 pub use stats::{ClusterNumbers, NotObeyedCount, NotObeyedNumbers, Stats};

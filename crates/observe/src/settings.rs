@@ -8,6 +8,7 @@ use flowdeck_model::verdict::{RebalanceLimits, Rules};
 use flowdeck_model::view::Mode;
 use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::{ClusterName, GroupId, Partition, Pattern, TopicName};
+use flowdeck_payload::{Choices, Decoder};
 
 /// Bounds that hold for every cluster.
 #[derive(Debug, Clone)]
@@ -163,6 +164,25 @@ pub struct ClusterSettings {
     /// A call of the refresh ends by then.
     pub call_deadline: Duration,
     pub timing: Timing,
+    /// What the payloads of topics are; of a topic the first whose pattern matches decides.
+    pub topics: Vec<TopicSettings>,
+    /// Decoders that a reader may choose.
+    pub decoders: Choices,
+}
+
+/// How the records of topics are shown whose name matches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicSettings {
+    pub pattern: Pattern,
+    pub key: Option<ConfiguredDecoder>,
+    pub value: Option<ConfiguredDecoder>,
+}
+
+/// A decoder and the name by which it was chosen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfiguredDecoder {
+    pub name: String,
+    pub decoder: Decoder,
 }
 
 impl ClusterSettings {
@@ -190,7 +210,13 @@ impl ClusterSettings {
             rights_every: Duration::from_secs(60),
             call_deadline: Duration::from_secs(10),
             timing: Timing::default(),
+            topics: vec![],
+            decoders: Choices::default(),
         }
+    }
+
+    pub(crate) fn topic(&self, name: &TopicName) -> Option<&TopicSettings> {
+        self.topics.iter().find(|one| one.pattern.matches(name.as_str()))
     }
 
     /// What the verdict of this group goes by.

@@ -1,7 +1,9 @@
 //! The list of messages: from where, how many, what was read to show them.
 
-use flowdeck_model::query::{From as Start, Isolation, MESSAGES_DEFAULT, MESSAGES_MAX};
-use flowdeck_model::view::{MessageView, MessagesView, Payload, PayloadKind, TopicPartitionRow, TopicView};
+use flowdeck_model::query::{DecoderName, From as Start, Isolation, MESSAGES_DEFAULT, MESSAGES_MAX};
+use flowdeck_model::view::{
+    DecodersView, MessageView, MessagesView, Payload, PayloadKind, TopicPartitionRow, TopicView,
+};
 use flowdeck_model::{ClusterName, MessagesQuery, Partition, TopicName};
 use leptos::prelude::*;
 
@@ -39,6 +41,7 @@ pub(super) fn panel(view: &TopicView, peek: Peek) -> AnyView {
     let query = Memo::new(move |_| MessagesQuery::parse(&peek.list.read(), false).unwrap_or_default());
     let is_open = move || peek.shown.with(|shown| shown.open.is_some());
     let rows = StoredValue::new(view.partitions.clone());
+    let decoders = view.decoders.clone();
     let (tools_place, list_place, record_place) = (place.clone(), place.clone(), place);
     let listed = move || {
         let place = list_place.clone();
@@ -57,7 +60,7 @@ pub(super) fn panel(view: &TopicView, peek: Peek) -> AnyView {
     let list = view! { <Transition fallback=notice::loading>{listed}</Transition> };
     let record = view! { <Transition>{opened}</Transition> };
     view! {
-        {move || tools(&tools_place, &partitions, &query.read(), start_text(&peek.list.read()))}
+        {move || tools(&tools_place, &partitions, &decoders, &query.read(), start_text(&peek.list.read()))}
         <div class="split" class:open=is_open>
             <div class="list">{list}</div>
             <div class="aside">{record}</div>
@@ -75,14 +78,14 @@ fn opened(
 ) -> AnyView {
     // What was waited for comes into the page after this effect, before the next frame.
     Effect::new(|_| request_animation_frame(|| browser::enter("#record", &["#record"])));
-    let close = place.link(&query.get_untracked());
+    let list = query.get_untracked();
     match answer {
         Ok(view) => {
             Clock::provide(view.now);
             let open = peek.shown.with_untracked(|shown| shown.open);
-            rows.with_value(|rows| record::panel(view, open, rows, &place, close))
+            rows.with_value(|rows| record::panel(view, open, rows, &place, &list))
         }
-        Err(error) => record::frame("Record".to_owned(), None, close, error::part(&error)),
+        Err(error) => record::frame("Record".to_owned(), None, place.link(&list), error::part(&error)),
     }
 }
 
@@ -101,7 +104,13 @@ fn start_text(query: &str) -> String {
     }
 }
 
-fn tools(place: &Place, partitions: &[Partition], query: &MessagesQuery, start: String) -> AnyView {
+fn tools(
+    place: &Place,
+    partitions: &[Partition],
+    decoders: &DecodersView,
+    query: &MessagesQuery,
+    start: String,
+) -> AnyView {
     let chip = |words: &'static str, from: Start| {
         let chosen = query.from == from;
         let next = MessagesQuery { from, order: None, ..query.clone() };
@@ -130,11 +139,33 @@ fn tools(place: &Place, partitions: &[Partition], query: &MessagesQuery, start: 
                 </label>
                 <label><span>"Limit"</span> <select name="limit">{limits}</select></label>
                 <label><span>"Isolation"</span> <select name="isolation">{levels}</select></label>
+                {decoder("Key as", "keyDecoder", &decoders.names, &decoders.key, &query.key_decoder)}
+                {decoder("Value as", "valueDecoder", &decoders.names, &decoders.value, &query.value_decoder)}
                 <button class="btn small">"Fetch"</button>
             </form>
         </div>
     }
     .into_any()
+}
+
+/// A choice of decoders. One that was written into the address and is no option stays chosen.
+fn decoder(
+    label: &'static str,
+    name: &'static str,
+    names: &[String],
+    configured: &Option<String>,
+    chosen: &Option<DecoderName>,
+) -> AnyView {
+    let chosen = chosen.as_ref().map(DecoderName::as_str);
+    let usual = configured.clone().unwrap_or_else(|| "detect".to_owned());
+    let other = chosen.filter(|chosen| !names.iter().any(|known| known == chosen)).map(str::to_owned);
+    let options = names.iter().cloned().chain(other).map(|one| {
+        let selected = chosen == Some(one.as_str());
+        view! { <option value=one.clone() selected=selected>{one.clone()}</option> }
+    });
+    let options = options.collect_view();
+    view! { <label><span>{label}</span> <select name=name><option value="">{usual}</option>{options}</select></label> }
+        .into_any()
 }
 
 fn list(view: &MessagesView, place: Place, query: Memo<MessagesQuery>, peek: Peek) -> AnyView {

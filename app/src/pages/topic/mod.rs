@@ -85,11 +85,11 @@ pub(crate) fn TopicPage() -> impl IntoView {
         |(cluster, topic, query)| api::messages(cluster, topic, query),
     );
     let open = Resource::new(
-        move || (cluster.get(), topic.get(), shown.with(|shown| shown.open)),
-        |(cluster, topic, open)| async move {
+        move || (cluster.get(), topic.get(), list.get(), shown.with(|shown| shown.open)),
+        |(cluster, topic, list, open)| async move {
             match open {
                 Some((partition, offset)) => {
-                    Some(api::messages(cluster, topic, record::query(partition, offset)).await)
+                    Some(api::messages(cluster, topic, record::query(&list, partition, offset)).await)
                 }
                 None => None,
             }

@@ -1,7 +1,9 @@
 //! One record, opened: all that it carries, laid out.
 
 use flowdeck_model::query::From as Start;
-use flowdeck_model::view::{HeaderView, MessageView, MessagesView, Payload, PayloadKind, TopicPartitionRow};
+use flowdeck_model::view::{
+    DecodeProblem, HeaderView, MessageView, MessagesView, Payload, PayloadKind, TopicPartitionRow,
+};
 use flowdeck_model::{MessagesQuery, Partition, shown};
 use leptos::prelude::*;
 
@@ -13,10 +15,21 @@ use crate::format::json::{self, Kind};
 use crate::format::number;
 
 /// Reads one record to its full length.
-pub(super) fn query(partition: Partition, offset: i64) -> String {
-    let from = Start::Offset(offset);
-    MessagesQuery { partition: Some(partition), from, limit: 1, full: true, ..MessagesQuery::default() }
-        .to_query()
+pub(super) fn query(list: &str, partition: Partition, offset: i64) -> String {
+    let list = MessagesQuery::parse(list, false).unwrap_or_default();
+    let query = MessagesQuery { limit: 1, full: true, ..at(&list, partition, offset) };
+    query.to_query()
+}
+
+/// From this record on, decoded as in the list.
+fn at(list: &MessagesQuery, partition: Partition, offset: i64) -> MessagesQuery {
+    MessagesQuery {
+        partition: Some(partition),
+        from: Start::Offset(offset),
+        key_decoder: list.key_decoder.clone(),
+        value_decoder: list.value_decoder.clone(),
+        ..MessagesQuery::default()
+    }
 }
 
 pub(super) fn panel(
@@ -24,19 +37,22 @@ pub(super) fn panel(
     open: Option<(Partition, i64)>,
     rows: &[TopicPartitionRow],
     place: &Place,
-    close: String,
+    list: &MessagesQuery,
 ) -> AnyView {
+    let close = place.link(list);
     let Some((partition, offset)) = open else { return ().into_any() };
     let found =
         view.records.into_iter().find(|record| (record.partition, record.offset) == (partition, offset));
     let title = ["Partition ", &partition.to_string(), ", offset ", &number::offset(offset)].concat();
     let link = {
-        let query = MessagesQuery {
-            partition: Some(partition),
-            from: Start::Offset(offset),
-            ..MessagesQuery::default()
-        };
-        [&place.link(&query), "&open=", &partition.to_string(), ":", &offset.to_string()].concat()
+        [
+            &place.link(&at(list, partition, offset)),
+            "&open=",
+            &partition.to_string(),
+            ":",
+            &offset.to_string(),
+        ]
+        .concat()
     };
     let body = match found {
         Some(record) => shown(record),
@@ -115,7 +131,7 @@ fn shown(record: MessageView) -> AnyView {
             {time}
             {no_date}
             {transaction}
-            <dt>"Key"</dt><dd class="mono">{inline(&record.key)}</dd>
+            <dt>"Key"</dt><dd class="mono">{inline(&record.key)}{key_decoder(&record.key)}</dd>
             <dt>"Size"</dt><dd>{size}</dd>
             {headers}
             {none}
@@ -124,6 +140,13 @@ fn shown(record: MessageView) -> AnyView {
         {value(record.value)}
     }
     .into_any()
+}
+
+/// What a key was decoded as, where that is not plain to see, and what failed.
+fn key_decoder(key: &Payload) -> AnyView {
+    let usual = ["", "JSON", "Text", "Hexadecimal"].contains(&key.decoder.as_str());
+    let label = (!usual).then(|| [" (", &key.decoder, ")"].concat());
+    view! { <span class="faint">{label}</span> {key.problem.as_ref().map(problem)} }.into_any()
 }
 
 fn header(header: &HeaderView) -> impl IntoView + use<> {
@@ -148,7 +171,15 @@ fn not_utf8(payload: &Payload) -> String {
     [&number::count(payload.not_utf8.into(), "byte", "bytes"), " not UTF-8, written as \\xNN"].concat()
 }
 
+/// Why it is not shown as it was asked for.
+fn problem(problem: &DecodeProblem) -> AnyView {
+    let at = problem.at.map(|at| [" at byte ", &number::exact(at.into())].concat()).unwrap_or_default();
+    let text = [&problem.decoder, &at, ": ", &problem.why, "."].concat();
+    notice::warning(shown::name(&text))
+}
+
 fn value(payload: Payload) -> AnyView {
+    let usual = ["JSON", "Text", "Hexadecimal"].contains(&payload.decoder.as_str());
     let decoded = match payload.kind {
         PayloadKind::Null => {
             return notice::empty(
@@ -156,17 +187,19 @@ fn value(payload: Payload) -> AnyView {
                 "The record is a tombstone: on a compacted topic it deletes its key.",
             );
         }
-        PayloadKind::Json => "Shown as JSON: it parses.",
-        PayloadKind::Text if payload.not_utf8 > 0 => "Shown as text: ",
-        PayloadKind::Text if payload.cut => "Shown as text, as far as it was read.",
-        PayloadKind::Text => "Shown as text: UTF-8, but no JSON.",
-        PayloadKind::Binary => "Shown in hexadecimal: it is no text in UTF-8.",
+        _ if !usual => ["Decoded as ", &payload.decoder, ". "].concat(),
+        PayloadKind::Json => "Shown as JSON: it parses.".to_owned(),
+        PayloadKind::Text if payload.not_utf8 > 0 => "Shown as text: ".to_owned(),
+        PayloadKind::Text if payload.cut => "Shown as text, as far as it was read.".to_owned(),
+        PayloadKind::Text => "Shown as text: UTF-8, but no JSON.".to_owned(),
+        PayloadKind::Binary => "Shown in hexadecimal: it is no text in UTF-8.".to_owned(),
     };
     let bad = (payload.not_utf8 > 0).then(|| [&not_utf8(&payload), "."].concat());
     let cut = payload.cut.then(|| {
         let shown = [" Only its beginning is shown, of ", &number::bytes(payload.size.into()), "."].concat();
         view! { <b>{shown}</b> }
     });
+    let problem = payload.problem.as_ref().map(problem);
     let pieces = match payload.kind {
         PayloadKind::Json => json::pieces(&payload.text),
         _ => vec![(Kind::Plain, payload.text.clone())],
@@ -191,6 +224,7 @@ fn value(payload: Payload) -> AnyView {
             <span class="muted">{decoded}{bad}{cut}</span>
             <button type="button" class="btn small needs-js push" on:click=copy>{label}</button>
         </div>
+        {problem}
         <pre tabindex="0" aria-label="Value">{pieces}</pre>
     }
     .into_any()

@@ -6,9 +6,66 @@ use flowdeck_model::ports::Bind;
 use flowdeck_model::query::From as Start;
 use flowdeck_model::view::{MessagesView, Mode, PayloadKind};
 use flowdeck_model::{Actor, Grant, MessagesQuery, Pattern, Permission, PortError, Via};
+use flowdeck_observe::{ConfiguredDecoder, TopicSettings};
 use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
 
 use crate::common::{Running, partition, settings, topic};
+
+#[tokio::test]
+async fn decoder_is_chosen_or_configured_or_detected() {
+    let kafka = kafka();
+    let name = unique("decoded");
+    kafka.create_topic(&name, 1).await;
+    kafka.send(&name, &7i64.to_be_bytes(), b"\x81\xa1a\x01", &[]).await;
+    let mut settings = settings(Mode::Observe);
+    let decoder = settings.decoders.parse("long").unwrap();
+    let key = Some(ConfiguredDecoder { name: "long".to_owned(), decoder });
+    settings.topics = vec![TopicSettings { pattern: Pattern::new("decoded*"), key, value: None }];
+    let running = Running::start(settings);
+    let (cluster, name) = (&running.cluster, topic(&name));
+    let ask = async |query: &str| {
+        let query = MessagesQuery::parse(query, true).unwrap();
+        running.ports.peek.messages(cluster, &name, &query).await
+    };
+    wait_for("the topic", DEADLINE, async || ask("").await.ok()).await;
+    let record = ask("").await.unwrap().records.remove(0);
+    assert_eq!((record.key.text.as_str(), record.key.decoder.as_str()), ("7", "long"));
+    assert_eq!((record.value.text.as_str(), record.value.decoder.as_str()), ("{\"a\":1}", "MessagePack"));
+    let record = ask("keyDecoder=hex&valueDecoder=json").await.unwrap().records.remove(0);
+    assert_eq!(record.key.text, "0000000000000007");
+    assert_eq!(record.value.problem.unwrap().at, Some(0));
+    let refused = ask("valueDecoder=yaml").await.unwrap_err();
+    assert!(matches!(&refused, PortError::Invalid { field, .. } if field == "valueDecoder"), "{refused}");
+    let view = running.ports.fleet.topic(cluster, &name).await.unwrap();
+    assert_eq!((view.decoders.key.as_deref(), view.decoders.value.as_deref()), (Some("long"), None));
+    assert!(view.decoders.names.contains(&"messagepack".to_owned()));
+    running.stop().await;
+}
+
+/// What Kafka itself wrote.
+#[tokio::test]
+async fn commits_are_read_from_kafkas_own_topic() {
+    let kafka = kafka();
+    let (name, group) = (unique("committed"), unique("committer"));
+    kafka.create_topic(&name, 1).await;
+    kafka.produce(&name, 0, (0..5).map(|n| n.to_string())).await;
+    kafka.commit(&group, &[(&name, 0, 3)]);
+    let running = Running::start(settings(Mode::Observe));
+    let offsets = topic("__consumer_offsets");
+    let found = wait_for("the commit", DEADLINE, async || {
+        let query = MessagesQuery::parse("limit=500", true).unwrap();
+        let view = running.ports.peek.messages(&running.cluster, &offsets, &query).await.ok()?;
+        let is_ours = |text: &str| text.contains("offsetCommit") && text.contains(&group);
+        view.records.into_iter().find(|record| is_ours(&record.key.text))
+    })
+    .await;
+    assert_eq!(
+        found.key.text,
+        format!(r#"{{"record":"offsetCommit","group":"{group}","topic":"{name}","partition":0}}"#)
+    );
+    assert!(found.value.text.starts_with("{\"offset\":3,"), "{}", found.value.text);
+    running.stop().await;
+}
 
 #[tokio::test]
 async fn newest_first_from_an_offset_and_not_without_the_right() {

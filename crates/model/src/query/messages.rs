@@ -138,6 +138,29 @@ pub struct MessagesQuery {
     pub isolation: Isolation,
     /// Values up to `PAYLOAD_FULL` bytes instead of `PAYLOAD_LIST`: for one record.
     pub full: bool,
+    /// `None`: as configured, else detected.
+    pub key_decoder: Option<DecoderName>,
+    pub value_decoder: Option<DecoderName>,
+}
+
+/// The name of a decoder as a reader gives it; whether there is one is known on the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DecoderName(String);
+
+pub const DECODER_NAME_MAX: usize = 200;
+
+impl DecoderName {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// `None` for the empty text.
+    fn parse(field: &'static str, text: &str) -> Result<Option<Self>, PortError> {
+        if text.len() > DECODER_NAME_MAX {
+            return Err(PortError::invalid(field, format!("at most {DECODER_NAME_MAX} bytes")));
+        }
+        Ok((!text.is_empty()).then(|| Self(text.to_owned())))
+    }
 }
 
 impl Default for MessagesQuery {
@@ -149,6 +172,8 @@ impl Default for MessagesQuery {
             limit: MESSAGES_DEFAULT,
             isolation: Isolation::default(),
             full: false,
+            key_decoder: None,
+            value_decoder: None,
         }
     }
 }
@@ -173,6 +198,8 @@ impl MessagesQuery {
                     "false" | "" => parsed.full = false,
                     _ => return Err(PortError::invalid("full", "true or false")),
                 },
+                "keyDecoder" => parsed.key_decoder = DecoderName::parse("keyDecoder", &value)?,
+                "valueDecoder" => parsed.value_decoder = DecoderName::parse("valueDecoder", &value)?,
                 _ if strict => return Err(unknown_field(&name)),
                 _ => {}
             }
@@ -213,6 +240,11 @@ impl MessagesQuery {
         }
         if self.full {
             out.append_pair("full", "true");
+        }
+        for (name, decoder) in [("keyDecoder", &self.key_decoder), ("valueDecoder", &self.value_decoder)] {
+            if let Some(decoder) = decoder {
+                out.append_pair(name, decoder.as_str());
+            }
         }
         out.finish()
     }
@@ -373,7 +405,7 @@ mod tests {
         fn queries_come_back(
             offsets in prop::collection::vec(0i64.., 1..50), partition in proptest::option::of(0..i32::MAX),
             kind in 0..6, order in proptest::option::of(any::<bool>()), limit in 1u32..=MESSAGES_MAX, full: bool, committed: bool,
-            millis in 0i64..253_402_300_799_999,
+            millis in 0i64..253_402_300_799_999, decoder in proptest::option::of("[a-z:&=. ]{1,20}"),
         ) {
             let positions = Positions::new(offsets.clone()).unwrap();
             let query = MessagesQuery {
@@ -390,6 +422,8 @@ mod tests {
                 limit,
                 isolation: if committed { Isolation::ReadCommitted } else { Isolation::ReadUncommitted },
                 full,
+                key_decoder: decoder.clone().map(DecoderName),
+                value_decoder: decoder.map(DecoderName),
             };
             prop_assert_eq!(MessagesQuery::parse(&query.to_query(), true), Ok(query));
         }

@@ -96,7 +96,7 @@ pub enum PayloadKind {
 #[serde(rename_all = "camelCase")]
 pub struct Payload {
     pub kind: PayloadKind,
-    /// JSON: as it was sent, not re-formatted.
+    /// JSON that was sent as JSON: as it was sent, not re-formatted.
     pub text: String,
     /// Bytes of the whole.
     pub size: u32,
@@ -104,4 +104,30 @@ pub struct Payload {
     pub cut: bool,
     /// Bytes of a text, as far as it was read, that are not UTF-8. `text` has them as `\\xNN`, in hexadecimal.
     pub not_utf8: u32,
+    /// What it was decoded as, and through which compression: `gzip → MessagePack`. Empty: there is nothing.
+    pub decoder: String,
+    /// Why it could not be decoded as it was asked for, or not all of it.
+    pub problem: Option<DecodeProblem>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct DecodeProblem {
+    /// The decoder that says so.
+    pub decoder: String,
+    /// The byte, from 0, of what was unpacked where it was compressed.
+    pub at: Option<u32>,
+    pub why: String,
+}
+
+/// Decoders that a reader of a topic may choose, and those of the configuration.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct DecodersView {
+    pub names: Vec<String>,
+    /// Null: it is detected.
+    pub key: Option<String>,
+    pub value: Option<String>,
 }

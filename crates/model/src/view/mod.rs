@@ -15,6 +15,8 @@ pub use fleet::{FleetView, FlowView, GroupRow, VerdictCount};
 pub use group::{
     ConsumerView, GroupView, InstanceHolds, InstanceView, MemberView, PartitionRow, TopicPartitions,
 };
-pub use messages::{HeaderView, MessageView, MessagesView, Payload, PayloadKind};
+pub use messages::{
+    DecodeProblem, DecodersView, HeaderView, MessageView, MessagesView, Payload, PayloadKind,
+};
 pub use preview::{HoldChangeKind, HoldPreview, MessagePreview, PreviewView};
 pub use topic::{ConfigRow, ReaderRow, TopicPartitionRow, TopicRow, TopicView, TopicsView};

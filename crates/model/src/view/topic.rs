@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ClusterView;
+use super::{ClusterView, DecodersView};
 use crate::ids::Version;
 use crate::names::{GroupId, Partition, TopicName};
 use crate::time::Timestamp;
@@ -45,6 +45,7 @@ pub struct TopicView {
     pub partitions: Vec<TopicPartitionRow>,
     pub readers: Vec<ReaderRow>,
     pub config: Vec<ConfigRow>,
+    pub decoders: DecodersView,
     /// What could not be read, and why.
     pub notes: Vec<String>,
 }

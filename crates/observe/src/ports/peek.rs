@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use flowdeck_kafka::{
-    Deadline, Isolation, ReadEnd, ReadOutcome, ReadRequest, ReadStart, TopicMetadata, Transaction,
+    Deadline, Isolation, ReadEnd, ReadOutcome, ReadRequest, ReadStart, Record, TopicMetadata, Transaction,
 };
 use flowdeck_model::error::ResourceKind;
-use flowdeck_model::query::{self, From as Start, Order, Positions};
-use flowdeck_model::view::MessagesView;
+use flowdeck_model::query::{self, DecoderName, From as Start, Order, Positions};
 use flowdeck_model::view::messages::{PAYLOAD_FULL, PAYLOAD_LIST};
+use flowdeck_model::view::{MessageView, MessagesView};
 use flowdeck_model::{Actor, ClusterName, MessagesQuery, Partition, Peek, PortError, TopicName};
 
 use super::{allowed_payloads, cluster_of, topic};
 use crate::clock;
 use crate::core::Core;
-use crate::payload;
+use crate::payload::{self, Shown};
+use crate::settings::{ClusterSettings, ConfiguredDecoder};
 
 pub struct BoundPeek {
     core: Arc<Core>,
@@ -49,6 +50,7 @@ impl Peek for BoundPeek {
             return Err(PortError::not_found_because(ResourceKind::Partition, partition.to_string(), hint));
         }
         let start = start(query, metadata)?;
+        let shown = how_shown(&one.settings, name, query)?;
         let unavailable = |detail: String| PortError::Unavailable { cluster: cluster.clone(), detail };
         let Some(kafka) = &handle.cluster else {
             return Err(unavailable(one.view.error.clone().unwrap_or_default()));
@@ -61,7 +63,6 @@ impl Peek for BoundPeek {
         handle.stats.peeked();
         let settings = &self.core.settings;
         let started = tokio::time::Instant::now();
-        let shown = if query.full { PAYLOAD_FULL } else { PAYLOAD_LIST };
         let request = ReadRequest {
             topic: name.clone(),
             partitions: query.partition.map(|partition| vec![partition]),
@@ -69,7 +70,7 @@ impl Peek for BoundPeek {
             limit_records: query.limit as usize,
             limit_bytes: settings.peek_bytes,
             // Whether a value is JSON is seen at its whole only.
-            max_value_bytes: if query.full { shown } else { payload::JUDGED_BYTES },
+            max_value_bytes: if query.full { PAYLOAD_FULL } else { payload::JUDGED_BYTES },
             isolation: match query.isolation {
                 query::Isolation::ReadUncommitted => Isolation::ReadUncommitted,
                 query::Isolation::ReadCommitted => Isolation::ReadCommitted,
@@ -89,21 +90,52 @@ impl Peek for BoundPeek {
             outcome.records.reverse();
         }
         let (older, newer) = (older(&outcome, query), newer(&outcome, query));
+        let is_complete = matches!(outcome.end, ReadEnd::Complete) || is_enough(&outcome, query);
+        let note = note(&outcome, query, settings);
+        let records = std::mem::take(&mut outcome.records);
+        let records = decoded(records, shown).await.map_err(unavailable)?;
         Ok(MessagesView {
             now: clock::now(),
             cluster_info: one.view.clone(),
             topic: name.clone(),
             scanned: u32::try_from(outcome.scanned).unwrap_or(u32::MAX),
             took_millis,
-            complete: matches!(outcome.end, ReadEnd::Complete) || is_enough(&outcome, query),
-            note: note(&outcome, query, settings),
+            complete: is_complete,
+            note,
             too_many_partitions: is_too_long(&outcome, &older, &newer),
             older,
             newer,
             partitions_not_shown: not_shown(&outcome, query),
-            records: outcome.records.iter().map(|record| payload::message(record, shown)).collect(),
+            records,
         })
     }
+}
+
+/// A reader's choice, else the configuration's, else what is detected.
+fn how_shown(
+    settings: &ClusterSettings,
+    topic: &TopicName,
+    query: &MessagesQuery,
+) -> Result<Shown, PortError> {
+    let of_topic = settings.topic(topic);
+    let chosen =
+        |field: &str, given: &Option<DecoderName>, configured: Option<&ConfiguredDecoder>| match given {
+            Some(name) => {
+                settings.decoders.parse(name.as_str()).map_err(|problem| PortError::invalid(field, problem))
+            }
+            None => Ok(configured.map(|one| one.decoder.clone()).unwrap_or_default()),
+        };
+    Ok(Shown {
+        key: chosen("keyDecoder", &query.key_decoder, of_topic.and_then(|one| one.key.as_ref()))?,
+        value: chosen("valueDecoder", &query.value_decoder, of_topic.and_then(|one| one.value.as_ref()))?,
+        most: if query.full { PAYLOAD_FULL } else { PAYLOAD_LIST },
+    })
+}
+
+/// Decoding takes time: it has a thread of its own.
+async fn decoded(records: Vec<Record>, shown: Shown) -> Result<Vec<MessageView>, String> {
+    let work = move || records.iter().map(|record| payload::message(record, &shown)).collect();
+    tokio::task::spawn_blocking(work).await.map_err(|_| "the records could not be decoded".to_owned())
 }
 
 /// The asked number of records is an end of its own, not a bound that came too early.

@@ -8,11 +8,14 @@ use std::time::Duration;
 use flowdeck_kafka::{Cause, Deadline, OffsetSpec, PartitionMetadata, TopicMetadata};
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::verdict::sum;
-use flowdeck_model::view::{ConfigRow, ReaderRow, TopicPartitionRow, TopicRow, TopicView, TopicsView};
+use flowdeck_model::view::{
+    ConfigRow, DecodersView, ReaderRow, TopicPartitionRow, TopicRow, TopicView, TopicsView,
+};
 use flowdeck_model::{Actor, Permission, PortError, TopicName, Version};
 
 use crate::clock;
 use crate::core::ClusterHandle;
+use crate::settings::ConfiguredDecoder;
 use crate::snapshot::ClusterSnapshot;
 
 /// Kafka has so long to answer before the page shows what it has.
@@ -96,8 +99,19 @@ pub(super) async fn view(
         partitions: rows,
         readers: readers(cluster, actor, name),
         config,
+        decoders: decoders(cluster, name),
         notes,
     })
+}
+
+fn decoders(cluster: &ClusterSnapshot, name: &TopicName) -> DecodersView {
+    let configured = cluster.settings.topic(name);
+    let named = |one: &Option<ConfiguredDecoder>| one.as_ref().map(|one| one.name.clone());
+    DecodersView {
+        names: cluster.settings.decoders.names(),
+        key: configured.and_then(|topic| named(&topic.key)),
+        value: configured.and_then(|topic| named(&topic.value)),
+    }
 }
 
 /// Kafka's own, Flowdeck's or KafkaFlow's; not an application's.

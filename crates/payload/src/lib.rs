@@ -1,0 +1,31 @@
+//! Keys, values and headers of records as a person reads them: bytes to JSON, text or hexadecimal, by a decoder that
+//! was chosen or detected. Payloads are hostile input: the work, the depth and what is made of it are bounded, nothing
+//! panics, and what cannot be decoded says why and at which byte, with the bytes beside it. No I/O and no clock.
+
+mod avro;
+mod cbor;
+mod choice;
+mod cloud_events;
+mod consumer_offsets;
+mod decode;
+mod detect;
+mod input;
+mod json;
+mod kafkaflow;
+mod message_pack;
+mod numbers;
+mod protobuf;
+mod schema;
+mod text;
+mod unwrap;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use choice::{Choices, Decoder};
+pub use decode::{Decoded, Kind, Part, Problem, Source, decode};
+pub use schema::{NamedSchema, Schema, SchemaError};
+
+/// Levels of nesting that are decoded.
+pub(crate) const DEPTH_MAX: usize = 128;
