@@ -5,7 +5,8 @@ use rdkafka::ClientConfig;
 
 use crate::config::{self, Distribution, OnUnknown, Settings, Stream, Timings};
 use crate::error::AgentError;
-use crate::handler::{Handler, OnError};
+use crate::failure::{Failure, Mapping, OnError};
+use crate::handler::Handler;
 use crate::running::{self, Running};
 
 /// The consumer side of Flowdeck.
@@ -27,6 +28,7 @@ impl Agent {
             distribution: Distribution::default(),
             instance: None,
             on_error: OnError::default(),
+            mapping: Mapping::default(),
             on_unknown: OnUnknown::default(),
             commands: ("kafkaflow.admin".into(), 0),
             obey_commands: true,
@@ -54,6 +56,7 @@ pub struct AgentBuilder<H = NoHandler> {
     handler: H,
     instance: Option<InstanceName>,
     on_error: OnError,
+    mapping: Mapping,
     on_unknown: OnUnknown,
     commands: (String, i32),
     obey_commands: bool,
@@ -107,6 +110,17 @@ impl<H> AgentBuilder<H> {
         self
     }
 
+    /// What an error of the handler's own types means, where the handler did not say so itself
+    /// ([`crate::HandlerError::retry`], [`crate::HandlerError::permanent`]); unless told otherwise, that another try may
+    /// succeed.
+    pub fn map_errors(
+        mut self,
+        map: impl Fn(&(dyn std::error::Error + 'static)) -> Failure + Send + Sync + 'static,
+    ) -> Self {
+        self.mapping = Mapping::new(map);
+        self
+    }
+
     pub fn on_unknown(mut self, policy: OnUnknown) -> Self {
         self.on_unknown = policy;
         self
@@ -157,6 +171,7 @@ impl<H> AgentBuilder<H> {
             distribution: self.distribution,
             instance: self.instance,
             on_error: self.on_error,
+            mapping: self.mapping,
             on_unknown: self.on_unknown,
             commands: self.commands,
             obey_commands: self.obey_commands,
@@ -191,6 +206,7 @@ impl<H: Handler> AgentBuilder<H> {
             buffer: self.buffer,
             distribution: self.distribution,
             on_error: self.on_error,
+            mapping: self.mapping,
             on_unknown: self.on_unknown,
             timings: self.timings.sane(),
         };

@@ -10,7 +10,7 @@ use flowdeck_model::{ConsumerName, GroupId, Incarnation, InstanceName, TopicName
 use rdkafka::ClientConfig;
 
 use crate::error::AgentError;
-use crate::handler::OnError;
+use crate::failure::{Mapping, OnError};
 
 /// What to do while the holds of the cluster cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -101,6 +101,7 @@ pub(crate) struct Settings {
     pub(crate) buffer: usize,
     pub(crate) distribution: Distribution,
     pub(crate) on_error: OnError,
+    pub(crate) mapping: Mapping,
     pub(crate) on_unknown: OnUnknown,
     pub(crate) commands: Stream,
     /// Stop, start, restart, workers, reset and rewind from there.
@@ -275,6 +276,7 @@ pub(crate) mod tests {
             buffer: 10,
             distribution: Distribution::default(),
             on_error: OnError::default(),
+            mapping: Mapping::default(),
             on_unknown: OnUnknown::Run,
             commands: admin.clone(),
             obey_commands: true,

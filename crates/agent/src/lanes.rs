@@ -161,6 +161,7 @@ impl Lanes {
     fn forget(&mut self, at: &TopicPartition) -> Option<Arc<LaneControl>> {
         let lane = self.lanes.remove(at)?;
         lane.control.set_open(false);
+        lane.control.cancel();
         self.orphaned.left(at, &lane);
         Some(lane.control)
     }
@@ -335,7 +336,10 @@ impl Lanes {
     /// No handler starts any more, anywhere.
     pub(crate) fn close(&mut self) {
         self.closed = true;
-        self.lanes.values().for_each(|lane| lane.set_open(true));
+        for lane in self.lanes.values() {
+            lane.set_open(true);
+            lane.control.cancel();
+        }
         while self.ready.pop().is_some() {}
     }
 }

@@ -6,13 +6,13 @@
 //! KafkaFlow's form, and stores an offset only after its record was handled.
 //!
 //! ```no_run
-//! use flowdeck_agent::{Agent, ClientConfig, Handler, HandlerError, Record, async_trait};
+//! use flowdeck_agent::{Agent, ClientConfig, Delivery, Handler, HandlerError, async_trait};
 //!
 //! struct Orders;
 //!
 //! #[async_trait]
 //! impl Handler for Orders {
-//!     async fn handle(&self, record: &Record) -> Result<(), HandlerError> {
+//!     async fn handle(&self, record: Delivery<'_>) -> Result<(), HandlerError> {
 //!         println!("{} bytes", record.value().map_or(0, <[u8]>::len));
 //!         Ok(())
 //!     }
@@ -32,6 +32,11 @@
 //! running.stop().await?;
 //! # Ok(()) }
 //! ```
+//!
+//! # Functions as handlers
+//! Async functions with extractors, as in axum: [`Router`] chooses one by the message's type or topic, hands it what it
+//! asks for ([`Json`], [`CloudEvent`], [`Raw`], [`State`], [`Context`], or a [`FromMessage`] of one's own), and puts
+//! `tower::Layer`s around it. [`testing`] runs it without a broker.
 //!
 //! # What it promises
 //! - **Order**: one record of a partition at a time, in the order of the log. With [`Distribution::ByKey`], one of a
@@ -75,15 +80,22 @@ mod config;
 mod context;
 mod control;
 mod error;
+mod extract;
+mod failure;
+mod function;
 mod handler;
 mod lanes;
+mod message;
+mod message_type;
 mod outbox;
 mod poller;
 mod record;
+mod router;
 mod running;
 mod shared;
 mod source;
 mod telemetry;
+pub mod testing;
 mod topics;
 mod tracker;
 mod view;
@@ -93,7 +105,13 @@ pub use async_trait::async_trait;
 pub use builder::{Agent, AgentBuilder};
 pub use config::{Distribution, OnUnknown, Timings};
 pub use error::AgentError;
-pub use handler::{Handler, HandlerError, OnError, Then};
+pub use extract::{CloudEvent, FromMessage, Json, Raw, State};
+pub use failure::{BoxError, Failure, HandlerError, OnError, Then};
+pub use function::{HandlerFn, IntoOutcome};
+pub use handler::{Delivery, Handler};
+pub use message::{Context, Message};
 pub use rdkafka::ClientConfig;
 pub use record::Record;
+pub use router::{OnUnmatched, Router};
 pub use running::{Counts, Running};
+pub use tokio_util::sync::CancellationToken;

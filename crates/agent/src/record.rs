@@ -107,6 +107,20 @@ impl Record {
         self.bytes.capacity()
     }
 
+    /// Of a test.
+    pub(crate) fn made_up(
+        at: TopicPartition,
+        offset: i64,
+        timestamp: Option<Timestamp>,
+        key: Option<Vec<u8>>,
+        value: Option<Vec<u8>>,
+        headers: Vec<(String, Option<Vec<u8>>)>,
+    ) -> Self {
+        let (key_length, value_length) = (key.as_ref().map(Vec::len), value.as_ref().map(Vec::len));
+        let bytes = [key.unwrap_or_default(), value.unwrap_or_default()].concat();
+        Self { at: Arc::new(at), offset, timestamp, bytes, key_length, value_length, headers }
+    }
+
     #[cfg(test)]
     pub(crate) fn test_keyed(topic: &str, partition: i32, offset: i64, key: Option<&[u8]>) -> Self {
         let (bytes, key_length) = (key.unwrap_or_default().to_vec(), key.map(<[u8]>::len));

@@ -206,14 +206,14 @@ impl Drop for Running {
 
 #[cfg(test)]
 mod tests {
-    use crate::{Agent, AgentError, Handler, HandlerError, Record, async_trait};
+    use crate::{Agent, AgentError, Delivery, Handler, HandlerError, async_trait};
     use futures::executor::block_on;
 
     struct Nothing;
 
     #[async_trait]
     impl Handler for Nothing {
-        async fn handle(&self, _: &Record) -> Result<(), HandlerError> {
+        async fn handle(&self, _: Delivery<'_>) -> Result<(), HandlerError> {
             Ok(())
         }
     }

@@ -15,7 +15,8 @@ use tokio::task::yield_now;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
-use crate::handler::{Handler, HandlerError, Then};
+use crate::failure::{Failure, HandlerError, Then};
+use crate::handler::{Delivery, Handler};
 use crate::lanes::Run;
 use crate::shared::{Queue, Shared, add};
 pub(crate) use pool::Pool;
@@ -77,9 +78,13 @@ async fn handle<H: Handler>(shared: &Shared, handler: &H, run: &mut Run) {
     }
 }
 
+fn delivery(run: &Run) -> Delivery<'_> {
+    Delivery::new(run.record(), run.failures().saturating_add(1), run.cancellation())
+}
+
 /// Calls the handler, and notes that it has begun. A panic of it must not take the worker with it.
 async fn call<H: Handler>(handler: &H, run: &Run) -> std::thread::Result<Result<(), HandlerError>> {
-    let mut call = pin!(AssertUnwindSafe(async { handler.handle(run.record()).await }).catch_unwind());
+    let mut call = pin!(AssertUnwindSafe(async { handler.handle(delivery(run)).await }).catch_unwind());
     let mut begun = false;
     poll_fn(|context| {
         let polled = call.as_mut().poll(context);
@@ -95,7 +100,9 @@ async fn call<H: Handler>(handler: &H, run: &Run) -> std::thread::Result<Result<
 fn failed(shared: &Shared, run: &mut Run, error: &HandlerError) {
     let settings = &shared.settings;
     add(&shared.counts.failed, 1);
-    if let Some(wait) = settings.on_error.wait(run.failures().saturating_add(1)) {
+    let may_retry = settings.mapping.failure(error) == Failure::Retry;
+    let wait = settings.on_error.wait(run.failures().saturating_add(1));
+    if let Some(wait) = wait.filter(|_| may_retry) {
         run.retry(wait);
         return;
     }
@@ -173,7 +180,7 @@ mod tests {
 
     #[async_trait]
     impl Handler for Late {
-        async fn handle(&self, _: &Record) -> Result<(), HandlerError> {
+        async fn handle(&self, _: Delivery<'_>) -> Result<(), HandlerError> {
             std::thread::sleep(Duration::from_micros(200));
             self.begun.fetch_add(1, Ordering::SeqCst);
             self.too_late.fetch_add(self.answered.load(Ordering::SeqCst).into(), Ordering::SeqCst);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use flowdeck_agent::{Agent, Handler, HandlerError, Record, Running, async_trait};
+use flowdeck_agent::{Agent, Delivery, Handler, HandlerError, Running, async_trait};
 use flowdeck_testkit::{Kafka, wait_for};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use tokio::task::JoinHandle;
@@ -35,7 +35,7 @@ struct Note(Arc<Handed>);
 
 #[async_trait]
 impl Handler for Note {
-    async fn handle(&self, _: &Record) -> Result<(), HandlerError> {
+    async fn handle(&self, _: Delivery<'_>) -> Result<(), HandlerError> {
         let now = u64::try_from(self.0.begin.elapsed().as_nanos())?;
         self.0.last.fetch_max(now, Ordering::SeqCst);
         self.0.count.fetch_add(1, Ordering::SeqCst);

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use flowdeck_agent::{Agent, ClientConfig, Distribution, Handler, HandlerError, Record, async_trait};
+use flowdeck_agent::{Agent, ClientConfig, Delivery, Distribution, Handler, HandlerError, async_trait};
 use flowdeck_testkit::{Kafka, PlainConsumer, PlainHandler, unique, wait_for};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::OwnedMessage;
@@ -191,7 +191,7 @@ impl Work {
 
 #[async_trait]
 impl Handler for Work {
-    async fn handle(&self, record: &Record) -> Result<(), HandlerError> {
+    async fn handle(&self, record: Delivery<'_>) -> Result<(), HandlerError> {
         self.run(record.value().map_or(0, <[u8]>::len)).await;
         Ok(())
     }

@@ -7,7 +7,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result};
 use clap::{Args, ValueEnum};
-use flowdeck_agent::{Agent, Handler, HandlerError, OnUnknown, Record, Running, Timings, async_trait};
+use flowdeck_agent::{
+    Agent, Delivery, Handler, HandlerError, OnUnknown, Record, Running, Timings, async_trait,
+};
 
 use crate::cluster::Cluster;
 use crate::run::until_signal;
@@ -147,12 +149,12 @@ struct Traced {
 
 #[async_trait]
 impl Handler for Traced {
-    async fn handle(&self, record: &Record) -> Result<(), HandlerError> {
-        self.line("started", record);
+    async fn handle(&self, record: Delivery<'_>) -> Result<(), HandlerError> {
+        self.line("started", &record);
         if !self.takes.is_zero() {
             tokio::time::sleep(self.takes).await;
         }
-        self.line("handled", record);
+        self.line("handled", &record);
         Ok(())
     }
 }

@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use flowdeck_agent::{Agent, Handler, HandlerError, OnError, Record, Running, Then, Timings, async_trait};
+use flowdeck_agent::{
+    Agent, Delivery, Handler, HandlerError, OnError, Record, Running, Then, Timings, async_trait,
+};
 use tracing::debug;
 
 use crate::cluster::Cluster;
@@ -52,10 +54,10 @@ struct AudioHandler;
 
 #[async_trait]
 impl Handler for AudioHandler {
-    async fn handle(&self, record: &Record) -> Result<(), HandlerError> {
-        check_schema(record)?;
+    async fn handle(&self, record: Delivery<'_>) -> Result<(), HandlerError> {
+        check_schema(&record)?;
         let event: AudioUploaded = serde_json::from_slice(record.value().unwrap_or_default())?;
-        tokio::time::sleep(varying(record, 20)).await;
+        tokio::time::sleep(varying(&record, 20)).await;
         debug!(track = %event.track_id, "analysed");
         Ok(())
     }
@@ -69,6 +71,7 @@ async fn deletions(cluster: &Cluster, plan: &Plan) -> Result<Running> {
         retries: 3,
         backoff: Duration::from_millis(250),
         backoff_max: Duration::from_secs(2),
+        jitter: true,
         then: Then::Skip,
     };
     let agent = Agent::builder(config, plan.deletion_processor().as_str())
@@ -88,10 +91,10 @@ struct DeletionHandler;
 
 #[async_trait]
 impl Handler for DeletionHandler {
-    async fn handle(&self, record: &Record) -> Result<(), HandlerError> {
-        check_schema(record)?;
+    async fn handle(&self, record: Delivery<'_>) -> Result<(), HandlerError> {
+        check_schema(&record)?;
         let event: TrackDeleted = serde_json::from_slice(record.value().unwrap_or_default())?;
-        tokio::time::sleep(varying(record, 30)).await;
+        tokio::time::sleep(varying(&record, 30)).await;
         if event.object_locked {
             return Err("the object store answered 409: the object is locked".into());
         }
@@ -130,8 +133,8 @@ struct Slow(u64);
 
 #[async_trait]
 impl Handler for Slow {
-    async fn handle(&self, record: &Record) -> Result<(), HandlerError> {
-        tokio::time::sleep(varying(record, self.0)).await;
+    async fn handle(&self, record: Delivery<'_>) -> Result<(), HandlerError> {
+        tokio::time::sleep(varying(&record, self.0)).await;
         Ok(())
     }
 }

@@ -113,13 +113,13 @@ impl Keyed {
     }
 
     /// How many records may be read now, where at most so many are unfinished or behind an unfinished one.
-    pub(super) fn room(&self, most: usize) -> usize {
+    pub(super) fn space(&self, most: usize) -> usize {
         if self.reading { 0 } else { most.saturating_sub(self.window.len()) }
     }
 
     /// Whether to read before more is handled: seldom, and then much.
     pub(super) fn reads_first(&self, most: usize) -> bool {
-        self.room(most) > 0 && (self.ready.is_empty() || self.window.len() <= most / 2)
+        self.space(most) > 0 && (self.ready.is_empty() || self.window.len() <= most / 2)
     }
 
     pub(super) fn begin_read(&mut self) -> Batch {
@@ -191,7 +191,7 @@ impl Keyed {
     }
 
     /// A worker is done with a batch, in `took`. The number of the record that is to be tried again, if one is.
-    pub(super) fn give_back(
+    pub(super) fn return_batch(
         &mut self,
         mut batch: Batch,
         took: Duration,

@@ -113,7 +113,7 @@ impl Lane {
             && !self.setting_offset
             && match &self.keyed {
                 None => self.runs == 0 && !self.backing_off && (self.more || !self.batch.records.is_empty()),
-                Some(keyed) => keyed.is_ready() || (self.more && keyed.room(limits.share) > 0),
+                Some(keyed) => keyed.is_ready() || (self.more && keyed.space(limits.share) > 0),
             }
     }
 
@@ -146,7 +146,7 @@ impl Lane {
             return self.run(batch, RunKind::Whole, limits.share, more);
         };
         if self.more && keyed.reads_first(limits.share) {
-            let (most, batch) = (keyed.room(limits.share), keyed.begin_read());
+            let (most, batch) = (keyed.space(limits.share), keyed.begin_read());
             self.more = false;
             return self.run(batch, RunKind::Reading, most, true);
         }
@@ -173,7 +173,7 @@ impl Lane {
             (Some(keyed), _) => {
                 let unhandled = if wait.is_some() { Unhandled::Retries } else { Unhandled::Waits };
                 let took = run.took();
-                number = keyed.give_back(run.batch, took, unhandled);
+                number = keyed.return_batch(run.batch, took, unhandled);
                 if let Some(offset) = keyed.advance() {
                     self.control.handled(offset);
                 }
@@ -202,6 +202,7 @@ impl Lane {
     /// Nothing starts any more, and what waits is dropped uncommitted: how many records.
     pub(super) fn leave(&mut self) -> usize {
         self.leaving = true;
+        self.control.cancel();
         match &mut self.keyed {
             Some(keyed) => keyed.drop_waiting(),
             None => std::mem::take(&mut self.batch).records.len(),

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio_util::sync::CancellationToken;
+
 use crate::record::{Record, TopicPartition};
 use crate::source::Source;
 
@@ -27,6 +29,8 @@ pub(super) struct LaneControl {
     open: AtomicBool,
     /// So many records were taken whose handlers are not known to have begun.
     starting: AtomicUsize,
+    /// The partition is taken away, or the agent ends.
+    cancellation: CancellationToken,
     /// The next offset to handle; -1 before the first.
     position: AtomicI64,
 }
@@ -38,6 +42,7 @@ impl LaneControl {
             source,
             open: AtomicBool::new(false),
             starting: AtomicUsize::new(0),
+            cancellation: CancellationToken::new(),
             position: AtomicI64::new(-1),
         }
     }
@@ -48,6 +53,10 @@ impl LaneControl {
 
     pub(super) fn set_open(&self, open: bool) {
         self.open.store(open, Ordering::SeqCst);
+    }
+
+    pub(super) fn cancel(&self) {
+        self.cancellation.cancel();
     }
 
     pub(super) fn is_starting(&self) -> bool {
@@ -186,6 +195,10 @@ impl Run {
         let LaneControl { source, at, .. } = &*self.control;
         self.more = source.as_ref().is_some_and(|source| source.read(at, self.most, records));
         !records.is_empty()
+    }
+
+    pub(crate) fn cancellation(&self) -> &CancellationToken {
+        &self.control.cancellation
     }
 
     /// The record to handle, after `next`.

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::common::{Agents as _, Seen, a_while, noting, settled, slow};
 use crate::runtime::{committed, wait_committed};
-use flowdeck_agent::{Handler, HandlerError, Record, Running, async_trait};
+use flowdeck_agent::{Delivery, Handler, HandlerError, Running, async_trait};
 use flowdeck_model::InstanceState::{Acknowledged, Drained, NothingToDo, Refused};
 use flowdeck_model::{CommandId, InstanceState, Timestamp, TopicName};
 use flowdeck_protocol::kafkaflow::{Command, DateTime, command_record, external_command_record};
@@ -228,7 +228,7 @@ struct Blocking {
 
 #[async_trait]
 impl Handler for Blocking {
-    async fn handle(&self, _: &Record) -> Result<(), HandlerError> {
+    async fn handle(&self, _: Delivery<'_>) -> Result<(), HandlerError> {
         self.running.fetch_add(1, Ordering::SeqCst);
         self.go.notified().await;
         self.running.fetch_sub(1, Ordering::SeqCst);

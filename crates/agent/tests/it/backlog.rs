@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use flowdeck_agent::{Agent, Handler, HandlerError, Record, async_trait};
+use flowdeck_agent::{Agent, Delivery, Handler, HandlerError, async_trait};
 use flowdeck_testkit::{DEADLINE, PlainConsumer, PlainHandler, World, unique, wait_for};
 use rdkafka::message::OwnedMessage;
 
@@ -49,7 +49,7 @@ impl Work {
 
 #[async_trait]
 impl Handler for Work {
-    async fn handle(&self, _: &Record) -> Result<(), HandlerError> {
+    async fn handle(&self, _: Delivery<'_>) -> Result<(), HandlerError> {
         self.run().await;
         Ok(())
     }

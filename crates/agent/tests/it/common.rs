@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flowdeck_agent::{
-    Agent, AgentBuilder, ClientConfig, Handler, HandlerError, OnError, Record, Running, Then, Timings,
-    async_trait,
+    Agent, AgentBuilder, ClientConfig, Delivery, Handler, HandlerError, OnError, Record, Running, Then,
+    Timings, async_trait,
 };
 use flowdeck_testkit::{DEADLINE, World, wait_for};
 
@@ -51,7 +51,7 @@ pub(crate) fn quick() -> Timings {
 }
 
 pub(crate) fn skip_at_once() -> OnError {
-    OnError { retries: 0, backoff: Duration::ZERO, backoff_max: Duration::ZERO, then: Then::Skip }
+    OnError { retries: 0, backoff: Duration::ZERO, then: Then::Skip, ..OnError::default() }
 }
 
 /// What handlers saw, in the order of their starts.
@@ -91,8 +91,8 @@ pub(crate) struct Noting {
 
 #[async_trait]
 impl Handler for Noting {
-    async fn handle(&self, record: &Record) -> Result<(), HandlerError> {
-        self.seen.note(record);
+    async fn handle(&self, record: Delivery<'_>) -> Result<(), HandlerError> {
+        self.seen.note(&record);
         tokio::time::sleep(self.takes).await;
         Ok(())
     }
@@ -122,7 +122,7 @@ impl Pace {
 
 #[async_trait]
 impl Handler for Slow {
-    async fn handle(&self, record: &Record) -> Result<(), HandlerError> {
+    async fn handle(&self, record: Delivery<'_>) -> Result<(), HandlerError> {
         self.noting.handle(record).await?;
         tokio::time::sleep(Duration::from_millis(self.pace.0.load(Ordering::Relaxed))).await;
         Ok(())

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::common::{Agents as _, a_while, settled};
 use crate::runtime::{committed, wait_committed};
-use flowdeck_agent::{AgentBuilder, Distribution, Handler, HandlerError, Record, async_trait};
+use flowdeck_agent::{AgentBuilder, Delivery, Distribution, Handler, HandlerError, async_trait};
 use flowdeck_model::InstanceState::{Acknowledged, Drained};
 use flowdeck_testkit::{DEADLINE, World, wait_for};
 use rdkafka::producer::FutureRecord;
@@ -96,7 +96,7 @@ impl Noting {
 
 #[async_trait]
 impl Handler for Noting {
-    async fn handle(&self, record: &Record) -> Result<(), HandlerError> {
+    async fn handle(&self, record: Delivery<'_>) -> Result<(), HandlerError> {
         let place = (record.partition().get(), record.key().map(<[u8]>::to_vec));
         {
             let mut noted = self.noted.lock().unwrap();

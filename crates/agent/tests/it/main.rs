@@ -5,6 +5,7 @@ mod backlog;
 mod commands;
 mod common;
 mod distribution;
+mod functions;
 mod holds;
 mod rebalances;
 mod runtime;

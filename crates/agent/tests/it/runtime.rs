@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::common::{Agents as _, Seen, noting, settled, skip_at_once};
-use flowdeck_agent::{Handler, HandlerError, OnError, Record, Then, async_trait};
+use flowdeck_agent::{Delivery, Handler, HandlerError, OnError, Then, async_trait};
 use flowdeck_testkit::{DEADLINE, World, wait_for};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::{Offset, TopicPartitionList};
@@ -69,7 +69,7 @@ struct Counting {
 
 #[async_trait]
 impl Handler for Counting {
-    async fn handle(&self, record: &Record) -> Result<(), HandlerError> {
+    async fn handle(&self, record: Delivery<'_>) -> Result<(), HandlerError> {
         let lane = &self.lanes[usize::try_from(record.partition().get()).unwrap()];
         let of_one = lane.fetch_add(1, Ordering::SeqCst) + 1;
         let in_all = self.all.fetch_add(1, Ordering::SeqCst) + 1;
@@ -110,7 +110,7 @@ struct Failing {
 
 #[async_trait]
 impl Handler for Failing {
-    async fn handle(&self, record: &Record) -> Result<(), HandlerError> {
+    async fn handle(&self, record: Delivery<'_>) -> Result<(), HandlerError> {
         let failed = {
             let mut calls = self.calls.lock().unwrap();
             calls.push(record.offset());
@@ -195,13 +195,13 @@ struct Blocked {
 
 #[async_trait]
 impl Handler for Blocked {
-    async fn handle(&self, record: &Record) -> Result<(), HandlerError> {
+    async fn handle(&self, record: Delivery<'_>) -> Result<(), HandlerError> {
         if record.partition().get() == self.partition {
             self.go.notified().await;
             // For the next record too.
             self.go.notify_one();
         }
-        self.seen.note(record);
+        self.seen.note(&record);
         Ok(())
     }
 }

@@ -34,8 +34,8 @@ fn take(keyed: &mut Keyed) -> Option<(Batch, i64)> {
     })
 }
 
-fn give_back(keyed: &mut Keyed, batch: Batch) -> Option<i64> {
-    assert_eq!(keyed.give_back(batch, LONG, Unhandled::Waits), None);
+fn return_batch(keyed: &mut Keyed, batch: Batch) -> Option<i64> {
+    assert_eq!(keyed.return_batch(batch, LONG, Unhandled::Waits), None);
     keyed.advance()
 }
 
@@ -50,14 +50,14 @@ fn one_record_of_a_key_at_a_time_and_commits_up_to_the_first_unfinished() {
     );
     assert_eq!([a.1, b.1, c.1, none.1], [0, 1, 3, 4], "records without a key are in order too");
     assert!(take(&mut keyed).is_none());
-    assert_eq!(give_back(&mut keyed, b.0), None);
-    assert_eq!(give_back(&mut keyed, c.0), None);
-    assert_eq!(give_back(&mut keyed, a.0), Some(1), "0 and 1; 2 has not begun");
+    assert_eq!(return_batch(&mut keyed, b.0), None);
+    assert_eq!(return_batch(&mut keyed, c.0), None);
+    assert_eq!(return_batch(&mut keyed, a.0), Some(1), "0 and 1; 2 has not begun");
     let (a, offset) = take(&mut keyed).unwrap();
     assert_eq!(offset, 2);
     assert!(take(&mut keyed).is_none());
-    assert_eq!(give_back(&mut keyed, none.0), None);
-    assert_eq!(give_back(&mut keyed, a), Some(4));
+    assert_eq!(return_batch(&mut keyed, none.0), None);
+    assert_eq!(return_batch(&mut keyed, a), Some(4));
     assert_eq!([take(&mut keyed).unwrap().1, take(&mut keyed).unwrap().1], [6, 5]);
 }
 
@@ -66,7 +66,7 @@ fn in_no_order_a_key_holds_nothing_back() {
     let mut keyed = with(false, "aa-");
     let taken: Vec<_> = std::iter::from_fn(|| take(&mut keyed)).collect();
     assert_eq!(taken.iter().map(|(_, offset)| *offset).collect::<Vec<_>>(), vec![0, 1, 2]);
-    let given: Vec<_> = taken.into_iter().rev().map(|(batch, _)| give_back(&mut keyed, batch)).collect();
+    let given: Vec<_> = taken.into_iter().rev().map(|(batch, _)| return_batch(&mut keyed, batch)).collect();
     assert_eq!(given, vec![None, None, Some(2)]);
 }
 
@@ -75,22 +75,22 @@ fn a_record_that_waits_for_its_next_try_delays_its_key_alone() {
     let mut keyed = with(true, "aabb");
     let (mut batch, _) = take(&mut keyed).unwrap();
     batch.records.put_back(3);
-    let number = keyed.give_back(batch, LONG, Unhandled::Retries).unwrap();
+    let number = keyed.return_batch(batch, LONG, Unhandled::Retries).unwrap();
     let (b, offset) = take(&mut keyed).unwrap();
     assert_eq!(offset, 2);
-    assert_eq!(give_back(&mut keyed, b), None);
+    assert_eq!(return_batch(&mut keyed, b), None);
     let (b, offset) = take(&mut keyed).unwrap();
     assert_eq!((offset, keyed.is_ready()), (3, false));
-    assert_eq!(give_back(&mut keyed, b), None);
+    assert_eq!(return_batch(&mut keyed, b), None);
     keyed.backed_off(number + 1);
     assert!(!keyed.is_ready(), "another one's timer");
     keyed.backed_off(number);
     keyed.backed_off(number);
     let (a, offset) = take(&mut keyed).unwrap();
     assert_eq!((offset, a.records.failures(), keyed.is_ready()), (0, 3, false));
-    assert_eq!(give_back(&mut keyed, a), Some(0));
+    assert_eq!(return_batch(&mut keyed, a), Some(0));
     let (a, _) = take(&mut keyed).unwrap();
-    assert_eq!(give_back(&mut keyed, a), Some(3));
+    assert_eq!(return_batch(&mut keyed, a), Some(3));
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn what_a_worker_did_not_handle_is_next_and_in_order() {
     assert_eq!((batch.records.len(), keyed.waiting), (5, 0));
     batch.records.next();
     batch.records.next();
-    assert_eq!(give_back(&mut keyed, batch), Some(1));
+    assert_eq!(return_batch(&mut keyed, batch), Some(1));
     assert_eq!((keyed.waiting, keyed.batch), (3, 1), "it took long");
     let offsets: Vec<_> = std::iter::from_fn(|| take(&mut keyed)).map(|(_, offset)| offset).collect();
     assert_eq!(offsets, vec![2, 3, 4]);
@@ -115,7 +115,7 @@ fn batches_grow_while_records_take_no_time_and_leave_something_for_others() {
         let mut batch = keyed.take(4);
         sizes.push(batch.records.len());
         while batch.records.next() {}
-        keyed.give_back(batch, FAST_ENOUGH, Unhandled::Waits);
+        keyed.return_batch(batch, FAST_ENOUGH, Unhandled::Waits);
     }
     assert_eq!(sizes[..6], [1, 2, 4, 8, 16, 17], "a quarter of what waits at most: {sizes:?}");
     assert_eq!(sizes.iter().sum::<usize>(), 100);
@@ -124,17 +124,17 @@ fn batches_grow_while_records_take_no_time_and_leave_something_for_others() {
 #[test]
 fn the_window_bounds_what_is_read_behind_an_unfinished_record() {
     let mut keyed = with(true, "abcd");
-    assert_eq!((keyed.room(6), keyed.room(3)), (2, 0));
+    assert_eq!((keyed.space(6), keyed.space(3)), (2, 0));
     let (first, _) = take(&mut keyed).unwrap();
     while let Some((batch, _)) = take(&mut keyed) {
-        assert_eq!(give_back(&mut keyed, batch), None);
+        assert_eq!(return_batch(&mut keyed, batch), None);
     }
-    assert_eq!(keyed.room(4), 0, "the first one is unfinished");
+    assert_eq!(keyed.space(4), 0, "the first one is unfinished");
     let batch = keyed.begin_read();
-    assert_eq!(keyed.room(100), 0, "one reads at a time");
+    assert_eq!(keyed.space(100), 0, "one reads at a time");
     keyed.end_read(batch);
-    assert_eq!(give_back(&mut keyed, first), Some(3));
-    assert_eq!(keyed.room(4), 4);
+    assert_eq!(return_batch(&mut keyed, first), Some(3));
+    assert_eq!(keyed.space(4), 4);
 }
 
 #[test]
@@ -142,14 +142,14 @@ fn what_was_forgotten_comes_back_to_nothing() {
     let mut keyed = with(true, "aab");
     let (mut batch, _) = take(&mut keyed).unwrap();
     batch.records.put_back(1);
-    let number = keyed.give_back(batch, LONG, Unhandled::Retries).unwrap();
+    let number = keyed.return_batch(batch, LONG, Unhandled::Retries).unwrap();
     keyed.clear();
     keyed.backed_off(number);
     assert!(!keyed.is_ready());
     keyed.push(record(7, Some("a")));
     let (batch, offset) = take(&mut keyed).unwrap();
     assert_eq!(offset, 7);
-    assert_eq!(give_back(&mut keyed, batch), Some(7));
+    assert_eq!(return_batch(&mut keyed, batch), Some(7));
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn any_order_of_workers_keeps_the_order_of_each_key() {
                 let before = seen.insert(key, record.offset());
                 assert!(before.is_none_or(|before| before < record.offset()));
             }
-            keyed.give_back(batch, Duration::from_micros(700), Unhandled::Waits);
+            keyed.return_batch(batch, Duration::from_micros(700), Unhandled::Waits);
             done = keyed.advance().or(done);
         } else {
             break;

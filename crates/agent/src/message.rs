@@ -1,0 +1,115 @@
+//! A record that a function owns, and what is known about it beside its value.
+
+use std::sync::Arc;
+
+use flowdeck_model::{Partition, Timestamp, TopicName};
+use tokio_util::sync::CancellationToken;
+
+use crate::handler::Delivery;
+use crate::message_type;
+use crate::record::Record;
+
+/// A record with its attempt, owned: what functions and `tower::Service`s take. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Message {
+    record: Arc<Record>,
+    attempt: u32,
+    cancellation: CancellationToken,
+}
+
+impl Message {
+    pub(crate) fn of(delivery: Delivery<'_>) -> Self {
+        Self::new(delivery.record().clone(), delivery.attempt(), delivery.cancellation().clone())
+    }
+
+    pub(crate) fn new(record: Record, attempt: u32, cancellation: CancellationToken) -> Self {
+        Self { record: Arc::new(record), attempt, cancellation }
+    }
+
+    pub fn record(&self) -> &Record {
+        &self.record
+    }
+
+    /// 1 for the first try in this process.
+    pub fn attempt(&self) -> u32 {
+        self.attempt
+    }
+
+    /// Cancelled when the partition is taken away or the agent stops.
+    pub fn cancellation(&self) -> &CancellationToken {
+        &self.cancellation
+    }
+
+    /// By which a [`crate::Router`] chooses: KafkaFlow's header `Message-Type` without the assembly, else the type of a
+    /// CloudEvent (header `ce_type`, or the field `type` in structured mode). `None`: the topic decides.
+    pub fn message_type(&self) -> Option<String> {
+        message_type::of(&self.record)
+    }
+
+    pub(crate) fn delivery(&self) -> Delivery<'_> {
+        Delivery::new(&self.record, self.attempt, &self.cancellation)
+    }
+}
+
+/// Extractor: everything about a message but its value.
+#[derive(Debug, Clone)]
+pub struct Context(pub(crate) Message);
+
+impl Context {
+    /// 1 for the first try in this process.
+    pub fn attempt(&self) -> u32 {
+        self.0.attempt
+    }
+
+    pub fn topic(&self) -> &TopicName {
+        self.0.record.topic()
+    }
+
+    pub fn partition(&self) -> Partition {
+        self.0.record.partition()
+    }
+
+    pub fn offset(&self) -> i64 {
+        self.0.record.offset()
+    }
+
+    pub fn timestamp(&self) -> Option<Timestamp> {
+        self.0.record.timestamp()
+    }
+
+    pub fn key(&self) -> Option<&[u8]> {
+        self.0.record.key()
+    }
+
+    /// The value of the first header of that name.
+    pub fn header(&self, name: &str) -> Option<&[u8]> {
+        self.0.record.header(name)
+    }
+
+    pub fn headers(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
+        self.0.record.headers()
+    }
+
+    /// The text of the first header `Correlation-Id`, `X-Correlation-Id` or `ce_correlationid`, however it is
+    /// capitalised and hyphenated.
+    pub fn correlation_id(&self) -> Option<&str> {
+        let named = |name: &str| {
+            let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+            ["correlationid", "xcorrelationid", "cecorrelationid"]
+                .iter()
+                .any(|one| letters.eq_ignore_ascii_case(one))
+        };
+        let mut headers = self.0.record.headers().filter(|(name, _)| named(name));
+        headers.find_map(|(_, value)| std::str::from_utf8(value?).ok())
+    }
+
+    pub fn message_type(&self) -> Option<String> {
+        self.0.message_type()
+    }
+
+    /// Cancelled when the partition is taken away or the agent stops: what the function does is not committed unless
+    /// it ends within [`crate::Timings::shutdown_timeout`].
+    pub fn cancellation(&self) -> &CancellationToken {
+        &self.0.cancellation
+    }
+}
