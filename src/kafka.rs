@@ -30,6 +30,7 @@ fn settings(cluster: &ClusterConfig, rebalancing: &Rebalancing) -> ClusterSettin
         });
         settings.admin_topics = streams.collect();
     }
+    settings.rewind_time_zones = cluster.rewind_time_zones.clone();
     settings.allowed_lag = cluster.allowed_lag.unwrap_or(settings.allowed_lag);
     settings.refresh = cluster.refresh.unwrap_or(settings.refresh);
     settings.decoders = cluster.decoders.clone();

@@ -4,8 +4,11 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
+use flowdeck_model::action::{ActionFields, Workers};
 use flowdeck_model::view::{CommandView, PreviewView, Submitted};
-use flowdeck_model::{Action, CommandId, ConsumerName, GroupId, PortError, Submit, Target, TopicName};
+use flowdeck_model::{
+    ActionKind, CommandId, ConsumerName, GroupId, PortError, Submit, Target, Timestamp, TopicName,
+};
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use serde::{Deserialize, Serialize};
@@ -14,7 +17,7 @@ use utoipa::ToSchema;
 use super::{body, names, ports::ApiPorts, problem::Problem};
 use crate::state::AppState;
 
-/// A pause or a resume.
+/// What is to be done. All but a pause and a resume reach one consumer, by its name.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 #[expect(
@@ -25,9 +28,15 @@ pub(crate) struct NewCommand {
     /// Given by the caller: the same id and body is the same command. Made where absent.
     #[schema(required = false)]
     id: Option<CommandId>,
-    action: Action,
+    action: ActionKind,
+    /// With `changeWorkers`: how many, in each instance.
+    #[schema(required = false)]
+    workers: Option<Workers>,
+    /// With `rewind`: to the first record at or after this time, in each partition.
+    #[schema(required = false)]
+    to: Option<Timestamp>,
     target: Target,
-    /// For the next operator on call. A pause needs one.
+    /// For the next operator on call. All but a resume need one.
     #[schema(required = false)]
     reason: String,
     /// A pause ends by itself after so many seconds.
@@ -39,7 +48,9 @@ pub(crate) struct NewCommand {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct CommandBody {
     id: Option<CommandId>,
-    action: Option<Action>,
+    action: Option<ActionKind>,
+    workers: Option<Workers>,
+    to: Option<String>,
     target: Option<body::Object<TargetBody>>,
     reason: Option<String>,
     for_seconds: Option<u32>,
@@ -61,7 +72,8 @@ pub(crate) struct Accepted {
     submitted: Submitted,
 }
 
-/// Pauses or resumes a group, a consumer of it, or topics of either.
+/// Pauses or resumes a group, a consumer of it, or topics of either; stops, starts or restarts a consumer, changes its
+/// workers, or moves its offsets.
 #[utoipa::path(
     post, path = "/clusters/{cluster}/commands", tag = "commands", operation_id = "submitCommand",
     params(("cluster" = String, Path)),
@@ -69,7 +81,7 @@ pub(crate) struct Accepted {
     responses(
         (status = 202, body = Submitted, headers(("Location" = String, description = "The command's path."))),
         (status = 400, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
-        (status = 409, body = Problem, description = "Another body came under this id."),
+        (status = 409, body = Problem, description = "Another body came under this id; or the consumer runs already, or its offsets are being moved."),
         (status = 415, body = Problem),
         (status = 422, body = Problem, description = "Nobody in the target listens, or its name is ambiguous."),
         (status = 503, body = Problem),
@@ -101,6 +113,7 @@ pub(crate) async fn submit(
     responses(
         (status = 200, body = PreviewView),
         (status = 400, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
+        (status = 409, body = Problem, description = "The consumer runs already, or its offsets are being moved."),
         (status = 415, body = Problem),
         (status = 422, body = Problem, description = "Nobody in the target listens, or its name is ambiguous."),
         (status = 503, body = Problem),
@@ -146,9 +159,11 @@ fn parse(bytes: &[u8]) -> Result<Submit, PortError> {
     let body::Object(command) = body::parse::<body::Object<CommandBody>>(bytes)?;
     let missing = |field: &str| PortError::invalid(field, "it is missing");
     let body::Object(target) = command.target.ok_or_else(|| missing("target"))?;
+    let action = command.action.ok_or_else(|| missing("action"))?;
+    let to = command.to.as_deref().map(time).transpose()?;
     Ok(Submit {
         id: command.id.unwrap_or_else(CommandId::random),
-        action: command.action.ok_or_else(|| missing("action"))?,
+        action: ActionFields { action, workers: command.workers, to }.try_into()?,
         target: Target {
             group: target.group.ok_or_else(|| missing("target.group"))?,
             consumer: target.consumer,
@@ -159,9 +174,16 @@ fn parse(bytes: &[u8]) -> Result<Submit, PortError> {
     })
 }
 
+/// With its zone, or in UTC.
+fn time(text: &str) -> Result<Timestamp, PortError> {
+    let problem = "a time, such as 2026-11-21T14:00:00Z";
+    Timestamp::parse_given(text).ok_or_else(|| PortError::invalid("to", problem))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use flowdeck_model::Action;
 
     #[test]
     fn errors_name_the_field() {
@@ -171,7 +193,13 @@ mod tests {
             ("{}", "target"),
             (r#"{"target":[]}"#, "target"),
             (r#"{"target":{"group":"g"}}"#, "action"),
-            (r#"{"action":"stop","target":{"group":"g"}}"#, "action"),
+            (r#"{"action":"explode","target":{"group":"g"}}"#, "action"),
+            (r#"{"action":"restart","target":{"group":"g"},"workers":5}"#, "workers"),
+            (r#"{"action":"changeWorkers","target":{"group":"g"}}"#, "workers"),
+            (r#"{"action":"changeWorkers","target":{"group":"g"},"workers":0}"#, "workers"),
+            (r#"{"action":"changeWorkers","target":{"group":"g"},"workers":1001}"#, "workers"),
+            (r#"{"action":"rewind","target":{"group":"g"}}"#, "to"),
+            (r#"{"action":"rewind","target":{"group":"g"},"to":"yesterday"}"#, "to"),
             (r#"{"action":1,"target":{"group":"g"}}"#, "action"),
             (r#"{"action":"pause","target":{}}"#, "target.group"),
             (r#"{"action":"pause","target":{"group":1}}"#, "target.group"),
@@ -187,7 +215,7 @@ mod tests {
             match parse(body.as_bytes()) {
                 Err(PortError::Invalid { field, problem }) => {
                     assert_eq!(field, want, "{body}");
-                    assert!(!problem.contains("stop"), "a value is repeated: {problem}");
+                    assert!(!problem.contains("explode"), "a value is repeated: {problem}");
                 }
                 other => panic!("{body}: {other:?}"),
             }
@@ -204,5 +232,10 @@ mod tests {
         assert_eq!(submit.id.to_string(), "6fa459ea-ee8a-4ca4-894e-db77e160355e");
         assert_eq!((submit.action, submit.for_seconds), (Action::Pause, Some(60)));
         assert_eq!(submit.target.to_string(), "topic t in a/b (consumer c)");
+        let rewind = parse(
+            br#"{"action":"rewind","to":"2026-11-21T16:00:00+02:00","reason":"x","target":{"group":"g","consumer":"c"}}"#,
+        );
+        let to = "2026-11-21T14:00:00Z".parse().unwrap();
+        assert_eq!(rewind.unwrap().action, Action::Rewind { to });
     }
 }

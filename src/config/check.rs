@@ -127,6 +127,15 @@ fn write_cluster(out: &mut String, cluster: &ClusterConfig) -> std::fmt::Result 
     if !pairs.is_empty() {
         writeln!(out, "admin_topics = [{}]", pairs.join(", "))?;
     }
+    let zones: Vec<String> = cluster
+        .rewind_time_zones
+        .0
+        .iter()
+        .map(|(consumer, zone)| format!("{{ consumer = {:?}, zone = {:?} }}", consumer.as_str(), zone.name()))
+        .collect();
+    if !zones.is_empty() {
+        writeln!(out, "rewind_time_zones = [{}]", zones.join(", "))?;
+    }
     for schema in cluster.decoders.schemas() {
         writeln!(out, "# schema {:?}: {:?}", schema.name, schema.schema)?;
     }

@@ -9,6 +9,7 @@ use flowdeck_model::view::Mode;
 use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::{ClusterName, Partition, TopicName};
 use flowdeck_observe::TopicSettings;
+use flowdeck_observe::time_zones::RewindTimeZones;
 use flowdeck_payload::Choices;
 
 use super::error::Place;
@@ -94,6 +95,8 @@ pub struct ClusterConfig {
     places: BTreeMap<String, Place>,
     /// Empty: KafkaFlow's usual pair.
     pub admin_topics: Vec<AdminTopics>,
+    /// In which the hosts of KafkaFlow consumers read the time of a rewind.
+    pub rewind_time_zones: RewindTimeZones,
     /// Lag up to which a group is ok, in records; the admin service's default where absent.
     pub allowed_lag: Option<u64>,
     /// How often the cluster is read; the admin service's default where absent.
@@ -114,6 +117,7 @@ impl ClusterConfig {
             properties: BTreeMap::new(),
             places: BTreeMap::new(),
             admin_topics: vec![],
+            rewind_time_zones: RewindTimeZones::default(),
             allowed_lag: None,
             refresh: None,
             decoders: Choices::default(),

@@ -5,9 +5,10 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use flowdeck_model::ClusterName;
 use flowdeck_model::view::Mode;
 use flowdeck_model::view::cluster::Colour;
+use flowdeck_model::{ClusterName, Pattern};
+use flowdeck_observe::time_zones::{NoSuchZone, RewindTimeZones, Zone};
 use serde::Deserialize;
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
 use toml::Spanned;
@@ -123,12 +124,33 @@ struct ClusterTable {
     properties: BTreeMap<String, Spanned<Value>>,
     #[serde(default)]
     admin_topics: Vec<Pair>,
+    #[serde(default)]
+    rewind_time_zones: Vec<ZoneTable>,
     allowed_lag: Option<u64>,
     refresh: Option<Refresh>,
     #[serde(default)]
     schemas: BTreeMap<String, Spanned<SchemaTable>>,
     #[serde(default)]
     topics: Vec<TopicTable>,
+}
+
+/// Of the consumers whose name matches.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ZoneTable {
+    consumer: Pattern,
+    zone: ZoneName,
+}
+
+#[derive(Deserialize)]
+#[serde(try_from = "String")]
+struct ZoneName(Zone);
+
+impl TryFrom<String> for ZoneName {
+    type Error = NoSuchZone;
+    fn try_from(name: String) -> Result<Self, NoSuchZone> {
+        name.parse().map(Self)
+    }
 }
 
 /// `"TOPIC:PARTITION"` for both streams, or a table that names each.
@@ -375,6 +397,8 @@ fn into_cluster(
     made.colour = table.colour.unwrap_or_default();
     made.mode = table.mode.unwrap_or(Mode::Observe);
     made.admin_topics = table.admin_topics.into_iter().map(|pair| pair.0).collect();
+    let zones = table.rewind_time_zones.into_iter().map(|one| (one.consumer, one.zone.0));
+    made.rewind_time_zones = RewindTimeZones(zones.collect());
     made.allowed_lag = table.allowed_lag;
     made.refresh = table.refresh.map(|refresh| refresh.0);
     made.decoders = payloads::decoders(table.schemas, at)?;

@@ -5,7 +5,10 @@ use app::Typed;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
-use flowdeck_model::{Action, ClusterName, CommandId, GroupId, PortError, Submit, Target, url};
+use flowdeck_model::action::{ActionFields, Workers, WorkersError};
+use flowdeck_model::{
+    ActionKind, ClusterName, CommandId, GroupId, PortError, Submit, Target, Timestamp, url,
+};
 use http::header::{HeaderMap, HeaderValue, LOCATION};
 use http::{StatusCode, Uri};
 
@@ -61,7 +64,13 @@ fn page_of(cluster: &ClusterName, body: &[u8]) -> String {
     };
     let Some(group) = field("group") else { return String::new() };
     let mut query = form_urlencoded::Serializer::new(String::new());
-    for (name, asked) in [("action", "form"), ("consumer", "consumer"), ("topic", "topic")] {
+    for (name, asked) in [
+        ("action", "form"),
+        ("consumer", "consumer"),
+        ("topic", "topic"),
+        ("workers", "workers"),
+        ("to", "to"),
+    ] {
         if let Some(value) = field(name).filter(|value| !value.is_empty()) {
             query.append_pair(asked, &value);
         }
@@ -69,11 +78,12 @@ fn page_of(cluster: &ClusterName, body: &[u8]) -> String {
     format!("{}?{}", url::group_path(cluster, &GroupId::from(group)), query.finish())
 }
 
-/// Fields: `id`, `action`, `group`, `consumer`, `topic` (as often as wanted), `reason`, `forSeconds`, `minutes`.
+/// Fields: `id`, `action`, `workers`, `to`, `group`, `consumer`, `topic` (as often as wanted), `reason`, `forSeconds`, `minutes`.
 /// An empty field is an absent one, but for the group, which may have the empty name.
 fn parse(body: &[u8]) -> Result<Submit, PortError> {
     let mut id = None;
     let mut action = None;
+    let (mut workers, mut to) = (None, None);
     let mut length = None;
     let mut minutes = String::new();
     let mut reason = String::new();
@@ -87,6 +97,8 @@ fn parse(body: &[u8]) -> Result<Submit, PortError> {
             _ if value.is_empty() => {}
             "id" => id = Some(value.parse::<CommandId>().map_err(|_| PortError::invalid("id", "a UUID"))?),
             "action" => action = Some(parse_action(&value)?),
+            "workers" => workers = Some(parse_workers(&value)?),
+            "to" => to = Some(parse_time(&value)?),
             "consumer" => consumer = Some(value.into_owned().into()),
             "topic" | "topics" => {
                 topics.push(value.parse().map_err(|error: flowdeck_model::names::NameError| {
@@ -101,19 +113,25 @@ fn parse(body: &[u8]) -> Result<Submit, PortError> {
     let missing = |field: &str| PortError::invalid(field, "it is missing");
     Ok(Submit {
         id: id.ok_or_else(|| missing("id"))?,
-        action: action.ok_or_else(|| missing("action"))?,
+        action: ActionFields { action: action.ok_or_else(|| missing("action"))?, workers, to }.try_into()?,
         target: Target { group: group.ok_or_else(|| missing("group"))?, consumer, topics },
         reason,
         for_seconds: length.map(|length| parse_length(&length, &minutes)).transpose()?,
     })
 }
 
-fn parse_action(value: &str) -> Result<Action, PortError> {
-    match value {
-        "pause" => Ok(Action::Pause),
-        "resume" => Ok(Action::Resume),
-        _ => Err(PortError::invalid("action", "pause or resume")),
-    }
+fn parse_action(value: &str) -> Result<ActionKind, PortError> {
+    ActionKind::from_word(value).ok_or_else(|| PortError::invalid("action", "it is not known"))
+}
+
+fn parse_workers(value: &str) -> Result<Workers, PortError> {
+    let count = value.trim().parse::<u32>().ok().and_then(|count| Workers::try_from(count).ok());
+    count.ok_or_else(|| PortError::invalid("workers", WorkersError.to_string()))
+}
+
+fn parse_time(value: &str) -> Result<Timestamp, PortError> {
+    let problem = "a time in UTC, such as 2026-11-21T14:00";
+    Timestamp::parse_given(value.trim()).ok_or_else(|| PortError::invalid("to", problem))
 }
 
 /// The minutes are in the form at all times; they count where their choice was made.

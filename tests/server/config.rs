@@ -41,6 +41,7 @@ bootstrap = "a.example:9093,b.example:9093"
 allowed_lag = 1000
 refresh = "5s"
 admin_topics = ["kafkaflow.admin:1", { commands = "a", telemetry = "b:2" }]
+rewind_time_zones = [{ consumer = "orders-*", zone = "Europe/Berlin" }]
 
 [clusters.eu.properties]
 "security.protocol" = "SASL_SSL"
@@ -70,6 +71,9 @@ fn a_whole_file() {
     assert_eq!((eu.name.as_str(), eu.mode, eu.allowed_lag), ("eu", Mode::Observe, Some(1_000)));
     assert_eq!(eu.properties["socket.timeout.ms"].expose(), "5000");
     assert_eq!(eu.admin_topics[1].telemetry.to_string(), "b:2");
+    assert_eq!(eu.rewind_time_zones.of(&"orders-1".into()).name(), "Europe/Berlin");
+    let zones = r#"rewind_time_zones = [{ consumer = "orders-*", zone = "Europe/Berlin" }]"#;
+    assert!(config.in_force().contains(zones));
     assert_eq!((demo.name.as_str(), demo.mode), ("demo", Mode::Control));
     let list = "[[clusters]]\nname = 'b'\nbootstrap = 'x:1'\n[[clusters]]\nname = 'a'\nbootstrap = 'x:1'\n";
     let names: Vec<String> =
@@ -127,6 +131,10 @@ fn errors_have_their_position() {
         ("[clusters.a]\nlag = 1", "flowdeck.toml:2:1: unknown field `lag`"),
         ("[clusters.\"a b\"]\nmode = \"observe\"", "\"a b\" is no cluster name"),
         ("[clusters.a]\nadmin_topics = [\"a b\"]", "flowdeck.toml:2:17: \"a b\" is no topic name"),
+        (
+            "[clusters.a]\nrewind_time_zones = [{ consumer = \"x\", zone = \"Europe/Atlantis\" }]",
+            "\"Europe/Atlantis\" is no time zone",
+        ),
         ("[clusters.a]\nmode = \"observe\"", "cluster a: `bootstrap` is missing"),
         ("[[clusters]]\nbootstrap = \"x:1\"", "missing field `name`"),
         (

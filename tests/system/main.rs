@@ -9,6 +9,7 @@ mod exhausted;
 mod figures;
 mod judge;
 mod killed;
+mod kinds;
 mod leaders;
 mod network;
 mod observe;

@@ -46,7 +46,7 @@ fn go_live(view: RwSignal<CommandView>, clock: Clock) {
 }
 
 fn title(view: &CommandView) -> String {
-    [view.action.label(), " ", &view.target.to_string()].concat()
+    view.action.title(&view.target)
 }
 
 fn page(first: CommandView) -> AnyView {
@@ -139,6 +139,12 @@ fn outcome_word(view: &CommandView) -> &'static str {
     match (view.state, view.action) {
         (CommandState::Confirmed, Action::Pause) => "Paused.",
         (CommandState::Confirmed, Action::Resume) => "Resumed.",
+        (CommandState::Confirmed, Action::Stop) => "Stopped.",
+        (CommandState::Confirmed, Action::Start) => "Started.",
+        (CommandState::Confirmed, Action::Restart) => "Restarted.",
+        (CommandState::Confirmed, Action::ChangeWorkers { .. }) => "Workers changed.",
+        (CommandState::Confirmed, Action::Reset) => "Offsets reset.",
+        (CommandState::Confirmed, Action::Rewind { .. }) => "Offsets rewound.",
         (CommandState::PartiallyConfirmed, _) => "Partially confirmed.",
         (CommandState::TimedOut, _) => "Timed out.",
         (CommandState::Refused, _) => "Refused.",

@@ -214,6 +214,7 @@ pub(crate) fn group_view(row: GroupRow, cluster: ClusterView) -> GroupView {
             web7,
             gone,
         ],
+        rewind_time_zone: "Europe/Berlin".into(),
     }];
     let member = |n: u8, matched: Option<&str>| MemberView {
         member_id: format!("rdkafka-00{n}-2f1c"),
@@ -284,6 +285,7 @@ pub(crate) fn command_view(n: u8, state: CommandState) -> CommandView {
             },
         ],
         holds: vec![id(n)],
+        offsets: vec![],
         instances: vec![
             outcome(
                 "web-2",

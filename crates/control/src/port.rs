@@ -2,6 +2,7 @@
 //! its records to be written, with a deadline.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use flowdeck_model::error::ResourceKind;
@@ -11,11 +12,13 @@ use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use flowdeck_kafka::Deadline;
 use flowdeck_observe::clock;
 use flowdeck_observe::core::Core;
 use flowdeck_observe::ports::{allowed, allowed_on_cluster, cluster_of};
 
 use crate::cluster::actor::{Request, Wants};
+use crate::commands::offsets::Lookup;
 use crate::service::Requests;
 
 pub(crate) struct BoundControl {
@@ -39,7 +42,9 @@ impl BoundControl {
         answered: oneshot::Receiver<Result<T, PortError>>,
     ) -> Result<T, PortError> {
         let snapshot = self.core.publisher.current();
-        allowed(&self.actor, Permission::Control, cluster, &command.target.group)?;
+        for permission in command.action.kind().permissions() {
+            allowed(&self.actor, *permission, cluster, &command.target.group)?;
+        }
         let (_, handle) = cluster_of(&self.core, &snapshot, cluster)?;
         command.check()?;
         if handle.settings.mode != Mode::Control {
@@ -75,6 +80,37 @@ impl BoundControl {
     }
 }
 
+/// A preview waits so long for Kafka at most.
+const LOOK_UP: Duration = Duration::from_secs(3);
+
+impl BoundControl {
+    /// Where the offsets would go. What Kafka does not tell in time is said.
+    async fn look_up(
+        &self,
+        cluster: &ClusterName,
+        lookup: &Lookup,
+        view: &mut PreviewView,
+    ) -> Result<(), PortError> {
+        let snapshot = self.core.publisher.current();
+        let (_, handle) = cluster_of(&self.core, &snapshot, cluster)?;
+        let Some(kafka) = &handle.cluster else { return Ok(()) };
+        match lookup.look(kafka, Deadline::after(LOOK_UP)).await {
+            Ok(mut offsets) => {
+                if offsets.len() > OFFSETS_SHOWN {
+                    view.notes.push(format!("{OFFSETS_SHOWN} of {} partitions are shown.", offsets.len()));
+                    offsets.truncate(OFFSETS_SHOWN);
+                }
+                view.offsets = offsets;
+            }
+            Err(why) => view.notes.push(format!("Where the offsets would go is not known: {why}.")),
+        }
+        Ok(())
+    }
+}
+
+/// In a preview.
+const OFFSETS_SHOWN: usize = 1_000;
+
 #[async_trait]
 impl Control for BoundControl {
     async fn submit(&self, cluster: &ClusterName, command: Submit) -> Result<Submitted, PortError> {
@@ -84,7 +120,11 @@ impl Control for BoundControl {
 
     async fn preview(&self, cluster: &ClusterName, command: Submit) -> Result<PreviewView, PortError> {
         let (answer, answered) = oneshot::channel();
-        self.ask(cluster, command, Wants::Preview(answer), answered).await
+        let (mut view, lookup) = self.ask(cluster, command, Wants::Preview(answer), answered).await?;
+        if let Some(lookup) = lookup {
+            self.look_up(cluster, &lookup, &mut view).await?;
+        }
+        Ok(view)
     }
 
     fn command(&self, cluster: &ClusterName, id: CommandId) -> Result<CommandView, PortError> {

@@ -6,8 +6,7 @@
 //! are assigned (none of them, maybe), and with `--trace`
 //! `started <topic> <partition> <offset> <epoch ms>` and `handled …` the same.
 //!
-//! Not played: reset and rewind of offsets, consumers that assign partitions by hand, KIP-848
-//! (KafkaFlow has none).
+//! Its host is in UTC. Not played: consumers that assign partitions by hand, KIP-848 (KafkaFlow has none).
 
 mod admin;
 mod consumer;

@@ -6,26 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::action::{Action, ActionKind};
 use crate::ids::CommandId;
 use crate::names::{ConsumerName, GroupId, TopicName};
 use crate::scope::Scope;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
-pub enum Action {
-    Pause,
-    Resume,
-}
-
-impl Action {
-    pub fn label(self) -> &'static str {
-        match self {
-            Self::Pause => "Pause",
-            Self::Resume => "Resume",
-        }
-    }
-}
 
 /// A group, a consumer of it, or topics of either. No topics means all of them.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -71,8 +55,7 @@ impl fmt::Display for Target {
 }
 
 /// What the caller sends. Same id and same body: the same command; another body under the id: 409.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Submit {
     pub id: CommandId,
     pub action: Action,
@@ -95,21 +78,35 @@ impl Submit {
         if self.reason.chars().count() > REASON_MAX {
             return Err(PortError::invalid("reason", format!("at most {REASON_MAX} characters")));
         }
-        if self.action == Action::Pause && self.reason.trim().is_empty() {
+        if self.action.kind().needs_reason() && self.reason.trim().is_empty() {
             return Err(PortError::invalid("reason", "say why: the next person on call will read it"));
         }
         if self.target.topics.len() > TOPICS_MAX {
             let problem = format!("at most {TOPICS_MAX} in one command; none at all means all of them");
             return Err(PortError::invalid("target.topics", problem));
         }
+        self.check_target(self.action.kind())?;
         match (self.action, self.for_seconds) {
-            (Action::Resume, Some(_)) => Err(PortError::invalid("forSeconds", "a resume has no end")),
             (Action::Pause, Some(0)) => Err(PortError::invalid("forSeconds", "1 or more")),
             (Action::Pause, Some(seconds)) if seconds > FOR_SECONDS_MAX => {
                 Err(PortError::invalid("forSeconds", format!("at most {FOR_SECONDS_MAX} (30 days)")))
             }
-            _ => Ok(()),
+            (Action::Pause, _) | (_, None) => Ok(()),
+            (_, Some(_)) => Err(PortError::invalid("forSeconds", "only a pause has an end")),
         }
+    }
+
+    fn check_target(&self, kind: ActionKind) -> Result<(), crate::PortError> {
+        use crate::PortError;
+        if kind.is_for_consumer() && self.target.consumer.is_none() {
+            let problem = "it is missing: this reaches one consumer, by its name";
+            return Err(PortError::invalid("target.consumer", problem));
+        }
+        if !kind.takes_topics() && !self.target.topics.is_empty() {
+            let problem = "none: this is for all topics of the consumer";
+            return Err(PortError::invalid("target.topics", problem));
+        }
+        Ok(())
     }
 }
 
@@ -204,6 +201,10 @@ pub const KAFKAFLOW_DEADLINE: Duration = Duration::from_secs(15);
 pub const KAFKAFLOW_RESUME_DEADLINE: Duration = Duration::from_secs(30);
 /// An instance is expected to answer when its telemetry is not older than this.
 pub const HEARD_WITHIN: Duration = Duration::from_secs(15);
+/// Where the consumer starts anew: a restart, a change of its workers, a start, a reset or a rewind.
+pub const RESTART_DEADLINE: Duration = Duration::from_secs(60);
+/// An instance that started anew counts once it was heard for so long since: one that crashes on it goes silent.
+pub const SETTLED_FOR: Duration = Duration::from_secs(10);
 /// A resume is sent again at most so often, so far apart.
 pub const RESEND_MAX: u32 = 3;
 pub const RESEND_EVERY: Duration = Duration::from_secs(30);
@@ -286,6 +287,19 @@ mod tests {
         assert_eq!(field(submit(Action::Resume, "", None)), "");
         assert_eq!(field(submit(Action::Resume, "", Some(1))), "forSeconds");
         assert_eq!(field(submit(Action::Pause, "x", Some(0))), "forSeconds");
+        assert_eq!(field(submit(Action::Restart, "x", None)), "target.consumer");
+        for (action, topics, for_seconds, want) in [
+            (Action::Restart, 0, None, ""),
+            (Action::Restart, 1, None, "target.topics"),
+            (Action::Restart, 0, Some(60), "forSeconds"),
+            (Action::Reset, 1, None, ""),
+        ] {
+            let mut one = submit(action, "x", for_seconds);
+            one.target.consumer = Some("c".into());
+            assert_eq!(field(Submit { reason: " ".into(), ..one.clone() }), "reason", "{action:?}");
+            one.target.topics = (0..topics).map(|n| format!("t-{n}").parse().unwrap()).collect();
+            assert_eq!(field(one), want, "{action:?}");
+        }
         assert_eq!(field(submit(Action::Pause, &"x".repeat(501), None)), "reason");
         for (topics, want) in [(TOPICS_MAX, ""), (TOPICS_MAX + 1, "target.topics")] {
             for action in [Action::Pause, Action::Resume] {

@@ -4,6 +4,7 @@
 //! This crate has no clock (`now` is always an argument), no I/O and no HTML, and compiles to
 //! wasm. It is the one crate that everybody may depend on; it depends on none of ours.
 
+pub mod action;
 pub mod actor;
 pub mod command;
 pub mod error;
@@ -23,8 +24,9 @@ pub mod url;
 pub mod verdict;
 pub mod view;
 
+pub use action::{Action, ActionKind};
 pub use actor::{Actor, ActorKind, Grant, Pattern, Permission, Via};
-pub use command::{Action, CommandState, InstanceState, Submit, Target};
+pub use command::{CommandState, InstanceState, Submit, Target};
 pub use error::PortError;
 pub use hold::Hold;
 pub use ids::{CommandId, HoldId, Incarnation, Version};

@@ -12,6 +12,8 @@ use flowdeck_model::{GroupState, Timestamp};
 pub struct GroupSeen {
     /// When it was asked for.
     pub at: Timestamp,
+    /// How many members it lists.
+    pub members: usize,
     rebalancing: bool,
     /// Who owns what.
     assignment: u64,
@@ -23,7 +25,7 @@ impl GroupSeen {
         owned.sort_unstable();
         let mut hasher = DefaultHasher::new();
         owned.hash(&mut hasher);
-        Self { at, rebalancing: state.is_rebalance(), assignment: hasher.finish() }
+        Self { at, members: members.len(), rebalancing: state.is_rebalance(), assignment: hasher.finish() }
     }
 
     pub fn is_rebalancing(self) -> bool {

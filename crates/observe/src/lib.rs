@@ -22,6 +22,7 @@ pub mod settings;
 pub mod snapshot;
 pub mod stats;
 pub mod telemetry;
+pub mod time_zones;
 pub mod topic_events;
 pub mod verdict_changes;
 

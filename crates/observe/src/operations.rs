@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use flowdeck_model::actor::ActorView;
-use flowdeck_model::view::{ClusterView, CommandView, InstanceOutcome, SentAgain, SentRecord};
+use flowdeck_model::view::{ClusterView, CommandView, InstanceOutcome, OffsetChange, SentAgain, SentRecord};
 use flowdeck_model::{Action, CommandId, CommandState, GroupId, HoldId, Target, Timestamp};
 
 /// One operation, and what is known of it.
@@ -25,6 +25,7 @@ pub struct Operation {
     /// It is not sent again any more.
     pub gave_up: bool,
     pub holds: Vec<HoldId>,
+    pub offsets: Vec<OffsetChange>,
     pub instances: Vec<InstanceOutcome>,
     pub notes: Vec<String>,
 }
@@ -44,6 +45,7 @@ impl Operation {
             until: self.until,
             sent: self.sent.clone(),
             holds: self.holds.clone(),
+            offsets: self.offsets.clone(),
             instances: self.instances.clone(),
             sent_again: self.sent_again,
             notes: self.notes.clone(),

@@ -10,6 +10,8 @@ use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::{ClusterName, GroupId, Partition, Pattern, TopicName};
 use flowdeck_payload::{Choices, Decoder};
 
+use crate::time_zones::RewindTimeZones;
+
 /// Bounds that hold for every cluster.
 #[derive(Debug, Clone)]
 pub struct ObserveSettings {
@@ -88,6 +90,10 @@ pub struct Timing {
     pub agent_deadline: Duration,
     pub kafkaflow_deadline: Duration,
     pub kafkaflow_resume_deadline: Duration,
+    /// Where a consumer starts anew.
+    pub restart_deadline: Duration,
+    /// An instance that started anew counts once it was heard for so long since.
+    pub settled_for: Duration,
     /// An instance is expected to answer when it was heard within this time.
     pub heard_within: Duration,
     /// KafkaFlow obeys a pause within this time of its record: what it says before may speak of before.
@@ -116,6 +122,8 @@ impl Default for Timing {
             agent_deadline: rules::AGENT_DEADLINE,
             kafkaflow_deadline: rules::KAFKAFLOW_DEADLINE,
             kafkaflow_resume_deadline: rules::KAFKAFLOW_RESUME_DEADLINE,
+            restart_deadline: rules::RESTART_DEADLINE,
+            settled_for: rules::SETTLED_FOR,
             heard_within: rules::HEARD_WITHIN,
             obeyed_within: Duration::from_secs(1),
             resend_every: rules::RESEND_EVERY,
@@ -139,6 +147,8 @@ pub struct ClusterSettings {
     pub mode: Mode,
     pub kafka: ClusterConfig,
     pub admin_topics: Vec<AdminTopics>,
+    /// In which the hosts of KafkaFlow consumers read the time of a rewind.
+    pub rewind_time_zones: RewindTimeZones,
     pub holds_topic: TopicName,
     pub acks_topic: TopicName,
     pub audit_topic: TopicName,
@@ -195,6 +205,7 @@ impl ClusterSettings {
             mode: Mode::Observe,
             kafka,
             admin_topics: vec![AdminTopics::one(topic("kafkaflow.admin"))],
+            rewind_time_zones: RewindTimeZones::default(),
             holds_topic: topic("flowdeck.holds"),
             acks_topic: topic("flowdeck.acks"),
             audit_topic: topic("flowdeck.audit"),

@@ -22,7 +22,7 @@ pub(super) fn panel(view: &GroupView) -> AnyView {
 }
 
 fn line(it: &CommandView) -> impl IntoView + use<> {
-    let what = [it.action.label(), " ", &it.target.to_string()].concat();
+    let what = it.action.title(&it.target);
     let done = it.instances.iter().filter(|instance| instance.state.is_done()).count();
     let of = (!it.instances.is_empty())
         .then(|| [" · ", &done.to_string(), " of ", &it.instances.len().to_string(), " instances"].concat());

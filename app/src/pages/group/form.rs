@@ -135,6 +135,7 @@ fn effects(action: Action, reach: Reach) -> Vec<String> {
         out.push(match action {
             Action::Pause => [&n, ": once acknowledged, no further record is passed to a handler; records in progress are finished."].concat(),
             Action::Resume => [&n, ": processing continues where it stopped, with buffered records first."].concat(),
+            _ => [&n, ": confirmed by its own answer."].concat(),
         });
     }
     if reach.kafkaflow > 0 {
@@ -142,6 +143,7 @@ fn effects(action: Action, reach: Reach) -> Vec<String> {
         out.push(match action {
             Action::Pause => [&n, ": fetching stops, but fetched records are still processed: up to workers × buffer size records each. KafkaFlow does not report its buffer size."].concat(),
             Action::Resume => [&n, ": confirmed only once a committed offset advances."].concat(),
+            _ => [&n, ": confirmed by telemetry and by Kafka's list of members."].concat(),
         });
     }
     if reach.uncontrollable > 0 {
@@ -157,6 +159,7 @@ fn effects(action: Action, reach: Reach) -> Vec<String> {
     match action {
         Action::Pause => out.push("Instances that join later are paused too. Retention continues: records that are not read in time are deleted unread.".to_owned()),
         Action::Resume => out.push("Other holds on the same partitions remain; a partition stays paused while any hold covers it.".to_owned()),
+        _ => {}
     }
     out
 }

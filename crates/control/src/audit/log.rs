@@ -24,7 +24,7 @@ impl LogSink {
     }
 
     fn operation(&self, operation: &Operation) {
-        let submit = operation.request.pause_or_resume(operation.id);
+        let submit = operation.request.submit(operation.id);
         let target = submit.as_ref().map(|submit| submit.target.to_string());
         tracing::info!(
             target: "audit",

@@ -29,6 +29,7 @@ use super::candidate::Candidate;
 use super::role::ElectionProblem;
 use super::state::State;
 use crate::audit::TopicSink;
+use crate::commands::offsets::Lookup;
 use crate::commands::write_task::{self, Answer, WriteOutcome, WriteTask};
 use crate::settings::AdminSettings;
 use crate::writer::Writers;
@@ -46,7 +47,7 @@ pub(crate) enum Wants {
     /// To be carried out.
     Outcome(Answer),
     /// To know what would be done.
-    Preview(oneshot::Sender<Result<PreviewView, PortError>>),
+    Preview(oneshot::Sender<Result<(PreviewView, Option<Lookup>), PortError>>),
 }
 
 /// Telemetry alone is published so often at most.

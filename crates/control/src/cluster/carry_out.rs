@@ -117,7 +117,7 @@ impl State {
     /// Hands the command's records to be written; or, where there are none, says so.
     fn begin(&mut self, mut command: Command, plan: Plan, now: Timestamp) {
         let nothing = plan.changes.is_empty() && plan.admin.is_empty();
-        command.notes.extend(plan.notes);
+        command.notes.extend(plan.notes.iter().cloned());
         if command.action == Action::Resume && self.observed.holds.may_stand_beyond(&command.target.group) {
             command.notes.push(BEYOND.to_owned());
         }
@@ -143,7 +143,8 @@ impl State {
         let audit = if command.audited { None } else { command.to_audit(now).ok().map(Box::new) };
         self.enter(command);
         self.unwritten.add(id, external, &plan.changes);
-        self.jobs.push_back(WriteTask::Command { id, audit, changes: plan.changes, admin: plan.admin });
+        let Plan { changes, admin, check, .. } = plan;
+        self.jobs.push_back(WriteTask::Command { id, audit, check, changes, admin });
     }
 
     pub(crate) fn written(&mut self, outcome: WriteOutcome, now: Timestamp) {
@@ -210,6 +211,9 @@ impl State {
             command.wrote(written.sent);
             command.written = command.sent.len();
             command.notes.extend(written.notes);
+            if !written.offsets.is_empty() {
+                command.offsets = written.offsets;
+            }
             match &error {
                 None => lifecycle::sent(command, seen),
                 Some(WriteError::InDoubt) => {

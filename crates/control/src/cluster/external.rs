@@ -11,7 +11,7 @@ use super::role::Role;
 use super::state::State;
 use crate::commands::plan::{Plan, check_readable};
 use crate::commands::rejected::Why;
-use crate::commands::{Command, external};
+use crate::commands::{Command, external, lifecycle};
 use flowdeck_observe::holds::quota::HoldQuota;
 
 /// Writes that may wait before external commands are no longer taken over: who may write to the topics could
@@ -39,8 +39,11 @@ struct Wanted {
 impl State {
     /// A command that did not come from Flowdeck.
     pub(super) fn external_command(&mut self, id: CommandId, command: wire::Command, now: Timestamp) {
-        if self.observed.settings.mode != Mode::Control || !external::is_about_holds(&command) {
+        if self.observed.settings.mode != Mode::Control {
             return;
+        }
+        if !external::is_about_holds(&command) {
+            return self.follow_external(id, &command, now);
         }
         if self.may_write().is_ok() && self.waiting.is_empty() {
             let Some((action, targets)) = self.reached(&command, now) else { return };
@@ -53,10 +56,33 @@ impl State {
         self.waiting.push_back(Waiting { id, command, came: now });
     }
 
+    /// Neither pause nor resume: there is nothing to take over, but what comes of it is followed and shown, by the
+    /// leader.
+    fn follow_external(&mut self, id: CommandId, command: &wire::Command, now: Timestamp) {
+        if !self.leads() || !self.observed.is_audit_known() || self.book.get(id).is_some() {
+            return;
+        }
+        let Some((action, targets)) = self.reached(command, now) else { return };
+        for (nth, target) in targets.into_iter().enumerate() {
+            let id = if nth == 0 { id } else { CommandId::random() };
+            if !self.is_admitted(&target.group, now) {
+                continue;
+            }
+            let group = target.group.clone();
+            let submit = Submit { id, action, target, reason: external::reason(), for_seconds: None };
+            let mut command = Command::new(submit, external::actor(), now);
+            let active = self.observed.holds.of_group(&group);
+            let seen = self.seen(&group, &active, now);
+            command.instances = lifecycle::expected(&command, seen);
+            lifecycle::sent(&mut command, seen);
+            self.enter(command);
+        }
+    }
+
     /// Somebody else's resume of the group is not taken over yet, or not any more: it is not fought.
     pub(super) fn is_contested(&self, group: &GroupId, now: Timestamp) -> bool {
         let resumes = |one: &Waiting| {
-            let reached = external::targets(&one.command, &self.observed.telemetry);
+            let reached = self.targets(&one.command);
             reached.is_some_and(|(action, targets)| {
                 action == Action::Resume && targets.iter().any(|target| &target.group == group)
             })
@@ -99,7 +125,7 @@ impl State {
         if self.observed.registry.is_dirty() {
             self.observed.fresh_telemetry(now);
         }
-        let (action, targets) = external::targets(command, &self.observed.telemetry)?;
+        let (action, targets) = self.targets(command)?;
         if targets.is_empty() {
             self.observed.stats.dropped("external_command_for_unknown_consumer");
         } else if action == Action::Pause && !targets.iter().all(|target| self.is_shown(&target.group)) {
@@ -110,6 +136,10 @@ impl State {
             return Some((action, targets));
         }
         None
+    }
+
+    fn targets(&self, command: &wire::Command) -> Option<(Action, Vec<Target>)> {
+        external::targets(command, &self.observed.telemetry, &self.observed.settings.rewind_time_zones)
     }
 
     /// All that it changes, or nothing; but for a group whose cap is reached.

@@ -4,10 +4,12 @@ use flowdeck_model::actor::ActorView;
 use flowdeck_model::hold::HoldChange;
 use flowdeck_model::view::{HoldChangeKind, HoldPreview, MessagePreview, PreviewView};
 use flowdeck_model::{PortError, Submit, Timestamp};
+use flowdeck_protocol::kafkaflow;
 
 use super::state::State;
 use crate::commands::kafkaflow::AdminCommand;
-use crate::commands::plan::{self, Decision, Plan};
+use crate::commands::offsets::Lookup;
+use crate::commands::plan::{self, Check, Decision, Plan};
 use crate::commands::{Command, lifecycle};
 use crate::kinds;
 
@@ -17,39 +19,60 @@ impl State {
         submit: &Submit,
         actor: &ActorView,
         now: Timestamp,
-    ) -> Result<PreviewView, PortError> {
+    ) -> Result<(PreviewView, Option<Lookup>), PortError> {
         self.answers()?;
         self.holds_are_followed()?;
         self.observed.fresh_telemetry(now);
         let group = &submit.target.group;
         let active = self.observed.holds.of_group(group);
         let undo = kinds::of(submit.action).undo();
-        let Plan { changes, admin, notes } =
+        let Plan { changes, admin, notes, check } =
             match plan::decide(submit, &actor.name, &self.facts(&active, group, now))? {
                 Decision::Write(plan) => plan,
                 Decision::Existing(id) => {
-                    let (holds, messages, instances, notes) = Default::default();
-                    return Ok(PreviewView { existing: Some(id), holds, messages, instances, notes, undo });
+                    let (holds, messages, offsets, instances, notes) = Default::default();
+                    let view =
+                        PreviewView { existing: Some(id), holds, messages, offsets, instances, notes, undo };
+                    return Ok((view, None));
                 }
             };
         let after = plan::apply(&active, &changes);
         let command = Command::new(submit.clone(), actor.clone(), now);
         let instances = lifecycle::expected(&command, self.seen(group, &after, now));
-        Ok(PreviewView {
+        let lookup = match check {
+            Some(Check::Offsets(lookup)) => Some(lookup),
+            Some(Check::NoMembers(_)) | None => None,
+        };
+        let view = PreviewView {
             existing: None,
             holds: changes.iter().map(hold).collect(),
             messages: admin.iter().filter_map(|one| self.message(one)).collect(),
             instances: instances.iter().map(|one| one.view()).collect(),
+            offsets: vec![],
             notes,
             undo,
-        })
+        };
+        Ok((view, lookup))
     }
 
     fn message(&self, command: &AdminCommand) -> Option<MessagePreview> {
         let (topic, partition) = self.observed.settings.admin_topics.get(command.pair)?.commands.clone();
         let (message, name, topics) = command.message.parts();
         let topics = topics.to_vec();
-        Some(MessagePreview { topic, partition, message: message.to_owned(), name: name.to_owned(), topics })
+        let (message, name) = (message.to_owned(), name.to_owned());
+        let argument = argument(&command.message);
+        Some(MessagePreview { topic, partition, message, name, topics, argument })
+    }
+}
+
+fn argument(command: &kafkaflow::Command) -> Option<String> {
+    match command {
+        kafkaflow::Command::ChangeConsumerWorkersCount { workers, .. } => Some(workers.to_string()),
+        // Without a zone, as KafkaFlow reads it.
+        kafkaflow::Command::RewindConsumerOffsetToDateTime { date_time, .. } => {
+            Some(date_time.timestamp().to_string().trim_end_matches('Z').to_owned())
+        }
+        _ => None,
     }
 }
 

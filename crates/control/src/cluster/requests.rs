@@ -2,6 +2,7 @@
 //! replica that leads, when it reads it there. The replica that took it answers once it is carried out.
 
 use std::collections::hash_map::Entry;
+use std::sync::Arc;
 
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::view::Submitted;
@@ -228,6 +229,9 @@ impl State {
             active,
             book: &self.book,
             group_known: self.observed.sample.group(group).is_some(),
+            group: self.observed.sample.group(group).map(Arc::as_ref),
+            metadata: self.observed.sample.metadata.as_deref(),
+            time_zones: &self.observed.settings.rewind_time_zones,
             heard_within: self.observed.settings.timing.heard_within,
             now,
         }

@@ -61,14 +61,16 @@ impl State {
         }
         let stands = self.observed.holds.stands(HoldId::from(id));
         let late = command.sent_at.is_none_or(|at| now.since(at) > LATE);
-        let done = command.instances.iter().all(|one| one.state.is_done());
+        // An instance that started anew may crash on it yet.
+        let watched = kinds::of(command.action).starts_anew() && command.sent_at.is_some();
+        let done = !watched && command.instances.iter().all(|one| one.state.is_done());
         let pause_stands = command.action == Action::Pause && stands;
         if !pause_stands && command.state.is_settled() && (late || done) {
             return;
         }
         let retired = match command.action {
             Action::Pause => !stands,
-            Action::Resume => self.is_undone(command),
+            _ => self.is_undone(command),
         };
         let mut command = command.clone();
         let group = command.target.group.clone();
@@ -98,8 +100,12 @@ impl State {
     /// Something newer was asked for the same.
     fn is_undone(&self, command: &Command) -> bool {
         let scopes = command.scopes();
+        let about_holds = command.action.kind().is_about_holds();
         self.book.iter().take_while(|newer| newer.id != command.id).any(|newer| {
-            newer.target.group == command.target.group
+            newer.action.kind().is_about_holds() == about_holds
+                && !newer.wrote_nothing()
+                && newer.state != CommandState::Requested
+                && newer.target.group == command.target.group
                 && newer.scopes().iter().any(|one| scopes.iter().any(|scope| one.intersect(scope).is_some()))
         })
     }
@@ -129,7 +135,7 @@ impl State {
             };
             let known = self.book.get(command).cloned();
             let command = known.unwrap_or_else(|| Command::new(submit, system(), now));
-            self.begin_own(command, Plan { changes, admin, notes }, now);
+            self.begin_own(command, Plan { changes, admin, notes, check: None }, now);
         }
     }
 

@@ -1,9 +1,9 @@
 //! One command, and what is known of each instance in its scope.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use flowdeck_model::actor::ActorView;
-use flowdeck_model::view::{InstanceKind, InstanceOutcome, SentAgain, SentRecord};
+use flowdeck_model::view::{InstanceKind, InstanceOutcome, OffsetChange, SentAgain, SentRecord};
 use flowdeck_model::{
     Action, CommandId, CommandState, Hold, HoldId, InstanceState, Partition, Scope, Submit, Target,
     Timestamp, TopicName,
@@ -39,6 +39,8 @@ pub(crate) struct Command {
     pub(crate) notes: Vec<String>,
     /// The holds that it changes or releases, as they were.
     pub(crate) before: Vec<Hold>,
+    /// Of a reset or rewind: where each commit was, and where it is moved.
+    pub(crate) offsets: Vec<OffsetChange>,
     /// Its request is in the audit.
     pub(crate) audited: bool,
     /// What agents answered while another replica led.
@@ -65,6 +67,25 @@ pub(crate) struct Tracked {
     pub(crate) joined: Option<String>,
     /// Counts the changes of `flows`.
     pub(crate) moved: u32,
+    /// Where its consumer leaves the group and comes back.
+    pub(crate) anew: Anew,
+    /// It was heard after the command began to be awaited, and is not any more.
+    pub(crate) is_silent: bool,
+}
+
+/// What is known of an instance whose consumer leaves its group, or starts anew in it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Anew {
+    /// Its members of the group as Kafka listed them before the command.
+    pub(crate) members: BTreeSet<String>,
+    /// What it owned then.
+    pub(crate) owned: BTreeSet<(TopicName, Partition)>,
+    /// When these members were first seen to be gone.
+    pub(crate) left_at: Option<Timestamp>,
+    /// Partitions whose commit was seen where it should be.
+    pub(crate) moved: BTreeSet<(TopicName, Partition)>,
+    /// When the last piece of evidence came; it counts once the instance is heard on.
+    pub(crate) proven_at: Option<Timestamp>,
 }
 
 impl Tracked {
@@ -100,6 +121,7 @@ impl Command {
             instances: vec![],
             notes: vec![],
             before: vec![],
+            offsets: vec![],
             audited: false,
             acks: vec![],
             restored: false,
@@ -175,6 +197,7 @@ impl Command {
             sent_again: self.sent_again(),
             gave_up: self.resends.capped,
             holds: self.holds.clone(),
+            offsets: self.offsets.clone(),
             instances: self.instances.iter().map(Tracked::view).collect(),
             notes: self.notes.clone(),
         }

@@ -2,6 +2,7 @@
 //! of telemetry received after it, never `status` and never `sentAt`; for a resume a commit that moves.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use flowdeck_model::view::{InstanceKind, SentRecord};
 use flowdeck_model::{Action, InstanceState};
@@ -29,8 +30,13 @@ impl Seen<'_> {
 /// Looks at what is known now; says whether the command changed. `retired`: what it asked for was
 /// undone since, so what instances do now says nothing of it.
 pub(crate) fn observe(command: &mut Command, seen: Seen<'_>, retired: bool) -> bool {
+    // What is known in between must not be lost, and is shown.
+    let between = |command: &Command, one: &Tracked| {
+        let anew = (one.anew.left_at, one.anew.proven_at, one.anew.moved.len(), one.detail.clone());
+        command.action.kind().is_for_consumer().then_some(anew)
+    };
     let shape = |command: &Command| -> Vec<_> {
-        command.instances.iter().map(|one| (one.state, one.at, one.moved)).collect()
+        command.instances.iter().map(|one| (one.state, one.at, one.moved, between(command, one))).collect()
     };
     let before = (command.state, shape(command));
     if command.sent_at.is_some() || command.restored {
@@ -46,6 +52,9 @@ pub(crate) fn observe(command: &mut Command, seen: Seen<'_>, retired: bool) -> b
 }
 
 fn observe_one(command: &Command, tracked: &mut Tracked, seen: Seen<'_>, retired: bool) {
+    if !retired && tracked.kind == InstanceKind::KafkaFlow {
+        kinds::of(command.action).kafka_evidence(command, tracked, seen);
+    }
     if !retired
         && tracked.kind == InstanceKind::KafkaFlow
         && let Some(instance) = find(tracked, seen.telemetry)
@@ -53,7 +62,7 @@ fn observe_one(command: &Command, tracked: &mut Tracked, seen: Seen<'_>, retired
         match (no_evidence(command, instance, seen), kinds::of(command.action)) {
             (Some(why), _) => tracked.detail = Some(why.to_owned()),
             (None, _) if !is_fresh(command, tracked, instance, seen) => {}
-            (None, kind) => kind.evidence(tracked, &command.target, instance, seen),
+            (None, kind) => kind.evidence(command, tracked, instance, seen),
         }
     }
     in_time(tracked, command.action, seen);
@@ -83,6 +92,9 @@ fn is_another(tracked: &Tracked, keys: &HashSet<InstanceId>, seen: Seen<'_>) -> 
     namesakes.peek().is_some() && namesakes.all(speaks)
 }
 
+/// An instance that was heard again, and goes silent so soon after it started anew, did not survive it.
+const CRASHED_WITHIN: Duration = Duration::from_secs(30);
+
 /// `NoResponse` once its time is over. One that left has nothing to resume; of a pause that is no evidence,
 /// since a process that Kafka lost may still run what it has.
 fn in_time(tracked: &mut Tracked, action: Action, seen: Seen<'_>) {
@@ -91,7 +103,11 @@ fn in_time(tracked: &mut Tracked, action: Action, seen: Seen<'_>) {
         let detail = detail.or_else(|| left::silence(find(tracked, seen.telemetry), tracked.since));
         tracked.become_(InstanceState::NoResponse, detail, seen.now);
     }
-    if !kinds::of(action).is_done_by_leaving() {
+    let kind = kinds::of(action);
+    if kind.starts_anew() {
+        went_silent(tracked, seen);
+    }
+    if !kind.is_done_by_leaving() {
         return;
     }
     let left = match tracked.state {
@@ -102,6 +118,31 @@ fn in_time(tracked: &mut Tracked, action: Action, seen: Seen<'_>) {
     if left.is_some() {
         tracked.become_(InstanceState::NothingToDo, left, seen.now);
     }
+}
+
+/// Silence within seconds of a start: a process that crashed or hung, whatever it said before.
+fn went_silent(tracked: &mut Tracked, seen: Seen<'_>) {
+    let is_awaited = matches!(
+        tracked.state,
+        InstanceState::Waiting | InstanceState::Acknowledged | InstanceState::NoResponse
+    );
+    if !is_awaited || tracked.kind != InstanceKind::KafkaFlow || tracked.is_silent {
+        return;
+    }
+    let Some(last) = find(tracked, seen.telemetry).map(|one| one.last_heard) else { return };
+    let began = if tracked.state == InstanceState::Acknowledged { tracked.at } else { tracked.since };
+    let silent = seen.now.since(last);
+    let soon = tracked.state != InstanceState::Acknowledged || last.since(began) <= CRASHED_WITHIN;
+    if silent <= seen.timing.heard_within || !soon {
+        return;
+    }
+    tracked.is_silent = true;
+    let after = match last.since(tracked.since).as_secs() {
+        _ if last <= tracked.since => "since the command".to_owned(),
+        seconds => format!("{seconds} s after the command"),
+    };
+    let detail = format!("silent {after}: its process crashed or hung, or was ended");
+    tracked.become_(InstanceState::NoResponse, Some(detail), seen.now);
 }
 
 /// Why nothing that this instance says can be evidence.
@@ -123,7 +164,8 @@ fn no_evidence(command: &Command, instance: &InstanceTelemetry, seen: Seen<'_>) 
 
 /// Everything that the instance says of the scope was said after the command.
 fn is_fresh(command: &Command, tracked: &Tracked, instance: &InstanceTelemetry, seen: Seen<'_>) -> bool {
-    let told_at = seen.told_at(instance.pair, kinds::of(command.action).counts_from(command));
+    let kind = kinds::of(command.action);
+    let told_at = seen.told_at(instance.pair, kind.counts_from(command));
     instance.last_heard > tracked.since
         && streams(&command.target, instance)
             .all(|one| one.heard > tracked.since && told_at.is_none_or(|offset| one.offset > offset))
@@ -136,6 +178,11 @@ fn find<'a>(tracked: &Tracked, telemetry: Option<&'a GroupTelemetry>) -> Option<
         .iter()
         .filter(|one| one.instance == tracked.key.instance && one.incarnation == tracked.key.incarnation)
         .max_by_key(|one| one.last_heard)
+}
+
+/// Why an instance that owns nothing may get something yet, or is no member.
+pub(crate) fn why_without(instance: &InstanceTelemetry, seen: Seen<'_>) -> Option<&'static str> {
+    left::why_without(instance, seen)
 }
 
 /// Nothing to do, but where that is only so for the moment, or where the group has lost the instance.

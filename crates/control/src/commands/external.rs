@@ -1,4 +1,4 @@
-//! External commands on the admin topic (no `Flowdeck-Command` header) become holds by `external`, or
+//! External commands on the admin topic (no `Flowdeck-Command` header): a pause or resume becomes holds by `external`, or
 //! their release, so that agents obey them too and the page shows them. KafkaFlow has heard them
 //! already, so nothing is sent to it. Repeats are capped: others are not fought. Pure.
 
@@ -7,17 +7,20 @@ use std::time::Duration;
 
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::hold::{HoldChange, not_yet_held, resume};
-use flowdeck_model::{Action, ActorKind, CommandId, GroupId, Hold, HoldId, Target, Timestamp, Via};
+use flowdeck_model::{
+    Action, ActorKind, CommandId, ConsumerName, GroupId, Hold, HoldId, Target, Timestamp, TopicName, Via,
+};
 use flowdeck_protocol::kafkaflow;
 
 use flowdeck_observe::holds::quota::{EXTERNAL_GROUP_MAX, EXTERNAL_MAX, HoldQuota};
 use flowdeck_observe::telemetry::TelemetryIndex;
+use flowdeck_observe::time_zones::RewindTimeZones;
 
 pub(crate) const OWNER: &str = "external";
 const REASON: &str = "a command on the admin topic that did not come from Flowdeck";
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// Pause and resume; everything else that KafkaFlow knows holds nothing.
+/// Pause and resume; everything else that KafkaFlow knows holds nothing, and is followed only.
 pub(crate) fn is_about_holds(command: &kafkaflow::Command) -> bool {
     use kafkaflow::Command as C;
     matches!(
@@ -29,10 +32,11 @@ pub(crate) fn is_about_holds(command: &kafkaflow::Command) -> bool {
     )
 }
 
-/// What it asks for, of each group that it reaches.
+/// What it asks for, of each group that it reaches. `None`: what no consumer can obey.
 pub(crate) fn targets(
     command: &kafkaflow::Command,
     telemetry: &TelemetryIndex,
+    zones: &RewindTimeZones,
 ) -> Option<(Action, Vec<Target>)> {
     use kafkaflow::Command as C;
     let (action, targets) = match command {
@@ -43,19 +47,33 @@ pub(crate) fn targets(
         C::ResumeConsumersByGroup { group, .. } => {
             (Action::Resume, vec![Target { group: group.clone(), consumer: None, topics: vec![] }])
         }
-        C::PauseConsumerByName { consumer, topics } | C::ResumeConsumerByName { consumer, topics } => {
-            let pause = matches!(command, C::PauseConsumerByName { .. });
-            // A by-name command carries no group and reaches every group that has the name.
-            let targets = telemetry.groups_of(consumer).into_iter().map(|group| Target {
-                group: group.clone(),
-                consumer: Some(consumer.clone()),
-                topics: topics.clone(),
-            });
-            (if pause { Action::Pause } else { Action::Resume }, targets.collect())
+        C::PauseConsumerByName { consumer, topics } => (Action::Pause, named(consumer, topics, telemetry)),
+        C::ResumeConsumerByName { consumer, topics } => (Action::Resume, named(consumer, topics, telemetry)),
+        C::StopConsumerByName { consumer } => (Action::Stop, named(consumer, &[], telemetry)),
+        C::StartConsumerByName { consumer } => (Action::Start, named(consumer, &[], telemetry)),
+        C::RestartConsumerByName { consumer } => (Action::Restart, named(consumer, &[], telemetry)),
+        C::ChangeConsumerWorkersCount { consumer, workers } => {
+            let workers = u32::try_from(*workers).ok()?.try_into().ok()?;
+            (Action::ChangeWorkers { workers }, named(consumer, &[], telemetry))
         }
-        _ => return None,
+        C::ResetConsumerOffset { consumer, topics } => (Action::Reset, named(consumer, topics, telemetry)),
+        C::RewindConsumerOffsetToDateTime { consumer, date_time, topics } => {
+            let to = zones.of(consumer).instant(date_time.timestamp());
+            (Action::Rewind { to }, named(consumer, topics, telemetry))
+        }
     };
     Some((action, targets))
+}
+
+/// A by-name command carries no group and reaches every group that has the name.
+fn named(consumer: &ConsumerName, topics: &[TopicName], telemetry: &TelemetryIndex) -> Vec<Target> {
+    let groups = telemetry.groups_of(consumer).into_iter();
+    let target = |group: &GroupId| Target {
+        group: group.clone(),
+        consumer: Some(consumer.clone()),
+        topics: topics.to_vec(),
+    };
+    groups.map(target).collect()
 }
 
 /// What changes; empty where it changes nothing.
@@ -83,6 +101,7 @@ pub(crate) fn changes(
                 })
             })
             .collect(),
+        _ => vec![],
     }
 }
 
@@ -190,12 +209,17 @@ mod tests {
         let topics = vec!["t".parse().unwrap()];
         let command =
             kafkaflow::Command::ResumeConsumersByGroup { group: "g".into(), topics: topics.clone() };
-        let (action, targets) = targets(&command, &TelemetryIndex::default()).unwrap();
+        let (action, targets) =
+            targets(&command, &TelemetryIndex::default(), &RewindTimeZones::default()).unwrap();
         assert_eq!((action, targets[0].topics.len()), (Action::Resume, 0));
         let command = kafkaflow::Command::PauseConsumersByGroup { group: "g".into(), topics };
-        let (_, targets) = super::targets(&command, &TelemetryIndex::default()).unwrap();
+        let (_, targets) =
+            super::targets(&command, &TelemetryIndex::default(), &RewindTimeZones::default()).unwrap();
         assert_eq!(targets[0].topics.len(), 1);
         let unheard = kafkaflow::Command::PauseConsumerByName { consumer: "c".into(), topics: vec![] };
-        assert_eq!(super::targets(&unheard, &TelemetryIndex::default()).unwrap().1, vec![]);
+        assert_eq!(
+            super::targets(&unheard, &TelemetryIndex::default(), &RewindTimeZones::default()).unwrap().1,
+            vec![]
+        );
     }
 }

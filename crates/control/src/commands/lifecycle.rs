@@ -12,9 +12,10 @@ use flowdeck_model::{
 };
 use flowdeck_protocol::wire::Ack;
 
+use super::command::Anew;
 use super::flow::Flow;
 use super::held::HeldGroup;
-use super::scope::{listening, names};
+use super::scope::{listening, names, streams};
 use super::{Command, Tracked};
 use crate::kinds;
 use flowdeck_observe::sampling::sample::GroupData;
@@ -57,10 +58,36 @@ pub(crate) fn expected(command: &Command, seen: Seen<'_>) -> Vec<Tracked> {
     let mut all: Vec<Tracked> =
         heard.map(|(consumer, instance)| tracked(command, consumer, instance, seen)).collect();
     all.truncate(TRACKED_MAX);
+    if command.action.kind().is_for_consumer() {
+        remember_members(command, &mut all, seen);
+    }
     if command.target.consumer.is_none() {
         all.extend(plain_members(&command.target, seen));
     }
     all
+}
+
+/// As they are before the command: what has changed then is evidence.
+fn remember_members(command: &Command, all: &mut [Tracked], seen: Seen<'_>) {
+    let Some(telemetry) = seen.telemetry else { return };
+    for tracked in all.iter_mut() {
+        let instance = listening(&command.target, Some(telemetry), seen.now, seen.timing.heard_within)
+            .find(|(consumer, instance)| InstanceId::of(consumer, instance) == tracked.key);
+        let owned = instance.into_iter().flat_map(|(_, instance)| streams(&command.target, instance));
+        tracked.anew.owned = owned
+            .flat_map(|stream| {
+                let both = stream.running.iter().chain(&stream.paused);
+                both.map(|partition| (stream.topic.clone(), *partition))
+            })
+            .collect();
+    }
+    for member in seen.group.and_then(|group| group.members.as_deref()).unwrap_or_default() {
+        let Some((consumer, instance)) = instance_of(telemetry, member) else { continue };
+        let key = InstanceId::of(consumer, instance);
+        if let Some(tracked) = all.iter_mut().find(|one| one.key == key) {
+            tracked.anew.members.insert(member.member_id.clone());
+        }
+    }
 }
 
 pub(super) fn tracked(
@@ -80,6 +107,8 @@ pub(super) fn tracked(
         flows: flows(command, instance.kind(), seen),
         joined: None,
         moved: 0,
+        anew: Anew::default(),
+        is_silent: false,
     }
 }
 
@@ -103,7 +132,7 @@ fn flows(command: &Command, kind: InstanceKind, seen: Seen<'_>) -> HashMap<(Topi
 pub(crate) fn deadline(action: Action, kind: InstanceKind, seen: Seen<'_>) -> Timestamp {
     let span = match kind {
         InstanceKind::KafkaFlow => kinds::of(action).kafkaflow_deadline(seen.timing),
-        _ => seen.timing.agent_deadline,
+        _ => kinds::of(action).agent_deadline(seen.timing),
     };
     seen.now.plus(span)
 }
@@ -145,6 +174,8 @@ fn plain_members(target: &Target, seen: Seen<'_>) -> Vec<Tracked> {
             flows: HashMap::new(),
             joined: None,
             moved: 0,
+            anew: Anew::default(),
+            is_silent: false,
         })
         .collect()
 }
@@ -228,6 +259,8 @@ pub(crate) fn acknowledged(command: &mut Command, ack: &Ack, now: Timestamp) -> 
         flows: HashMap::new(),
         joined: None,
         moved: 0,
+        anew: Anew::default(),
+        is_silent: false,
     });
     true
 }

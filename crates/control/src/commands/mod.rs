@@ -11,6 +11,7 @@ pub(crate) mod held;
 pub(crate) mod kafkaflow;
 mod left;
 pub(crate) mod lifecycle;
+pub(crate) mod offsets;
 mod persisted;
 pub(crate) mod plan;
 pub(crate) mod rejected;

@@ -8,6 +8,7 @@ use flowdeck_observe::telemetry::InstanceId;
 use flowdeck_protocol::Malformed;
 use flowdeck_protocol::wire::{LeftOut, Operation, OperationInstance, Request};
 
+use super::command::Anew;
 use super::{Command, Tracked};
 
 impl Command {
@@ -35,6 +36,7 @@ impl Command {
             written: Some(u32::try_from(self.written).unwrap_or(u32::MAX)),
             holds: self.holds.clone(),
             before: self.before.clone(),
+            offsets: self.offsets.clone(),
             instances: self.instances.iter().map(Tracked::to_audit).collect(),
             notes: self.notes.clone(),
             left_out: LeftOut::default(),
@@ -43,7 +45,7 @@ impl Command {
 
     /// `None`: of a kind that this version does not know.
     pub(crate) fn from_audit(operation: Operation) -> Option<Self> {
-        let submit = operation.request.pause_or_resume(operation.id)?;
+        let submit = operation.request.submit(operation.id)?;
         let mut command = Self::new(submit, operation.actor, operation.requested_at);
         command.audited = true;
         command.until = operation.until;
@@ -53,6 +55,7 @@ impl Command {
         command.sent_at = operation.sent_at;
         command.holds = operation.holds;
         command.before = operation.before;
+        command.offsets = operation.offsets;
         command.notes = operation.notes;
         let began = command.began();
         command.instances =
@@ -84,6 +87,8 @@ impl Tracked {
             flows: HashMap::new(),
             joined: None,
             moved: 0,
+            anew: Anew::default(),
+            is_silent: false,
         }
     }
 }

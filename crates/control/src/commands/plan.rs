@@ -4,13 +4,17 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use flowdeck_kafka::Metadata;
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::hold::HoldChange;
-use flowdeck_model::{CommandId, ConsumerName, Hold, PortError, Submit, Target, Timestamp};
+use flowdeck_model::{CommandId, ConsumerName, GroupId, Hold, PortError, Submit, Target, Timestamp};
+use flowdeck_observe::sampling::sample::GroupData;
+use flowdeck_observe::time_zones::RewindTimeZones;
 use flowdeck_protocol::{Malformed, wire};
 
 use super::CommandBook;
 use super::kafkaflow::{AdminCommand, kafkaflow_instances};
+use super::offsets::Lookup;
 use crate::kinds;
 use flowdeck_observe::telemetry::{GroupTelemetry, TelemetryIndex};
 
@@ -27,6 +31,16 @@ pub(crate) struct Plan {
     pub(crate) changes: Vec<HoldChange>,
     pub(crate) admin: Vec<AdminCommand>,
     pub(crate) notes: Vec<String>,
+    /// Looked at just before anything is sent.
+    pub(crate) check: Option<Check>,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Check {
+    /// Kafka lists no member of the group.
+    NoMembers(GroupId),
+    /// Where commits are, and where they are moved.
+    Offsets(Lookup),
 }
 
 /// What decisions look at.
@@ -37,6 +51,10 @@ pub(crate) struct Facts<'a> {
     pub(crate) book: &'a CommandBook,
     /// The brokers list the group.
     pub(crate) group_known: bool,
+    /// As the brokers last told it.
+    pub(crate) group: Option<&'a GroupData>,
+    pub(crate) metadata: Option<&'a Metadata>,
+    pub(crate) time_zones: &'a RewindTimeZones,
     pub(crate) heard_within: Duration,
     pub(crate) now: Timestamp,
 }
@@ -70,6 +88,14 @@ pub(crate) fn nobody(target: &Target) -> PortError {
     PortError::Unprocessable { detail: format!("no instance of {target} listens") }
 }
 
+pub(crate) const RUNS_ALREADY: &str = "Kafka lists members of the group, and a start of a consumer that runs damages it: \
+     restart it instead";
+
+pub(crate) fn nothing_assigned(target: &Target) -> PortError {
+    let detail = format!("no instance of {target} has a partition assigned, so no offset would be moved");
+    PortError::Unprocessable { detail }
+}
+
 /// Whether a by-name command would be sent.
 pub(crate) fn needs_names(target: &Target, telemetry: &GroupTelemetry, facts: &Facts<'_>) -> bool {
     (target.consumer.is_some() || !target.topics.is_empty())
@@ -100,15 +126,15 @@ pub(crate) fn check_names(
     names.into_iter().try_for_each(|name| unique(name, facts.telemetry))
 }
 
-fn unique(consumer: &ConsumerName, telemetry: &TelemetryIndex) -> Result<(), PortError> {
+pub(crate) fn unique(consumer: &ConsumerName, telemetry: &TelemetryIndex) -> Result<(), PortError> {
     let groups = telemetry.groups_of(consumer).len();
     if groups < 2 {
         return Ok(());
     }
     // Their names are for who may see them all.
     let detail = format!(
-        "consumer {} runs in several groups ({groups}), and KafkaFlow's by-name commands would reach them all; \
-         pause or resume the whole group instead",
+        "consumer {} runs in several groups ({groups}), and a command by its name would reach them all; only \
+         a pause or resume of the whole group reaches one of them",
         consumer.shown(),
     );
     Err(PortError::Unprocessable { detail })

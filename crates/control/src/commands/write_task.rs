@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flowdeck_kafka::{Deadline, Isolation, ReadRequest, ReadStart};
 use flowdeck_model::hold::HoldChange;
-use flowdeck_model::view::{SentRecord, Submitted};
+use flowdeck_model::view::{OffsetChange, SentRecord, Submitted};
 use flowdeck_model::{CommandId, GroupId, Hold, Partition, PortError, Scope};
 use flowdeck_protocol::wire::Operation;
 use flowdeck_protocol::{Record, kafkaflow, wire};
@@ -14,6 +14,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::kafkaflow::AdminCommand;
+use super::plan::Check;
 use crate::audit::{Entry, TopicSink};
 use crate::writer::{WriteError, Writers};
 use flowdeck_observe::ClusterSettings;
@@ -38,6 +39,7 @@ pub(crate) enum WriteTask {
         id: CommandId,
         /// Its request, where it is not in the audit yet: before the first effect.
         audit: Option<Box<Operation>>,
+        check: Option<Check>,
         changes: Vec<HoldChange>,
         admin: Vec<AdminCommand>,
     },
@@ -76,6 +78,8 @@ pub(crate) struct Written {
     /// Of the holds, or of every KafkaFlow command where there was nothing else.
     pub(crate) error: Option<WriteError>,
     pub(crate) notes: Vec<String>,
+    /// Of a reset or rewind, as they were found just before.
+    pub(crate) offsets: Vec<OffsetChange>,
 }
 
 pub(crate) async fn run(
@@ -87,12 +91,18 @@ pub(crate) async fn run(
     let done = match task {
         WriteTask::Topics { brokers } => topics(&writers, &settings, brokers).await,
         WriteTask::Lead => WriteOutcome::Lead { result: lead(&mut writers, &settings).await },
-        WriteTask::Command { id, audit, changes, admin } => {
+        WriteTask::Command { id, audit, check, changes, admin } => {
             let audited = match audit {
                 Some(operation) => Some(write_request(&sink, &settings, &operation).await),
                 None => None,
             };
-            let written = write(&mut writers, &settings, id, changes, admin).await;
+            let written = match checked(&writers, &settings, check).await {
+                Ok(offsets) => {
+                    let written = write(&mut writers, &settings, id, changes, admin).await;
+                    Written { offsets, ..written }
+                }
+                Err(error) => Written { error: Some(error), ..Written::default() },
+            };
             WriteOutcome::Command { id, written: Written { audited, ..written } }
         }
         WriteTask::Again { id, admin, held } => {
@@ -144,6 +154,30 @@ async fn write_request(
 /// What Kafka tells of the group now. Where it does not tell in time, the last refresh counts.
 async fn look(writers: &Writers, group: GroupId) -> Option<(GroupId, GroupSeen)> {
     group_watch::ask(writers.cluster(), &[group], Deadline::after(LOOK)).await.pop()
+}
+
+/// What has to hold just before anything is sent.
+async fn checked(
+    writers: &Writers,
+    settings: &ClusterSettings,
+    check: Option<Check>,
+) -> Result<Vec<OffsetChange>, WriteError> {
+    let deadline = Deadline::after(settings.timing.write_deadline);
+    match check {
+        None => Ok(vec![]),
+        Some(Check::NoMembers(group)) => {
+            let answers = group_watch::ask(writers.cluster(), &[group], deadline).await;
+            let members = answers.first().map(|(_, seen)| seen.members);
+            match members {
+                Some(0) => Ok(vec![]),
+                Some(_) => Err(WriteError::NotWritten(super::plan::RUNS_ALREADY.to_owned())),
+                None => Err(WriteError::NotWritten("Kafka did not tell the members of the group".to_owned())),
+            }
+        }
+        Some(Check::Offsets(lookup)) => {
+            lookup.run(writers.cluster(), deadline).await.map_err(WriteError::NotWritten)
+        }
+    }
 }
 
 async fn write(

@@ -1,13 +1,22 @@
 //! Kinds of operations, one file each: what is written for a request, and what proves that it is obeyed. What all have
 //! in common (the audit, the writing, the life of a command) knows no kind by name.
 
+mod by_name;
+mod moves;
 mod pause;
+mod reset;
+mod restart;
 mod resume;
+mod rewind;
+mod start;
+mod started_anew;
+mod stop;
+mod workers;
 
 use std::time::Duration;
 
 use flowdeck_model::view::SentRecord;
-use flowdeck_model::{Action, ConsumerName, Hold, PortError, Submit, Target, TopicName};
+use flowdeck_model::{Action, ActionKind, ConsumerName, Hold, PortError, Submit, TopicName};
 use flowdeck_observe::Timing;
 use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
 use flowdeck_protocol::kafkaflow;
@@ -39,11 +48,33 @@ pub(crate) trait Kind: Sync {
     /// From KafkaFlow evidence is awaited so long.
     fn kafkaflow_deadline(&self, timing: &Timing) -> Duration;
 
+    /// An agent answers by then.
+    fn agent_deadline(&self, timing: &Timing) -> Duration {
+        timing.agent_deadline
+    }
+
     /// What a KafkaFlow instance said after the command.
-    fn evidence(&self, tracked: &mut Tracked, target: &Target, instance: &InstanceTelemetry, seen: Seen<'_>);
+    fn evidence(
+        &self,
+        command: &Command,
+        tracked: &mut Tracked,
+        instance: &InstanceTelemetry,
+        seen: Seen<'_>,
+    );
+
+    /// What Kafka tells of a KafkaFlow instance after the command, whether it is heard or not.
+    fn kafka_evidence(&self, _command: &Command, _tracked: &mut Tracked, _seen: Seen<'_>) {}
+
+    /// The consumer leaves its group and comes back: its members are remembered as they were before, and an
+    /// instance that goes silent on it has crashed or hung.
+    fn starts_anew(&self) -> bool {
+        false
+    }
 
     /// The records after which what an instance says is evidence.
-    fn counts_from<'a>(&self, command: &'a Command) -> &'a [SentRecord];
+    fn counts_from<'a>(&self, command: &'a Command) -> &'a [SentRecord] {
+        &command.sent
+    }
 
     /// Proven by commits that go on.
     fn awaits_flow(&self) -> bool {
@@ -64,35 +95,44 @@ pub(crate) trait Kind: Sync {
     /// `holds`: the command's own that are in force.
     fn again(
         &self,
-        command: &mut Command,
-        holds: &[Hold],
-        heard: &[(ConsumerName, InstanceTelemetry)],
-        seen: Seen<'_>,
-    ) -> Again;
+        _command: &mut Command,
+        _holds: &[Hold],
+        _heard: &[(ConsumerName, InstanceTelemetry)],
+        _seen: Seen<'_>,
+    ) -> Again {
+        Again::new()
+    }
 
-    /// KafkaFlow's command by a consumer's name.
-    fn message(&self, consumer: ConsumerName, topics: Vec<TopicName>) -> kafkaflow::Command;
+    /// KafkaFlow's command by a consumer's name, where it may be sent again.
+    fn message(&self, _consumer: ConsumerName, _topics: Vec<TopicName>) -> Option<kafkaflow::Command> {
+        None
+    }
 
     /// The kind that takes it back, with the same target.
-    fn undo(&self) -> Option<Action> {
+    fn undo(&self) -> Option<ActionKind> {
         None
     }
 }
 
-pub(crate) fn of(action: Action) -> &'static dyn Kind {
+pub(crate) fn of(action: Action) -> Box<dyn Kind> {
     match action {
-        Action::Pause => &pause::Pause,
-        Action::Resume => &resume::Resume,
+        Action::Pause => Box::new(pause::Pause),
+        Action::Resume => Box::new(resume::Resume),
+        Action::Stop => Box::new(stop::Stop),
+        Action::Start => Box::new(start::Start),
+        Action::Restart => Box::new(restart::Restart),
+        Action::ChangeWorkers { workers } => Box::new(workers::ChangeWorkers { workers }),
+        Action::Reset => Box::new(reset::Reset),
+        Action::Rewind { to } => Box::new(rewind::Rewind { to }),
     }
 }
 
 /// The same command once more, to the consumers that do not obey, with the topics spelled out.
 pub(crate) fn again(action: Action, wanted: Again) -> Vec<AdminCommand> {
-    wanted
-        .into_iter()
-        .map(|((pair, consumer), topics)| AdminCommand {
-            pair,
-            message: of(action).message(consumer, topics.into_iter().collect()),
-        })
-        .collect()
+    let kind = of(action);
+    let commands = wanted.into_iter().filter_map(|((pair, consumer), topics)| {
+        let message = kind.message(consumer, topics.into_iter().collect())?;
+        Some(AdminCommand { pair, message })
+    });
+    commands.collect()
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use flowdeck_model::hold::{HoldChange, not_yet_held};
 use flowdeck_model::view::SentRecord;
 use flowdeck_model::{
-    Action, ConsumerName, Hold, HoldId, InstanceState, PortError, Scope, Submit, Target, TopicName,
+    ActionKind, ConsumerName, Hold, HoldId, InstanceState, PortError, Scope, Submit, Target, TopicName,
 };
 use flowdeck_observe::Timing;
 use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
@@ -84,7 +84,14 @@ impl Kind for Pause {
         timing.kafkaflow_deadline
     }
 
-    fn evidence(&self, tracked: &mut Tracked, target: &Target, instance: &InstanceTelemetry, seen: Seen<'_>) {
+    fn evidence(
+        &self,
+        command: &Command,
+        tracked: &mut Tracked,
+        instance: &InstanceTelemetry,
+        seen: Seen<'_>,
+    ) {
+        let target = &command.target;
         let Some(consumer) = tracked.key.consumer.clone() else { return };
         let since = tracked.since;
         let running = !violated(target, seen.holds, &consumer, instance, |one| one.heard > since).is_empty();
@@ -151,12 +158,12 @@ impl Kind for Pause {
         if command.resends.not_obeyed(rebalanced, seen.now) { wanted } else { Again::new() }
     }
 
-    fn message(&self, consumer: ConsumerName, topics: Vec<TopicName>) -> kafkaflow::Command {
-        kafkaflow::Command::PauseConsumerByName { consumer, topics }
+    fn message(&self, consumer: ConsumerName, topics: Vec<TopicName>) -> Option<kafkaflow::Command> {
+        Some(kafkaflow::Command::PauseConsumerByName { consumer, topics })
     }
 
-    fn undo(&self) -> Option<Action> {
-        Some(Action::Resume)
+    fn undo(&self) -> Option<ActionKind> {
+        Some(ActionKind::Resume)
     }
 }
 

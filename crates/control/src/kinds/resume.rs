@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use flowdeck_model::hold::resume;
-use flowdeck_model::view::SentRecord;
 use flowdeck_model::{
-    Action, CommandId, CommandState, ConsumerName, Hold, InstanceState, Partition, PortError, Scope, Submit,
-    Target, Timestamp, TopicName,
+    Action, ActionKind, CommandId, CommandState, ConsumerName, Hold, InstanceState, Partition, PortError,
+    Scope, Submit, Target, Timestamp, TopicName,
 };
 use flowdeck_observe::Timing;
 use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
@@ -64,7 +63,7 @@ impl Kind for Resume {
                     .to_owned(),
             );
         }
-        Ok(Decision::Write(Plan { changes, admin, notes }))
+        Ok(Decision::Write(Plan { changes, admin, notes, check: None }))
     }
 
     fn needs_audit(&self) -> bool {
@@ -75,7 +74,14 @@ impl Kind for Resume {
         timing.kafkaflow_resume_deadline
     }
 
-    fn evidence(&self, tracked: &mut Tracked, target: &Target, instance: &InstanceTelemetry, seen: Seen<'_>) {
+    fn evidence(
+        &self,
+        command: &Command,
+        tracked: &mut Tracked,
+        instance: &InstanceTelemetry,
+        seen: Seen<'_>,
+    ) {
+        let target = &command.target;
         let Some(consumer) = tracked.key.consumer.clone() else { return };
         let all = || streams(target, instance);
         let still_paused = all().any(|stream| {
@@ -134,10 +140,6 @@ impl Kind for Resume {
         }
     }
 
-    fn counts_from<'a>(&self, command: &'a Command) -> &'a [SentRecord] {
-        &command.sent
-    }
-
     fn awaits_flow(&self) -> bool {
         true
     }
@@ -178,12 +180,12 @@ impl Kind for Resume {
         wanted
     }
 
-    fn message(&self, consumer: ConsumerName, topics: Vec<TopicName>) -> kafkaflow::Command {
-        kafkaflow::Command::ResumeConsumerByName { consumer, topics }
+    fn message(&self, consumer: ConsumerName, topics: Vec<TopicName>) -> Option<kafkaflow::Command> {
+        Some(kafkaflow::Command::ResumeConsumerByName { consumer, topics })
     }
 
-    fn undo(&self) -> Option<Action> {
-        Some(Action::Pause)
+    fn undo(&self) -> Option<ActionKind> {
+        Some(ActionKind::Pause)
     }
 }
 
@@ -196,6 +198,7 @@ fn earlier_resume(
 ) -> Option<CommandId> {
     let touches = |command: &&Command| {
         command.target.group == target.group
+            && command.action.kind().is_about_holds()
             && command.scopes().iter().any(|one| scopes.iter().any(|scope| one.intersect(scope).is_some()))
     };
     let newest = facts.book.iter().find(touches)?;

@@ -155,6 +155,7 @@ async fn what_was_done_long_ago_is_left_as_it_is() {
             written: None,
             holds: vec![],
             before: vec![],
+            offsets: vec![],
             instances: vec![],
             notes: vec![],
             left_out: wire::LeftOut::default(),

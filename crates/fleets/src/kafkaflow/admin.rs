@@ -17,6 +17,8 @@ use super::consumer::Consumer;
 const POLL: Duration = Duration::from_millis(100);
 const TIMEOUT: Duration = Duration::from_secs(5);
 const RETRY: Duration = Duration::from_millis(500);
+/// What KafkaFlow asks for in place of the log's first record: 1990-01-01.
+const EARLIEST: i64 = 631_152_000_000;
 /// KafkaFlow's pause inside a restart; commands behind it wait.
 const RESTART: Duration = Duration::from_secs(5);
 
@@ -124,8 +126,16 @@ fn handle(command: &Command, consumer: &Consumer, end: &CancellationToken) -> Re
             consumer.set_workers(workers);
             restart(consumer, end)
         }
-        Command::ResetConsumerOffset { .. } | Command::RewindConsumerOffsetToDateTime { .. } => {
-            anyhow::bail!("not implemented by this simulation of KafkaFlow")
+        Command::ResetConsumerOffset { consumer: name, topics } => {
+            known(consumer, name)?;
+            consumer.move_offsets(&texts(topics), EARLIEST)?;
+            restart(consumer, end)
+        }
+        // The host is in UTC.
+        Command::RewindConsumerOffsetToDateTime { consumer: name, date_time, topics } => {
+            known(consumer, name)?;
+            consumer.move_offsets(&texts(topics), date_time.timestamp().millis())?;
+            restart(consumer, end)
         }
     }
 }

@@ -22,6 +22,7 @@ use super::workers::{Job, Pool, Work};
 use super::{Identity, Options, Protocol};
 
 const POLL: Duration = Duration::from_millis(100);
+const OFFSETS_TIMEOUT: Duration = Duration::from_secs(5);
 const LAG_TIMEOUT: Duration = Duration::from_secs(1);
 
 type Client = BaseConsumer<Session>;
@@ -45,6 +46,8 @@ struct Shared {
     pool: Mutex<Option<Pool>>,
     client: Mutex<Option<Arc<Client>>>,
     workers: Mutex<usize>,
+    /// What a reset or rewind commits once the workers have stopped.
+    moved: Mutex<Vec<(Place, i64)>>,
     assigned: watch::Sender<bool>,
     runtime: Handle,
     /// The process ends.
@@ -66,6 +69,7 @@ impl Consumer {
             pool: Mutex::default(),
             client: Mutex::default(),
             workers: Mutex::new(options.workers),
+            moved: Mutex::default(),
             assigned: watch::Sender::new(false),
             runtime: Handle::current(),
             end,
@@ -164,6 +168,23 @@ impl Consumer {
         if resumed.is_empty() { Ok(()) } else { client.resume(&list(&resumed)) }
     }
 
+    /// To the first record at or after a time, in milliseconds; committed by the stop that follows. Sharp edge:
+    /// partitions without such a record are skipped, and so is what is not assigned.
+    pub(super) fn move_offsets(&self, topics: &[&str], time: i64) -> KafkaResult<()> {
+        let Some(client) = lock(&self.shared.client).clone() else { return Ok(()) };
+        let mut asked = TopicPartitionList::new();
+        for (topic, partition) in lock(&self.shared.flow).filter(topics) {
+            asked.add_partition_offset(&topic, partition, Offset::Offset(time))?;
+        }
+        let found = client.offsets_for_times(asked, OFFSETS_TIMEOUT)?;
+        let moved = found.elements().into_iter().filter_map(|element| match element.offset() {
+            Offset::Offset(offset) => Some(((element.topic().to_owned(), element.partition()), offset)),
+            _ => None,
+        });
+        *lock(&self.shared.moved) = moved.collect();
+        Ok(())
+    }
+
     /// The lag as KafkaFlow reports it: from its own commits, and 0 wherever that position is 0.
     pub(super) fn lag(&self, topic: &str) -> i64 {
         let Some(client) = lock(&self.shared.client).clone() else { return 0 };
@@ -203,6 +224,7 @@ fn feed(shared: &Shared, client: Arc<Client>, stop: &CancellationToken) {
     }
     shared.stop_pool();
     shared.commit(&client);
+    shared.commit_moved(&client);
     *lock(&shared.client) = None;
     // Leaves the group; the rebalance callback runs inside.
     drop(client);
@@ -251,20 +273,33 @@ impl Shared {
 
     fn commit(&self, client: &Client) {
         let offsets = lock(&self.offsets).to_commit();
-        if offsets.is_empty() {
-            return;
-        }
-        let mut list = TopicPartitionList::new();
-        for ((topic, partition), offset) in &offsets {
-            if let Err(error) = list.add_partition_offset(topic, *partition, Offset::Offset(*offset)) {
-                tracing::warn!(%error, topic, partition, offset, "no offset to commit");
-            }
-        }
-        match client.commit(&list, CommitMode::Sync) {
-            Ok(()) => lock(&self.offsets).committed(&offsets),
-            Err(error) => tracing::warn!(%error, "Error Commiting Offsets"),
+        if commit(client, &offsets) {
+            lock(&self.offsets).committed(&offsets);
         }
     }
+
+    fn commit_moved(&self, client: &Client) {
+        let moved = std::mem::take(&mut *lock(&self.moved));
+        commit(client, &moved);
+    }
+}
+
+/// Whether there was anything, and Kafka took it.
+fn commit(client: &Client, offsets: &[(Place, i64)]) -> bool {
+    if offsets.is_empty() {
+        return false;
+    }
+    let mut list = TopicPartitionList::new();
+    for ((topic, partition), offset) in offsets {
+        if let Err(error) = list.add_partition_offset(topic, *partition, Offset::Offset(*offset)) {
+            tracing::warn!(%error, topic, partition, offset, "no offset to commit");
+        }
+    }
+    let committed = client.commit(&list, CommitMode::Sync);
+    if let Err(error) = &committed {
+        tracing::warn!(%error, "Error Commiting Offsets");
+    }
+    committed.is_ok()
 }
 
 fn list(places: &BTreeSet<Place>) -> TopicPartitionList {

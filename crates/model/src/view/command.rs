@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::ClusterView;
+use crate::action::Action;
 use crate::actor::ActorView;
-use crate::command::{Action, CommandState, InstanceState, Target};
+use crate::command::{CommandState, InstanceState, Target};
 use crate::ids::{CommandId, HoldId, Incarnation};
 use crate::names::{ConsumerName, InstanceName, Partition, TopicName};
 use crate::time::Timestamp;
@@ -27,6 +28,8 @@ pub struct Submitted {
 pub struct CommandView {
     pub id: CommandId,
     pub cluster_info: ClusterView,
+    #[serde(flatten)]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::action::ActionFields))]
     pub action: Action,
     pub target: Target,
     pub actor: ActorView,
@@ -41,9 +44,36 @@ pub struct CommandView {
     /// It was not obeyed, or a rebalance made instances forget it.
     pub sent_again: Option<SentAgain>,
     pub holds: Vec<HoldId>,
+    /// Of a reset or rewind, as it was found when it was sent.
+    pub offsets: Vec<OffsetChange>,
     pub instances: Vec<InstanceOutcome>,
     /// What it cannot do, or what went otherwise: "up to 300 records may still finish".
     pub notes: Vec<String>,
+}
+
+/// Where a partition's commit is moved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct OffsetChange {
+    pub topic: TopicName,
+    pub partition: Partition,
+    /// Committed before. Null where nothing is.
+    pub from: Option<i64>,
+    pub to: OffsetTarget,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum OffsetTarget {
+    Offset(i64),
+    /// The partition has no record at or after the time, so it is left as it is.
+    NoRecord,
+    /// No instance that listens has it assigned, so it is left as it is.
+    Unassigned,
+    /// Kafka did not tell in time.
+    Unknown,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

@@ -74,6 +74,8 @@ pub struct ConsumerView {
     /// Topics that its telemetry names.
     pub topics: Vec<TopicName>,
     pub instances: Vec<InstanceView>,
+    /// In which KafkaFlow reads the time of a rewind: that of the consumer's hosts, as configured.
+    pub rewind_time_zone: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

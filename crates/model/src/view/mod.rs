@@ -10,7 +10,9 @@ pub mod preview;
 pub mod topic;
 
 pub use cluster::{ClusterView, Mode};
-pub use command::{CommandView, InstanceKind, InstanceOutcome, SentAgain, SentRecord, Submitted};
+pub use command::{
+    CommandView, InstanceKind, InstanceOutcome, OffsetChange, OffsetTarget, SentAgain, SentRecord, Submitted,
+};
 pub use fleet::{FleetView, FlowView, GroupRow, VerdictCount};
 pub use group::{
     ConsumerView, GroupView, InstanceHolds, InstanceView, MemberView, PartitionRow, TopicPartitions,

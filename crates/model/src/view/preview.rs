@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::InstanceOutcome;
-use crate::command::Action;
+use super::{InstanceOutcome, OffsetChange};
+use crate::action::ActionKind;
 use crate::ids::{CommandId, HoldId};
 use crate::names::{Partition, TopicName};
 use crate::scope::Scope;
@@ -18,12 +18,14 @@ pub struct PreviewView {
     pub holds: Vec<HoldPreview>,
     /// What would be sent to KafkaFlow.
     pub messages: Vec<MessagePreview>,
+    /// Of a reset or rewind, partition by partition; the first thousand.
+    pub offsets: Vec<OffsetChange>,
     /// Who is expected to obey, and the members that cannot.
     pub instances: Vec<InstanceOutcome>,
     /// What it cannot do, or what goes otherwise than one may expect.
     pub notes: Vec<String>,
     /// The action that takes it back, with the same target.
-    pub undo: Option<Action>,
+    pub undo: Option<ActionKind>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,4 +60,6 @@ pub struct MessagePreview {
     pub name: String,
     /// All of them where there is none.
     pub topics: Vec<TopicName>,
+    /// What else is in it: a number of workers; a time, as the consumer's host reads it.
+    pub argument: Option<String>,
 }

@@ -70,7 +70,9 @@ impl<'a> Claims<'a> {
                     .map(|judged| self.instance_view(claim.consumer, *judged, commands, owners, &mut room))
                     .collect();
                 instances.sort_by_key(rank);
-                ConsumerView { name: claim.consumer.name.clone(), topics: claim.topics.clone(), instances }
+                let name = claim.consumer.name.clone();
+                let rewind_time_zone = self.cluster.settings.rewind_time_zones.of(&name).to_string();
+                ConsumerView { name, topics: claim.topics.clone(), instances, rewind_time_zone }
             })
             .collect();
         consumers.sort_by_key(|consumer| consumer.instances.first().map(rank));

@@ -2,7 +2,7 @@
 
 use flowdeck_model::actor::{ActorKind, ActorView, Via};
 use flowdeck_model::command::{FOR_SECONDS_MAX, REASON_MAX, TOPICS_MAX};
-use flowdeck_model::view::{InstanceKind, InstanceOutcome, SentRecord};
+use flowdeck_model::view::{InstanceKind, InstanceOutcome, OffsetChange, OffsetTarget, SentRecord};
 use flowdeck_model::{
     Action, CommandId, CommandState, Hold, HoldId, Incarnation, InstanceState, Partition, Scope, Submit,
     Target, Timestamp, TopicName,
@@ -101,6 +101,7 @@ pub(crate) fn operation() -> Operation {
         written: Some(1),
         holds: vec![HoldId::from_uuid(ONE)],
         before: vec![earlier_hold()],
+        offsets: vec![],
         instances: vec![instance("web-1-42"), plain_member()],
         notes: vec!["up to 300 records may still finish".into()],
         left_out: LeftOut::default(),
@@ -118,6 +119,7 @@ fn requested() -> Operation {
         written: None,
         holds: vec![],
         before: vec![],
+        offsets: vec![],
         instances: vec![],
         notes: vec![],
         ..operation()
@@ -207,10 +209,60 @@ fn written_records_are_read_back() {
     for operation in [operation(), requested()] {
         let read = read(&operation_record(&operation)).unwrap();
         let AuditRecord::Operation(it) = &read else { panic!("{read:?}") };
-        assert_eq!(it.request.pause_or_resume(it.id), Some(submit()));
+        assert_eq!(it.request.submit(it.id), Some(submit()));
         assert_eq!(read, AuditRecord::Operation(Box::new(operation)));
     }
     assert_eq!(read(&log_in_record(&log_in())), Ok(AuditRecord::LogIn(log_in())));
+}
+
+#[test]
+fn actions_with_data_and_offsets_are_written_as_the_wire_page_says() {
+    let change = |partition, from, to| OffsetChange {
+        topic: topic("dev-orders"),
+        partition: Partition::new(partition).unwrap(),
+        from,
+        to,
+    };
+    let target = json!({ "group": "payments", "consumer": "orders", "topics": ["dev-orders"] });
+    for (action, asked) in [
+        (Action::Rewind { to: at(-60) }, json!({ "action": "rewind", "to": 1_795_270_077_000_i64 })),
+        (
+            Action::ChangeWorkers { workers: 5.try_into().unwrap() },
+            json!({ "action": "changeWorkers", "workers": 5 }),
+        ),
+        (Action::Restart, json!({ "action": "restart" })),
+    ] {
+        let asked_for = Submit { action, for_seconds: None, ..submit() };
+        let operation = Operation {
+            request: Request::of(&asked_for).unwrap(),
+            offsets: vec![
+                change(0, Some(17), OffsetTarget::Offset(3)),
+                change(1, None, OffsetTarget::NoRecord),
+            ],
+            ..operation()
+        };
+        let record = operation_record(&operation);
+        let mut want = asked;
+        want["target"] = target.clone();
+        want["reason"] = json!(asked_for.reason);
+        let written = value(&record);
+        assert_eq!(written["request"], want);
+        assert_eq!(
+            written["offsets"],
+            json!([
+                { "topic": "dev-orders", "partition": 0, "from": 17, "to": { "offset": 3 } },
+                { "topic": "dev-orders", "partition": 1, "to": "noRecord" },
+            ])
+        );
+        let AuditRecord::Operation(back) = read(&record).unwrap() else { panic!("{record:?}") };
+        assert_eq!(back.request.submit(back.id), Some(asked_for));
+        assert_eq!(*back, operation);
+    }
+    for wrong in [json!({ "action": "rewind" }), json!({ "action": "restart", "workers": 5 })] {
+        let mut asked = wrong;
+        (asked["target"], asked["reason"]) = (target.clone(), json!("x"));
+        assert_eq!(Request::new(&asked).unwrap().submit(CommandId::from_uuid(ONE)), None, "{asked}");
+    }
 }
 
 #[test]
@@ -236,7 +288,7 @@ fn unknown_actions_are_kept_with_their_group() {
     let read = read(&operation_record(&operation)).unwrap();
     let AuditRecord::Operation(it) = &read else { panic!("{read:?}") };
     assert_eq!((it.request.action().as_str(), it.request.group()), ("resetOffsets", Some("payments".into())));
-    assert_eq!(it.request.pause_or_resume(it.id), None);
+    assert_eq!(it.request.submit(it.id), None);
     assert_eq!(it.request.decode(), Some(asked));
     assert_eq!(
         operation_record(it),
@@ -248,7 +300,7 @@ fn unknown_actions_are_kept_with_their_group() {
         json!({ "action": "pause", "target": { "group": "g", "shard": 1 }, "reason": "x" }),
         json!({ "action": "pause", "target": { "group": "g" }, "reason": "x", "dryRun": true }),
     ] {
-        assert_eq!(Request::new(&narrowed).unwrap().pause_or_resume(operation.id), None, "{narrowed}");
+        assert_eq!(Request::new(&narrowed).unwrap().submit(operation.id), None, "{narrowed}");
     }
 }
 
@@ -345,7 +397,7 @@ fn records_of_any_operation_are_read() {
     let record = operation_record(&huge);
     assert!(record.value.as_ref().unwrap().len() <= LONGEST);
     let AuditRecord::Operation(read_back) = read(&record).unwrap() else { panic!("not an operation") };
-    assert_eq!(read_back.request.pause_or_resume(huge.id), Some(longest_submit()));
+    assert_eq!(read_back.request.submit(huge.id), Some(longest_submit()));
     let left_out = read_back.left_out;
     assert_eq!(read_back.instances.len() + left_out.instances as usize, 1_000);
     assert!(

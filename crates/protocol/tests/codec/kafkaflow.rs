@@ -40,6 +40,32 @@ fn writes_the_bytes_of_protobuf_net() {
     assert!(compared > 45, "{compared}");
 }
 
+/// What a real KafkaFlow wrote for each call of its HTTP contracts.
+#[test]
+fn recorded_commands_are_read_and_written_byte_for_byte() {
+    #[derive(serde::Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Recorded {
+        from: String,
+        message_type: String,
+        value_hex: String,
+    }
+    let all: Vec<Recorded> = serde_json::from_str(include_str!("../vectors/recorded.json")).unwrap();
+    let mut types = std::collections::BTreeSet::new();
+    for one in &all {
+        let digits = |at: usize| u8::from_str_radix(&one.value_hex[at..at + 2], 16).unwrap();
+        let value: Vec<u8> = (0..one.value_hex.len()).step_by(2).map(digits).collect();
+        let headers: Headers<'_> = [("Message-Type", one.message_type.as_bytes())].into_iter().collect();
+        let Decoded::Message(message) = decode(&headers, Some(&value)) else {
+            panic!("{}: {}", one.from, one.value_hex)
+        };
+        assert_eq!(message.message_type(), one.message_type, "{}", one.from);
+        assert_eq!(message.encode(), value, "{}", one.from);
+        types.insert(&one.message_type);
+    }
+    assert_eq!(types.len(), 10, "every command: {types:?}");
+}
+
 #[test]
 fn refuses_the_malformed_with_a_reason() {
     let mut refused = 0;

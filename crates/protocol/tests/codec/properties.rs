@@ -185,7 +185,12 @@ fn actor() -> impl Strategy<Value = ActorView> {
 }
 
 fn submit() -> impl Strategy<Value = Submit> {
-    let action = prop::sample::select(vec![Action::Pause, Action::Resume]);
+    let data = prop_oneof![
+        timestamp().prop_map(|to| Action::Rewind { to }),
+        (1..=1_000_u32).prop_map(|count| Action::ChangeWorkers { workers: count.try_into().unwrap() }),
+    ];
+    let plain = prop::sample::select(vec![Action::Pause, Action::Resume, Action::Stop, Action::Reset]);
+    let action = prop_oneof![plain, data];
     let target = (any::<String>(), prop::option::of(any::<String>()), topics());
     (uuid(), action, target, any::<String>(), prop::option::of(any::<u32>())).prop_map(
         |(id, action, (group, consumer, topics), reason, for_seconds)| Submit {
@@ -250,6 +255,7 @@ fn operation() -> impl Strategy<Value = Operation> {
                 written,
                 holds: holds.0.into_iter().map(HoldId::from_uuid).collect(),
                 before: holds.1,
+                offsets: vec![],
                 instances: said.0,
                 notes: said.1,
                 left_out: LeftOut::default(),

@@ -252,16 +252,16 @@ fn a_preview_tells_the_plan_and_changes_nothing() {
     let mut state = leader();
     hear_now(&mut state, at(1));
     let pause = submit(1, Action::Pause, "g");
-    let preview = state.preview(&pause, &ana(), at(1)).unwrap();
+    let (preview, _) = state.preview(&pause, &ana(), at(1)).unwrap();
     assert_eq!((preview.holds.len(), preview.holds[0].scope.clone()), (1, hold("g", 1).scope));
     assert_eq!(
         preview.messages.iter().map(|one| &*one.message).collect::<Vec<_>>(),
         ["PauseConsumersByGroup"]
     );
-    assert_eq!((preview.instances.len(), preview.undo), (1, Some(Action::Resume)));
+    assert_eq!((preview.instances.len(), preview.undo), (1, Some(ActionKind::Resume)));
     assert!(state.audit_requests.is_empty() && state.jobs.is_empty() && state.book.get(id(1)).is_none());
     set(&mut state, &hold("g", 9), 0, at(2));
-    assert_eq!(state.preview(&pause, &ana(), at(2)).unwrap().existing, Some(id(9)));
+    assert_eq!(state.preview(&pause, &ana(), at(2)).unwrap().0.existing, Some(id(9)));
     let unknown = submit(2, Action::Pause, "nobody");
     assert!(matches!(state.preview(&unknown, &ana(), at(2)), Err(PortError::NotFound { .. })));
 }

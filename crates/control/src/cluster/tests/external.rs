@@ -164,3 +164,29 @@ fn nothing_is_written_to_holds_of_several_partitions() {
     }
     assert!(state.may_write().unwrap_err().to_string().contains("flowdeck.holds has 2 partitions"));
 }
+
+/// Everything but pause and resume holds nothing; what comes of it is followed and shown.
+#[test]
+fn other_external_commands_are_followed_as_operations() {
+    let mut state = leader();
+    hear_now(&mut state, at(1));
+    for (number, command, action) in [
+        (1, External::RestartConsumerByName { consumer: "c".into() }, Action::Restart),
+        (2, External::ResetConsumerOffset { consumer: "c".into(), topics: vec![] }, Action::Reset),
+    ] {
+        state.external_command(id(number), command, at(2));
+        let shown = state.book.iter().next().unwrap();
+        assert_eq!((shown.action, shown.actor.name.as_str()), (action, "external"));
+        assert_eq!((shown.state, shown.instances.len()), (CommandState::Sent, 1));
+    }
+    assert!(state.jobs.is_empty(), "nothing is written to the admin topic");
+    assert!(state.has_unaudited());
+    // A count that no consumer can have, and a name that nobody has.
+    for command in [
+        External::ChangeConsumerWorkersCount { consumer: "c".into(), workers: 0 },
+        External::RestartConsumerByName { consumer: "ghost".into() },
+    ] {
+        state.external_command(id(9), command, at(3));
+    }
+    assert_eq!(state.book.ids().len(), 2);
+}

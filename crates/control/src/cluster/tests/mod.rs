@@ -14,8 +14,8 @@ use flowdeck_model::hold::HoldChange;
 use flowdeck_model::verdict::LagSum;
 use flowdeck_model::view::{Mode, SentRecord};
 use flowdeck_model::{
-    Action, ActorKind, CommandId, CommandState, GroupId, Hold, HoldId, Partition, Scope, Submit, Target,
-    Timestamp, TopicName, Via,
+    Action, ActionKind, ActorKind, CommandId, CommandState, GroupId, Hold, HoldId, Partition, Scope, Submit,
+    Target, Timestamp, TopicName, Via,
 };
 use flowdeck_protocol::kafkaflow::Command as External;
 use flowdeck_protocol::wire;

@@ -16,23 +16,23 @@ use flowdeck_observe::sampling::merge::{Commit, compact};
 use flowdeck_observe::sampling::sample::{Ends, GroupData, LogRow, Mark};
 use flowdeck_observe::{AdminTopics, Timing};
 
-struct World {
+pub(super) struct World {
     timing: Timing,
     pairs: Vec<AdminTopics>,
     holds: Vec<Hold>,
-    telemetry: GroupTelemetry,
-    group: Option<GroupData>,
+    pub(super) telemetry: GroupTelemetry,
+    pub(super) group: Option<GroupData>,
     held: HeldGroup,
 }
 
 impl World {
-    fn new(telemetry: GroupTelemetry) -> Self {
+    pub(super) fn new(telemetry: GroupTelemetry) -> Self {
         let pairs = vec![AdminTopics::one(topic("admin"))];
         let (timing, held) = (Timing::default(), HeldGroup::default());
         Self { timing, pairs, holds: vec![hold(1, None, None)], telemetry, group: None, held }
     }
 
-    fn seen(&self, seconds: i64) -> Seen<'_> {
+    pub(super) fn seen(&self, seconds: i64) -> Seen<'_> {
         Seen {
             telemetry: Some(&self.telemetry),
             group: self.group.as_ref(),
@@ -54,11 +54,11 @@ impl World {
 }
 
 /// One KafkaFlow instance.
-fn flow(heard: i64, running: &[i32], paused: &[i32]) -> GroupTelemetry {
+pub(super) fn flow(heard: i64, running: &[i32], paused: &[i32]) -> GroupTelemetry {
     group(vec![("audio", vec![instance("host-1", false, heard, &[("a", running, paused)])])])
 }
 
-fn commits(as_of: i64, committed: i64, end: i64) -> GroupData {
+pub(super) fn commits(as_of: i64, committed: i64, end: i64) -> GroupData {
     let name: flowdeck_kafka::Topic = Arc::new(topic("a"));
     let zero = Partition::new(0).unwrap();
     let row = LogRow::new(zero, None, Some(0), Some(end));
@@ -72,7 +72,7 @@ fn commits(as_of: i64, committed: i64, end: i64) -> GroupData {
 }
 
 /// A member that owns partitions of topic a.
-fn owner(client: &str, partitions: &[i32]) -> flowdeck_kafka::Member {
+pub(super) fn owner(client: &str, partitions: &[i32]) -> flowdeck_kafka::Member {
     flowdeck_kafka::Member {
         member_id: client.into(),
         client_id: client.into(),

@@ -1,5 +1,6 @@
 //! The rules of commands as tables: what is written, what counts as evidence.
 
+mod by_name;
 mod lifecycle;
 mod plan;
 

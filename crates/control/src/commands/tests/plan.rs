@@ -32,6 +32,9 @@ fn run(
         active,
         book,
         group_known: true,
+        group: None,
+        metadata: None,
+        time_zones: &flowdeck_observe::time_zones::RewindTimeZones::default(),
         heard_within: Duration::from_secs(15),
         now: at(12),
     };
@@ -195,6 +198,9 @@ fn another_hold_on_the_same_partitions_keeps_them_paused() {
         active: &facts_holds,
         book: &book,
         group_known: true,
+        group: None,
+        metadata: None,
+        time_zones: &flowdeck_observe::time_zones::RewindTimeZones::default(),
         heard_within: Duration::from_secs(15),
         now: at(12),
     };

@@ -1,14 +1,14 @@
 //! An operation as it is at one time.
 
 use flowdeck_model::actor::ActorView;
-use flowdeck_model::view::{InstanceOutcome, SentRecord};
+use flowdeck_model::view::{InstanceOutcome, OffsetChange, SentRecord};
 use flowdeck_model::{CommandId, CommandState, Hold, HoldId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::actor::ActorJson;
-use super::parts::{InstanceJson, SentJson};
+use super::parts::{InstanceJson, OffsetJson, SentJson};
 use super::{Request, limit, record};
 use crate::wire::LONGEST;
 use crate::wire::holds::HoldJson;
@@ -22,6 +22,7 @@ const SCALARS: usize = 4 * 1024;
 const HOLDS: usize = 8 * 1024;
 const NOTES: usize = 8 * 1024;
 const SENT: usize = 16 * 1024;
+const OFFSETS: usize = 32 * 1024;
 /// In characters.
 const NOTE_MAX: usize = 1_000;
 
@@ -43,6 +44,8 @@ pub struct Operation {
     pub holds: Vec<HoldId>,
     /// The holds that it changed or released, as they were.
     pub before: Vec<Hold>,
+    /// Of a reset or rewind: where each commit was, and where it is moved.
+    pub offsets: Vec<OffsetChange>,
     pub instances: Vec<OperationInstance>,
     pub notes: Vec<String>,
     pub left_out: LeftOut,
@@ -66,6 +69,8 @@ pub struct LeftOut {
     #[serde(skip_serializing_if = "is_zero")]
     pub before: u32,
     #[serde(skip_serializing_if = "is_zero")]
+    pub offsets: u32,
+    #[serde(skip_serializing_if = "is_zero")]
     pub instances: u32,
     #[serde(skip_serializing_if = "is_zero")]
     pub notes: u32,
@@ -84,7 +89,7 @@ impl LeftOut {
 /// `List` is [`RawValue`] where it is written, so that no list is serialised twice.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct OperationJson<Sent, Before, Instance, Note, Id> {
+struct OperationJson<Sent, Before, Offset, Instance, Note, Id> {
     r#type: String,
     id: CommandId,
     at: i64,
@@ -104,6 +109,8 @@ struct OperationJson<Sent, Before, Instance, Note, Id> {
     holds: Vec<Id>,
     #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
     before: Vec<Before>,
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    offsets: Vec<Offset>,
     #[serde(default = "Vec::new")]
     instances: Vec<Instance>,
     #[serde(default = "Vec::new")]
@@ -113,8 +120,8 @@ struct OperationJson<Sent, Before, Instance, Note, Id> {
 }
 
 type Json = Box<RawValue>;
-type Written = OperationJson<Json, Json, Json, Json, Json>;
-type Read = OperationJson<SentJson, HoldJson, InstanceJson, String, HoldId>;
+type Written = OperationJson<Json, Json, Json, Json, Json, Json>;
+type Read = OperationJson<SentJson, HoldJson, OffsetJson, InstanceJson, String, HoldId>;
 
 /// However many instances there are and whatever they are called, the record is one that is read: names and
 /// texts are cut, and of a list that is too long its first entries are written.
@@ -124,6 +131,7 @@ pub fn operation_record(operation: &Operation) -> Record {
     let holds = limited(&operation.holds, HOLDS, &mut space);
     let notes = limited(notes, NOTES, &mut space);
     let sent = limited(operation.sent.iter().map(SentJson::from), SENT, &mut space);
+    let offsets = limited(operation.offsets.iter().map(OffsetJson::from), OFFSETS, &mut space);
     let instances = limit::fitting(operation.instances.iter().map(InstanceJson::from), &mut space);
     let before = limit::fitting(operation.before.iter().map(HoldJson::from), &mut space);
     let earlier = operation.left_out;
@@ -132,6 +140,7 @@ pub fn operation_record(operation: &Operation) -> Record {
         sent: more(earlier.sent, operation.sent.len() - sent.len()),
         holds: more(earlier.holds, operation.holds.len() - holds.len()),
         before: more(earlier.before, operation.before.len() - before.len()),
+        offsets: more(earlier.offsets, operation.offsets.len() - offsets.len()),
         instances: more(earlier.instances, operation.instances.len() - instances.len()),
         notes: more(earlier.notes, operation.notes.len() - notes.len()),
     };
@@ -149,6 +158,7 @@ pub fn operation_record(operation: &Operation) -> Record {
         written: operation.written,
         holds,
         before,
+        offsets,
         instances,
         notes,
         left_out,
@@ -183,6 +193,7 @@ pub(super) fn read(key: Uuid, value: &[u8]) -> Result<Operation, Malformed> {
         written: json.written,
         holds: json.holds,
         before: json.before.into_iter().map(Hold::try_from).collect::<Result<_, _>>()?,
+        offsets: json.offsets.into_iter().map(OffsetChange::from).collect(),
         instances: json.instances.into_iter().map(OperationInstance::try_from).collect::<Result<_, _>>()?,
         notes: json.notes,
         left_out: json.left_out,

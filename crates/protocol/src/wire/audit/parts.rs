@@ -1,6 +1,6 @@
 //! What an operation lists: records that were written, and instances.
 
-use flowdeck_model::view::{InstanceKind, InstanceOutcome, SentRecord};
+use flowdeck_model::view::{InstanceKind, InstanceOutcome, OffsetChange, OffsetTarget, SentRecord};
 use flowdeck_model::{
     ConsumerName, Incarnation, InstanceName, InstanceState, Partition, Timestamp, TopicName,
 };
@@ -34,6 +34,28 @@ pub(super) struct InstanceJson {
     deadline: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
+}
+
+/// `to`: `{"offset": n}`, `"noRecord"`, `"unassigned"` or `"unknown"`.
+#[derive(Serialize, Deserialize)]
+pub(super) struct OffsetJson {
+    topic: TopicName,
+    partition: Partition,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<i64>,
+    to: OffsetTarget,
+}
+
+impl From<&OffsetChange> for OffsetJson {
+    fn from(change: &OffsetChange) -> Self {
+        Self { topic: change.topic.clone(), partition: change.partition, from: change.from, to: change.to }
+    }
+}
+
+impl From<OffsetJson> for OffsetChange {
+    fn from(OffsetJson { topic, partition, from, to }: OffsetJson) -> Self {
+        Self { topic, partition, from, to }
+    }
 }
 
 impl From<&SentRecord> for SentJson {

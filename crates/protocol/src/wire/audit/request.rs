@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use flowdeck_model::{Action, CommandId, GroupId, Submit, Target};
+use flowdeck_model::action::{ActionFields, Workers};
+use flowdeck_model::{ActionKind, CommandId, GroupId, Submit, Target, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -21,8 +22,13 @@ pub struct Request(Box<RawValue>);
 /// A field that is not known could narrow what is asked for, so such a request is not decoded.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct PauseOrResume {
-    action: Action,
+struct SubmitJson {
+    action: ActionKind,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    workers: Option<Workers>,
+    /// Epoch milliseconds, as all times in Flowdeck's own records.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    to: Option<i64>,
     target: Target,
     reason: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -50,16 +56,19 @@ impl Request {
         serde_json::value::to_raw_value(request).map_err(|_| Malformed::ValueJson).and_then(Self::checked)
     }
 
-    /// Of a pause or a resume. Its id is the operation's.
+    /// Its id is the operation's.
     pub fn of(submit: &Submit) -> Result<Self, Malformed> {
-        let request = Self::new(&PauseOrResume {
-            action: submit.action,
+        let ActionFields { action, workers, to } = submit.action.into();
+        let request = Self::new(&SubmitJson {
+            action,
+            workers,
+            to: to.map(Timestamp::millis),
             target: submit.target.clone(),
             reason: submit.reason.clone(),
             for_seconds: submit.for_seconds,
         })?;
         // By the readers' own rules.
-        request.pause_or_resume(submit.id).ok_or(Malformed::NameTooLong("target"))?;
+        request.submit(submit.id).ok_or(Malformed::NameTooLong("target"))?;
         Ok(request)
     }
 
@@ -81,7 +90,7 @@ impl Request {
         self.0.get()
     }
 
-    /// `pause`, `resume`, or a word that is not known here.
+    /// A word, which may not be known here.
     pub fn action(&self) -> String {
         self.decode::<HasAction>().map(|it| it.action).unwrap_or_default()
     }
@@ -93,8 +102,13 @@ impl Request {
     }
 
     /// `None`: another kind, or one with more to it than is known here.
-    pub fn pause_or_resume(&self, id: CommandId) -> Option<Submit> {
-        let PauseOrResume { action, target, reason, for_seconds } = self.decode()?;
+    pub fn submit(&self, id: CommandId) -> Option<Submit> {
+        let SubmitJson { action, workers, to, target, reason, for_seconds } = self.decode()?;
+        let to = match to {
+            Some(to) => Some(Timestamp::from_millis_exact(to)?),
+            None => None,
+        };
+        let action = ActionFields { action, workers, to }.try_into().ok()?;
         let longest = target.consumer.as_ref().map_or(0, |name| name.as_str().len());
         let named = target.group.as_str().len().max(longest) <= NAME_MAX;
         named.then_some(Submit { id, action, target, reason, for_seconds })

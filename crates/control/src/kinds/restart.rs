@@ -1,0 +1,81 @@
+//! Restart: the consumer leaves its group and joins it again.
+
+use std::time::Duration;
+
+use flowdeck_model::{PortError, Submit};
+use flowdeck_observe::Timing;
+use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
+use flowdeck_protocol::kafkaflow;
+
+use super::Kind;
+use super::by_name::{BUFFERED, CRASH, Reached};
+use super::started_anew::{not_proven, note_leaving, partitions, proven, runs};
+use crate::commands::lifecycle::Seen;
+use crate::commands::plan::{Decision, Facts};
+use crate::commands::{Command, Tracked};
+
+pub(super) struct Restart;
+
+impl Kind for Restart {
+    fn plan(
+        &self,
+        submit: &Submit,
+        _owner: &str,
+        facts: &Facts<'_>,
+        telemetry: Option<&GroupTelemetry>,
+    ) -> Result<Decision, PortError> {
+        let reached = Reached::of(submit, facts, telemetry)?;
+        let message = kafkaflow::Command::RestartConsumerByName { consumer: reached.name.clone() };
+        let mut notes = Vec::new();
+        if reached.kafkaflow > 0 {
+            notes = vec![BUFFERED.to_owned(), NOT_KNOWN.to_owned(), CRASH.to_owned()];
+        }
+        Ok(Decision::Write(reached.plan(&message, notes)))
+    }
+
+    fn kafkaflow_deadline(&self, timing: &Timing) -> Duration {
+        timing.restart_deadline
+    }
+
+    fn agent_deadline(&self, timing: &Timing) -> Duration {
+        timing.restart_deadline
+    }
+
+    fn evidence(
+        &self,
+        command: &Command,
+        tracked: &mut Tracked,
+        instance: &InstanceTelemetry,
+        seen: Seen<'_>,
+    ) {
+        evidence(command, tracked, instance, seen);
+    }
+
+    fn kafka_evidence(&self, _command: &Command, tracked: &mut Tracked, seen: Seen<'_>) {
+        note_leaving(tracked, seen);
+    }
+
+    fn starts_anew(&self) -> bool {
+        true
+    }
+}
+
+const NOT_KNOWN: &str = "Confirmed once Kafka lists other members than before and telemetry lists partitions again. \
+    Whether a record was handled twice cannot be known.";
+
+fn evidence(command: &Command, tracked: &mut Tracked, instance: &InstanceTelemetry, seen: Seen<'_>) {
+    let Some(left) = tracked.anew.left_at else {
+        return not_proven(tracked, "Kafka lists its member as before: it has not left the group yet");
+    };
+    match runs(command, instance, left, seen) {
+        Ok(count) => {
+            proven(
+                tracked,
+                instance,
+                format!("left the group and joined it again; {}", partitions(count)),
+                seen,
+            );
+        }
+        Err(why) => not_proven(tracked, &format!("it left the group; {why}")),
+    }
+}

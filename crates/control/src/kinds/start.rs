@@ -1,0 +1,77 @@
+//! Start of a stopped consumer. A second start of one that runs damages KafkaFlow, so it is sent only while Kafka lists
+//! no member of the group.
+
+use std::time::Duration;
+
+use flowdeck_model::{ActionKind, PortError, Submit};
+use flowdeck_observe::Timing;
+use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
+use flowdeck_protocol::kafkaflow;
+
+use super::Kind;
+use super::by_name::{CRASH, Reached};
+use super::started_anew::{not_proven, partitions, proven, runs};
+use crate::commands::lifecycle::Seen;
+use crate::commands::plan::{Check, Decision, Facts, RUNS_ALREADY};
+use crate::commands::{Command, Tracked};
+
+pub(super) struct Start;
+
+impl Kind for Start {
+    fn plan(
+        &self,
+        submit: &Submit,
+        _owner: &str,
+        facts: &Facts<'_>,
+        telemetry: Option<&GroupTelemetry>,
+    ) -> Result<Decision, PortError> {
+        let reached = Reached::of(submit, facts, telemetry)?;
+        match facts.group.map(|group| group.members.as_deref()) {
+            Some(Some(members)) if !members.is_empty() => {
+                return Err(PortError::Conflict { detail: RUNS_ALREADY.to_owned() });
+            }
+            Some(None) => {
+                let detail =
+                    "Kafka has not told the group's members, and a start is sent only where there are none";
+                return Err(PortError::Unprocessable { detail: detail.to_owned() });
+            }
+            // Kafka forgets a group without members and commits.
+            Some(Some(_)) | None => {}
+        }
+        let message = kafkaflow::Command::StartConsumerByName { consumer: reached.name.clone() };
+        let mut plan = reached.plan(&message, vec![NOT_KNOWN.to_owned(), CRASH.to_owned()]);
+        plan.check = Some(Check::NoMembers(submit.target.group.clone()));
+        Ok(Decision::Write(plan))
+    }
+
+    fn kafkaflow_deadline(&self, timing: &Timing) -> Duration {
+        timing.restart_deadline
+    }
+
+    fn agent_deadline(&self, timing: &Timing) -> Duration {
+        timing.restart_deadline
+    }
+
+    fn evidence(
+        &self,
+        command: &Command,
+        tracked: &mut Tracked,
+        instance: &InstanceTelemetry,
+        seen: Seen<'_>,
+    ) {
+        match runs(command, instance, tracked.since, seen) {
+            Ok(count) => proven(tracked, instance, partitions(count), seen),
+            Err(why) => not_proven(tracked, why),
+        }
+    }
+
+    fn starts_anew(&self) -> bool {
+        true
+    }
+
+    fn undo(&self) -> Option<ActionKind> {
+        Some(ActionKind::Stop)
+    }
+}
+
+const NOT_KNOWN: &str = "Confirmed once Kafka lists its members and telemetry lists partitions. That records flow is not proven by it.";

@@ -1,0 +1,80 @@
+//! Change of the workers count, in every instance; KafkaFlow restarts the consumer for it.
+
+use std::time::Duration;
+
+use flowdeck_model::action::Workers;
+use flowdeck_model::{PortError, Submit};
+use flowdeck_observe::Timing;
+use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
+use flowdeck_protocol::kafkaflow;
+
+use super::Kind;
+use super::by_name::{BUFFERED, CRASH, Reached};
+use super::started_anew::{not_proven, partitions, proven, runs};
+use crate::commands::lifecycle::Seen;
+use crate::commands::plan::{Decision, Facts};
+use crate::commands::scope::listening;
+use crate::commands::{Command, Tracked};
+
+pub(super) struct ChangeWorkers {
+    pub(super) workers: Workers,
+}
+
+impl Kind for ChangeWorkers {
+    fn plan(
+        &self,
+        submit: &Submit,
+        _owner: &str,
+        facts: &Facts<'_>,
+        telemetry: Option<&GroupTelemetry>,
+    ) -> Result<Decision, PortError> {
+        let reached = Reached::of(submit, facts, telemetry)?;
+        let workers = i32::try_from(self.workers.get()).unwrap_or(i32::MAX);
+        let message =
+            kafkaflow::Command::ChangeConsumerWorkersCount { consumer: reached.name.clone(), workers };
+        let mut notes = Vec::new();
+        if reached.kafkaflow > 0 {
+            notes = vec![RESTARTS.to_owned(), BUFFERED.to_owned(), NOT_KNOWN.to_owned(), CRASH.to_owned()];
+        }
+        let mut all = listening(&submit.target, telemetry, facts.now, facts.heard_within);
+        if all.all(|(_, instance)| instance.workers == Some(self.workers.get())) {
+            notes.push(format!("All instances have {} workers already.", self.workers));
+        }
+        Ok(Decision::Write(reached.plan(&message, notes)))
+    }
+
+    fn kafkaflow_deadline(&self, timing: &Timing) -> Duration {
+        timing.restart_deadline
+    }
+
+    fn agent_deadline(&self, timing: &Timing) -> Duration {
+        timing.restart_deadline
+    }
+
+    fn evidence(
+        &self,
+        command: &Command,
+        tracked: &mut Tracked,
+        instance: &InstanceTelemetry,
+        seen: Seen<'_>,
+    ) {
+        match instance.workers {
+            Some(workers) if workers == self.workers.get() => {}
+            Some(workers) => return not_proven(tracked, &format!("it has {workers} workers")),
+            None => return not_proven(tracked, "it does not tell how many workers it has"),
+        }
+        match runs(command, instance, tracked.since, seen) {
+            Ok(count) => {
+                proven(tracked, instance, format!("{} workers; {}", self.workers, partitions(count)), seen);
+            }
+            Err(why) => not_proven(tracked, &format!("{} workers; {why}", self.workers)),
+        }
+    }
+
+    fn starts_anew(&self) -> bool {
+        true
+    }
+}
+
+const RESTARTS: &str = "Each KafkaFlow instance leaves the group and joins it again for it.";
+const NOT_KNOWN: &str = "Confirmed by the workers count in telemetry. It ends with the process: the next one starts with its own count.";
