@@ -1,11 +1,14 @@
 //! The one call that wraps a consumer.
 
+use std::time::Duration;
+
 use flowdeck_model::{ConsumerName, GroupId, InstanceName, TopicName};
 use rdkafka::ClientConfig;
 
 use crate::config::{self, Distribution, OnUnknown, Settings, Stream, Timings};
+use crate::dead_letters::DeadLetters;
 use crate::error::AgentError;
-use crate::failure::{Failure, Mapping, OnError};
+use crate::failure::{Failure, Mapping, OnError, Then};
 use crate::handler::Handler;
 use crate::running::{self, Running};
 
@@ -29,6 +32,8 @@ impl Agent {
             instance: None,
             on_error: OnError::default(),
             mapping: Mapping::default(),
+            dead_letters: None,
+            handler_timeout: None,
             on_unknown: OnUnknown::default(),
             commands: ("kafkaflow.admin".into(), 0),
             obey_commands: true,
@@ -57,6 +62,8 @@ pub struct AgentBuilder<H = NoHandler> {
     instance: Option<InstanceName>,
     on_error: OnError,
     mapping: Mapping,
+    dead_letters: Option<DeadLetters>,
+    handler_timeout: Option<Duration>,
     on_unknown: OnUnknown,
     commands: (String, i32),
     obey_commands: bool,
@@ -121,6 +128,20 @@ impl<H> AgentBuilder<H> {
         self
     }
 
+    /// Where records go whose handler failed for good, with [`crate::Then::DeadLetter`], or whose error is a
+    /// [`crate::Failure::DeadLetter`]; nowhere unless told.
+    pub fn dead_letters(mut self, to: DeadLetters) -> Self {
+        self.dead_letters = Some(to);
+        self
+    }
+
+    /// A call of the handler that takes longer is dropped at its next `await` and counts as failed; as long as it
+    /// takes unless told otherwise. One that blocks its thread cannot be ended: see [`Running::running_calls`].
+    pub fn handler_timeout(mut self, limit: Duration) -> Self {
+        self.handler_timeout = Some(limit);
+        self
+    }
+
     pub fn on_unknown(mut self, policy: OnUnknown) -> Self {
         self.on_unknown = policy;
         self
@@ -172,6 +193,8 @@ impl<H> AgentBuilder<H> {
             instance: self.instance,
             on_error: self.on_error,
             mapping: self.mapping,
+            dead_letters: self.dead_letters,
+            handler_timeout: self.handler_timeout,
             on_unknown: self.on_unknown,
             commands: self.commands,
             obey_commands: self.obey_commands,
@@ -207,9 +230,14 @@ impl<H: Handler> AgentBuilder<H> {
             distribution: self.distribution,
             on_error: self.on_error,
             mapping: self.mapping,
+            dead_letters: self.dead_letters,
+            handler_timeout: self.handler_timeout,
             on_unknown: self.on_unknown,
             timings: self.timings.sane(),
         };
+        if settings.on_error.then == Then::DeadLetter && settings.dead_letters.is_none() {
+            return Err(AgentError::NoDeadLetters { group: settings.group.to_string() });
+        }
         if settings.topics.is_empty() {
             return Err(AgentError::NoTopics {
                 group: settings.group.to_string(),

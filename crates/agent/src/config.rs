@@ -9,6 +9,7 @@ use std::time::Duration;
 use flowdeck_model::{ConsumerName, GroupId, Incarnation, InstanceName, TopicName};
 use rdkafka::ClientConfig;
 
+use crate::dead_letters::DeadLetters;
 use crate::error::AgentError;
 use crate::failure::{Mapping, OnError};
 
@@ -102,6 +103,8 @@ pub(crate) struct Settings {
     pub(crate) distribution: Distribution,
     pub(crate) on_error: OnError,
     pub(crate) mapping: Mapping,
+    pub(crate) dead_letters: Option<DeadLetters>,
+    pub(crate) handler_timeout: Option<Duration>,
     pub(crate) on_unknown: OnUnknown,
     pub(crate) commands: Stream,
     /// Stop, start, restart, workers, reset and rewind from there.
@@ -245,6 +248,22 @@ pub(crate) fn writer(base: &ClientConfig, settings: &Settings) -> ClientConfig {
     config
 }
 
+/// The producer of dead letters, and of a service's own messages.
+pub(crate) fn publisher(base: &ClientConfig) -> ClientConfig {
+    let mut config = without(&without(base, &OF_THE_GROUP), &OF_A_CONSUMER);
+    config
+        .set("acks", "all")
+        .set("enable.idempotence", "true")
+        .set("allow.auto.create.topics", "false")
+        .remove("enable.auto.commit")
+        .remove("transactional.id");
+    // A handler's worker waits for it.
+    default(&mut config, "message.timeout.ms", "10000");
+    default(&mut config, "topic.metadata.propagation.max.ms", "5000");
+    default(&mut config, "linger.ms", "0");
+    config
+}
+
 fn without(base: &ClientConfig, properties: &[&str]) -> ClientConfig {
     let mut config = base.clone();
     for property in properties {
@@ -277,6 +296,8 @@ pub(crate) mod tests {
             distribution: Distribution::default(),
             on_error: OnError::default(),
             mapping: Mapping::default(),
+            dead_letters: None,
+            handler_timeout: None,
             on_unknown: OnUnknown::Run,
             commands: admin.clone(),
             obey_commands: true,

@@ -7,6 +7,10 @@ use rdkafka::error::KafkaError;
 pub enum AgentError {
     #[error("consumer {consumer:?} of group {group:?} names no topic: call topics([...])")]
     NoTopics { group: String, consumer: String },
+    #[error(
+        "group {group:?} sends records to the dead letters and has no topic for them: call dead_letters(...)"
+    )]
+    NoDeadLetters { group: String },
     #[error("{topic:?} cannot be subscribed to: it is no topic name")]
     Topic { topic: String, source: flowdeck_model::names::NameError },
     #[error("{property} belongs to the agent: leave it out of the client's configuration")]
@@ -27,4 +31,8 @@ pub enum AgentError {
     Queue { group: String, topic: String, partition: i32 },
     #[error("the agent of group {group:?} did not end in time; what it had not committed is read again")]
     SlowStop { group: String },
+    #[error(
+        "the agent of group {group:?} ended while handlers still ran, whose records are read again: {calls}"
+    )]
+    HandlersRan { group: String, calls: String },
 }

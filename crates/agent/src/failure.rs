@@ -16,6 +16,9 @@ pub enum Failure {
     Retry,
     /// No other try would: what [`OnError::then`] says follows at once.
     Permanent,
+    /// No other try would, and the record belongs into the dead letters, where the agent has a topic for them
+    /// ([`crate::AgentBuilder::dead_letters`]); else as [`Self::Permanent`].
+    DeadLetter,
 }
 
 /// Any error of a handler. As with `anyhow::Error`, every error converts into it by `?`; it may be tried again then,
@@ -37,7 +40,12 @@ impl HandlerError {
         Self { failure: Some(Failure::Permanent), source: error.into() }
     }
 
-    /// What was said by [`Self::retry`] or [`Self::permanent`].
+    /// Into the dead letters, whatever the mapping says: see [`Failure::DeadLetter`].
+    pub fn dead_letter(error: impl Into<BoxError>) -> Self {
+        Self { failure: Some(Failure::DeadLetter), source: error.into() }
+    }
+
+    /// What was said by [`Self::retry`], [`Self::permanent`] or [`Self::dead_letter`].
     pub fn failure(&self) -> Option<Failure> {
         self.failure
     }
@@ -149,6 +157,8 @@ pub enum Then {
     /// The partition is paused at this record, uncommitted, until a pause and a resume, a rebalance or
     /// a restart lets it be tried again. Telemetry lists it as paused.
     PausePartition,
+    /// It goes to the topic of [`crate::AgentBuilder::dead_letters`], and counts as handled once it is there.
+    DeadLetter,
 }
 
 impl Default for OnError {

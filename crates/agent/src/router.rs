@@ -24,6 +24,8 @@ pub enum OnUnmatched {
     Error,
     /// It counts as handled.
     Skip,
+    /// It goes to the dead letters ([`crate::Failure::DeadLetter`]).
+    DeadLetter,
 }
 
 type Route = BoxCloneSyncService<Message, (), BoxError>;
@@ -141,6 +143,7 @@ impl<S: Send + Sync + 'static> Handler for Router<S> {
             }
             (None, OnUnmatched::Skip) => Ok(()),
             (None, OnUnmatched::Error) => Err(HandlerError::permanent(unmatched(&delivery))),
+            (None, OnUnmatched::DeadLetter) => Err(HandlerError::dead_letter(unmatched(&delivery))),
         }
     }
 }

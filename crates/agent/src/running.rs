@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
-use flowdeck_model::{InstanceName, Partition, TopicName};
+use flowdeck_model::{GroupId, InstanceName, Partition, TopicName};
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::error::KafkaError;
@@ -19,12 +19,16 @@ use crate::context::Callbacks;
 use crate::control::{Control, ReaderContext};
 use crate::error::AgentError;
 use crate::handler::Handler;
+use crate::history::{FailedCall, RunningCall};
 use crate::outbox::Outbox;
+use crate::publish::KafkaPublisher;
 use crate::shared::Shared;
 use crate::{poller, workers};
 
 /// What leaving the group may take on top of the handlers in flight.
 const LEAVE: Duration = Duration::from_secs(5);
+/// Handlers that an error names.
+const CALLS_NAMED: usize = 10;
 /// What the last telemetry may take.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -46,6 +50,8 @@ pub struct Counts {
     pub failed: u64,
     /// Records given up by [`crate::Then::Skip`].
     pub skipped: u64,
+    /// Records that went to the dead letters.
+    pub dead_lettered: u64,
     /// Records that waited for a worker when their partition was taken away; others read them. What only the
     /// Kafka client had fetched is not counted.
     pub dropped_uncommitted: u64,
@@ -73,7 +79,7 @@ pub(crate) async fn start<H: Handler>(
     if tokio::runtime::Handle::try_current().is_err() {
         return Err(AgentError::NoRuntime { group });
     }
-    let shared = Arc::new(Shared::new(settings));
+    let shared = Arc::new(Shared::new(with_publisher(&base, settings)?));
     // Making a client may read certificates.
     let made = tokio::task::spawn_blocking({
         let shared = Arc::clone(&shared);
@@ -103,6 +109,22 @@ pub(crate) async fn start<H: Handler>(
     workers::start(&shared, handler, &running.tasks);
     running.tasks.close();
     Ok(running)
+}
+
+/// Dead letters are sent by a producer of their own, unless the host brings one.
+fn with_publisher(base: &ClientConfig, mut settings: Settings) -> Result<Settings, AgentError> {
+    let Some(letters) = settings.dead_letters.take() else { return Ok(settings) };
+    let letters = if letters.has_publisher() {
+        letters
+    } else {
+        let publisher = KafkaPublisher::new(base).map_err(|source| AgentError::Client {
+            consumer: settings.consumer.to_string(),
+            group: settings.group.to_string(),
+            source: Box::new(source),
+        })?;
+        letters.by(publisher)
+    };
+    Ok(Settings { dead_letters: Some(letters), ..settings })
 }
 
 fn clients(base: &ClientConfig, records: &ClientConfig, shared: &Arc<Shared>) -> Result<Clients, KafkaError> {
@@ -140,6 +162,7 @@ impl Running {
             handled: counts.handled.load(Ordering::Relaxed),
             failed: counts.failed.load(Ordering::Relaxed),
             skipped: counts.skipped.load(Ordering::Relaxed),
+            dead_lettered: counts.dead_lettered.load(Ordering::Relaxed),
             dropped_uncommitted: counts.dropped_uncommitted.load(Ordering::Relaxed),
             telemetry_dropped: counts.telemetry_dropped.load(Ordering::Relaxed),
             answers_dropped: counts.answers_dropped.load(Ordering::Relaxed),
@@ -159,6 +182,16 @@ impl Running {
             .collect()
     }
 
+    /// The last 50 calls of the handler that failed, the oldest first.
+    pub fn failed_calls(&self) -> Vec<FailedCall> {
+        self.shared.history.failures()
+    }
+
+    /// Calls of the handler that have not ended, the longest first.
+    pub fn running_calls(&self) -> Vec<RunningCall> {
+        self.shared.history.running()
+    }
+
     /// Why the holds of the cluster are not known, where they are not.
     pub fn holds_unknown(&self) -> Option<String> {
         self.shared.lock().view.unknown()
@@ -175,12 +208,14 @@ impl Running {
     /// and a last telemetry says so. What waited is read again by the next owner.
     ///
     /// # Errors
-    /// Where the consumer had ended by itself before, or did not end in time.
+    /// Where the consumer had ended by itself before, or did not end in time, or where a handler did not: the error
+    /// names its record.
     pub async fn stop(mut self) -> Result<(), AgentError> {
         let limit = self.shared.settings.timings.shutdown_timeout;
         self.shared.drain();
         // A handler that takes longer is left behind: its record is read again.
-        let _ = timeout(limit, self.tasks.wait()).await;
+        let ended = timeout(limit, self.tasks.wait()).await;
+        let left = if ended.is_ok() { vec![] } else { self.running_calls() };
         self.shared.closing.cancel();
         let polled = match self.polling.take() {
             Some(polling) => timeout(LEAVE, polling).await,
@@ -192,10 +227,20 @@ impl Running {
         }
         let slow = || AgentError::SlowStop { group: self.shared.settings.group.to_string() };
         match polled {
+            Ok(Ok(Ok(()))) if !left.is_empty() => Err(handlers_ran(&self.shared.settings.group, &left)),
             Ok(Ok(result)) => result,
             Ok(Err(_)) | Err(_) => Err(slow()),
         }
     }
+}
+
+fn handlers_ran(group: &GroupId, calls: &[RunningCall]) -> AgentError {
+    let name = |call: &RunningCall| {
+        let RunningCall { topic, partition, offset, since } = call;
+        format!("{topic}[{partition}] offset {offset} since {since}")
+    };
+    let calls: Vec<String> = calls.iter().take(CALLS_NAMED).map(name).collect();
+    AgentError::HandlersRan { group: group.to_string(), calls: calls.join(", ") }
 }
 
 impl Drop for Running {

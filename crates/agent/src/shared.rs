@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::AdminCommands;
 use crate::arrivals::Arrivals;
 use crate::config::Settings;
+use crate::history::History;
 use crate::lanes::{Gate, Lanes, Retry, Run, RunOutcome, Seen};
 use crate::record::TopicPartition;
 use crate::source::{Errors, Source};
@@ -38,6 +39,7 @@ pub(crate) struct Shared {
     news: AtomicBool,
     pub(crate) counts: Counting,
     pub(crate) pool: Pool,
+    pub(crate) history: History,
     pub(crate) admin: AdminCommands,
 }
 
@@ -64,6 +66,7 @@ pub(crate) struct Counting {
     pub(crate) handled: AtomicU64,
     pub(crate) failed: AtomicU64,
     pub(crate) skipped: AtomicU64,
+    pub(crate) dead_lettered: AtomicU64,
     pub(crate) dropped_uncommitted: AtomicU64,
     pub(crate) telemetry_dropped: AtomicU64,
     pub(crate) answers_dropped: AtomicU64,
@@ -91,6 +94,7 @@ impl Shared {
             arrivals,
             errors: Arc::new(Errors::new(settings.group.clone())),
             pool: Pool::new(settings.workers),
+            history: History::default(),
             admin: AdminCommands::default(),
             settings,
             draining: CancellationToken::new(),

@@ -1,17 +1,22 @@
 //! Telemetry in KafkaFlow's form: one record for each subscribed topic. Pure.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use flowdeck_model::view::InstanceHolds;
 use flowdeck_model::{Partition, Timestamp, TopicName};
 use flowdeck_protocol::Record;
 use flowdeck_protocol::kafkaflow::{ConsumerStatus, DateTime, Telemetry, telemetry_record};
-use flowdeck_protocol::wire::HOLDS;
+use flowdeck_protocol::wire::{HOLDS, IN_FLIGHT, InFlight, in_flight_header};
 use uuid::Uuid;
 
 use crate::config::Settings;
+use crate::history::RunningCall;
 use crate::lanes::Seen;
 use crate::view::{HoldsStatus, View};
+
+/// A handler that runs for so long is told of.
+const LONG: Duration = Duration::from_secs(30);
 
 pub(crate) fn holds(view: &View) -> InstanceHolds {
     match view.status() {
@@ -32,6 +37,7 @@ struct Lists {
 pub(crate) fn records(
     settings: &Settings,
     workers: usize,
+    running: &[RunningCall],
     seen: &[Seen],
     holds: InstanceHolds,
     now: Timestamp,
@@ -48,6 +54,7 @@ pub(crate) fn records(
     topics
         .into_iter()
         .map(|(topic, lists)| {
+            let long = in_flight(running, topic, now);
             let telemetry = Telemetry {
                 group: settings.group.clone(),
                 consumer: settings.consumer.clone(),
@@ -63,9 +70,17 @@ pub(crate) fn records(
             };
             let mut record = telemetry_record(Uuid::new_v4(), telemetry, Some(settings.incarnation));
             record.headers.push((HOLDS.to_owned(), holds.word().as_bytes().to_vec()));
+            record.headers.extend(long.map(|one| (IN_FLIGHT.to_owned(), in_flight_header(one))));
             record
         })
         .collect()
+}
+
+/// The handler that has run longest for a topic, where that is long.
+fn in_flight(running: &[RunningCall], topic: &TopicName, now: Timestamp) -> Option<InFlight> {
+    let long = |call: &&RunningCall| call.topic == *topic && call.since.plus(LONG) <= now;
+    let call = running.iter().filter(long).min_by_key(|call| call.since)?;
+    Some(InFlight { since: call.since, partition: call.partition, offset: call.offset })
 }
 
 #[cfg(test)]
@@ -75,7 +90,7 @@ mod tests {
     use crate::lanes::Gate;
     use crate::record::TopicPartition;
     use flowdeck_protocol::kafkaflow::{Decoded, Message, decode};
-    use flowdeck_protocol::wire::{Sender, holds_of, sender};
+    use flowdeck_protocol::wire::{Sender, holds_of, in_flight_of, sender};
 
     fn lane(topic: &str, partition: i32, gate: Gate) -> Seen {
         Seen {
@@ -91,7 +106,15 @@ mod tests {
     fn one_record_for_each_topic_with_its_own_lists() {
         let settings = settings();
         let seen = [lane("t", 0, Gate::Open), lane("t", 1, Gate::Held), lane("t", 2, Gate::Pending)];
-        let records = records(&settings, 2, &seen, InstanceHolds::Known, Timestamp::from_millis(1_000));
+        let call = |partition, since| RunningCall {
+            since: Timestamp::from_millis(since),
+            topic: "t".parse().unwrap(),
+            partition: Partition::new(partition).unwrap(),
+            offset: 7,
+        };
+        let running = [call(0, 1_001), call(1, 500), call(2, 400)];
+        let records =
+            records(&settings, 2, &running, &seen, InstanceHolds::Known, Timestamp::from_millis(31_000));
         let read: Vec<Telemetry> = records
             .iter()
             .map(|record| match decode(&record.headers(), record.value.as_deref()) {
@@ -110,11 +133,15 @@ mod tests {
         assert!(read.iter().all(|one| one.status == ConsumerStatus::PartiallyRunning));
         assert_eq!(sender(&records[0].headers()), Sender::Agent(settings.incarnation));
         assert_eq!(holds_of(&records[1].headers()), Some(InstanceHolds::Known));
+        let long = in_flight_of(&records[0].headers())
+            .map(|one| (one.since.millis(), one.partition.get(), one.offset));
+        assert_eq!(long, Some((400, 2, 7)), "the oldest of those that run for 30 s");
+        assert_eq!(in_flight_of(&records[1].headers()), None);
     }
 
     #[test]
     fn without_partitions_it_is_stopped() {
-        let records = records(&settings(), 2, &[], InstanceHolds::Absent, Timestamp::from_millis(0));
+        let records = records(&settings(), 2, &[], &[], InstanceHolds::Absent, Timestamp::from_millis(0));
         let Decoded::Message(Message::Telemetry(one)) =
             decode(&records[0].headers(), records[0].value.as_deref())
         else {

@@ -18,6 +18,9 @@
 //! # });
 //! ```
 
+use std::sync::{Arc, Mutex, PoisonError};
+
+use async_trait::async_trait;
 use flowdeck_model::Timestamp;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::failure::HandlerError;
 use crate::handler::Handler;
 use crate::message::Message;
+use crate::publish::{Outgoing, PublishError, Publisher};
 use crate::record::{Record, TopicPartition};
 
 /// A message that no broker delivered: the first try of offset 0 of partition 0, without key, value and headers,
@@ -121,4 +125,44 @@ impl TestMessage {
 /// As [`TestMessage::build`], and where the handler does.
 pub async fn run(handler: &impl Handler, message: TestMessage) -> Result<(), HandlerError> {
     handler.handle(message.build().delivery()).await
+}
+
+/// Sends nothing and remembers what it was given. Clones share what they remember.
+#[derive(Debug, Clone, Default)]
+pub struct RecordingPublisher {
+    state: Arc<Mutex<Recorded>>,
+}
+
+#[derive(Debug, Default)]
+struct Recorded {
+    messages: Vec<Outgoing>,
+    refuses: Option<String>,
+}
+
+impl RecordingPublisher {
+    /// What was published, in its order.
+    pub fn messages(&self) -> Vec<Outgoing> {
+        self.lock().messages.clone()
+    }
+
+    /// From now on nothing is taken, for this reason; `None`: everything is.
+    pub fn refuse(&self, reason: Option<&str>) {
+        self.lock().refuses = reason.map(str::to_owned);
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Recorded> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Publisher for RecordingPublisher {
+    async fn publish(&self, message: Outgoing) -> Result<(), PublishError> {
+        let mut state = self.lock();
+        if let Some(reason) = state.refuses.clone() {
+            return Err(PublishError { topic: message.topic, source: reason.into() });
+        }
+        state.messages.push(message);
+        Ok(())
+    }
 }

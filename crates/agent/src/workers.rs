@@ -3,10 +3,12 @@
 
 mod pool;
 
+use std::any::Any;
 use std::future::{Future as _, poll_fn};
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::FutureExt as _;
 use tokio::runtime::Handle;
@@ -20,6 +22,9 @@ use crate::handler::{Delivery, Handler};
 use crate::lanes::Run;
 use crate::shared::{Queue, Shared, add};
 pub(crate) use pool::Pool;
+
+/// Before the next try of a record whose dead letter Kafka did not take, at least.
+const UNTAKEN: Duration = Duration::from_secs(1);
 
 pub(crate) fn start<H: Handler>(shared: &Arc<Shared>, handler: H, tasks: &TaskTracker) {
     let (handler, tasks, runtime) = (Arc::new(handler), tasks.clone(), Handle::current());
@@ -41,10 +46,14 @@ pub(crate) fn set_count(shared: &Arc<Shared>, workers: usize) {
 async fn work<H: Handler>(shared: Arc<Shared>, handler: Arc<H>, tasks: TaskTracker) {
     let guard = RuntimeGone(Some(Arc::clone(&shared)));
     let mut back = None;
+    let current = shared.history.worker();
     while let Some(mut run) = shared.next_run(back).await {
         run.read_ahead();
+        current.takes(run.at());
         while run.next() {
+            current.begins(run.record());
             handle(&shared, &*handler, &mut run).await;
+            current.ends();
             // A handler that never waits must not keep this thread from the host's other tasks.
             consume_budget().await;
             if shared.pool.ending() > 0 {
@@ -68,48 +77,72 @@ async fn work<H: Handler>(shared: Arc<Shared>, handler: Arc<H>, tasks: TaskTrack
 }
 
 async fn handle<H: Handler>(shared: &Shared, handler: &H, run: &mut Run) {
-    match call(handler, run).await {
-        Ok(Ok(())) => {
+    let called = match shared.settings.handler_timeout {
+        None => call(handler, run).await,
+        Some(limit) => match tokio::time::timeout(limit, call(handler, run)).await {
+            Ok(called) => called,
+            Err(_) => Err(HandlerError::from(format!("the handler did not end in {limit:?}"))),
+        },
+    };
+    match called {
+        Ok(()) => {
             add(&shared.counts.handled, 1);
             run.done();
         }
-        Ok(Err(error)) => failed(shared, run, &error),
-        Err(_) => failed(shared, run, &HandlerError::from("the handler panicked")),
+        Err(error) => failed(shared, run, &error).await,
     }
 }
 
 fn delivery(run: &Run) -> Delivery<'_> {
-    Delivery::new(run.record(), run.failures().saturating_add(1), run.cancellation())
+    Delivery::new(run.record(), attempts(run), run.cancellation())
+}
+
+fn attempts(run: &Run) -> u32 {
+    run.failures().saturating_add(1)
 }
 
 /// Calls the handler, and notes that it has begun. A panic of it must not take the worker with it.
-async fn call<H: Handler>(handler: &H, run: &Run) -> std::thread::Result<Result<(), HandlerError>> {
+async fn call<H: Handler>(handler: &H, run: &Run) -> Result<(), HandlerError> {
     let mut call = pin!(AssertUnwindSafe(async { handler.handle(delivery(run)).await }).catch_unwind());
     let mut begun = false;
-    poll_fn(|context| {
+    let called = poll_fn(|context| {
         let polled = call.as_mut().poll(context);
         if !begun {
             run.begun();
             begun = true;
         }
         polled
-    })
-    .await
+    });
+    called.await.unwrap_or_else(|panic| Err(panicked(&*panic)))
 }
 
-fn failed(shared: &Shared, run: &mut Run, error: &HandlerError) {
+fn panicked(panic: &(dyn Any + Send)) -> HandlerError {
+    let text = panic.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    HandlerError::from(match text {
+        Some(text) => format!("the handler panicked: {text}"),
+        None => "the handler panicked".to_owned(),
+    })
+}
+
+async fn failed(shared: &Shared, run: &mut Run, error: &HandlerError) {
     let settings = &shared.settings;
     add(&shared.counts.failed, 1);
-    let may_retry = settings.mapping.failure(error) == Failure::Retry;
-    let wait = settings.on_error.wait(run.failures().saturating_add(1));
-    if let Some(wait) = wait.filter(|_| may_retry) {
+    shared.history.failed(delivery(run), error);
+    let failure = settings.mapping.failure(error);
+    let wait = settings.on_error.wait(attempts(run)).filter(|_| failure == Failure::Retry);
+    if let Some(wait) = wait {
         run.retry(wait);
         return;
     }
-    let (record, then) = (run.record(), settings.on_error.then);
+    let then = match &settings.dead_letters {
+        Some(_) if failure == Failure::DeadLetter => Then::DeadLetter,
+        _ => settings.on_error.then,
+    };
+    let record = run.record();
     warn!(
         group.id = %settings.group, topic = %record.topic(), partition = %record.partition(),
-        offset = record.offset(), %error, ?then, "handler failed for good"
+        offset = record.offset(), attempts = attempts(run), %error, ?then, "handler failed for good"
     );
     match then {
         Then::Skip => {
@@ -117,6 +150,26 @@ fn failed(shared: &Shared, run: &mut Run, error: &HandlerError) {
             run.done();
         }
         Then::PausePartition => run.stop_partition(),
+        Then::DeadLetter => dead_letter(shared, run, error).await,
+    }
+}
+
+/// Where Kafka does not take it, the record stays where it is.
+async fn dead_letter(shared: &Shared, run: &mut Run, error: &HandlerError) {
+    // The builder asks for the topic.
+    let Some(letters) = &shared.settings.dead_letters else { return run.stop_partition() };
+    match letters.send(run.record(), attempts(run), error).await {
+        Ok(()) => {
+            add(&shared.counts.dead_lettered, 1);
+            run.done();
+        }
+        Err(refused) => {
+            let source = refused.source.to_string();
+            let error = HandlerError::from(format!("{refused}: {source}"));
+            warn!(group.id = %shared.settings.group, topic = letters.topic(), %source, "a dead letter was not taken; the record is tried again");
+            shared.history.failed(delivery(run), &error);
+            run.retry(shared.settings.on_error.backoff_max.max(UNTAKEN));
+        }
     }
 }
 
@@ -164,7 +217,7 @@ mod tests {
     use async_trait::async_trait;
     use flowdeck_model::{Hold, InstanceState, Scope};
     use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     const PARTITIONS: i32 = 6;
     const ROUNDS: usize = 200;

@@ -3,10 +3,11 @@
 
 mod acks;
 mod audit;
+pub mod dead_letters;
 mod holds;
 
 use flowdeck_model::view::InstanceHolds;
-use flowdeck_model::{CommandId, Incarnation};
+use flowdeck_model::{CommandId, Incarnation, Partition, Timestamp};
 
 pub use acks::{Ack, AckRecord, TopicPartition, ack_record, read_ack};
 pub use audit::{
@@ -31,6 +32,9 @@ pub const AGENT: &str = "Flowdeck-Agent";
 /// On an agent's telemetry: what it knows of the holds, as one of [`InstanceHolds`]' words.
 pub const HOLDS: &str = "Flowdeck-Holds";
 
+/// On an agent's telemetry: the handler that has run longest for the record's topic, where that is long.
+pub const IN_FLIGHT: &str = "Flowdeck-In-Flight";
+
 const VERSION_1: &[u8] = b"1";
 
 /// Who sent a telemetry record.
@@ -54,6 +58,27 @@ pub fn sender(headers: &Headers<'_>) -> Sender {
 pub fn holds_of(headers: &Headers<'_>) -> Option<InstanceHolds> {
     let word = headers.last_text(HOLDS)?;
     InstanceHolds::ALL.into_iter().find(|one| one.word() == word)
+}
+
+/// A handler that runs for long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InFlight {
+    pub since: Timestamp,
+    pub partition: Partition,
+    pub offset: i64,
+}
+
+/// `<epoch ms>;<partition>;<offset>`.
+pub fn in_flight_header(one: InFlight) -> Vec<u8> {
+    format!("{};{};{}", one.since.millis(), one.partition, one.offset).into_bytes()
+}
+
+pub fn in_flight_of(headers: &Headers<'_>) -> Option<InFlight> {
+    let mut parts = headers.last_text(IN_FLIGHT)?.split(';');
+    let mut number = || parts.next()?.parse::<i64>().ok();
+    let (since, partition, offset) = (number()?, number()?, number()?);
+    let partition = Partition::new(i32::try_from(partition).ok()?)?;
+    Some(InFlight { since: Timestamp::from_millis(since), partition, offset })
 }
 
 /// The command that a record carries in its header. On the admin topic `None` means external.

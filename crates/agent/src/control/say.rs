@@ -70,7 +70,8 @@ impl Control {
         self.reported = shape(&seen);
         let (settings, workers) = (&self.shared.settings, self.shared.pool.target());
         self.reported_workers = workers;
-        self.outbox.telemetry(telemetry::records(settings, workers, &seen, holds, now()));
+        let running = self.shared.history.running();
+        self.outbox.telemetry(telemetry::records(settings, workers, &running, &seen, holds, now()));
     }
 }
 

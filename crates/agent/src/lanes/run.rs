@@ -182,6 +182,10 @@ impl Run {
         self.retry_in().is_some()
     }
 
+    pub(crate) fn at(&self) -> &Arc<TopicPartition> {
+        self.control.at()
+    }
+
     pub(super) fn took(&self) -> Duration {
         self.began.elapsed()
     }

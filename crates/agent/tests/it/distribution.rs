@@ -171,7 +171,8 @@ async fn an_unfinished_record_bounds_what_is_handled_and_what_is_committed() {
     wait_committed(&world, 0, 5).await;
     a_while().await;
     assert_eq!((handler.count(), committed(&world, 0)), (5 + WORKERS * 10, Some(5)));
-    first.stop().await.unwrap();
+    let error = first.stop().await.unwrap_err().to_string();
+    assert!(error.contains("[0] offset 5 since "), "{error}");
     assert_eq!(committed(&world, 0), Some(5));
     let after = Noting::new(0);
     let second = agent(&world, "i-2", Distribution::ByKey).handler(after.clone()).start().await.unwrap();

@@ -5,6 +5,7 @@ mod backlog;
 mod commands;
 mod common;
 mod distribution;
+mod failures;
 mod functions;
 mod holds;
 mod rebalances;

@@ -3,10 +3,12 @@
 use flowdeck_model::{
     CommandId, Hold, HoldId, Incarnation, InstanceState, Partition, Scope, Timestamp, TopicName,
 };
+use flowdeck_protocol::wire::dead_letters::DeadLetter;
 use flowdeck_protocol::wire::{
     Ack, AckRecord, EXCEPTIONS_MAX, HoldRecord, LONGEST, TopicPartition, ack_record, check_hold, command_of,
     hold_record, read_ack, read_hold, release_record,
 };
+use flowdeck_protocol::wire::{IN_FLIGHT, InFlight, in_flight_header, in_flight_of};
 use flowdeck_protocol::{Headers, Malformed, NAME_MAX, PARTITIONS_MAX, Record};
 use uuid::Uuid;
 
@@ -310,4 +312,62 @@ fn hostile_times_stay_printable() {
     };
     assert_eq!(hold.since.to_string(), "1970-01-01T00:00:00.000Z");
     assert_eq!(hold.until.unwrap().to_string(), "9999-12-31T23:59:59.999Z");
+}
+
+fn dead_letter(topic: &TopicName) -> DeadLetter<'_> {
+    DeadLetter {
+        topic,
+        partition: partition(3),
+        offset: 17,
+        timestamp: Some(Timestamp::from_millis(1_795_270_137_000)),
+        error: "no \"stock\"",
+        attempts: 4,
+        failed_at: Timestamp::from_millis(1_795_270_137_123),
+    }
+}
+
+#[test]
+fn a_dead_letter_says_where_it_came_from_and_why() {
+    let topic = topic("dev-orders");
+    let headers = dead_letter(&topic).headers();
+    let read: Vec<_> = headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
+    let want = [
+        "Flowdeck-Original-Topic: dev-orders",
+        "Flowdeck-Original-Partition: 3",
+        "Flowdeck-Original-Offset: 17",
+        "Flowdeck-Original-Timestamp: 1795270137000",
+        "Flowdeck-Error: no \"stock\"",
+        "Flowdeck-Attempts: 4",
+        "Flowdeck-Failed-At: 1795270137123",
+    ];
+    assert_eq!(read, want);
+    let long = "x".repeat(5_000);
+    let cut = DeadLetter { error: &long, timestamp: None, ..dead_letter(&topic) }.headers();
+    assert_eq!((cut.len(), cut[3].1.len()), (6, 1_000));
+}
+
+#[test]
+fn a_dead_letter_in_convexs_shape() {
+    let topic = topic("dev-orders");
+    let convex = |value: Option<&[u8]>| String::from_utf8(dead_letter(&topic).convex(value)).unwrap();
+    let around = |message: &str| {
+        let failed = r#""ErrorMessage":"no \"stock\"","FailedAt":"2026-11-21T14:08:57.123Z""#;
+        format!(r#"{{"OriginalTopic":"dev-orders","OriginalMessage":{message},{failed}}}"#)
+    };
+    assert_eq!(convex(Some(br#"{"id": 7}"#)), around(r#"{"id": 7}"#));
+    assert_eq!(convex(Some(b"no json")), around(r#""no json""#));
+    assert_eq!(convex(None), around("null"));
+}
+
+#[test]
+fn a_handler_that_runs_for_long() {
+    let one =
+        InFlight { since: Timestamp::from_millis(1_795_270_137_123), partition: partition(3), offset: 17 };
+    let header = in_flight_header(one);
+    assert_eq!(header, b"1795270137123;3;17");
+    let read = |value: &[u8]| in_flight_of(&[(IN_FLIGHT, value)].into_iter().collect());
+    assert_eq!(read(&header), Some(one));
+    for bad in ["", "1", "1;2", "1;-2;3", "a;2;3", "1;2;"] {
+        assert_eq!(read(bad.as_bytes()), None, "{bad}");
+    }
 }

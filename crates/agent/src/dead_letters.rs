@@ -1,0 +1,91 @@
+//! Where records go whose handler failed for good.
+
+use std::fmt;
+use std::sync::Arc;
+
+use flowdeck_protocol::wire::dead_letters::DeadLetter;
+
+use crate::failure::HandlerError;
+use crate::publish::{Outgoing, PublishError, Publisher};
+use crate::record::Record;
+use crate::shared::now;
+
+/// The topic of dead letters, and what is written there: the record as it was, its key included, with the headers
+/// `Flowdeck-Original-Topic`, `-Partition`, `-Offset` and `-Timestamp`, `Flowdeck-Error`, `Flowdeck-Attempts` and
+/// `Flowdeck-Failed-At`. The record counts as handled once Kafka has the dead letter; where Kafka does not take it,
+/// the handler is tried again after a while.
+#[derive(Clone)]
+pub struct DeadLetters {
+    topic: String,
+    convex: bool,
+    publisher: Option<Arc<dyn Publisher>>,
+}
+
+impl fmt::Debug for DeadLetters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DeadLetters").field("topic", &self.topic).field("convex", &self.convex).finish()
+    }
+}
+
+impl DeadLetters {
+    /// The topic must exist: the agent creates none.
+    pub fn to(topic: impl Into<String>) -> Self {
+        Self { topic: topic.into(), convex: false, publisher: None }
+    }
+
+    /// The value becomes Convex's JSON: `{OriginalTopic, OriginalMessage, ErrorMessage, FailedAt}`. The headers are the
+    /// same.
+    #[must_use]
+    pub fn convex(mut self) -> Self {
+        self.convex = true;
+        self
+    }
+
+    /// By what it is sent; by a [`crate::KafkaPublisher`] of the agent's own configuration unless told otherwise.
+    #[must_use]
+    pub fn by(mut self, publisher: impl Publisher) -> Self {
+        self.publisher = Some(Arc::new(publisher));
+        self
+    }
+
+    pub(crate) fn topic(&self) -> &str {
+        &self.topic
+    }
+
+    pub(crate) fn has_publisher(&self) -> bool {
+        self.publisher.is_some()
+    }
+
+    /// `attempts`: how often the handler was called.
+    pub(crate) async fn send(
+        &self,
+        record: &Record,
+        attempts: u32,
+        error: &HandlerError,
+    ) -> Result<(), PublishError> {
+        let Some(publisher) = &self.publisher else { return Ok(()) };
+        publisher.publish(self.message(record, attempts, &error.to_string())).await
+    }
+
+    fn message(&self, record: &Record, attempts: u32, error: &str) -> Outgoing {
+        let letter = DeadLetter {
+            topic: record.topic(),
+            partition: record.partition(),
+            offset: record.offset(),
+            timestamp: record.timestamp(),
+            error,
+            attempts,
+            failed_at: now(),
+        };
+        let own = record.headers().map(|(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec)));
+        let added = letter.headers().into_iter();
+        let added = added.map(|(name, value)| (name.to_owned(), Some(value.into_bytes())));
+        let value = record.value();
+        Outgoing {
+            topic: self.topic.clone(),
+            key: record.key().map(<[u8]>::to_vec),
+            value: if self.convex { Some(letter.convex(value)) } else { value.map(<[u8]>::to_vec) },
+            headers: own.chain(added).collect(),
+        }
+    }
+}

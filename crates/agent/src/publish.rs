@@ -1,0 +1,111 @@
+//! Sends messages: for dead letters, and for a service's own.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use rdkafka::ClientConfig;
+use rdkafka::error::KafkaError;
+use rdkafka::message::{Header, OwnedHeaders};
+use rdkafka::producer::{FutureProducer, FutureRecord};
+
+use crate::config;
+
+/// How long the producer's queue may stay full.
+const QUEUE_LIMIT: Duration = Duration::from_secs(5);
+
+/// A message to be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Outgoing {
+    /// Where to.
+    pub topic: String,
+    /// By which Kafka chooses the partition.
+    pub key: Option<Vec<u8>>,
+    /// `None`: a tombstone.
+    pub value: Option<Vec<u8>>,
+    /// In their order; a name may occur more than once.
+    pub headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl Outgoing {
+    /// Without key, value and headers yet.
+    pub fn to(topic: impl Into<String>) -> Self {
+        Self { topic: topic.into(), ..Self::default() }
+    }
+
+    /// Sets the key.
+    #[must_use]
+    pub fn key(mut self, key: impl Into<Vec<u8>>) -> Self {
+        self.key = Some(key.into());
+        self
+    }
+
+    /// Sets the value.
+    #[must_use]
+    pub fn value(mut self, value: impl Into<Vec<u8>>) -> Self {
+        self.value = Some(value.into());
+        self
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
+        self.headers.push((name.into(), Some(value.into())));
+        self
+    }
+}
+
+/// A message was not sent, or nobody knows whether it was.
+#[derive(Debug, thiserror::Error)]
+#[error("topic {topic:?} did not take a message")]
+pub struct PublishError {
+    /// Where it was to go.
+    pub topic: String,
+    /// Why.
+    #[source]
+    pub source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// Sends messages: Kafka ([`KafkaPublisher`]), or a list in a test ([`crate::testing::RecordingPublisher`]).
+#[async_trait]
+pub trait Publisher: Send + Sync + 'static {
+    /// Returns once Kafka has it, on all replicas that are in sync.
+    async fn publish(&self, message: Outgoing) -> Result<(), PublishError>;
+}
+
+/// Sends to Kafka: acknowledged by all replicas in sync, idempotent, within ten seconds. It creates no topic.
+#[derive(Clone)]
+pub struct KafkaPublisher {
+    producer: FutureProducer,
+}
+
+impl std::fmt::Debug for KafkaPublisher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("KafkaPublisher")
+    }
+}
+
+impl KafkaPublisher {
+    /// `config` is the host's own, as for [`crate::Agent::builder`]; what is a consumer's in it is left out.
+    ///
+    /// # Errors
+    /// For a configuration that the client refuses.
+    pub fn new(config: &ClientConfig) -> Result<Self, KafkaError> {
+        Ok(Self { producer: config::publisher(config).create()? })
+    }
+}
+
+#[async_trait]
+impl Publisher for KafkaPublisher {
+    async fn publish(&self, message: Outgoing) -> Result<(), PublishError> {
+        let headers = message.headers.iter().fold(OwnedHeaders::new(), |headers, (key, value)| {
+            headers.insert(Header { key, value: value.as_ref() })
+        });
+        let mut record = FutureRecord::<[u8], [u8]>::to(&message.topic).headers(headers);
+        (record.key, record.payload) = (message.key.as_deref(), message.value.as_deref());
+        match self.producer.send(record, QUEUE_LIMIT).await {
+            Ok(_) => Ok(()),
+            Err((error, _)) => Err(PublishError { topic: message.topic.clone(), source: Box::new(error) }),
+        }
+    }
+}
