@@ -35,6 +35,10 @@ fn settings(cluster: &ClusterConfig, rebalancing: &Rebalancing) -> ClusterSettin
     settings.refresh = cluster.refresh.unwrap_or(settings.refresh);
     settings.decoders = cluster.decoders.clone();
     settings.topics = cluster.topics.clone();
+    settings.payloads = cluster.payloads;
+    settings.mask_secrets = cluster.mask_secrets;
+    settings.masks = cluster.masks.clone();
+    settings.search = cluster.search;
     settings.rebalancing = rebalancing.limits;
     settings.rebalancing_of = rebalancing.groups.clone();
     settings

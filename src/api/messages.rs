@@ -28,6 +28,15 @@ use super::{names, ports::ApiPorts, problem::Problem};
         ("keyDecoder" = Option<String>, Query, description = "How keys are decoded: a name of the topic's \
             `decoders.names`, or text:ENCODING. Else as configured, else detected."),
         ("valueDecoder" = Option<String>, Query, description = "The same for values."),
+        ("text" = Option<String>, Query, description = "Only records with this text in key, value or a header, \
+            whatever the case."),
+        ("key" = Option<String>, Query, description = "Only records with this text in the key."),
+        ("header" = Option<String>, Query, description = "name, or name:text for a text in its value."),
+        ("path" = Option<String>, Query, description = "A path of JSON in the value, and a comparison: \
+            $.order.id == 7."),
+        ("until" = Option<String>, Query, description = "Only records before this time."),
+        ("seen" = Option<u64>, Query, description = "Records of earlier scans, of the query of a next scan."),
+        ("unmasked" = Option<bool>, Query, description = "Without masks; needs the permission read unmasked."),
         ("full" = Option<bool>, Query, description = "Whole values up to 1 MiB."),
     ),
     responses(

@@ -48,6 +48,7 @@ fn kind_of(error: &PortError) -> &'static str {
         PortError::Conflict { .. } => "conflict",
         PortError::Unprocessable { .. } => "unprocessable",
         PortError::Unavailable { .. } => "unavailable",
+        PortError::PayloadsOff { .. } => "payloads-off",
         PortError::TooMany { .. } => "too-many",
     }
 }

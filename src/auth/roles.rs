@@ -43,6 +43,7 @@ enum PermissionName {
     Control,
     Offsets,
     Produce,
+    ReadUnmasked,
 }
 
 impl From<PermissionName> for Permission {
@@ -53,6 +54,7 @@ impl From<PermissionName> for Permission {
             PermissionName::Control => Self::Control,
             PermissionName::Offsets => Self::Offsets,
             PermissionName::Produce => Self::Produce,
+            PermissionName::ReadUnmasked => Self::ReadUnmasked,
         }
     }
 }
@@ -63,7 +65,7 @@ impl GrantTable {
         if self.permissions.is_empty() {
             return Err((
                 "permissions",
-                "name at least one of view, read_payloads, control, offsets, produce",
+                "name at least one of view, read_payloads, control, offsets, produce, read_unmasked",
             ));
         }
         for (field, pattern) in [("clusters", &self.clusters), ("groups", &self.groups)] {

@@ -136,6 +136,14 @@ fn write_cluster(out: &mut String, cluster: &ClusterConfig) -> std::fmt::Result 
     if !zones.is_empty() {
         writeln!(out, "rewind_time_zones = [{}]", zones.join(", "))?;
     }
+    writeln!(out, "payloads = {}", cluster.payloads)?;
+    writeln!(out, "mask_secrets = {}", cluster.mask_secrets)?;
+    for rule in &cluster.masks {
+        writeln!(out, "# masks of topics {:?}: {}", rule.topics.as_str(), rule.mask)?;
+    }
+    let search = cluster.search;
+    let megabytes = search.bytes_per_second / 1_000_000;
+    writeln!(out, "search = {{ at_once = {}, megabytes_per_second = {megabytes} }}", search.at_once)?;
     for schema in cluster.decoders.schemas() {
         writeln!(out, "# schema {:?}: {:?}", schema.name, schema.schema)?;
     }
@@ -154,5 +162,10 @@ fn write_topic(out: &mut String, topic: &TopicSettings) -> std::fmt::Result {
         given.as_ref().map_or(String::new(), |one| format!(", {field} = {:?}", one.name))
     };
     let (key, value) = (decoder("key", &topic.key), decoder("value", &topic.value));
-    writeln!(out, "# topics {{ pattern = {:?}{key}{value} }}", topic.pattern.as_str())
+    writeln!(
+        out,
+        "# topics {{ pattern = {:?}{key}{value}, payloads = {} }}",
+        topic.pattern.as_str(),
+        topic.payloads
+    )
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use flowdeck_model::view::Mode;
 use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::{ClusterName, Partition, TopicName};
-use flowdeck_observe::TopicSettings;
 use flowdeck_observe::time_zones::RewindTimeZones;
+use flowdeck_observe::{MaskRule, SearchLimits, TopicSettings};
 use flowdeck_payload::Choices;
 
 use super::error::Place;
@@ -104,6 +104,11 @@ pub struct ClusterConfig {
     /// How records are decoded that a reader looks at.
     pub decoders: Choices,
     pub topics: Vec<TopicSettings>,
+    /// Whether records are shown at all.
+    pub payloads: bool,
+    pub mask_secrets: bool,
+    pub masks: Vec<MaskRule>,
+    pub search: SearchLimits,
 }
 
 impl ClusterConfig {
@@ -122,6 +127,10 @@ impl ClusterConfig {
             refresh: None,
             decoders: Choices::default(),
             topics: vec![],
+            payloads: true,
+            mask_secrets: true,
+            masks: vec![],
+            search: SearchLimits::default(),
         }
     }
 

@@ -19,7 +19,7 @@ use super::cluster::{self, AdminStream, AdminTopics, ClusterConfig, Property};
 use super::env::Environment;
 use super::error::{ConfigError, Place};
 use super::limits::Limits;
-use super::payloads::{self, SchemaTable, TopicTable};
+use super::payloads::{self, MaskTable, SchemaTable, SearchTable, TopicTable};
 use super::rebalancing::Rebalancing;
 use super::schema::{Config, TlsFiles};
 use super::values::{Base, Cidr, HostName, Listen, LogFormat, LogLevel, PublicUrl};
@@ -132,6 +132,11 @@ struct ClusterTable {
     schemas: BTreeMap<String, Spanned<SchemaTable>>,
     #[serde(default)]
     topics: Vec<TopicTable>,
+    payloads: Option<bool>,
+    mask_secrets: Option<bool>,
+    #[serde(default)]
+    masks: Vec<MaskTable>,
+    search: Option<SearchTable>,
 }
 
 /// Of the consumers whose name matches.
@@ -403,5 +408,9 @@ fn into_cluster(
     made.refresh = table.refresh.map(|refresh| refresh.0);
     made.decoders = payloads::decoders(table.schemas, at)?;
     made.topics = payloads::topics(table.topics, &made.decoders, at)?;
+    made.payloads = table.payloads.unwrap_or(true);
+    made.mask_secrets = table.mask_secrets.unwrap_or(true);
+    made.masks = payloads::masks(table.masks, at)?;
+    made.search = payloads::search(table.search, at)?;
     Ok(made)
 }

@@ -1,11 +1,11 @@
-//! How records are shown: schemas from files, and the decoders of topics.
+//! How records are shown: schemas from files, the decoders of topics, what is masked, what a search may take.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use flowdeck_model::Pattern;
-use flowdeck_observe::{ConfiguredDecoder, TopicSettings};
-use flowdeck_payload::{Choices, NamedSchema, Schema};
+use flowdeck_observe::{ConfiguredDecoder, MaskRule, SearchLimits, TopicSettings};
+use flowdeck_payload::{Choices, Mask, NamedSchema, Schema};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -26,6 +26,80 @@ pub(super) struct TopicTable {
     pattern: Pattern,
     key: Option<Spanned<String>>,
     value: Option<Spanned<String>>,
+    payloads: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct MaskTable {
+    #[serde(default = "Pattern::any")]
+    topics: Pattern,
+    #[serde(default)]
+    paths: Vec<Spanned<String>>,
+    #[serde(default)]
+    headers: Vec<String>,
+    #[serde(default)]
+    patterns: Vec<Spanned<String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SearchTable {
+    at_once: Option<Spanned<usize>>,
+    megabytes_per_second: Option<Spanned<u64>>,
+}
+
+pub(super) fn search(
+    table: Option<SearchTable>,
+    at: &impl Fn(usize, String) -> ConfigError,
+) -> Result<SearchLimits, ConfigError> {
+    let mut limits = SearchLimits::default();
+    let Some(table) = table else { return Ok(limits) };
+    if let Some(given) = table.at_once {
+        // The Kafka client has no more readers for searches.
+        if !(1..=8).contains(given.get_ref()) {
+            return Err(at(given.span().start, "a whole number from 1 to 8".to_owned()));
+        }
+        limits.at_once = given.into_inner();
+    }
+    if let Some(given) = table.megabytes_per_second {
+        if !(1..=10_000).contains(given.get_ref()) {
+            return Err(at(given.span().start, "a whole number from 1 to 10000".to_owned()));
+        }
+        limits.bytes_per_second = given.into_inner() * 1_000_000;
+    }
+    Ok(limits)
+}
+
+pub(super) fn masks(
+    tables: Vec<MaskTable>,
+    at: &impl Fn(usize, String) -> ConfigError,
+) -> Result<Vec<MaskRule>, ConfigError> {
+    tables.into_iter().map(|table| mask(table, at)).collect()
+}
+
+fn mask(table: MaskTable, at: &impl Fn(usize, String) -> ConfigError) -> Result<MaskRule, ConfigError> {
+    let mut mask = Mask::none();
+    for path in table.paths {
+        let parsed = path.get_ref().parse().map_err(|problem| at(path.span().start, problem))?;
+        mask = mask.with_path(parsed);
+    }
+    for header in &table.headers {
+        mask = mask.with_header(header);
+    }
+    for pattern in table.patterns {
+        let problem = |error: regex::Error| {
+            let text = error.to_string();
+            at(pattern.span().start, text.lines().last().unwrap_or_default().to_owned())
+        };
+        let built =
+            regex::RegexBuilder::new(pattern.get_ref()).size_limit(1 << 20).build().map_err(problem)?;
+        if built.is_match("") {
+            return Err(at(pattern.span().start, "it matches the empty text".to_owned()));
+        }
+        mask = mask.with_pattern(built);
+    }
+    Ok(MaskRule { topics: table.topics, mask })
 }
 
 /// The decoders of a cluster. `at` makes an error of a place in the file.
@@ -55,7 +129,8 @@ pub(super) fn topics(
     };
     let settings = tables.into_iter().map(|table| {
         let (key, value) = (decoder(table.key)?, decoder(table.value)?);
-        Ok(TopicSettings { pattern: table.pattern, key, value })
+        let payloads = table.payloads.unwrap_or(true);
+        Ok(TopicSettings { pattern: table.pattern, key, value, payloads })
     });
     settings.collect()
 }

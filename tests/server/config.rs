@@ -109,8 +109,23 @@ fn decoders_of_topics() {
 }
 
 #[test]
+fn payloads_masks_and_search() {
+    let text = "[clusters.a]\nbootstrap = \"x:1\"\npayloads = false\nsearch = { at_once = 1, megabytes_per_second = 5 }\n\
+         [[clusters.a.masks]]\ntopics = \"o*\"\npaths = [\"a.b\"]\npatterns = [\"[0-9]{16}\"]\n";
+    let cluster = load(text, &[]).unwrap().clusters.remove(0);
+    assert!(!cluster.payloads && cluster.mask_secrets && cluster.masks.len() == 1);
+    assert_eq!((cluster.search.at_once, cluster.search.bytes_per_second), (1, 5_000_000));
+    let shown = load(text, &[]).unwrap().in_force();
+    assert!(shown.contains("# masks of topics \"o*\": 1 paths, 0 headers, 1 patterns"), "{shown}");
+}
+
+#[test]
 fn errors_have_their_position() {
     for (text, want) in [
+        ("[[clusters.a.masks]]\npaths = [\"a..b\"]", "flowdeck.toml:2:10: \"a..b\" is no path"),
+        ("[[clusters.a.masks]]\npatterns = [\"(\"]", "flowdeck.toml:2:13: error: unclosed group"),
+        ("[[clusters.a.masks]]\npatterns = [\"x*\"]", "flowdeck.toml:2:13: it matches the empty text"),
+        ("[clusters.a.search]\nat_once = 0", "flowdeck.toml:2:11: a whole number from 1 to 8"),
         (
             "[clusters.a.schemas]\nx = { protobuf = \"a.desc\" }",
             "flowdeck.toml:2:5: write { avro = \"FILE.avsc\" }",

@@ -364,6 +364,7 @@ impl Peek for MemoryPorts {
             cut: false,
             not_utf8: 0,
             decoder: "Text".into(),
+            masked: 0,
             problem: None,
         };
         let record = MessageView {
@@ -392,6 +393,8 @@ impl Peek for MemoryPorts {
             newer: None,
             too_many_partitions: false,
             partitions_not_shown: vec![],
+            search: None,
+            readers: vec![],
         })
     }
 }

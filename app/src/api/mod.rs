@@ -52,7 +52,7 @@ impl PageError {
 pub fn status_of(error: &PortError) -> u16 {
     match error {
         PortError::Invalid { .. } => 400,
-        PortError::Forbidden { .. } | PortError::ObserveMode { .. } => 403,
+        PortError::Forbidden { .. } | PortError::ObserveMode { .. } | PortError::PayloadsOff { .. } => 403,
         PortError::NotFound { .. } => 404,
         PortError::Conflict { .. } => 409,
         PortError::Unprocessable { .. } => 422,

@@ -54,6 +54,7 @@ fn words(error: &PageError) -> Words {
         PortError::Unavailable { .. } => {
             ("The cluster does not respond", "Flowdeck keeps retrying; try again.")
         }
+        PortError::PayloadsOff { .. } => ("Records are not shown", ""),
         PortError::TooMany { .. } => ("Too many requests", "Wait a moment, then try again."),
     };
     Words { title, what: capitalised(port.to_string()), todo }

@@ -317,6 +317,7 @@ pub(crate) fn json_payload(text: &str) -> Payload {
         cut: false,
         not_utf8: 0,
         decoder: "JSON".into(),
+        masked: 0,
         problem: None,
     }
 }
@@ -550,6 +551,13 @@ impl Peek for Made {
             newer: matches!(query.from, Start::Offset(_)).then(|| "from=offset%3A86011".into()),
             too_many_partitions: false,
             partitions_not_shown: vec![partition(1), partition(7)],
+            search: (!query.find.is_none()).then(|| SearchView {
+                scanned: 120_000,
+                bytes: 24_000_000,
+                percent: 43,
+                next: Some("from=before%3A5&text=audio&seen=120000".into()),
+            }),
+            readers: vec![RecordReader { group: "audio-worker".into(), committed: 86_000, is_past: false }],
         })
     }
 }

@@ -21,12 +21,20 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it on `bootstrap` as cluster `bench` in control mode; it is not ready yet.
     pub(crate) fn start(binary: &Path, bootstrap: &str) -> Result<Self> {
+        Self::with(binary, ["--mode", "control", "--cluster", &format!("bench={bootstrap}")])
+    }
+
+    /// With a configuration of its own.
+    pub(crate) fn configured(binary: &Path, config: &Path) -> Result<Self> {
+        Self::with(binary, ["--config".as_ref(), config.as_os_str()])
+    }
+
+    fn with(binary: &Path, arguments: impl IntoIterator<Item = impl AsRef<std::ffi::OsStr>>) -> Result<Self> {
         let [port] = port::free(1)?[..] else { bail!("no free port") };
         let dir = std::env::temp_dir();
         let log = dir.join(format!("flowdeck-bench-{}-{port}.log", std::process::id()));
         let mut command = Command::new(binary);
-        command.args(["serve", "--mode", "control", "--listen", &format!("127.0.0.1:{port}")]);
-        command.arg("--cluster").arg(format!("bench={bootstrap}")).current_dir(&dir);
+        command.args(["serve", "--listen", &format!("127.0.0.1:{port}")]).args(arguments).current_dir(&dir);
         let job = Job::spawn("the server", &command, Output::Log(&log), Duration::from_secs(5))?;
         let client = reqwest::Client::builder()
             .timeout(Duration::from_secs(20))

@@ -9,6 +9,7 @@ use crate::client::{Client, lock};
 use crate::config::{ClusterConfig, ConfigError};
 use crate::error::{Cause, Error, Operation};
 use crate::records::pool::Pool;
+use crate::records::reader::Purpose;
 use crate::{Deadline, Metadata};
 
 /// A cluster; cheap to clone. Dropping the last clone ends its threads, without blocking.
@@ -20,6 +21,7 @@ pub struct Cluster {
 struct Inner {
     client: Client,
     pool: Arc<Pool>,
+    searches: Arc<Pool>,
     /// The last full metadata, for checks that may be a little old.
     seen: Mutex<Option<(Instant, Arc<Metadata>)>>,
 }
@@ -32,8 +34,8 @@ impl Cluster {
     /// named in the error.
     pub fn new(config: ClusterConfig) -> Result<Self, ConfigError> {
         let client = Client::new(config)?;
-        let pool = Arc::new(Pool::default());
-        Ok(Self { inner: Arc::new(Inner { client, pool, seen: Mutex::new(None) }) })
+        let [pool, searches] = [Purpose::Peek, Purpose::Search].map(|purpose| Arc::new(Pool::new(purpose)));
+        Ok(Self { inner: Arc::new(Inner { client, pool, searches, seen: Mutex::new(None) }) })
     }
 
     pub fn config(&self) -> &ClusterConfig {
@@ -52,6 +54,10 @@ impl Cluster {
 
     pub(crate) fn pool(&self) -> &Arc<Pool> {
         &self.inner.pool
+    }
+
+    pub(crate) fn searches(&self) -> &Arc<Pool> {
+        &self.inner.searches
     }
 
     pub(crate) fn saw(&self, metadata: Arc<Metadata>) {

@@ -48,8 +48,8 @@ pub use metadata::{Broker, Metadata, PartitionMetadata, TopicId, TopicMetadata};
 pub use offsets::OffsetSpec;
 pub use producer::{NewRecord, Placed, Producer, ProducerKind, SendError};
 pub use records::{
-    Isolation, PartitionRead, ReadEnd, ReadOutcome, ReadRequest, ReadStart, Record, RecordTime, TimeKind,
-    Transaction,
+    Filter, Isolation, PartitionRead, ReadEnd, ReadOutcome, ReadRequest, ReadStart, Record, RecordTime,
+    Throttle, TimeKind, Transaction,
 };
 pub use rights::{AclOperation, Rights};
 pub use tail::{Tail, TailEvent, TailFrom, TailRequest};

@@ -19,10 +19,13 @@ pub enum Permission {
     Offsets,
     /// Produce to an application's topic (re-drive).
     Produce,
+    /// What is masked in payloads, on request.
+    ReadUnmasked,
 }
 
 impl Permission {
-    pub const ALL: [Self; 5] = [Self::View, Self::ReadPayloads, Self::Control, Self::Offsets, Self::Produce];
+    pub const ALL: [Self; 6] =
+        [Self::View, Self::ReadPayloads, Self::Control, Self::Offsets, Self::Produce, Self::ReadUnmasked];
 
     pub fn label(self) -> &'static str {
         match self {
@@ -31,6 +34,7 @@ impl Permission {
             Self::Control => "control",
             Self::Offsets => "offsets",
             Self::Produce => "produce",
+            Self::ReadUnmasked => "read unmasked",
         }
     }
 }

@@ -13,6 +13,9 @@ pub enum PortError {
     NotFound { what: ResourceKind, name: String, hint: Option<String> },
     #[error("this needs the permission to {} on {on}", .permission.label())]
     Forbidden { permission: Permission, on: String },
+    /// The configuration keeps payloads of this topic from everybody.
+    #[error("records of {on} are not shown: the configuration says payloads = false")]
+    PayloadsOff { on: String },
     #[error("{field}: {problem}")]
     Invalid { field: String, problem: String },
     #[error("{detail}")]

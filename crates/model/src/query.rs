@@ -11,8 +11,8 @@ use crate::verdict::Verdict;
 mod messages;
 
 pub use messages::{
-    DECODER_NAME_MAX, DecoderName, From, Isolation, MESSAGES_DEFAULT, MESSAGES_MAX, MessagesQuery, Order,
-    POSITIONS_MAX, Positions,
+    DECODER_NAME_MAX, DecoderName, FIND_MAX, Find, From, Isolation, MESSAGES_DEFAULT, MESSAGES_MAX,
+    MessagesQuery, Order, POSITIONS_MAX, Positions,
 };
 
 pub const LIMIT_DEFAULT: u32 = 100;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use flowdeck_kafka::Cluster;
+use flowdeck_kafka::{Cluster, Throttle};
 use flowdeck_model::Timestamp;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -32,6 +32,8 @@ pub struct ClusterHandle {
     /// Whoever asks for what is known of it: while nobody does, it is refreshed less often.
     pub viewers: Viewers,
     pub(crate) peeks: Arc<Semaphore>,
+    pub(crate) searches: Arc<Semaphore>,
+    pub(crate) search_rate: Arc<Throttle>,
     pub stats: Arc<ClusterStats>,
 }
 
@@ -53,6 +55,8 @@ impl Core {
             };
             first.push(Arc::new(ClusterSnapshot::empty(Arc::clone(&own), now, error)));
             handles.push(ClusterHandle {
+                searches: Arc::new(Semaphore::new(own.search.at_once)),
+                search_rate: Arc::new(Throttle::new(own.search.bytes_per_second)),
                 settings: own,
                 cluster,
                 viewers: Viewers::default(),

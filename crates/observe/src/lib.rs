@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod core;
+mod find;
 pub mod group_seen;
 pub mod group_watch;
 pub mod holds;
@@ -27,6 +28,7 @@ pub mod topic_events;
 pub mod verdict_changes;
 
 pub use settings::{
-    AdminTopics, ClusterSettings, ConfiguredDecoder, ObserveSettings, TelemetryLimits, Timing, TopicSettings,
+    AdminTopics, ClusterSettings, ConfiguredDecoder, MaskRule, ObserveSettings, SearchLimits,
+    TelemetryLimits, Timing, TopicSettings,
 };
 pub use stats::{ClusterNumbers, NotObeyedCount, NotObeyedNumbers, Stats};

@@ -2,7 +2,7 @@
 
 use flowdeck_kafka::{Record, RecordTime, TimeKind, Transaction};
 use flowdeck_model::view::{DecodeProblem, HeaderView, MessageView, Payload, PayloadKind};
-use flowdeck_payload::{Decoded, Decoder, Kind, Part, Source, decode};
+use flowdeck_payload::{How, Kind, MASKED, Mask, Part, Shown, Source, show};
 
 /// Bytes of a value that are read to judge what it is, in lists.
 pub(crate) const JUDGED_BYTES: usize = 64 * 1024;
@@ -13,27 +13,72 @@ const KEY_MAX: usize = 2_048;
 
 /// How the records of one topic are shown.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Shown {
-    pub(crate) key: Decoder,
-    pub(crate) value: Decoder,
+pub(crate) struct Reading {
+    pub(crate) key: How,
+    pub(crate) value: How,
+    pub(crate) mask: Mask,
     /// Bytes of a value's text.
     pub(crate) most: usize,
 }
 
-pub(crate) fn message(record: &Record, shown: &Shown) -> MessageView {
-    let headers: Vec<(&str, Option<&[u8]>)> =
-        record.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
-    let source =
-        |part| Source { topic: record.topic.as_str(), part, key: record.key.as_deref(), headers: &headers };
-    let header = |(name, value): &(&str, Option<&[u8]>)| {
-        let size = value.map_or(0, <[u8]>::len);
-        let decoded = decode(&source(Part::Header), *value, size, &Decoder::default(), HEADER_VALUE_MAX);
-        HeaderView { name: cut(name, HEADER_NAME_MAX).to_owned(), value: payload(decoded, size) }
-    };
-    let key_most = KEY_MAX.min(shown.most);
-    let key = decode(&source(Part::Key), record.key.as_deref(), record.key_size, &shown.key, key_most);
-    let value =
-        decode(&source(Part::Value), record.value.as_deref(), record.value_size, &shown.value, shown.most);
+/// What a record carries, by its parts.
+pub(crate) struct Parts<'a> {
+    record: &'a Record,
+    headers: Vec<(&'a str, Option<&'a [u8]>)>,
+    reading: &'a Reading,
+}
+
+impl<'a> Parts<'a> {
+    pub(crate) fn new(record: &'a Record, reading: &'a Reading) -> Self {
+        let headers = record.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+        Self { record, headers, reading }
+    }
+
+    pub(crate) fn source(&self, part: Part) -> Source<'_> {
+        Source {
+            topic: self.record.topic.as_str(),
+            part,
+            key: self.record.key.as_deref(),
+            headers: &self.headers,
+        }
+    }
+
+    pub(crate) fn key(&self, most: usize) -> Shown {
+        let (bytes, size) = (self.record.key.as_deref(), self.record.key_size);
+        show(&self.source(Part::Key), bytes, size, &self.reading.key, &self.reading.mask, most)
+    }
+
+    pub(crate) fn value(&self, most: usize) -> Shown {
+        let (bytes, size) = (self.record.value.as_deref(), self.record.value_size);
+        show(&self.source(Part::Value), bytes, size, &self.reading.value, &self.reading.mask, most)
+    }
+
+    /// Names and values, at most the first hundred.
+    pub(crate) fn headers(&self, most: usize) -> impl Iterator<Item = (&'a str, Shown, usize)> {
+        self.headers.iter().take(HEADERS_MAX).map(move |(name, value)| {
+            let size = value.map_or(0, <[u8]>::len);
+            let mut shown =
+                show(&self.source(Part::Header), *value, size, &How::default(), &self.reading.mask, most);
+            if self.reading.mask.hides_header(name) && value.is_some() {
+                shown.decoded.kind = Kind::Text;
+                shown.decoded.problem = None;
+                MASKED.clone_into(&mut shown.decoded.text);
+                shown.masked = 1;
+            }
+            (*name, shown, size)
+        })
+    }
+}
+
+pub(crate) fn message(record: &Record, reading: &Reading) -> MessageView {
+    let parts = Parts::new(record, reading);
+    let headers = parts.headers(HEADER_VALUE_MAX).map(|(name, shown, size)| HeaderView {
+        name: cut(name, HEADER_NAME_MAX).to_owned(),
+        value: payload(shown, size),
+    });
+    let headers: Vec<HeaderView> = headers.collect();
+    let key = parts.key(KEY_MAX.min(reading.most));
+    let value = parts.value(reading.most);
     let at = record.timestamp.and_then(RecordTime::at);
     MessageView {
         partition: record.partition,
@@ -49,7 +94,7 @@ pub(crate) fn message(record: &Record, shown: &Shown) -> MessageView {
         transaction_open: record.transaction == Transaction::Open,
         key: payload(key, record.key_size),
         value: payload(value, record.value_size),
-        headers: headers.iter().take(HEADERS_MAX).map(header).collect(),
+        headers,
         headers_total: count(record.headers.len()),
     }
 }
@@ -61,8 +106,10 @@ fn time_words(time: RecordTime) -> String {
     }
 }
 
-fn payload(decoded: Decoded, size: usize) -> Payload {
+fn payload(shown: Shown, size: usize) -> Payload {
+    let decoded = shown.decoded;
     Payload {
+        masked: count(shown.masked),
         kind: match decoded.kind {
             Kind::Null => PayloadKind::Null,
             Kind::Json => PayloadKind::Json,
@@ -120,7 +167,7 @@ mod tests {
     #[test]
     fn a_cut_list_of_headers_says_so_beside_itself() {
         for (headers, listed) in [(0, 0), (100, 100), (101, 100), (5_000, 100)] {
-            let view = message(&record(None, headers), &Shown { most: 512, ..Shown::default() });
+            let view = message(&record(None, headers), &Reading { most: 512, ..Reading::default() });
             assert_eq!((view.headers.len(), view.headers_total as usize), (listed, headers));
             assert!(view.headers.iter().enumerate().all(|(n, header)| header.name == format!("h{n}")));
         }
@@ -136,7 +183,7 @@ mod tests {
             (Some(-5), None, Some(-5)),
             (None, None, None),
         ] {
-            let view = message(&record(millis, 0), &Shown::default());
+            let view = message(&record(millis, 0), &Reading::default());
             let shown = view.timestamp.map(|time| time.to_string());
             assert_eq!((shown.as_deref(), view.timestamp_raw), (time, raw), "{millis:?}");
             assert_eq!(view.timestamp_type.is_some(), millis.is_some());

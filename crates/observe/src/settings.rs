@@ -8,7 +8,7 @@ use flowdeck_model::verdict::{RebalanceLimits, Rules};
 use flowdeck_model::view::Mode;
 use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::{ClusterName, GroupId, Partition, Pattern, TopicName};
-use flowdeck_payload::{Choices, Decoder};
+use flowdeck_payload::{Choices, Decoder, Mask};
 
 use crate::time_zones::RewindTimeZones;
 
@@ -178,6 +178,32 @@ pub struct ClusterSettings {
     pub topics: Vec<TopicSettings>,
     /// Decoders that a reader may choose.
     pub decoders: Choices,
+    /// False: nobody is shown a record of this cluster.
+    pub payloads: bool,
+    /// What is masked, beside the usual names of secrets; all rules count whose pattern matches.
+    pub masks: Vec<MaskRule>,
+    /// Values with the usual names of secrets are masked.
+    pub mask_secrets: bool,
+    pub search: SearchLimits,
+}
+
+/// What searches of one cluster may take, all together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SearchLimits {
+    pub at_once: usize,
+    pub bytes_per_second: u64,
+}
+
+impl Default for SearchLimits {
+    fn default() -> Self {
+        Self { at_once: 2, bytes_per_second: 20_000_000 }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MaskRule {
+    pub topics: Pattern,
+    pub mask: Mask,
 }
 
 /// How the records of topics are shown whose name matches.
@@ -186,6 +212,8 @@ pub struct TopicSettings {
     pub pattern: Pattern,
     pub key: Option<ConfiguredDecoder>,
     pub value: Option<ConfiguredDecoder>,
+    /// False: nobody is shown a record of it.
+    pub payloads: bool,
 }
 
 /// A decoder and the name by which it was chosen.
@@ -223,7 +251,22 @@ impl ClusterSettings {
             timing: Timing::default(),
             topics: vec![],
             decoders: Choices::default(),
+            payloads: true,
+            masks: vec![],
+            mask_secrets: true,
+            search: SearchLimits::default(),
         }
+    }
+
+    /// Whether records of the topic may be shown at all.
+    pub(crate) fn shows_payloads(&self, name: &TopicName) -> bool {
+        self.payloads && self.topic(name).is_none_or(|topic| topic.payloads)
+    }
+
+    pub(crate) fn mask(&self, name: &TopicName) -> Mask {
+        let usual = if self.mask_secrets { Mask::usual() } else { Mask::none() };
+        let rules = self.masks.iter().filter(|rule| rule.topics.matches(name.as_str()));
+        rules.fold(usual, |mask, rule| mask.and(&rule.mask))
     }
 
     pub(crate) fn topic(&self, name: &TopicName) -> Option<&TopicSettings> {

@@ -9,13 +9,16 @@ mod cloud_events;
 mod consumer_offsets;
 mod decode;
 mod detect;
+mod find;
 mod input;
 mod json;
 mod kafkaflow;
+mod mask;
 mod message_pack;
 mod numbers;
 mod protobuf;
 mod schema;
+mod show;
 mod text;
 mod unwrap;
 mod writer;
@@ -25,7 +28,10 @@ mod tests;
 
 pub use choice::{Choices, Decoder};
 pub use decode::{Decoded, Kind, Part, Problem, Source, decode};
+pub use find::{Needle, PathCondition};
+pub use mask::{MASKED, Mask, MaskPath};
 pub use schema::{NamedSchema, Schema, SchemaError};
+pub use show::{How, Shown, show};
 
 /// Levels of nesting that are decoded.
 pub(crate) const DEPTH_MAX: usize = 128;

@@ -287,3 +287,112 @@ proptest! {
         decode(&key_source, Some(&key), key.len(), &Default::default(), 300);
     }
 }
+
+mod masking {
+    use super::*;
+    use crate::{How, Mask, show};
+
+    fn mask() -> Mask {
+        Mask::usual()
+            .with_path("customer.email".parse().unwrap())
+            .with_path("$.items[*].*.card".parse().unwrap())
+            .with_header("X-User")
+            .with_pattern(regex::Regex::new(r"\b\d{16}\b").unwrap())
+    }
+
+    fn masked(bytes: &[u8], how: &How, mask: &Mask, most: usize) -> (String, usize) {
+        let shown = show(&VALUE, Some(bytes), bytes.len(), how, mask, most);
+        (shown.decoded.text, shown.masked)
+    }
+
+    fn text(json: &str) -> String {
+        masked(json.as_bytes(), &How::default(), &mask(), 1 << 20).0
+    }
+
+    #[test]
+    fn values_are_masked_by_path_name_and_pattern() {
+        for (json, want) in [
+            (r#"{"customer":{"email":"a@b","id":1.50}}"#, r#"{"customer":{"email":"***","id":1.50}}"#),
+            (r#"{"email":"a@b"}"#, r#"{"email":"a@b"}"#),
+            (
+                r#"{"items":[{"x":{"card":[1,{"a":2}]}},{"y":{"card":7}}]}"#,
+                r#"{"items":[{"x":{"card":"***"}},{"y":{"card":"***"}}]}"#,
+            ),
+            (r#"{"userPassword" : "x", "b" :2}"#, r#"{"userPassword" : "***", "b" :2}"#),
+            (
+                r#"{"pass\u0077ord":{"deep":[1]},"API_KEY":null}"#,
+                r#"{"pass\u0077ord":"***","API_KEY":"***"}"#,
+            ),
+            (r#"[{"Token":true},"of 4111111111111111."]"#, r#"[{"Token":"***"},"of ***."]"#),
+            (r#"{"n":4111111111111111}"#, r#"{"n":"***"}"#),
+            (
+                r#"{"body":"{\"password\": \"x1\", \"a\": 1}"}"#,
+                r#"{"body":"{\"password\": \"***\", \"a\": 1}"}"#,
+            ),
+            // Doubled, cut and broken.
+            (r#"{"token":"a","token":"b"}"#, r#"{"token":"***","token":"***"}"#),
+            (r#"{"a":1,"token":"half of a sec"#, r#"{"a":1,"token":"***""#),
+            (r#"{"a":}, "password":x y}"#, r#"{"a":}, "password":*** y}"#),
+            ("login password=hunter2 ok", "login password=*** ok"),
+            ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
+            ("nothing here", "nothing here"),
+        ] {
+            let mask = if json.starts_with(['{', '[']) { mask() } else { Mask::usual() };
+            assert_eq!(masked(json.as_bytes(), &How::default(), &mask, 1 << 20).0, want, "{json}");
+        }
+        assert!(mask().hides_header("x-user") && mask().hides_header("Authorization"));
+        assert!(!mask().hides_header("trace") && !Mask::none().hides_header("Authorization"));
+    }
+
+    #[test]
+    fn no_decoder_shows_what_is_masked() {
+        let choices = choices();
+        let secret = b"\x81\xa8password\xa7hunter2";
+        for name in choices.names() {
+            let how = How { chosen: Some(choices.parse(&name).unwrap()), ..How::default() };
+            let (text, count) = masked(secret, &how, &Mask::usual(), 512);
+            assert_eq!((text.as_str(), count), (r#"{"password":"***"}"#, 1), "{name}");
+        }
+        // Where fields are masked, what is no JSON is not shown at all.
+        let hex = How { chosen: Some(choices.parse("hex").unwrap()), ..How::default() };
+        for (bytes, how) in
+            [(&b"plain text"[..], How::default()), (b"\x00\x01", How::default()), (b"{\"a\":1}", hex)]
+        {
+            assert_eq!(masked(bytes, &how, &mask(), 512).0, "***");
+        }
+    }
+
+    #[test]
+    fn a_cut_leaves_no_half_of_a_pattern() {
+        let text = format!("{{\"a\":\"{} 4111111111111111\"}}", "x".repeat(90));
+        for most in 90..130 {
+            let (shown, _) = masked(text.as_bytes(), &How::default(), &mask(), most);
+            assert!(shown.len() <= most && !shown.contains("4111"), "{shown}");
+        }
+    }
+
+    #[test]
+    fn hostile_json_is_masked_in_linear_time() {
+        let deep = "[".repeat(1_000_000);
+        assert!(text(&deep).len() <= deep.len() + 8);
+        let names = format!("{{{}}}", "\"token\":{\"a\":[".repeat(50_000));
+        assert!(text(&names).len() < names.len());
+        let quotes = "{\"\\".repeat(200_000);
+        text(&quotes);
+    }
+
+    proptest! {
+        #[test]
+        fn no_secret_is_left(before in "[ a-z{}\\[\\]\",:0-9\\\\]{0,40}", secret in "[A-Z]{12}") {
+            let json = serde_json::json!({ "before": before, "list": [{ "apiKey": secret.clone() }] }).to_string();
+            let shown = text(&json);
+            prop_assert!(!shown.contains(&secret));
+            prop_assert!(serde_json::from_str::<serde_json::Value>(&shown).is_ok());
+        }
+
+        #[test]
+        fn no_text_panics(any in "\\PC{0,80}|[\\[\\]{}\",:\\\\ a]{0,80}") {
+            text(&any);
+        }
+    }
+}

@@ -2,10 +2,12 @@
 
 use flowdeck_model::query::{DecoderName, From as Start, Isolation, MESSAGES_DEFAULT, MESSAGES_MAX};
 use flowdeck_model::view::{
-    DecodersView, MessageView, MessagesView, Payload, PayloadKind, TopicPartitionRow, TopicView,
+    DecodersView, MessageView, MessagesView, Payload, PayloadKind, SearchView, TopicPartitionRow, TopicView,
 };
 use flowdeck_model::{ClusterName, MessagesQuery, Partition, TopicName};
 use leptos::prelude::*;
+use leptos_router::NavigateOptions;
+use leptos_router::hooks::use_navigate;
 
 use super::{Answer, Peek, record};
 use crate::browser;
@@ -125,6 +127,7 @@ fn tools(
         .collect_view();
     let limits = [20, MESSAGES_DEFAULT, 200, MESSAGES_MAX]
         .map(|limit| view! { <option value=limit.to_string() selected=query.limit == limit>{limit.to_string()}</option> });
+    let more = more(decoders, query);
     let levels = [Isolation::ReadUncommitted, Isolation::ReadCommitted].map(
         |level| view! { <option value=level.key() selected=query.isolation == level>{level.key()}</option> },
     );
@@ -139,11 +142,46 @@ fn tools(
                 </label>
                 <label><span>"Limit"</span> <select name="limit">{limits}</select></label>
                 <label><span>"Isolation"</span> <select name="isolation">{levels}</select></label>
-                {decoder("Key as", "keyDecoder", &decoders.names, &decoders.key, &query.key_decoder)}
-                {decoder("Value as", "valueDecoder", &decoders.names, &decoders.value, &query.value_decoder)}
+                <label><span>"Search"</span>
+                    <input name="text" value=query.find.text.clone() size="14" autocomplete="off" spellcheck="false" placeholder="text"/>
+                </label>
+                {more}
                 <button class="btn small">"Fetch"</button>
             </form>
         </div>
+    }
+    .into_any()
+}
+
+/// Further conditions and decoders, folded away until one is set.
+fn more(decoders: &DecodersView, query: &MessagesQuery) -> AnyView {
+    let find = &query.find;
+    let is_set = !find.key.is_empty()
+        || !find.header.is_empty()
+        || !find.path.is_empty()
+        || find.until.is_some()
+        || query.key_decoder.is_some()
+        || query.value_decoder.is_some();
+    let field = |label: &'static str, name: &'static str, value: String, hint: &'static str| {
+        view! {
+            <label><span>{label}</span>
+                <input name=name value=value size="16" autocomplete="off" spellcheck="false" placeholder=hint/>
+            </label>
+        }
+    };
+    let until = find.until.map(|until| until.to_string()).unwrap_or_default();
+    view! {
+        <details class="more" open=is_set>
+            <summary>"More"</summary>
+            <div class="from">
+                {field("Key has", "key", find.key.clone(), "text")}
+                {field("Header", "header", find.header.clone(), "name or name:text")}
+                {field("JSON path", "path", find.path.clone(), "$.order.id == 7")}
+                {field("Before", "until", until, "time")}
+                {decoder("Key as", "keyDecoder", &decoders.names, &decoders.key, &query.key_decoder)}
+                {decoder("Value as", "valueDecoder", &decoders.names, &decoders.value, &query.value_decoder)}
+            </div>
+        </details>
     }
     .into_any()
 }
@@ -179,7 +217,7 @@ fn list(view: &MessagesView, place: Place, query: Memo<MessagesQuery>, peek: Pee
         &number::exact(view.took_millis.into()),
         " ms",
     ];
-    let cut = (!view.complete).then(|| {
+    let cut = (!view.complete && view.search.is_none()).then(|| {
         let why = view.note.clone().unwrap_or_else(|| "a limit of time or size was reached".to_owned());
         let text = ["Incomplete: ", &why, ". What was read until then is shown."].concat();
         let again = place.link(&asked);
@@ -189,6 +227,10 @@ fn list(view: &MessagesView, place: Place, query: Memo<MessagesQuery>, peek: Pee
     let rows = view.records.iter().map(|record| line(record, &place, &asked, peek)).collect_view();
     let none = view.records.is_empty().then(|| {
         let more = match asked.from {
+            _ if view.search.as_ref().is_some_and(|search| search.next.is_some()) => {
+                "Nothing was found in what was scanned until now."
+            }
+            _ if view.search.is_some() => "No record matches.",
             Start::Before(_) => "No record before these offsets was found in what was read.",
             Start::Offset(_) | Start::Offsets(_) | Start::Time(_) => {
                 "No record at or after this start was found in what was read."
@@ -197,8 +239,9 @@ fn list(view: &MessagesView, place: Place, query: Memo<MessagesQuery>, peek: Pee
         };
         notice::empty("No messages", more)
     });
+    let search = view.search.as_ref().map(|search| progress(search, view, &place, peek));
     view! {
-        {cut}{note}{not_shown(view, &place, &asked)}
+        {search}{cut}{note}{not_shown(view, &place, &asked)}
         <div class="scroll">
             <table class="cards messages" hidden=view.records.is_empty()>
                 <caption class="unseen">"Messages"</caption>
@@ -216,6 +259,38 @@ fn list(view: &MessagesView, place: Place, query: Memo<MessagesQuery>, peek: Pee
         <nav class="pager" aria-label="Further messages"><span class="muted push">{read.concat()} ", " {ago(view.now)} " ago"</span> {further(view, &place)}</nav>
     }
     .into_any()
+}
+
+/// How far a search came, and its way on. With JavaScript it goes on by itself until something is found.
+fn progress(search: &SearchView, view: &MessagesView, place: &Place, peek: Peek) -> AnyView {
+    let text = [
+        "Scanned ",
+        &number::count(search.scanned, "record", "records"),
+        ", ",
+        &search.percent.to_string(),
+        " % of the partitions.",
+    ];
+    let path = place.link(&MessagesQuery::default());
+    let next = search.next.as_ref().map(|next| links::with_query(&path, next));
+    let goes_on = next.clone().filter(|_| view.records.is_empty());
+    let stop = goes_on.is_some().then(|| {
+        view! { <button type="button" class="btn small needs-js" on:click=move |_| peek.stopped.set(true) disabled=move || peek.stopped.get()>"Stop"</button> }
+    });
+    if let Some(to) = goes_on {
+        let navigate = use_navigate();
+        Effect::new(move |_| {
+            if !peek.stopped.get_untracked() {
+                navigate(
+                    &to,
+                    NavigateOptions { resolve: false, replace: true, scroll: false, ..Default::default() },
+                );
+            }
+        });
+    }
+    let on = next.map(|next| {
+        view! { <a class="btn small" href=next data-noscroll="" on:click=move |_| peek.stopped.set(false)>"Continue"</a> }
+    });
+    view! { <div class="note quiet" role="status">{text.concat()} " " {stop} " " {on}</div> }.into_any()
 }
 
 /// Partitions named in a note; a topic may have thousands.

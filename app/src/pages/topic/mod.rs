@@ -4,6 +4,7 @@
 mod about;
 mod messages;
 mod record;
+mod tree;
 
 use flowdeck_model::view::{MessagesView, TopicView};
 use flowdeck_model::{MessagesQuery, Partition};
@@ -95,7 +96,7 @@ pub(crate) fn TopicPage() -> impl IntoView {
             }
         },
     );
-    let peek = Peek { list, shown, messages, open };
+    let peek = Peek { list, shown, messages, open, stopped: RwSignal::new(false) };
     super::once_read(about, move |view| page(view, peek))
 }
 
@@ -107,6 +108,8 @@ struct Peek {
     shown: Memo<Shown>,
     messages: Resource<Answer>,
     open: Resource<Option<Answer>>,
+    /// A search goes on no more by itself.
+    stopped: RwSignal<bool>,
 }
 
 fn page(view: TopicView, peek: Peek) -> AnyView {

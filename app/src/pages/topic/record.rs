@@ -2,17 +2,20 @@
 
 use flowdeck_model::query::From as Start;
 use flowdeck_model::view::{
-    DecodeProblem, HeaderView, MessageView, MessagesView, Payload, PayloadKind, TopicPartitionRow,
+    DecodeProblem, HeaderView, MessageView, MessagesView, Payload, PayloadKind, RecordReader,
+    TopicPartitionRow,
 };
-use flowdeck_model::{MessagesQuery, Partition, shown};
+use flowdeck_model::{ClusterName, MessagesQuery, Partition, shown};
 use leptos::prelude::*;
 
 use super::messages::{self, Place, no_date};
+use super::tree;
 use crate::browser;
 use crate::components::clock::at_time;
 use crate::components::notice;
-use crate::format::json::{self, Kind};
+use crate::format::json;
 use crate::format::number;
+use crate::links;
 
 /// Reads one record to its full length.
 pub(super) fn query(list: &str, partition: Partition, offset: i64) -> String {
@@ -26,6 +29,7 @@ fn at(list: &MessagesQuery, partition: Partition, offset: i64) -> MessagesQuery 
     MessagesQuery {
         partition: Some(partition),
         from: Start::Offset(offset),
+        unmasked: list.unmasked,
         key_decoder: list.key_decoder.clone(),
         value_decoder: list.value_decoder.clone(),
         ..MessagesQuery::default()
@@ -54,12 +58,26 @@ pub(super) fn panel(
         ]
         .concat()
     };
+    let readers = readers(&view.readers, &place.cluster);
     let body = match found {
-        Some(record) => shown(record),
+        Some(record) => view! { {shown(record)} {readers} }.into_any(),
         None if !view.complete => notice::empty("Timed out", view.note.unwrap_or_default()),
         None => absent(offset, rows.iter().find(|row| row.partition == partition)),
     };
     frame(title, Some(link), close, body)
+}
+
+/// The groups before and past the record.
+fn readers(all: &[RecordReader], cluster: &ClusterName) -> Option<AnyView> {
+    let row = |one: &RecordReader| {
+        let place = if one.is_past { "past it" } else { "before it" };
+        view! {
+            <dt><a class="link" href=links::group(cluster, &one.group)>{shown::name(one.group.as_str())}</a></dt>
+            <dd>{place} <span class="faint">" · committed " {number::offset(one.committed)}</span></dd>
+        }
+    };
+    let rows = all.iter().map(row).collect_view();
+    (!all.is_empty()).then(|| view! { <h3>"Consumer groups"</h3> <dl class="meta">{rows}</dl> }.into_any())
 }
 
 /// Why there is no record at this offset, as far as the partition's offsets tell.
@@ -200,17 +218,12 @@ fn value(payload: Payload) -> AnyView {
         view! { <b>{shown}</b> }
     });
     let problem = payload.problem.as_ref().map(problem);
-    let pieces = match payload.kind {
-        PayloadKind::Json => json::pieces(&payload.text),
-        _ => vec![(Kind::Plain, payload.text.clone())],
+    let masked = (payload.masked > 0)
+        .then(|| [" ", &number::count(payload.masked.into(), "value is", "values are"), " masked."].concat());
+    let laid_out = match payload.kind {
+        PayloadKind::Json => tree::view(json::pieces(&payload.text)),
+        _ => shown::text(&payload.text).into_any(),
     };
-    let pieces = pieces
-        .into_iter()
-        .map(|(kind, text)| match kind {
-            Kind::Plain => shown::text(&text).into_any(),
-            kind => view! { <span class=kind.class()>{shown::text(&text)}</span> }.into_any(),
-        })
-        .collect_view();
     let copied = RwSignal::new(None::<bool>);
     let text = payload.text;
     let copy = move |_| copied.set(Some(browser::copy(&text)));
@@ -221,11 +234,11 @@ fn value(payload: Payload) -> AnyView {
     };
     view! {
         <div class="decoded">
-            <span class="muted">{decoded}{bad}{cut}</span>
+            <span class="muted">{decoded}{bad}{cut}{masked}</span>
             <button type="button" class="btn small needs-js push" on:click=copy>{label}</button>
         </div>
         {problem}
-        <pre tabindex="0" aria-label="Value">{pieces}</pre>
+        <pre tabindex="0" aria-label="Value">{laid_out}</pre>
     }
     .into_any()
 }

@@ -6,6 +6,7 @@ mod fleet;
 mod idle;
 mod pause;
 mod peek;
+mod search;
 
 use std::path::PathBuf;
 
@@ -27,6 +28,7 @@ pub(crate) enum Scenario {
     Fleet,
     Idle,
     Peek,
+    Search,
     Pause,
     AgentWorkers,
 }
@@ -43,6 +45,7 @@ impl Scenario {
             Self::Fleet => fleet::run(context).await,
             Self::Idle => idle::run(context).await,
             Self::Peek => peek::run(context).await,
+            Self::Search => search::run(context).await,
             Self::Pause => pause::run(context).await,
             Self::AgentWorkers => agent_workers::run(context).await,
         }

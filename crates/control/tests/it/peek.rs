@@ -20,7 +20,8 @@ async fn decoder_is_chosen_or_configured_or_detected() {
     let mut settings = settings(Mode::Observe);
     let decoder = settings.decoders.parse("long").unwrap();
     let key = Some(ConfiguredDecoder { name: "long".to_owned(), decoder });
-    settings.topics = vec![TopicSettings { pattern: Pattern::new("decoded*"), key, value: None }];
+    settings.topics =
+        vec![TopicSettings { pattern: Pattern::new("decoded*"), key, value: None, payloads: true }];
     let running = Running::start(settings);
     let (cluster, name) = (&running.cluster, topic(&name));
     let ask = async |query: &str| {

@@ -9,6 +9,11 @@ pub(crate) mod pool;
 mod range;
 mod read;
 pub(crate) mod reader;
+mod scan;
+mod throttle;
+
+pub use scan::Filter;
+pub use throttle::Throttle;
 
 use bytes::Bytes;
 use flowdeck_model::{Partition, Timestamp, TopicName};
@@ -69,7 +74,7 @@ pub struct ReadOutcome {
     pub records: Vec<Record>,
     /// Records that were fetched to find these.
     pub scanned: u64,
-    /// Bytes of what was kept.
+    /// Bytes of what was kept; of a scan, of all that was read.
     pub bytes: u64,
     pub end: ReadEnd,
     /// Records lie before `from` of the partitions. `true` too where that was not found out in time.

@@ -15,17 +15,21 @@ use crate::error::Cause;
 /// Reads at a time on one cluster; more wait their turn, within their deadline. One may take a second reader,
 /// of the other isolation.
 const READERS: usize = 4;
+/// Searches at a time on one cluster, at the most.
+const SEARCHERS: usize = 8;
 /// An idle reader holds connections to brokers: it is closed after this.
 const IDLE: Duration = Duration::from_secs(60);
 
 pub(crate) struct Pool {
+    purpose: Purpose,
     turns: Arc<Semaphore>,
     idle: Mutex<Vec<(Instant, Reader)>>,
 }
 
-impl Default for Pool {
-    fn default() -> Self {
-        Self { turns: Arc::new(Semaphore::new(READERS)), idle: Mutex::new(Vec::new()) }
+impl Pool {
+    pub(crate) fn new(purpose: Purpose) -> Self {
+        let turns = if purpose == Purpose::Search { SEARCHERS } else { READERS };
+        Self { purpose, turns: Arc::new(Semaphore::new(turns)), idle: Mutex::new(Vec::new()) }
     }
 }
 
@@ -52,7 +56,7 @@ impl Pool {
             Some(at) => Ok(idle.remove(at).1),
             None => {
                 drop(idle);
-                Reader::open(config, isolation, Purpose::Peek)
+                Reader::open(config, isolation, self.purpose)
             }
         }
     }

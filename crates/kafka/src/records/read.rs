@@ -7,8 +7,10 @@ use std::time::{Duration, SystemTime};
 use flowdeck_model::{Partition, Timestamp};
 use tokio_util::sync::CancellationToken;
 
-use super::pool::Turn;
+use super::pool::{Pool, Turn};
 use super::reader::Reader;
+use super::scan::{Filter, Scan};
+use super::throttle::Throttle;
 use super::{
     Isolation, PartitionRead, ReadEnd, ReadOutcome, ReadRequest, ReadStart, Record, Transaction, aborted,
     backward, forward,
@@ -67,7 +69,8 @@ impl Cluster {
         // Where this future is dropped, the threads learn of it.
         let _stop = stop.clone().drop_guard();
         let places: Vec<_> = parts.iter().map(|part| (plan.topic.clone(), part.partition)).collect();
-        let work = self.on_a_thread(plan.clone(), stop.clone(), turn, move |reader, plan, stop| {
+        let pool = self.pool().clone();
+        let work = self.on_a_thread(pool, plan.clone(), stop.clone(), turn, move |reader, plan, stop| {
             run(reader, plan, parts, stop)
         });
         let (work, stable) = tokio::join!(work, self.stable(&plan, &places));
@@ -81,15 +84,60 @@ impl Cluster {
         Ok(outcome(found, parts))
     }
 
+    /// Reads as `read` does, and gives only the records that the filter lets through: `limit_records` and
+    /// `limit_bytes` are of those, and a scan backwards may give some more, since it keeps what it has covered whole.
+    /// `until`: no record of this time or later, forwards. `transactions` and `neighbours` are not looked for.
+    pub async fn scan(
+        &self,
+        request: ReadRequest,
+        until: Option<Timestamp>,
+        filter: Filter,
+        throttle: Arc<Throttle>,
+        cancel: CancellationToken,
+    ) -> Result<ReadOutcome, Error> {
+        let failed = |cause| Error::new(Operation::Read, cause);
+        let (plan, mut parts) = self.plan(request).await?;
+        let deadline = plan.request.deadline;
+        if let Some(until) = until {
+            let places: Vec<_> = parts.iter().map(|part| (plan.topic.clone(), part.partition)).collect();
+            let ends = self.offsets(&places, OffsetSpec::At(until), deadline).await;
+            for (part, end) in parts.iter_mut().zip(ends) {
+                match end {
+                    // None is as late.
+                    Ok(end) if end >= 0 => part.end = end.clamp(part.start, part.end),
+                    Ok(_) => {}
+                    Err(cause) => part.error = part.error.take().or(Some(cause)),
+                }
+                part.at = part.at.min(part.end);
+            }
+        }
+        let turn = self.searches().turn(deadline).await.map_err(failed)?;
+        let stop = cancel.child_token();
+        // Where this future is dropped, the thread learns of it.
+        let _stop = stop.clone().drop_guard();
+        let pool = self.searches().clone();
+        let work = self.on_a_thread(pool, plan, stop, turn, move |reader, plan, stop| {
+            let scan = Scan::new(plan, &filter, &throttle, stop);
+            let found = match plan.request.start {
+                ReadStart::Newest | ReadStart::Before(_) => scan.backward(reader, &mut parts),
+                _ => scan.forward(reader, &mut parts),
+            };
+            (found, parts)
+        });
+        let ((found, parts), _turn) = work.await.map_err(failed)?;
+        Ok(outcome(found, parts))
+    }
+
     /// Runs with a reader, and gives the turn back with what came of it.
     async fn on_a_thread<T: Send + 'static>(
         &self,
+        pool: Arc<Pool>,
         plan: Arc<Plan>,
         stop: CancellationToken,
         turn: Turn,
         run: impl FnOnce(&Reader, &Plan, &CancellationToken) -> T + Send + 'static,
     ) -> Result<(T, Turn), Cause> {
-        let (pool, config) = (self.pool().clone(), self.config().clone());
+        let config = self.config().clone();
         let work = tokio::task::spawn_blocking(move || {
             let reader = pool.take(&config, plan.request.isolation).map_err(of_config)?;
             let result = run(&reader, &plan, &stop);
@@ -125,7 +173,8 @@ impl Cluster {
             return Ok(records);
         }
         let (pool, config) = (self.pool().clone(), self.config().clone());
-        let work = self.on_a_thread(plan.clone(), stop, turn, move |reader, plan, stop| {
+        let first = pool.clone();
+        let work = self.on_a_thread(first, plan.clone(), stop, turn, move |reader, plan, stop| {
             // Without a second reader it is not known.
             if let Ok(committed) = pool.take(&config, Isolation::ReadCommitted) {
                 let deadline = Deadline::after(plan.request.deadline.left().min(MARKING));

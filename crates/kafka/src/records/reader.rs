@@ -20,7 +20,12 @@ pub(crate) enum Purpose {
     Peek,
     /// Waiting for what comes: the broker answers as soon as there is a record.
     Follow,
+    /// Reading much of what is there, under a name of its own, to which a broker may give a quota.
+    Search,
 }
+
+/// The client's name in quotas and logs.
+const SEARCH_CLIENT: &str = "flowdeck-search";
 
 impl Reader {
     /// Connects in the background.
@@ -32,12 +37,13 @@ impl Reader {
         let (wait, queued) = match purpose {
             Purpose::Peek => ("5", "8192"),
             Purpose::Follow => ("500", "2048"),
+            Purpose::Search => ("5", "16384"),
         };
         let level = match isolation {
             Isolation::ReadUncommitted => "read_uncommitted",
             Isolation::ReadCommitted => "read_committed",
         };
-        let own = [
+        let mut own = vec![
             ("enable.auto.commit", "false"),
             ("enable.partition.eof", "true"),
             ("isolation.level", level),
@@ -50,7 +56,17 @@ impl Reader {
             ("queued.max.messages.kbytes", queued),
             ("fetch.message.max.bytes", "262144"),
         ]
-        .map(|(name, value)| (name, value.to_owned()));
+        .into_iter()
+        .map(|(name, value)| (name, value.to_owned()))
+        .collect::<Vec<_>>();
+        if purpose == Purpose::Search {
+            own.push(("client.id", SEARCH_CLIENT.to_owned()));
+            // A search reads on, and does not wait for the queue to run empty.
+            own.extend(
+                [("queued.min.messages", "50000"), ("fetch.message.max.bytes", "1048576")]
+                    .map(|(name, value)| (name, value.to_owned())),
+            );
+        }
         let native = Native::new(&config.properties_for(&own)?, false)?;
         Ok(Self { native: Arc::new(native), isolation })
     }

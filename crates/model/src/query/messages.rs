@@ -141,6 +141,55 @@ pub struct MessagesQuery {
     /// `None`: as configured, else detected.
     pub key_decoder: Option<DecoderName>,
     pub value_decoder: Option<DecoderName>,
+    /// Only records that match all of it; then limits are of what is found.
+    pub find: Find,
+    /// Records of earlier scans of the same search.
+    pub seen: u64,
+    /// Without masks; needs a permission.
+    pub unmasked: bool,
+}
+
+/// What is looked for; an empty text is no condition.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Find {
+    /// In the key, the value or a header's value, whatever the case.
+    pub text: String,
+    /// In the key.
+    pub key: String,
+    /// `name`, or `name:text` for a text in its value.
+    pub header: String,
+    /// `$.a.b[0] == 5`
+    pub path: String,
+    /// Records before this time only.
+    pub until: Option<Timestamp>,
+}
+
+pub const FIND_MAX: usize = 1_000;
+
+impl Find {
+    pub fn is_none(&self) -> bool {
+        self.fields().iter().all(|(_, text)| text.is_empty())
+    }
+
+    fn fields(&self) -> [(&'static str, &str); 4] {
+        [("text", &self.text), ("key", &self.key), ("header", &self.header), ("path", &self.path)]
+    }
+
+    /// `None`: no field of a search.
+    fn set(&mut self, name: &str, value: &str) -> Option<Result<(), PortError>> {
+        let (field, place) = match name {
+            "text" => ("text", &mut self.text),
+            "key" => ("key", &mut self.key),
+            "header" => ("header", &mut self.header),
+            "path" => ("path", &mut self.path),
+            _ => return None,
+        };
+        if value.len() > FIND_MAX {
+            return Some(Err(PortError::invalid(field, format!("at most {FIND_MAX} bytes"))));
+        }
+        value.clone_into(place);
+        Some(Ok(()))
+    }
 }
 
 /// The name of a decoder as a reader gives it; whether there is one is known on the server.
@@ -174,6 +223,9 @@ impl Default for MessagesQuery {
             full: false,
             key_decoder: None,
             value_decoder: None,
+            find: Find::default(),
+            seen: 0,
+            unmasked: false,
         }
     }
 }
@@ -200,8 +252,18 @@ impl MessagesQuery {
                 },
                 "keyDecoder" => parsed.key_decoder = DecoderName::parse("keyDecoder", &value)?,
                 "valueDecoder" => parsed.value_decoder = DecoderName::parse("valueDecoder", &value)?,
-                _ if strict => return Err(unknown_field(&name)),
-                _ => {}
+                "until" => parsed.find.until = until(value.trim())?,
+                "seen" => parsed.seen = number("seen", &value, 0, u64::MAX)?,
+                "unmasked" => match &*value {
+                    "true" => parsed.unmasked = true,
+                    "false" | "" => parsed.unmasked = false,
+                    _ => return Err(PortError::invalid("unmasked", "true or false")),
+                },
+                name => match parsed.find.set(name, &value) {
+                    Some(set) => set?,
+                    None if strict => return Err(unknown_field(name)),
+                    None => {}
+                },
             }
         }
         if let Some(start) = start {
@@ -246,7 +308,29 @@ impl MessagesQuery {
                 out.append_pair(name, decoder.as_str());
             }
         }
+        for (name, text) in self.find.fields().into_iter().filter(|(_, text)| !text.is_empty()) {
+            out.append_pair(name, text);
+        }
+        if let Some(until) = self.find.until {
+            out.append_pair("until", &until.to_string());
+        }
+        if self.seen > 0 {
+            out.append_pair("seen", &self.seen.to_string());
+        }
+        if self.unmasked {
+            out.append_pair("unmasked", "true");
+        }
         out.finish()
+    }
+}
+
+fn until(value: &str) -> Result<Option<Timestamp>, PortError> {
+    match value.strip_prefix("time:").unwrap_or(value) {
+        "" => Ok(None),
+        time => match Timestamp::parse_given(time) {
+            Some(time) => Ok(Some(time)),
+            None => Err(PortError::invalid("until", "a time such as 2026-11-21T14:08:57Z")),
+        },
     }
 }
 
@@ -423,7 +507,15 @@ mod tests {
                 isolation: if committed { Isolation::ReadCommitted } else { Isolation::ReadUncommitted },
                 full,
                 key_decoder: decoder.clone().map(DecoderName),
-                value_decoder: decoder.map(DecoderName),
+                value_decoder: decoder.clone().map(DecoderName),
+                find: Find {
+                    text: decoder.clone().unwrap_or_default(),
+                    path: decoder.unwrap_or_default(),
+                    until: committed.then(|| Timestamp::from_millis(millis)),
+                    ..Find::default()
+                },
+                seen: u64::from(limit),
+                unmasked: full,
             };
             prop_assert_eq!(MessagesQuery::parse(&query.to_query(), true), Ok(query));
         }

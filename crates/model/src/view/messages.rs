@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::ClusterView;
-use crate::names::{Partition, TopicName};
+use crate::names::{GroupId, Partition, TopicName};
 use crate::time::Timestamp;
 
 /// Bytes of a value shown in a list, and of one record that was opened.
@@ -40,6 +40,35 @@ pub struct MessagesView {
     /// With `latest`: partitions of which the newest record is not in the list, since others have as many newer
     /// ones; with `earliest`: of which the oldest is not.
     pub partitions_not_shown: Vec<Partition>,
+    /// Where records were looked for: what was scanned. `older` or `newer` goes on.
+    pub search: Option<SearchView>,
+    /// Of one record that was opened: where the groups are that the reader may view.
+    pub readers: Vec<RecordReader>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct SearchView {
+    /// Records of this scan and of those before it.
+    pub scanned: u64,
+    /// Bytes of keys and values of this scan.
+    pub bytes: u64,
+    /// How much of the partitions' offsets lies behind it, in the direction of the search.
+    pub percent: u32,
+    /// The query that goes on; null: all was scanned.
+    pub next: Option<String>,
+}
+
+/// A group that has a committed offset in the record's partition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct RecordReader {
+    pub group: GroupId,
+    pub committed: i64,
+    /// It committed an offset after the record: the record was handled, or passed over.
+    pub is_past: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +135,8 @@ pub struct Payload {
     pub not_utf8: u32,
     /// What it was decoded as, and through which compression: `gzip → MessagePack`. Empty: there is nothing.
     pub decoder: String,
+    /// How often something in it was masked.
+    pub masked: u32,
     /// Why it could not be decoded as it was asked for, or not all of it.
     pub problem: Option<DecodeProblem>,
 }

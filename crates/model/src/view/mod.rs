@@ -18,7 +18,8 @@ pub use group::{
     ConsumerView, GroupView, InstanceHolds, InstanceView, MemberView, PartitionRow, TopicPartitions,
 };
 pub use messages::{
-    DecodeProblem, DecodersView, HeaderView, MessageView, MessagesView, Payload, PayloadKind,
+    DecodeProblem, DecodersView, HeaderView, MessageView, MessagesView, Payload, PayloadKind, RecordReader,
+    SearchView,
 };
 pub use preview::{HoldChangeKind, HoldPreview, MessagePreview, PreviewView};
 pub use topic::{ConfigRow, ReaderRow, TopicPartitionRow, TopicRow, TopicView, TopicsView};

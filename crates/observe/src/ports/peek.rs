@@ -1,5 +1,8 @@
 //! The peek port: messages of a topic that is known to be there, within bounds, touching no group.
 
+mod readers;
+mod search;
+
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -10,12 +13,14 @@ use flowdeck_model::error::ResourceKind;
 use flowdeck_model::query::{self, DecoderName, From as Start, Order, Positions};
 use flowdeck_model::view::messages::{PAYLOAD_FULL, PAYLOAD_LIST};
 use flowdeck_model::view::{MessageView, MessagesView};
-use flowdeck_model::{Actor, ClusterName, MessagesQuery, Partition, Peek, PortError, TopicName};
+use flowdeck_model::{Actor, ClusterName, MessagesQuery, Partition, Peek, Permission, PortError, TopicName};
+use flowdeck_payload::{How, Mask};
 
 use super::{allowed_payloads, cluster_of, topic};
 use crate::clock;
 use crate::core::Core;
-use crate::payload::{self, Shown};
+use crate::find;
+use crate::payload::{self, Reading};
 use crate::settings::{ClusterSettings, ConfiguredDecoder};
 
 pub struct BoundPeek {
@@ -50,41 +55,45 @@ impl Peek for BoundPeek {
             return Err(PortError::not_found_because(ResourceKind::Partition, partition.to_string(), hint));
         }
         let start = start(query, metadata)?;
-        let shown = how_shown(&one.settings, name, query)?;
+        if !one.settings.shows_payloads(name) {
+            return Err(PortError::PayloadsOff { on: format!("topic {name} of {cluster}") });
+        }
+        if query.unmasked && !self.actor.may_on_all_groups(Permission::ReadUnmasked, cluster) {
+            let on = format!("topic {name} of {cluster}");
+            return Err(PortError::Forbidden { permission: Permission::ReadUnmasked, on });
+        }
+        let reading = reading(&one.settings, name, query)?;
+        let is_search = search::is_search(query);
+        let filter = search::filter(query, &reading)?;
         let unavailable = |detail: String| PortError::Unavailable { cluster: cluster.clone(), detail };
         let Some(kafka) = &handle.cluster else {
             return Err(unavailable(one.view.error.clone().unwrap_or_default()));
         };
-        let Ok(_permit) = Arc::clone(&handle.peeks).try_acquire_owned() else {
-            let detail =
-                format!("{} peeks run on {cluster}: try again in a moment", self.core.settings.peek_at_once);
+        let (places, at_once, what) = match is_search {
+            true => (&handle.searches, one.settings.search.at_once, "searches"),
+            false => (&handle.peeks, self.core.settings.peek_at_once, "peeks"),
+        };
+        let Ok(_permit) = Arc::clone(places).try_acquire_owned() else {
+            let detail = format!("{at_once} {what} run on {cluster}: try again in a moment");
             return Err(PortError::TooMany { detail });
         };
         handle.stats.peeked();
+        audit(&self.actor, cluster, name, query);
         let settings = &self.core.settings;
         let started = tokio::time::Instant::now();
-        let request = ReadRequest {
-            topic: name.clone(),
-            partitions: query.partition.map(|partition| vec![partition]),
-            start,
-            limit_records: query.limit as usize,
-            limit_bytes: settings.peek_bytes,
-            // Whether a value is JSON is seen at its whole only.
-            max_value_bytes: if query.full { PAYLOAD_FULL } else { payload::JUDGED_BYTES },
-            isolation: match query.isolation {
-                query::Isolation::ReadUncommitted => Isolation::ReadUncommitted,
-                query::Isolation::ReadCommitted => Isolation::ReadCommitted,
-            },
-            transactions: true,
-            // One opened record is shown without a way on.
-            neighbours: !(query.full && query.limit == 1),
-            deadline: Deadline::after(settings.peek_time),
-        };
+        let mut request = request(settings, name, query, start);
         // Dropping this future drops the guard, which ends the read.
         let cancel = self.core.shutdown.child_token();
         let _guard = cancel.clone().drop_guard();
-        let mut outcome =
-            kafka.read(request, cancel).await.map_err(|error| unavailable(error.with_cause()))?;
+        let read = match is_search {
+            true => {
+                request.max_value_bytes = find::SEARCHED;
+                let rate = Arc::clone(&handle.search_rate);
+                kafka.scan(request, query.find.until, filter, rate, cancel).await
+            }
+            false => kafka.read(request, cancel).await,
+        };
+        let mut outcome = read.map_err(|error| unavailable(error.with_cause()))?;
         let took_millis = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
         if (query.order() == Order::NewestFirst) != query.from.is_backwards() {
             outcome.records.reverse();
@@ -92,8 +101,10 @@ impl Peek for BoundPeek {
         let (older, newer) = (older(&outcome, query), newer(&outcome, query));
         let is_complete = matches!(outcome.end, ReadEnd::Complete) || is_enough(&outcome, query);
         let note = note(&outcome, query, settings);
+        let further = if query.from.is_backwards() { &older } else { &newer };
+        let search = is_search.then(|| search::view(&outcome, query, further));
         let records = std::mem::take(&mut outcome.records);
-        let records = decoded(records, shown).await.map_err(unavailable)?;
+        let records = decoded(records, reading).await.map_err(unavailable)?;
         Ok(MessagesView {
             now: clock::now(),
             cluster_info: one.view.clone(),
@@ -107,34 +118,81 @@ impl Peek for BoundPeek {
             newer,
             partitions_not_shown: not_shown(&outcome, query),
             records,
+            search,
+            readers: readers::of(&one, &self.actor, cluster, name, query),
         })
     }
 }
 
+fn request(
+    settings: &crate::ObserveSettings,
+    name: &TopicName,
+    query: &MessagesQuery,
+    start: ReadStart,
+) -> ReadRequest {
+    ReadRequest {
+        topic: name.clone(),
+        partitions: query.partition.map(|partition| vec![partition]),
+        start,
+        limit_records: query.limit as usize,
+        limit_bytes: settings.peek_bytes,
+        // Whether a value is JSON is seen at its whole only.
+        max_value_bytes: if query.full { PAYLOAD_FULL } else { payload::JUDGED_BYTES },
+        isolation: match query.isolation {
+            query::Isolation::ReadUncommitted => Isolation::ReadUncommitted,
+            query::Isolation::ReadCommitted => Isolation::ReadCommitted,
+        },
+        transactions: true,
+        // One opened record is shown without a way on.
+        neighbours: !(query.full && query.limit == 1),
+        deadline: Deadline::after(settings.peek_time),
+    }
+}
+
+/// Whose payloads somebody read or searched, one line each; what was looked for may be a secret, and is not in it.
+fn audit(actor: &Actor, cluster: &ClusterName, topic: &TopicName, query: &MessagesQuery) {
+    tracing::info!(
+        target: "audit",
+        event = if search::is_search(query) { "searchRecords" } else { "readRecords" },
+        cluster = cluster.as_str(),
+        topic = topic.as_str(),
+        from = %query.from,
+        unmasked = query.unmasked,
+        actor.name = actor.view.name,
+        actor.kind = ?actor.view.kind,
+        actor.via = ?actor.view.via,
+        actor.address = actor.view.address.as_deref().unwrap_or_default(),
+        "records read"
+    );
+}
+
 /// A reader's choice, else the configuration's, else what is detected.
-fn how_shown(
+fn reading(
     settings: &ClusterSettings,
     topic: &TopicName,
     query: &MessagesQuery,
-) -> Result<Shown, PortError> {
+) -> Result<Reading, PortError> {
     let of_topic = settings.topic(topic);
-    let chosen =
-        |field: &str, given: &Option<DecoderName>, configured: Option<&ConfiguredDecoder>| match given {
-            Some(name) => {
-                settings.decoders.parse(name.as_str()).map_err(|problem| PortError::invalid(field, problem))
-            }
-            None => Ok(configured.map(|one| one.decoder.clone()).unwrap_or_default()),
-        };
-    Ok(Shown {
-        key: chosen("keyDecoder", &query.key_decoder, of_topic.and_then(|one| one.key.as_ref()))?,
-        value: chosen("valueDecoder", &query.value_decoder, of_topic.and_then(|one| one.value.as_ref()))?,
+    let how = |field: &str, given: &Option<DecoderName>, configured: Option<&ConfiguredDecoder>| {
+        let parse = |name: &DecoderName| settings.decoders.parse(name.as_str());
+        let chosen = given.as_ref().map(parse).transpose();
+        let chosen = chosen.map_err(|problem| PortError::invalid(field, problem))?;
+        Ok::<_, PortError>(How {
+            usual: configured.map(|one| one.decoder.clone()).unwrap_or_default(),
+            chosen,
+        })
+    };
+    Ok(Reading {
+        key: how("keyDecoder", &query.key_decoder, of_topic.and_then(|one| one.key.as_ref()))?,
+        value: how("valueDecoder", &query.value_decoder, of_topic.and_then(|one| one.value.as_ref()))?,
+        mask: if query.unmasked { Mask::none() } else { settings.mask(topic) },
         most: if query.full { PAYLOAD_FULL } else { PAYLOAD_LIST },
     })
 }
 
 /// Decoding takes time: it has a thread of its own.
-async fn decoded(records: Vec<Record>, shown: Shown) -> Result<Vec<MessageView>, String> {
-    let work = move || records.iter().map(|record| payload::message(record, &shown)).collect();
+async fn decoded(records: Vec<Record>, reading: Reading) -> Result<Vec<MessageView>, String> {
+    let work = move || records.iter().map(|record| payload::message(record, &reading)).collect();
     tokio::task::spawn_blocking(work).await.map_err(|_| "the records could not be decoded".to_owned())
 }
 
@@ -152,6 +210,9 @@ fn note(outcome: &ReadOutcome, query: &MessagesQuery, settings: &crate::ObserveS
         let is_unknown = outcome.records.iter().any(|record| record.transaction == Transaction::Unknown);
         is_unknown.then(|| "which of these records were aborted was not found out in time".to_owned())
     };
+    if search::is_search(query) {
+        return None;
+    }
     match outcome.end {
         ReadEnd::Complete => unknown(),
         ReadEnd::LimitHit if is_enough(outcome, query) => unknown(),
