@@ -34,6 +34,11 @@ pub(crate) fn local_time(time: Timestamp, now: Timestamp) -> String {
     crate::format::time::dated(year, month, date, &clock)
 }
 
+/// Of the browser's zone: minutes east of UTC.
+pub(crate) fn utc_offset() -> i32 {
+    -(js_sys::Date::new_0().get_timezone_offset() as i32)
+}
+
 pub(crate) fn set_cookie(name: &str, value: &str, path: &str) {
     let https = window().location().protocol().is_ok_and(|scheme| scheme == "https:");
     if let Ok(document) = document().dyn_into::<web_sys::HtmlDocument>() {

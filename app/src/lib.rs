@@ -28,6 +28,7 @@ mod api;
 mod app;
 mod back;
 mod browser;
+mod chart;
 mod components;
 mod format;
 mod keys;
@@ -44,5 +45,5 @@ pub use api::{PageError, status_of};
 pub use app::App;
 #[cfg(not(target_family = "wasm"))]
 pub use shell::shell;
-pub use site::{Account, Login, Site, THEME_COOKIE, Theme};
+pub use site::{Account, Login, Site, THEME_COOKIE, Theme, provide_base};
 pub use typed::{OWN_LENGTH, Typed};

@@ -150,6 +150,11 @@ pub(crate) struct Base(pub(crate) &'static str);
 /// In the browser there is one page, and event handlers and timers have no context to ask.
 static BROWSER_BASE: OnceLock<&'static str> = OnceLock::new();
 
+/// On the server, for what a server function answers: its links have the base before them too.
+pub fn provide_base(base: &'static str) {
+    provide_context(Base(base));
+}
+
 pub(crate) fn base() -> &'static str {
     use_context::<Base>().map(|base| base.0).or_else(|| BROWSER_BASE.get().copied()).unwrap_or_default()
 }

@@ -1,9 +1,9 @@
-//! `GET groups` and `GET clusters/{cluster}/groups/{group}`.
+//! `GET groups`, `GET clusters/{cluster}/groups/{group}` and its `…/history`.
 
 use axum::Json;
 use axum::extract::{Path, RawQuery};
-use flowdeck_model::FleetQuery;
-use flowdeck_model::view::{FleetView, GroupView};
+use flowdeck_model::view::{FleetView, GroupView, HistoryView};
+use flowdeck_model::{FleetQuery, HistoryQuery};
 
 use super::{names, ports::ApiPorts, problem::Problem};
 
@@ -43,4 +43,33 @@ pub(crate) async fn one(
 ) -> Result<Json<GroupView>, Problem> {
     let (cluster, group) = (names::cluster(&cluster)?, names::group(&group)?);
     Ok(Json(ports.fleet.group(&cluster, &group)?))
+}
+
+/// A group's lag and rates over time, with rebalances and operations.
+#[utoipa::path(
+    get, path = "/clusters/{cluster}/groups/{group}/history", tag = "groups", operation_id = "getGroupHistory",
+    params(
+        ("cluster" = String, Path),
+        ("group" = String, Path, description = "The name, or `~` and its base64url."),
+        ("range" = Option<String>, Query, description = "The last 15m (default), 1h, 6h, 24h or 7d."),
+        ("from" = Option<String>, Query, description = "With to, in place of range: a time (RFC 3339, a date, or \
+            milliseconds since 1970)."),
+        ("to" = Option<String>, Query, description = "A time after from."),
+        ("topic" = Option<String>, Query, description = "With partition: the history of this partition alone, which \
+            is kept while somebody looks at the group or it needs attention."),
+        ("partition" = Option<i32>, Query),
+    ),
+    responses(
+        (status = 200, body = HistoryView), (status = 400, body = Problem), (status = 403, body = Problem),
+        (status = 404, body = Problem),
+    ),
+)]
+pub(crate) async fn history(
+    ApiPorts(ports): ApiPorts,
+    Path((cluster, group)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<HistoryView>, Problem> {
+    let (cluster, group) = (names::cluster(&cluster)?, names::group(&group)?);
+    let query = HistoryQuery::parse(query.as_deref().unwrap_or_default(), true)?;
+    Ok(Json(ports.fleet.history(&cluster, &group, &query)?))
 }

@@ -32,7 +32,11 @@ pub(crate) async fn call(State(state): State<AppState>, request: Request) -> Res
     parts.headers.remove(REFERER);
     parts.headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
     let request = Request::from_parts(parts, body);
-    let answer = leptos_axum::handle_server_fns_with_context(move || provide_context(ports.clone()), request);
+    let context = move || {
+        provide_context(ports.clone());
+        app::provide_base(state.base);
+    };
+    let answer = leptos_axum::handle_server_fns_with_context(context, request);
     with_status(answer.await.into_response()).await
 }
 

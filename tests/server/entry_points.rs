@@ -86,6 +86,12 @@ fn rows() -> Vec<Row> {
             "/kafkaflow/api/v1/clusters/demo/groups/payments",
             View,
         ),
+        read(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/groups/{group}/history",
+            "/kafkaflow/api/v1/clusters/demo/groups/payments/history",
+            View,
+        ),
         send(
             Api,
             "/kafkaflow/api/v1/clusters/{cluster}/commands",
@@ -128,6 +134,12 @@ fn rows() -> Vec<Row> {
         read(Function, "/kafkaflow/fn/{*name}", "/kafkaflow/fn/none-of-ours", Actor),
         read(Function, "/kafkaflow/fn/fleet", "/kafkaflow/fn/fleet?query=", Actor),
         read(Function, "/kafkaflow/fn/group", "/kafkaflow/fn/group?cluster=demo&group=payments", View),
+        read(
+            Function,
+            "/kafkaflow/fn/history",
+            "/kafkaflow/fn/history?cluster=demo&group=payments&query=&utc_offset=0",
+            View,
+        ),
         read(Function, "/kafkaflow/fn/topics", "/kafkaflow/fn/topics?cluster=demo", View),
         read(Function, "/kafkaflow/fn/topic", "/kafkaflow/fn/topic?cluster=demo&topic=orders", View),
         read(

@@ -11,12 +11,13 @@ use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::view::fleet::VerdictCount;
 use flowdeck_model::view::messages::PayloadKind;
 use flowdeck_model::view::{
-    ClusterView, CommandView, DecodersView, FleetView, GroupRow, GroupView, MessageView, MessagesView, Mode,
-    PartitionRow, Payload, PreviewView, Submitted, TopicView, TopicsView,
+    ClusterView, CommandView, DecodersView, FleetView, GroupRow, GroupView, HistoryStorage, HistoryView,
+    MessageView, MessagesView, Mode, PartitionRow, Payload, PreviewView, Submitted, TopicView, TopicsView,
 };
 use flowdeck_model::{
-    Actor, ClusterName, CommandId, CommandState, FleetQuery, GroupId, GroupState, GroupType, Level,
-    MessagesQuery, Partition, Permission, PortError, Ports, Submit, Timestamp, TopicName, Verdict, Version,
+    Actor, ClusterName, CommandId, CommandState, FleetQuery, GroupId, GroupState, GroupType, HistoryQuery,
+    Level, MessagesQuery, Partition, Permission, PortError, Ports, Submit, Timestamp, TopicName, Verdict,
+    Version,
 };
 use tokio::sync::watch;
 
@@ -239,6 +240,30 @@ impl Fleet for MemoryPorts {
             group_members: vec![],
             commands: vec![],
             warnings: vec![],
+        })
+    }
+
+    fn history(
+        &self,
+        cluster: &ClusterName,
+        group: &GroupId,
+        query: &HistoryQuery,
+    ) -> Result<HistoryView, PortError> {
+        self.group(cluster, group)?;
+        let (from, to) = query.window.bounds(now());
+        Ok(HistoryView {
+            now: now(),
+            cluster: cluster.clone(),
+            group: group.clone(),
+            partition: None,
+            from,
+            to,
+            step_seconds: 10,
+            points: vec![],
+            events: vec![],
+            known_since: None,
+            storage: HistoryStorage::Memory,
+            notes: vec![],
         })
     }
 

@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 
 use codec::{Json, JsonText};
 
+use crate::chart::Chart;
+
 /// Why a page has nothing to show.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -82,6 +84,17 @@ pub(crate) async fn fleet(query: String) -> Result<FleetView, PageError> {
 #[server(prefix = "/fn", endpoint = "group", input = GetUrl, output = Json)]
 pub(crate) async fn group(cluster: String, group: String) -> Result<GroupView, PageError> {
     reads::group(&cluster, &group)
+}
+
+/// `query`: of [`flowdeck_model::HistoryQuery`], and `table=1`. `utc_offset`: of the reader's zone, in minutes.
+#[server(prefix = "/fn", endpoint = "history", input = GetUrl, output = Json)]
+pub(crate) async fn history(
+    cluster: String,
+    group: String,
+    query: String,
+    utc_offset: i32,
+) -> Result<Chart, PageError> {
+    reads::history(&cluster, &group, &query, utc_offset)
 }
 
 #[server(prefix = "/fn", endpoint = "topics", input = GetUrl, output = Json)]

@@ -4,11 +4,13 @@
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::view::{CommandView, FleetView, GroupView, MessagesView, TopicView, TopicsView};
 use flowdeck_model::{
-    ClusterName, CommandId, FleetQuery, GroupId, MessagesQuery, PortError, Ports, TopicName, url,
+    ClusterName, CommandId, FleetQuery, GroupId, HistoryQuery, MessagesQuery, PortError, Ports, TopicName,
+    url,
 };
 use leptos::prelude::*;
 
 use super::PageError;
+use crate::chart::{self, Chart};
 
 fn ports() -> Result<Ports, PageError> {
     use_context::<Ports>().ok_or(PageError::NoActor)
@@ -34,6 +36,15 @@ pub(super) fn group(cluster: &str, group: &str) -> Result<GroupView, PageError> 
     let cluster = cluster_name(cluster)?;
     let name = url::decode(group).ok_or_else(|| PortError::not_found(ResourceKind::Group, group))?;
     Ok(ports()?.fleet.group(&cluster, &GroupId::from(name))?)
+}
+
+pub(super) fn history(cluster: &str, group: &str, query: &str, utc_offset: i32) -> Result<Chart, PageError> {
+    let cluster = cluster_name(cluster)?;
+    let name = url::decode(group).ok_or_else(|| PortError::not_found(ResourceKind::Group, group))?;
+    let asked = HistoryQuery::parse(query, false)?;
+    let with_table = form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "table");
+    let view = ports()?.fleet.history(&cluster, &GroupId::from(name), &asked)?;
+    Ok(chart::draw(&view, chart::Zone::new(utc_offset), with_table))
 }
 
 pub(super) fn topics(cluster: &str) -> Result<TopicsView, PageError> {

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::live::Live as _;
 use flowdeck_model::query::From as Start;
+use flowdeck_model::rate::Rate;
 use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::view::*;
 use flowdeck_model::*;
@@ -359,6 +360,45 @@ fn record(n: i64) -> MessageView {
     }
 }
 
+/// A lag that rises, with a gap and some events.
+fn history(cluster: &ClusterName, group: &GroupId, query: &HistoryQuery) -> HistoryView {
+    let (from, to) = query.window.bounds(at(0));
+    let empty = group.as_str() == "convex-bus";
+    let step = |n: i64| Timestamp::from_millis(from.millis() / 10_000 * 10_000 + n * 10_000);
+    let steps = ((to.millis() - from.millis()) / 10_000).min(90);
+    let points = (0..=steps).filter(|n| !empty && !(20..28).contains(n)).map(|n| HistoryPoint {
+        at: step(n),
+        lag: Some(500 + (n * n) as u64 + if n % 7 == 0 { 300 } else { 0 }),
+        time_lag_millis: Some(2_000 + (n * 6_000) as u64),
+        in_per_second: Some(Rate::from(12.0 + (n % 5) as f64)),
+        out_per_second: (n > 0).then_some(Rate::from(if n < 60 { 12.4 } else { 0.0 })),
+    });
+    let event =
+        |ago, kind, text: &str, command| HistoryEvent { at: at(ago), kind, text: text.into(), command };
+    HistoryView {
+        now: at(0),
+        cluster: cluster.clone(),
+        group: group.clone(),
+        partition: None,
+        from,
+        to,
+        step_seconds: 10,
+        points: points.collect(),
+        events: if empty {
+            vec![]
+        } else {
+            vec![
+                event(840, HistoryEventKind::Operation, "Pause by ana", Some(id(2))),
+                event(600, HistoryEventKind::Operation, "Resume by <b>ana</b>", Some(id(3))),
+                event(420, HistoryEventKind::Rebalance, "Rebalance", None),
+            ]
+        },
+        known_since: (!empty).then(|| at(3_600)),
+        storage: HistoryStorage::Memory,
+        notes: vec![],
+    }
+}
+
 pub(crate) struct Made {
     pub(crate) empty: bool,
 }
@@ -418,6 +458,16 @@ impl Fleet for Made {
             .find(|row| row.group == *group && row.cluster == cluster.name)
             .ok_or_else(|| PortError::not_found(ResourceKind::Group, group.as_str()))?;
         Ok(group_view(row, cluster))
+    }
+
+    fn history(
+        &self,
+        cluster: &ClusterName,
+        group: &GroupId,
+        query: &HistoryQuery,
+    ) -> Result<HistoryView, PortError> {
+        self.group(cluster, group)?;
+        Ok(history(cluster, group, query))
     }
 
     fn topics(&self, cluster: &ClusterName) -> Result<TopicsView, PortError> {

@@ -66,6 +66,12 @@ async fn every_page_renders() {
         ("fleet-paused", "?verdict=paused&sort=-lag", 200),
         ("fleet-invalid", "?limit=0", 400),
         ("group", "/c/prod-eu/groups/prod-audio-processor", 200),
+        ("group-hour", "/c/prod-eu/groups/prod-audio-processor?range=1h&table=1", 200),
+        (
+            "group-time",
+            "/c/prod-eu/groups/prod-audio-processor?from=2026-11-21T14:00:00Z&to=2026-11-21T14:05:00Z",
+            200,
+        ),
         ("group-pause", "/c/prod-eu/groups/prod-audio-processor?form=pause&consumer=audio", 200),
         ("group-behind", "/c/prod-eu/groups/prod.sales.customers", 200),
         ("group-gone", "/c/prod-eu/groups/convex-bus", 200),

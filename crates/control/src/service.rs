@@ -12,7 +12,7 @@ use flowdeck_observe::core::{ClusterHandle, Core};
 use flowdeck_observe::ports::{BoundFleet, BoundPeek};
 use flowdeck_observe::ready::ReadyView;
 use flowdeck_observe::verdict_changes::VerdictChange;
-use flowdeck_observe::{ClusterSettings, Stats};
+use flowdeck_observe::{ClusterSettings, Stats, history};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
@@ -57,6 +57,8 @@ impl Admin {
             }
             start_cluster(&core, &settings, at, cluster, sink, requested, &tracker);
         }
+        let histories = core.clusters.iter().map(|handle| handle.history.clone()).collect();
+        tracker.spawn(history::record(core.publisher.subscribe(), histories, core.shutdown.clone()));
         // Comparing all verdicts at each publication is for who wants to know.
         if tracing::enabled!(target: "verdicts", tracing::Level::DEBUG) {
             tracker.spawn(log_verdicts(core.publisher.verdict_changes(), core.shutdown.clone()));

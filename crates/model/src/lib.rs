@@ -33,7 +33,7 @@ pub use ids::{CommandId, HoldId, Incarnation, Version};
 pub use lag::{Lag, PartitionReading, TimeLag, Unknown};
 pub use names::{ClusterName, ConsumerName, GroupId, InstanceName, Partition, TopicName};
 pub use ports::{Control, Fleet, Peek, Ports};
-pub use query::{FleetQuery, MessagesQuery};
+pub use query::{FleetQuery, HistoryQuery, MessagesQuery};
 pub use scope::Scope;
 pub use time::Timestamp;
 pub use verdict::{GroupState, GroupType, Level, Verdict};

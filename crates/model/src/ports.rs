@@ -11,10 +11,10 @@ use crate::command::Submit;
 use crate::error::PortError;
 use crate::ids::{CommandId, Version};
 use crate::names::{ClusterName, GroupId, TopicName};
-use crate::query::{FleetQuery, MessagesQuery};
+use crate::query::{FleetQuery, HistoryQuery, MessagesQuery};
 use crate::view::{
-    ClusterView, CommandView, FleetView, GroupView, MessagesView, PreviewView, Submitted, TopicView,
-    TopicsView,
+    ClusterView, CommandView, FleetView, GroupView, HistoryView, MessagesView, PreviewView, Submitted,
+    TopicView, TopicsView,
 };
 
 /// Reads the published snapshot; never waits for Kafka, but for `topic`.
@@ -23,6 +23,13 @@ pub trait Fleet: Send + Sync {
     fn clusters(&self) -> Vec<ClusterView>;
     fn fleet(&self, query: &FleetQuery) -> Result<FleetView, PortError>;
     fn group(&self, cluster: &ClusterName, group: &GroupId) -> Result<GroupView, PortError>;
+    /// Of a group that is there, or was within the history that is kept.
+    fn history(
+        &self,
+        cluster: &ClusterName,
+        group: &GroupId,
+        query: &HistoryQuery,
+    ) -> Result<HistoryView, PortError>;
     fn topics(&self, cluster: &ClusterName) -> Result<TopicsView, PortError>;
     /// Asks Kafka for offsets and configuration, 1.5 s at most; what did not come is in the notes.
     async fn topic(&self, cluster: &ClusterName, topic: &TopicName) -> Result<TopicView, PortError>;

@@ -5,11 +5,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::PortError;
-use crate::names::ClusterName;
+use crate::names::{ClusterName, Partition, TopicName};
 use crate::verdict::Verdict;
 
+mod history;
 mod messages;
 
+pub use history::{HistoryQuery, Range, Window};
 pub use messages::{
     DECODER_NAME_MAX, DecoderName, FIND_MAX, Find, From, Isolation, MESSAGES_DEFAULT, MESSAGES_MAX,
     MessagesQuery, Order, POSITIONS_MAX, Positions,
@@ -155,6 +157,16 @@ impl FleetQuery {
 
 fn cluster(value: &str) -> Result<ClusterName, PortError> {
     value.parse().map_err(|error: crate::names::NameError| PortError::invalid("cluster", error.to_string()))
+}
+
+fn topic_name(value: &str) -> Result<TopicName, PortError> {
+    value.parse().map_err(|error: crate::names::NameError| PortError::invalid("topic", error.to_string()))
+}
+
+fn partition_number(value: &str) -> Result<Partition, PortError> {
+    number("partition", value, 0, i32::MAX).and_then(|n| {
+        Partition::new(n).ok_or_else(|| PortError::invalid("partition", "a partition's number"))
+    })
 }
 
 fn search(value: &str) -> Result<String, PortError> {

@@ -154,6 +154,10 @@ impl Rate {
         Self(u64::try_from(u128::from(records) * 1_000_000 / millis).unwrap_or(u64::MAX))
     }
 
+    pub fn of_thousandths(thousandths: u64) -> Self {
+        Self(thousandths)
+    }
+
     pub fn thousandths(self) -> u64 {
         self.0
     }

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::clock;
+use crate::history::History;
 use crate::sampling::pace::Viewers;
 use crate::sampling::sample::Sample;
 use crate::sampling::sampler::Sampler;
@@ -35,6 +36,7 @@ pub struct ClusterHandle {
     pub(crate) searches: Arc<Semaphore>,
     pub(crate) search_rate: Arc<Throttle>,
     pub stats: Arc<ClusterStats>,
+    pub history: History,
 }
 
 impl Core {
@@ -62,6 +64,7 @@ impl Core {
                 viewers: Viewers::default(),
                 peeks: Arc::new(Semaphore::new(settings.peek_at_once.max(1))),
                 stats: Arc::default(),
+                history: History::default(),
             });
         }
         Self { settings, clusters: handles, publisher: Publisher::new(first), started_at: now, shutdown }

@@ -9,6 +9,7 @@ pub mod core;
 mod find;
 pub mod group_seen;
 pub mod group_watch;
+pub mod history;
 pub mod holds;
 pub mod not_obeyed;
 pub mod observation;

@@ -1,7 +1,9 @@
-//! Which partitions the table shows, and in which order: `show`, `search` and `sort` of the page's query.
+//! What the page's query says beside the form: which partitions the table shows and in which order (`show`, `search`,
+//! `sort`), and which time the chart shows (`range`, or `from` and `to`; `table`).
 
 use std::cmp::Ordering;
 
+use flowdeck_model::query::Window;
 use flowdeck_model::view::PartitionRow;
 use leptos_router::params::ParamsMap;
 
@@ -72,6 +74,9 @@ pub(super) struct Listing {
     pub search: String,
     pub sort: Key,
     pub descending: bool,
+    pub window: Window,
+    /// The chart's numbers as a table too.
+    pub table: bool,
 }
 
 impl Listing {
@@ -88,10 +93,12 @@ impl Listing {
             search: text("search").to_owned(),
             descending: descending && (sort.is_some() || text("sort") == "-partition"),
             sort: sort.unwrap_or_default(),
+            window: Window::from_fields(text("range"), text("from"), text("to")).unwrap_or_default(),
+            table: !text("table").is_empty(),
         }
     }
 
-    /// What is not at its default: `show`, `sort`.
+    /// What is not at its default, but for `search`.
     pub(super) fn fields(&self) -> Vec<(&'static str, String)> {
         let mut fields = Vec::new();
         if self.show != Show::All {
@@ -101,18 +108,23 @@ impl Listing {
             let sign = if self.descending { "-" } else { "" };
             fields.push(("sort", [sign, self.sort.key()].concat()));
         }
+        fields.extend(self.chart_fields());
         fields
     }
 
+    fn chart_fields(&self) -> Vec<(&'static str, String)> {
+        let mut fields = self.window.fields();
+        fields.extend(self.table.then(|| ("table", "1".to_owned())));
+        fields
+    }
+
+    /// What the chart is asked for.
+    pub(super) fn chart_query(&self) -> String {
+        encoded(&self.chart_fields(), "")
+    }
+
     pub(super) fn to_query(&self) -> String {
-        let mut out = form_urlencoded::Serializer::new(String::new());
-        for (name, value) in self.fields() {
-            out.append_pair(name, &value);
-        }
-        if !self.search.is_empty() {
-            out.append_pair("search", &self.search);
-        }
-        out.finish()
+        encoded(&self.fields(), &self.search)
     }
 
     /// Every partition is shown.
@@ -132,6 +144,11 @@ impl Listing {
     pub(super) fn sorted(&self, sort: Key) -> Self {
         let descending = if self.sort == sort { !self.descending } else { sort == Key::Lag };
         Self { sort, descending, ..self.clone() }
+    }
+
+    /// The same page with the chart of another time.
+    pub(super) fn at(&self, window: Window) -> Self {
+        Self { window, ..self.clone() }
     }
 
     pub(super) fn select(&self, rows: &[PartitionRow]) -> Vec<PartitionRow> {
@@ -159,6 +176,17 @@ impl Listing {
             Key::Owner => a.owner.cmp(&b.owner),
         }
     }
+}
+
+fn encoded(fields: &[(&'static str, String)], search: &str) -> String {
+    let mut out = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in fields {
+        out.append_pair(name, value);
+    }
+    if !search.is_empty() {
+        out.append_pair("search", search);
+    }
+    out.finish()
 }
 
 #[cfg(test)]
@@ -224,10 +252,18 @@ mod tests {
 
     #[test]
     fn one_listing_has_one_query() {
-        for query in ["", "show=lag", "show=paused&sort=-lag&search=a+b", "sort=-partition", "sort=owner"] {
+        for query in [
+            "",
+            "show=lag",
+            "show=paused&sort=-lag&search=a+b",
+            "show=lag&range=7d&table=1",
+            "sort=-partition",
+            "sort=owner",
+        ] {
             assert_eq!(listing(query).to_query(), query);
         }
-        assert_eq!(listing("sort=-nonsense").to_query(), "");
+        assert_eq!(listing("sort=-nonsense&range=2h").to_query(), "");
+        assert_eq!(listing("show=lag&range=1h&table=1").chart_query(), "range=1h&table=1");
         assert_eq!(listing("show=lag").beside("form=pause"), "form=pause&show=lag");
         assert_eq!(listing("").sorted(Key::Lag).sorted(Key::Lag).to_query(), "sort=lag");
     }

@@ -6,6 +6,7 @@ mod commands;
 mod consumers;
 mod finding;
 mod form;
+mod history;
 mod holds;
 mod listing;
 mod members;
@@ -18,7 +19,9 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
-use crate::api;
+use crate::api::{self, PageError};
+use crate::browser;
+use crate::chart::Chart;
 use crate::components::clock::Clock;
 use crate::components::icons::{Icon, icon};
 use crate::components::{bar, cluster, flow, name, notice, part, title, verdict};
@@ -32,9 +35,24 @@ use listing::{Listing, Show};
 #[component]
 pub(crate) fn GroupPage() -> impl IntoView {
     let (cluster, group) = (super::segment("cluster"), super::segment("group"));
-    let first =
-        Resource::new(move || (cluster.get(), group.get()), |(cluster, group)| api::group(cluster, group));
-    super::once_read(first, page)
+    let query = use_query_map();
+    let first = Resource::new(
+        move || (cluster.get(), group.get()),
+        move |(cluster, group)| first_read(cluster, group, query.with_untracked(Listing::from_query)),
+    );
+    super::once_read(first, |(view, chart)| page(view, chart))
+}
+
+async fn first_read(
+    cluster: String,
+    group: String,
+    listing: Listing,
+) -> Result<(GroupView, Chart), PageError> {
+    let view = api::group(cluster.clone(), group.clone()).await?;
+    // On the server nobody knows the reader's zone.
+    let offset = if cfg!(feature = "ssr") { 0 } else { browser::utc_offset() };
+    let chart = api::history(cluster, group, listing.chart_query(), offset).await?;
+    Ok((view, chart))
 }
 
 #[derive(Clone, Copy)]
@@ -135,11 +153,12 @@ fn go_live(state: State, clock: Clock) {
     });
 }
 
-fn page(view: GroupView) -> AnyView {
+fn page(view: GroupView, chart: Chart) -> AnyView {
     let clock = Clock::provide(view.now);
     let query = use_query_map();
     let asked = Memo::new(move |_| query.with(Ask::from_query));
     let listing = Memo::new(move |_| query.with(Listing::from_query));
+    let history = history::panel(&view, chart, listing);
     let state = State::new(view, listing);
     state.follow_listing();
     go_live(state, clock);
@@ -158,6 +177,7 @@ fn page(view: GroupView) -> AnyView {
         {move || asked.get().map(|ask| form::form(ask, header, &listing.get_untracked()))}
         <div class="cols">
             <div class="column">
+                {history}
                 {partitions::panel(state)}
                 {move || header.with(members::panel)}
             </div>

@@ -5,6 +5,7 @@ pub mod cluster;
 pub mod command;
 pub mod fleet;
 pub mod group;
+pub mod history;
 pub mod messages;
 pub mod preview;
 pub mod topic;
@@ -17,6 +18,7 @@ pub use fleet::{FleetView, FlowView, GroupRow, VerdictCount};
 pub use group::{
     ConsumerView, GroupView, InstanceHolds, InstanceView, MemberView, PartitionRow, TopicPartitions,
 };
+pub use history::{HistoryEvent, HistoryEventKind, HistoryPoint, HistoryStorage, HistoryView};
 pub use messages::{
     DecodeProblem, DecodersView, HeaderView, MessageView, MessagesView, Payload, PayloadKind, RecordReader,
     SearchView,

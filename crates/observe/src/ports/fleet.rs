@@ -7,17 +7,18 @@ use async_trait::async_trait;
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::rate::Drain;
 use flowdeck_model::view::{
-    ClusterView, FleetView, FlowView, GroupRow, GroupView, TopicView, TopicsView, VerdictCount,
+    ClusterView, FleetView, FlowView, GroupRow, GroupView, HistoryView, TopicView, TopicsView, VerdictCount,
 };
 use flowdeck_model::{
-    Actor, ClusterName, Fleet, FleetQuery, GroupId, GroupType, Permission, PortError, TimeLag, TopicName,
-    Verdict, Version,
+    Actor, ClusterName, Fleet, FleetQuery, GroupId, GroupType, HistoryQuery, Permission, PortError, TimeLag,
+    TopicName, Verdict, Version,
 };
 
 use super::order::{Ranked, compare};
 use super::{allowed, cluster_of, group, topic};
 use crate::clock;
 use crate::core::Core;
+use crate::history;
 use crate::sampling::sample::GroupData;
 use crate::snapshot::{ClusterSnapshot, Judged};
 
@@ -102,7 +103,7 @@ impl Fleet for BoundFleet {
     fn group(&self, cluster: &ClusterName, id: &GroupId) -> Result<GroupView, PortError> {
         let snapshot = self.core.publisher.current();
         allowed(&self.actor, Permission::View, cluster, id)?;
-        let (one, _) = cluster_of(&self.core, &snapshot, cluster)?;
+        let (one, handle) = cluster_of(&self.core, &snapshot, cluster)?;
         let Some((data, judged)) = one.group(id) else {
             if one.view.as_of.is_none() {
                 // Nobody knows whether it is there.
@@ -112,7 +113,22 @@ impl Fleet for BoundFleet {
             }
             return Err(PortError::not_found(ResourceKind::Group, id.to_string()));
         };
-        Ok(group::view(snapshot.version, &one, data, judged, clock::now()))
+        let now = clock::now();
+        handle.history.lock().viewed(id, now);
+        Ok(group::view(snapshot.version, &one, data, judged, now))
+    }
+
+    fn history(
+        &self,
+        cluster: &ClusterName,
+        id: &GroupId,
+        query: &HistoryQuery,
+    ) -> Result<HistoryView, PortError> {
+        let snapshot = self.core.publisher.current();
+        allowed(&self.actor, Permission::View, cluster, id)?;
+        let (one, handle) = cluster_of(&self.core, &snapshot, cluster)?;
+        let found = history::view(&handle.history.lock(), &one, id, query, clock::now());
+        found.ok_or_else(|| PortError::not_found(ResourceKind::Group, id.to_string()))
     }
 
     fn topics(&self, cluster: &ClusterName) -> Result<TopicsView, PortError> {

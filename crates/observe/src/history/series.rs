@@ -1,0 +1,129 @@
+//! One group's history: three rings of ever longer steps, and what happened.
+
+use std::collections::VecDeque;
+
+use super::ring::{Point, Ring};
+
+/// The steps of a ring: how long each is, in seconds, and how many are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resolution {
+    /// For 15 minutes.
+    Seconds10,
+    /// For 6 hours.
+    Minute,
+    /// For 7 days.
+    Minutes15,
+}
+
+impl Resolution {
+    /// The finest first.
+    pub const ALL: [Self; 3] = [Self::Seconds10, Self::Minute, Self::Minutes15];
+
+    pub const fn seconds(self) -> u32 {
+        match self {
+            Self::Seconds10 => 10,
+            Self::Minute => 60,
+            Self::Minutes15 => 900,
+        }
+    }
+
+    pub(super) const fn kept(self) -> usize {
+        match self {
+            Self::Seconds10 => 90,
+            Self::Minute => 360,
+            Self::Minutes15 => 672,
+        }
+    }
+}
+
+/// Events that are kept of a group; the oldest goes.
+const EVENTS: usize = 64;
+
+pub(super) struct Series {
+    rings: [Ring; 3],
+    /// Seconds since 1970 at which a rebalance began, oldest first.
+    rebalances: VecDeque<u32>,
+    /// When something was last written to it.
+    pub(super) written: u32,
+}
+
+impl Series {
+    pub(super) fn new() -> Self {
+        Self {
+            rings: Resolution::ALL.map(|one| Ring::new(one.kept())),
+            rebalances: VecDeque::new(),
+            written: 0,
+        }
+    }
+
+    pub(super) fn ring(&self, resolution: Resolution) -> &Ring {
+        &self.rings[resolution as usize]
+    }
+
+    /// What is known of the step now, in place of what was: the longer steps follow.
+    pub(super) fn set(&mut self, step: u32, point: Point) {
+        let second = step.saturating_mul(Resolution::Seconds10.seconds());
+        self.written = self.written.max(second);
+        self.rings[0].set(step, point);
+        self.fold(Resolution::Seconds10, Resolution::Minute, second);
+        self.fold(Resolution::Minute, Resolution::Minutes15, second);
+    }
+
+    fn fold(&mut self, from: Resolution, to: Resolution, second: u32) {
+        let step = second / to.seconds();
+        let parts = to.seconds() / from.seconds();
+        let first = step * parts;
+        let ring = self.ring(from);
+        let point = Point::fold((first..first + parts).map(|part| ring.get(part)));
+        self.rings[to as usize].set(step, point);
+    }
+
+    pub(super) fn rebalanced(&mut self, second: u32) {
+        if self.rebalances.len() == EVENTS {
+            self.rebalances.pop_front();
+        }
+        self.rebalances.push_back(second);
+    }
+
+    pub(super) fn rebalances(&self) -> impl Iterator<Item = u32> + '_ {
+        self.rebalances.iter().copied()
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        let rings: usize = self.rings.iter().map(Ring::bytes).sum();
+        rings + size_of::<Self>() - size_of_val(&self.rings) + self.rebalances.capacity() * size_of::<u32>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn point(lag: u64, input: u64) -> Point {
+        Point { lag: Some(lag), input_milli: Some(input), ..Point::default() }
+    }
+
+    #[test]
+    fn longer_steps_follow_the_short_ones() {
+        let mut series = Series::new();
+        // From 00:00:00 on, a step every 10 s for two hours: the lag is the step's number.
+        for step in 0..720 {
+            series.set(step, point(step.into(), 2_000));
+        }
+        assert_eq!(series.ring(Resolution::Seconds10).get(719), point(719, 2_000));
+        assert_eq!(series.ring(Resolution::Seconds10).oldest(), Some(630));
+        assert_eq!(series.ring(Resolution::Minute).get(0), point(5, 2_000));
+        assert_eq!(series.ring(Resolution::Minute).get(119), point(719, 2_000));
+        assert_eq!(series.ring(Resolution::Minutes15).get(0), point(89, 2_000));
+        assert_eq!(series.ring(Resolution::Minutes15).get(7), point(719, 2_000));
+    }
+
+    #[test]
+    fn a_step_that_is_written_again_counts_once() {
+        let mut series = Series::new();
+        series.set(6, point(5, 1_000));
+        series.set(6, point(9, 3_000));
+        assert_eq!(series.ring(Resolution::Minute).get(1), point(9, 3_000));
+        assert_eq!(series.ring(Resolution::Minutes15).get(0), point(9, 3_000));
+    }
+}

@@ -1,0 +1,313 @@
+//! The series of a cluster's groups, and of some partitions, within a bound. Pure: it has no clock.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use flowdeck_kafka::Topic;
+use flowdeck_model::view::HistoryStorage;
+use flowdeck_model::{GroupId, Partition, Timestamp, TopicName};
+
+use super::ring::{Point, Ring};
+use super::series::{Resolution, Series};
+
+#[derive(Debug, Clone, Copy)]
+pub struct StoreLimits {
+    pub groups: usize,
+    pub partitions: usize,
+}
+
+impl Default for StoreLimits {
+    fn default() -> Self {
+        Self { groups: 12_000, partitions: 2_000 }
+    }
+}
+
+/// A group that was not read for so long may make place for another, in seconds.
+const IDLE: u32 = 15 * 60;
+/// After a search for one in vain, in seconds.
+const SEARCH_AGAIN: u32 = 60;
+
+pub struct Store {
+    limits: StoreLimits,
+    groups: HashMap<GroupId, Series>,
+    partitions: HashMap<GroupId, Partitions>,
+    partition_count: usize,
+    /// Before this second there is no place, and none is searched for.
+    full_until: u32,
+    /// Groups whose page somebody looked at of late, and when.
+    pub(super) views: HashMap<GroupId, Timestamp>,
+    pub storage: HistoryStorage,
+}
+
+/// The partitions of one group.
+#[derive(Default)]
+struct Partitions {
+    series: HashMap<(Topic, Partition), PartitionSeries>,
+    /// When they were last written, in seconds.
+    written: u32,
+}
+
+struct PartitionSeries {
+    seconds: Ring,
+    minutes: Ring,
+}
+
+impl Default for Store {
+    fn default() -> Self {
+        Self::new(StoreLimits::default())
+    }
+}
+
+pub(super) fn seconds(at: Timestamp) -> u32 {
+    u32::try_from(at.millis() / 1_000).unwrap_or(u32::MAX)
+}
+
+impl Store {
+    pub fn new(limits: StoreLimits) -> Self {
+        Self {
+            limits,
+            groups: HashMap::new(),
+            partitions: HashMap::new(),
+            partition_count: 0,
+            full_until: 0,
+            views: HashMap::new(),
+            storage: HistoryStorage::Memory,
+        }
+    }
+
+    pub(super) fn series(&self, group: &GroupId) -> Option<&Series> {
+        self.groups.get(group)
+    }
+
+    /// What was read of a group: the step has the highest lag of all its readings.
+    pub(super) fn read(&mut self, group: &GroupId, at: u32, lag: Option<u64>, time_lag_millis: Option<u64>) {
+        let step = at / Resolution::Seconds10.seconds();
+        self.change(group, step, |point| Point {
+            lag: point.lag.max(lag),
+            time_lag_millis: point.time_lag_millis.max(time_lag_millis),
+            ..point
+        });
+    }
+
+    /// The rates of these steps, in thousandths of a record a second.
+    pub(super) fn flowed(&mut self, group: &GroupId, steps: Range<u32>, input: u64, output: u64) {
+        let kept = u32::try_from(Resolution::Seconds10.kept()).unwrap_or(u32::MAX);
+        for step in steps.start.max(steps.end.saturating_sub(kept))..steps.end {
+            self.change(group, step, |point| Point {
+                input_milli: Some(input),
+                output_milli: Some(output),
+                ..point
+            });
+        }
+    }
+
+    fn change(&mut self, group: &GroupId, step: u32, change: impl FnOnce(Point) -> Point) {
+        let second = step.saturating_mul(Resolution::Seconds10.seconds());
+        let Some(series) = self.series_mut(group, second) else { return };
+        let point = change(series.ring(Resolution::Seconds10).get(step));
+        series.set(step, point);
+    }
+
+    pub(super) fn rebalanced(&mut self, group: &GroupId, at: u32) {
+        if let Some(series) = self.groups.get_mut(group) {
+            series.rebalanced(at);
+        }
+    }
+
+    /// `None`: there is no place for it.
+    pub(super) fn series_mut(&mut self, group: &GroupId, now: u32) -> Option<&mut Series> {
+        if !self.groups.contains_key(group) {
+            if !self.make_place(now) {
+                return None;
+            }
+            self.groups.insert(group.clone(), Series::new());
+        }
+        self.groups.get_mut(group)
+    }
+
+    /// The one that was not written for the longest time goes.
+    fn make_place(&mut self, now: u32) -> bool {
+        if self.groups.len() < self.limits.groups {
+            return true;
+        }
+        if now < self.full_until {
+            return false;
+        }
+        let oldest = self.groups.iter().min_by_key(|(_, series)| series.written);
+        match oldest.filter(|(_, series)| now.saturating_sub(series.written) > IDLE) {
+            Some((id, _)) => {
+                let id = id.clone();
+                self.groups.remove(&id);
+                true
+            }
+            None => {
+                self.full_until = now.saturating_add(SEARCH_AGAIN);
+                false
+            }
+        }
+    }
+
+    /// Nothing is known of this group since there are too many.
+    pub(super) fn is_full_without(&self, group: &GroupId) -> bool {
+        self.groups.len() >= self.limits.groups && !self.groups.contains_key(group)
+    }
+
+    /// What was read of a partition of a group whose partitions are followed now.
+    pub(super) fn read_partition(
+        &mut self,
+        group: &GroupId,
+        (topic, partition): (&Topic, Partition),
+        at: u32,
+        lag: Option<u64>,
+        time_lag_millis: Option<u64>,
+    ) {
+        let place = (Topic::clone(topic), partition);
+        let known = self.partitions.get(group).is_some_and(|all| all.series.contains_key(&place));
+        if !known && !self.make_place_for_partition(group) {
+            return;
+        }
+        let all = self.partitions.entry(group.clone()).or_default();
+        all.written = all.written.max(at);
+        let before = all.series.len();
+        let series = all.series.entry(place).or_insert_with(PartitionSeries::new);
+        series.read(at / Resolution::Seconds10.seconds(), lag, time_lag_millis);
+        self.partition_count += all.series.len() - before;
+    }
+
+    /// The partitions of the group that was followed the longest time ago go, never the group's own.
+    fn make_place_for_partition(&mut self, group: &GroupId) -> bool {
+        while self.partition_count >= self.limits.partitions {
+            let others = self.partitions.iter().filter(|(id, _)| *id != group);
+            let Some((oldest, _)) = others.min_by_key(|(_, all)| all.written) else { return false };
+            let oldest = oldest.clone();
+            let gone = self.partitions.remove(&oldest).map_or(0, |all| all.series.len());
+            self.partition_count -= gone;
+        }
+        true
+    }
+
+    pub(super) fn partition_ring(
+        &self,
+        group: &GroupId,
+        topic: &TopicName,
+        partition: Partition,
+        resolution: Resolution,
+    ) -> Option<&Ring> {
+        let series = &self.partitions.get(group)?.series;
+        let (_, found) = series.iter().find(|((t, p), _)| t.as_ref() == topic && *p == partition)?;
+        match resolution {
+            Resolution::Seconds10 => Some(&found.seconds),
+            Resolution::Minute => Some(&found.minutes),
+            Resolution::Minutes15 => None,
+        }
+    }
+
+    /// What it takes of memory: names, tables and rings.
+    pub fn bytes(&self) -> usize {
+        let groups = self.groups.capacity() * size_of::<(GroupId, Series)>();
+        let series: usize = self
+            .groups
+            .iter()
+            .map(|(id, series)| id.as_str().len() + series.bytes() - size_of::<Series>())
+            .sum();
+        let partitions: usize = self
+            .partitions
+            .values()
+            .flat_map(|all| all.series.values())
+            .map(|one| one.seconds.bytes() + one.minutes.bytes() + size_of::<(Topic, Partition)>())
+            .sum();
+        groups + series + partitions
+    }
+}
+
+impl PartitionSeries {
+    fn new() -> Self {
+        Self {
+            seconds: Ring::new(Resolution::Seconds10.kept()),
+            minutes: Ring::new(Resolution::Minute.kept()),
+        }
+    }
+
+    fn read(&mut self, step: u32, lag: Option<u64>, time_lag_millis: Option<u64>) {
+        let point = self.seconds.get(step);
+        let highest = Point {
+            lag: point.lag.max(lag),
+            time_lag_millis: point.time_lag_millis.max(time_lag_millis),
+            ..point
+        };
+        self.seconds.set(step, highest);
+        let minute = step / 6;
+        let folded = Point::fold((minute * 6..minute * 6 + 6).map(|part| self.seconds.get(part)));
+        self.minutes.set(minute, folded);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn id(n: usize) -> GroupId {
+        format!("prod-eu.orders.consumer-group-{n:06}").into()
+    }
+
+    fn topic() -> Topic {
+        Arc::new("orders".parse().unwrap())
+    }
+
+    #[test]
+    fn ten_thousand_groups_take_at_most_150_mb() {
+        let mut store = Store::default();
+        for n in 0..10_000 {
+            store.read(&id(n), 1_795_270_130, Some(n as u64), Some(5));
+            store.rebalanced(&id(n), 1_795_270_130);
+        }
+        for n in 0..3_000 {
+            store.read_partition(
+                &id(n),
+                (&topic(), Partition::new(0).unwrap()),
+                1_795_270_130,
+                Some(7),
+                None,
+            );
+        }
+        assert_eq!(store.partition_count, 2_000);
+        let megabytes = store.bytes() / 1_000_000;
+        assert!((100..150).contains(&megabytes), "{megabytes} MB");
+        // Nothing grows with time.
+        let before = store.bytes();
+        for second in (0..7 * 86_400).step_by(600) {
+            store.read(&id(0), 1_795_270_130 + second, Some(1), None);
+            store.rebalanced(&id(0), 1_795_270_130 + second);
+        }
+        assert!(store.bytes() - before < 1_000);
+    }
+
+    #[test]
+    fn a_group_that_is_not_read_any_more_makes_place() {
+        let mut store = Store::new(StoreLimits { groups: 2, partitions: 1 });
+        store.read(&id(0), 1_000, Some(1), None);
+        store.read(&id(1), 2_000, Some(1), None);
+        store.read(&id(1), 1_000 + IDLE, Some(1), None);
+        store.read(&id(2), 1_000 + IDLE, Some(1), None);
+        assert!(store.is_full_without(&id(2)), "both are read");
+        store.read(&id(2), 1_000 + IDLE + SEARCH_AGAIN, Some(1), None);
+        assert!(store.series(&id(0)).is_none() && store.series(&id(2)).is_some());
+    }
+
+    #[test]
+    fn partitions_that_were_followed_the_longest_time_ago_make_place() {
+        let mut store = Store::new(StoreLimits { groups: 9, partitions: 2 });
+        let zero = Partition::new(0).unwrap();
+        let one = Partition::new(1).unwrap();
+        store.read_partition(&id(0), (&topic(), zero), 1_000, Some(7), None);
+        store.read_partition(&id(1), (&topic(), zero), 2_000, Some(7), None);
+        store.read_partition(&id(1), (&topic(), one), 2_000, Some(7), None);
+        store.read_partition(&id(1), (&topic(), Partition::new(2).unwrap()), 2_000, Some(7), None);
+        let has = |group, partition| {
+            store.partition_ring(&id(group), &topic(), partition, Resolution::Minute).is_some()
+        };
+        assert_eq!((has(0, zero), has(1, zero), has(1, one)), (false, true, true));
+        assert_eq!(store.partition_count, 2, "a group does not drive out its own");
+    }
+}

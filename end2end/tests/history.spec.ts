@@ -1,0 +1,124 @@
+// The chart of a group's history: without scripts, by keyboard, by pointer, by dragging, and as time goes on.
+import { env, test, expect, hydrated } from "./fixtures";
+import type { Page } from "@playwright/test";
+
+const CLUSTER = "demo";
+const GROUP = "dev-audio-processor";
+const page_url = `./c/${CLUSTER}/groups/${GROUP}`;
+
+/** A chart with few points has nothing to choose from. */
+async function withHistory(page: Page) {
+  const points = async () => {
+    const answer = await page.request.get(`${env.url}/api/v1/clusters/${CLUSTER}/groups/${GROUP}/history`);
+    return answer.ok() ? (await answer.json()).points.length : 0;
+  };
+  await expect.poll(points, { timeout: 90_000 }).toBeGreaterThan(4);
+}
+
+const chart = (page: Page) => page.locator(".history .chart");
+const reading = (page: Page) => page.locator(".history .reading");
+
+test.describe("without scripts", () => {
+  test.use({ javaScriptEnabled: false });
+
+  test("the chart is a picture with links and a table", async ({ page }) => {
+    await withHistory(page);
+    await page.goto(page_url);
+    await expect(page.getByRole("img", { name: /^Lag from .* UTC: at the end [\d,]+, highest/ })).toBeVisible();
+    await expect(page.locator(".picture path.line.lag")).toHaveAttribute("d", /^M[\d.]+ [\d.]+/);
+    await expect(reading(page)).toBeHidden();
+
+    await page.getByRole("link", { name: "1 h", exact: true }).click();
+    await expect(page).toHaveURL(/[?&]range=1h(&|$)/);
+    await expect(page.getByRole("link", { name: "1 h", exact: true })).toHaveAttribute("aria-current", "true");
+    await expect(page.locator(".history .below")).toContainText("each 1 min");
+
+    await page.getByRole("link", { name: "Show as table" }).click();
+    const table = page.getByRole("table", { name: "History, newest first" });
+    await expect(table.getByRole("columnheader", { name: "Lag", exact: true })).toBeVisible();
+    await expect(table.getByRole("row")).not.toHaveCount(1);
+
+    await page.getByRole("link", { name: "Permalink" }).click();
+    await expect(page).toHaveURL(/[?&]from=\d{4}-\d\d-\d\dT.*&to=\d{4}-\d\d-\d\dT/);
+    await expect(page.locator(".history .chips [aria-current]")).toHaveCount(0);
+    await expect(page.locator(".picture path.line.lag")).toHaveAttribute("d", /^M/);
+  });
+});
+
+test("values are read by keyboard", async ({ page }) => {
+  await withHistory(page);
+  await page.goto(page_url);
+  await hydrated(page);
+  const slider = page.getByRole("slider", { name: "History: values by arrow keys" });
+  await slider.focus();
+  await page.keyboard.press("End");
+  const last = await slider.getAttribute("aria-valuetext");
+  expect(last).toMatch(/^\d\d:\d\d:\d\d · lag [\d,]+/);
+  await expect(reading(page)).toHaveText(last ?? "");
+  await expect(page.locator(".over .cursor")).toHaveCount(1);
+  await page.keyboard.press("ArrowLeft");
+  await expect(slider).not.toHaveAttribute("aria-valuetext", last ?? "");
+  await page.keyboard.press("Home");
+  await expect(slider).toHaveAttribute("aria-valuenow", "0");
+  await page.keyboard.press("Escape");
+  await expect(page.locator(".over .cursor")).toHaveCount(0);
+
+  // A time is chosen with Enter at its beginning and at its end.
+  await page.keyboard.press("Home");
+  await page.keyboard.press("Enter");
+  await page.keyboard.press("End");
+  await expect(page.locator(".over .chosen")).toHaveCount(1);
+  await page.keyboard.press("Enter");
+  await expect(page).toHaveURL(/[?&]from=.*&to=/);
+});
+
+test("values are read under the pointer, and a time is chosen by dragging", async ({ page }) => {
+  await withHistory(page);
+  await page.goto(`${page_url}?show=lag`);
+  await hydrated(page);
+  const box = await chart(page).boundingBox();
+  if (!box) throw new Error("the chart has no place");
+  const at = (part: number) => [box.x + box.width * part, box.y + box.height / 2] as const;
+  await page.mouse.move(...at(0.98));
+  await expect(reading(page)).toHaveText(/lag [\d,]+/);
+  await page.mouse.down();
+  await page.mouse.move(...at(0.7));
+  await page.mouse.move(...at(0.5));
+  await expect(page.locator(".over .chosen")).toHaveCount(1);
+  await page.mouse.up();
+  await expect(page).toHaveURL(/[?&]show=lag&from=.*&to=/);
+  const query = new URL(page.url()).searchParams;
+  const length = Date.parse(query.get("to") ?? "") - Date.parse(query.get("from") ?? "");
+  // 48 % of 15 minutes.
+  expect(length / 1000).toBeGreaterThan(400);
+  expect(length / 1000).toBeLessThan(470);
+  await expect(page.locator(".history .chips [aria-current]")).toHaveCount(0);
+  // The same chart for whoever gets the link.
+  await page.reload();
+  await expect(page.locator(".picture path.line.lag")).toHaveAttribute("d", /^M/);
+  await page.goBack();
+  await expect(page).toHaveURL(/\?show=lag$/);
+  await expect(page.getByRole("link", { name: "15 min", exact: true })).toHaveAttribute("aria-current", "true");
+});
+
+test("the chart grows while the page stays", async ({ page }) => {
+  await withHistory(page);
+  await page.goto(page_url);
+  await hydrated(page);
+  const slider = page.getByRole("slider");
+  await slider.evaluate((element) => element.setAttribute("data-same", "yes"));
+  const first = await slider.getAttribute("aria-valuetext");
+  await expect(slider).not.toHaveAttribute("aria-valuetext", first ?? "");
+  await expect(slider).toHaveAttribute("data-same", "yes");
+});
+
+test.describe("in another zone", () => {
+  test.use({ timezoneId: "Asia/Kolkata" });
+
+  test("times are those of the browser", async ({ page }) => {
+    await withHistory(page);
+    await page.goto(page_url);
+    await hydrated(page);
+    await expect(page.locator(".history .below")).toContainText("times in UTC+05:30");
+  });
+});
