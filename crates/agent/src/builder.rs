@@ -10,7 +10,9 @@ use crate::dead_letters::DeadLetters;
 use crate::error::AgentError;
 use crate::failure::{Failure, Mapping, OnError, Then};
 use crate::handler::Handler;
+use crate::health;
 use crate::running::{self, Running};
+use crate::startup::{self, Patience, TopicSpec};
 
 /// The consumer side of Flowdeck.
 pub struct Agent;
@@ -41,6 +43,8 @@ impl Agent {
             holds: "flowdeck.holds".into(),
             acks: "flowdeck.acks".into(),
             timings: Timings::default(),
+            patience: None,
+            create: vec![],
         }
     }
 }
@@ -49,6 +53,7 @@ impl Agent {
 #[derive(Debug)]
 pub struct NoHandler;
 
+/// Settings of a consumer that has not started.
 #[must_use = "nothing runs before start()"]
 pub struct AgentBuilder<H = NoHandler> {
     config: ClientConfig,
@@ -71,6 +76,8 @@ pub struct AgentBuilder<H = NoHandler> {
     holds: String,
     acks: String,
     timings: Timings,
+    patience: Option<Patience>,
+    create: Vec<TopicSpec>,
 }
 
 impl<H> AgentBuilder<H> {
@@ -80,6 +87,7 @@ impl<H> AgentBuilder<H> {
         self
     }
 
+    /// The topics that it subscribes to; at least one.
     pub fn topics<T: Into<String>>(mut self, topics: impl IntoIterator<Item = T>) -> Self {
         self.topics = topics.into_iter().map(Into::into).collect();
         self
@@ -112,6 +120,7 @@ impl<H> AgentBuilder<H> {
         self
     }
 
+    /// What happens when a handler fails; [`OnError::default`] unless told otherwise.
     pub fn on_error(mut self, policy: OnError) -> Self {
         self.on_error = policy;
         self
@@ -142,6 +151,7 @@ impl<H> AgentBuilder<H> {
         self
     }
 
+    /// What happens while the holds of the cluster cannot be read; [`OnUnknown::Run`] unless told otherwise.
     pub fn on_unknown(mut self, policy: OnUnknown) -> Self {
         self.on_unknown = policy;
         self
@@ -175,11 +185,27 @@ impl<H> AgentBuilder<H> {
         self
     }
 
+    /// `start` waits until the cluster answers, and fails after so many tries; 30 tries, 2 s apart, are a good choice.
+    /// Unless told, it waits for nothing: Kafka may be away, and the agent goes on trying.
+    pub fn wait_for_cluster(mut self, tries: u32, delay: Duration) -> Self {
+        self.patience = Some(Patience { tries, delay });
+        self
+    }
+
+    /// `start` creates those of these topics that are missing, and waits for the cluster first (30 tries, 2 s apart,
+    /// unless told otherwise); none unless told. It needs the right to create them.
+    pub fn create_topics(mut self, topics: impl IntoIterator<Item = TopicSpec>) -> Self {
+        self.create = topics.into_iter().collect();
+        self
+    }
+
+    /// Periods and deadlines; [`Timings::default`] unless told otherwise.
     pub fn timings(mut self, timings: Timings) -> Self {
         self.timings = timings;
         self
     }
 
+    /// What handles the records: a [`crate::Router`] of functions, or a [`Handler`] of one's own.
     pub fn handler<N: Handler>(self, handler: N) -> AgentBuilder<N> {
         AgentBuilder {
             handler,
@@ -202,16 +228,20 @@ impl<H> AgentBuilder<H> {
             holds: self.holds,
             acks: self.acks,
             timings: self.timings,
+            patience: self.patience,
+            create: self.create,
         }
     }
 }
 
 impl<H: Handler> AgentBuilder<H> {
-    /// Starts the threads and workers and returns at once: Kafka may be away, the agent goes on trying.
+    /// Starts the threads and workers and returns at once: Kafka may be away, the agent goes on trying (but for
+    /// [`Self::wait_for_cluster`] and [`Self::create_topics`]).
     /// The handlers run on the tokio runtime that this is called on.
     ///
     /// # Errors
-    /// Only for a configuration that can never work, or without a tokio runtime.
+    /// For a configuration that can never work, without a tokio runtime, and where the cluster that is waited for does
+    /// not answer or a topic cannot be created.
     pub async fn start(self) -> Result<Running, AgentError> {
         let instance = self.instance.unwrap_or_else(config::default_instance);
         let settings = Settings {
@@ -234,6 +264,7 @@ impl<H: Handler> AgentBuilder<H> {
             handler_timeout: self.handler_timeout,
             on_unknown: self.on_unknown,
             timings: self.timings.sane(),
+            poll_interval: health::poll_interval(&self.config),
         };
         if settings.on_error.then == Then::DeadLetter && settings.dead_letters.is_none() {
             return Err(AgentError::NoDeadLetters { group: settings.group.to_string() });
@@ -243,6 +274,11 @@ impl<H: Handler> AgentBuilder<H> {
                 group: settings.group.to_string(),
                 consumer: settings.consumer.to_string(),
             });
+        }
+        self.create.iter().try_for_each(TopicSpec::check)?;
+        if self.patience.is_some() || !self.create.is_empty() {
+            let patience = self.patience.unwrap_or_default();
+            startup::prepare(&self.config, settings.group.as_str(), patience, &self.create).await?;
         }
         running::start(self.config, settings, self.handler).await
     }

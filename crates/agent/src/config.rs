@@ -113,6 +113,8 @@ pub(crate) struct Settings {
     pub(crate) holds: TopicName,
     pub(crate) acks: TopicName,
     pub(crate) timings: Timings,
+    /// The host's `max.poll.interval.ms`.
+    pub(crate) poll_interval: Duration,
 }
 
 /// `<machine>-<pid>`, as KafkaFlow names its instances.
@@ -305,6 +307,7 @@ pub(crate) mod tests {
             holds: "flowdeck.holds".parse().unwrap(),
             acks: "flowdeck.acks".parse().unwrap(),
             timings: Timings::default(),
+            poll_interval: Duration::from_secs(300),
         }
     }
 

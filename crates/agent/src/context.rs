@@ -1,6 +1,7 @@
 //! The Kafka client's callbacks: partitions that come and go, commits that failed, the log's ends.
 //! They run on the poll thread, inside `poll`.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -127,6 +128,8 @@ impl ClientContext for Callbacks {
     }
 
     fn stats(&self, statistics: Statistics) {
+        let up = statistics.brokers.values().any(|broker| broker.state == "UP");
+        self.shared.vitals.brokers_down.store(!up, Ordering::Relaxed);
         let mut state = self.shared.lock();
         for (topic, numbers) in &statistics.topics {
             for (partition, numbers) in &numbers.partitions {

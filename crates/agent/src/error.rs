@@ -2,8 +2,11 @@
 
 use rdkafka::error::KafkaError;
 
+/// Why an agent could not start, or ended. Each variant's text says what failed, where, and what to do.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
+// The texts say it all.
+#[allow(missing_docs)]
 pub enum AgentError {
     #[error("consumer {consumer:?} of group {group:?} names no topic: call topics([...])")]
     NoTopics { group: String, consumer: String },
@@ -17,6 +20,8 @@ pub enum AgentError {
     Property { property: &'static str },
     #[error("the agent of group {group:?} must be started on a tokio runtime")]
     NoRuntime { group: String },
+    #[error("the cluster of group {group:?} was not ready after {tries} tries")]
+    NotPrepared { group: String, tries: u32, source: Box<KafkaError> },
     #[error("the Kafka client of consumer {consumer:?} of group {group:?} could not be made")]
     Client { group: String, consumer: String, source: Box<KafkaError> },
     #[error("a thread of the agent of group {group:?} could not be started")]

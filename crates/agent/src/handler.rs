@@ -18,6 +18,7 @@ use crate::record::Record;
 /// nothing.
 #[async_trait]
 pub trait Handler: Send + Sync + 'static {
+    /// Returns once the record is handled, or why it is not.
     async fn handle(&self, delivery: Delivery<'_>) -> Result<(), HandlerError>;
 }
 
@@ -34,6 +35,7 @@ impl<'a> Delivery<'a> {
         Self { record, attempt, cancellation }
     }
 
+    /// As Kafka delivered it.
     pub fn record(&self) -> &'a Record {
         self.record
     }

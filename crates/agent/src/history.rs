@@ -22,8 +22,11 @@ const TEXT_MAX: usize = 1_000;
 pub struct FailedCall {
     /// When it ended, by this machine's clock.
     pub at: Timestamp,
+    /// Of the record.
     pub topic: TopicName,
+    /// Of the record.
     pub partition: Partition,
+    /// Of the record.
     pub offset: i64,
     /// 1 for the first try in this process.
     pub attempt: u32,
@@ -37,8 +40,11 @@ pub struct FailedCall {
 pub struct RunningCall {
     /// By this machine's clock.
     pub since: Timestamp,
+    /// Of the record.
     pub topic: TopicName,
+    /// Of the record.
     pub partition: Partition,
+    /// Of the record.
     pub offset: i64,
 }
 

@@ -72,6 +72,8 @@
 //!
 //! It creates no topic and never produces to one that the cluster's metadata does not show.
 
+#![warn(missing_docs)]
+
 mod admin;
 mod answers;
 mod arrivals;
@@ -85,6 +87,7 @@ mod extract;
 mod failure;
 mod function;
 mod handler;
+pub mod health;
 mod history;
 mod lanes;
 mod message;
@@ -97,6 +100,7 @@ mod router;
 mod running;
 mod shared;
 mod source;
+mod startup;
 mod telemetry;
 pub mod testing;
 mod topics;
@@ -120,4 +124,10 @@ pub use rdkafka::ClientConfig;
 pub use record::Record;
 pub use router::{OnUnmatched, Router};
 pub use running::{Counts, Running};
+pub use startup::TopicSpec;
 pub use tokio_util::sync::CancellationToken;
+
+/// The guide's code compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -26,6 +26,7 @@ impl Message {
         Self { record: Arc::new(record), attempt, cancellation }
     }
 
+    /// As Kafka delivered it.
     pub fn record(&self) -> &Record {
         &self.record
     }
@@ -61,22 +62,27 @@ impl Context {
         self.0.attempt
     }
 
+    /// Where it lies.
     pub fn topic(&self) -> &TopicName {
         self.0.record.topic()
     }
 
+    /// Where it lies.
     pub fn partition(&self) -> Partition {
         self.0.record.partition()
     }
 
+    /// Where it lies.
     pub fn offset(&self) -> i64 {
         self.0.record.offset()
     }
 
+    /// The producer's or the broker's time, as the topic's `message.timestamp.type` says.
     pub fn timestamp(&self) -> Option<Timestamp> {
         self.0.record.timestamp()
     }
 
+    /// `None` where it was sent without one.
     pub fn key(&self) -> Option<&[u8]> {
         self.0.record.key()
     }
@@ -86,6 +92,7 @@ impl Context {
         self.0.record.header(name)
     }
 
+    /// All headers in their order; a name may occur more than once.
     pub fn headers(&self) -> impl Iterator<Item = (&str, Option<&[u8]>)> {
         self.0.record.headers()
     }
@@ -103,6 +110,7 @@ impl Context {
         headers.find_map(|(_, value)| std::str::from_utf8(value?).ok())
     }
 
+    /// As [`Message::message_type`].
     pub fn message_type(&self) -> Option<String> {
         self.0.message_type()
     }

@@ -23,6 +23,7 @@ const POLL: Duration = Duration::from_millis(50);
 pub(crate) fn run(shared: &Arc<Shared>, consumer: Arc<BaseConsumer<Callbacks>>) -> Result<(), AgentError> {
     let queues = Queues(shared);
     while !shared.wait_settled(Duration::from_millis(100)) {
+        shared.vitals.polls();
         if shared.closing.is_cancelled() {
             return Ok(());
         }
@@ -52,6 +53,7 @@ fn follow(shared: &Arc<Shared>, consumer: &BaseConsumer<Callbacks>) -> Result<()
     executor.join().map_err(|source| AgentError::Subscribe { group: group(), source: Box::new(source) })?;
     let mut commit_at = Instant::now() + settings.timings.commit;
     while !shared.closing.is_cancelled() {
+        shared.vitals.polls();
         match consumer.poll(POLL) {
             None => {}
             // Going on would lose it: the partition's next records are committed past it.

@@ -33,14 +33,17 @@ pub struct Record {
 }
 
 impl Record {
+    /// Where it lies.
     pub fn topic(&self) -> &TopicName {
         &self.at.topic
     }
 
+    /// Where it lies.
     pub fn partition(&self) -> Partition {
         self.at.partition
     }
 
+    /// Where it lies.
     pub fn offset(&self) -> i64 {
         self.offset
     }
@@ -50,6 +53,7 @@ impl Record {
         self.timestamp
     }
 
+    /// `None` where it was sent without one.
     pub fn key(&self) -> Option<&[u8]> {
         self.bytes.get(..self.key_length?)
     }

@@ -19,10 +19,12 @@ use crate::context::Callbacks;
 use crate::control::{Control, ReaderContext};
 use crate::error::AgentError;
 use crate::handler::Handler;
+use crate::health::HealthHandle;
 use crate::history::{FailedCall, RunningCall};
 use crate::outbox::Outbox;
 use crate::publish::KafkaPublisher;
 use crate::shared::Shared;
+use crate::view::HoldsStatus;
 use crate::{poller, workers};
 
 /// What leaving the group may take on top of the handlers in flight.
@@ -45,6 +47,7 @@ pub struct Running {
 /// Monotonic counts since the start of one agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
+    /// Records whose handler succeeded.
     pub handled: u64,
     /// Calls of the handler that failed, retries included.
     pub failed: u64,
@@ -102,6 +105,7 @@ pub(crate) async fn start<H: Handler>(
         let result = poller::run(&polled, consumer);
         if let Err(error) = &result {
             error!(group.id = %polled.settings.group, %error, "the consumer ended");
+            polled.vitals.failed.store(true, Ordering::Relaxed);
             polled.drain();
         }
         result
@@ -152,10 +156,12 @@ fn spawn<T: Send + 'static>(
 }
 
 impl Running {
+    /// As telemetry names it.
     pub fn instance(&self) -> &InstanceName {
         &self.shared.settings.instance
     }
 
+    /// What happened since the start.
     pub fn counts(&self) -> Counts {
         let counts = &self.shared.counts;
         Counts {
@@ -180,6 +186,35 @@ impl Running {
                 (lane.at.topic, lane.at.partition, runs)
             })
             .collect()
+    }
+
+    /// For probes: whether Kafka is connected, and whether the consumer works.
+    pub fn health(&self) -> HealthHandle {
+        HealthHandle(Arc::clone(&self.shared))
+    }
+
+    /// Resolves once the cluster has answered and the holds were read (or are absent, or not to be had): from then on
+    /// records are handled as they come.
+    pub async fn ready(&self) {
+        loop {
+            let settled = self.shared.settled.notified();
+            if *self.shared.lock().view.status() != HoldsStatus::Reading {
+                return;
+            }
+            settled.await;
+        }
+    }
+
+    /// Runs until `signal` resolves, or until the consumer ends by itself, and then ends in order: [`Self::stop`].
+    ///
+    /// # Errors
+    /// As [`Self::stop`].
+    pub async fn run_until(self, signal: impl Future<Output = ()>) -> Result<(), AgentError> {
+        tokio::select! {
+            () = signal => {}
+            () = self.ended() => {}
+        }
+        self.stop().await
     }
 
     /// The last 50 calls of the handler that failed, the oldest first.

@@ -6,11 +6,13 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use flowdeck_model::Timestamp;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::admin::AdminCommands;
 use crate::arrivals::Arrivals;
 use crate::config::Settings;
+use crate::health::Vitals;
 use crate::history::History;
 use crate::lanes::{Gate, Lanes, Retry, Run, RunOutcome, Seen};
 use crate::record::TopicPartition;
@@ -40,6 +42,9 @@ pub(crate) struct Shared {
     pub(crate) counts: Counting,
     pub(crate) pool: Pool,
     pub(crate) history: History,
+    pub(crate) vitals: Vitals,
+    /// The view is settled, for those who wait without a thread.
+    pub(crate) settled: Notify,
     pub(crate) admin: AdminCommands,
 }
 
@@ -95,6 +100,8 @@ impl Shared {
             errors: Arc::new(Errors::new(settings.group.clone())),
             pool: Pool::new(settings.workers),
             history: History::default(),
+            vitals: Vitals::new(),
+            settled: Notify::new(),
             admin: AdminCommands::default(),
             settings,
             draining: CancellationToken::new(),
@@ -255,6 +262,7 @@ impl Shared {
     }
 
     pub(crate) fn settled(&self) {
+        self.settled.notify_waiters();
         self.moved.notify_all();
     }
 

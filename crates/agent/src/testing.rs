@@ -69,27 +69,33 @@ impl TestMessage {
         self
     }
 
+    /// When it was sent; never unless told otherwise.
     pub fn timestamp(mut self, timestamp: Timestamp) -> Self {
         self.timestamp = Some(timestamp);
         self
     }
 
+    /// Its key.
     pub fn key(mut self, key: impl Into<Vec<u8>>) -> Self {
         self.key = Some(key.into());
         self
     }
 
+    /// Its value; a tombstone unless told otherwise.
     pub fn value(mut self, value: impl Into<Vec<u8>>) -> Self {
         self.value = Some(value.into());
         self
     }
 
+    /// Its value, as JSON.
+    ///
     /// # Panics
     /// For what is not JSON, such as a map whose keys are no texts.
     pub fn json(self, value: &impl Serialize) -> Self {
         self.value(serde_json::to_vec(value).expect("a value that can be written as JSON"))
     }
 
+    /// Adds a header.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<Vec<u8>>) -> Self {
         self.headers.push((name.into(), Some(value.into())));
         self
@@ -107,6 +113,8 @@ impl TestMessage {
         self
     }
 
+    /// As a handler gets it.
+    ///
     /// # Panics
     /// For a name that is no topic's, or a negative partition.
     pub fn build(self) -> Message {

@@ -1,0 +1,108 @@
+//! The examples, run: each against a broker, and its handler without one. What is public in them is so for a reader.
+
+#[allow(unreachable_pub)]
+#[path = "../../examples/cloud_events.rs"]
+mod cloud_events;
+#[allow(unreachable_pub)]
+#[path = "../../examples/orders.rs"]
+mod orders;
+#[allow(unreachable_pub)]
+#[path = "../../examples/whole_record.rs"]
+mod whole_record;
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use flowdeck_agent::testing::{RecordingPublisher, TestMessage, run};
+use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
+use serde_json::json;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_are_counted_and_one_that_costs_nothing_is_a_dead_letter() {
+    let (topic, totals) = (unique("orders"), orders::Totals::default());
+    let counted = totals.clone();
+    let bootstrap = kafka().bootstrap().to_owned();
+    let done = async {
+        wait_for("the topics", DEADLINE, async || {
+            let topics = kafka().topics();
+            topics.iter().any(|(name, partitions)| *name == topic && *partitions == 3).then_some(())
+        })
+        .await;
+        let header: (&str, &[u8]) = ("Message-Type", b"Orders.Created, Orders");
+        for (id, cents) in [(1, 250), (2, 0), (3, 50)] {
+            let value = json!({"id": id, "cents": cents}).to_string();
+            kafka().send(&topic, &[id], value.as_bytes(), &[header]).await;
+        }
+        let letters = format!("{topic}.dead-letters");
+        wait_for("the orders", DEADLINE, async || {
+            let counts = (counted.created.load(Ordering::Relaxed), counted.cents.load(Ordering::Relaxed));
+            (counts == (2, 300) && kafka().read_all(&letters).len() == 1).then_some(())
+        })
+        .await;
+    };
+    orders::run(&bootstrap, &topic, totals, done).await.unwrap();
+}
+
+#[tokio::test]
+async fn orders_without_a_broker() {
+    let totals = orders::Totals::default();
+    let router = orders::router(totals.clone());
+    let message = TestMessage::new("orders").header("Message-Type", "Orders.Created, Orders");
+    run(&router, message.clone().json(&json!({"id": 1, "cents": 5}))).await.unwrap();
+    assert_eq!(totals.cents.load(Ordering::Relaxed), 5);
+    assert!(run(&router, message.json(&json!({"id": 1, "cents": 0}))).await.is_err());
+    let cancelled = TestMessage::new("orders").header("Message-Type", "Orders.Cancelled");
+    run(&router, cancelled.json(&json!({"id": 1}))).await.unwrap();
+    run(&router, TestMessage::new("orders").header("Message-Type", "Orders.Other")).await.unwrap();
+}
+
+#[tokio::test]
+async fn cloud_events_without_a_broker() {
+    let publisher = RecordingPublisher::default();
+    let router = cloud_events::router(Arc::new(publisher.clone()));
+    let event = json!({
+        "specversion": "1.0", "id": "1", "source": "/web", "type": "com.example.track.uploaded",
+        "data": {"track": "t-7"}
+    });
+    let message = TestMessage::new("tracks.uploaded").header("content-type", "application/cloudevents+json");
+    run(&router, message.clone().header("tenant", "acme").json(&event)).await.unwrap();
+    let sent = publisher.messages();
+    assert_eq!(
+        (sent[0].topic.as_str(), sent[0].value.as_deref()),
+        ("tracks.indexed", Some(&b"acme/t-7"[..]))
+    );
+    assert!(run(&router, message.json(&event)).await.is_err(), "without a tenant");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cloud_events_are_published_on() {
+    let topic = unique("tracks");
+    let topics = kafka().topics();
+    if !topics.iter().any(|(name, _)| name == "tracks.indexed") {
+        kafka().create_topic("tracks.indexed", 1).await;
+    }
+    kafka().create_topic(&topic, 1).await;
+    let headers: [(&str, &[u8]); 4] = [
+        ("ce_id", b"1"),
+        ("ce_source", b"/web"),
+        ("ce_type", b"com.example.track.uploaded"),
+        ("tenant", topic.as_bytes()),
+    ];
+    kafka().send(&topic, b"k", br#"{"track":"t-7"}"#, &headers).await;
+    let want = format!("{topic}/t-7");
+    let done = wait_for("the track", DEADLINE, async || {
+        let read = kafka().read_all("tracks.indexed");
+        read.iter().any(|record| record.value.as_deref() == Some(want.as_bytes())).then_some(())
+    });
+    cloud_events::run(kafka().bootstrap(), &topic, done).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_are_counted() {
+    let (topic, bytes) = (unique("records"), whole_record::Bytes::default());
+    kafka().create_topic(&topic, 2).await;
+    kafka().produce(&topic, 0, ["12345"]).await;
+    kafka().produce(&topic, 1, ["123"]).await;
+    let done = wait_for("all bytes", DEADLINE, async || (bytes.0.load(Ordering::Relaxed) == 8).then_some(()));
+    whole_record::run(kafka().bootstrap(), &topic, bytes.clone(), done).await.unwrap();
+}
