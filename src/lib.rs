@@ -33,6 +33,7 @@ pub mod handles;
 mod health;
 mod hosts;
 pub mod kafka;
+mod kafkaflow;
 mod layers;
 pub mod lines;
 mod lock;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{OriginalUri, Request};
-use axum::middleware::{from_fn, from_fn_with_state, map_request};
+use axum::middleware::{from_fn, from_fn_with_state, map_request, map_request_with_state};
 use axum::routing::{MethodRouter, any, get, post};
 use flowdeck_model::ports::Bind;
 use tower::ServiceBuilder;
@@ -16,7 +16,7 @@ use crate::api::{self, problem};
 use crate::config::Base;
 use crate::layers::{actor, headers, host, limits, log, origin};
 use crate::state::{AppState, Options};
-use crate::{assets, events, health, metrics, pages};
+use crate::{assets, events, health, kafkaflow, metrics, pages};
 
 /// The service, for a base path that its host may nest: pages, API and stream under the base;
 /// `/health…` and `/metrics` beside it, where the host passes them on.
@@ -24,10 +24,12 @@ pub fn service(bind: Arc<dyn Bind>, options: Options) -> Router {
     // Leptos renders on tokio; a second call in one process finds it set, which is as well.
     let _ = any_spawner::Executor::init_tokio();
     let state = AppState::new(bind, options);
+    let canonical = map_request_with_state(state.clone(), kafkaflow::path::canonical);
     let routes = routes(&state).with_state(state);
     // `nest` strips the path that it was mounted under, and leptos routes by the path of the
     // request: it is given back before any of our routes is looked at.
-    Router::new().fallback_service(ServiceBuilder::new().layer(map_request(original)).service(routes))
+    Router::new()
+        .fallback_service(ServiceBuilder::new().layer(map_request(original)).layer(canonical).service(routes))
 }
 
 async fn original(mut request: Request) -> Request {
@@ -60,6 +62,11 @@ impl Mounted {
         self.paths.extend(document.paths.paths.keys().map(|path| format!("{at}{path}")));
         self.router = self.router.nest(&at, router);
         self
+    }
+
+    fn kafkaflow(self, base: &str) -> Self {
+        kafkaflow::routes()
+            .fold(self, |mounted, (below, methods)| mounted.route(&format!("{base}{below}"), methods))
     }
 
     fn route_apart(mut self, path: &str, methods: MethodRouter<AppState>) -> Self {
@@ -106,6 +113,8 @@ fn mounted(base: &str) -> Mounted {
         .route(&at("/api/v1/openapi.json"), get(api::openapi::serve))
         .route(&at("/api"), any(problem::no_such_path))
         .route(&at("/api/{*rest}"), any(problem::no_such_path))
+        // KafkaFlow's own contracts.
+        .kafkaflow(base)
         // What pages use: reads of the browser, live views, files.
         .route(&at("/fn/{*name}"), any(pages::functions::call))
         .route(&at("/events"), get(events::open))

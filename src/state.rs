@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use flowdeck_model::Timestamp;
 use flowdeck_model::ports::Bind;
+use flowdeck_model::{ClusterName, Timestamp};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -23,6 +23,8 @@ pub struct Options {
     pub base: Base,
     pub hosts: Hosts,
     pub public_url: Option<PublicUrl>,
+    /// The one that KafkaFlow's own HTTP contracts are about.
+    pub default_cluster: Option<ClusterName>,
     /// The listener itself speaks TLS.
     pub tls: bool,
     pub trusted_proxies: Vec<Cidr>,
@@ -43,6 +45,7 @@ impl Options {
             base,
             hosts: Hosts::loopback(),
             public_url: None,
+            default_cluster: None,
             tls: false,
             trusted_proxies: vec![],
             limits: Limits::default(),
@@ -59,6 +62,7 @@ impl Options {
         let mut options = Self::new(config.base.clone());
         options.hosts = Hosts::of(config);
         options.public_url = config.public_url.clone();
+        options.default_cluster = config.clusters.first().map(|cluster| cluster.name.clone());
         options.tls = config.tls.is_some();
         options.trusted_proxies = config.trusted_proxies.clone();
         options.limits = config.limits;

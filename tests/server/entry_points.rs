@@ -10,7 +10,7 @@ use std::fmt::Write as _;
 use axum::Router;
 use axum::body::{Body, to_bytes};
 use flowdeck::config::{ClusterConfig, Config};
-use flowdeck::{entry_points, kafka, service};
+use flowdeck::{Options, entry_points, kafka, service};
 use http::{Method, Request, StatusCode};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
@@ -33,6 +33,8 @@ enum Need {
     Payloads,
     /// `control` on the group.
     Control,
+    /// `control` and `offsets` on the group.
+    Offsets,
 }
 
 /// How an entry point refuses.
@@ -130,6 +132,139 @@ fn rows() -> Vec<Row> {
             "/kafkaflow/api/v1/clusters/demo/topics/orders/messages",
             Payloads,
         ),
+        // KafkaFlow's own contracts, on the default cluster.
+        read(Api, "/kafkaflow/groups", "/kafkaflow/groups", View),
+        read(Api, "/kafkaflow/groups/{group}/consumers", "/kafkaflow/groups/payments/consumers", View),
+        read(
+            Api,
+            "/kafkaflow/groups/{group}/consumers/{consumer}",
+            "/kafkaflow/groups/payments/consumers/c",
+            View,
+        ),
+        read(Api, "/kafkaflow/telemetry", "/kafkaflow/telemetry", View),
+        read(Api, "/kafkaflow/consumers/telemetry", "/kafkaflow/consumers/telemetry", View),
+        send(Api, "/kafkaflow/groups/{group}/pause", "/kafkaflow/groups/payments/pause", "", Control),
+        send(Api, "/kafkaflow/groups/{group}/resume", "/kafkaflow/groups/payments/resume", "", Control),
+        send(
+            Api,
+            "/kafkaflow/groups/{group}/consumers/{consumer}/pause",
+            "/kafkaflow/groups/payments/consumers/c/pause",
+            "",
+            Control,
+        ),
+        send(
+            Api,
+            "/kafkaflow/groups/{group}/consumers/{consumer}/resume",
+            "/kafkaflow/groups/payments/consumers/c/resume",
+            "",
+            Control,
+        ),
+        send(
+            Api,
+            "/kafkaflow/groups/{group}/consumers/{consumer}/start",
+            "/kafkaflow/groups/payments/consumers/c/start",
+            "",
+            Control,
+        ),
+        send(
+            Api,
+            "/kafkaflow/groups/{group}/consumers/{consumer}/stop",
+            "/kafkaflow/groups/payments/consumers/c/stop",
+            "",
+            Control,
+        ),
+        send(
+            Api,
+            "/kafkaflow/groups/{group}/consumers/{consumer}/restart",
+            "/kafkaflow/groups/payments/consumers/c/restart",
+            "",
+            Control,
+        ),
+        send(
+            Api,
+            "/kafkaflow/groups/{group}/consumers/{consumer}/change-worker-count",
+            "/kafkaflow/groups/payments/consumers/c/change-worker-count",
+            "{\"workersCount\":2}",
+            Control,
+        ),
+        send(
+            Api,
+            "/kafkaflow/groups/{group}/consumers/{consumer}/reset-offsets",
+            "/kafkaflow/groups/payments/consumers/c/reset-offsets",
+            "{\"confirm\":true}",
+            Offsets,
+        ),
+        send(
+            Api,
+            "/kafkaflow/groups/{group}/consumers/{consumer}/rewind-offsets-to-date",
+            "/kafkaflow/groups/payments/consumers/c/rewind-offsets-to-date",
+            "{\"date\":\"2026-11-29\"}",
+            Offsets,
+        ),
+        row(
+            Api,
+            Method::PUT,
+            "/kafkaflow/consumers/{consumer}/topics/{topic}/pause",
+            "/kafkaflow/consumers/c/topics/t/pause",
+            "",
+            Control,
+        ),
+        row(
+            Api,
+            Method::PUT,
+            "/kafkaflow/consumers/{consumer}/topics/{topic}/resume",
+            "/kafkaflow/consumers/c/topics/t/resume",
+            "",
+            Control,
+        ),
+        row(
+            Api,
+            Method::PUT,
+            "/kafkaflow/consumers/{consumer}/topics/{topic}/reset",
+            "/kafkaflow/consumers/c/topics/t/reset",
+            "",
+            Offsets,
+        ),
+        row(
+            Api,
+            Method::PUT,
+            "/kafkaflow/consumers/{consumer}/topics/{topic}/rewind/{date}",
+            "/kafkaflow/consumers/c/topics/t/rewind/2026-11-29",
+            "",
+            Offsets,
+        ),
+        row(
+            Api,
+            Method::PUT,
+            "/kafkaflow/consumers/{consumer}/start",
+            "/kafkaflow/consumers/c/start",
+            "",
+            Control,
+        ),
+        row(
+            Api,
+            Method::PUT,
+            "/kafkaflow/consumers/{consumer}/stop",
+            "/kafkaflow/consumers/c/stop",
+            "",
+            Control,
+        ),
+        row(
+            Api,
+            Method::PUT,
+            "/kafkaflow/consumers/{consumer}/restart",
+            "/kafkaflow/consumers/c/restart",
+            "",
+            Control,
+        ),
+        row(
+            Api,
+            Method::PUT,
+            "/kafkaflow/consumers/{consumer}/changeWorkers/{workers}",
+            "/kafkaflow/consumers/c/changeWorkers/2",
+            "",
+            Control,
+        ),
         // What pages use.
         read(Function, "/kafkaflow/fn/{*name}", "/kafkaflow/fn/none-of-ours", Actor),
         read(Function, "/kafkaflow/fn/fleet", "/kafkaflow/fn/fleet?query=", Actor),
@@ -194,7 +329,7 @@ const CALLERS: [(&str, &[Need]); 6] = {
         ("nobody", &[Open]),
         ("viewer", &[Open, Actor, View, ViewAll]),
         ("operator", &[Open, Actor, View, ViewAll, Payloads, Control]),
-        ("admin", &[Open, Actor, View, ViewAll, Payloads, Control]),
+        ("admin", &[Open, Actor, View, ViewAll, Payloads, Control, Offsets]),
         // Of the configuration: `control` on groups `payments*` of `demo`; all on cluster `other`.
         ("payments", &[Open, Actor, View, Control]),
         ("elsewhere", &[Open, Actor]),
@@ -267,7 +402,8 @@ async fn router(people: &People) -> (Router, tokio_util::sync::DropGuard) {
     demo.bootstrap = "127.0.0.1:1".to_owned();
     let config = Config { clusters: vec![demo], ..Config::default() };
     let admin = kafka::start(&config, stop.clone());
-    (service(admin.bind(), people.options()), stop.drop_guard())
+    let options = Options { default_cluster: Some("demo".parse().unwrap()), ..people.options() };
+    (service(admin.bind(), options), stop.drop_guard())
 }
 
 #[tokio::test]
@@ -411,6 +547,7 @@ fn documentation_is_current() {
             Need::ViewAll => "view, everywhere",
             Need::Payloads => "read payloads",
             Need::Control => "control",
+            Need::Offsets => "control, offsets",
         };
         let path = if row.path == "/kafkaflow/events" {
             row.ask.split("&cluster").next().unwrap()

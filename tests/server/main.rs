@@ -10,6 +10,7 @@ mod events;
 mod health;
 mod health_permissions;
 mod hostile;
+mod kafkaflow;
 mod memory;
 mod mount;
 mod pages;

@@ -12,7 +12,8 @@ use flowdeck_model::view::fleet::VerdictCount;
 use flowdeck_model::view::messages::PayloadKind;
 use flowdeck_model::view::{
     ClusterView, CommandView, DecodersView, FleetView, GroupRow, GroupView, HistoryStorage, HistoryView,
-    MessageView, MessagesView, Mode, PartitionRow, Payload, PreviewView, Submitted, TopicView, TopicsView,
+    MessageView, MessagesView, Mode, PartitionRow, Payload, PreviewView, Submitted, TelemetryView, TopicView,
+    TopicsView,
 };
 use flowdeck_model::{
     Actor, ClusterName, CommandId, CommandState, FleetQuery, GroupId, GroupState, GroupType, HistoryQuery,
@@ -32,6 +33,7 @@ struct State {
     version: watch::Sender<Version>,
     groups: Mutex<BTreeMap<(ClusterName, GroupId), u64>>,
     submitted: Mutex<Vec<Submit>>,
+    telemetry: Mutex<TelemetryView>,
     /// Topics that the ports were asked for.
     topics_asked: Mutex<Vec<String>>,
     actors: Mutex<Vec<Actor>>,
@@ -52,6 +54,7 @@ impl Memory {
             version: watch::Sender::new(Version { epoch: 1, n: 1 }),
             groups: Mutex::new(groups),
             submitted: Mutex::default(),
+            telemetry: Mutex::default(),
             topics_asked: Mutex::default(),
             actors: Mutex::default(),
         }))
@@ -74,6 +77,10 @@ impl Memory {
 
     pub(crate) fn submitted(&self) -> Vec<Submit> {
         self.0.submitted.lock().unwrap().clone()
+    }
+
+    pub(crate) fn set_telemetry(&self, telemetry: TelemetryView) {
+        *self.0.telemetry.lock().unwrap() = telemetry;
     }
 
     pub(crate) fn topics_asked(&self) -> Vec<String> {
@@ -265,6 +272,11 @@ impl Fleet for MemoryPorts {
             storage: HistoryStorage::Memory,
             notes: vec![],
         })
+    }
+
+    fn telemetry(&self, cluster: &ClusterName) -> Result<TelemetryView, PortError> {
+        self.known(cluster)?;
+        Ok(self.state.telemetry.lock().unwrap().clone())
     }
 
     fn topics(&self, cluster: &ClusterName) -> Result<TopicsView, PortError> {

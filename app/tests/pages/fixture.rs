@@ -470,6 +470,11 @@ impl Fleet for Made {
         Ok(history(cluster, group, query))
     }
 
+    fn telemetry(&self, cluster: &ClusterName) -> Result<TelemetryView, PortError> {
+        self.cluster(cluster)?;
+        Ok(TelemetryView::default())
+    }
+
     fn topics(&self, cluster: &ClusterName) -> Result<TopicsView, PortError> {
         let cluster_info = self.cluster(cluster)?;
         let row = |name: &str, internal| TopicRow {

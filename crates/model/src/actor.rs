@@ -123,6 +123,8 @@ pub enum Via {
     Page,
     Api,
     Cli,
+    /// KafkaFlow's own HTTP contracts: such a request is carried out as KafkaFlow would.
+    KafkaFlow,
 }
 
 /// How an actor is written in views, records and logs.

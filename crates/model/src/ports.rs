@@ -14,7 +14,7 @@ use crate::names::{ClusterName, GroupId, TopicName};
 use crate::query::{FleetQuery, HistoryQuery, MessagesQuery};
 use crate::view::{
     ClusterView, CommandView, FleetView, GroupView, HistoryView, MessagesView, PreviewView, Submitted,
-    TopicView, TopicsView,
+    TelemetryView, TopicView, TopicsView,
 };
 
 /// Reads the published snapshot; never waits for Kafka, but for `topic`.
@@ -30,6 +30,8 @@ pub trait Fleet: Send + Sync {
         group: &GroupId,
         query: &HistoryQuery,
     ) -> Result<HistoryView, PortError>;
+    /// The consumers that telemetry tells of, of groups that the actor may view.
+    fn telemetry(&self, cluster: &ClusterName) -> Result<TelemetryView, PortError>;
     fn topics(&self, cluster: &ClusterName) -> Result<TopicsView, PortError>;
     /// Asks Kafka for offsets and configuration, 1.5 s at most; what did not come is in the notes.
     async fn topic(&self, cluster: &ClusterName, topic: &TopicName) -> Result<TopicView, PortError>;

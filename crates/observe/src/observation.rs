@@ -285,7 +285,8 @@ impl Observation {
         };
         let heard = Heard {
             pair,
-            topic: telemetry.topic.name().cloned(),
+            topic: telemetry.topic,
+            status: telemetry.status,
             group: telemetry.group,
             consumer: telemetry.consumer,
             instance: telemetry.instance,
@@ -370,7 +371,7 @@ impl Observation {
 /// How far the brokers confirm what is heard.
 fn trust(sample: &Sample, heard: &Heard) -> Trust {
     let Some(group) = sample.group(&heard.group) else { return Trust::UnknownGroup };
-    let (Some(members), Some(topic)) = (&group.members, &heard.topic) else { return Trust::Unverified };
+    let (Some(members), Some(topic)) = (&group.members, heard.topic.name()) else { return Trust::Unverified };
     let matches = matches_assignment(members, topic, &heard.running, &heard.paused);
     if matches { Trust::Member } else { Trust::Unverified }
 }

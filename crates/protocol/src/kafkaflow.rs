@@ -13,6 +13,7 @@ use flowdeck_model::{CommandId, ConsumerName, GroupId, Incarnation, InstanceName
 use uuid::Uuid;
 
 pub use bcl::DateTime;
+pub use flowdeck_model::view::ConsumerStatus;
 pub use read::{Decoded, decode};
 
 use crate::{Record, wire};
@@ -116,47 +117,23 @@ impl From<TopicName> for TelemetryTopic {
     }
 }
 
-/// One status for the whole consumer, repeated on the record of each of its topics: use the
-/// partition lists instead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ConsumerStatus {
-    Stopped,
-    Running,
-    PartiallyRunning,
-    Paused,
-    /// A number that KafkaFlow v4 does not define.
-    Other(i32),
+fn status_of(number: i32) -> ConsumerStatus {
+    match number {
+        0 => ConsumerStatus::Stopped,
+        1 => ConsumerStatus::Running,
+        2 => ConsumerStatus::PartiallyRunning,
+        3 => ConsumerStatus::Paused,
+        other => ConsumerStatus::Other(other),
+    }
 }
 
-impl ConsumerStatus {
-    fn from_number(number: i32) -> Self {
-        match number {
-            0 => Self::Stopped,
-            1 => Self::Running,
-            2 => Self::PartiallyRunning,
-            3 => Self::Paused,
-            other => Self::Other(other),
-        }
-    }
-
-    fn number(self) -> i32 {
-        match self {
-            Self::Stopped => 0,
-            Self::Running => 1,
-            Self::PartiallyRunning => 2,
-            Self::Paused => 3,
-            Self::Other(other) => other,
-        }
-    }
-
-    /// KafkaFlow's own rule: from whether any partition is running and any is paused.
-    pub fn of(any_running: bool, any_paused: bool) -> Self {
-        match (any_running, any_paused) {
-            (true, true) => Self::PartiallyRunning,
-            (true, false) => Self::Running,
-            (false, true) => Self::Paused,
-            (false, false) => Self::Stopped,
-        }
+fn status_number(status: ConsumerStatus) -> i32 {
+    match status {
+        ConsumerStatus::Stopped => 0,
+        ConsumerStatus::Running => 1,
+        ConsumerStatus::PartiallyRunning => 2,
+        ConsumerStatus::Paused => 3,
+        ConsumerStatus::Other(other) => other,
     }
 }
 

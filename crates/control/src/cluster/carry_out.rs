@@ -11,6 +11,7 @@ use flowdeck_model::{
 use flowdeck_observe::group_seen::GroupSeen;
 
 use super::state::State;
+use crate::commands::as_kafkaflow;
 use crate::commands::plan::{self, Decision, Plan};
 use crate::commands::write_task::{self, WriteOutcome, WriteTask, Written};
 use crate::commands::{Command, follow_up, lifecycle};
@@ -71,7 +72,7 @@ impl State {
         self.observed.fresh_telemetry(now);
         let active = self.observed.holds.of_group(&submit.target.group);
         let decision =
-            plan::decide(&submit, &command.actor.name, &self.facts(&active, &submit.target.group, now));
+            as_kafkaflow::decide(&submit, &command.actor, self.facts(&active, &submit.target.group, now));
         match decision {
             Err(error) => self.refuse(id, &error, now),
             // The leader before this one wrote it, and could not say so any more.

@@ -7,6 +7,7 @@ use flowdeck_model::{PortError, Submit, Timestamp};
 use flowdeck_protocol::kafkaflow;
 
 use super::state::State;
+use crate::commands::as_kafkaflow;
 use crate::commands::kafkaflow::AdminCommand;
 use crate::commands::offsets::Lookup;
 use crate::commands::plan::{self, Check, Decision, Plan};
@@ -27,7 +28,7 @@ impl State {
         let active = self.observed.holds.of_group(group);
         let undo = kinds::of(submit.action).undo();
         let Plan { changes, admin, notes, check } =
-            match plan::decide(submit, &actor.name, &self.facts(&active, group, now))? {
+            match as_kafkaflow::decide(submit, actor, self.facts(&active, group, now))? {
                 Decision::Write(plan) => plan,
                 Decision::Existing(id) => {
                     let (holds, messages, offsets, instances, notes) = Default::default();

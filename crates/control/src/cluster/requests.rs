@@ -6,14 +6,15 @@ use std::sync::Arc;
 
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::view::Submitted;
-use flowdeck_model::{CommandId, CommandState, GroupId, Hold, PortError, Submit, Timestamp};
+use flowdeck_model::{CommandId, CommandState, GroupId, Hold, PortError, Submit, Timestamp, Via};
 use flowdeck_observe::topic_events::Source;
 use flowdeck_protocol::wire::Request;
 
 use super::carry_out::BEGIN_WITHIN;
 use super::state::State;
 use crate::commands::Command;
-use crate::commands::plan::{self, Decision, Facts};
+use crate::commands::as_kafkaflow;
+use crate::commands::plan::{Decision, Facts};
 use crate::commands::write_task::{self, Answer};
 use crate::kinds;
 use crate::writer::WriteError;
@@ -69,7 +70,7 @@ impl State {
         self.observed.fresh_telemetry(now);
         let active = self.observed.holds.of_group(&submit.target.group);
         let facts = self.facts(&active, &submit.target.group, now);
-        match plan::decide(submit, &actor.name, &facts)? {
+        match as_kafkaflow::decide(submit, actor, facts)? {
             Decision::Write(_) => Ok(None),
             Decision::Existing(id) => {
                 let state = self.book.get(id).map_or(CommandState::Restored, |command| command.state);
@@ -233,6 +234,7 @@ impl State {
             metadata: self.observed.sample.metadata.as_deref(),
             time_zones: &self.observed.settings.rewind_time_zones,
             heard_within: self.observed.settings.timing.heard_within,
+            via: Via::Api,
             now,
         }
     }

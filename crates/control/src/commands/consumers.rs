@@ -54,7 +54,7 @@ impl Consumers {
             self.by_name.insert(consumer.clone(), Topics::default());
         }
         let Some(topics) = self.by_name.get_mut(consumer) else { return };
-        topics.pattern |= instance.pattern;
+        topics.pattern |= instance.pattern.is_some();
         for stream in &instance.topics {
             if topics.named.contains(&stream.topic) {
                 continue;
@@ -164,7 +164,7 @@ mod tests {
         let silent = || ("silent", vec![instance("host-3", false, -500, &[("a", &[], &[])])]);
         let pattern = || {
             let mut one = instance("host-4", false, 9, &[]);
-            one.pattern = true;
+            one.pattern = Some("^t.*".into());
             ("pattern", vec![one])
         };
         let own = || vec![member("x", &[("a", 0), ("b", 0)])];

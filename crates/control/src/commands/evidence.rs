@@ -158,7 +158,7 @@ fn no_evidence(command: &Command, instance: &InstanceTelemetry, seen: Seen<'_>) 
     if streams(&command.target, instance).any(lists) && !believed() {
         return Some("Kafka lists no member that owns what it says");
     }
-    let silent_pattern = instance.pattern && streams(&command.target, instance).next().is_none();
+    let silent_pattern = instance.pattern.is_some() && streams(&command.target, instance).next().is_none();
     silent_pattern.then_some("it subscribes to a pattern, and its telemetry tells no partitions of it")
 }
 

@@ -1,5 +1,6 @@
 //! Commands: their life from what the operator asks to the evidence that instances obey.
 
+pub(crate) mod as_kafkaflow;
 pub(crate) mod book;
 pub(crate) mod command;
 pub(crate) mod consumers;

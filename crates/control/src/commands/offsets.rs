@@ -155,7 +155,7 @@ fn assigned(consumer: &ConsumerTelemetry, facts: &Facts<'_>) -> BTreeMap<TopicNa
         let partitions = stream.running.iter().chain(&stream.paused);
         owned.entry(stream.topic.clone()).or_default().extend(partitions);
     }
-    if listening().any(|instance| instance.pattern) {
+    if listening().any(|instance| instance.pattern.is_some()) {
         let members = facts.group.and_then(|group| group.members.as_deref()).unwrap_or_default();
         for (topic, partition) in members.iter().flat_map(|member| &member.assignment) {
             owned.entry(topic.as_ref().clone()).or_default().insert(*partition);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use flowdeck_kafka::Metadata;
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::hold::HoldChange;
-use flowdeck_model::{CommandId, ConsumerName, GroupId, Hold, PortError, Submit, Target, Timestamp};
+use flowdeck_model::{CommandId, ConsumerName, GroupId, Hold, PortError, Submit, Target, Timestamp, Via};
 use flowdeck_observe::sampling::sample::GroupData;
 use flowdeck_observe::time_zones::RewindTimeZones;
 use flowdeck_protocol::{Malformed, wire};
@@ -56,6 +56,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) metadata: Option<&'a Metadata>,
     pub(crate) time_zones: &'a RewindTimeZones,
     pub(crate) heard_within: Duration,
+    /// By which contract it was asked for.
+    pub(crate) via: Via,
     pub(crate) now: Timestamp,
 }
 

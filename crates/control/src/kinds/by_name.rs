@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use flowdeck_model::view::InstanceKind;
-use flowdeck_model::{CommandState, ConsumerName, PortError, Submit};
+use flowdeck_model::{CommandState, ConsumerName, PortError, Submit, Via};
 use flowdeck_observe::telemetry::{ConsumerTelemetry, GroupTelemetry};
 use flowdeck_protocol::kafkaflow;
 
@@ -60,8 +60,12 @@ impl<'a> Reached<'a> {
     }
 }
 
-/// One reset or rewind of a consumer at a time: the second would move what the first has not read yet.
+/// One reset or rewind of a consumer at a time: the second would move what the first has not read yet. KafkaFlow's own
+/// contract knows no such rule.
 pub(super) fn check_alone(submit: &Submit, facts: &Facts<'_>) -> Result<(), PortError> {
+    if facts.via == Via::KafkaFlow {
+        return Ok(());
+    }
     let under_way = facts.book.iter().find(|one| {
         one.id != submit.id
             && one.action.kind().moves_offsets()

@@ -8,6 +8,7 @@ pub mod group;
 pub mod history;
 pub mod messages;
 pub mod preview;
+pub mod telemetry;
 pub mod topic;
 
 pub use cluster::{ClusterView, Mode};
@@ -24,4 +25,7 @@ pub use messages::{
     SearchView,
 };
 pub use preview::{HoldChangeKind, HoldPreview, MessagePreview, PreviewView};
+pub use telemetry::{
+    AssignmentView, ConsumerStatus, ConsumerTelemetryView, GroupTelemetryView, TelemetryView,
+};
 pub use topic::{ConfigRow, ReaderRow, TopicPartitionRow, TopicRow, TopicView, TopicsView};

@@ -7,7 +7,8 @@ use async_trait::async_trait;
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::rate::Drain;
 use flowdeck_model::view::{
-    ClusterView, FleetView, FlowView, GroupRow, GroupView, HistoryView, TopicView, TopicsView, VerdictCount,
+    ClusterView, FleetView, FlowView, GroupRow, GroupView, HistoryView, TelemetryView, TopicView, TopicsView,
+    VerdictCount,
 };
 use flowdeck_model::{
     Actor, ClusterName, Fleet, FleetQuery, GroupId, GroupType, HistoryQuery, Permission, PortError, TimeLag,
@@ -15,7 +16,7 @@ use flowdeck_model::{
 };
 
 use super::order::{Ranked, compare};
-use super::{allowed, cluster_of, group, topic};
+use super::{allowed, cluster_of, group, telemetry, topic};
 use crate::clock;
 use crate::core::Core;
 use crate::history;
@@ -105,12 +106,8 @@ impl Fleet for BoundFleet {
         allowed(&self.actor, Permission::View, cluster, id)?;
         let (one, handle) = cluster_of(&self.core, &snapshot, cluster)?;
         let Some((data, judged)) = one.group(id) else {
-            if one.view.as_of.is_none() {
-                // Nobody knows whether it is there.
-                let why = one.view.error.as_deref().unwrap_or("its first refresh is not over");
-                let detail = format!("nothing is known of its groups yet: {why}");
-                return Err(PortError::Unavailable { cluster: cluster.clone(), detail });
-            }
+            // Nobody knows whether it is there.
+            sampled(&one)?;
             return Err(PortError::not_found(ResourceKind::Group, id.to_string()));
         };
         let now = clock::now();
@@ -129,6 +126,14 @@ impl Fleet for BoundFleet {
         let (one, handle) = cluster_of(&self.core, &snapshot, cluster)?;
         let found = history::view(&handle.history.lock(), &one, id, query, clock::now());
         found.ok_or_else(|| PortError::not_found(ResourceKind::Group, id.to_string()))
+    }
+
+    fn telemetry(&self, cluster: &ClusterName) -> Result<TelemetryView, PortError> {
+        let snapshot = self.core.publisher.current();
+        super::allowed_on_cluster(&self.actor, Permission::View, cluster)?;
+        let (one, _) = cluster_of(&self.core, &snapshot, cluster)?;
+        sampled(&one)?;
+        Ok(telemetry::view(&one, &self.actor))
     }
 
     fn topics(&self, cluster: &ClusterName) -> Result<TopicsView, PortError> {
@@ -157,6 +162,15 @@ impl Fleet for BoundFleet {
             Err(_) => self.version(),
         }
     }
+}
+
+fn sampled(cluster: &ClusterSnapshot) -> Result<(), PortError> {
+    if cluster.view.as_of.is_some() {
+        return Ok(());
+    }
+    let why = cluster.view.error.as_deref().unwrap_or("its first refresh is not over");
+    let detail = format!("nothing is known of its groups yet: {why}");
+    Err(PortError::Unavailable { cluster: cluster.settings.name.clone(), detail })
 }
 
 struct Hit<'a> {

@@ -7,6 +7,7 @@ mod fleet;
 mod group;
 mod order;
 mod peek;
+mod telemetry;
 mod topic;
 
 use std::sync::Arc;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowdeck_model::view::{InstanceHolds, InstanceKind};
+use flowdeck_model::view::{ConsumerStatus, InstanceHolds, InstanceKind};
 use flowdeck_model::{ConsumerName, GroupId, Incarnation, InstanceName, Partition, Timestamp, TopicName};
 
 use super::trust::MEMBER_FOR;
@@ -44,7 +44,8 @@ pub struct InstanceTelemetry {
     /// What it says of the holds, where it is an agent.
     pub holds: Option<InstanceHolds>,
     /// It subscribes to a pattern: of those partitions its telemetry tells nothing.
-    pub pattern: bool,
+    pub pattern: Option<String>,
+    pub status: ConsumerStatus,
     /// Sorted by topic.
     pub topics: Vec<TopicStream>,
     /// Since when it lists any partition.
@@ -104,7 +105,8 @@ impl InstanceTelemetry {
             superseded: false,
             workers: None,
             holds: None,
-            pattern: false,
+            pattern: None,
+            status: ConsumerStatus::Running,
             topics,
             left_out: false,
             listing_since: Some(began),

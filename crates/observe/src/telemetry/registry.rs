@@ -11,8 +11,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use flowdeck_model::shown::exact;
-use flowdeck_model::view::InstanceHolds;
-use flowdeck_model::{ConsumerName, GroupId, Incarnation, InstanceName, Partition, Timestamp, TopicName};
+use flowdeck_model::view::{ConsumerStatus, InstanceHolds};
+use flowdeck_model::{ConsumerName, GroupId, Incarnation, InstanceName, Partition, Timestamp};
+use flowdeck_protocol::kafkaflow::TelemetryTopic;
 
 use self::entry::Entry;
 use super::refused::{OverflowInstances, Refused};
@@ -30,8 +31,8 @@ pub struct Heard {
     /// It comes from an agent; one of a newer version tells no incarnation that we can read.
     pub agent: bool,
     pub incarnation: Option<Incarnation>,
-    /// `None`: a name that is no topic's, such as a pattern `^…`.
-    pub topic: Option<TopicName>,
+    pub topic: TelemetryTopic,
+    pub status: ConsumerStatus,
     pub running: Vec<Partition>,
     pub paused: Vec<Partition>,
     /// Partitions that were listed beyond those that are read.
@@ -219,12 +220,12 @@ impl Registry {
             let Some(entry) = self.entry_mut(place) else { return Ok(()) };
             let was = entry.trust;
             entry.speaks(&heard, trust);
-            ((was, entry.trust), heard.topic.as_ref().map_or(0, |topic| entry.weight_of(topic)))
+            ((was, entry.trust), heard.topic.name().map_or(0, |topic| entry.weight_of(topic)))
         };
         self.trust[stands.0 as usize] -= 1;
         self.trust[stands.1 as usize] += 1;
         self.dirty.insert(place.group.clone());
-        let Some(topic) = heard.topic.clone() else { return Ok(()) };
+        let Some(topic) = heard.topic.name().cloned() else { return Ok(()) };
         let listed = entry::STREAM + heard.running.len() + heard.paused.len();
         let room = self.make_room_for_partitions(listed.saturating_sub(before), stands.1);
         let limit = self.limits.topics_per_instance;

@@ -4,7 +4,7 @@
 use flowdeck_model::{ConsumerName, GroupId, InstanceName, Partition, TopicName};
 
 use super::fields::{self, Value};
-use super::{Command, ConsumerStatus, DateTime, MESSAGE_TYPE, Message, Telemetry, TelemetryTopic};
+use super::{Command, DateTime, MESSAGE_TYPE, Message, Telemetry, TelemetryTopic};
 use crate::{Headers, Malformed, NAME_MAX, PARTITIONS_MAX, TOPICS_MAX, VALUE_MAX};
 
 pub(super) const NAMESPACE: &str = "KafkaFlow.Admin.Messages.";
@@ -170,7 +170,7 @@ fn telemetry(value: &[u8]) -> Result<Telemetry, Malformed> {
         paused,
         sent_at,
         workers,
-        status: ConsumerStatus::from_number(status),
+        status: super::status_of(status),
         lag,
         dropped_partitions: dropped,
     })

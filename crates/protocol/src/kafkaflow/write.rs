@@ -45,7 +45,7 @@ pub(super) fn telemetry(telemetry: &Telemetry) -> Vec<u8> {
     put_partitions(&mut buffer, 6, &telemetry.paused);
     put_date_time(&mut buffer, 7, telemetry.sent_at);
     put_int32(&mut buffer, 8, telemetry.workers);
-    put_int32(&mut buffer, 9, telemetry.status.number());
+    put_int32(&mut buffer, 9, super::status_number(telemetry.status));
     put_number(&mut buffer, 10, telemetry.lag as u64);
     buffer
 }

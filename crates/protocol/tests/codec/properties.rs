@@ -179,7 +179,7 @@ fn ack() -> impl Strategy<Value = Ack> {
 
 fn actor() -> impl Strategy<Value = ActorView> {
     let kind = prop::sample::select(vec![ActorKind::Anonymous, ActorKind::User, ActorKind::External]);
-    let via = prop::sample::select(vec![Via::Page, Via::Api, Via::Cli]);
+    let via = prop::sample::select(vec![Via::Page, Via::Api, Via::Cli, Via::KafkaFlow]);
     (any::<String>(), kind, via, prop::option::of(any::<String>()))
         .prop_map(|(name, kind, via, address)| ActorView { name, kind, via, address })
 }

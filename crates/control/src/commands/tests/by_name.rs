@@ -12,9 +12,10 @@ use flowdeck_protocol::kafkaflow::Command as C;
 
 use super::lifecycle::{World, commits, flow, owner};
 use super::*;
+use crate::commands::as_kafkaflow::decide;
 use crate::commands::evidence::observe;
 use crate::commands::lifecycle::{expected, sent};
-use crate::commands::plan::{Check, Decision, Facts, Plan, decide};
+use crate::commands::plan::{Check, Decision, Facts, Plan};
 use crate::commands::{Command, CommandBook};
 
 fn rewind(seconds: i64) -> Action {
@@ -56,6 +57,10 @@ impl Given {
     }
 
     fn decide(&self, action: Action, target: Target) -> Result<Plan, PortError> {
+        self.decide_via(Via::Api, action, target)
+    }
+
+    fn decide_via(&self, via: Via, action: Action, target: Target) -> Result<Plan, PortError> {
         let book = CommandBook::new(10);
         let metadata = metadata();
         let facts = Facts {
@@ -67,9 +72,11 @@ impl Given {
             metadata: Some(&metadata),
             time_zones: &self.zones,
             heard_within: Duration::from_secs(15),
+            via: Via::Api,
             now: at(12),
         };
-        match decide(&submit(1, action, target), "ana", &facts)? {
+        let actor = Actor::anonymous(via, None).view;
+        match decide(&submit(1, action, target), &actor, facts)? {
             Decision::Write(plan) => Ok(plan),
             other => panic!("{other:?}"),
         }
@@ -178,6 +185,40 @@ fn one_reset_or_rewind_of_a_consumer_at_a_time() {
         }
         assert!(given.decide(Action::Restart, audio()).is_ok());
     }
+}
+
+/// KafkaFlow writes its record whatever still runs and whoever listens; a name of several groups stays refused.
+#[test]
+fn kafkaflows_own_contract_sends_what_kafkaflow_sends() {
+    let by_kafkaflow = |given: &Given, action, target| given.decide_via(Via::KafkaFlow, action, target);
+    let mut given = Given::new(vec![("g", flow(10, &[0], &[]))]);
+    let members = vec![owner("c1", &[0])];
+    given.group = Some(GroupData { members: Some(members.into()), ..without_members() });
+    let mut under_way =
+        Command::new(submit(7, Action::Reset, audio()), Actor::anonymous(Via::Api, None).view, at(1));
+    under_way.state = CommandState::Sent;
+    let mut book = CommandBook::new(10);
+    book.put(under_way, |_| false);
+    given.book = Some(book);
+    let start = by_kafkaflow(&given, Action::Start, audio()).unwrap();
+    assert!(start.check.is_none() && start.notes[0].contains("restart it instead"), "{start:?}");
+    assert_eq!(start.admin[0].message, C::StartConsumerByName { consumer: "audio".into() });
+    // What it moves is looked up, as without the other one.
+    let reset = by_kafkaflow(&given, Action::Reset, audio()).unwrap();
+    assert!(matches!(reset.check, Some(Check::Offsets(_))), "{:?}", reset.check);
+
+    let silent = Given::new(vec![("g", flow(-100, &[0], &[]))]);
+    let plan = by_kafkaflow(&silent, Action::Stop, audio()).unwrap();
+    assert_eq!((plan.admin.len(), plan.notes.len()), (1, 1));
+    let nobody = Target { group: "nobody".into(), ..target(None, &["a"]) };
+    let plan = by_kafkaflow(&given, Action::Pause, nobody).unwrap();
+    let message = C::PauseConsumersByGroup { group: "nobody".into(), topics: vec![topic("a")] };
+    assert_eq!((&plan.admin[0].message, plan.changes.len()), (&message, 0));
+    assert!(plan.notes[0].contains("no instance"), "{:?}", plan.notes);
+
+    let twice = Given::new(vec![("g", flow(10, &[0], &[])), ("h", flow(10, &[0], &[]))]);
+    let ambiguous = by_kafkaflow(&twice, Action::Restart, audio());
+    assert!(matches!(ambiguous, Err(PortError::Unprocessable { .. })), "{ambiguous:?}");
 }
 
 #[test]

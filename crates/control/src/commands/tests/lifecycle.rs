@@ -349,7 +349,7 @@ fn what_cannot_be_told_apart_is_no_evidence() {
     assert_eq!(command.instances[0].state, I::Waiting);
     assert!(command.instances[0].detail.as_deref().unwrap().starts_with("ambiguous"));
     let mut pattern = instance("host-1", false, 14, &[]);
-    pattern.pattern = true;
+    pattern.pattern = Some("^t.*".into());
     world.telemetry = group(vec![("audio", vec![pattern])]);
     observe(&mut command, world.seen(15), false);
     assert_eq!(command.instances[0].state, I::Waiting);

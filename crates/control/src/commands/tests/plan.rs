@@ -36,6 +36,7 @@ fn run(
         metadata: None,
         time_zones: &flowdeck_observe::time_zones::RewindTimeZones::default(),
         heard_within: Duration::from_secs(15),
+        via: Via::Api,
         now: at(12),
     };
     decide(submit, "ana", &facts)
@@ -202,6 +203,7 @@ fn another_hold_on_the_same_partitions_keeps_them_paused() {
         metadata: None,
         time_zones: &flowdeck_observe::time_zones::RewindTimeZones::default(),
         heard_within: Duration::from_secs(15),
+        via: Via::Api,
         now: at(12),
     };
     let (admin, notes) = crate::kinds::release(&target(Some("audio"), &[]), &facts_holds, &facts);

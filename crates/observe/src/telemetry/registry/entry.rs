@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::time::Duration;
 
-use flowdeck_model::view::InstanceHolds;
+use flowdeck_model::view::{ConsumerStatus, InstanceHolds};
 use flowdeck_model::{Partition, Timestamp, TopicName};
+use flowdeck_protocol::kafkaflow::TelemetryTopic;
 
 use super::{Heard, InstanceKey};
 use crate::telemetry::trust::{MEMBER_FOR, Trust};
@@ -19,7 +20,8 @@ pub(super) struct Entry {
     holds: Option<InstanceHolds>,
     topics: BTreeMap<TopicName, Stream>,
     /// It subscribes to a pattern, of whose partitions KafkaFlow tells nothing.
-    pattern: bool,
+    pattern: Option<String>,
+    status: ConsumerStatus,
     listing_since: Option<Timestamp>,
     pub(super) first_heard: Timestamp,
     pub(super) last_heard: Timestamp,
@@ -59,6 +61,8 @@ const ONE_VOICE: Duration = Duration::from_secs(8);
 const TURNS: u32 = 3;
 /// An ambiguity that was not seen for so long is over.
 const AMBIGUOUS_FOR: Duration = Duration::from_secs(60);
+/// Of a pattern so many are kept: as of the longest name of a topic.
+const PATTERN_CHARS: usize = 249;
 /// A topic takes so much memory as about so many partitions.
 pub(super) const STREAM: usize = 8;
 /// An instance that speaks, but not of this topic for so long, reads it no more.
@@ -72,7 +76,8 @@ impl Entry {
             workers: None,
             holds: None,
             topics: BTreeMap::new(),
-            pattern: false,
+            pattern: None,
+            status: ConsumerStatus::Stopped,
             listing_since: None,
             first_heard: at,
             last_heard: at,
@@ -86,7 +91,10 @@ impl Entry {
         self.last_heard = heard.at;
         self.workers = heard.workers.or(self.workers);
         self.holds = heard.holds;
-        self.pattern |= heard.topic.is_none();
+        self.status = heard.status;
+        if let TelemetryTopic::Pattern(pattern) = &heard.topic {
+            self.pattern = Some(pattern.chars().take(PATTERN_CHARS).collect());
+        }
         if trust == Trust::Member {
             self.member_at = Some(heard.at);
         }
@@ -214,7 +222,8 @@ fn instance(
         superseded: others().any(|other| other.first_heard > entry.last_heard),
         workers: entry.workers,
         holds: entry.holds,
-        pattern: entry.pattern,
+        pattern: entry.pattern.clone(),
+        status: entry.status,
         topics: topics.collect(),
         left_out: entry.left_out_at.is_some_and(|at| entry.last_heard.since(at) <= TOPIC_LEFT)
             || entry.topics.values().any(|stream| stream.cut > 0),

@@ -12,7 +12,8 @@ fn heard(instance: &str, seconds: i64, running: &[i32]) -> Heard {
         instance: instance.into(),
         agent: false,
         incarnation: None,
-        topic: Some("t".parse().unwrap()),
+        topic: TelemetryTopic::Name("t".parse().unwrap()),
+        status: ConsumerStatus::Running,
         running: running.iter().filter_map(|p| Partition::new(*p)).collect(),
         paused: vec![],
         cut: 0,
@@ -82,7 +83,7 @@ fn each_bound_says_why() {
     assert_eq!(all.hear(heard("a", 0, &many), |_| Trust::Unverified), Err(Dropped::TooManyPartitions));
     assert_eq!(all.hear(heard(&"x".repeat(600), 0, &[]), |_| Trust::Unverified), Err(Dropped::NameTooLong));
     for (topic, want) in [("t2", Ok(())), ("t3", Err(Dropped::TooManyTopics))] {
-        let record = Heard { topic: topic.parse().ok(), ..heard("a", 0, &[0]) };
+        let record = Heard { topic: TelemetryTopic::Name(topic.parse().unwrap()), ..heard("a", 0, &[0]) };
         assert_eq!(all.hear(record, |_| Trust::Unverified), want);
     }
     let of = |consumer: &str, instance: &str| Heard { consumer: consumer.into(), ..heard(instance, 0, &[0]) };

@@ -1,0 +1,84 @@
+//! Requests by KafkaFlow's own HTTP contracts: its record is written whatever still runs and whoever listens, as KafkaFlow
+//! writes it, and the operation says what is to be said against it. A name that reaches several groups stays refused.
+//! Pure.
+
+use std::collections::BTreeSet;
+
+use flowdeck_model::actor::ActorView;
+use flowdeck_model::{Action, ConsumerName, PortError, Submit, Via};
+use flowdeck_protocol::kafkaflow;
+
+use super::kafkaflow::AdminCommand;
+use super::plan::{self, Check, Decision, Facts, Plan, unique};
+
+/// What is decided of a request, by whoever asks.
+pub(crate) fn decide(submit: &Submit, actor: &ActorView, facts: Facts<'_>) -> Result<Decision, PortError> {
+    let facts = &Facts { via: actor.via, ..facts };
+    let decision = plan::decide(submit, &actor.name, facts);
+    if actor.via != Via::KafkaFlow {
+        return decision;
+    }
+    match decision {
+        Ok(Decision::Write(mut plan)) => {
+            plan.check = plan.check.filter(|check| !matches!(check, Check::NoMembers(_)));
+            Ok(Decision::Write(plan))
+        }
+        Err(
+            why @ (PortError::NotFound { .. } | PortError::Conflict { .. } | PortError::Unprocessable { .. }),
+        ) => all_the_same(submit, facts, &why),
+        other => other,
+    }
+}
+
+fn all_the_same(submit: &Submit, facts: &Facts<'_>, why: &PortError) -> Result<Decision, PortError> {
+    let target = &submit.target;
+    if let Some(consumer) = &target.consumer {
+        unique(consumer, facts.telemetry)?;
+    }
+    let Some(message) = message(submit, facts) else { return Err(why.clone()) };
+    let admin = pairs(submit, facts).into_iter().map(|pair| AdminCommand { pair, message: message.clone() });
+    let note = format!("KafkaFlow's API sends it all the same: {why}.");
+    Ok(Decision::Write(Plan { admin: admin.collect(), notes: vec![note], ..Plan::default() }))
+}
+
+/// Where the target was ever heard; else on the first.
+fn pairs(submit: &Submit, facts: &Facts<'_>) -> BTreeSet<usize> {
+    let target = &submit.target;
+    let consumers = facts.telemetry.group(&target.group).into_iter().flat_map(|group| &group.consumers);
+    let named = consumers.filter(|one| target.consumer.as_ref().is_none_or(|name| one.name == *name));
+    let heard: BTreeSet<usize> = named.flat_map(|one| &one.instances).map(|one| one.pair).collect();
+    if heard.is_empty() { BTreeSet::from([0]) } else { heard }
+}
+
+/// `None`: KafkaFlow has no such command for a whole group.
+fn message(submit: &Submit, facts: &Facts<'_>) -> Option<kafkaflow::Command> {
+    use kafkaflow::Command as Message;
+    let (group, topics) = (submit.target.group.clone(), submit.target.topics.clone());
+    let consumer = || submit.target.consumer.clone();
+    Some(match (submit.action, consumer()) {
+        (Action::Pause, None) => Message::PauseConsumersByGroup { group, topics },
+        (Action::Resume, None) => Message::ResumeConsumersByGroup { group, topics },
+        (action, consumer) => by_name(action, consumer?, submit, facts),
+    })
+}
+
+fn by_name(action: Action, consumer: ConsumerName, submit: &Submit, facts: &Facts<'_>) -> kafkaflow::Command {
+    use kafkaflow::Command as Message;
+    let topics = submit.target.topics.clone();
+    match action {
+        Action::Pause => Message::PauseConsumerByName { consumer, topics },
+        Action::Resume => Message::ResumeConsumerByName { consumer, topics },
+        Action::Stop => Message::StopConsumerByName { consumer },
+        Action::Start => Message::StartConsumerByName { consumer },
+        Action::Restart => Message::RestartConsumerByName { consumer },
+        Action::Reset => Message::ResetConsumerOffset { consumer, topics },
+        Action::ChangeWorkers { workers } => {
+            let workers = i32::try_from(workers.get()).unwrap_or(i32::MAX);
+            Message::ChangeConsumerWorkersCount { consumer, workers }
+        }
+        Action::Rewind { to } => {
+            let date_time = facts.time_zones.of(&consumer).local(to).shown.into();
+            Message::RewindConsumerOffsetToDateTime { consumer, date_time, topics }
+        }
+    }
+}
