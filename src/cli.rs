@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use flowdeck_model::view::Mode;
 
+use crate::client::args::Ask;
 use crate::config::{Config, Flags, Listen};
 
 /// The web dashboard beside your Kafka consumers.
@@ -20,6 +21,10 @@ pub struct Cli {
 pub enum Command {
     /// Serve the dashboard.
     Serve(ServeArgs),
+    #[command(flatten)]
+    Ask(Ask),
+    /// Print completions for a shell.
+    Completions { shell: clap_complete::Shell },
     /// Ask a running server whether it lives, over HTTP or HTTPS; fails where it does not.
     Health(HealthArgs),
     /// Read a password, from the terminal or one line of standard input, and print its hash for

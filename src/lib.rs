@@ -26,6 +26,7 @@ mod api;
 mod assets;
 pub mod auth;
 pub mod cli;
+pub mod client;
 mod clock;
 pub mod config;
 mod events;

@@ -8,9 +8,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
 use flowdeck::auth;
 use flowdeck::cli::{Cli, Command, ServeArgs};
+use flowdeck::client;
+use flowdeck::client::args::Ask;
 use flowdeck::config::{Config, Environment, LogFormat};
 use flowdeck::handles;
 use flowdeck::lines::{self, LostLines};
@@ -22,6 +24,8 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Serve(args) => serve(&args),
         Command::Health(args) => probe::ask(args.listen).map(|()| ExitCode::SUCCESS),
+        Command::Ask(ask) => return ask_server(&ask),
+        Command::Completions { shell } => completions(shell),
         Command::HashPassword => hash_password(),
         Command::NewToken => new_token(),
     };
@@ -33,6 +37,24 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Its exit codes are for scripts, and of its own.
+fn ask_server(ask: &Ask) -> ExitCode {
+    match client::run(ask) {
+        Ok(exit) => exit.into(),
+        Err(failed) => {
+            let _ = writeln!(std::io::stderr().lock(), "flowdeck: {}", failed.words);
+            failed.exit.into()
+        }
+    }
+}
+
+fn completions(shell: clap_complete::Shell) -> anyhow::Result<ExitCode> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "flowdeck", &mut script);
+    print(&String::from_utf8_lossy(&script))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn hash_password() -> anyhow::Result<ExitCode> {

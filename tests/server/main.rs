@@ -3,6 +3,7 @@
 
 mod api;
 mod assets;
+mod client;
 mod commands;
 mod config;
 mod entry_points;

@@ -1,0 +1,105 @@
+//! The JSON API of a running server, over HTTP or HTTPS with the system's certificates.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowdeck_model::shown;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use ureq::http::Response;
+use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
+use ureq::{Agent, Body};
+
+use super::args::Server;
+use super::exit::{Exit, Failed};
+
+/// The server gives up before that.
+const LIMIT: Duration = Duration::from_secs(40);
+const LONGEST: u64 = 64 * 1024 * 1024;
+
+pub(super) struct Api {
+    agent: Agent,
+    /// Ends without a slash.
+    at: String,
+    token: Option<String>,
+}
+
+/// As it came, and as what it is.
+pub(super) struct Answer<T> {
+    pub(super) json: String,
+    pub(super) view: T,
+}
+
+impl Api {
+    pub(super) fn new(server: &Server) -> Result<Self, Failed> {
+        let base = server.url.trim_end_matches('/');
+        if !base.starts_with("http://") && !base.starts_with("https://") {
+            let words = format!("--url {base:?}: an address such as http://127.0.0.1:8077/kafkaflow");
+            return Err(Failed::new(Exit::Usage, words));
+        }
+        let config = Agent::config_builder().timeout_global(Some(LIMIT)).http_status_as_error(false);
+        // A token goes to the server that was named, and nowhere else.
+        let config = config.max_redirects(0).tls_config(tls());
+        let token = server.token.clone().filter(|token| !token.is_empty());
+        Ok(Self { agent: config.build().new_agent(), at: format!("{base}/api/v1"), token })
+    }
+
+    pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, Failed> {
+        let mut request = self.agent.get(format!("{}{path}", self.at));
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        self.read(request.call())
+    }
+
+    pub(super) fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        body: &impl Serialize,
+    ) -> Result<Answer<T>, Failed> {
+        let mut request = self.agent.post(format!("{}{path}", self.at));
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        self.read(request.send_json(body))
+    }
+
+    fn read<T: DeserializeOwned>(
+        &self,
+        answer: Result<Response<Body>, ureq::Error>,
+    ) -> Result<Answer<T>, Failed> {
+        let unreachable = |why: String| Failed::new(Exit::Unreachable, format!("{}: {why}", self.at));
+        let mut answer = answer.map_err(|error| unreachable(error.to_string()))?;
+        let status = answer.status();
+        let body = answer.body_mut().with_config().limit(LONGEST).read_to_string();
+        let json = body.map_err(|error| unreachable(error.to_string()))?;
+        if !status.is_success() {
+            return Err(Failed::new(Exit::of_status(status.as_u16()), refusal(status.as_u16(), &json)));
+        }
+        match serde_json::from_str(&json) {
+            Ok(view) => Ok(Answer { json, view }),
+            Err(error) => Err(unreachable(format!("no answer of a Flowdeck of this version: {error}"))),
+        }
+    }
+}
+
+/// The server's own words, where it has some.
+fn refusal(status: u16, body: &str) -> String {
+    let detail = serde_json::from_str(body).ok().and_then(|problem: Value| {
+        let detail = problem.get("detail")?.as_str()?;
+        Some(shown::text(detail))
+    });
+    detail.unwrap_or_else(|| format!("the server answers {status}: is --url the address of the pages?"))
+}
+
+fn tls() -> TlsConfig {
+    let found = rustls_native_certs::load_native_certs();
+    let roots: Vec<_> =
+        found.certs.iter().map(|one| Certificate::from_der(one.as_ref()).to_owned()).collect();
+    TlsConfig::builder()
+        .provider(TlsProvider::Rustls)
+        .root_certs(RootCerts::Specific(Arc::new(roots)))
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .build()
+}

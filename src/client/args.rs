@@ -1,0 +1,195 @@
+//! What can be asked of a running Flowdeck from a shell.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use flowdeck_model::action::Workers;
+use flowdeck_model::{ClusterName, CommandId, ConsumerName, GroupId, Timestamp, TopicName};
+
+#[derive(Debug, Subcommand)]
+pub enum Ask {
+    /// List the consumer groups, sorted by severity.
+    Groups(Groups),
+    /// Show the lag of a group, partition by partition.
+    Lag(OneGroup),
+    /// List the newest operations of a group, or show one.
+    Operations(Operations),
+    #[command(flatten)]
+    Operate(Operate),
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Operate {
+    /// Pause a group, one of its consumers, or topics of either.
+    Pause(Pause),
+    /// Resume what was paused.
+    Resume(Resume),
+    /// Stop a consumer: it leaves its group.
+    Stop(OneConsumer),
+    /// Start a consumer that was stopped.
+    Start(OneConsumer),
+    /// Restart a consumer.
+    Restart(OneConsumer),
+    /// Change how many workers a consumer has in each instance.
+    Workers(ChangeWorkers),
+    /// Set a consumer back: to its start offsets, or to a time.
+    Reset(Reset),
+}
+
+/// Where the server is.
+#[derive(Debug, Args)]
+pub struct Server {
+    /// The address of the pages.
+    #[arg(long, value_name = "URL", env = "FLOWDECK_URL", default_value = "http://127.0.0.1:8077/kafkaflow")]
+    pub url: String,
+    /// A bearer token, where there is sign-in; better as the variable, since other users can read a command line.
+    #[arg(long, value_name = "TOKEN", env = "FLOWDECK_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+    /// Print the answer of the API instead of a table.
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Groups {
+    #[command(flatten)]
+    pub server: Server,
+    /// Only this cluster.
+    #[arg(long)]
+    pub cluster: Option<ClusterName>,
+    /// Part of a group's, topic's or cluster's name.
+    #[arg(long, default_value = "")]
+    pub search: String,
+    /// Only these verdicts, by commas.
+    #[arg(long)]
+    pub verdict: Option<String>,
+    /// At most so many.
+    #[arg(long, default_value_t = 100)]
+    pub limit: u32,
+}
+
+#[derive(Debug, Args)]
+pub struct OneGroup {
+    #[command(flatten)]
+    pub server: Server,
+    /// Where the server has more than one.
+    #[arg(long)]
+    pub cluster: Option<ClusterName>,
+    pub group: GroupId,
+}
+
+/// What every operation takes.
+#[derive(Debug, Args)]
+pub struct Operation {
+    #[command(flatten)]
+    pub server: Server,
+    /// Where the server has more than one.
+    #[arg(long)]
+    pub cluster: Option<ClusterName>,
+    /// Why: the next person on call reads it.
+    #[arg(long, default_value = "")]
+    pub reason: String,
+    /// Wait until it is confirmed or its time is over.
+    #[arg(long)]
+    pub wait: bool,
+    /// Show what it would do, and do nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Pause {
+    #[command(flatten)]
+    pub target: Part,
+    /// Ends by itself after so long, such as 15m or 2h.
+    #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub lasts: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+pub struct Resume {
+    #[command(flatten)]
+    pub target: Part,
+}
+
+/// A group, a consumer of it, or topics of either.
+#[derive(Debug, Args)]
+pub struct Part {
+    #[command(flatten)]
+    pub operation: Operation,
+    pub group: GroupId,
+    #[arg(long)]
+    pub consumer: Option<ConsumerName>,
+    /// May be given more than once.
+    #[arg(long = "topic", value_name = "TOPIC")]
+    pub topics: Vec<TopicName>,
+}
+
+#[derive(Debug, Args)]
+pub struct OneConsumer {
+    #[command(flatten)]
+    pub operation: Operation,
+    pub group: GroupId,
+    pub consumer: ConsumerName,
+}
+
+#[derive(Debug, Args)]
+pub struct ChangeWorkers {
+    #[command(flatten)]
+    pub target: OneConsumer,
+    #[arg(value_parser = workers)]
+    pub workers: Workers,
+}
+
+#[derive(Debug, Args)]
+pub struct Reset {
+    #[command(flatten)]
+    pub target: OneConsumer,
+    /// May be given more than once; all topics where it is not.
+    #[arg(long = "topic", value_name = "TOPIC")]
+    pub topics: Vec<TopicName>,
+    /// `earliest`, or a time such as 2026-11-29T08:00:00Z.
+    #[arg(long, value_parser = point)]
+    pub to: Point,
+}
+
+#[derive(Debug, Args)]
+pub struct Operations {
+    #[command(flatten)]
+    pub server: Server,
+    /// Where the server has more than one.
+    #[arg(long)]
+    pub cluster: Option<ClusterName>,
+    /// A group, or the id of an operation.
+    #[arg(value_parser = of)]
+    pub of: Of,
+}
+
+#[derive(Debug, Clone)]
+pub enum Of {
+    Operation(CommandId),
+    Group(GroupId),
+}
+
+#[derive(Debug, Clone, Copy)]
+pub enum Point {
+    Earliest,
+    Time(Timestamp),
+}
+
+fn point(text: &str) -> Result<Point, String> {
+    if text == "earliest" {
+        return Ok(Point::Earliest);
+    }
+    let time = Timestamp::parse_given(text).map(Point::Time);
+    time.ok_or_else(|| "earliest, or a time such as 2026-11-29T08:00:00Z".to_owned())
+}
+
+fn workers(text: &str) -> Result<Workers, String> {
+    let count: u32 = text.parse().map_err(|_| "a whole number".to_owned())?;
+    Workers::try_from(count).map_err(|error| error.to_string())
+}
+
+fn of(text: &str) -> Result<Of, std::convert::Infallible> {
+    Ok(text.parse().map(Of::Operation).unwrap_or_else(|_| Of::Group(text.into())))
+}

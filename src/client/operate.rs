@@ -1,0 +1,117 @@
+//! Operations from a shell: submitted, or shown as they would be; followed where somebody waits.
+
+use std::time::{Duration, Instant};
+
+use flowdeck_model::action::{Action, ActionFields};
+use flowdeck_model::view::{CommandView, PreviewView, Submitted};
+use flowdeck_model::{ClusterName, CommandId, Target};
+use serde::Serialize;
+
+use super::api::{Answer, Api};
+use super::args::{OneConsumer, Operate, Operation, Part, Point};
+use super::exit::{Exit, Failed};
+use super::{cluster, command_path, print, show};
+
+/// Longer than any operation waits for its evidence.
+const WAIT: Duration = Duration::from_secs(5 * 60);
+const EVERY: Duration = Duration::from_millis(300);
+
+/// A request's body, as the API takes it.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Body {
+    id: CommandId,
+    #[serde(flatten)]
+    action: ActionFields,
+    target: Target,
+    reason: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    for_seconds: Option<u64>,
+}
+
+struct Wanted<'a> {
+    operation: &'a Operation,
+    action: Action,
+    target: Target,
+    lasts: Option<Duration>,
+}
+
+impl<'a> Wanted<'a> {
+    fn part(action: Action, part: &'a Part, lasts: Option<Duration>) -> Self {
+        let Part { operation, group, consumer, topics } = part;
+        let target = Target { group: group.clone(), consumer: consumer.clone(), topics: topics.clone() };
+        Self { operation, action, target, lasts }
+    }
+
+    fn consumer(action: Action, one: &'a OneConsumer) -> Self {
+        let target =
+            Target { group: one.group.clone(), consumer: Some(one.consumer.clone()), topics: vec![] };
+        Self { operation: &one.operation, action, target, lasts: None }
+    }
+}
+
+pub(super) fn run(args: &Operate) -> Result<Exit, Failed> {
+    submit(&match args {
+        Operate::Pause(args) => Wanted::part(Action::Pause, &args.target, args.lasts),
+        Operate::Resume(args) => Wanted::part(Action::Resume, &args.target, None),
+        Operate::Stop(one) => Wanted::consumer(Action::Stop, one),
+        Operate::Start(one) => Wanted::consumer(Action::Start, one),
+        Operate::Restart(one) => Wanted::consumer(Action::Restart, one),
+        Operate::Workers(args) => {
+            Wanted::consumer(Action::ChangeWorkers { workers: args.workers }, &args.target)
+        }
+        Operate::Reset(args) => {
+            let action = match args.to {
+                Point::Earliest => Action::Reset,
+                Point::Time(to) => Action::Rewind { to },
+            };
+            let mut wanted = Wanted::consumer(action, &args.target);
+            wanted.target.topics = args.topics.clone();
+            wanted
+        }
+    })
+}
+
+fn submit(wanted: &Wanted<'_>) -> Result<Exit, Failed> {
+    let Operation { server, cluster: named, reason, wait, dry_run } = wanted.operation;
+    let api = Api::new(server)?;
+    let cluster = cluster(&api, named.as_ref())?;
+    let body = Body {
+        id: CommandId::random(),
+        action: wanted.action.into(),
+        target: wanted.target.clone(),
+        reason: reason.clone(),
+        for_seconds: wanted.lasts.map(|lasts| lasts.as_secs()),
+    };
+    let path = format!("/clusters/{cluster}/commands");
+    if *dry_run {
+        let preview: Answer<PreviewView> = api.post(&format!("{path}/preview"), &body)?;
+        return print(&preview, server.json, show::preview);
+    }
+    let submitted: Answer<Submitted> = api.post(&path, &body)?;
+    let id = submitted.view.id;
+    if *wait {
+        let command = settled(&api, &cluster, id)?;
+        print(&command, server.json, show::operation)?;
+        let is_over = command.view.state.is_settled();
+        return Ok(if is_over { Exit::of_state(command.view.state) } else { Exit::NotDone });
+    }
+    let existing = submitted.view.existing;
+    print(&submitted, server.json, |one| {
+        let already = if existing { ", in force already" } else { "" };
+        format!("{}: {}{already}\nflowdeck operations {id} tells what came of it.\n", id, one.state.label())
+    })?;
+    Ok(Exit::of_state(submitted.view.state))
+}
+
+/// The operation once nothing more is awaited, or as it is when the time is over.
+fn settled(api: &Api, cluster: &ClusterName, id: CommandId) -> Result<Answer<CommandView>, Failed> {
+    let until = Instant::now() + WAIT;
+    loop {
+        let command: Answer<CommandView> = api.get(&command_path(cluster, id))?;
+        if command.view.state.is_settled() || Instant::now() > until {
+            return Ok(command);
+        }
+        std::thread::sleep(EVERY);
+    }
+}

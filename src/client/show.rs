@@ -1,0 +1,128 @@
+//! Tables for people. What others wrote is shown so that it cannot deceive a terminal.
+
+use comfy_table::{CellAlignment, Table, presets};
+use flowdeck_model::shown;
+use flowdeck_model::view::{CommandView, FleetView, GroupView, InstanceOutcome, PreviewView};
+
+fn table(heads: &[&str], right: &[usize]) -> Table {
+    let mut table = Table::new();
+    table.load_preset(presets::NOTHING).set_header(heads.to_vec());
+    for at in right {
+        if let Some(column) = table.column_mut(*at) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn number<T: Into<u64>>(number: Option<T>) -> String {
+    number.map_or_else(|| "unknown".to_owned(), |number| shown::exact(number.into()))
+}
+
+fn offset(offset: Option<i64>) -> String {
+    offset.map_or_else(|| "-".to_owned(), |offset| offset.to_string())
+}
+
+pub(super) fn groups(fleet: &FleetView) -> String {
+    let mut table = table(&["CLUSTER", "GROUP", "VERDICT", "LAG", "MEMBERS", "NOTE"], &[3, 4]);
+    for row in &fleet.groups {
+        table.add_row([
+            row.cluster.to_string(),
+            row.group.shown().to_string(),
+            row.verdict.label().to_owned(),
+            number(row.lag),
+            number(row.members),
+            row.why.as_deref().map(shown::text).unwrap_or_default(),
+        ]);
+    }
+    let mut text = format!("{table}\n");
+    let shown = fleet.groups.len() as u64;
+    if u64::from(fleet.total) > shown {
+        text += &format!("{} of {} groups\n", shown::exact(shown), shown::exact(fleet.total.into()));
+    }
+    if fleet.partial {
+        text += "Not every cluster answers: groups may be missing.\n";
+    }
+    text
+}
+
+pub(super) fn lag(group: &GroupView) -> String {
+    let heads = ["TOPIC", "PARTITION", "COMMITTED", "END", "LAG", "OWNER"];
+    let mut table = table(&heads, &[1, 2, 3, 4]);
+    for row in &group.partitions {
+        let unknown = || row.unknown.map_or("unknown", |why| why.label()).to_owned();
+        table.add_row([
+            row.topic.to_string(),
+            row.partition.to_string(),
+            offset(row.committed),
+            offset(row.end),
+            row.lag.map_or_else(unknown, shown::exact),
+            row.owner.as_deref().map(shown::name).unwrap_or_default(),
+        ]);
+    }
+    let row = &group.row;
+    let why = row.why.as_deref().map(|why| format!(": {}", shown::text(why))).unwrap_or_default();
+    let members = number(row.members);
+    format!("{table}\n{}{why}. Lag {}, members {members}.\n", row.verdict.label(), number(row.lag))
+}
+
+pub(super) fn operations(commands: &[CommandView]) -> String {
+    let mut table = table(&["AT", "ID", "OPERATION", "STATE", "BY", "REASON"], &[]);
+    for one in commands {
+        table.add_row([
+            one.requested_at.to_string(),
+            one.id.to_string(),
+            one.action.title(&one.target),
+            one.state.label().to_owned(),
+            shown::name(&one.actor.name),
+            shown::text(&one.reason),
+        ]);
+    }
+    format!("{table}\n")
+}
+
+pub(super) fn operation(command: &CommandView) -> String {
+    let mut text = format!("{}: {}\n", command.action.title(&command.target), command.state.label());
+    text += &instances(&command.instances);
+    text += &notes(&command.notes);
+    text
+}
+
+pub(super) fn preview(preview: &PreviewView) -> String {
+    let mut text = String::new();
+    if let Some(id) = preview.existing {
+        return format!("In force already, by {id}: nothing would be written.\n");
+    }
+    for message in &preview.messages {
+        let topics: Vec<&str> = message.topics.iter().map(|topic| topic.as_str()).collect();
+        let of = if topics.is_empty() { String::new() } else { format!(" of {}", topics.join(", ")) };
+        let name = shown::name(&message.name);
+        text += &format!("would send {} for {name}{of} to {}\n", message.message, message.topic);
+    }
+    if !preview.holds.is_empty() {
+        text += &format!("would change {} on the topic of holds\n", preview.holds.len());
+    }
+    text += &instances(&preview.instances);
+    text += &notes(&preview.notes);
+    text
+}
+
+fn instances(all: &[InstanceOutcome]) -> String {
+    if all.is_empty() {
+        return String::new();
+    }
+    let mut table = table(&["INSTANCE", "CONSUMER", "STATE", "DETAIL"], &[]);
+    for one in all {
+        table.add_row([
+            one.instance.shown().to_string(),
+            one.consumer.as_ref().map(|name| name.shown().to_string()).unwrap_or_default(),
+            one.state.label().to_owned(),
+            one.detail.as_deref().map(shown::text).unwrap_or_default(),
+        ]);
+    }
+    format!("{table}\n")
+}
+
+fn notes(notes: &[String]) -> String {
+    notes.iter().map(|note| format!("- {}\n", shown::text(note))).collect()
+}

@@ -1,0 +1,90 @@
+//! The command line that asks a running server: what it prints, and how it ends.
+
+use std::process::Output;
+
+use crate::program::command;
+use crate::support::{Listening, options};
+
+async fn run(url: &str, arguments: &[&str]) -> (i32, String, String) {
+    let mut command = command(arguments);
+    command.env("FLOWDECK_URL", url);
+    let ran = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let Output { status, stdout, stderr } = ran;
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tables_and_json_of_what_is_there() {
+    let server = Listening::start(options()).await;
+    let url = server.url("");
+    let (code, table, _) = run(&url, &["groups", "--search", "payments"]).await;
+    assert_eq!(code, 0);
+    let lines: Vec<&str> = table.lines().map(str::trim).collect();
+    assert!(lines[0].starts_with("CLUSTER") && lines[0].contains("VERDICT"), "{table}");
+    assert!(lines.iter().any(|line| line.starts_with("prod") && line.contains("1,000")), "{table}");
+
+    let (code, json, _) = run(&url, &["groups", "--cluster", "demo", "--json"]).await;
+    let fleet: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!((code, &fleet["groups"][0]["cluster"]), (0, &"demo".into()));
+
+    let (code, lag, _) = run(&url, &["lag", "payments", "--cluster", "demo"]).await;
+    assert_eq!(code, 0);
+    assert!(lag.contains("orders") && lag.contains("Lag 7"), "{lag}");
+}
+
+/// Bytes that would move the cursor or write over a line come from whoever names a group.
+#[tokio::test(flavor = "multi_thread")]
+async fn names_cannot_deceive_the_terminal() {
+    let server = Listening::start(options()).await;
+    server.memory.set_lag("\u{1b}[2Jcleared\u{202e}", 1);
+    let (_, table, _) = run(&server.url(""), &["groups", "--search", "cleared"]).await;
+    assert!(table.contains("cleared") && !table.contains(['\u{1b}', '\u{202e}']), "{table:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operation_is_shown_before_and_given() {
+    let server = Listening::start(options()).await;
+    let url = server.url("");
+    let pause =
+        ["pause", "payments", "--cluster", "demo", "--reason", "INC-1", "--topic", "orders", "--for", "15m"];
+    let (code, preview, _) = run(&url, &[&pause[..], &["--dry-run"]].concat()).await;
+    assert_eq!((code, preview.as_str()), (0, "- nothing is written here\n"));
+    assert!(server.memory.submitted().is_empty());
+
+    let (code, said, _) = run(&url, &pause).await;
+    assert_eq!(code, 0);
+    let submitted = server.memory.submitted();
+    let [one] = submitted.as_slice() else { panic!("{submitted:?}") };
+    assert_eq!((one.for_seconds, one.reason.as_str()), (Some(900), "INC-1"));
+    assert_eq!(one.target.to_string(), "topic orders in payments");
+    assert!(said.starts_with(&one.id.to_string()), "{said}");
+
+    let workers = ["workers", "payments", "orders-consumer", "5", "--cluster", "demo", "--reason", "more"];
+    assert_eq!(run(&url, &workers).await.0, 0);
+    let title = server.memory.submitted().last().map(|one| one.action.title(&one.target)).unwrap();
+    assert_eq!(title, "Change workers of consumer orders-consumer in payments to 5");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn exit_codes_say_how_it_ended() {
+    let server = Listening::start(options()).await;
+    let url = server.url("");
+    let pause = |group: &'static str| ["pause", group, "--cluster", "demo", "--reason", "x"];
+    for (arguments, want) in [
+        (&["lag", "payments"][..], 2),
+        (&["pause", "payments", "--cluster", "demo"], 2),
+        (&["reset", "payments", "c", "--to", "yesterday"], 2),
+        (&["lag", "no-such-group", "--cluster", "demo"], 4),
+        (&pause("error-unprocessable"), 4),
+        (&pause("error-unavailable"), 5),
+    ] {
+        let (code, _, said) = run(&url, arguments).await;
+        assert_eq!(code, want, "{arguments:?}: {said}");
+        assert!(!said.is_empty());
+    }
+    let (code, _, said) = run("http://127.0.0.1:1/kafkaflow", &["groups"]).await;
+    assert_eq!(code, 5, "{said}");
+    let (code, script, _) = run(&url, &["completions", "bash"]).await;
+    assert!(code == 0 && script.contains("flowdeck"));
+}
