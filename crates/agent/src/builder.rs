@@ -269,6 +269,13 @@ impl<H: Handler> AgentBuilder<H> {
         if settings.on_error.then == Then::DeadLetter && settings.dead_letters.is_none() {
             return Err(AgentError::NoDeadLetters { group: settings.group.to_string() });
         }
+        if let Some(letters) = &settings.dead_letters {
+            let topic = parse_topic(letters.topic())?;
+            if settings.topics.contains(&topic) {
+                let (group, topic) = (settings.group.to_string(), topic.to_string());
+                return Err(AgentError::DeadLettersLoop { group, topic });
+            }
+        }
         if settings.topics.is_empty() {
             return Err(AgentError::NoTopics {
                 group: settings.group.to_string(),

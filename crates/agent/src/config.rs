@@ -31,7 +31,8 @@ pub enum Distribution {
     ByPartition,
     /// One record of a key at a time, in the order of its partition; the workers share each partition, as KafkaFlow's
     /// do. Records without a key keep the order that they have in their partition. A record that waits for a retry
-    /// delays its key alone, until as many records as may be buffered lie behind it.
+    /// delays its key alone, until as many records as may be buffered lie behind it. A worker takes up to 64 records of
+    /// different keys at once while they take no time: one that suddenly takes long delays those too.
     ByKey,
     /// Any records of a partition at the same time.
     Free,

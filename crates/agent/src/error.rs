@@ -14,6 +14,10 @@ pub enum AgentError {
         "group {group:?} sends records to the dead letters and has no topic for them: call dead_letters(...)"
     )]
     NoDeadLetters { group: String },
+    #[error(
+        "group {group:?} reads the topic of its own dead letters, {topic:?}: each would come back for ever"
+    )]
+    DeadLettersLoop { group: String, topic: String },
     #[error("{topic:?} cannot be subscribed to: it is no topic name")]
     Topic { topic: String, source: flowdeck_model::names::NameError },
     #[error("{property} belongs to the agent: leave it out of the client's configuration")]

@@ -220,9 +220,18 @@ async fn no_retry_begins_under_a_hold() {
 }
 
 #[tokio::test]
-async fn dead_letters_need_a_topic() {
+async fn dead_letters_need_a_topic_that_the_group_does_not_read() {
     let world = World::without_flowdeck(1).await;
     let (_, router) = router();
     let started = world.agent("i-1").on_error(retries(0, Then::DeadLetter)).handler(router).start().await;
     assert!(matches!(started.err(), Some(AgentError::NoDeadLetters { .. })));
+    for (topic, loops) in [(&*world.topic, true), ("no/topic", false)] {
+        let (_, router) = self::router();
+        let started = world.agent("i-1").dead_letters(DeadLetters::to(topic)).handler(router).start().await;
+        match started.err() {
+            Some(AgentError::DeadLettersLoop { .. }) => assert!(loops),
+            Some(AgentError::Topic { .. }) => assert!(!loops),
+            other => panic!("{other:?}"),
+        }
+    }
 }
