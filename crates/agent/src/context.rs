@@ -1,7 +1,6 @@
 //! The Kafka client's callbacks: partitions that come and go, commits that failed, the log's ends.
 //! They run on the poll thread, inside `poll`.
 
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -129,7 +128,7 @@ impl ClientContext for Callbacks {
 
     fn stats(&self, statistics: Statistics) {
         let up = statistics.brokers.values().any(|broker| broker.state == "UP");
-        self.shared.vitals.brokers_down.store(!up, Ordering::Relaxed);
+        self.shared.set_connected(up);
         let mut state = self.shared.lock();
         for (topic, numbers) in &statistics.topics {
             for (partition, numbers) in &numbers.partitions {

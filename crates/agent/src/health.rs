@@ -101,6 +101,7 @@ pub(crate) struct Vitals {
     began: Instant,
     /// Of the last poll, in milliseconds since `began`.
     polled: AtomicI64,
+    /// Until one has answered, too.
     pub(crate) brokers_down: AtomicBool,
     /// The consumer ended by an error.
     pub(crate) failed: AtomicBool,
@@ -111,7 +112,7 @@ impl Vitals {
         Self {
             began: Instant::now(),
             polled: AtomicI64::new(0),
-            brokers_down: AtomicBool::new(false),
+            brokers_down: AtomicBool::new(true),
             failed: AtomicBool::new(false),
         }
     }
@@ -172,12 +173,14 @@ mod tests {
             || (handle.health().status, handle.health().checks["kafka"].detail.clone(), handle.is_live());
         assert_eq!(told(), (HealthStatus::Unhealthy, "the cluster has not answered yet".into(), true));
         shared.lock().view.set_status(HoldsStatus::Known);
+        assert_eq!(told(), (HealthStatus::Unhealthy, "no broker is connected".into(), true));
+        shared.set_connected(true);
         shared.assign(vec![(Arc::new(TopicPartition::parse("t", 0).unwrap()), None)]);
         assert_eq!(told(), (HealthStatus::Healthy, "connected".into(), true));
         let json = serde_json::to_string(&handle.health()).unwrap();
         let want = r#"{"status":"Healthy","checks":{"kafka":{"status":"Healthy","detail":"connected"}},"partitions":1,"paused":1}"#;
         assert_eq!(json, want);
-        shared.vitals.brokers_down.store(true, Ordering::Relaxed);
+        shared.set_connected(false);
         assert_eq!(told(), (HealthStatus::Unhealthy, "no broker is connected".into(), true));
         shared.vitals.failed.store(true, Ordering::Relaxed);
         assert_eq!(told(), (HealthStatus::Unhealthy, "the consumer ended by itself".into(), false));

@@ -24,7 +24,6 @@ use crate::history::{FailedCall, RunningCall};
 use crate::outbox::Outbox;
 use crate::publish::KafkaPublisher;
 use crate::shared::Shared;
-use crate::view::HoldsStatus;
 use crate::{poller, workers};
 
 /// What leaving the group may take on top of the handlers in flight.
@@ -194,14 +193,17 @@ impl Running {
     }
 
     /// Resolves once the cluster has answered and the holds were read (or are absent, or not to be had): from then on
-    /// records are handled as they come.
+    /// records are handled as they come. Also where the consumer ended.
     pub async fn ready(&self) {
         loop {
             let settled = self.shared.settled.notified();
-            if *self.shared.lock().view.status() != HoldsStatus::Reading {
+            if self.shared.is_ready() {
                 return;
             }
-            settled.await;
+            tokio::select! {
+                () = settled => {}
+                () = self.ended() => return,
+            }
         }
     }
 

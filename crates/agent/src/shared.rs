@@ -261,6 +261,17 @@ impl Shared {
         self.wait(limit, |state| *state.view.status() != HoldsStatus::Reading)
     }
 
+    /// The cluster answered, and what it holds is known as far as it can be.
+    pub(crate) fn is_ready(&self) -> bool {
+        let connected = !self.vitals.brokers_down.load(Ordering::Acquire);
+        connected && *self.lock().view.status() != HoldsStatus::Reading
+    }
+
+    pub(crate) fn set_connected(&self, connected: bool) {
+        self.vitals.brokers_down.store(!connected, Ordering::Release);
+        self.settled.notify_waiters();
+    }
+
     pub(crate) fn settled(&self) {
         self.settled.notify_waiters();
         self.moved.notify_all();

@@ -29,6 +29,7 @@ impl Control {
                 false
             }
             Ok(presence) => {
+                self.shared.set_connected(true);
                 self.outbox.acks_are_here = here(&settings.acks);
                 let telemetry = here(&settings.telemetry.topic);
                 if telemetry && !self.outbox.telemetry_is_here {

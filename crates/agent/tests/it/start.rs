@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::common::{Agents as _, noting, settled};
+use crate::common::{Agents as _, noting, quick, settled};
 use flowdeck_agent::health::{HealthStatus, router};
-use flowdeck_agent::{Agent, AgentError, ClientConfig, TopicSpec};
+use flowdeck_agent::{Agent, AgentError, ClientConfig, Timings, TopicSpec};
 use flowdeck_testkit::{DEADLINE, Kafka, NodeOptions, World, kafka, private, unique, wait_for};
 use tower::ServiceExt as _;
 
@@ -107,4 +107,19 @@ async fn it_runs_until_its_signal() {
     let agent = world.agent("i-1").handler(handler).start().await.unwrap();
     agent.run_until(seen.wait_for(3)).await.unwrap();
     assert_eq!(crate::runtime::committed(&world, 0), Some(3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_broker_it_is_not_ready_and_not_healthy() {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", "127.0.0.1:1");
+    let (_, handler) = noting(0);
+    let timings = Timings { holds: Duration::from_millis(200), ..quick() };
+    let agent = Agent::builder(config, "g").topics(["t"]).timings(timings).handler(handler);
+    let agent = agent.start().await.unwrap();
+    wait_for("the holds to be given up", DEADLINE, async || agent.holds_unknown()).await;
+    assert!(tokio::time::timeout(Duration::from_secs(2), agent.ready()).await.is_err());
+    let health = agent.health();
+    assert_eq!((health.health().status, health.is_live()), (HealthStatus::Unhealthy, true));
+    drop(agent);
 }
