@@ -42,6 +42,20 @@ pub(crate) fn topic(cluster: &ClusterName, topic: &TopicName, query: &MessagesQu
     to(&with_query(&url::topic_path(cluster, topic), &query.to_query()))
 }
 
+/// The records of a query as a file.
+pub(crate) fn download(
+    cluster: &ClusterName,
+    topic: &TopicName,
+    query: &MessagesQuery,
+    format: &str,
+) -> String {
+    let path =
+        join(&join("/api/v1/clusters", &url::topic_path(cluster, topic)[2..]), "/messages/download?format=");
+    let query = query.to_query();
+    let more = if query.is_empty() { query } else { join("&", &query) };
+    to(&join(&join(&path, format), &more))
+}
+
 pub(crate) fn command(cluster: &ClusterName, id: CommandId) -> String {
     to(&url::command_path(cluster, id))
 }

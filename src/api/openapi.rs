@@ -9,7 +9,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{commands, groups, messages, problem::Problem, topics};
+use super::{commands, downloads, groups, messages, problem::Problem, topics};
 use crate::state::AppState;
 
 #[derive(OpenApi)]
@@ -58,6 +58,7 @@ pub(crate) fn routes() -> (Router<AppState>, Document) {
         .routes(routes!(topics::list))
         .routes(routes!(topics::one))
         .routes(routes!(messages::list))
+        .routes(routes!(downloads::download))
         .split_for_parts()
 }
 

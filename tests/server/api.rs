@@ -158,6 +158,33 @@ async fn an_unknown_cluster_is_named() {
 }
 
 #[tokio::test]
+async fn downloads_are_files() {
+    let path = format!("{V1}/clusters/demo/topics/orders/messages/download?partition=3");
+    let site = site();
+    for (format, kind, begins) in [
+        ("", "application/x-ndjson", "{\"partition\":3,"),
+        (
+            "&format=csv",
+            "text/csv; charset=utf-8",
+            "partition,offset,timestamp,key,value,headers\r\n\"3\",\"41\",",
+        ),
+    ] {
+        let answer = site.get(&format!("{path}{format}")).await;
+        assert_eq!((answer.status, answer.header("content-type")), (StatusCode::OK, kind));
+        let ending = if format.is_empty() { "ndjson" } else { "csv" };
+        assert_eq!(answer.header("content-disposition"), format!("attachment; filename=\"orders.{ending}\""));
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("cache-control"), "no-store");
+        assert!(answer.body.starts_with(begins), "{}", answer.body);
+    }
+    // The memory's record is no hexadecimal: as one in which something is masked, it has no bytes.
+    let answer = site.get(&format!("{path}&format=raw")).await;
+    assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY);
+    let answer = site.get(&format!("{path}&format=xml")).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
 async fn messages_are_shown_as_data() {
     let path = format!("{V1}/clusters/demo/topics/orders/messages?partition=3&limit=1");
     let answer = site().get(&path).await;

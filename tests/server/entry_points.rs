@@ -132,6 +132,12 @@ fn rows() -> Vec<Row> {
             "/kafkaflow/api/v1/clusters/demo/topics/orders/messages",
             Payloads,
         ),
+        read(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/topics/{topic}/messages/download",
+            "/kafkaflow/api/v1/clusters/demo/topics/orders/messages/download?format=csv",
+            Payloads,
+        ),
         // KafkaFlow's own contracts, on the default cluster.
         read(Api, "/kafkaflow/groups", "/kafkaflow/groups", View),
         read(Api, "/kafkaflow/groups/{group}/consumers", "/kafkaflow/groups/payments/consumers", View),

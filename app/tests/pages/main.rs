@@ -157,6 +157,20 @@ async fn a_list_of_messages_leads_to_its_pages_and_names_what_it_leaves_out() {
 }
 
 #[tokio::test]
+async fn search_says_what_was_scanned_and_goes_on() {
+    let html = page("/c/prod-eu/topics/audio-events?text=audio&path=%24.trackId").await.html;
+    assert!(html.contains("Scanned 120,000 records, 43 % of the partitions."));
+    assert!(html.contains("text=audio&amp;seen=120000\"") && html.contains(">Continue</a>"));
+    assert!(html.contains("value=\"$.trackId\"") && html.contains("<details open"));
+    assert!(html.contains("messages/download?format=csv&amp;text=audio"));
+    let html = page("/c/prod-eu/topics/audio-events?open=3:86008").await.html;
+    assert!(!html.contains("Scanned") && html.contains("before it") && html.contains("committed 86,000"));
+    assert!(html.contains("<option value=\"schema:track\">schema:track</option>"));
+    // A value folds, and its text is whole.
+    assert!(html.contains("<summary>{"));
+}
+
+#[tokio::test]
 async fn records_that_read_committed_consumers_do_not_get_are_marked() {
     let html = page("/c/prod-eu/topics/audio-events?isolation=read_uncommitted&open=3:86002").await.html;
     assert_eq!(html.matches(">aborted</span>").count(), 2, "in the list and in the record");

@@ -256,9 +256,19 @@ fn list(view: &MessagesView, place: Place, query: Memo<MessagesQuery>, peek: Pee
             </table>
         </div>
         {none}
+        {(!view.records.is_empty()).then(|| downloads(&place, &asked))}
         <nav class="pager" aria-label="Further messages"><span class="muted push">{read.concat()} ", " {ago(view.now)} " ago"</span> {further(view, &place)}</nav>
     }
     .into_any()
+}
+
+/// The list as a file.
+fn downloads(place: &Place, asked: &MessagesQuery) -> AnyView {
+    let link = |words: &'static str, format: &'static str| {
+        let href = links::download(&place.cluster, &place.topic, asked, format);
+        view! { <a class="link" href=href rel="external" download="">{words}</a> }
+    };
+    view! { <p class="downloads muted">"Download: " {link("NDJSON", "ndjson")} " · " {link("CSV", "csv")}</p> }.into_any()
 }
 
 /// How far a search came, and its way on. With JavaScript it goes on by itself until something is found.

@@ -59,8 +59,12 @@ pub(super) fn panel(
         .concat()
     };
     let readers = readers(&view.readers, &place.cluster);
+    let raw = links::download(&place.cluster, &place.topic, &at(list, partition, offset), "raw");
     let body = match found {
-        Some(record) => view! { {shown(record)} {readers} }.into_any(),
+        Some(record) => {
+            view! { {shown(record)} <p><a class="link" href=raw rel="external" download="">"Download the value's bytes"</a></p> {readers} }
+                .into_any()
+        }
         None if !view.complete => notice::empty("Timed out", view.note.unwrap_or_default()),
         None => absent(offset, rows.iter().find(|row| row.partition == partition)),
     };
