@@ -122,3 +122,37 @@ test.describe("in another zone", () => {
     await expect(page.locator(".history .below")).toContainText("times in UTC+05:30");
   });
 });
+
+test("fleet and partitions show the course of each lag", async ({ page }) => {
+  await withHistory(page);
+  await page.goto("./");
+  await hydrated(page);
+  const row = page.locator("table.fleet tbody tr", { hasText: "dev-royalty-report" });
+  await expect(row.locator("svg.spark path")).toHaveAttribute("d", /^M\d+ \d+/);
+  await page.goto(page_url);
+  await hydrated(page);
+  await expect(page.locator("table.partitions svg.spark path").first()).toHaveAttribute("d", /^M\d+ \d+/);
+});
+
+// FLOWDECK_SCREENSHOT=1 writes the pictures of docs/images.
+for (const colorScheme of ["light", "dark"] as const) {
+  for (const [width, height] of [[1440, 1000], [390, 844], [360, 780]] as const) {
+    test.describe(`${colorScheme}, ${width} px`, () => {
+      test.use({ colorScheme, viewport: { width, height } });
+
+      test("fleet and group are as wide as the window", async ({ page }) => {
+        await withHistory(page);
+        for (const [name, url] of [["fleet", "./"], ["group", page_url]] as const) {
+          await page.goto(url);
+          await hydrated(page);
+          await expect(page.locator("svg.spark").first()).toBeVisible();
+          const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+          expect(wide).toBeLessThanOrEqual(width);
+          if (process.env.FLOWDECK_SCREENSHOT && width !== 360) {
+            await page.screenshot({ path: `../docs/images/${name}-${width}-${colorScheme}.png` });
+          }
+        }
+      });
+    });
+  }
+}

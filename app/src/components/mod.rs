@@ -16,6 +16,7 @@ pub(crate) mod order;
 pub(crate) mod part;
 pub(crate) mod search;
 pub(crate) mod sorting;
+pub(crate) mod spark;
 pub(crate) mod taps;
 pub(crate) mod theme;
 pub(crate) mod title;

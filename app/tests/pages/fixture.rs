@@ -87,6 +87,7 @@ fn row(cluster: &ClusterView, group: &str, verdict: Verdict, lag: Option<u64>, t
         deleted_unread: 0,
         unknown_partitions: 0,
         time_lag: None,
+        lag_trend: trend(lag),
         flow: Default::default(),
         rebalancing_since: None,
         members: Some(if verdict == Verdict::NoMembers { 0 } else { 3 }),
@@ -97,6 +98,12 @@ fn row(cluster: &ClusterView, group: &str, verdict: Verdict, lag: Option<u64>, t
         holds: vec![],
         as_of: Some(at(2)),
     }
+}
+
+/// Up to this lag, with a gap.
+fn trend(lag: Option<u64>) -> Vec<Option<u64>> {
+    let Some(lag) = lag else { return vec![] };
+    (1..=30).map(|n| (n != 9).then_some(lag * n / 30)).collect()
 }
 
 pub(crate) fn rows() -> Vec<GroupRow> {
@@ -167,6 +174,7 @@ pub(crate) fn group_view(row: GroupRow, cluster: ClusterView) -> GroupView {
                 unknown,
                 time_lag: None,
                 written: Default::default(),
+                lag_trend: trend(unknown.is_none().then_some(lag as u64)),
                 last_commit: None,
                 owner: (row.members != Some(0)).then(|| format!("web-{}", 2 + n % 3)),
                 holds: if n >= 4 || row.paused_partitions == 6 { holds.clone() } else { vec![] },

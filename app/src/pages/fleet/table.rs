@@ -11,7 +11,7 @@ use leptos::prelude::*;
 use super::State;
 use crate::components::clock::{ago, use_clock};
 use crate::components::order::Order;
-use crate::components::{cluster, figures, flow, hold, name, notice, sorting, verdict};
+use crate::components::{cluster, figures, flow, hold, name, notice, sorting, spark, verdict};
 use crate::format::number;
 use crate::links;
 
@@ -36,6 +36,7 @@ pub(super) fn table(state: State, query: Memo<FleetQuery>) -> AnyView {
                     {heading(query, SortKey::Group, "Group", "")}
                     {several.then(|| heading(query, SortKey::Cluster, "Cluster", "w-cluster"))}
                     {heading(query, SortKey::Lag, "Lag", "num w-lag")}
+                    <th scope="col" class="w-trend">"15 min"</th>
                     {heading(query, SortKey::TimeLag, "Time lag", "num w-time-lag")}
                     {heading(query, SortKey::Members, "Members", "num w-members")}
                     <th scope="col" class="w-state">"State"</th>
@@ -110,6 +111,7 @@ fn cells(row: &GroupRow, several: bool, frame: &crate::site::Frame) -> impl Into
         </td>
         {cluster}
         <td class="num" data-l="lag">{figures::lag(row.lag, row.lag_at_least, row.unknown_partitions.into())}</td>
+        <td data-c="trend">{spark::spark(&row.lag_trend)}</td>
         <td class="num" data-l="time lag">{flow::time_lag(row.time_lag)}</td>
         <td class="num" data-l="members">{members(row.members)}</td>
         <td class="muted" data-c="state">{state(row)}</td>

@@ -203,7 +203,7 @@ mod tests {
         "why": null, "lag": 0, "lagAtLeast": 0, "deletedUnread": 0, "unknownPartitions": 0,
         "timeLag": null, "flow": {"in": {"1m": null, "5m": null, "15m": null}, "out": {"1m": null, "5m": null, "15m": null},
             "drain": null, "lastCommit": null, "watchedSince": null},
-        "rebalancingSince": null, "members": 1, "topics": ["t"], "topicCount": 1, "partitionCount": 3,
+        "lagTrend": [], "rebalancingSince": null, "members": 1, "topics": ["t"], "topicCount": 1, "partitionCount": 3,
         "pausedPartitions": 0, "holds": [], "asOf": "2026-11-21T13:59:59.000Z",
         "partitions": [], "consumers": [], "groupMembers": [], "commands": [], "warnings": []
     }"#;
@@ -237,6 +237,7 @@ mod tests {
             },
             time_lag: None,
             written: Default::default(),
+            lag_trend: vec![],
             last_commit: None,
             owner: (members > 0).then(|| "web-1".to_owned()),
             holds: vec![],

@@ -204,6 +204,7 @@ mod tests {
             unknown: lag.is_none().then_some(flowdeck_model::Unknown::NeverCommitted),
             time_lag: None,
             written: Default::default(),
+            lag_trend: vec![],
             last_commit: None,
             owner: owner.map(str::to_owned),
             holds: vec![],

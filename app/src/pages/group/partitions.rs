@@ -13,7 +13,7 @@ use crate::components::clock::ago;
 use crate::components::icons::{Icon, icon};
 use crate::components::order::Order;
 use crate::components::search::{self, Words};
-use crate::components::{figures, flow, hold, name, notice, sorting};
+use crate::components::{figures, flow, hold, name, notice, sorting, spark};
 use crate::format::number;
 use crate::links;
 
@@ -163,7 +163,7 @@ fn cells(row: &PartitionRow, most: u64, holds: &[Hold], cluster: &ClusterName) -
         <td class="num mono" data-l="committed">{at(row.committed)}</td>
         <td class="num mono" data-l="end">{at(row.end)}</td>
         <td class="num" data-l="lag">{lag} {row.lag.is_some_and(|lag| lag > 0).then(|| view! { <span class="sub">{flow::time_lag(row.time_lag)}</span> })}</td>
-        <td class="hide">{meter(row.lag.unwrap_or_default(), most)}</td>
+        <td class="hide" data-c="trend">{spark::spark(&row.lag_trend)} {meter(row.lag.unwrap_or_default(), most)}</td>
         <td data-l="owner">{row.owner.as_ref().map(|owner| name::cut(flowdeck_model::shown::name(owner)))} {row.owner.is_none().then(|| view! { <span class="faint">"none"</span> })}</td>
         <td data-c="status">{status(row, holds)}</td>
         <td class="num"><a class="btn small" href=links::topic(cluster, &row.topic, &query) title=["View from committed offset: ", &name].concat()>"View"</a></td>

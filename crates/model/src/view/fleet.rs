@@ -86,6 +86,9 @@ pub struct GroupRow {
     /// The age of the oldest record that waits in any partition; `null` where it is not known of one.
     pub time_lag: Option<TimeLag>,
     pub flow: FlowView,
+    /// The highest lag of every 30 s of the last 15 minutes, the newest last; `null` where it is not known, empty where
+    /// there is no history.
+    pub lag_trend: Vec<Option<u64>>,
     /// Since when, at the latest, the group is in a rebalance; `null` where it is in none.
     pub rebalancing_since: Option<Timestamp>,
     /// `null` until described.

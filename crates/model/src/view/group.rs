@@ -46,6 +46,9 @@ pub struct PartitionRow {
     /// Records that come to it.
     #[serde(rename = "in")]
     pub written: Windows,
+    /// The highest lag of every 30 s of the last 15 minutes, the newest last; `null` where it is not known, empty where
+    /// the partition was not followed.
+    pub lag_trend: Vec<Option<u64>>,
     /// When its commit was seen to move last; `null`: not since Flowdeck began to watch the group.
     pub last_commit: Option<Timestamp>,
     /// The member that owns it: instance name where telemetry tells it, else client id and host.
@@ -170,7 +173,7 @@ mod tests {
         "timeLag": {"millis": 9, "precision": "atLeast"},
         "flow": {"in": {"1m": 10.5, "5m": 11.25, "15m": null}, "out": {"1m": 12.0, "5m": 13.0, "15m": 14.0},
             "drain": {"soonestSeconds": 15, "latestSeconds": null}, "lastCommit": null, "watchedSince": "2026-11-21T13:00:00.000Z"},
-        "rebalancingSince": "2026-11-21T13:59:58.000Z", "members": 3, "topics": ["t"], "topicCount": 4, "partitionCount": 5,
+        "lagTrend": [null, 16], "rebalancingSince": "2026-11-21T13:59:58.000Z", "members": 3, "topics": ["t"], "topicCount": 4, "partitionCount": 5,
         "pausedPartitions": 6, "holds": [], "asOf": "2026-11-21T13:59:59.000Z",
         "partitions": [], "consumers": [], "groupMembers": [], "commands": [], "warnings": ["careful"]
     }"#;

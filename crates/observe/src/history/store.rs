@@ -186,6 +186,15 @@ impl Store {
         true
     }
 
+    /// The fine rings of the partitions that are followed.
+    pub(super) fn partition_rings(
+        &self,
+        group: &GroupId,
+    ) -> impl Iterator<Item = (&TopicName, Partition, &Ring)> {
+        let all = self.partitions.get(group).into_iter().flat_map(|all| &all.series);
+        all.map(|((topic, partition), series)| (topic.as_ref(), *partition, &series.seconds))
+    }
+
     pub(super) fn partition_ring(
         &self,
         group: &GroupId,

@@ -12,7 +12,7 @@ use flowdeck_model::view::{
 };
 use flowdeck_model::{
     Actor, ClusterName, Fleet, FleetQuery, GroupId, GroupType, HistoryQuery, Permission, PortError, TimeLag,
-    TopicName, Verdict, Version,
+    Timestamp, TopicName, Verdict, Version,
 };
 
 use super::order::{Ranked, compare};
@@ -31,6 +31,12 @@ pub struct BoundFleet {
 impl BoundFleet {
     pub fn new(core: Arc<Core>, actor: Actor) -> Self {
         Self { core, actor }
+    }
+
+    fn with_trend(&self, row: GroupRow, now: Timestamp) -> GroupRow {
+        let handle = self.core.clusters.iter().find(|handle| handle.settings.name == row.cluster);
+        let trend = handle.map(|handle| handle.history.lock().group_trend(&row.group, now));
+        GroupRow { lag_trend: trend.unwrap_or_default(), ..row }
     }
 
     fn sees(&self, cluster: &ClusterName) -> bool {
@@ -79,15 +85,16 @@ impl Fleet for BoundFleet {
             .collect();
         rows.sort_by(|a, b| compare(&a.ranked(), &b.ranked(), &query.sort));
         let total = u32::try_from(rows.len()).unwrap_or(u32::MAX);
+        let now = clock::now();
         let groups = rows
             .into_iter()
             .skip(query.offset as usize)
             .take(query.limit as usize)
-            .map(|hit| group_row(hit.cluster, hit.group, hit.judged))
+            .map(|hit| self.with_trend(group_row(hit.cluster, hit.group, hit.judged), now))
             .collect();
         Ok(FleetView {
             version: snapshot.version,
-            now: clock::now(),
+            now,
             total,
             partial: clusters.iter().any(|one| one.view.as_of.is_none() || one.view.error.is_some()),
             clusters: clusters.iter().map(|one| one.view.clone()).collect(),
@@ -111,8 +118,17 @@ impl Fleet for BoundFleet {
             return Err(PortError::not_found(ResourceKind::Group, id.to_string()));
         };
         let now = clock::now();
-        handle.history.lock().viewed(id, now);
-        Ok(group::view(snapshot.version, &one, data, judged, now))
+        let mut view = group::view(snapshot.version, &one, data, judged, now);
+        let mut history = handle.history.lock();
+        history.viewed(id, now);
+        view.row.lag_trend = history.group_trend(id, now);
+        let mut trends = history.partition_trends(id, now);
+        for row in &mut view.partitions {
+            row.lag_trend = trends.remove(&(&row.topic, row.partition)).unwrap_or_default();
+        }
+        drop(trends);
+        drop(history);
+        Ok(view)
     }
 
     fn history(
@@ -269,6 +285,8 @@ pub(super) fn group_row(cluster: &ClusterSnapshot, group: &GroupData, judged: &J
         deleted_unread: judged.deleted_unread,
         unknown_partitions: judged.unknown_partitions,
         time_lag: time_lag(group, judged),
+        // Of the history, which is read where the rows are shown.
+        lag_trend: Vec::new(),
         flow: flow(group, judged),
         rebalancing_since: group.rebalancing_since,
         members: members(group),

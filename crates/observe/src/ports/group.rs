@@ -70,6 +70,7 @@ fn row(
         unknown,
         time_lag: data.time_lag(read_at),
         written: data.written(read_at),
+        lag_trend: Vec::new(),
         last_commit: data.commit.last_commit(),
         owner: owners.words(topic, partition),
         holds: held_by(cluster, group, owners.telemetry, topic, partition),
