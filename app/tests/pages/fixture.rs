@@ -593,6 +593,7 @@ impl Peek for Made {
     ) -> Result<MessagesView, PortError> {
         let cluster_info = self.cluster(cluster)?;
         let records: Vec<MessageView> = match &query.from {
+            _ if query.find.text == "absent" => vec![],
             Start::Offset(offset) => (0..20)
                 .rev()
                 .map(record)

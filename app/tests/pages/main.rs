@@ -163,6 +163,9 @@ async fn search_says_what_was_scanned_and_goes_on() {
     assert!(html.contains("text=audio&amp;seen=120000\"") && html.contains(">Continue</a>"));
     assert!(html.contains("value=\"$.trackId\"") && html.contains("<details open"));
     assert!(html.contains("messages/download?format=csv&amp;text=audio"));
+    let html = page("/c/prod-eu/topics/audio-events?text=absent").await.html;
+    assert!(html.contains("Nothing was found in what was scanned until now."));
+    assert!(html.contains(">Stop</button>") && html.contains(">Continue</a>"));
     let html = page("/c/prod-eu/topics/audio-events?open=3:86008").await.html;
     assert!(!html.contains("Scanned") && html.contains("before it") && html.contains("committed 86,000"));
     assert!(html.contains("<option value=\"schema:track\">schema:track</option>"));
