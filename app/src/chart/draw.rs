@@ -104,7 +104,7 @@ fn thinned(view: &HistoryView) -> (Vec<HistoryPoint>, u32) {
     }
     let long = step.saturating_mul(times);
     let of = |point: &HistoryPoint| point.at.millis() / (i64::from(long) * 1_000);
-    let joined = view.points.chunk_by(|a, b| of(a) == of(b)).map(|some| join(some));
+    let joined = view.points.chunk_by(|a, b| of(a) == of(b)).map(join);
     (joined.collect(), long)
 }
 
