@@ -295,6 +295,12 @@ fn rows() -> Vec<Row> {
             "/kafkaflow/fn/command?cluster=demo&id=7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
             View,
         ),
+        read(
+            Function,
+            "/kafkaflow/fn/preview",
+            "/kafkaflow/fn/preview?cluster=demo&body=action%3Dpause%26group%3Dpayments",
+            Control,
+        ),
         read(Stream, "/kafkaflow/events", "/kafkaflow/events?view=fleet", Actor),
         read(Stream, "/kafkaflow/events", "/kafkaflow/events?view=group&cluster=demo&group=payments", View),
         read(

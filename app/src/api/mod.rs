@@ -4,10 +4,12 @@
 
 mod codec;
 #[cfg(feature = "ssr")]
+mod preview;
+#[cfg(feature = "ssr")]
 mod reads;
 
-use flowdeck_model::PortError;
 use flowdeck_model::view::{CommandView, FleetView, GroupView, MessagesView, TopicView, TopicsView};
+use flowdeck_model::{CommandId, PortError};
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
@@ -119,6 +121,22 @@ pub(crate) async fn messages(
 #[server(prefix = "/fn", endpoint = "command", input = GetUrl, output = Json)]
 pub(crate) async fn command(cluster: String, id: String) -> Result<CommandView, PageError> {
     reads::command(&cluster, &id)
+}
+
+/// What a command would do, in words: they are made on the server.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PreviewText {
+    /// What is asked for is in force already.
+    pub existing: Option<CommandId>,
+    pub lines: Vec<String>,
+    /// A partition, its committed offset, and where that is moved.
+    pub offsets: Vec<[String; 3]>,
+}
+
+/// `body`: the fields of the command's form, but for its id and its reason.
+#[server(prefix = "/fn", endpoint = "preview", input = GetUrl, output = Json)]
+pub(crate) async fn preview(cluster: String, body: String) -> Result<PreviewText, PageError> {
+    preview::read(&cluster, &body).await
 }
 
 #[cfg(test)]

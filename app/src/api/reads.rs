@@ -12,11 +12,11 @@ use leptos::prelude::*;
 use super::PageError;
 use crate::chart::{self, Chart};
 
-fn ports() -> Result<Ports, PageError> {
+pub(super) fn ports() -> Result<Ports, PageError> {
     use_context::<Ports>().ok_or(PageError::NoActor)
 }
 
-fn cluster_name(segment: &str) -> Result<ClusterName, PageError> {
+pub(super) fn cluster_name(segment: &str) -> Result<ClusterName, PageError> {
     url::decode(segment)
         .and_then(|name| name.parse().ok())
         .ok_or_else(|| PortError::not_found(ResourceKind::Cluster, segment).into())

@@ -15,6 +15,11 @@ struct Words {
     todo: &'static str,
 }
 
+/// What is wrong, in one sentence.
+pub(crate) fn text(error: &PageError) -> String {
+    words(error).what
+}
+
 fn words(error: &PageError) -> Words {
     let port = match error {
         PageError::Port(port) => port,

@@ -1,7 +1,7 @@
 //! `/c/{cluster}/commands/{id}`: the life of one command, instance by instance. Success is shown once
 //! there is evidence, never before.
 
-use flowdeck_model::view::{CommandView, InstanceOutcome, SentRecord};
+use flowdeck_model::view::{CommandView, InstanceOutcome, OffsetTarget, SentRecord};
 use flowdeck_model::{Action, CommandState, url};
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -79,6 +79,7 @@ fn page(first: CommandView) -> AnyView {
             <header><h2 id="life">"Timeline"</h2></header>
             <ol class="steps life">{move || view.with(steps)}</ol>
         </section>
+        {move || view.with(offsets)}
         {move || view.with(notes)}
         <noscript class="muted">"Without JavaScript this page does not update: reload it for newer data."</noscript>
     }
@@ -198,6 +199,39 @@ fn instance(one: &InstanceOutcome, after: String) -> impl IntoView + use<> {
             <span class="faint num">{after}</span>
         </li>
     }
+}
+
+/// Partitions that are listed; the API lists them all.
+const OFFSETS_SHOWN: usize = 100;
+
+fn offsets(view: &CommandView) -> AnyView {
+    if view.offsets.is_empty() {
+        return ().into_any();
+    }
+    let rows = view.offsets.iter().take(OFFSETS_SHOWN).map(|change| {
+        let place = [change.topic.as_str(), " partition ", &change.partition.to_string()].concat();
+        let from = change.from.map_or_else(|| "–".to_owned(), number::offset);
+        let to = match change.to {
+            OffsetTarget::Offset(to) => number::offset(to),
+            skipped => skipped.label().to_owned(),
+        };
+        view! { <tr><th scope="row">{place}</th><td class="num">{from}</td><td class="num">{to}</td></tr> }
+    });
+    let more = view.offsets.len().saturating_sub(OFFSETS_SHOWN);
+    let more = (more > 0).then(|| ["… and ", &more.to_string(), " more; the API lists them all."].concat());
+    view! {
+        <section class="panel" aria-labelledby="offsets">
+            <header><h2 id="offsets">"Offsets"</h2></header>
+            <div class="scroll">
+                <table class="offsets">
+                    <thead><tr><th scope="col">"Partition"</th><th scope="col" class="num">"Committed before"</th><th scope="col" class="num">"Moved to"</th></tr></thead>
+                    <tbody>{rows.collect_view()}</tbody>
+                </table>
+            </div>
+            {more.map(|words| view! { <p class="muted">{words}</p> })}
+        </section>
+    }
+    .into_any()
 }
 
 fn notes(view: &CommandView) -> AnyView {

@@ -565,8 +565,40 @@ impl Control for Made {
         Err(PortError::ObserveMode { cluster: cluster.clone() })
     }
 
-    async fn preview(&self, cluster: &ClusterName, _: Submit) -> Result<PreviewView, PortError> {
-        Err(PortError::ObserveMode { cluster: cluster.clone() })
+    async fn preview(&self, cluster: &ClusterName, asked: Submit) -> Result<PreviewView, PortError> {
+        if cluster.as_str() != "prod-eu" {
+            return Err(PortError::ObserveMode { cluster: cluster.clone() });
+        }
+        if asked.action == Action::Start {
+            return Err(PortError::Conflict { detail: "it runs: restart it instead".into() });
+        }
+        let moves = asked.action.kind().moves_offsets();
+        let change = |partition: i32, to| OffsetChange {
+            topic: topic("audio-retries"),
+            partition: self::partition(partition),
+            from: Some(40),
+            to,
+        };
+        Ok(PreviewView {
+            existing: None,
+            holds: vec![],
+            messages: vec![MessagePreview {
+                topic: topic("kafkaflow.admin"),
+                partition: partition(0),
+                message: "TheMessage".into(),
+                name: "audio".into(),
+                topics: asked.target.topics,
+                argument: None,
+            }],
+            offsets: if moves {
+                vec![change(0, OffsetTarget::Offset(20)), change(1, OffsetTarget::NoRecord)]
+            } else {
+                vec![]
+            },
+            instances: vec![],
+            notes: vec!["A note <b>of the kind</b>.".into()],
+            undo: None,
+        })
     }
 
     fn command(&self, _: &ClusterName, id: CommandId) -> Result<CommandView, PortError> {

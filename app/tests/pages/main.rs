@@ -73,6 +73,12 @@ async fn every_page_renders() {
             200,
         ),
         ("group-pause", "/c/prod-eu/groups/prod-audio-processor?form=pause&consumer=audio", 200),
+        ("group-restart", "/c/prod-eu/groups/prod-audio-processor?form=restart&consumer=audio", 200),
+        (
+            "group-rewind",
+            "/c/prod-eu/groups/prod-audio-processor?form=rewind&consumer=audio&to=2026-11-21T14:00",
+            200,
+        ),
         ("group-behind", "/c/prod-eu/groups/prod.sales.customers", 200),
         ("group-gone", "/c/prod-eu/groups/convex-bus", 200),
         ("group-observe", "/c/staging/groups/~bGVnYWN5L2V4cG9ydGVyICJ4Ig", 200),
@@ -228,6 +234,34 @@ async fn the_button_names_what_where_and_how_many() {
     assert!(html.contains(r#"name="action" value="resume""#));
     let ids: Vec<&str> = html.split(r#"name="id" value=""#).skip(1).map(|rest| &rest[..36]).collect();
     assert!(ids.len() == 2 && ids[0] != ids[1], "{ids:?}");
+}
+
+#[tokio::test]
+async fn a_command_of_one_consumer_is_previewed_before_it_can_be_sent() {
+    let group = "/c/prod-eu/groups/prod-audio-processor";
+    let html = page(group).await.html;
+    for kind in ["restart", "changeWorkers", "reset", "rewind", "stop"] {
+        assert!(html.contains(&format!("form={kind}&amp;consumer=audio#form")), "{kind}");
+    }
+    let restart = page(&format!("{group}?form=restart&consumer=audio")).await.html;
+    assert!(restart.contains("Sends TheMessage (audio) to kafkaflow.admin, partition 0."));
+    assert!(restart.contains("A note &lt;b&gt;of the kind&lt;/b&gt;."));
+    assert!(restart.contains(r#"name="action" value="restart""#) && restart.contains("required"));
+    assert!(restart.contains("Restart consumer audio in prod-audio-processor on PROD-EU, 3 instances"));
+
+    let choice = page(&format!("{group}?form=rewind&consumer=audio")).await.html;
+    assert!(choice.contains("in the zone of the consumer's hosts, Europe/Berlin"));
+    assert!(!choice.contains(r#"name="action" value="rewind""#), "nothing to send yet");
+    let rewind = page(&format!("{group}?form=rewind&consumer=audio&to=2026-11-21T14:00")).await.html;
+    assert!(rewind.contains(r#"name="to" value="2026-11-21T14:00""#));
+    assert!(rewind.contains("20 (up to 20 records again)"));
+    assert!(rewind.contains("left as it is: no record at or after that time"));
+
+    let start = page(&format!("{group}?form=start&consumer=audio")).await.html;
+    assert!(start.contains("It would be refused") && start.contains("estart it instead"));
+    assert!(!start.contains(r#"name="action" value="start""#));
+    // None without its consumer.
+    assert!(!page(&format!("{group}?form=restart")).await.html.contains("id=\"form\""));
 }
 
 #[tokio::test]

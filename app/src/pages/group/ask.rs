@@ -1,38 +1,75 @@
-//! What the user asks to do, as it is in the page's query: `?form=pause&consumer=…&topic=…`.
-//! A link, so that the form opens without scripts too. Nothing is sent by it.
+//! What the user asks to do, as it is in the page's query: `?form=rewind&consumer=…&topic=…&to=…`.
+//! A link, or a form that is sent with GET, so that it works without scripts too. Nothing is done by it.
 
 use flowdeck_model::view::{GroupView, InstanceKind};
-use flowdeck_model::{Action, ConsumerName, Target, TopicName};
+use flowdeck_model::{ActionKind, ConsumerName, Target, TopicName};
 use leptos_router::params::ParamsMap;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Ask {
-    pub action: Action,
+    pub kind: ActionKind,
     pub consumer: Option<ConsumerName>,
     pub topic: Option<TopicName>,
+    /// With a change of the workers, and a rewind, as it was typed. Empty: not chosen yet.
+    pub workers: String,
+    pub to: String,
 }
 
 impl Ask {
+    pub(super) fn new(kind: ActionKind, consumer: Option<ConsumerName>, topic: Option<TopicName>) -> Self {
+        Self { kind, consumer, topic, workers: String::new(), to: String::new() }
+    }
+
     pub(super) fn from_query(query: &ParamsMap) -> Option<Self> {
-        let action = match query.get_str("form")? {
-            "pause" => Action::Pause,
-            "resume" => Action::Resume,
-            _ => return None,
-        };
-        let topic = query.get_str("topic").and_then(|name| name.parse().ok());
-        Some(Self { action, consumer: query.get_str("consumer").map(ConsumerName::from), topic })
+        let kind = ActionKind::from_word(query.get_str("form")?)?;
+        let text = |name| query.get_str(name).unwrap_or_default();
+        let consumer = Some(text("consumer")).filter(|name| !name.is_empty()).map(ConsumerName::from);
+        if kind.is_for_consumer() && consumer.is_none() {
+            return None;
+        }
+        Some(Self {
+            kind,
+            consumer,
+            topic: text("topic").parse().ok(),
+            workers: text("workers").to_owned(),
+            to: text("to").to_owned(),
+        })
     }
 
     pub(super) fn to_query(&self) -> String {
+        self.pairs("form", None)
+    }
+
+    /// The body of the command, but for what is typed last.
+    pub(super) fn to_body(&self, view: &GroupView) -> String {
+        self.pairs("action", Some(view.row.group.as_str()))
+    }
+
+    fn pairs(&self, kind: &str, group: Option<&str>) -> String {
         let mut out = form_urlencoded::Serializer::new(String::new());
-        out.append_pair("form", if self.action == Action::Pause { "pause" } else { "resume" });
-        if let Some(consumer) = &self.consumer {
-            out.append_pair("consumer", consumer.as_str());
+        out.append_pair(kind, self.kind.word());
+        if let Some(group) = group {
+            out.append_pair("group", group);
         }
-        if let Some(topic) = &self.topic {
-            out.append_pair("topic", topic.as_str());
+        let consumer = self.consumer.as_ref().map(ConsumerName::as_str).unwrap_or_default();
+        let topic = self.topic.as_ref().map(TopicName::as_str).unwrap_or_default();
+        for (name, value) in
+            [("consumer", consumer), ("topic", topic), ("workers", &self.workers), ("to", &self.to)]
+        {
+            if !value.is_empty() {
+                out.append_pair(name, value);
+            }
         }
         out.finish()
+    }
+
+    /// What it is done with is chosen, where there is a choice: it can be previewed.
+    pub(super) fn is_chosen(&self) -> bool {
+        match self.kind {
+            ActionKind::ChangeWorkers => !self.workers.is_empty(),
+            ActionKind::Rewind => !self.to.is_empty(),
+            _ => true,
+        }
     }
 
     pub(super) fn target(&self, view: &GroupView) -> Target {
@@ -40,6 +77,23 @@ impl Ask {
             group: view.row.group.clone(),
             consumer: self.consumer.clone(),
             topics: self.topic.iter().cloned().collect(),
+        }
+    }
+
+    /// "Restart consumer orders in payments"
+    pub(super) fn title(&self, target: &Target) -> String {
+        let what = target.to_string();
+        match self.kind {
+            ActionKind::ChangeWorkers if !self.workers.is_empty() => {
+                ["Change workers of ", &what, " to ", &self.workers].concat()
+            }
+            ActionKind::ChangeWorkers => ["Change workers of ", &what].concat(),
+            ActionKind::Reset => ["Reset ", &what, " to the start offsets"].concat(),
+            ActionKind::Rewind if !self.to.is_empty() => {
+                ["Rewind ", &what, " to ", &self.to.replace('T', " "), " UTC"].concat()
+            }
+            ActionKind::Rewind => ["Rewind ", &what].concat(),
+            kind => [kind.label(), " ", &what].concat(),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Consumers and their instances, by their telemetry.
 
 use flowdeck_model::view::{ConsumerView, GroupView, InstanceHolds, InstanceView, Mode, TopicPartitions};
-use flowdeck_model::{Action, Scope, TopicName};
+use flowdeck_model::{ActionKind, Scope, TopicName};
 use leptos::prelude::*;
 
 use super::ask::Ask;
@@ -83,11 +83,7 @@ fn more(instances: usize, consumers: usize) -> impl IntoView {
 fn one(view: &GroupView, consumer: &ConsumerView, shown: &[&InstanceView], listing: &Listing) -> AnyView {
     let control = view.cluster_info.mode == Mode::Control;
     let group = links::group(&view.row.cluster, &view.row.group);
-    let ask = |action, topic: Option<&TopicName>| Ask {
-        action,
-        consumer: Some(consumer.name.clone()),
-        topic: topic.cloned(),
-    };
+    let ask = |kind, topic: Option<&TopicName>| Ask::new(kind, Some(consumer.name.clone()), topic.cloned());
     let link = |action, topic| {
         [&links::with_query(&group, &listing.beside(&ask(action, topic).to_query())), "#form"].concat()
     };
@@ -98,18 +94,27 @@ fn one(view: &GroupView, consumer: &ConsumerView, shown: &[&InstanceView], listi
         .iter()
         .zip(&states)
         .map(|(topic, state)| {
-            let button = |action: Action| {
-                let label = [action.label(), " ", &ask(action, Some(topic)).target(view).to_string()].concat();
+            let button = |action: ActionKind| {
+                let label = ask(action, Some(topic)).title(&ask(action, Some(topic)).target(view));
                 view! { <a class="btn small" href=link(action, Some(topic)) title=label.clone() aria-label=label>{icon(shape(action))}</a> }
             };
             let buttons = (control && several).then(|| state.actions().iter().map(|action| button(*action)).collect_view());
             view! { <li><a href=links::topic(&view.row.cluster, topic, &Default::default())>{name::cut(topic.to_string())}</a> {buttons}</li> }
         })
         .collect_view();
-    let button = |action: &Action| {
+    let button = |action: &ActionKind| {
         view! { <a class="btn small" href=link(*action, None)>{icon(shape(*action))} {[action.label(), "…"].concat()}</a> }
     };
     let buttons = control.then(|| all(&states).actions().iter().map(button).collect_view());
+    let more = control.then(|| {
+        let run = if view.row.members == Some(0) { ActionKind::Start } else { ActionKind::Stop };
+        let kinds = [ActionKind::Restart, ActionKind::ChangeWorkers, ActionKind::Reset, ActionKind::Rewind, run];
+        let links = kinds.map(|kind| {
+            let label = ask(kind, None).title(&ask(kind, None).target(view));
+            view! { <a class="btn small" href=link(kind, None) title=label>{[kind.label(), "…"].concat()}</a> }
+        });
+        view! { <div class="more-actions">{links}</div> }
+    });
     let instances = shown.iter().map(|one| instance(one, control)).collect_view();
     let active = consumer.instances.iter().filter(|instance| !instance.lost).count();
     let doubtful = consumer.instances.iter().filter(|one| !one.lost && one.confirmed == Some(false)).count();
@@ -122,13 +127,14 @@ fn one(view: &GroupView, consumer: &ConsumerView, shown: &[&InstanceView], listi
             </header>
             <ul class="topics">{topics}</ul>
             <ol class="steps">{instances}</ol>
+            {more}
         </section>
     }
     .into_any()
 }
 
-fn shape(action: Action) -> Icon {
-    if action == Action::Pause { Icon::Hold } else { Icon::Resume }
+fn shape(action: ActionKind) -> Icon {
+    if action == ActionKind::Pause { Icon::Hold } else { Icon::Resume }
 }
 
 /// Whether a consumer's topic runs, as far as holds and telemetry tell.
@@ -141,11 +147,11 @@ enum Running {
 
 impl Running {
     /// What can be done to it.
-    fn actions(self) -> &'static [Action] {
+    fn actions(self) -> &'static [ActionKind] {
         match self {
-            Self::Yes => &[Action::Pause],
-            Self::InPart => &[Action::Resume, Action::Pause],
-            Self::Paused => &[Action::Resume],
+            Self::Yes => &[ActionKind::Pause],
+            Self::InPart => &[ActionKind::Resume, ActionKind::Pause],
+            Self::Paused => &[ActionKind::Resume],
         }
     }
 }

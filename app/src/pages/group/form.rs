@@ -1,19 +1,19 @@
-//! The form that sends a pause or a resume: what it will do, what it cannot, and for whom, before
-//! the button. A plain form: the server answers with the command's page.
+//! The form that sends a command: what it will do, what it cannot, and for whom, before the button. A plain form: the server answers with the command's page.
 
 use flowdeck_model::command::{FOR_SECONDS_MAX, REASON_MAX};
 use flowdeck_model::view::{GroupView, Mode};
-use flowdeck_model::{Action, CommandId, Target};
+use flowdeck_model::{ActionKind, CommandId, ConsumerName, Target};
 use leptos::prelude::*;
 
 use super::ask::{Ask, Reach, reach};
 use super::listing::Listing;
-use crate::browser;
-use crate::components::cluster;
+use super::{choice, preview};
 use crate::components::icons::{Icon, icon};
+use crate::components::{cluster, notice};
 use crate::format::number;
 use crate::links;
 use crate::typed::{OWN_LENGTH, Typed, typed};
+use crate::{api, browser};
 
 pub(super) fn observe_words(label: &str, cluster: &str) -> String {
     [
@@ -25,19 +25,14 @@ pub(super) fn observe_words(label: &str, cluster: &str) -> String {
 
 /// "Pause audio of payments on PROD-EU, 8 instances"
 pub(super) fn button_words(
-    action: Action,
-    target: Target,
+    title: String,
+    consumer: Option<ConsumerName>,
     header: RwSignal<GroupView>,
 ) -> impl Fn() -> String + Send + Sync + Clone {
-    let what = [action.label(), " ", &target.to_string()].concat();
     move || {
         header.with(|view| {
-            let n = number::count(
-                reach(view, target.consumer.as_ref()).instances() as u64,
-                "instance",
-                "instances",
-            );
-            [&what, " on ", &view.cluster_info.label, ", ", &n].concat()
+            let n = number::count(reach(view, consumer.as_ref()).instances() as u64, "instance", "instances");
+            [&title, " on ", &view.cluster_info.label, ", ", &n].concat()
         })
     }
 }
@@ -46,8 +41,7 @@ pub(super) const OPTIONAL_REASON: &str = "Reason (optional)";
 
 /// What every command form carries. The id is made with the form, so that sending it twice is one
 /// command; `autocomplete=off` keeps browsers from restoring an old one.
-pub(super) fn hidden_target(id: CommandId, action: Action, target: &Target) -> AnyView {
-    let key = if action == Action::Pause { "pause" } else { "resume" };
+pub(super) fn hidden_target(id: CommandId, kind: ActionKind, target: &Target) -> AnyView {
     let consumer = target
         .consumer
         .as_ref()
@@ -59,7 +53,7 @@ pub(super) fn hidden_target(id: CommandId, action: Action, target: &Target) -> A
         .collect_view();
     view! {
         <input type="hidden" name="id" value=id.to_string() autocomplete="off"/>
-        <input type="hidden" name="action" value=key/>
+        <input type="hidden" name="action" value=kind.word()/>
         <input type="hidden" name="group" value=target.group.to_string()/>
         {consumer}{topics}
     }
@@ -71,11 +65,13 @@ pub(super) fn form(ask: Ask, header: RwSignal<GroupView>, listing: &Listing) -> 
         let group = links::group(&view.row.cluster, &view.row.group);
         (view.cluster_info.clone(), ask.target(view), links::with_query(&group, &listing.to_query()))
     });
-    let title = [ask.action.label(), " ", &target.to_string()].concat();
+    let title = ask.title(&target);
     let body = if info.mode == Mode::Observe {
         view! { <p>{observe_words(&info.label, info.name.as_str())}</p> }.into_any()
     } else {
-        fields(&ask, target, header)
+        let choice = choice::form(&ask, header, listing);
+        let fields = ask.is_chosen().then(|| fields(&ask, target, header));
+        view! { {choice}{fields} }.into_any()
     };
     Effect::new(move |_| {
         browser::enter("#form", &["#form form:not([hidden]) [data-first]", "#form-title"]);
@@ -94,29 +90,77 @@ pub(super) fn form(ask: Ask, header: RwSignal<GroupView>, listing: &Listing) -> 
 }
 
 fn fields(ask: &Ask, target: Target, header: RwSignal<GroupView>) -> AnyView {
-    let pause = ask.action == Action::Pause;
+    let info = header.with_untracked(|view| view.cluster_info.clone());
+    let body = header.with_untracked(|view| ask.to_body(view));
+    let name = flowdeck_model::url::encode(info.name.as_str());
+    let preview =
+        Resource::new(move || (name.clone(), body.clone()), |(cluster, body)| api::preview(cluster, body));
+    if ask.kind.is_for_consumer() {
+        // Not sent before it was seen.
+        let (ask, target) = (ask.clone(), target);
+        let shown = move || {
+            let (ask, target, info) = (ask.clone(), target.clone(), info.clone());
+            Suspend::new(async move {
+                let preview = preview.await;
+                let sends = preview.as_ref().is_ok_and(|preview| preview.existing.is_none());
+                let send = sends.then(|| send(&ask, &target, header, || true));
+                view! { {preview::shown(&preview, &info)}{send} }
+            })
+        };
+        return view! { <Suspense fallback=notice::loading>{shown}</Suspense> }.into_any();
+    }
     let consumer = ask.consumer.clone();
     let reached = Memo::new(move |_| header.with(|view| reach(view, consumer.as_ref())));
-    let action = ask.action;
-    let cluster = header.with_untracked(|view| view.cluster_info.name.clone());
-    let label = button_words(action, target.clone(), header);
-    let hidden = hidden_target(CommandId::random(), action, &target);
-    let reason_label = if pause { "Reason" } else { OPTIONAL_REASON };
-    let send = move || reached.get().instances() > 0;
-    let typed = typed();
+    let kind = ask.kind;
+    let shown = move || {
+        let info = info.clone();
+        Suspend::new(async move { preview::shown(&preview.await, &info) })
+    };
     view! {
-        <ul class="effects">{move || effects(action, reached.get()).into_iter().map(|text| view! { <li>{text}</li> }).collect_view()}</ul>
+        <ul class="effects">{move || effects(kind, reached.get()).into_iter().map(|text| view! { <li>{text}</li> }).collect_view()}</ul>
+        <Suspense fallback=notice::loading>{shown}</Suspense>
+        {send(ask, &target, header, move || reached.get().instances() > 0)}
+    }
+    .into_any()
+}
+
+/// The form that sends it.
+fn send(
+    ask: &Ask,
+    target: &Target,
+    header: RwSignal<GroupView>,
+    sends: impl Fn() -> bool + Send + Sync + 'static,
+) -> AnyView {
+    let kind = ask.kind;
+    let pause = kind == ActionKind::Pause;
+    let required = kind.needs_reason();
+    let cluster = header.with_untracked(|view| view.cluster_info.name.clone());
+    let label = button_words(ask.title(target), ask.consumer.clone(), header);
+    let typed = typed();
+    let hidden = hidden_target(CommandId::random(), kind, target);
+    let data = [("workers", &ask.workers), ("to", &ask.to)]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| view! { <input type="hidden" name=name value=value.clone()/> })
+        .collect_view();
+    let shape = match kind {
+        ActionKind::Pause => Some(Icon::Hold),
+        ActionKind::Resume => Some(Icon::Resume),
+        _ => None,
+    };
+    let class = if matches!(kind, ActionKind::Pause | ActionKind::Stop) { "btn hold" } else { "btn primary" };
+    view! {
         // Hidden, not gone: what was typed stays while instances come and go.
-        <form method="post" action=links::commands(&cluster) hidden=move || !send()>
-            {hidden}
+        <form method="post" action=links::commands(&cluster) hidden=move || !sends()>
+            {hidden}{data}
             <label class="field">
-                <span>{reason_label}</span>
-                <input name="reason" data-first="" data-key="search" required=pause maxlength=REASON_MAX.to_string() autocomplete="off"
-                    value=typed.reason.clone() placeholder=if pause { "INC-2291, poison record: the next person on call reads this" } else { "" }/>
+                <span>{if required { "Reason" } else { OPTIONAL_REASON }}</span>
+                <input name="reason" data-first="" data-key="search" required=required maxlength=REASON_MAX.to_string() autocomplete="off"
+                    value=typed.reason.clone() placeholder=if required { "INC-2291, poison record: the next person on call reads this" } else { "" }/>
             </label>
             {pause.then(|| durations(&typed))}
-            <button type="submit" class=if pause { "btn hold" } else { "btn primary" }>
-                {icon(if pause { Icon::Hold } else { Icon::Resume })} <span>{label}</span>
+            <button type="submit" class=class>
+                {shape.map(icon)} <span>{label}</span>
             </button>
         </form>
     }
@@ -124,7 +168,7 @@ fn fields(ask: &Ask, target: Target, header: RwSignal<GroupView>) -> AnyView {
 }
 
 /// What the command will do and what it cannot.
-fn effects(action: Action, reach: Reach) -> Vec<String> {
+fn effects(kind: ActionKind, reach: Reach) -> Vec<String> {
     let mut out = Vec::new();
     if reach.instances() == 0 {
         out.push("No active instance receives commands, so nothing can be sent. A pause needs the agent or KafkaFlow's admin topic in the service.".to_owned());
@@ -132,18 +176,18 @@ fn effects(action: Action, reach: Reach) -> Vec<String> {
     }
     if reach.agents > 0 {
         let n = number::count(reach.agents as u64, "agent", "agents");
-        out.push(match action {
-            Action::Pause => [&n, ": once acknowledged, no further record is passed to a handler; records in progress are finished."].concat(),
-            Action::Resume => [&n, ": processing continues where it stopped, with buffered records first."].concat(),
-            _ => [&n, ": confirmed by its own answer."].concat(),
+        out.push(match kind {
+            ActionKind::Pause => [&n, ": once acknowledged, no further record is passed to a handler; records in progress are finished."].concat(),
+            ActionKind::Resume => [&n, ": processing continues where it stopped, with buffered records first."].concat(),
+            _ => return out,
         });
     }
     if reach.kafkaflow > 0 {
         let n = number::count(reach.kafkaflow as u64, "KafkaFlow instance", "KafkaFlow instances");
-        out.push(match action {
-            Action::Pause => [&n, ": fetching stops, but fetched records are still processed: up to workers × buffer size records each. KafkaFlow does not report its buffer size."].concat(),
-            Action::Resume => [&n, ": confirmed only once a committed offset advances."].concat(),
-            _ => [&n, ": confirmed by telemetry and by Kafka's list of members."].concat(),
+        out.push(match kind {
+            ActionKind::Pause => [&n, ": fetching stops, but fetched records are still processed: up to workers × buffer size records each. KafkaFlow does not report its buffer size."].concat(),
+            ActionKind::Resume => [&n, ": confirmed only once a committed offset advances."].concat(),
+            _ => return out,
         });
     }
     if reach.uncontrollable > 0 {
@@ -156,9 +200,9 @@ fn effects(action: Action, reach: Reach) -> Vec<String> {
             .concat(),
         );
     }
-    match action {
-        Action::Pause => out.push("Instances that join later are paused too. Retention continues: records that are not read in time are deleted unread.".to_owned()),
-        Action::Resume => out.push("Other holds on the same partitions remain; a partition stays paused while any hold covers it.".to_owned()),
+    match kind {
+        ActionKind::Pause => out.push("Instances that join later are paused too. Retention continues: records that are not read in time are deleted unread.".to_owned()),
+        ActionKind::Resume => out.push("Other holds on the same partitions remain; a partition stays paused while any hold covers it.".to_owned()),
         _ => {}
     }
     out
@@ -208,17 +252,17 @@ mod tests {
 
     #[test]
     fn effects_are_honest() {
-        let said = |action, reach| effects(action, reach).join(" ");
-        let none = said(Action::Pause, Reach { uncontrollable: 2, ..Reach::default() });
+        let said = |kind, reach| effects(kind, reach).join(" ");
+        let none = said(ActionKind::Pause, Reach { uncontrollable: 2, ..Reach::default() });
         assert!(none.contains("No active instance receives commands"));
-        let mixed = said(Action::Pause, Reach { agents: 1, kafkaflow: 2, uncontrollable: 1 });
+        let mixed = said(ActionKind::Pause, Reach { agents: 1, kafkaflow: 2, uncontrollable: 1 });
         assert!(
             mixed.contains("1 agent:")
                 && mixed.contains("workers × buffer")
                 && mixed.contains("not controllable")
         );
         assert!(
-            said(Action::Resume, Reach { kafkaflow: 1, ..Reach::default() })
+            said(ActionKind::Resume, Reach { kafkaflow: 1, ..Reach::default() })
                 .contains("committed offset advances")
         );
     }

@@ -2,7 +2,7 @@
 
 use flowdeck_model::command::REASON_MAX;
 use flowdeck_model::view::{GroupView, Mode};
-use flowdeck_model::{Action, CommandId, Hold, HoldId, Scope, Target};
+use flowdeck_model::{ActionKind, CommandId, Hold, HoldId, Scope, Target};
 use leptos::prelude::*;
 
 use super::form::{self, OPTIONAL_REASON, hidden_target};
@@ -70,10 +70,11 @@ fn resume_form(hold: Hold, header: RwSignal<GroupView>) -> AnyView {
     let cluster = header.with_untracked(|view| view.cluster_info.clone());
     let target =
         Target { group: scope.group, consumer: scope.consumer, topics: scope.topic.into_iter().collect() };
-    let label = form::button_words(Action::Resume, target.clone(), header);
+    let title = [ActionKind::Resume.label(), " ", &target.to_string()].concat();
+    let label = form::button_words(title, target.consumer.clone(), header);
     view! {
         <form class="inline" method="post" action=links::commands(&cluster.name)>
-            {hidden_target(CommandId::random(), Action::Resume, &target)}
+            {hidden_target(CommandId::random(), ActionKind::Resume, &target)}
             <label><span class="unseen">{OPTIONAL_REASON}</span><input name="reason" maxlength=REASON_MAX.to_string() autocomplete="off" placeholder=OPTIONAL_REASON/></label>
             <button class="btn small" type="submit">{icon(Icon::Resume)} <span>{label}</span></button>
         </form>

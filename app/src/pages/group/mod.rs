@@ -2,6 +2,7 @@
 //! done about it.
 
 mod ask;
+mod choice;
 mod commands;
 mod consumers;
 mod finding;
@@ -11,6 +12,7 @@ mod holds;
 mod listing;
 mod members;
 mod partitions;
+mod preview;
 
 use flowdeck_model::live::{Delta, Live as _, apply};
 use flowdeck_model::view::{GroupView, Mode};

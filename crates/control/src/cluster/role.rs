@@ -40,6 +40,10 @@ pub(crate) struct ElectionProblem {
     pub(crate) lasts: bool,
 }
 
+/// Of what must not be sent twice.
+const MAY_BE_SENT: &str = "the replica that writes changed before it was begun, and the one before may have sent it: \
+     look at the group, then ask again";
+
 impl State {
     /// Elected, with the writer's id taken over.
     pub(crate) fn leads(&self) -> bool {
@@ -151,14 +155,19 @@ impl State {
 
     /// What the leader before left: it is followed from here on, and what was not begun is begun.
     fn take_over_commands(&mut self, now: Timestamp) {
-        let mut to_begin = VecDeque::new();
+        let (mut to_begin, mut unclear) = (VecDeque::new(), Vec::new());
         for id in self.book.ids() {
             let Some(command) = self.book.get(id) else { continue };
             if command.restored {
                 continue;
             }
             if command.state == CommandState::Requested {
-                to_begin.push_back(id);
+                // A hold is found again; whether a consumer was told to restart is not.
+                if command.action.kind().is_about_holds() {
+                    to_begin.push_back(id);
+                } else {
+                    unclear.push(id);
+                }
                 continue;
             }
             let late = command.sent_at.is_none_or(|at| now.since(at) > super::upkeep::LATE);
@@ -171,6 +180,10 @@ impl State {
             });
         }
         self.to_begin = to_begin;
+        let error = self.unavailable(MAY_BE_SENT);
+        for id in unclear {
+            self.refuse(id, &error, now);
+        }
         self.begin_unaudited();
     }
 

@@ -69,7 +69,7 @@ pub(crate) struct Tracked {
     pub(crate) moved: u32,
     /// Where its consumer leaves the group and comes back.
     pub(crate) anew: Anew,
-    /// It was heard after the command began to be awaited, and is not any more.
+    /// It went silent on the command: it is never confirmed, whoever is heard under its name after that.
     pub(crate) is_silent: bool,
 }
 

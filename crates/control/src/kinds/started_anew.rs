@@ -75,11 +75,11 @@ fn is_listed(command: &Command, instance: &InstanceTelemetry, seen: Seen<'_>) ->
 /// All that is looked for is seen: confirmed once the instance was heard for a while since.
 pub(super) fn proven(tracked: &mut Tracked, instance: &InstanceTelemetry, detail: String, seen: Seen<'_>) {
     let proven_at = *tracked.anew.proven_at.get_or_insert(seen.now);
-    if tracked.state == InstanceState::Acknowledged {
+    // What is heard after a silence may be another process under its name.
+    if tracked.state == InstanceState::Acknowledged || tracked.is_silent {
         return;
     }
     if instance.last_heard >= proven_at.plus(seen.timing.settled_for) {
-        tracked.is_silent = false;
         tracked.become_(InstanceState::Acknowledged, Some(detail), seen.now);
     } else if tracked.state == InstanceState::Waiting {
         tracked.detail = Some(format!("{detail}; waiting whether it stays alive"));

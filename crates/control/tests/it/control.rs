@@ -116,6 +116,23 @@ async fn what_may_not_be_seen_is_as_what_is_not_there() {
 }
 
 #[tokio::test]
+async fn offsets_are_moved_by_who_may_change_them_too() {
+    let scene = patient_scene().await;
+    let cluster = &scene.running.cluster;
+    let operator = scene.running.who_may(&[Permission::View, Permission::Control]);
+    for action in [Action::Reset, Action::Rewind { to: Timestamp::from_millis(0) }] {
+        let asked = submit(action, &scene.group, Some("pay"), &[]);
+        let needs_offsets =
+            |error: PortError| matches!(error, PortError::Forbidden { permission: Permission::Offsets, .. });
+        assert!(operator.control.preview(cluster, asked.clone()).await.is_err_and(needs_offsets));
+        assert!(operator.control.submit(cluster, asked).await.is_err_and(needs_offsets));
+    }
+    let restart = submit(Action::Restart, &scene.group, Some("pay"), &[]);
+    assert!(operator.control.preview(cluster, restart).await.is_ok());
+    scene.running.stop().await;
+}
+
+#[tokio::test]
 async fn a_pause_is_confirmed_by_the_agents_ack_and_never_before() {
     let scene = patient_scene().await;
     let pause = submit(Action::Pause, &scene.group, None, &[]);

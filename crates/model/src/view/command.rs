@@ -76,6 +76,17 @@ pub enum OffsetTarget {
     Unknown,
 }
 
+impl OffsetTarget {
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Offset(_) => "moved",
+            Self::NoRecord => "left as it is: no record at or after that time",
+            Self::Unassigned => "left as it is: not assigned",
+            Self::Unknown => "not known",
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]

@@ -229,3 +229,30 @@ fn a_leader_that_is_fenced_takes_over_once() {
     state.lead_again(at(40));
     assert!(matches!(state.jobs.pop_front(), Some(WriteTask::Lead)));
 }
+
+/// A hold is found again on its topic; whether a consumer was told to restart cannot be known.
+#[test]
+fn what_may_have_been_sent_is_not_sent_again_by_the_next_leader() {
+    let mut state = known();
+    hear_now(&mut state, at(1));
+    for (number, action) in [(7, Action::Restart), (8, Action::Reset)] {
+        let mut asked = submit(number, action, "g");
+        asked.target.consumer = Some("c".into());
+        let request = Command::new(asked, ana(), at(1)).to_audit(at(1)).unwrap();
+        audited(&mut state, &request, 0, at(1));
+    }
+    lead(&mut state, None, at(2));
+    state.begin_next(at(2));
+    assert!(state.jobs.is_empty());
+    for number in [7, 8] {
+        let command = state.book.get(id(number)).unwrap();
+        assert_eq!(command.state, CommandState::Refused);
+        assert!(command.notes[0].contains("may have sent it"), "{:?}", command.notes);
+    }
+    // One that comes while it leads is begun.
+    let mut asked = submit(9, Action::Restart, "g");
+    asked.target.consumer = Some("c".into());
+    audited(&mut state, &Command::new(asked, ana(), at(2)).to_audit(at(2)).unwrap(), 1, at(2));
+    state.begin_next(at(2));
+    assert_eq!(state.jobs.len(), 1);
+}

@@ -400,6 +400,14 @@ fn an_instance_that_goes_silent_on_a_restart_is_never_confirmed() {
     let said = command.instances[0].detail.clone().unwrap_or_default();
     assert_eq!((command.instances[0].state, command.state), (I::NoResponse, CommandState::TimedOut));
     assert!(said.contains("silent 11 s after the command") && said.contains("crashed or hung"), "{said}");
+    // Another process comes under its name.
+    for now in [45, 58] {
+        world.telemetry = flow(now - 1, BOTH, &[]);
+        world.telemetry.consumers[0].instances[0].member_at = Some(at(9));
+        world.group = Some(members(now, &[owner("c3", &[0, 1])], commits(now, 10, 20)));
+        observe(&mut command, world.seen(now), false);
+    }
+    assert_eq!(command.instances[0].state, I::NoResponse, "never confirmed");
 }
 
 #[test]

@@ -1,0 +1,169 @@
+//! The server's side of a preview: the command's form is read, and what it would do is put into words.
+
+use flowdeck_model::action::{ActionFields, Workers, WorkersError};
+use flowdeck_model::view::{
+    HoldChangeKind, HoldPreview, InstanceKind, MessagePreview, OffsetChange, OffsetTarget, PreviewView,
+};
+use flowdeck_model::{ActionKind, CommandId, GroupId, PortError, Submit, Target, Timestamp};
+
+use super::reads::{cluster_name, ports};
+use super::{PageError, PreviewText};
+use crate::components::hold::scope_words;
+use crate::format::number;
+
+/// Of each list; how many more there are is said.
+const LINES: usize = 10;
+const OFFSETS: usize = 200;
+
+pub(super) async fn read(cluster: &str, body: &str) -> Result<PreviewText, PageError> {
+    let (cluster, submit) = (cluster_name(cluster)?, parse(body)?);
+    Ok(words(ports()?.control.preview(&cluster, submit).await?))
+}
+
+/// The reason comes last, so it is not there yet.
+fn parse(body: &str) -> Result<Submit, PortError> {
+    let (mut action, mut workers, mut to) = (None, None, None);
+    let mut target = Target { group: GroupId::from(""), consumer: None, topics: vec![] };
+    for (name, value) in form_urlencoded::parse(body.as_bytes()) {
+        match &*name {
+            "group" => target.group = GroupId::from(value.into_owned()),
+            _ if value.is_empty() => {}
+            "action" => action = ActionKind::from_word(&value),
+            "consumer" => target.consumer = Some(value.into_owned().into()),
+            "topic" => {
+                let topic = value.parse();
+                target.topics.push(topic.map_err(|_| PortError::invalid("topic", "no name of a topic"))?);
+            }
+            "workers" => {
+                let count = value.trim().parse::<u32>().ok().and_then(|count| Workers::try_from(count).ok());
+                workers = Some(count.ok_or_else(|| PortError::invalid("workers", WorkersError.to_string()))?);
+            }
+            "to" => {
+                let time = Timestamp::parse_given(value.trim());
+                let problem = "a time in UTC, such as 2026-11-21T14:00";
+                to = Some(time.ok_or_else(|| PortError::invalid("to", problem))?);
+            }
+            _ => {}
+        }
+    }
+    let action = action.ok_or_else(|| PortError::invalid("action", "it is missing or not known"))?;
+    Ok(Submit {
+        id: CommandId::random(),
+        action: ActionFields { action, workers, to }.try_into()?,
+        target,
+        reason: "preview".to_owned(),
+        for_seconds: None,
+    })
+}
+
+fn words(view: PreviewView) -> PreviewText {
+    let mut lines = vec![reached(&view)];
+    lines.extend(limited(view.messages.iter().map(message)));
+    lines.extend(limited(view.holds.iter().map(hold)));
+    lines.extend(view.notes);
+    lines.extend(view.undo.map(|undo| ["Taken back by: ", undo.label(), "."].concat()));
+    let mut offsets: Vec<[String; 3]> = view.offsets.iter().take(OFFSETS).map(offset).collect();
+    let more = view.offsets.len().saturating_sub(OFFSETS);
+    if more > 0 {
+        offsets.push([["… and ", &more.to_string(), " more"].concat(), String::new(), String::new()]);
+    }
+    PreviewText { existing: view.existing, lines, offsets }
+}
+
+fn limited(lines: impl ExactSizeIterator<Item = String>) -> Vec<String> {
+    let more = lines.len().saturating_sub(LINES);
+    let more = (more > 0).then(|| ["… and ", &more.to_string(), " more of these."].concat());
+    lines.take(LINES).chain(more).collect()
+}
+
+/// "Reaches 3 instances: 1 agent, 2 of KafkaFlow; 1 member is not controllable."
+fn reached(view: &PreviewView) -> String {
+    let count = |kind| view.instances.iter().filter(|one| one.kind == kind).count() as u64;
+    let (agents, flows) = (count(InstanceKind::Agent), count(InstanceKind::KafkaFlow));
+    let mut out = ["Reaches ", &number::count(agents + flows, "instance", "instances")].concat();
+    let kinds = [(agents, "agent"), (flows, "KafkaFlow")];
+    let kinds: Vec<String> =
+        kinds.iter().filter(|(n, _)| *n > 0).map(|(n, kind)| [&n.to_string(), " ", kind].concat()).collect();
+    if !kinds.is_empty() {
+        out = [&out, ": ", &kinds.join(", ")].concat();
+    }
+    match count(InstanceKind::Member) {
+        0 => [&out, "."].concat(),
+        n => [&out, "; ", &number::count(n, "member is", "members are"), " not controllable."].concat(),
+    }
+}
+
+fn message(one: &MessagePreview) -> String {
+    let topics: Vec<&str> = one.topics.iter().map(flowdeck_model::TopicName::as_str).collect();
+    let topics = if topics.is_empty() { String::new() } else { [", topics ", &topics.join(", ")].concat() };
+    let argument = one.argument.as_ref().map(|it| [", ", it].concat()).unwrap_or_default();
+    let name = flowdeck_model::shown::name(&one.name);
+    let place = [one.topic.as_str(), ", partition ", &one.partition.to_string()].concat();
+    ["Sends ", &one.message, " (", &name, &topics, &argument, ") to ", &place, "."].concat()
+}
+
+fn hold(one: &HoldPreview) -> String {
+    let scope = scope_words(&one.scope);
+    match one.change {
+        HoldChangeKind::Release => ["Releases the hold on ", &scope, "."].concat(),
+        HoldChangeKind::Set if one.except.is_empty() => ["Writes a hold on ", &scope, "."].concat(),
+        HoldChangeKind::Set => {
+            let except = one.except.iter().map(scope_words).collect::<Vec<_>>().join("; ");
+            ["Writes a hold on ", &scope, ", except: ", &except, "."].concat()
+        }
+    }
+}
+
+fn offset(one: &OffsetChange) -> [String; 3] {
+    let place = [one.topic.as_str(), " partition ", &one.partition.to_string()].concat();
+    let from = one.from.map_or_else(|| "–".to_owned(), number::offset);
+    let to = match (one.from, one.to) {
+        (Some(from), OffsetTarget::Offset(to)) if from > to => {
+            let again = number::count((from - to) as u64, "record", "records");
+            [&number::offset(to), " (up to ", &again, " again)"].concat()
+        }
+        (Some(from), OffsetTarget::Offset(to)) if from < to => {
+            let skipped = number::count((to - from) as u64, "record", "records");
+            [&number::offset(to), " (up to ", &skipped, " skipped)"].concat()
+        }
+        (_, OffsetTarget::Offset(to)) => number::offset(to),
+        (_, left) => left.label().to_owned(),
+    };
+    [place, from, to]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_of_a_preview_is_read() {
+        let submit =
+            parse("action=rewind&group=a%2Fb&consumer=c&topic=t&to=2026-11-21T14%3A00&workers=").unwrap();
+        let to = "2026-11-21T14:00:00Z".parse().unwrap();
+        assert_eq!(submit.action, flowdeck_model::Action::Rewind { to });
+        assert_eq!(submit.target.to_string(), "topic t in a/b (consumer c)");
+        for (body, want) in [
+            ("group=g", "action"),
+            ("action=explode&group=g", "action"),
+            ("action=rewind&group=g&to=soon", "to"),
+            ("action=changeWorkers&group=g&workers=0", "workers"),
+            ("action=restart&group=g&workers=5", "workers"),
+        ] {
+            let Err(PortError::Invalid { field, .. }) = parse(body) else { panic!("{body}") };
+            assert_eq!(field, want, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_left_as_it_is_is_said() {
+        let change = |from, to| {
+            let (topic, partition) = ("t".parse().unwrap(), flowdeck_model::Partition::new(0).unwrap());
+            offset(&OffsetChange { topic, partition, from, to })[2].clone()
+        };
+        assert_eq!(change(Some(30), OffsetTarget::Offset(10)), "10 (up to 20 records again)");
+        assert_eq!(change(Some(3), OffsetTarget::Offset(10)), "10 (up to 7 records skipped)");
+        assert!(change(Some(3), OffsetTarget::NoRecord).contains("no record at or after"));
+        assert!(change(None, OffsetTarget::Unassigned).contains("not assigned"));
+    }
+}
