@@ -150,3 +150,42 @@ async fn offsets_are_rewound_and_reset_and_records_are_handled_again() {
     assert_eq!(reset["offsets"][0]["to"], json!({ "offset": 0 }));
     scene.consumer.wait_handled(300).await;
 }
+
+/// Messages on the admin topic but telemetry, by KafkaFlow's names.
+fn admin_messages(kafka: &Kafka) -> Vec<String> {
+    let all = kafka.read_all("kafkaflow.admin");
+    let kinds = all.iter().filter_map(|record| record.headers().last("Message-Type").map(<[u8]>::to_vec));
+    let names = kinds.map(|kind| String::from_utf8(kind).unwrap());
+    let names = names.filter_map(|kind| Some(kind.split(',').next()?.rsplit('.').next()?.to_owned()));
+    names.filter(|name| name != "ConsumerTelemetryMetric").collect()
+}
+
+/// Of KafkaFlow's own HTTP contracts: a second reset while the first goes on, and a group that is not there.
+#[tokio::test(flavor = "multi_thread")]
+async fn kafkaflows_own_routes_write_its_record_whatever_still_runs() {
+    let scene = scene().await;
+    let telemetry = scene.server.get("/telemetry").await.json();
+    let consumer = &telemetry["groups"][0]["consumers"][0];
+    assert_eq!((&consumer["name"], &consumer["workersCount"]), (&json!("bills"), &json!(2)), "{telemetry}");
+
+    let reset = "/groups/billing/consumers/bills/reset-offsets";
+    let mut asked = vec![];
+    for (path, body) in [
+        (reset, json!({ "confirm": true })),
+        (reset, json!({ "confirm": true })),
+        ("/groups/nobody/pause", json!(null)),
+    ] {
+        let answer = scene.server.send(path, &body).await;
+        assert_eq!((answer.status, answer.text.as_str()), (202, ""), "{path}");
+        asked.push(answer.location.strip_prefix("/kafkaflow").unwrap().to_owned());
+    }
+    let want = ["ResetConsumerOffset", "ResetConsumerOffset", "PauseConsumersByGroup"];
+    assert_eq!(admin_messages(&scene.kafka), want);
+    // Each is an operation, which tells what came of it.
+    let first = scene.settled(&asked[0]).await;
+    assert_eq!((&first["reason"], &first["actor"]["via"]), (&json!("KafkaFlow API"), &json!("KafkaFlow")));
+    scene.consumer.wait_handled(120).await;
+    let nobody = scene.server.get(&asked[2]).await.json();
+    assert!(nobody["notes"].to_string().contains("there is no group"), "{nobody}");
+    assert_eq!(nobody["instances"], json!([]));
+}

@@ -167,10 +167,11 @@ fn value(value: Value<'_>, out: &mut Writer, depth: usize) -> Result<()> {
 }
 
 fn inner(bytes: &[u8], out: &mut Writer, depth: usize) -> Result<()> {
-    if depth < MESSAGES_DEEP && !bytes.is_empty() {
-        if let (fields, None) = fields(bytes, 0) {
-            return message(fields, &[], out, depth + 1);
-        }
+    if depth < MESSAGES_DEEP
+        && !bytes.is_empty()
+        && let (fields, None) = fields(bytes, 0)
+    {
+        return message(fields, &[], out, depth + 1);
     }
     out.bytes(bytes)
 }
