@@ -10,14 +10,19 @@ use flowdeck_model::ports::Bind;
 use flowdeck_observe::{AdminTopics, ClusterNumbers, ClusterSettings, NotObeyedNumbers};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, ClusterConfig, Config, Rebalancing};
-use crate::work::{LagVisitor, Number, Work};
+use crate::config::{self, ClusterConfig, Config, Rebalancing, Verdicts};
+use crate::metrics::snake_case;
+use crate::work::{GroupVisitor, LagVisitor, Number, Work};
 
-fn settings(cluster: &ClusterConfig, rebalancing: &Rebalancing) -> ClusterSettings {
+fn reach(cluster: &ClusterConfig) -> Reach {
     let mut reach = Reach::new(cluster.bootstrap.clone());
     reach.properties =
         cluster.properties.iter().map(|(name, value)| (name.clone(), value.expose().to_owned())).collect();
-    let mut settings = ClusterSettings::new(cluster.name.clone(), reach);
+    reach
+}
+
+fn settings(cluster: &ClusterConfig, rebalancing: &Rebalancing, verdicts: &Verdicts) -> ClusterSettings {
+    let mut settings = ClusterSettings::new(cluster.name.clone(), reach(cluster));
     if let Some(label) = &cluster.label {
         settings.label = label.clone();
     }
@@ -41,13 +46,17 @@ fn settings(cluster: &ClusterConfig, rebalancing: &Rebalancing) -> ClusterSettin
     settings.search = cluster.search;
     settings.rebalancing = rebalancing.limits;
     settings.rebalancing_of = rebalancing.groups.clone();
+    settings.verdicts = verdicts.of_all.over(settings.verdicts);
+    settings.verdicts_of = verdicts.groups.clone();
+    settings.ignore = verdicts.ignore.clone();
+    settings.verify_stalls = verdicts.verify_stalls;
     settings
 }
 
 /// Whether librdkafka takes these properties. Nothing is sent to the brokers.
 pub fn validate(cluster: &ClusterConfig) -> Result<(), config::ConfigError> {
     // Made and dropped: a client that was told no brokers yet connects to none.
-    let Err(error) = Cluster::new(settings(cluster, &Rebalancing::default()).kafka) else { return Ok(()) };
+    let Err(error) = Cluster::new(reach(cluster)) else { return Ok(()) };
     let place = match &error {
         ConfigError::UnknownProperty { name }
         | ConfigError::InvalidValue { name }
@@ -67,7 +76,8 @@ struct Shared {
 
 /// Connects in the background: a broker that is away is normal. Inside a tokio runtime.
 pub fn start(config: &Config, shutdown: CancellationToken) -> Running {
-    let clusters = config.clusters.iter().map(|one| settings(one, &config.rebalancing)).collect();
+    let clusters =
+        config.clusters.iter().map(|one| settings(one, &config.rebalancing, &config.verdicts)).collect();
     let admin = Admin::start(AdminSettings::default(), clusters, shutdown);
     Running(Arc::new(Shared { admin, started: Instant::now() }))
 }
@@ -103,6 +113,10 @@ impl Work for Shared {
 
     fn lag(&self, visit: LagVisitor<'_>) {
         self.admin.lag_rows(visit);
+    }
+
+    fn groups(&self, visit: GroupVisitor<'_>) {
+        self.admin.group_rows(visit);
     }
 
     fn numbers(&self) -> Vec<Number> {
@@ -175,14 +189,7 @@ fn numbers(one: &ClusterNumbers) -> Vec<Number> {
 /// As in the API's JSON, in snake_case.
 fn state_label(state: CommandState) -> String {
     let json = serde_json::to_value(state).unwrap_or_default();
-    let mut label = String::new();
-    for c in json.as_str().unwrap_or_default().chars() {
-        if c.is_ascii_uppercase() {
-            label.push('_');
-        }
-        label.push(c.to_ascii_lowercase());
-    }
-    label
+    snake_case(json.as_str().unwrap_or_default())
 }
 
 /// What the brokers of a cluster offer, by probes that write nothing.
@@ -193,7 +200,7 @@ pub struct Probe {
 }
 
 pub async fn probe(cluster: &ClusterConfig, deadline: Duration) -> Result<Probe, ConfigError> {
-    let kafka = Cluster::new(settings(cluster, &Rebalancing::default()).kafka)?;
+    let kafka = Cluster::new(reach(cluster))?;
     let found = kafka.capabilities(Deadline::after(deadline)).await;
     let reached = matches!(found.list_groups, Capability::Yes | Capability::NotPermitted(_));
     Ok(Probe {

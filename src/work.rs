@@ -1,7 +1,9 @@
 //! What the server tells of the work behind it, beyond what the ports show: readiness, and numbers
 //! for `/metrics`. It belongs to no actor: these paths carry no payloads, and are for machines.
 
-use flowdeck_model::{ClusterName, GroupId, Partition, TopicName};
+use std::time::Duration;
+
+use flowdeck_model::{ClusterName, GroupId, Partition, TopicName, Verdict};
 
 /// One number about Flowdeck's own work.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,6 +19,8 @@ pub struct Number {
 
 pub type LagVisitor<'a> = &'a mut dyn FnMut(&ClusterName, &GroupId, &TopicName, Partition, Option<u64>);
 
+pub type GroupVisitor<'a> = &'a mut dyn FnMut(&ClusterName, &GroupId, &[Verdict], Option<Duration>);
+
 pub trait Work: Send + Sync {
     /// Pages can be served.
     fn ready(&self) -> bool {
@@ -25,6 +29,9 @@ pub trait Work: Send + Sync {
 
     /// Every partition of every group, with its lag in records; `None` where it is not known.
     fn lag(&self, _visit: LagVisitor<'_>) {}
+
+    /// Every group that is counted, with all its verdicts, and its time lag where that is known.
+    fn groups(&self, _visit: GroupVisitor<'_>) {}
 
     fn numbers(&self) -> Vec<Number> {
         vec![]

@@ -40,7 +40,7 @@ test("a verdict chip toggles, a heading sorts", async ({ page }) => {
   await page.goto("./");
   await hydrated(page);
   await page.locator(".chip", { hasText: "No active members" }).click();
-  await expect(page).toHaveURL(/verdict=noMembers/);
+  await expect(page).toHaveURL(/verdict=noActiveMembers/);
   await expect.poll(() => names(page)).toEqual(["dev-royalty-report"]);
   await page.locator(".chip", { hasText: "No active members" }).click();
   await expect(page).not.toHaveURL(/verdict=/);

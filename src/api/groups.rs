@@ -13,7 +13,8 @@ use super::{names, ports::ApiPorts, problem::Problem};
     params(
         ("cluster" = Option<String>, Query, description = "Only this cluster."),
         ("search" = Option<String>, Query, description = "Part of a group's, topic's or cluster's name."),
-        ("verdict" = Option<String>, Query, description = "Only these, by commas: ok, unknown, paused, behind, pauseUnconfirmed, noMembers, pauseNotObeyed."),
+        ("verdict" = Option<String>, Query, description = "Only these, by commas: losingData, rebalanceStuck, pauseNotObeyed, pauseUnconfirmed, stopped, stalled, pausedByApplication, rewound, fallingBehind, hotPartition, noActiveMembers, behind, paused, neverCommitted, unknown, catchingUp, assignedByHand, inactive, ok."),
+        ("ignored" = Option<bool>, Query, description = "True: only the groups that `ignore` of the configuration leaves out of all counts."),
         ("sort" = Option<String>, Query, description = "By commas, `-` for descending: severity, lag, timeLag, cluster, group, members, asOf. Default `-severity,-lag`."),
         ("limit" = Option<u32>, Query, description = "1 to 1000, default 100."),
         ("offset" = Option<u32>, Query, description = "Rows to leave out before."),

@@ -62,6 +62,7 @@ impl Config {
             limits.stall_seconds
         )?;
         self.write_rebalancing(out)?;
+        writeln!(out, "verdicts = {}", self.verdicts.in_force())?;
         self.write_auth(out)?;
         self.clusters.iter().try_for_each(|cluster| write_cluster(out, cluster))
     }

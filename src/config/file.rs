@@ -23,6 +23,7 @@ use super::payloads::{self, MaskTable, SchemaTable, SearchTable, TopicTable};
 use super::rebalancing::Rebalancing;
 use super::schema::{Config, TlsFiles};
 use super::values::{Base, Cidr, HostName, Listen, LogFormat, LogLevel, PublicUrl};
+use super::verdicts::Verdicts;
 
 /// The file in the working directory that is read where none is named.
 const USUAL: &str = "flowdeck.toml";
@@ -86,6 +87,8 @@ struct File {
     limits: LimitsTable,
     #[serde(default)]
     rebalancing: Rebalancing,
+    #[serde(default)]
+    verdicts: Verdicts,
     #[serde(default)]
     clusters: Clusters,
 }
@@ -330,6 +333,7 @@ impl File {
             log_format: self.log.format.unwrap_or_default(),
             limits: self.limits.into_limits(&at)?,
             rebalancing: self.rebalancing,
+            verdicts: self.verdicts,
             auth: self
                 .auth
                 .check()

@@ -14,6 +14,7 @@ mod payloads;
 mod rebalancing;
 mod schema;
 mod values;
+mod verdicts;
 
 pub use cluster::{AdminStream, AdminTopics, ClusterConfig, Property};
 pub use env::{Environment, VARIABLES, Variable, documentation};
@@ -24,3 +25,4 @@ pub use rebalancing::Rebalancing;
 pub use schema::{Config, TlsFiles};
 pub(crate) use values::host_of;
 pub use values::{Base, Cidr, HostName, Listen, LogFormat, LogLevel, PublicUrl};
+pub use verdicts::Verdicts;

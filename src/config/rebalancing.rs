@@ -33,7 +33,7 @@ struct OfGroups {
 }
 
 /// `"15s"`, from one second to one day.
-struct Span(Duration);
+pub(super) struct Span(pub(super) Duration);
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -9,6 +9,7 @@ use super::cluster::ClusterConfig;
 use super::limits::Limits;
 use super::rebalancing::Rebalancing;
 use super::values::{Base, Cidr, HostName, LogFormat, LogLevel, PublicUrl};
+use super::verdicts::Verdicts;
 use crate::auth;
 
 /// All that is in force.
@@ -27,6 +28,7 @@ pub struct Config {
     pub log_format: LogFormat,
     pub limits: Limits,
     pub rebalancing: Rebalancing,
+    pub verdicts: Verdicts,
     pub auth: auth::Settings,
     /// A directory made by `cargo xtask build`, in place of the default.
     pub site: Option<PathBuf>,
@@ -71,6 +73,7 @@ impl Default for Config {
             log_format: LogFormat::default(),
             limits: Limits::default(),
             rebalancing: Rebalancing::default(),
+            verdicts: Verdicts::default(),
             auth: auth::Settings::default(),
             site: None,
             clusters: vec![],

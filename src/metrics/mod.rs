@@ -18,6 +18,18 @@ use crate::api::problem::Problem;
 use crate::state::AppState;
 use registry::{Answered, Route};
 
+/// `fallingBehind` as `falling_behind`.
+pub(crate) fn snake_case(camel: &str) -> String {
+    let mut label = String::with_capacity(camel.len() + 4);
+    for c in camel.chars() {
+        if c.is_ascii_uppercase() {
+            label.push('_');
+        }
+        label.push(c.to_ascii_lowercase());
+    }
+    label
+}
+
 /// Counts by route, never by path: a path has as many values as its callers like.
 pub(crate) async fn count(State(state): State<AppState>, request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("none", MatchedPath::as_str).to_owned();

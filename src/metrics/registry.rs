@@ -77,6 +77,7 @@ impl fmt::Debug for Kafka {
 impl Collector for Kafka {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
         self.lag(&mut encoder)?;
+        self.groups(&mut encoder)?;
         let mut by_name: BTreeMap<&'static str, Vec<Number>> = BTreeMap::new();
         for number in self.0.numbers() {
             by_name.entry(number.name).or_default().push(number);
@@ -122,6 +123,36 @@ impl Kafka {
         for ((cluster, group), count) in unknown {
             let labels: Labels = vec![("cluster", cluster), ("group", group)];
             ConstGauge::new(count).encode(family.encode_family(&labels)?)?;
+        }
+        Ok(())
+    }
+}
+
+impl Kafka {
+    /// One series for each verdict that applies, so that they can be counted and alerted on.
+    fn groups(&self, encoder: &mut DescriptorEncoder) -> Result<(), fmt::Error> {
+        let (mut verdicts, mut times): (Vec<Labels>, Vec<(Labels, f64)>) = Default::default();
+        self.0.groups(&mut |cluster, group, all, time_lag| {
+            let of: Labels = vec![("cluster", cluster.to_string()), ("group", label::value(group.as_str()))];
+            if let Some(time) = time_lag {
+                times.push((of.clone(), time.as_secs_f64()));
+            }
+            verdicts.extend(all.iter().map(|one| {
+                let verdict = ("verdict", super::snake_case(one.key()));
+                of.iter().cloned().chain([verdict]).collect::<Labels>()
+            }));
+        });
+        let help = "Age of the oldest record that waits, as far as it is known";
+        let kind = ConstGauge::new(0.0_f64).metric_type();
+        let mut family = encoder.encode_descriptor("flowdeck_group_time_lag_seconds", help, None, kind)?;
+        for (labels, seconds) in times {
+            ConstGauge::new(seconds).encode(family.encode_family(&labels)?)?;
+        }
+        let kind = ConstGauge::new(1_i64).metric_type();
+        let help = "1 for each verdict that applies to a group";
+        let mut family = encoder.encode_descriptor("flowdeck_group_verdict", help, None, kind)?;
+        for labels in verdicts {
+            ConstGauge::new(1_i64).encode(family.encode_family(&labels)?)?;
         }
         Ok(())
     }

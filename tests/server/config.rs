@@ -34,6 +34,12 @@ streams = 10
 warning = "20s"
 groups = [{ pattern = "batch-*", warning = "5m", critical = "10m" }]
 
+[verdicts]
+behind = "2m"
+hot_share = 90
+ignore = ["tmp-*"]
+groups = [{ pattern = "batch-*", behind = "1h", allowed_lag = 50 }]
+
 [clusters.eu]
 label = "PROD-EU"
 colour = "red"
@@ -66,6 +72,9 @@ fn a_whole_file() {
     assert_eq!((pattern.as_str(), seconds(of)), ("batch-*", (300, 600)));
     assert!(config.in_force().contains(
         r#"rebalancing = { warning = "20s", critical = "1m", groups = [{ pattern = "batch-*", warning = "5m", critical = "10m" }] }"#
+    ));
+    assert!(config.in_force().contains(
+        r#"verdicts = { ignore = ["tmp-*"], verify_stalls = true, behind = "2m", hot_share = 90, groups = [{ pattern = "batch-*", behind = "1h", allowed_lag = 50 }] }"#
     ));
     let [eu, demo] = &config.clusters[..] else { panic!("two clusters, in the order of the file") };
     assert_eq!((eu.name.as_str(), eu.mode, eu.allowed_lag), ("eu", Mode::Observe, Some(1_000)));
@@ -161,6 +170,9 @@ fn errors_have_their_position() {
             "flowdeck.toml:2:5: /not/there could not be read",
         ),
         ("[clusters.a.properties]\nx = [1]", "flowdeck.toml:2:5: invalid type: sequence"),
+        ("[verdicts]\nbehind = \"0s\"", "flowdeck.toml:2:10: \"0s\" is no time from 1s to 1day"),
+        ("[verdicts]\nhot_share = 40", "flowdeck.toml:1:1: `hot_share` is 40"),
+        ("[verdicts]\nlate = \"1s\"", "flowdeck.toml:2:1: unknown field `late`"),
         ("[rebalancing]\nwarning = \"0s\"", "flowdeck.toml:2:11: \"0s\" is no time from 1s to 1day"),
         ("[rebalancing]\nwarning = \"9s\"\ncritical = \"5s\"", "`critical` (5s) comes before `warning` (9s)"),
         ("[[rebalancing.groups]]\npattern = \"a\"", "missing field `warning`"),

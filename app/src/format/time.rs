@@ -4,20 +4,7 @@ use std::time::Duration;
 
 use flowdeck_model::Timestamp;
 
-/// `3 min 20 s`: the two largest units, whole ones.
-pub(crate) fn span(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    let two = |big: u64, big_unit: &str, small: u64, small_unit: &str| match small {
-        0 => format!("{big} {big_unit}"),
-        _ => format!("{big} {big_unit} {small} {small_unit}"),
-    };
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3_600 => two(seconds / 60, "min", seconds % 60, "s"),
-        3_600..86_400 => two(seconds / 3_600, "h", seconds % 3_600 / 60, "min"),
-        _ => two(seconds / 86_400, "d", seconds % 86_400 / 3_600, "h"),
-    }
-}
+pub(crate) use flowdeck_model::shown::span;
 
 /// `0.41 s` below ten seconds, where hundredths tell something; else as `span`.
 pub(crate) fn brief(duration: Duration) -> String {

@@ -90,6 +90,11 @@ impl Admin {
         self.core.lag_rows(visit);
     }
 
+    /// Every group that is counted, for `/metrics`, with all its verdicts, and its time lag where it is known.
+    pub fn group_rows(&self, visit: impl FnMut(&ClusterName, &GroupId, &[Verdict], Option<Duration>)) {
+        self.core.group_rows(visit);
+    }
+
     /// What the cluster offers; `None` where no such cluster is configured or it cannot be reached at all.
     pub async fn capabilities(&self, cluster: &ClusterName, deadline: Duration) -> Option<Capabilities> {
         self.core.capabilities(cluster, deadline).await

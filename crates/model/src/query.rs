@@ -85,6 +85,8 @@ pub struct FleetQuery {
     pub search: String,
     /// Empty: all.
     pub verdicts: Vec<Verdict>,
+    /// Only the groups that are not counted; else only those that are.
+    pub ignored: bool,
     pub sort: Vec<Sort>,
     pub limit: u32,
     pub offset: u32,
@@ -96,6 +98,7 @@ impl Default for FleetQuery {
             cluster: None,
             search: String::new(),
             verdicts: vec![],
+            ignored: false,
             sort: default_sort(),
             limit: LIMIT_DEFAULT,
             offset: 0,
@@ -117,6 +120,7 @@ impl FleetQuery {
                 "cluster" => parsed.cluster = Some(cluster(&value)?),
                 "search" => parsed.search = search(&value)?,
                 "verdict" => parsed.verdicts = verdicts(&value)?,
+                "ignored" => parsed.ignored = flag("ignored", &value)?,
                 "sort" if value.is_empty() => {}
                 "sort" => parsed.sort = sorts(&value)?,
                 "limit" => parsed.limit = number("limit", &value, 1, LIMIT_MAX)?,
@@ -140,6 +144,9 @@ impl FleetQuery {
         if !self.verdicts.is_empty() {
             let keys: Vec<&str> = self.verdicts.iter().map(|verdict| verdict.key()).collect();
             out.append_pair("verdict", &keys.join(","));
+        }
+        if self.ignored {
+            out.append_pair("ignored", "true");
         }
         if self.sort != default_sort() {
             let keys: Vec<String> = self.sort.iter().map(Sort::to_string).collect();
@@ -188,6 +195,14 @@ fn verdicts(value: &str) -> Result<Vec<Verdict>, PortError> {
         }
     }
     Ok(verdicts)
+}
+
+fn flag(field: &str, value: &str) -> Result<bool, PortError> {
+    match value {
+        "true" => Ok(true),
+        "false" | "" => Ok(false),
+        _ => Err(PortError::invalid(field, "true or false")),
+    }
 }
 
 fn sorts(value: &str) -> Result<Vec<Sort>, PortError> {
@@ -243,6 +258,7 @@ mod tests {
             ("sort=colour", "sort"),
             ("verdict=fine", "verdict"),
             ("cluster=a/b", "cluster"),
+            ("ignored=maybe", "ignored"),
             ("colour=red", "colour"),
         ] {
             assert_eq!(field(FleetQuery::parse(query, true)), want);
@@ -269,9 +285,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn queries_come_back(search in "\\PC{0,40}", offset in 0u32.., limit in 1u32..=1000, verdict in 0usize..5) {
+        fn queries_come_back(search in "\\PC{0,40}", offset in 0u32.., limit in 1u32..=1000, verdict in 0usize..5, ignored: bool) {
             let query = FleetQuery {
-                search, offset, limit,
+                search, offset, limit, ignored,
                 verdicts: vec![Verdict::WORST_FIRST[verdict]],
                 ..FleetQuery::default()
             };

@@ -167,6 +167,20 @@ impl Rate {
     }
 }
 
+/// `0.41`, `12.5`, `1,204`; what is not 0 never looks like 0.
+impl std::fmt::Display for Rate {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (whole, rest) = (self.0 / 1_000, self.0 % 1_000);
+        match self.0 {
+            0 => f.write_str("0"),
+            1..10 => f.write_str("< 0.01"),
+            10..1_000 => write!(f, "0.{:02}", rest / 10),
+            1_000..100_000 => write!(f, "{whole}.{}", rest / 100),
+            _ => f.write_str(&crate::shown::exact(whole)),
+        }
+    }
+}
+
 impl From<f64> for Rate {
     fn from(per_second: f64) -> Self {
         // A cast of a float saturates, and what is no number becomes 0.

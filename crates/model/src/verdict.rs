@@ -1,11 +1,20 @@
-//! What Flowdeck says of a group, by rules alone: `judge` is pure, its inputs are what the last
-//! refresh read.
+//! What Flowdeck says of a group, by rules alone: `judge` is pure, its inputs are what the last refreshes read, and
+//! the time is one of them.
 
-use std::time::Duration;
+mod evidence;
+mod hysteresis;
+mod limits;
+mod rules;
+mod sum;
 
 use serde::{Deserialize, Serialize};
 
-use crate::lag::{Lag, PartitionReading, Unknown};
+pub use evidence::{Evidence, Hot, NotObeyed, Proof, Rebalance, Rewind, Stall, Stopped};
+pub use limits::{RebalanceLimits, Rules};
+pub use rules::judge;
+pub use sum::{LagSum, sum};
+
+use crate::time::Timestamp;
 
 /// Kafka's group types, as far as the client library can tell them apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -80,7 +89,7 @@ impl GroupState {
     }
 }
 
-/// What is to be said of a group first, in one word; the worst comes last.
+/// What is to be said of a group, in one word; what is said first comes last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
@@ -88,19 +97,38 @@ pub enum Verdict {
     Ok,
     /// No active members, and caught up.
     Inactive,
+    /// No active members, and commits move: its partitions are assigned by hand.
+    AssignedByHand,
+    /// A lag above the allowed that falls, so that nothing is left within an hour.
+    CatchingUp,
     Unknown,
+    /// Partitions of which nothing was ever committed.
+    NeverCommitted,
     Paused,
+    /// A lag above the allowed.
     Behind,
+    /// No active members, and a lag, or one that is not known.
+    NoActiveMembers,
+    /// One partition has most of the lag and gets most of the records.
+    HotPartition,
+    /// The lag grows.
+    FallingBehind,
+    /// A commit went back, and has not regained what it had.
+    Rewound,
+    /// Paused without a hold: as a retry middleware does on a record that fails.
+    PausedByApplication,
+    /// Members, records that wait, and no commit that moves.
+    Stalled,
+    /// It had members, has none, and records wait or come.
+    Stopped,
     /// An instance reports that it runs what a hold covers; no commit proves it.
     PauseUnconfirmed,
-    /// A rebalance that lasts longer than it should.
-    Rebalancing,
-    /// No active members, and a lag, or one that is not known.
-    NoMembers,
     /// Records of what a hold covers are handled: a commit proves it.
     PauseNotObeyed,
+    /// A rebalance that lasts longer than it should.
+    RebalanceStuck,
     /// Records were deleted before the group read them.
-    DataLost,
+    LosingData,
 }
 
 /// How urgent a verdict is.
@@ -115,286 +143,98 @@ pub enum Level {
 }
 
 impl Verdict {
-    /// Worst first: the order of chips and of the default sort.
-    pub const WORST_FIRST: [Self; 10] = [
-        Self::DataLost,
+    /// The order in which they are said; that of chips, too.
+    pub const WORST_FIRST: [Self; 19] = [
+        Self::LosingData,
+        Self::RebalanceStuck,
         Self::PauseNotObeyed,
-        Self::NoMembers,
-        Self::Rebalancing,
         Self::PauseUnconfirmed,
+        Self::Stopped,
+        Self::Stalled,
+        Self::PausedByApplication,
+        Self::Rewound,
+        Self::FallingBehind,
+        Self::HotPartition,
+        Self::NoActiveMembers,
         Self::Behind,
         Self::Paused,
+        Self::NeverCommitted,
         Self::Unknown,
+        Self::CatchingUp,
+        Self::AssignedByHand,
         Self::Inactive,
         Self::Ok,
     ];
 
+    /// Its label, its value in URLs and JSON, and its level where nothing of the group changes it.
+    fn about(self) -> (&'static str, &'static str, Level) {
+        use Level::{Critical, Info, Warning};
+        match self {
+            Self::Ok => ("OK", "ok", Level::Ok),
+            Self::Inactive => ("Inactive", "inactive", Level::Ok),
+            Self::AssignedByHand => ("Assigned by hand", "assignedByHand", Info),
+            Self::CatchingUp => ("Catching up", "catchingUp", Info),
+            Self::Unknown => ("Unknown", "unknown", Info),
+            Self::NeverCommitted => ("Never committed", "neverCommitted", Info),
+            Self::Paused => ("Paused", "paused", Info),
+            Self::Behind => ("Behind", "behind", Warning),
+            Self::NoActiveMembers => ("No active members", "noActiveMembers", Critical),
+            Self::HotPartition => ("Hot partition", "hotPartition", Warning),
+            Self::FallingBehind => ("Falling behind", "fallingBehind", Warning),
+            Self::Rewound => ("Rewound", "rewound", Warning),
+            Self::PausedByApplication => ("Paused by the application", "pausedByApplication", Warning),
+            Self::Stalled => ("Stalled", "stalled", Critical),
+            Self::Stopped => ("Stopped", "stopped", Critical),
+            Self::PauseUnconfirmed => ("Pause unconfirmed", "pauseUnconfirmed", Warning),
+            Self::PauseNotObeyed => ("Pause not obeyed", "pauseNotObeyed", Critical),
+            Self::RebalanceStuck => ("Rebalance stuck", "rebalanceStuck", Warning),
+            Self::LosingData => ("Losing data", "losingData", Critical),
+        }
+    }
+
     pub fn label(self) -> &'static str {
-        match self {
-            Self::Ok => "OK",
-            Self::Inactive => "Inactive",
-            Self::Unknown => "Unknown",
-            Self::Paused => "Paused",
-            Self::Behind => "Behind",
-            Self::PauseUnconfirmed => "Pause unconfirmed",
-            Self::Rebalancing => "Rebalancing",
-            Self::NoMembers => "No active members",
-            Self::PauseNotObeyed => "Pause not obeyed",
-            Self::DataLost => "Data lost",
-        }
+        self.about().0
     }
 
-    /// The value in URLs and JSON.
+    /// The value in URLs and JSON; in metrics the same in snake_case.
     pub fn key(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Inactive => "inactive",
-            Self::Unknown => "unknown",
-            Self::Paused => "paused",
-            Self::Behind => "behind",
-            Self::PauseUnconfirmed => "pauseUnconfirmed",
-            Self::Rebalancing => "rebalancing",
-            Self::NoMembers => "noMembers",
-            Self::PauseNotObeyed => "pauseNotObeyed",
-            Self::DataLost => "dataLost",
-        }
+        self.about().1
     }
 
-    /// Seldom given: not worth a place on a page where no group has it.
+    /// The level where nothing of the group changes it.
+    pub fn level(self) -> Level {
+        self.about().2
+    }
+
+    /// Not worth a place on a page where no group has it.
     pub fn is_rare(self) -> bool {
-        matches!(self, Self::PauseUnconfirmed | Self::Rebalancing | Self::PauseNotObeyed | Self::DataLost)
+        !matches!(self, Self::NoActiveMembers | Self::Behind | Self::Paused | Self::Unknown | Self::Ok)
     }
 
     pub fn parse(key: &str) -> Option<Self> {
         Self::WORST_FIRST.into_iter().find(|verdict| verdict.key() == key)
     }
 
-    /// The level where nothing of the group changes it.
-    pub fn level(self) -> Level {
-        match self {
-            Self::Ok | Self::Inactive => Level::Ok,
-            Self::Unknown | Self::Paused => Level::Info,
-            Self::Behind | Self::PauseUnconfirmed | Self::Rebalancing => Level::Warning,
-            Self::NoMembers | Self::PauseNotObeyed | Self::DataLost => Level::Critical,
-        }
-    }
-
     /// The order of the default sort: higher is more severe.
     pub fn severity(self, level: Level) -> u8 {
-        level as u8 * 16 + self as u8
+        level as u8 * 32 + self as u8
     }
 }
 
-/// Sums of a group's partitions.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LagSum {
-    /// Sum over the partitions whose lag is known; `None` where not one is.
-    pub lag: Option<u64>,
-    /// `lag`, and what is left of logs whose start is beyond the committed offset.
-    pub at_least: Option<u64>,
-    /// Records that were deleted before the group read them.
-    pub deleted_unread: u64,
-    /// Partitions whose lag is not known. An empty partition without commits is none of them.
-    pub unknown: u32,
-    /// Of these, those of each reason, in the order of `Unknown::ALL`.
-    pub reasons: [u32; Unknown::ALL.len()],
-}
-
-impl LagSum {
-    /// Every lag is known, and it is 0.
-    pub fn is_caught_up(&self) -> bool {
-        self.lag == Some(0) && self.unknown == 0
-    }
-
-    fn has(&self, why: Unknown) -> bool {
-        self.reasons[why.place()] > 0
-    }
-
-    /// "1 partition: never committed; 2 partitions: the last reading is too old"
-    fn reasons(&self) -> Option<String> {
-        let each = Unknown::ALL.into_iter().zip(self.reasons).rev().filter(|(_, n)| *n > 0);
-        let words = each.map(|(why, n)| format!("{}: {}", counted(n.into(), "partition"), why.label()));
-        let words: Vec<String> = words.collect();
-        (!words.is_empty()).then(|| words.join("; "))
-    }
-}
-
-fn counted(n: u64, one: &str) -> String {
-    format!("{} {one}{}", crate::shown::exact(n), if n == 1 { "" } else { "s" })
-}
-
-pub fn sum<'a>(readings: impl IntoIterator<Item = &'a PartitionReading>) -> LagSum {
-    let mut total = LagSum::default();
-    let add = |sum: &mut Option<u64>, more: u64| *sum = Some(sum.unwrap_or(0).saturating_add(more));
-    for reading in readings {
-        match reading.lag() {
-            Lag::Known(lag) => add(&mut total.lag, lag),
-            Lag::Unknown(_) if reading.is_empty_and_untouched() => {
-                add(&mut total.lag, 0);
-                add(&mut total.at_least, 0);
-            }
-            Lag::Unknown(why) => {
-                total.unknown += 1;
-                total.reasons[why.place()] += 1;
-                total.deleted_unread = total.deleted_unread.saturating_add(reading.deleted_unread());
-            }
-        }
-        if let Some(more) = reading.at_least() {
-            add(&mut total.at_least, more);
-        }
-    }
-    total
-}
-
-/// A rebalance that lasts, and what is known of who holds it up.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Rebalance {
-    /// At least so long.
-    pub lasted: Duration,
-    pub who: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NotObeyed {
-    /// A commit proves that records are handled; else telemetry alone says so.
-    pub proven: bool,
-    pub words: String,
-}
-
-/// All that the rules look at.
-#[derive(Debug, Clone)]
-pub struct Evidence {
-    pub kind: GroupType,
-    /// `None`: not described yet, or not permitted.
-    pub members: Option<u32>,
-    pub sum: LagSum,
-    /// The lag falls, so that the group catches up soon: see `trend`.
-    pub draining: bool,
-    /// Who paused, where something in the group is paused: owners of holds, or the application.
-    pub paused_by: Vec<String>,
-    /// Instances that run what a hold covers.
-    pub not_obeyed: Option<NotObeyed>,
-    pub rebalance: Option<Rebalance>,
-    /// Topics that it read and that are gone, in words.
-    pub deleted_topics: Vec<String>,
-    /// The group's last refresh failed or is too old to speak of now; said in words.
-    pub stale: Option<String>,
-}
-
-/// From how long on a rebalance is said, and from how long on it is critical: consumers that drain first, as
-/// KafkaFlow does (30 s), take their time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RebalanceLimits {
-    pub warning: Duration,
-    pub critical: Duration,
-}
-
-impl Default for RebalanceLimits {
-    fn default() -> Self {
-        Self { warning: Duration::from_secs(15), critical: Duration::from_secs(60) }
-    }
-}
-
-/// What may be set of the rules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rules {
-    /// The lag up to which a group is ok.
-    pub allowed_lag: u64,
-    pub rebalancing: RebalanceLimits,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judgement {
+/// A verdict that applies to a group, with what shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
     pub verdict: Verdict,
     pub level: Level,
-    /// Where the verdict alone does not say it.
-    pub why: Option<String>,
-}
-
-impl Judgement {
-    fn new(verdict: Verdict, why: Option<String>) -> Self {
-        Self { verdict, level: verdict.level(), why }
-    }
-}
-
-/// The rules, in order; the first that matches decides.
-pub fn judge(evidence: &Evidence, rules: &Rules) -> Judgement {
-    let sum = &evidence.sum;
-    let no_members = evidence.members == Some(0);
-    if let Some(stale) = &evidence.stale {
-        return Judgement::new(Verdict::Unknown, Some(stale.clone()));
-    }
-    if evidence.kind == GroupType::Other {
-        let why = "other, not a consumer group: it has no lag".to_owned();
-        return Judgement::new(Verdict::Unknown, Some(why));
-    }
-    if evidence.kind == GroupType::Flowdeck {
-        return Judgement::new(Verdict::Ok, None);
-    }
-    let not_obeyed = |proven| evidence.not_obeyed.as_ref().filter(|one| one.proven == proven);
-    if let Some(NotObeyed { words, .. }) = not_obeyed(true) {
-        return Judgement::new(Verdict::PauseNotObeyed, Some(words.clone()));
-    }
-    if sum.deleted_unread > 0 {
-        let were = if sum.deleted_unread == 1 { "was" } else { "were" };
-        let why = format!("{} {were} deleted", counted(sum.deleted_unread, "unread record"));
-        return Judgement::new(Verdict::DataLost, Some(why));
-    }
-    if let Some(rebalance) = rebalancing(evidence, rules) {
-        return rebalance;
-    }
-    if let Some(NotObeyed { words, .. }) = not_obeyed(false) {
-        return Judgement::new(Verdict::PauseUnconfirmed, Some(words.clone()));
-    }
-    if !evidence.paused_by.is_empty() {
-        return Judgement::new(Verdict::Paused, Some(format!("by {}", names(&evidence.paused_by))));
-    }
-    if no_members && sum.is_caught_up() {
-        return Judgement::new(Verdict::Inactive, None);
-    }
-    if no_members {
-        return Judgement::new(Verdict::NoMembers, sum.reasons());
-    }
-    if sum.at_least.is_some_and(|lag| lag > rules.allowed_lag) && !evidence.draining {
-        return Judgement::new(Verdict::Behind, None);
-    }
-    unknown(evidence).unwrap_or_else(|| {
-        let falls = sum.lag.is_some_and(|lag| lag > rules.allowed_lag);
-        Judgement::new(Verdict::Ok, falls.then(|| "its lag is decreasing".to_owned()))
-    })
-}
-
-fn rebalancing(evidence: &Evidence, rules: &Rules) -> Option<Judgement> {
-    let rebalance = evidence.rebalance.as_ref()?;
-    let limits = rules.rebalancing;
-    if rebalance.lasted < limits.warning.min(limits.critical) {
-        return None;
-    }
-    let critical = rebalance.lasted >= limits.critical;
-    let why = format!("for at least {} s: {}", rebalance.lasted.as_secs(), rebalance.who);
-    let level = if critical { Level::Critical } else { Level::Warning };
-    Some(Judgement { verdict: Verdict::Rebalancing, level, why: Some(why) })
-}
-
-/// Where a lag is not known.
-fn unknown(evidence: &Evidence) -> Option<Judgement> {
-    let sum = &evidence.sum;
-    if let Some(reasons) = sum.reasons() {
-        let loud = [Unknown::AheadOfLog, Unknown::Recreated, Unknown::TopicDeleted];
-        let level = if loud.into_iter().any(|why| sum.has(why)) { Level::Warning } else { Level::Info };
-        return Some(Judgement { verdict: Verdict::Unknown, level, why: Some(reasons) });
-    }
-    if sum.lag.is_some() {
-        return None;
-    }
-    if evidence.deleted_topics.is_empty() {
-        let why = "Kafka has no committed offset and no assigned partition of it".to_owned();
-        return Some(Judgement::new(Verdict::Unknown, Some(why)));
-    }
-    let topics = if evidence.deleted_topics.len() == 1 { "topic" } else { "topics" };
-    let was = if evidence.deleted_topics.len() == 1 { "was" } else { "were" };
-    let why = format!("{topics} {} {was} deleted", names(&evidence.deleted_topics));
-    Some(Judgement { verdict: Verdict::Unknown, level: Level::Warning, why: Some(why) })
+    /// Since when it applies, as far as Flowdeck saw it.
+    pub since: Timestamp,
+    /// One sentence without its end, or null where the verdict says it all.
+    pub evidence: Option<String>,
+    /// When it applied last: a trend is kept for a while. For the rules alone.
+    #[serde(skip)]
+    pub last: Option<Timestamp>,
 }
 
 /// The first few: anybody who may write to the topic of holds can claim to be thousands.

@@ -13,6 +13,7 @@ use crate::history::History;
 use crate::sampling::pace::Viewers;
 use crate::sampling::sample::Sample;
 use crate::sampling::sampler::Sampler;
+use crate::sampling::verify::{self, Proofs};
 use crate::sampling::watched::{self, Watched};
 use crate::settings::{ClusterSettings, ObserveSettings};
 use crate::snapshot::{ClusterSnapshot, Publisher};
@@ -90,6 +91,7 @@ impl ClusterHandle {
     ) -> watch::Receiver<Arc<Sample>> {
         let (samples, sampled) = watch::channel(Arc::<Sample>::default());
         let (seldom, watched) = watch::channel(Arc::<Watched>::default());
+        let (proofs, proven) = watch::channel(Arc::<Proofs>::default());
         let sampler = Sampler::new(
             cluster.clone(),
             Arc::clone(&self.settings),
@@ -97,7 +99,13 @@ impl ClusterHandle {
             samples,
             self.viewers.pace(self.settings.refresh),
             watched,
+            proven,
         );
+        if self.settings.verify_stalls {
+            let settings = Arc::clone(&self.settings);
+            let reads = verify::run(cluster.clone(), settings, sampled.clone(), proofs, shutdown.clone());
+            tracker.spawn(reads);
+        }
         let rights = watched::run(cluster.clone(), Arc::clone(&self.settings), seldom, shutdown.clone());
         tracker.spawn(sampler.run(shutdown.clone()));
         tracker.spawn(rights);

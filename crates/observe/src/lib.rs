@@ -11,6 +11,7 @@ pub mod group_seen;
 pub mod group_watch;
 pub mod history;
 pub mod holds;
+mod judging;
 pub mod not_obeyed;
 pub mod observation;
 pub mod operations;
@@ -30,6 +31,6 @@ pub mod verdict_changes;
 
 pub use settings::{
     AdminTopics, ClusterSettings, ConfiguredDecoder, MaskRule, ObserveSettings, SearchLimits,
-    TelemetryLimits, Timing, TopicSettings,
+    TelemetryLimits, Thresholds, Timing, TopicSettings,
 };
 pub use stats::{ClusterNumbers, NotObeyedCount, NotObeyedNumbers, Stats};

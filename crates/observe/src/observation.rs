@@ -151,7 +151,13 @@ impl Observation {
         let mut warnings: Vec<String> = self.failing.values().cloned().collect();
         warnings.extend(self.holds.warning());
         warnings.extend(self.undecodable.warning(self.settings.holds_topic.as_str()));
-        Parts { telemetry: self.telemetry.clone(), holds: Arc::clone(&self.hold_index), warnings, controlled }
+        Parts {
+            telemetry: self.telemetry.clone(),
+            holds: Arc::clone(&self.hold_index),
+            warnings,
+            controlled,
+            before: None,
+        }
     }
 
     /// Takes in what came. `own`: whether this process is writing the hold, for an operator or for the end of a

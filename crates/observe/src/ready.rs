@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flowdeck_kafka::{Capabilities, Cluster, Deadline};
-use flowdeck_model::{ClusterName, GroupId, Lag, Partition, Timestamp, TopicName};
+use flowdeck_model::{ClusterName, GroupId, Lag, Partition, Timestamp, TopicName, Verdict};
 
 use crate::core::Core;
 use crate::not_obeyed;
@@ -70,6 +70,18 @@ impl Core {
                     };
                     visit(&one.settings.name, &group.id, topic, partition, lag);
                 }
+            }
+        }
+    }
+
+    /// Every group that is counted, for `/metrics`: all its verdicts, and its time lag where it is known.
+    pub fn group_rows(&self, mut visit: impl FnMut(&ClusterName, &GroupId, &[Verdict], Option<Duration>)) {
+        let snapshot = self.publisher.current();
+        for one in &snapshot.clusters {
+            for (group, judged) in one.groups().filter(|(_, judged)| !judged.ignored) {
+                let verdicts: Vec<Verdict> = judged.findings.iter().map(|one| one.verdict).collect();
+                let time_lag = judged.time_lag.map(|lag| Duration::from_millis(lag.millis));
+                visit(&one.settings.name, &group.id, &verdicts, time_lag);
             }
         }
     }

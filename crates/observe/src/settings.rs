@@ -138,6 +138,37 @@ impl Default for Timing {
     }
 }
 
+/// Thresholds that are set for some groups; what is not set is as for all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Thresholds {
+    pub behind: Option<Duration>,
+    pub allowed_lag: Option<u64>,
+    pub falling_behind: Option<Duration>,
+    pub stalled: Option<Duration>,
+    pub rewound: Option<Duration>,
+    pub hot_share: Option<u8>,
+    pub clear_after: Option<Duration>,
+}
+
+impl Thresholds {
+    pub fn over(&self, rules: Rules) -> Rules {
+        Rules {
+            rebalancing: rules.rebalancing,
+            behind: self.behind.unwrap_or(rules.behind),
+            allowed_lag: self.allowed_lag.unwrap_or(rules.allowed_lag),
+            falling_behind: self.falling_behind.unwrap_or(rules.falling_behind),
+            stalled: self.stalled.unwrap_or(rules.stalled),
+            rewound: self.rewound.unwrap_or(rules.rewound),
+            hot_share: self.hot_share.unwrap_or(rules.hot_share),
+            clear_after: self.clear_after.unwrap_or(rules.clear_after),
+        }
+    }
+}
+
+fn first_match<'a, T>(all: &'a [(Pattern, T)], group: &GroupId) -> Option<&'a T> {
+    all.iter().find(|(pattern, _)| pattern.matches(group.as_str())).map(|(_, of)| of)
+}
+
 /// One cluster.
 #[derive(Debug, Clone)]
 pub struct ClusterSettings {
@@ -162,6 +193,14 @@ pub struct ClusterSettings {
     pub rebalancing: RebalanceLimits,
     /// The same of groups whose name matches; the first that does decides.
     pub rebalancing_of: Vec<(Pattern, RebalanceLimits)>,
+    /// Thresholds of verdicts; `allowed_lag` and `rebalancing` are told apart.
+    pub verdicts: Rules,
+    /// The same of groups whose name matches; the first that does decides.
+    pub verdicts_of: Vec<(Pattern, Thresholds)>,
+    /// Groups that are not counted.
+    pub ignore: Vec<Pattern>,
+    /// Whether a read at the committed offset shows that a record waits where no commit moves.
+    pub verify_stalls: bool,
     /// From the start of one refresh to the start of the next.
     pub refresh: Duration,
     /// Requests in flight at a time.
@@ -241,6 +280,10 @@ impl ClusterSettings {
             allowed_lag: 100,
             rebalancing: RebalanceLimits::default(),
             rebalancing_of: vec![],
+            verdicts: Rules::default(),
+            verdicts_of: vec![],
+            ignore: vec![Pattern::new("console-consumer-*")],
+            verify_stalls: true,
             refresh: Duration::from_secs(2),
             in_flight: 64,
             describe_per_cycle: 500,
@@ -273,13 +316,15 @@ impl ClusterSettings {
         self.topics.iter().find(|one| one.pattern.matches(name.as_str()))
     }
 
-    /// What the verdict of this group goes by.
+    /// What the verdicts of this group go by.
     pub fn rules(&self, group: &GroupId) -> Rules {
-        let of = self.rebalancing_of.iter().find(|(pattern, _)| pattern.matches(group.as_str()));
-        Rules {
-            allowed_lag: self.allowed_lag,
-            rebalancing: of.map_or(self.rebalancing, |(_, limits)| *limits),
-        }
+        let limits = first_match(&self.rebalancing_of, group).copied().unwrap_or(self.rebalancing);
+        let rules = Rules { allowed_lag: self.allowed_lag, rebalancing: limits, ..self.verdicts };
+        first_match(&self.verdicts_of, group).map_or(rules, |thresholds| thresholds.over(rules))
+    }
+
+    pub fn ignores(&self, group: &GroupId) -> bool {
+        self.ignore.iter().any(|pattern| pattern.matches(group.as_str()))
     }
 
     /// Readings older than this speak of now no more.
@@ -321,6 +366,14 @@ mod tests {
         {
             assert_eq!(settings.rules(&group.into()).rebalancing, want, "{group}");
         }
+        settings.allowed_lag = 7;
+        let slow = Thresholds { behind: Some(Duration::from_secs(3_600)), ..Thresholds::default() };
+        settings.verdicts_of =
+            vec![(Pattern::new("batch-*"), slow), (Pattern::new("*"), Thresholds::default())];
+        let of = |group: &str| settings.rules(&group.into());
+        assert_eq!((of("batch-1").behind.as_secs(), of("batch-1").allowed_lag), (3_600, 7));
+        assert_eq!(of("web").behind, Rules::default().behind);
+        assert!(settings.ignores(&"console-consumer-4711".into()) && !settings.ignores(&"web".into()));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use flowdeck_model::view::{ClusterView, FleetView};
 use flowdeck_model::{FleetQuery, Verdict};
 use leptos::prelude::*;
 
+use crate::components::verdict::{self, Tone};
 use crate::components::{bar, cluster, figures};
 use crate::format::number;
 
@@ -12,28 +13,15 @@ pub(super) fn count(view: &FleetView, verdict: Verdict) -> u32 {
     view.counts.iter().filter(|count| count.verdict == verdict).map(|count| count.groups).sum()
 }
 
-fn legend_words(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::DataLost => "data lost",
-        Verdict::PauseNotObeyed => "pause not obeyed",
-        Verdict::NoMembers => "no active members",
-        Verdict::Rebalancing => "rebalancing",
-        Verdict::PauseUnconfirmed => "pause unconfirmed",
-        Verdict::Behind => "behind",
-        Verdict::Paused => "paused",
-        Verdict::Unknown => "unknown",
-        Verdict::Inactive => "inactive",
-        Verdict::Ok => "OK",
-    }
+fn words(verdict: Verdict) -> String {
+    if verdict == Verdict::Ok { verdict.label().to_owned() } else { verdict.label().to_lowercase() }
 }
 
+/// Its tone, and a calmer one for what asks for nobody.
 fn class(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::DataLost | Verdict::PauseNotObeyed | Verdict::NoMembers => "bad",
-        Verdict::Rebalancing | Verdict::PauseUnconfirmed | Verdict::Behind => "warn",
-        Verdict::Paused => "hold",
-        Verdict::Unknown => "none",
-        Verdict::Inactive | Verdict::Ok => "fine",
+    match verdict::tone(verdict, verdict.level()) {
+        Tone::Ok => "fine",
+        tone => tone.class(),
     }
 }
 
@@ -70,7 +58,7 @@ pub(super) fn figures(view: &FleetView, query: &FleetQuery) -> AnyView {
         .zip(bars(&counts))
         .map(|(verdict, (x, width))| view! { <rect class=class(verdict) x=x.to_string() width=width.to_string() height="8"></rect> })
         .collect_view();
-    let said = |verdict: Verdict, n: u32| [&number::exact(n.into()), " ", legend_words(verdict)].concat();
+    let said = |verdict: Verdict, n: u32| [&number::exact(n.into()), " ", &words(verdict)].concat();
     let label: Vec<String> = Verdict::WORST_FIRST
         .into_iter()
         .zip(counts)
@@ -81,7 +69,7 @@ pub(super) fn figures(view: &FleetView, query: &FleetQuery) -> AnyView {
         .into_iter()
         .zip(counts)
         .filter(|(verdict, n)| *n > 0 || !verdict.is_rare())
-        .map(|(verdict, n)| view! { <span class=class(verdict)><b>{number::exact(n.into())}</b> " " {legend_words(verdict)}</span> })
+        .map(|(verdict, n)| view! { <span class=class(verdict)><b>{number::exact(n.into())}</b> " " {words(verdict)}</span> })
         .collect_view();
     let groups: u64 = counts.iter().map(|count| u64::from(*count)).sum();
     let partial = view
@@ -136,5 +124,7 @@ mod tests {
             }
         }
         assert_eq!(bars(&[0; 10]), vec![(0, 0); 10]);
+        let each = [1; Verdict::WORST_FIRST.len()];
+        assert!(bars(&each).iter().all(|(x, width)| *width >= LEAST && x + width <= WIDTH));
     }
 }

@@ -20,6 +20,7 @@ pub(super) fn tools(header: RwSignal<FleetView>, query: Memo<FleetQuery>) -> Any
             {search(query)}
             <div class="chips" role="group" aria-label="Verdicts">
                 {move || Verdict::WORST_FIRST.map(|one| verdict_chip(&query.read(), one, header.with(|view| head::count(view, one))))}
+                {move || ignored_chip(&query.read(), header.with(|view| view.ignored))}
             </div>
             {move || header.with(|view| cluster_chips(view, &query.read()))}
             <span class="muted push" role="status">
@@ -54,6 +55,7 @@ fn hidden_fields(query: &FleetQuery) -> impl IntoView + use<> {
     let fields = [
         ("cluster", cluster),
         ("verdict", (!verdict.is_empty()).then_some(verdict)),
+        ("ignored", query.ignored.then(|| "true".to_owned())),
         ("sort", (query.sort != default_sort()).then_some(sort)),
         ("limit", (query.limit != LIMIT_DEFAULT).then(|| query.limit.to_string())),
     ];
@@ -82,6 +84,20 @@ fn verdict_chip(query: &FleetQuery, one: Verdict, groups: u32) -> Option<AnyView
             aria-current=chosen.then_some("true")>
             {one.label()} " " <b>{number::exact(groups.into())}</b>
         </a>
+    }
+    .into_any()
+    .into()
+}
+
+/// Groups that are not counted, where there are some.
+fn ignored_chip(query: &FleetQuery, groups: u32) -> Option<AnyView> {
+    if groups == 0 && !query.ignored {
+        return None;
+    }
+    let next = FleetQuery { ignored: !query.ignored, offset: 0, ..query.clone() };
+    view! {
+        <a class="chip" href=links::fleet(&next) data-noscroll="" aria-current=query.ignored.then_some("true")
+            title="Groups that are not counted, by the configuration">"Ignored " <b>{number::exact(groups.into())}</b></a>
     }
     .into_any()
     .into()

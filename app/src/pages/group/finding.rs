@@ -1,18 +1,20 @@
 //! The verdict as a sentence, with the evidence that the page has for it.
 
 use flowdeck_model::view::{GroupRow, GroupView, PartitionRow};
-use flowdeck_model::{GroupType, Unknown, Verdict, shown};
+use flowdeck_model::{GroupType, Level, Timestamp, Unknown, Verdict, shown};
 use leptos::prelude::*;
 
+use crate::components::clock::at_time;
 use crate::components::icons::icon;
-use crate::components::verdict::{Tone, tone};
+use crate::components::verdict::{self, Tone, tone};
 use crate::format::number::{self, exact};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
     tone: Tone,
-    /// "Behind."
+    /// "Behind"
     strong: String,
+    since: Option<Timestamp>,
     /// The sentence after it.
     text: String,
     /// More evidence, less loud.
@@ -22,35 +24,34 @@ pub(super) struct Finding {
 pub(super) fn find(view: &GroupView) -> Finding {
     let row = &view.row;
     let lag = lag(row);
-    let why = || row.why.clone().unwrap_or_default();
-    let (strong, text) = match row.verdict {
-        _ if row.kind == GroupType::Flowdeck => {
-            ("Flowdeck's own.", "It elects the replica that writes on this cluster.".to_owned())
-        }
-        Verdict::DataLost => ("Data lost.", deleted(view)),
-        Verdict::PauseNotObeyed => ("Pause not obeyed.", [&why(), "."].concat()),
-        Verdict::PauseUnconfirmed => ("Pause unconfirmed.", [&why(), "."].concat()),
-        Verdict::Rebalancing => ("Rebalancing.", [&capital(&why()), "."].concat()),
-        Verdict::Inactive => ("Inactive.", "No active members. Caught up.".to_owned()),
-        Verdict::NoMembers => ("No active members.", lag.clone()),
-        Verdict::Behind => ("Behind.", lag.clone()),
-        Verdict::Paused => paused(view),
-        Verdict::Unknown => ("Unknown.", unknown(view)),
-        Verdict::Ok => ("OK.", lag.clone() + if row.why.is_some() { " The lag is decreasing." } else { "" }),
+    let strong = match (row.kind, row.verdict) {
+        (GroupType::Flowdeck, _) => "Flowdeck's own",
+        _ => verdict::label(row),
     };
-    let mut more = Vec::new();
-    if row.verdict == Verdict::DataLost && row.members == Some(0) {
-        more.push("No active members.".to_owned());
-    }
-    if matches!(row.verdict, Verdict::DataLost | Verdict::Rebalancing) && !row.holds.is_empty() {
-        let (strong, text) = paused(view);
-        more.push([strong, " ", &text].concat());
-    }
+    let text = match row.verdict {
+        _ if row.kind == GroupType::Flowdeck => {
+            "It elects the replica that writes on this cluster.".to_owned()
+        }
+        Verdict::LosingData => deleted(view),
+        Verdict::Inactive => "No active members. Caught up.".to_owned(),
+        Verdict::NoActiveMembers | Verdict::Ok => lag.clone(),
+        Verdict::Paused => paused(view),
+        Verdict::Unknown if !row.kind.has_lag() => {
+            "This is no consumer group (a share, Connect or Streams group), so it has no lag here.".to_owned()
+        }
+        _ => row.why.as_deref().map(|why| sentence(row.verdict, why)).unwrap_or_default(),
+    };
+    let since = row.verdicts.first().map(|first| first.since);
+    let since = since.filter(|_| row.level > Level::Ok && row.kind != GroupType::Flowdeck);
+    let mut more: Vec<String> = row.verdicts.iter().skip(1).map(|one| other(view, one)).collect();
     if matches!(row.verdict, Verdict::PauseUnconfirmed | Verdict::PauseNotObeyed) {
         more.push(requested(view));
     }
-    let paused = matches!(row.verdict, Verdict::Paused | Verdict::PauseUnconfirmed | Verdict::PauseNotObeyed);
-    if paused || row.verdict == Verdict::Rebalancing {
+    let said = matches!(
+        row.verdict,
+        Verdict::LosingData | Verdict::NoActiveMembers | Verdict::Ok | Verdict::Inactive | Verdict::Unknown
+    );
+    if !said {
         more.push(lag);
     }
     more.extend(spread(view));
@@ -59,7 +60,26 @@ pub(super) fn find(view: &GroupView) -> Finding {
         let n = number::count(row.unknown_partitions.into(), "partition has", "partitions have");
         more.push([&n, " no known lag; the table says why."].concat());
     }
-    Finding { tone: tone(row.verdict, row.level), strong: strong.to_owned(), text, more }
+    Finding { tone: tone(row.verdict, row.level), strong: strong.to_owned(), since, text, more }
+}
+
+/// A verdict that applies beside the headline.
+fn other(view: &GroupView, one: &flowdeck_model::verdict::Finding) -> String {
+    let text = match one.verdict {
+        Verdict::Paused => paused(view),
+        Verdict::NoActiveMembers => return "No active members.".to_owned(),
+        _ => one.evidence.as_deref().map(|why| sentence(one.verdict, why)).unwrap_or_default(),
+    };
+    [one.verdict.label(), ": ", &text].concat()
+}
+
+/// What the rules say is one sentence without its end. Some begin with the name of an instance or a topic.
+fn sentence(verdict: Verdict, why: &str) -> String {
+    use Verdict::{HotPartition, PauseNotObeyed, PauseUnconfirmed, Rewound};
+    if matches!(verdict, PauseNotObeyed | PauseUnconfirmed | Rewound | HotPartition) {
+        return [why, "."].concat();
+    }
+    [&capital(why), "."].concat()
 }
 
 /// The lag as far as it is known, and no more than that.
@@ -107,19 +127,18 @@ fn part(row: &GroupRow) -> Option<String> {
         .then(|| [&exact(row.paused_partitions.into()), " of ", &exact(all.into()), " partitions"].concat())
 }
 
-fn paused(view: &GroupView) -> (&'static str, String) {
+fn paused(view: &GroupView) -> String {
     let row = &view.row;
-    let (strong, what) = match part(row) {
-        Some(part) => ("Paused in part.", part + " are paused"),
-        None => ("Paused.", "The whole group is paused".to_owned()),
+    let what = match part(row) {
+        Some(part) => part + " are paused",
+        None => "The whole group is paused".to_owned(),
     };
-    let by = match (&row.holds[..], &row.why) {
-        ([], Some(why)) => [" ", why, ", without a hold of Flowdeck."].concat(),
-        ([], None) => ", without a hold of Flowdeck.".to_owned(),
-        ([one], _) => [" by ", &shown::name(&one.owner), ": “", &shown::name(&one.reason), "”."].concat(),
-        (many, _) => [" by ", &many.len().to_string(), " holds."].concat(),
+    let by = match &row.holds[..] {
+        [] => ".".to_owned(),
+        [one] => [" by ", &shown::name(&one.owner), ": “", &shown::name(&one.reason), "”."].concat(),
+        many => [" by ", &many.len().to_string(), " holds."].concat(),
     };
-    (strong, what + &by)
+    what + &by
 }
 
 /// What should be paused and is not.
@@ -130,17 +149,6 @@ fn requested(view: &GroupView) -> String {
         many => number::count(many.len() as u64, "hold", "holds"),
     };
     [&what, " should be paused (", &by, ")."].concat()
-}
-
-fn unknown(view: &GroupView) -> String {
-    if !view.row.kind.has_lag() {
-        return "This is no consumer group (a share, Connect or Streams group), so it has no lag here."
-            .to_owned();
-    }
-    match &view.row.why {
-        Some(why) => [why.as_str(), "."].concat(),
-        None => "The state of the group is unknown.".to_owned(),
-    }
 }
 
 /// Where most of the lag is, if it is known in whole.
@@ -182,7 +190,10 @@ pub(super) fn shown(finding: &Finding) -> AnyView {
         <section class=["panel finding ", class].concat() aria-label="Verdict">
             <span class=["verdict ", class].concat()>{icon(finding.tone.icon())}</span>
             <div>
-                <p><strong>{finding.strong.clone()}</strong> " " {finding.text.clone()}</p>
+                <p>
+                    <strong>{[&finding.strong, "."].concat()}</strong> " " {finding.text.clone()}
+                    {finding.since.map(|since| view! { <span class="muted">" Since " {at_time(since)} "."</span> })}
+                </p>
                 // Always there: its text comes and goes with every update, and what is below must not move.
                 <p class="muted more">{more}</p>
             </div>
@@ -200,7 +211,7 @@ mod tests {
         "clusterInfo": {"name": "demo", "label": "Demo", "colour": "red", "mode": "control", "asOf": null,
             "error": null, "brokers": 1, "notes": [], "capped": []},
         "cluster": "demo", "group": "g", "type": "classic", "state": "stable", "verdict": "ok", "level": "ok",
-        "why": null, "lag": 0, "lagAtLeast": 0, "deletedUnread": 0, "unknownPartitions": 0,
+        "why": null, "verdicts": [], "ignored": false, "lag": 0, "lagAtLeast": 0, "deletedUnread": 0, "unknownPartitions": 0,
         "timeLag": null, "flow": {"in": {"1m": null, "5m": null, "15m": null}, "out": {"1m": null, "5m": null, "15m": null},
             "drain": null, "lastCommit": null, "watchedSince": null},
         "lagTrend": [], "rebalancingSince": null, "members": 1, "topics": ["t"], "topicCount": 1, "partitionCount": 3,
@@ -255,27 +266,32 @@ mod tests {
 
     fn said(view: &GroupView) -> String {
         let finding = find(view);
-        [vec![finding.strong, finding.text], finding.more].concat().join(" ")
+        [vec![finding.strong + ".", finding.text], finding.more].concat().join(" ")
     }
 
     #[test]
     fn what_is_known_of_an_unknown_lag_is_said() {
         // Partition 0 lost 60, of partition 1 30 are lost and 30 wait, partition 2 is caught up.
         let lost = [(100, Some(40), 100), (70, Some(40), 100), (0, Some(100), 100)];
-        let without_members = "Data lost. Lag at least 30 records; 60 + 30 unread records were deleted, by retention or by \
+        let lost_words = "Losing data. Lag at least 30 records; 60 + 30 unread records were deleted, by retention or by \
                       DeleteRecords. No active members. 2 partitions have no known lag; the table says why.";
         let beyond = [(0, Some(150), 100), (0, Some(100), 100)];
         let unknown = "No active members. Lag unknown. 1 partition has no known lag; the table says why.";
+        let also = |mut view: GroupView, verdict: Verdict| {
+            view.row.verdicts = vec![one(view.row.verdict), one(verdict)];
+            view
+        };
+        let beside = also(view(Verdict::LosingData, 0, &lost), Verdict::NoActiveMembers);
         for (view, want) in [
-            (view(Verdict::DataLost, 0, &lost), without_members),
-            (view(Verdict::DataLost, 1, &lost), &without_members.replace(" No active members.", "")),
+            (beside, lost_words),
+            (view(Verdict::LosingData, 1, &lost), &lost_words.replace(" No active members.", "")),
             (
-                view(Verdict::DataLost, 1, &[(41, Some(40), 41)]),
-                "Data lost. No other lag; 1 unread record was deleted, by retention or by DeleteRecords. \
+                view(Verdict::LosingData, 1, &[(41, Some(40), 41)]),
+                "Losing data. No other lag; 1 unread record was deleted, by retention or by DeleteRecords. \
                  1 partition has no known lag; the table says why.",
             ),
-            (view(Verdict::NoMembers, 0, &beyond), unknown),
-            (view(Verdict::NoMembers, 0, &[(0, None, 9), (0, Some(9), 9)]), unknown),
+            (view(Verdict::NoActiveMembers, 0, &beyond), unknown),
+            (view(Verdict::NoActiveMembers, 0, &[(0, None, 9), (0, Some(9), 9)]), unknown),
             (view(Verdict::Inactive, 0, &[(0, Some(9), 9)]), "Inactive. No active members. Caught up."),
         ] {
             assert_eq!(said(&view), want);
@@ -305,11 +321,26 @@ mod tests {
         }
     }
 
+    fn one(verdict: Verdict) -> flowdeck_model::verdict::Finding {
+        flowdeck_model::verdict::Finding {
+            verdict,
+            level: verdict.level(),
+            since: Timestamp::from_millis(0),
+            evidence: Some("its lag grows".to_owned()),
+            last: None,
+        }
+    }
+
     #[test]
-    fn a_decreasing_lag_is_no_alarm() {
-        let mut view = view(Verdict::Ok, 1, &[(0, Some(0), 5_000)]);
-        view.row.why = Some("its lag is decreasing".to_owned());
-        assert_eq!(said(&view), "OK. Lag 5,000 records. The lag is decreasing.");
-        assert_eq!(find(&view).tone, Tone::Ok);
+    fn all_that_applies_is_said_the_headline_first() {
+        let mut view = view(Verdict::FallingBehind, 1, &[(0, Some(0), 5_000)]);
+        view.row.why = Some("12.5 records/s come, 8.0 are committed".to_owned());
+        view.row.verdicts = vec![one(Verdict::FallingBehind), one(Verdict::HotPartition)];
+        assert_eq!(
+            said(&view),
+            "Falling behind. 12.5 records/s come, 8.0 are committed. Hot partition: its lag grows. Lag 5,000 records."
+        );
+        let finding = find(&view);
+        assert_eq!((finding.tone, finding.since), (Tone::Warn, Some(Timestamp::from_millis(0))));
     }
 }

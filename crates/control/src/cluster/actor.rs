@@ -355,7 +355,9 @@ impl ClusterActor {
         }
         let Some(core) = self.core.upgrade() else { return };
         let now = clock::now();
-        let parts = self.state.parts(now);
+        let before = core.publisher.current().clusters.get(self.at).cloned();
+        let mut parts = self.state.parts(now);
+        parts.before = before;
         let sample = Arc::clone(&self.state.observed.sample);
         let snapshot = ClusterSnapshot::compose(Arc::clone(&self.settings), sample, parts, now);
         core.publisher.publish(self.at, snapshot);

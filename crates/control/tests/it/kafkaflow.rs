@@ -354,7 +354,7 @@ async fn a_hold_that_another_consumer_was_heard_under_stays_and_the_verdict_foll
         .await;
     let view = scene.group((&[0, 1], &[]), "it is said", |_| !view.warnings.is_empty()).await;
     // As it is without a hold: nobody is a member.
-    assert_eq!((view.row.verdict, view.row.paused_partitions), (Verdict::NoMembers, 0), "{view:?}");
+    assert_eq!((view.row.verdict, view.row.paused_partitions), (Verdict::NoActiveMembers, 0), "{view:?}");
     assert!(
         view.warnings.iter().any(|one| one.starts_with("no partition is held now by the pause of ")),
         "{view:?}"

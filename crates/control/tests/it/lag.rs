@@ -36,7 +36,7 @@ async fn the_same_numbers_as_kafkas_own_tool() {
             assert_eq!((ours.committed, ours.end), (theirs.committed, theirs.end));
             assert_eq!(ours.lag.map(|lag| lag as i64), theirs.lag);
         }
-        assert_eq!(view.row.verdict, Verdict::NoMembers);
+        assert_eq!(view.row.verdict, Verdict::NoActiveMembers);
         assert_eq!(view.row.members, Some(0));
     }
     running.stop().await;
@@ -86,7 +86,7 @@ async fn what_waits_at_least_and_what_was_deleted_unread() {
     let view = running.group(&group, "two out of range", |view| view.row.unknown_partitions == 2).await;
     let row = &view.row;
     assert_eq!((row.lag, row.lag_at_least, row.deleted_unread), (Some(0), Some(30), 90));
-    assert_eq!((row.verdict, row.level), (Verdict::DataLost, Level::Critical));
+    assert_eq!((row.verdict, row.level), (Verdict::LosingData, Level::Critical));
     let deleted: Vec<u64> = view.partitions.iter().map(|row| row.deleted_unread()).collect();
     assert_eq!(deleted, [60, 30, 0]);
     running.stop().await;
@@ -154,6 +154,6 @@ async fn no_members_and_no_lag_is_inactive() {
     assert_eq!((view.row.verdict, view.row.level), (Verdict::Inactive, Level::Ok));
     kafka.produce(&topic, 0, ["c"]).await;
     let view = running.group(&group, "one waits", |view| view.row.lag == Some(1)).await;
-    assert_eq!((view.row.verdict, view.row.level), (Verdict::NoMembers, Level::Critical));
+    assert_eq!((view.row.verdict, view.row.level), (Verdict::NoActiveMembers, Level::Critical));
     running.stop().await;
 }

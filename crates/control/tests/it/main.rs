@@ -12,5 +12,6 @@ mod peek;
 mod rights;
 mod search;
 mod telemetry;
+mod verdicts;
 mod voices;
 mod writer;

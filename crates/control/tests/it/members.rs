@@ -90,7 +90,8 @@ async fn classic_and_kip_848_as_kafkas_own_tool_has_them() {
         let view = running
             .group(&group, "nobody", |view| view.row.members == Some(0) && view.row.lag == Some(1))
             .await;
-        assert_eq!(view.row.verdict, Verdict::NoMembers);
+        assert_eq!(view.row.verdict, Verdict::Stopped);
+        assert!(view.row.verdicts.iter().any(|one| one.verdict == Verdict::NoActiveMembers), "both apply");
     }
     running.stop().await;
 }
@@ -142,14 +143,14 @@ async fn a_member_that_does_not_answer_a_rebalance_is_a_verdict() {
                         .all(|of| of.partitions.len() == 1))
         };
         let view = running.group(&group, "the rebalance lasts", told).await;
-        assert_eq!(view.row.verdict, Verdict::Rebalancing, "{protocol}");
+        assert_eq!(view.row.verdict, Verdict::RebalanceStuck, "{protocol}");
         assert!(view.row.rebalancing_since.is_some());
         let why = view.row.why.unwrap();
         assert!(why.starts_with("for at least ") && why.contains(who), "{protocol}: {why}");
         // It ends: the second owns everything, and nothing is said any more.
         tokio::task::spawn_blocking(move || drop(first)).await.unwrap();
         let over = |view: &GroupView| {
-            view.row.rebalancing_since.is_none() && view.row.verdict != Verdict::Rebalancing
+            view.row.rebalancing_since.is_none() && view.row.verdict != Verdict::RebalanceStuck
         };
         running.group(&group, "the rebalance is over", over).await;
         drop(second);
@@ -168,13 +169,11 @@ async fn a_group_that_drains_its_backlog_is_not_behind() {
     let running = Running::start(settings);
     let consumer = Plain::slow(&group, &topic, "classic", Duration::from_millis(5));
     let lags = |view: &GroupView| view.row.lag_at_least.is_some_and(|lag| lag > 100);
-    // Until that is known, it is behind.
-    running.group(&group, "behind", |view| view.row.verdict == Verdict::Behind).await;
-    let drains = |view: &GroupView| lags(view) && view.row.verdict == Verdict::Ok;
+    let drains = |view: &GroupView| lags(view) && view.row.verdict == Verdict::CatchingUp;
     let view = running.group(&group, "its lag is decreasing", drains).await;
-    assert_eq!((view.row.level, view.row.why.as_deref()), (Level::Ok, Some("its lag is decreasing")));
+    assert_eq!((view.row.level, view.row.why.as_deref()), (Level::Info, Some("its lag is decreasing")));
     drop(consumer);
     // Nobody reads any more: that it fell a moment ago counts for nothing.
-    running.group(&group, "nobody", |view| view.row.verdict == Verdict::NoMembers).await;
+    running.group(&group, "nobody", |view| view.row.verdict == Verdict::Stopped).await;
     running.stop().await;
 }

@@ -39,8 +39,8 @@ async fn instances_partitions_and_a_pause_by_the_application() {
     assert_eq!(flow.paused[0].partitions.len(), 1);
     let agent = instances.iter().find(|one| one.kind == InstanceKind::Agent).unwrap();
     assert!(agent.incarnation.is_some() && !agent.ambiguous);
-    assert_eq!(view.row.verdict, Verdict::Paused);
-    assert_eq!(view.row.why.as_deref(), Some("by the application"));
+    assert_eq!(view.row.verdict, Verdict::PausedByApplication);
+    assert_eq!(view.row.why.as_deref(), Some("by the application, without a hold of Flowdeck"));
     let rows: Vec<_> = view.partitions.iter().map(|row| (row.owner.as_deref(), row.paused)).collect();
     assert_eq!(rows, [(Some("host-1"), true), (Some("pod-7"), false)]);
     running.stop().await;

@@ -79,6 +79,21 @@ fn drain_is_a_range_or_never() {
 }
 
 #[test]
+fn rates_in_words() {
+    for (per_second, want) in [
+        (0.0, "0"),
+        (0.004, "< 0.01"),
+        (0.416, "0.41"),
+        (1.0, "1.0"),
+        (12.56, "12.5"),
+        (104.9, "104"),
+        (12_413.0, "12,413"),
+    ] {
+        assert_eq!(Rate::from(per_second).to_string(), want);
+    }
+}
+
+#[test]
 fn a_rate_reads_as_it_was_written() {
     for rate in [Rate(0), Rate(1), Rate(12_345), Rate(9_999_999)] {
         let json = serde_json::to_string(&rate).unwrap();

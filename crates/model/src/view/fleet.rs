@@ -9,7 +9,7 @@ use crate::lag::TimeLag;
 use crate::names::{ClusterName, GroupId, TopicName};
 use crate::rate::{Drain, Windows};
 use crate::time::Timestamp;
-use crate::verdict::{GroupState, GroupType, Level, Verdict};
+use crate::verdict::{Finding, GroupState, GroupType, Level, Verdict};
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -25,6 +25,8 @@ pub struct FleetView {
     pub clusters: Vec<ClusterView>,
     /// Groups by verdict, under the search but not under the verdict filter.
     pub counts: Vec<VerdictCount>,
+    /// Groups that match the search and are not counted, since their names match `ignore` of the configuration.
+    pub ignored: u32,
     /// Sum of what waits at least in all groups that match the search.
     pub lag: Option<u64>,
     /// Partitions of these groups whose lag is not known.
@@ -76,6 +78,10 @@ pub struct GroupRow {
     pub level: Level,
     /// Why, in words, where the verdict alone does not say it.
     pub why: Option<String>,
+    /// All verdicts that apply, `verdict` first.
+    pub verdicts: Vec<Finding>,
+    /// Its name matches a pattern of groups that are not counted.
+    pub ignored: bool,
     /// Sum over the partitions whose lag is known, in records; `null` where not one is.
     pub lag: Option<u64>,
     /// What waits at least: `lag`, and what is left of partitions whose committed offset lies before their start.

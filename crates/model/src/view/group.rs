@@ -169,6 +169,7 @@ mod tests {
         "clusterInfo": {"name": "demo", "label": "Demo", "colour": "red", "mode": "control", "asOf": null,
             "error": null, "brokers": 1, "notes": [], "capped": []},
         "cluster": "demo", "group": "g", "type": "classic", "state": "stable", "verdict": "behind", "level": "warning", "why": "w",
+        "verdicts": [{"verdict": "behind", "level": "warning", "since": "2026-11-21T13:59:00.000Z", "evidence": "w"}], "ignored": false,
         "lag": 1, "lagAtLeast": 7, "deletedUnread": 8, "unknownPartitions": 2,
         "timeLag": {"millis": 9, "precision": "atLeast"},
         "flow": {"in": {"1m": 10.5, "5m": 11.25, "15m": null}, "out": {"1m": 12.0, "5m": 13.0, "15m": 14.0},

@@ -6,12 +6,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::rate::Drain;
+use flowdeck_model::verdict::Finding;
 use flowdeck_model::view::{
     ClusterView, FleetView, FlowView, GroupRow, GroupView, HistoryView, TelemetryView, TopicView, TopicsView,
     VerdictCount,
 };
 use flowdeck_model::{
-    Actor, ClusterName, Fleet, FleetQuery, GroupId, GroupType, HistoryQuery, Permission, PortError, TimeLag,
+    Actor, ClusterName, Fleet, FleetQuery, GroupId, GroupType, HistoryQuery, Permission, PortError,
     Timestamp, TopicName, Verdict, Version,
 };
 
@@ -70,6 +71,9 @@ impl Fleet for BoundFleet {
         let mut unknown_partitions = 0;
         // Flowdeck's own are shown, and nobody's to judge.
         let judged = |hit: &&Hit<'_>| hit.group.kind != GroupType::Flowdeck;
+        let ignored = found.iter().filter(|hit| hit.judged.ignored).count();
+        let found: Vec<Hit<'_>> =
+            found.into_iter().filter(|hit| hit.judged.ignored == query.ignored).collect();
         for hit in found.iter().filter(judged) {
             counts[place(hit.judged.verdict)] += 1;
             unknown_partitions += u64::from(hit.judged.unknown_partitions);
@@ -102,6 +106,7 @@ impl Fleet for BoundFleet {
                 .into_iter()
                 .map(|verdict| VerdictCount { verdict, groups: counts[place(verdict)] })
                 .collect(),
+            ignored: u32::try_from(ignored).unwrap_or(u32::MAX),
             lag,
             unknown_partitions,
             groups,
@@ -200,7 +205,7 @@ impl<'a> Hit<'a> {
         Ranked {
             severity: self.judged.severity,
             lag: self.judged.lag_at_least,
-            time_lag: time_lag(self.group, self.judged).map(|lag| lag.millis),
+            time_lag: self.judged.time_lag.map(|lag| lag.millis),
             members: members(self.group),
             as_of: self.group.as_of,
             cluster: &self.cluster.settings.name,
@@ -252,10 +257,6 @@ fn topics_that_match<'a>(
         .collect()
 }
 
-fn time_lag(group: &GroupData, judged: &Judged) -> Option<TimeLag> {
-    group.time_lag.filter(|_| !judged.stale)
-}
-
 fn flow(group: &GroupData, judged: &Judged) -> FlowView {
     let (written, committed) = match judged.stale {
         true => Default::default(),
@@ -280,11 +281,14 @@ pub(super) fn group_row(cluster: &ClusterSnapshot, group: &GroupData, judged: &J
         verdict: judged.verdict,
         level: judged.level,
         why: judged.why.clone(),
+        // When it applied last is for the rules alone: the rows of two snapshots would never be the same.
+        verdicts: judged.findings.iter().map(|one| Finding { last: None, ..one.clone() }).collect(),
+        ignored: judged.ignored,
         lag: judged.lag,
         lag_at_least: judged.lag_at_least,
         deleted_unread: judged.deleted_unread,
         unknown_partitions: judged.unknown_partitions,
-        time_lag: time_lag(group, judged),
+        time_lag: judged.time_lag,
         // Of the history, which is read where the rows are shown.
         lag_trend: Vec::new(),
         flow: flow(group, judged),

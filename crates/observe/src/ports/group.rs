@@ -3,13 +3,13 @@
 
 use flowdeck_kafka::Member;
 use flowdeck_model::view::{GroupView, MemberView, PartitionRow};
-use flowdeck_model::{HoldId, Lag, Partition, Timestamp, TopicName, Version, shown};
+use flowdeck_model::{HoldId, Lag, Partition, TimeLag, Timestamp, TopicName, Version, shown};
 
 use super::claims::{Claims, is_lost};
 use super::fleet::group_row;
 use crate::holds::cover::{holds_now, place_of};
 use crate::operations::{Operation, repeated};
-use crate::sampling::sample::{GroupData, PartitionData};
+use crate::sampling::sample::{GroupData, PartitionData, proven};
 use crate::snapshot::{ClusterSnapshot, Judged, by_topic};
 use crate::telemetry::matching::{instance_of, member_words};
 use crate::telemetry::{GroupTelemetry, InstanceTelemetry};
@@ -68,7 +68,7 @@ fn row(
         end: reading.end,
         lag,
         unknown,
-        time_lag: data.time_lag(read_at),
+        time_lag: time_lag(cluster, data, read_at),
         written: data.written(read_at),
         lag_trend: Vec::new(),
         last_commit: data.commit.last_commit(),
@@ -81,6 +81,12 @@ fn row(
                 && stream.is_some_and(|stream| stream.paused.binary_search(&partition).is_ok())
         }),
     }
+}
+
+/// With what a read at the committed offset found.
+fn time_lag(cluster: &ClusterSnapshot, data: &PartitionData<'_>, read_at: Timestamp) -> Option<TimeLag> {
+    let place = (data.topic, data.commit.partition, data.commit.offset);
+    data.time_lag(read_at).map(|lag| proven(lag, cluster.sample.proofs.found(place), read_at))
 }
 
 /// The holds that cover a partition, as the consumer and instance that own it read it.

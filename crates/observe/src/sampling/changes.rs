@@ -68,6 +68,9 @@ pub(super) fn with_lag(
 ) -> Arc<[(Timestamp, u64)]> {
     let Some(lag) = sum.at_least.filter(|lag| *lag > 0 && !members.is_empty()) else { return Arc::from([]) };
     let same = former.is_some_and(|former| former.sum.unknown == sum.unknown);
+    if same && lags.last().is_some_and(|(last, _)| at.since(*last) < trend::APART) {
+        return lags.into();
+    }
     let kept = if same { &lags[lags.len().saturating_sub(trend::KEPT - 1)..] } else { &[] };
     kept.iter().copied().chain([(at, lag)]).collect()
 }
@@ -97,14 +100,16 @@ mod tests {
     fn lags_are_kept_while_they_can_be_compared() {
         let known = |lag| LagSum { lag: Some(lag), at_least: Some(lag), ..LagSum::default() };
         let former = |sum| Arc::new(GroupData { sum, ..GroupData::test("g") });
-        let before: Vec<(Timestamp, u64)> = (0..12).map(|n| (at(n), 100)).collect();
+        let before: Vec<(Timestamp, u64)> = (0..12).map(|n| (at(n * 2), 100)).collect();
         let with = |owners: usize, was: LagSum, is: LagSum| {
-            with_lag(&before, &members(owners), Some(&former(was)), is, at(12))
+            with_lag(&before, &members(owners), Some(&former(was)), is, at(24))
         };
         let kept = with(1, known(100), known(90));
-        assert_eq!((kept.len(), kept.first(), kept.last()), (12, Some(&(at(1), 100)), Some(&(at(12), 90))));
+        assert_eq!((kept.len(), kept.first(), kept.last()), (12, Some(&(at(2), 100)), Some(&(at(24), 90))));
         let other = LagSum { unknown: 1, ..known(90) };
-        assert_eq!(&with(1, known(100), other)[..], [(at(12), 90)], "other partitions count");
+        assert_eq!(&with(1, known(100), other)[..], [(at(24), 90)], "other partitions count");
+        let soon = with_lag(&before, &members(1), Some(&former(known(100))), known(90), at(23));
+        assert_eq!(soon[..], before[..], "too soon after the last one");
         assert!(with(0, known(100), known(90)).is_empty(), "nobody drains it");
         assert!(with(1, known(100), known(0)).is_empty(), "nothing waits");
         assert_eq!(with_lag(&[], &members(1), None, known(5), at(0)).len(), 1);

@@ -7,4 +7,6 @@ mod movement;
 pub mod pace;
 pub mod sample;
 pub(crate) mod sampler;
+pub mod track;
+pub mod verify;
 pub(crate) mod watched;

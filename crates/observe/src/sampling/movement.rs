@@ -1,19 +1,35 @@
 //! What came to a group's partitions and what it committed, from one reading to the next. Pure.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
-use flowdeck_model::TopicName;
+use flowdeck_kafka::Topic;
+use flowdeck_model::{Partition, Timestamp, TopicName};
 
 use super::sample::{CommitRow, Ends, GroupData, LogRow, Mark, TopicRows};
 
+/// A commit that went back.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Back {
+    pub(super) topic: Topic,
+    pub(super) partition: Partition,
+    pub(super) from: i64,
+    pub(super) to: i64,
+}
+
 /// Records, as offsets tell: a compacted or transactional log counts what is no record too.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Movement {
     pub(super) written: u64,
     /// What is committed again after a rewind counts again; a commit that goes back counts nothing.
     pub(super) committed: u64,
     /// A commit moved, whichever way.
     pub(super) commits: bool,
+    /// The one that went back furthest, and how many did.
+    pub(super) back: Option<Back>,
+    pub(super) backs: u32,
+    /// The longest that records waited for a commit that moved on.
+    pub(super) gap: Option<Duration>,
 }
 
 /// Only what can be compared counts: partitions that both readings have, of the same log.
@@ -22,6 +38,7 @@ pub(super) fn between(
     rows: &[TopicRows],
     ends: &Ends,
     recreated: &HashSet<TopicName>,
+    now: Timestamp,
 ) -> Movement {
     let mut all = Movement::default();
     for topic in rows.iter().filter(|topic| !recreated.contains(topic.topic.as_ref())) {
@@ -36,7 +53,10 @@ pub(super) fn between(
             let log_before = log_before.and_then(|log| log.partition(row.partition));
             all.written = all.written.saturating_add(written(log, log_before));
             if let Some(before) = before.partition(row.partition) {
-                all.commit(*row, *before);
+                all.commit(&topic.topic, *row, *before);
+                if row.offset > before.offset && before.offset >= 0 {
+                    all.waited(former, log_before, *before, now);
+                }
             }
         }
     }
@@ -44,16 +64,30 @@ pub(super) fn between(
 }
 
 impl Movement {
-    fn commit(&mut self, row: CommitRow, before: CommitRow) {
+    fn commit(&mut self, topic: &Topic, row: CommitRow, before: CommitRow) {
         if row.offset == before.offset || row.offset < 0 {
             return;
         }
         self.commits = true;
         // A first commit tells not from where on was read.
-        if before.offset >= 0 && before.mark == Mark::Fine {
-            let more = u64::try_from(row.offset.saturating_sub(before.offset)).unwrap_or_default();
-            self.committed = self.committed.saturating_add(more);
+        if before.offset < 0 || before.mark != Mark::Fine {
+            return;
         }
+        let more = row.offset.saturating_sub(before.offset);
+        self.committed = self.committed.saturating_add(u64::try_from(more).unwrap_or_default());
+        if more < 0 {
+            self.backs += 1;
+            if self.back.as_ref().is_none_or(|back| more < back.to.saturating_sub(back.from)) {
+                let (from, to) = (before.offset, row.offset);
+                self.back = Some(Back { topic: Topic::clone(topic), partition: row.partition, from, to });
+            }
+        }
+    }
+
+    /// Since the commit before, or since the first record that waited for this one came.
+    fn waited(&mut self, former: &GroupData, log: Option<&LogRow>, before: CommitRow, now: Timestamp) {
+        let Some(waits_since) = former.waits_since(log, before) else { return };
+        self.gap = self.gap.max(Some(now.since(waits_since)));
     }
 }
 
@@ -69,8 +103,6 @@ fn written(log: Option<&LogRow>, before: Option<&LogRow>) -> u64 {
 mod tests {
     use super::*;
     use crate::sampling::merge::{self, Commit};
-    use flowdeck_kafka::Topic;
-    use flowdeck_model::{Partition, Timestamp};
     use std::sync::Arc;
 
     fn topic(name: &str) -> Topic {
@@ -95,13 +127,14 @@ mod tests {
         GroupData {
             rows: merge::compact(commits.collect()).into(),
             ends: Arc::new(Ends::new(ends, &Ends::default(), Timestamp::from_millis(1_000))),
+            watched_since: Some(Timestamp::from_millis(1_000)),
             ..GroupData::test("g")
         }
     }
 
     fn moved(was: &[(i64, i64)], is: &[(i64, i64)]) -> (u64, u64, bool) {
         let (was, is) = (group(was), group(is));
-        let all = between(&was, &is.rows, &is.ends, &HashSet::new());
+        let all = between(&was, &is.rows, &is.ends, &HashSet::new(), Timestamp::from_millis(9_000));
         (all.written, all.committed, all.commits)
     }
 
@@ -123,9 +156,22 @@ mod tests {
     }
 
     #[test]
+    fn the_commit_that_went_back_furthest_is_told() {
+        let (was, is) = (group(&[(5, 9), (8, 9), (3, 9)]), group(&[(4, 9), (2, 9), (4, 9)]));
+        let all = between(&was, &is.rows, &is.ends, &HashSet::new(), Timestamp::from_millis(9_000));
+        let back = all.back.unwrap();
+        assert_eq!((back.partition, back.from, back.to, all.backs), (partition(1), 8, 2, 2));
+        // The record at offset 3 was there at the first reading, 8 s before.
+        assert_eq!(all.gap, Some(Duration::from_secs(8)));
+    }
+
+    #[test]
     fn a_topic_that_was_created_anew_counts_from_its_next_reading() {
         let (was, is) = (group(&[(5, 9)]), group(&[(8, 90)]));
         let recreated = HashSet::from(["t".parse().unwrap()]);
-        assert_eq!(between(&was, &is.rows, &is.ends, &recreated), Movement::default());
+        assert_eq!(
+            between(&was, &is.rows, &is.ends, &recreated, Timestamp::from_millis(9_000)),
+            Movement::default()
+        );
     }
 }

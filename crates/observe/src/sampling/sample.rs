@@ -6,13 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowdeck_kafka::{Member, Metadata, Topic};
+use flowdeck_model::lag::Precision;
 use flowdeck_model::lag::trace::{self, Point};
 use flowdeck_model::rate::{Flow, Rate, Windows};
-use flowdeck_model::verdict::{LagSum, sum};
+use flowdeck_model::verdict::{LagSum, Proof, sum};
 use flowdeck_model::{
     GroupId, GroupState, GroupType, Lag, Partition, PartitionReading, TimeLag, Timestamp, TopicName, Unknown,
 };
 
+use super::track::Track;
+use super::verify::Proofs;
 use crate::telemetry::trust::Listed;
 
 /// All that is known of a cluster's groups and topics at one moment.
@@ -26,6 +29,8 @@ pub struct Sample {
     pub groups: Vec<Arc<GroupData>>,
     pub metadata: Option<Arc<Metadata>>,
     pub ends: Arc<Ends>,
+    /// What reads at committed offsets found.
+    pub proofs: Arc<Proofs>,
     /// What is off or unknown for lack of rights.
     pub notes: Vec<String>,
     pub took: Duration,
@@ -63,6 +68,12 @@ pub struct GroupData {
     pub last_commit: Option<Timestamp>,
     /// Its commits were read first.
     pub watched_since: Option<Timestamp>,
+    /// What was seen from one refresh to the next.
+    pub track: Track,
+    /// The partitions of which records wait for a commit the longest, of a group with members; the longest first.
+    pub waits: Arc<[Wait]>,
+    /// The partition with most of the lag.
+    pub hottest: Option<Hottest>,
     /// Of a group that reads nothing now: the topics that it read before and that were deleted.
     pub deleted_topics: Arc<[Topic]>,
     /// Its last lags, oldest first, as long as it has members and something waits.
@@ -94,6 +105,9 @@ impl GroupData {
             flow: Flow::new(Timestamp::from_millis(0)),
             last_commit: None,
             watched_since: None,
+            track: Track::default(),
+            waits: Arc::from([]),
+            hottest: None,
             deleted_topics: Arc::from([]),
             lags: Arc::from([]),
             rebalancing_since: None,
@@ -254,17 +268,106 @@ pub fn partitions<'a>(
     })
 }
 
-/// The sums of a group, and how old the oldest record is that waits.
-pub fn sum_of(rows: &[TopicRows], ends: &Ends) -> (LagSum, Option<TimeLag>) {
-    let mut time_lag: Option<TimeLag> = None;
+/// A partition of which records wait, and whose commit did not move for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    pub topic: Topic,
+    pub partition: Partition,
+    pub committed: i64,
+    /// The later of its last commit, or since when it is watched, and the oldest record that waits.
+    pub since: Timestamp,
+}
+
+/// Shorter waits are no news: consumers commit every 5 s.
+const WAITS_FROM: Duration = Duration::from_secs(8);
+/// Of a group, at most so many.
+const WAITS_MAX: usize = 64;
+
+/// The partition with the largest lag, where that is most of the group's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hottest {
+    pub topic: Topic,
+    pub partition: Partition,
+    pub lag: u64,
+    pub time_lag: Option<TimeLag>,
+}
+
+impl GroupData {
+    /// Since when the record at the committed offset waits for a commit; `None`: it does not, or is not known.
+    pub fn waits_since(&self, log: Option<&LogRow>, commit: CommitRow) -> Option<Timestamp> {
+        waits_since(log?, commit, self.ends.read_at, self.watched_since?)
+    }
+}
+
+fn waits_since(log: &LogRow, commit: CommitRow, read_at: Timestamp, watched: Timestamp) -> Option<Timestamp> {
+    let age = match trace::age(&log.trace, log.end?, commit.committed()?, read_at)? {
+        trace::Age::NotWritten => return None,
+        trace::Age::Estimate(age) | trace::Age::AtLeast(age) => age,
+    };
+    let written =
+        Timestamp::from_millis(read_at.millis() - i64::try_from(age.as_millis()).unwrap_or_default());
+    Some(written.max(commit.last_commit().unwrap_or(watched)))
+}
+
+/// What a read at the committed offset adds: no record waits, or the record tells its age where only a bound was known.
+pub fn proven(lag: TimeLag, proof: Proof, read_at: Timestamp) -> TimeLag {
+    match (proof, lag.precision) {
+        (Proof::NoRecord, _) => TimeLag::NONE,
+        (Proof::Record(Some(written)), Precision::AtLeast) => {
+            let millis = u64::try_from(read_at.since(written).as_millis()).unwrap_or(u64::MAX);
+            // A timestamp that is younger than what was seen is its producer's mistake.
+            if millis < lag.millis { lag } else { TimeLag { millis, precision: Precision::Exact } }
+        }
+        _ => lag,
+    }
+}
+
+/// What the partitions of a group are together.
+#[derive(Default)]
+pub struct Together {
+    pub sum: LagSum,
+    pub time_lag: Option<TimeLag>,
+    pub waits: Vec<Wait>,
+    pub hottest: Option<Hottest>,
+}
+
+/// `watched`: since when the group is, where its waits are of interest.
+pub fn together(rows: &[TopicRows], ends: &Ends, watched: Option<Timestamp>, proofs: &Proofs) -> Together {
+    let mut all = Together::default();
     let mut readings: Vec<PartitionReading> = Vec::new();
+    let mut most: Option<(PartitionData<'_>, u64)> = None;
     for one in partitions(rows, ends, false) {
         readings.push(one.reading);
-        if let Some(more) = one.time_lag(ends.read_at) {
-            time_lag = Some(time_lag.map_or(more, |worst| worst.worse(more)));
+        let time_lag = one.time_lag(ends.read_at).map(|lag| {
+            let place = (one.topic, one.commit.partition, one.commit.offset);
+            if lag.millis == 0 { lag } else { proven(lag, proofs.found(place), ends.read_at) }
+        });
+        if let Some(more) = time_lag {
+            all.time_lag = Some(all.time_lag.map_or(more, |worst| worst.worse(more)));
+        }
+        let Lag::Known(lag @ 1..) = one.reading.lag() else { continue };
+        if most.is_none_or(|(_, most)| lag > most) {
+            most = Some((one, lag));
+        }
+        let since = watched.and_then(|watched| waits_since(one.log?, one.commit, ends.read_at, watched));
+        if let Some(since) = since.filter(|since| ends.read_at.since(*since) >= WAITS_FROM) {
+            let (topic, commit) = (Topic::clone(one.topic), one.commit);
+            all.waits.push(Wait { topic, partition: commit.partition, committed: commit.offset, since });
         }
     }
-    (sum(&readings), time_lag)
+    all.waits
+        .sort_unstable_by(|a, b| (a.since, &a.topic, a.partition).cmp(&(b.since, &b.topic, b.partition)));
+    all.waits.truncate(WAITS_MAX);
+    all.sum = sum(&readings);
+    let whole = all.sum.lag.unwrap_or_default();
+    all.hottest =
+        most.filter(|(_, lag)| u128::from(*lag) * 2 > u128::from(whole)).map(|(one, lag)| Hottest {
+            topic: Topic::clone(one.topic),
+            partition: one.commit.partition,
+            lag,
+            time_lag: one.time_lag(ends.read_at),
+        });
+    all
 }
 
 /// Start and end of the logs that groups read.

@@ -20,7 +20,9 @@ use super::describe::Described;
 use super::merge::{self, Commit, Reading};
 use super::movement;
 use super::pace::Pace;
-use super::sample::{Ends, GroupData, GroupError, LogRow, Mark, Sample, TopicRows, sum_of};
+use super::sample::{Ends, GroupData, GroupError, LogRow, Mark, Sample, Together, TopicRows, together};
+use super::track::Track;
+use super::verify::Proofs;
 use super::watched::Watched;
 use crate::clock;
 use crate::rebalance::is_rebalancing;
@@ -38,6 +40,7 @@ pub(crate) struct Sampler {
     ids: HashMap<TopicName, TopicId>,
     /// Groups of other kinds and missing rights, asked seldom by a task of their own.
     watched: watch::Receiver<Arc<Watched>>,
+    proofs: watch::Receiver<Arc<Proofs>>,
 }
 
 impl Sampler {
@@ -48,9 +51,21 @@ impl Sampler {
         out: watch::Sender<Arc<Sample>>,
         pace: Pace,
         watched: watch::Receiver<Arc<Watched>>,
+        proofs: watch::Receiver<Arc<Proofs>>,
     ) -> Self {
         let described = Described::default();
-        Self { cluster, settings, stats, out, pace, described, metadata: None, ids: HashMap::new(), watched }
+        Self {
+            cluster,
+            settings,
+            stats,
+            out,
+            pace,
+            described,
+            metadata: None,
+            ids: HashMap::new(),
+            watched,
+            proofs,
+        }
     }
 
     pub(crate) async fn run(mut self, shutdown: CancellationToken) {
@@ -91,6 +106,7 @@ impl Sampler {
             groups: old.groups.clone(),
             metadata: old.metadata.clone(),
             ends: Arc::clone(&old.ends),
+            proofs: Arc::clone(&old.proofs),
             notes: self.watched.borrow().notes.clone(),
             took: old.took,
         }
@@ -134,6 +150,7 @@ impl Sampler {
             groups,
             metadata: self.metadata.as_ref().map(|(_, metadata)| Arc::clone(metadata)),
             ends,
+            proofs: Arc::clone(&self.proofs.borrow()),
             notes,
             took: Duration::ZERO,
         })
@@ -327,7 +344,6 @@ impl Sampler {
             }
             (Err(cause), None) => (Vec::new().into(), Arc::clone(ends), None, Some(group_error(&cause))),
         };
-        let (sum, time_lag) = sum_of(&rows, &ends);
         let deleted_topics = deleted_topics(&rows, former, changes);
         let owned = members.as_deref().unwrap_or_default();
         let read_now = as_of == Some(began);
@@ -335,12 +351,17 @@ impl Sampler {
         let mut flow =
             former.filter(|former| former.watched_since.is_some()).map(|former| former.flow.clone());
         let mut last_commit = former.and_then(|former| former.last_commit);
+        let mut track = former.map(|former| former.track.clone()).unwrap_or_default();
         if let (true, Some(former), Some(before)) = (read_now, former, &flow) {
-            let moved = movement::between(former, &rows, &ends, &changes.recreated);
+            let moved = movement::between(former, &rows, &ends, &changes.recreated, began);
+            track = Track::next(former, members.as_deref(), &moved, &rows, began);
             flow = Some(before.counted(began, moved.written, moved.committed));
             last_commit = if moved.commits { Some(began) } else { last_commit };
         }
         let lags = former.map_or_else(|| Arc::from([]), |former| Arc::clone(&former.lags));
+        let interesting = watched_since.filter(|_| !owned.is_empty());
+        let Together { sum, time_lag, waits, hottest } =
+            together(&rows, &ends, interesting, &self.proofs.borrow());
         let lags = if read_now { with_lag(&lags, owned, former, sum, began) } else { lags };
         let lower = match former {
             Some(former) => former.lower.clone(),
@@ -368,6 +389,9 @@ impl Sampler {
             flow: flow.unwrap_or_else(|| Flow::new(began)),
             last_commit,
             watched_since,
+            track,
+            waits: waits.into(),
+            hottest,
             deleted_topics,
             lags,
             rebalancing_since,
