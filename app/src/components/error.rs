@@ -80,7 +80,7 @@ fn not_found(what: ResourceKind) -> &'static str {
 fn capitalised(text: String) -> String {
     let mut chars = text.chars();
     let mut out: String = match chars.next() {
-        Some(first) => first.to_uppercase().chain(chars).collect(),
+        Some(first) => std::iter::once(first.to_ascii_uppercase()).chain(chars).collect(),
         None => return text,
     };
     if !out.ends_with(['.', '!', '?', '…']) {

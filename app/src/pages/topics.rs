@@ -29,10 +29,10 @@ fn page(view: TopicsView) -> AnyView {
         Memo::new(move |_| query.with(|query| query.get_str("search").unwrap_or_default().to_owned()));
     let rows = StoredValue::new(view.topics);
     let found = Memo::new(move |_| {
-        let search = searched.get().to_lowercase();
+        let search = searched.get().to_ascii_lowercase();
         rows.with_value(|rows| {
             rows.iter()
-                .filter(|row| row.topic.as_str().to_lowercase().contains(&search))
+                .filter(|row| row.topic.as_str().to_ascii_lowercase().contains(&search))
                 .cloned()
                 .collect::<Vec<TopicRow>>()
         })

@@ -14,7 +14,7 @@ pub(super) fn count(view: &FleetView, verdict: Verdict) -> u32 {
 }
 
 fn words(verdict: Verdict) -> String {
-    if verdict == Verdict::Ok { verdict.label().to_owned() } else { verdict.label().to_lowercase() }
+    if verdict == Verdict::Ok { verdict.label().to_owned() } else { verdict.label().to_ascii_lowercase() }
 }
 
 /// Its tone, and a calmer one for what asks for nobody.

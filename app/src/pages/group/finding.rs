@@ -116,7 +116,10 @@ fn deleted(view: &GroupView) -> String {
 
 fn capital(text: &str) -> String {
     let mut chars = text.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+    chars
+        .next()
+        .map(|first| std::iter::once(first.to_ascii_uppercase()).chain(chars).collect())
+        .unwrap_or_default()
 }
 
 /// "2 of 6 partitions"; `None` where the whole group is covered by holds, or nothing of it.

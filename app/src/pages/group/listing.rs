@@ -152,11 +152,11 @@ impl Listing {
     }
 
     pub(super) fn select(&self, rows: &[PartitionRow]) -> Vec<PartitionRow> {
-        let search = self.search.trim().to_lowercase();
+        let search = self.search.trim().to_ascii_lowercase();
         let found = |row: &PartitionRow| {
             search.is_empty()
-                || row.topic.as_str().to_lowercase().contains(&search)
-                || row.owner.as_ref().is_some_and(|owner| owner.to_lowercase().contains(&search))
+                || row.topic.as_str().to_ascii_lowercase().contains(&search)
+                || row.owner.as_ref().is_some_and(|owner| owner.to_ascii_lowercase().contains(&search))
                 || row.partition.to_string() == search
         };
         let mut rows: Vec<PartitionRow> =

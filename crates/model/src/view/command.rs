@@ -1,8 +1,9 @@
 //! A command and what came of it.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::ClusterView;
+use super::both::both;
 use crate::action::Action;
 use crate::actor::ActorView;
 use crate::command::{CommandState, InstanceState, Target};
@@ -22,7 +23,7 @@ pub struct Submitted {
     pub existing: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CommandView {
@@ -49,6 +50,51 @@ pub struct CommandView {
     pub instances: Vec<InstanceOutcome>,
     /// What it cannot do, or what went otherwise: "up to 300 records may still finish".
     pub notes: Vec<String>,
+}
+
+/// A command's view but its action.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BesideAction {
+    id: CommandId,
+    cluster_info: ClusterView,
+    target: Target,
+    actor: ActorView,
+    reason: String,
+    state: CommandState,
+    now: Timestamp,
+    requested_at: Timestamp,
+    until: Option<Timestamp>,
+    sent: Vec<SentRecord>,
+    sent_again: Option<SentAgain>,
+    holds: Vec<HoldId>,
+    offsets: Vec<OffsetChange>,
+    instances: Vec<InstanceOutcome>,
+    notes: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for CommandView {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (action, beside): (_, BesideAction) = both(deserializer)?;
+        Ok(Self {
+            id: beside.id,
+            cluster_info: beside.cluster_info,
+            action,
+            target: beside.target,
+            actor: beside.actor,
+            reason: beside.reason,
+            state: beside.state,
+            now: beside.now,
+            requested_at: beside.requested_at,
+            until: beside.until,
+            sent: beside.sent,
+            sent_again: beside.sent_again,
+            holds: beside.holds,
+            offsets: beside.offsets,
+            instances: beside.instances,
+            notes: beside.notes,
+        })
+    }
 }
 
 /// Where a partition's commit is moved.

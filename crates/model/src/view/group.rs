@@ -1,7 +1,8 @@
 //! One group: its partitions, the consumers that telemetry tells of, its members.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
+use super::both::both;
 use super::{ClusterView, CommandView, GroupRow, InstanceKind};
 use crate::ids::{HoldId, Incarnation, Version};
 use crate::lag::{TimeLag, Unknown};
@@ -9,7 +10,7 @@ use crate::names::{ConsumerName, InstanceName, Partition, TopicName};
 use crate::rate::Windows;
 use crate::time::Timestamp;
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct GroupView {
@@ -25,6 +26,37 @@ pub struct GroupView {
     pub commands: Vec<CommandView>,
     /// What a person must know before acting: the agents' holds are unknown, a repeat was capped.
     pub warnings: Vec<String>,
+}
+
+/// A group's view but its row.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct BesideRow {
+    version: Version,
+    now: Timestamp,
+    cluster_info: ClusterView,
+    partitions: Vec<PartitionRow>,
+    consumers: Vec<ConsumerView>,
+    group_members: Vec<MemberView>,
+    commands: Vec<CommandView>,
+    warnings: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for GroupView {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let (row, beside) = both(deserializer)?;
+        let BesideRow {
+            version,
+            now,
+            cluster_info,
+            partitions,
+            consumers,
+            group_members,
+            commands,
+            warnings,
+        } = beside;
+        Ok(Self { version, now, cluster_info, row, partitions, consumers, group_members, commands, warnings })
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

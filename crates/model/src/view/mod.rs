@@ -1,6 +1,7 @@
 //! What pages, API and stream show: plain data, serialised as camelCase JSON. One set of types for
 //! all three, so that they cannot disagree.
 
+mod both;
 pub mod cluster;
 pub mod command;
 pub mod fleet;
