@@ -2,7 +2,7 @@
 //! and that client work after a change of the URL. They parse, ask the ports and show; what is done goes through the
 //! same operations as everything else, and `Location` leads to one.
 //!
-//! Where KafkaFlow answers wrongly, [`docs/KAFKAFLOW.md`] says what is answered here instead.
+//! Where KafkaFlow answers wrongly, docs/KAFKAFLOW.md says what is answered here instead.
 
 mod bodies;
 mod dashboard;

@@ -87,7 +87,9 @@ fn clippy_wasm() -> Result<()> {
 
 fn docs(machine: &Machine) -> Result<()> {
     let mut command = cargo(&["doc", "--no-deps", "--workspace", "--exclude", "frontend"]);
-    must("cargo doc", command.args(machine.features()).env("RUSTDOCFLAGS", "-D warnings"), LIMIT)
+    // It replaces what is in .cargo/config.toml.
+    let flags = "--cfg erase_components -D warnings";
+    must("cargo doc", command.args(machine.features()).env("RUSTDOCFLAGS", flags), LIMIT)
 }
 
 /// Where the image is made, its build is the one that checks it: the wasm of a release takes minutes.
