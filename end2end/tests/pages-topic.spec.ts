@@ -36,6 +36,8 @@ test("a record opens beside the list, laid out, and has a link that lasts", asyn
   await hydrated(page);
   const rows = page.locator(".messages tbody tr");
   await expect(rows).not.toHaveCount(0);
+  const value = await rows.nth(2).locator("td.preview").boundingBox();
+  expect(value?.width, "the value has the space that is left").toBeGreaterThan(300);
   await rows.nth(2).click();
   await expect(page).toHaveURL(/open=\d+:\d+/);
   const record = page.locator(".record");
