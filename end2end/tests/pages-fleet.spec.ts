@@ -197,7 +197,7 @@ test.describe("without JavaScript", () => {
     await page.goto("./");
     await page.locator(".chip", { hasText: "No active members" }).click();
     await expect(rows(page)).toHaveCount(1);
-    await page.getByRole("columnheader", { name: "Lag" }).getByRole("link").click();
+    await page.getByRole("columnheader", { name: "Lag", exact: true }).getByRole("link").click();
     await expect(page).toHaveURL(/sort=-lag/);
     await page.getByRole("button", { name: "Dark" }).click();
     await expect(page.locator("html")).toHaveAttribute("data-theme", "dark");

@@ -124,8 +124,10 @@ pub(crate) async fn command(cluster: String, id: String) -> Result<CommandView, 
 }
 
 /// What a command would do, in words: they are made on the server.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PreviewText {
+    /// Why it would be refused: an answer, and no failure of the preview. Then all else is empty.
+    pub refused: Option<PageError>,
     /// What is asked for is in force already.
     pub existing: Option<CommandId>,
     pub lines: Vec<String>,

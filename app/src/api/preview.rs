@@ -17,7 +17,13 @@ const OFFSETS: usize = 200;
 
 pub(super) async fn read(cluster: &str, body: &str) -> Result<PreviewText, PageError> {
     let (cluster, submit) = (cluster_name(cluster)?, parse(body)?);
-    Ok(words(ports()?.control.preview(&cluster, submit).await?))
+    match ports()?.control.preview(&cluster, submit).await {
+        Ok(view) => Ok(words(view)),
+        Err(error @ (PortError::Conflict { .. } | PortError::Unprocessable { .. })) => {
+            Ok(PreviewText { refused: Some(error.into()), ..PreviewText::default() })
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The reason comes last, so it is not there yet.
@@ -67,7 +73,7 @@ fn words(view: PreviewView) -> PreviewText {
     if more > 0 {
         offsets.push([["… and ", &more.to_string(), " more"].concat(), String::new(), String::new()]);
     }
-    PreviewText { existing: view.existing, lines, offsets }
+    PreviewText { refused: None, existing: view.existing, lines, offsets }
 }
 
 fn limited(lines: impl ExactSizeIterator<Item = String>) -> Vec<String> {

@@ -102,7 +102,9 @@ fn fields(ask: &Ask, target: Target, header: RwSignal<GroupView>) -> AnyView {
             let (ask, target, info) = (ask.clone(), target.clone(), info.clone());
             Suspend::new(async move {
                 let preview = preview.await;
-                let sends = preview.as_ref().is_ok_and(|preview| preview.existing.is_none());
+                let sends = preview
+                    .as_ref()
+                    .is_ok_and(|preview| preview.refused.is_none() && preview.existing.is_none());
                 let send = sends.then(|| send(&ask, &target, header, || true));
                 view! { {preview::shown(&preview, &info)}{send} }
             })

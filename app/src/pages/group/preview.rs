@@ -9,13 +9,16 @@ use flowdeck_model::view::ClusterView;
 
 /// The rows of offsets are in a scrolling part of their own.
 pub(super) fn shown(preview: &Result<PreviewText, PageError>, cluster: &ClusterView) -> AnyView {
+    let refused = |error| {
+        view! { <p class="warned" role="alert">"It would be refused: " {error::text(error)}</p> }.into_any()
+    };
     let preview = match preview {
         Ok(preview) => preview,
-        Err(error) => {
-            return view! { <p class="warned" role="alert">"It would be refused: " {error::text(error)}</p> }
-                .into_any();
-        }
+        Err(error) => return refused(error),
     };
+    if let Some(error) = &preview.refused {
+        return refused(error);
+    }
     if let Some(id) = preview.existing {
         return view! {
             <p>"This is in force already, by " <a href=links::command(&cluster.name, id)>"another command"</a> ": nothing would be written."</p>
