@@ -2,8 +2,8 @@
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use flowdeck_model::Action;
-use flowdeck_model::Timestamp;
+use axum::routing::{MethodRouter, put};
+use flowdeck_model::{Action, Timestamp};
 use http::StatusCode;
 
 use super::bodies;
@@ -17,28 +17,20 @@ fn operate<'a>(state: &'a AppState, ports: &'a KafkaFlowPorts) -> Result<Operate
     Operate::new(state, ports, StatusCode::OK)
 }
 
-pub(super) async fn pause(
-    State(state): State<AppState>,
-    ports: KafkaFlowPorts,
-    Path((consumer, topic)): Path<(String, String)>,
-) -> Answer {
-    operate(&state, &ports)?.by_name(Action::Pause, consumer, Some(topic)).await
+/// Of one topic of a consumer.
+pub(super) fn on_topic(action: Action) -> MethodRouter<AppState> {
+    type Topic = Path<(String, String)>;
+    put(async move |State(state), ports: KafkaFlowPorts, Path((consumer, topic)): Topic| -> Answer {
+        operate(&state, &ports)?.by_name(action, consumer, Some(topic)).await
+    })
 }
 
-pub(super) async fn resume(
-    State(state): State<AppState>,
-    ports: KafkaFlowPorts,
-    Path((consumer, topic)): Path<(String, String)>,
-) -> Answer {
-    operate(&state, &ports)?.by_name(Action::Resume, consumer, Some(topic)).await
-}
-
-pub(super) async fn reset(
-    State(state): State<AppState>,
-    ports: KafkaFlowPorts,
-    Path((consumer, topic)): Path<(String, String)>,
-) -> Answer {
-    operate(&state, &ports)?.by_name(Action::Reset, consumer, Some(topic)).await
+/// Always of a whole consumer.
+pub(super) fn on_consumer(action: Action) -> MethodRouter<AppState> {
+    type Consumer = Path<String>;
+    put(async move |State(state), ports: KafkaFlowPorts, Path(consumer): Consumer| -> Answer {
+        operate(&state, &ports)?.by_name(action, consumer, None).await
+    })
 }
 
 pub(super) async fn rewind(
@@ -49,30 +41,6 @@ pub(super) async fn rewind(
     let to = Timestamp::parse_given(&date)
         .ok_or_else(|| KafkaFlowProblem::bad_request("rewind: a time, such as 2026-11-29 08:00:00"))?;
     operate(&state, &ports)?.by_name(Action::Rewind { to }, consumer, Some(topic)).await
-}
-
-pub(super) async fn start(
-    State(state): State<AppState>,
-    ports: KafkaFlowPorts,
-    Path(consumer): Path<String>,
-) -> Answer {
-    operate(&state, &ports)?.by_name(Action::Start, consumer, None).await
-}
-
-pub(super) async fn stop(
-    State(state): State<AppState>,
-    ports: KafkaFlowPorts,
-    Path(consumer): Path<String>,
-) -> Answer {
-    operate(&state, &ports)?.by_name(Action::Stop, consumer, None).await
-}
-
-pub(super) async fn restart(
-    State(state): State<AppState>,
-    ports: KafkaFlowPorts,
-    Path(consumer): Path<String>,
-) -> Answer {
-    operate(&state, &ports)?.by_name(Action::Restart, consumer, None).await
 }
 
 pub(super) async fn change_workers(

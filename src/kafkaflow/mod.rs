@@ -14,7 +14,7 @@ mod reads;
 mod web_api;
 
 use axum::routing::{MethodRouter, get, post, put};
-use flowdeck_model::ClusterName;
+use flowdeck_model::{Action, ClusterName};
 
 use self::path::Route;
 use self::problem::KafkaFlowProblem;
@@ -31,24 +31,24 @@ fn methods(route: Route) -> MethodRouter<AppState> {
         Route::Consumers => get(reads::consumers),
         Route::Consumer => get(reads::consumer),
         Route::Telemetry => get(reads::telemetry),
-        Route::GroupPause => post(web_api::pause_group),
-        Route::GroupResume => post(web_api::resume_group),
-        Route::ConsumerPause => post(web_api::pause),
-        Route::ConsumerResume => post(web_api::resume),
-        Route::ConsumerStart => post(web_api::start),
-        Route::ConsumerStop => post(web_api::stop),
-        Route::ConsumerRestart => post(web_api::restart),
+        Route::GroupPause => web_api::on_group(Action::Pause),
+        Route::GroupResume => web_api::on_group(Action::Resume),
+        Route::ConsumerPause => web_api::on_topics(Action::Pause),
+        Route::ConsumerResume => web_api::on_topics(Action::Resume),
+        Route::ConsumerStart => web_api::on_consumer(Action::Start),
+        Route::ConsumerStop => web_api::on_consumer(Action::Stop),
+        Route::ConsumerRestart => web_api::on_consumer(Action::Restart),
         Route::ConsumerReset => post(web_api::reset),
         Route::ConsumerRewind => post(web_api::rewind),
         Route::ConsumerWorkers => post(web_api::change_workers),
         Route::DashboardTelemetry => get(reads::dashboard_telemetry),
-        Route::DashboardPause => put(dashboard::pause),
-        Route::DashboardResume => put(dashboard::resume),
-        Route::DashboardReset => put(dashboard::reset),
+        Route::DashboardPause => dashboard::on_topic(Action::Pause),
+        Route::DashboardResume => dashboard::on_topic(Action::Resume),
+        Route::DashboardReset => dashboard::on_topic(Action::Reset),
         Route::DashboardRewind => put(dashboard::rewind),
-        Route::DashboardStart => put(dashboard::start),
-        Route::DashboardStop => put(dashboard::stop),
-        Route::DashboardRestart => put(dashboard::restart),
+        Route::DashboardStart => dashboard::on_consumer(Action::Start),
+        Route::DashboardStop => dashboard::on_consumer(Action::Stop),
+        Route::DashboardRestart => dashboard::on_consumer(Action::Restart),
         Route::DashboardWorkers => put(dashboard::change_workers),
     }
 }

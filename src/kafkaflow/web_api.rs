@@ -3,6 +3,7 @@
 use axum::body::Bytes;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
+use axum::routing::{MethodRouter, post};
 use flowdeck_model::Action;
 use http::{HeaderMap, StatusCode};
 
@@ -17,74 +18,42 @@ fn operate<'a>(state: &'a AppState, ports: &'a KafkaFlowPorts) -> Result<Operate
     Operate::new(state, ports, StatusCode::ACCEPTED)
 }
 
-pub(super) async fn pause_group(
-    State(state): State<AppState>,
-    ports: KafkaFlowPorts,
-    Path(group): Path<String>,
-    RawQuery(query): RawQuery,
-) -> Answer {
-    let topics = bodies::topics(query.as_deref())?;
-    operate(&state, &ports)?.on_group(Action::Pause, group, topics).await
+/// Of a group, or of topics of it.
+pub(super) fn on_group(action: Action) -> MethodRouter<AppState> {
+    type Group = Path<String>;
+    post(async move |State(state), ports: KafkaFlowPorts, Path(group): Group, RawQuery(query)| -> Answer {
+        let topics = bodies::topics(query.as_deref())?;
+        operate(&state, &ports)?.on_group(action, group, topics).await
+    })
 }
 
-pub(super) async fn resume_group(
-    State(state): State<AppState>,
-    ports: KafkaFlowPorts,
-    Path(group): Path<String>,
-    RawQuery(query): RawQuery,
-) -> Answer {
-    let topics = bodies::topics(query.as_deref())?;
-    operate(&state, &ports)?.on_group(Action::Resume, group, topics).await
+type Consumer = Path<(String, String)>;
+
+/// Of a consumer, or of topics of it.
+pub(super) fn on_topics(action: Action) -> MethodRouter<AppState> {
+    post(
+        async move |State(state),
+                    ports: KafkaFlowPorts,
+                    Path((group, consumer)): Consumer,
+                    RawQuery(query)|
+                    -> Answer {
+            let topics = bodies::topics(query.as_deref())?;
+            operate(&state, &ports)?.on_consumer(action, group, consumer, topics).await
+        },
+    )
 }
 
-pub(super) async fn pause(
-    State(state): State<AppState>,
-    ports: KafkaFlowPorts,
-    Path((group, consumer)): Path<(String, String)>,
-    RawQuery(query): RawQuery,
-) -> Answer {
-    let topics = bodies::topics(query.as_deref())?;
-    operate(&state, &ports)?.on_consumer(Action::Pause, group, consumer, topics).await
-}
-
-pub(super) async fn resume(
-    State(state): State<AppState>,
-    ports: KafkaFlowPorts,
-    Path((group, consumer)): Path<(String, String)>,
-    RawQuery(query): RawQuery,
-) -> Answer {
-    let topics = bodies::topics(query.as_deref())?;
-    operate(&state, &ports)?.on_consumer(Action::Resume, group, consumer, topics).await
-}
-
-pub(super) async fn start(
-    State(state): State<AppState>,
-    ports: KafkaFlowPorts,
-    Path((group, consumer)): Path<(String, String)>,
-) -> Answer {
-    operate(&state, &ports)?.on_consumer(Action::Start, group, consumer, vec![]).await
-}
-
-pub(super) async fn stop(
-    State(state): State<AppState>,
-    ports: KafkaFlowPorts,
-    Path((group, consumer)): Path<(String, String)>,
-) -> Answer {
-    operate(&state, &ports)?.on_consumer(Action::Stop, group, consumer, vec![]).await
-}
-
-pub(super) async fn restart(
-    State(state): State<AppState>,
-    ports: KafkaFlowPorts,
-    Path((group, consumer)): Path<(String, String)>,
-) -> Answer {
-    operate(&state, &ports)?.on_consumer(Action::Restart, group, consumer, vec![]).await
+/// Always of a whole consumer.
+pub(super) fn on_consumer(action: Action) -> MethodRouter<AppState> {
+    post(async move |State(state), ports: KafkaFlowPorts, Path((group, consumer)): Consumer| -> Answer {
+        operate(&state, &ports)?.on_consumer(action, group, consumer, vec![]).await
+    })
 }
 
 pub(super) async fn reset(
     State(state): State<AppState>,
     ports: KafkaFlowPorts,
-    Path((group, consumer)): Path<(String, String)>,
+    Path((group, consumer)): Consumer,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Bytes,
@@ -97,7 +66,7 @@ pub(super) async fn reset(
 pub(super) async fn rewind(
     State(state): State<AppState>,
     ports: KafkaFlowPorts,
-    Path((group, consumer)): Path<(String, String)>,
+    Path((group, consumer)): Consumer,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Bytes,
@@ -110,7 +79,7 @@ pub(super) async fn rewind(
 pub(super) async fn change_workers(
     State(state): State<AppState>,
     ports: KafkaFlowPorts,
-    Path((group, consumer)): Path<(String, String)>,
+    Path((group, consumer)): Consumer,
     headers: HeaderMap,
     body: Bytes,
 ) -> Answer {

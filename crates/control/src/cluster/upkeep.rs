@@ -86,7 +86,8 @@ impl State {
                 if wanted.is_empty() {
                     command.resends.tried(now);
                 } else {
-                    let admin = kinds::again(command.action, wanted);
+                    let admin =
+                        kinds::again(command.action, wanted, &self.observed.settings.rewind_time_zones);
                     self.jobs.push_back(WriteTask::Again { id, admin, held: pause_stands.then_some(group) });
                 }
             }

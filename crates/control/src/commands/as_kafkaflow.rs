@@ -5,11 +5,12 @@
 use std::collections::BTreeSet;
 
 use flowdeck_model::actor::ActorView;
-use flowdeck_model::{Action, ConsumerName, PortError, Submit, Via};
+use flowdeck_model::{Action, PortError, Submit, Via};
 use flowdeck_protocol::kafkaflow;
 
 use super::kafkaflow::AdminCommand;
 use super::plan::{self, Check, Decision, Facts, Plan, unique};
+use crate::kinds;
 
 /// What is decided of a request, by whoever asks.
 pub(crate) fn decide(submit: &Submit, actor: &ActorView, facts: Facts<'_>) -> Result<Decision, PortError> {
@@ -54,31 +55,9 @@ fn pairs(submit: &Submit, facts: &Facts<'_>) -> BTreeSet<usize> {
 fn message(submit: &Submit, facts: &Facts<'_>) -> Option<kafkaflow::Command> {
     use kafkaflow::Command as Message;
     let (group, topics) = (submit.target.group.clone(), submit.target.topics.clone());
-    let consumer = || submit.target.consumer.clone();
-    Some(match (submit.action, consumer()) {
+    Some(match (submit.action, submit.target.consumer.clone()) {
         (Action::Pause, None) => Message::PauseConsumersByGroup { group, topics },
         (Action::Resume, None) => Message::ResumeConsumersByGroup { group, topics },
-        (action, consumer) => by_name(action, consumer?, submit, facts),
+        (action, consumer) => kinds::of(action).message(consumer?, topics, facts.time_zones),
     })
-}
-
-fn by_name(action: Action, consumer: ConsumerName, submit: &Submit, facts: &Facts<'_>) -> kafkaflow::Command {
-    use kafkaflow::Command as Message;
-    let topics = submit.target.topics.clone();
-    match action {
-        Action::Pause => Message::PauseConsumerByName { consumer, topics },
-        Action::Resume => Message::ResumeConsumerByName { consumer, topics },
-        Action::Stop => Message::StopConsumerByName { consumer },
-        Action::Start => Message::StartConsumerByName { consumer },
-        Action::Restart => Message::RestartConsumerByName { consumer },
-        Action::Reset => Message::ResetConsumerOffset { consumer, topics },
-        Action::ChangeWorkers { workers } => {
-            let workers = i32::try_from(workers.get()).unwrap_or(i32::MAX);
-            Message::ChangeConsumerWorkersCount { consumer, workers }
-        }
-        Action::Rewind { to } => {
-            let date_time = facts.time_zones.of(&consumer).local(to).shown.into();
-            Message::RewindConsumerOffsetToDateTime { consumer, date_time, topics }
-        }
-    }
 }

@@ -9,7 +9,7 @@ use flowdeck_model::view::{OffsetChange, OffsetTarget};
 use flowdeck_model::{ConsumerName, GroupId, Partition, PortError, Submit, Timestamp, TopicName};
 use flowdeck_observe::telemetry::ConsumerTelemetry;
 
-use super::plan::Facts;
+use super::plan::{Facts, nothing_assigned};
 use super::scope::names;
 
 /// Partitions of one command. Beyond these, some of the topics have to be named.
@@ -32,7 +32,8 @@ struct Place {
 }
 
 impl Lookup {
-    /// All partitions of the topics that the consumer reads, or of those that are named.
+    /// All partitions of the topics that the consumer reads, or of those that are named. Refused where no instance that
+    /// listens has any of them.
     pub(crate) fn new(
         submit: &Submit,
         consumer: &ConsumerTelemetry,
@@ -72,12 +73,10 @@ impl Lookup {
             );
             return Err(PortError::Unprocessable { detail });
         }
+        if !places.iter().any(|place| place.assigned) {
+            return Err(nothing_assigned(&submit.target));
+        }
         Ok(Self { group: submit.target.group.clone(), time, places })
-    }
-
-    /// No instance that listens has any of them.
-    pub(crate) fn is_for_nothing(&self) -> bool {
-        !self.places.iter().any(|place| place.assigned)
     }
 
     /// What does not come in time is the reason why it cannot be sent.

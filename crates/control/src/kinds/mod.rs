@@ -19,6 +19,7 @@ use flowdeck_model::view::SentRecord;
 use flowdeck_model::{Action, ActionKind, ConsumerName, Hold, PortError, Submit, TopicName};
 use flowdeck_observe::Timing;
 use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
+use flowdeck_observe::time_zones::RewindTimeZones;
 use flowdeck_protocol::kafkaflow;
 
 use crate::commands::follow_up::Again;
@@ -45,12 +46,15 @@ pub(crate) trait Kind: Sync {
         true
     }
 
-    /// From KafkaFlow evidence is awaited so long.
-    fn kafkaflow_deadline(&self, timing: &Timing) -> Duration;
+    /// From KafkaFlow evidence is awaited so long. Where a consumer leaves its group, its workers finish first, for which
+    /// KafkaFlow gives them 30 s.
+    fn kafkaflow_deadline(&self, timing: &Timing) -> Duration {
+        timing.restart_deadline
+    }
 
     /// An agent answers by then.
     fn agent_deadline(&self, timing: &Timing) -> Duration {
-        timing.agent_deadline
+        timing.restart_deadline
     }
 
     /// What a KafkaFlow instance said after the command.
@@ -103,10 +107,13 @@ pub(crate) trait Kind: Sync {
         Again::new()
     }
 
-    /// KafkaFlow's command by a consumer's name, where it may be sent again.
-    fn message(&self, _consumer: ConsumerName, _topics: Vec<TopicName>) -> Option<kafkaflow::Command> {
-        None
-    }
+    /// KafkaFlow's command by a consumer's name.
+    fn message(
+        &self,
+        consumer: ConsumerName,
+        topics: Vec<TopicName>,
+        zones: &RewindTimeZones,
+    ) -> kafkaflow::Command;
 
     /// The kind that takes it back, with the same target.
     fn undo(&self) -> Option<ActionKind> {
@@ -128,11 +135,11 @@ pub(crate) fn of(action: Action) -> Box<dyn Kind> {
 }
 
 /// The same command once more, to the consumers that do not obey, with the topics spelled out.
-pub(crate) fn again(action: Action, wanted: Again) -> Vec<AdminCommand> {
+pub(crate) fn again(action: Action, wanted: Again, zones: &RewindTimeZones) -> Vec<AdminCommand> {
     let kind = of(action);
-    let commands = wanted.into_iter().filter_map(|((pair, consumer), topics)| {
-        let message = kind.message(consumer, topics.into_iter().collect())?;
-        Some(AdminCommand { pair, message })
+    let commands = wanted.into_iter().map(|((pair, consumer), topics)| AdminCommand {
+        pair,
+        message: kind.message(consumer, topics.into_iter().collect(), zones),
     });
     commands.collect()
 }

@@ -10,6 +10,7 @@ use flowdeck_model::{
 };
 use flowdeck_observe::Timing;
 use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
+use flowdeck_observe::time_zones::RewindTimeZones;
 use flowdeck_protocol::kafkaflow;
 
 use super::Kind;
@@ -82,6 +83,10 @@ impl Kind for Pause {
 
     fn kafkaflow_deadline(&self, timing: &Timing) -> Duration {
         timing.kafkaflow_deadline
+    }
+
+    fn agent_deadline(&self, timing: &Timing) -> Duration {
+        timing.agent_deadline
     }
 
     fn evidence(
@@ -158,8 +163,13 @@ impl Kind for Pause {
         if command.resends.not_obeyed(rebalanced, seen.now) { wanted } else { Again::new() }
     }
 
-    fn message(&self, consumer: ConsumerName, topics: Vec<TopicName>) -> Option<kafkaflow::Command> {
-        Some(kafkaflow::Command::PauseConsumerByName { consumer, topics })
+    fn message(
+        &self,
+        consumer: ConsumerName,
+        topics: Vec<TopicName>,
+        _zones: &RewindTimeZones,
+    ) -> kafkaflow::Command {
+        kafkaflow::Command::PauseConsumerByName { consumer, topics }
     }
 
     fn undo(&self) -> Option<ActionKind> {

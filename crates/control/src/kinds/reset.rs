@@ -1,10 +1,8 @@
 //! Reset: each partition's commit goes to the first record of its log.
 
-use std::time::Duration;
-
-use flowdeck_model::{PortError, Submit};
-use flowdeck_observe::Timing;
+use flowdeck_model::{ConsumerName, PortError, Submit, TopicName};
 use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
+use flowdeck_observe::time_zones::RewindTimeZones;
 use flowdeck_protocol::kafkaflow;
 
 use super::Kind;
@@ -13,7 +11,7 @@ use super::moves::{self, NOT_KNOWN, READ_AGAIN};
 use super::started_anew::note_leaving;
 use crate::commands::lifecycle::Seen;
 use crate::commands::offsets::Lookup;
-use crate::commands::plan::{Check, Decision, Facts, nothing_assigned};
+use crate::commands::plan::{Check, Decision, Facts};
 use crate::commands::{Command, Tracked};
 
 pub(super) struct Reset;
@@ -29,23 +27,20 @@ impl Kind for Reset {
         let reached = Reached::of(submit, facts, telemetry)?;
         check_alone(submit, facts)?;
         let lookup = Lookup::new(submit, reached.consumer, moves::earliest(), facts)?;
-        if lookup.is_for_nothing() {
-            return Err(nothing_assigned(&submit.target));
-        }
-        let topics = submit.target.topics.clone();
-        let message = kafkaflow::Command::ResetConsumerOffset { consumer: reached.name.clone(), topics };
+        let message = self.message(reached.name.clone(), submit.target.topics.clone(), facts.time_zones);
         let notes = [READ_AGAIN, BUFFERED, NOT_KNOWN, CRASH].map(str::to_owned);
         let mut plan = reached.plan(&message, notes.to_vec());
         plan.check = Some(Check::Offsets(lookup));
         Ok(Decision::Write(plan))
     }
 
-    fn kafkaflow_deadline(&self, timing: &Timing) -> Duration {
-        timing.restart_deadline
-    }
-
-    fn agent_deadline(&self, timing: &Timing) -> Duration {
-        timing.restart_deadline
+    fn message(
+        &self,
+        consumer: ConsumerName,
+        topics: Vec<TopicName>,
+        _zones: &RewindTimeZones,
+    ) -> kafkaflow::Command {
+        kafkaflow::Command::ResetConsumerOffset { consumer, topics }
     }
 
     fn evidence(

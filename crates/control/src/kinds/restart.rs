@@ -1,10 +1,8 @@
 //! Restart: the consumer leaves its group and joins it again.
 
-use std::time::Duration;
-
-use flowdeck_model::{PortError, Submit};
-use flowdeck_observe::Timing;
+use flowdeck_model::{ConsumerName, PortError, Submit, TopicName};
 use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
+use flowdeck_observe::time_zones::RewindTimeZones;
 use flowdeck_protocol::kafkaflow;
 
 use super::Kind;
@@ -25,7 +23,7 @@ impl Kind for Restart {
         telemetry: Option<&GroupTelemetry>,
     ) -> Result<Decision, PortError> {
         let reached = Reached::of(submit, facts, telemetry)?;
-        let message = kafkaflow::Command::RestartConsumerByName { consumer: reached.name.clone() };
+        let message = self.message(reached.name.clone(), vec![], facts.time_zones);
         let mut notes = Vec::new();
         if reached.kafkaflow > 0 {
             notes = vec![BUFFERED.to_owned(), NOT_KNOWN.to_owned(), CRASH.to_owned()];
@@ -33,12 +31,13 @@ impl Kind for Restart {
         Ok(Decision::Write(reached.plan(&message, notes)))
     }
 
-    fn kafkaflow_deadline(&self, timing: &Timing) -> Duration {
-        timing.restart_deadline
-    }
-
-    fn agent_deadline(&self, timing: &Timing) -> Duration {
-        timing.restart_deadline
+    fn message(
+        &self,
+        consumer: ConsumerName,
+        _topics: Vec<TopicName>,
+        _zones: &RewindTimeZones,
+    ) -> kafkaflow::Command {
+        kafkaflow::Command::RestartConsumerByName { consumer }
     }
 
     fn evidence(

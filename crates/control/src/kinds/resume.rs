@@ -10,6 +10,7 @@ use flowdeck_model::{
 };
 use flowdeck_observe::Timing;
 use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
+use flowdeck_observe::time_zones::RewindTimeZones;
 use flowdeck_protocol::kafkaflow;
 
 use super::Kind;
@@ -72,6 +73,10 @@ impl Kind for Resume {
 
     fn kafkaflow_deadline(&self, timing: &Timing) -> Duration {
         timing.kafkaflow_resume_deadline
+    }
+
+    fn agent_deadline(&self, timing: &Timing) -> Duration {
+        timing.agent_deadline
     }
 
     fn evidence(
@@ -180,8 +185,13 @@ impl Kind for Resume {
         wanted
     }
 
-    fn message(&self, consumer: ConsumerName, topics: Vec<TopicName>) -> Option<kafkaflow::Command> {
-        Some(kafkaflow::Command::ResumeConsumerByName { consumer, topics })
+    fn message(
+        &self,
+        consumer: ConsumerName,
+        topics: Vec<TopicName>,
+        _zones: &RewindTimeZones,
+    ) -> kafkaflow::Command {
+        kafkaflow::Command::ResumeConsumerByName { consumer, topics }
     }
 
     fn undo(&self) -> Option<ActionKind> {

@@ -1,11 +1,9 @@
 //! Rewind: each partition's commit goes to the first record at or after a time. KafkaFlow reads that time as the local
 //! time of the consumer's host.
 
-use std::time::Duration;
-
-use flowdeck_model::{PortError, Submit, Timestamp};
-use flowdeck_observe::Timing;
+use flowdeck_model::{ConsumerName, PortError, Submit, Timestamp, TopicName};
 use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
+use flowdeck_observe::time_zones::RewindTimeZones;
 use flowdeck_protocol::kafkaflow;
 
 use super::Kind;
@@ -14,7 +12,7 @@ use super::moves::{self, NOT_KNOWN, READ_AGAIN};
 use super::started_anew::note_leaving;
 use crate::commands::lifecycle::Seen;
 use crate::commands::offsets::Lookup;
-use crate::commands::plan::{Check, Decision, Facts, nothing_assigned};
+use crate::commands::plan::{Check, Decision, Facts};
 use crate::commands::{Command, Tracked};
 
 pub(super) struct Rewind {
@@ -35,9 +33,6 @@ impl Kind for Rewind {
             return Err(PortError::invalid("to", "it lies ahead: no record is as new as that"));
         }
         let lookup = Lookup::new(submit, reached.consumer, self.to, facts)?;
-        if lookup.is_for_nothing() {
-            return Err(nothing_assigned(&submit.target));
-        }
         let mut notes = vec![READ_AGAIN.to_owned(), SKIPPED.to_owned()];
         let shown = self.shown(&reached, facts, &mut notes)?;
         notes.extend([BUFFERED, NOT_KNOWN, CRASH].map(str::to_owned));
@@ -51,12 +46,14 @@ impl Kind for Rewind {
         Ok(Decision::Write(plan))
     }
 
-    fn kafkaflow_deadline(&self, timing: &Timing) -> Duration {
-        timing.restart_deadline
-    }
-
-    fn agent_deadline(&self, timing: &Timing) -> Duration {
-        timing.restart_deadline
+    fn message(
+        &self,
+        consumer: ConsumerName,
+        topics: Vec<TopicName>,
+        zones: &RewindTimeZones,
+    ) -> kafkaflow::Command {
+        let date_time = zones.of(&consumer).local(self.to).shown.into();
+        kafkaflow::Command::RewindConsumerOffsetToDateTime { consumer, date_time, topics }
     }
 
     fn evidence(

@@ -1,11 +1,9 @@
 //! Start of a stopped consumer. A second start of one that runs damages KafkaFlow, so it is sent only while Kafka lists
 //! no member of the group.
 
-use std::time::Duration;
-
-use flowdeck_model::{ActionKind, PortError, Submit};
-use flowdeck_observe::Timing;
+use flowdeck_model::{ActionKind, ConsumerName, PortError, Submit, TopicName};
 use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
+use flowdeck_observe::time_zones::RewindTimeZones;
 use flowdeck_protocol::kafkaflow;
 
 use super::Kind;
@@ -38,18 +36,19 @@ impl Kind for Start {
             // Kafka forgets a group without members and commits.
             Some(Some(_)) | None => {}
         }
-        let message = kafkaflow::Command::StartConsumerByName { consumer: reached.name.clone() };
+        let message = self.message(reached.name.clone(), vec![], facts.time_zones);
         let mut plan = reached.plan(&message, vec![NOT_KNOWN.to_owned(), CRASH.to_owned()]);
         plan.check = Some(Check::NoMembers(submit.target.group.clone()));
         Ok(Decision::Write(plan))
     }
 
-    fn kafkaflow_deadline(&self, timing: &Timing) -> Duration {
-        timing.restart_deadline
-    }
-
-    fn agent_deadline(&self, timing: &Timing) -> Duration {
-        timing.restart_deadline
+    fn message(
+        &self,
+        consumer: ConsumerName,
+        _topics: Vec<TopicName>,
+        _zones: &RewindTimeZones,
+    ) -> kafkaflow::Command {
+        kafkaflow::Command::StartConsumerByName { consumer }
     }
 
     fn evidence(

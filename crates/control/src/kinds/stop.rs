@@ -1,11 +1,9 @@
 //! Stop: the consumer leaves its group. Telemetry cannot tell a stopped one from an idle one; Kafka's members can.
 
-use std::time::Duration;
-
-use flowdeck_model::{ActionKind, InstanceState, PortError, Submit};
-use flowdeck_observe::Timing;
+use flowdeck_model::{ActionKind, ConsumerName, InstanceState, PortError, Submit, TopicName};
 use flowdeck_observe::telemetry::matching::instance_of;
 use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
+use flowdeck_observe::time_zones::RewindTimeZones;
 use flowdeck_protocol::kafkaflow;
 
 use super::Kind;
@@ -25,7 +23,7 @@ impl Kind for Stop {
         telemetry: Option<&GroupTelemetry>,
     ) -> Result<Decision, PortError> {
         let reached = Reached::of(submit, facts, telemetry)?;
-        let message = kafkaflow::Command::StopConsumerByName { consumer: reached.name.clone() };
+        let message = self.message(reached.name.clone(), vec![], facts.time_zones);
         let mut notes = Vec::new();
         if reached.kafkaflow > 0 {
             notes = vec![BUFFERED.to_owned(), NOT_KNOWN.to_owned()];
@@ -34,13 +32,13 @@ impl Kind for Stop {
         Ok(Decision::Write(reached.plan(&message, notes)))
     }
 
-    /// Its workers finish first: KafkaFlow gives them 30 s.
-    fn kafkaflow_deadline(&self, timing: &Timing) -> Duration {
-        timing.restart_deadline
-    }
-
-    fn agent_deadline(&self, timing: &Timing) -> Duration {
-        timing.restart_deadline
+    fn message(
+        &self,
+        consumer: ConsumerName,
+        _topics: Vec<TopicName>,
+        _zones: &RewindTimeZones,
+    ) -> kafkaflow::Command {
+        kafkaflow::Command::StopConsumerByName { consumer }
     }
 
     fn evidence(&self, _command: &Command, _tracked: &mut Tracked, _of: &InstanceTelemetry, _seen: Seen<'_>) {

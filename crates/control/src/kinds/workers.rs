@@ -1,11 +1,9 @@
 //! Change of the workers count, in every instance; KafkaFlow restarts the consumer for it.
 
-use std::time::Duration;
-
 use flowdeck_model::action::Workers;
-use flowdeck_model::{PortError, Submit};
-use flowdeck_observe::Timing;
+use flowdeck_model::{ConsumerName, PortError, Submit, TopicName};
 use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
+use flowdeck_observe::time_zones::RewindTimeZones;
 use flowdeck_protocol::kafkaflow;
 
 use super::Kind;
@@ -29,9 +27,7 @@ impl Kind for ChangeWorkers {
         telemetry: Option<&GroupTelemetry>,
     ) -> Result<Decision, PortError> {
         let reached = Reached::of(submit, facts, telemetry)?;
-        let workers = i32::try_from(self.workers.get()).unwrap_or(i32::MAX);
-        let message =
-            kafkaflow::Command::ChangeConsumerWorkersCount { consumer: reached.name.clone(), workers };
+        let message = self.message(reached.name.clone(), vec![], facts.time_zones);
         let mut notes = Vec::new();
         if reached.kafkaflow > 0 {
             notes = vec![RESTARTS.to_owned(), BUFFERED.to_owned(), NOT_KNOWN.to_owned(), CRASH.to_owned()];
@@ -43,12 +39,14 @@ impl Kind for ChangeWorkers {
         Ok(Decision::Write(reached.plan(&message, notes)))
     }
 
-    fn kafkaflow_deadline(&self, timing: &Timing) -> Duration {
-        timing.restart_deadline
-    }
-
-    fn agent_deadline(&self, timing: &Timing) -> Duration {
-        timing.restart_deadline
+    fn message(
+        &self,
+        consumer: ConsumerName,
+        _topics: Vec<TopicName>,
+        _zones: &RewindTimeZones,
+    ) -> kafkaflow::Command {
+        let workers = i32::try_from(self.workers.get()).unwrap_or(i32::MAX);
+        kafkaflow::Command::ChangeConsumerWorkersCount { consumer, workers }
     }
 
     fn evidence(
