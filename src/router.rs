@@ -91,7 +91,8 @@ pub fn entry_points(base: &Base) -> Vec<String> {
         theme: app::Theme::Auto,
         warnings: vec![],
     };
-    let pages = leptos_axum::generate_route_list(move || app::shell(site.clone()));
+    let pages = leptos_axum::generate_route_list(move || app::shell(site.clone(), base));
+    all.extend(app::SERVED_PATHS.iter().map(|path| format!("{base}{path}")));
     all.extend(pages.iter().map(|page| page.path().to_owned()));
     all.sort();
     all.dedup();

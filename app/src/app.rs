@@ -10,13 +10,18 @@ use crate::components::bar::{Banners, Bar};
 use crate::components::taps;
 use crate::keys::Keys;
 use crate::live::Status;
-use crate::pages::{CommandPage, Fleet, GroupPage, LoginPage, NotFound, TopicPage, TopicsPage};
+use crate::pages::{CommandPage, Fleet, GroupPage, NotFound, TopicPage, TopicsPage};
 use crate::site::{Base, Frame, Site, clusters};
 use crate::{back, browser};
 
 /// Needs the actor's `Ports` as context on the server.
 #[component]
 pub fn App(site: Site) -> impl IntoView {
+    framed(site, || view! { <Pages/> }.into_any())
+}
+
+/// What every page has around it.
+pub(crate) fn framed(site: Site, page: impl FnOnce() -> AnyView + Send + 'static) -> AnyView {
     provide_meta_context();
     let base = site.base;
     provide_context(Base(base));
@@ -30,12 +35,13 @@ pub fn App(site: Site) -> impl IntoView {
             <Bar/>
             <Banners/>
             <main id="main" tabindex="-1" class:old=old on:click=|event| back::leave(&event)>
-                <Pages/>
+                {page()}
             </main>
             <Keys/>
             <TakenOver/>
         </Router>
     }
+    .into_any()
 }
 
 #[component]
@@ -43,7 +49,6 @@ fn Pages() -> impl IntoView {
     view! {
         <FlatRoutes fallback=NotFound>
             <Route path=path!("") view=Fleet/>
-            <Route path=path!("login") view=LoginPage/>
             <Route path=path!("c/:cluster/groups/:group") view=GroupPage/>
             <Route path=path!("c/:cluster/topics") view=TopicsPage/>
             <Route path=path!("c/:cluster/topics/:topic") view=TopicPage/>

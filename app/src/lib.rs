@@ -44,6 +44,8 @@ mod typed;
 pub use api::{PageError, status_of};
 pub use app::App;
 #[cfg(not(target_family = "wasm"))]
+pub use pages::served::PATHS as SERVED_PATHS;
+#[cfg(not(target_family = "wasm"))]
 pub use shell::shell;
 pub use site::{Account, Login, Site, THEME_COOKIE, Theme, provide_base};
 pub use typed::{OWN_LENGTH, Typed};

@@ -3,12 +3,15 @@
 use leptos::prelude::*;
 use leptos_meta::MetaTags;
 
-use crate::app::App;
+use crate::app::{App, framed};
+use crate::pages::served::ServedPage;
 use crate::site::{Frame, Site, Theme, clusters};
 
-/// The whole document. Needs the actor's `Ports` as context.
-pub fn shell(site: Site) -> impl IntoView {
+/// The whole document of the page at `path`. Needs the actor's `Ports` as context.
+pub fn shell(site: Site, path: &str) -> impl IntoView + use<> {
     provide_nonce(&site.nonce);
+    let served = ServedPage::parse(site.base, path);
+    let site = Site { scripts: site.scripts && served.is_none(), ..site };
     let frame = Frame::new(site.clone(), clusters());
     let base = site.base;
     let theme = (site.theme != Theme::Auto).then(|| site.theme.key());
@@ -24,7 +27,10 @@ pub fn shell(site: Site) -> impl IntoView {
                 <MetaTags/>
             </head>
             <body>
-                <App site/>
+                {match served {
+                    Some(page) => framed(site, || page.view()),
+                    None => view! { <App site/> }.into_any(),
+                }}
             </body>
         </html>
     }

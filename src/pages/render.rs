@@ -56,6 +56,7 @@ pub(crate) async fn document(
         theme: theme(request),
         warnings: state.options.warnings.iter().cloned().chain(why).collect(),
     };
+    let path = uri.path().to_owned();
     let render = leptos_axum::render_app_async_with_context(
         move || {
             provide_context(viewer.account.clone());
@@ -66,7 +67,7 @@ pub(crate) async fn document(
                 provide_context(ports.clone());
             }
         },
-        move || app::shell(site.clone()),
+        move || app::shell(site.clone(), &path),
     );
     let mut asked = Request::new(Body::empty());
     *asked.uri_mut() = uri;

@@ -3,15 +3,15 @@
 mod command;
 mod fleet;
 mod group;
-mod login;
 mod not_found;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) mod served;
 mod topic;
 mod topics;
 
 pub(crate) use command::CommandPage;
 pub(crate) use fleet::Fleet;
 pub(crate) use group::GroupPage;
-pub(crate) use login::LoginPage;
 pub(crate) use not_found::NotFound;
 pub(crate) use topic::TopicPage;
 pub(crate) use topics::TopicsPage;

@@ -34,8 +34,9 @@ async fn render(path: &str, ports: Option<Ports>, site: Site) -> Page {
             provide_context(ports.clone());
         }
     };
-    let handler = leptos_axum::render_app_async_with_context(context, move || shell(site.clone()));
     let request = Request::builder().uri(format!("/kafkaflow{path}")).body(Body::empty()).unwrap();
+    let path = request.uri().path().to_owned();
+    let handler = leptos_axum::render_app_async_with_context(context, move || shell(site.clone(), &path));
     let response = handler(request).await;
     let status = response.status();
     let html = to_bytes(response.into_body(), usize::MAX).await.unwrap();
@@ -132,6 +133,13 @@ async fn every_script_carries_the_nonce_and_nothing_is_styled_inline() {
         assert!(!html.contains(" style=") && !html.contains("<style"), "{path}");
         assert!(!html.contains("onclick") && !html.contains("javascript:"), "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_page_that_only_the_server_renders_is_not_taken_over() {
+    let html = render("/login", None, site()).await.html;
+    // leptos' own two lines with empty lists are always there.
+    assert!(!html.contains("type=\"module\"") && !html.contains(".wasm"), "{html}");
 }
 
 #[tokio::test]

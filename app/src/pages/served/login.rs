@@ -3,8 +3,8 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 
-use super::NotFound;
 use crate::links;
+use crate::pages::NotFound;
 use crate::site::use_frame;
 
 #[component]
