@@ -204,6 +204,10 @@ impl State {
             self.to_begin.push_front(id);
             return;
         }
+        let changes_holds = self.book.get(id).is_some_and(|command| !command.holds.is_empty());
+        if error == Some(WriteError::InDoubt) && changes_holds {
+            self.in_doubt();
+        }
         if failed && let Some(error) = &error {
             self.writer_problem = Some(write_task::words(error));
         }

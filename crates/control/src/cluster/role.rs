@@ -133,6 +133,14 @@ impl State {
         true
     }
 
+    /// Holds may have been written, or may be yet. Taking the id over once more decides that; until it is decided and
+    /// read, nothing is planned on what is known of the holds.
+    pub(super) fn in_doubt(&mut self) {
+        if self.leads() {
+            self.begin_to_lead();
+        }
+    }
+
     /// Taking over is tried again.
     pub(super) fn lead_again(&mut self, now: Timestamp) {
         let due = match &self.role {

@@ -230,6 +230,31 @@ fn a_leader_that_is_fenced_takes_over_once() {
     assert!(matches!(state.jobs.pop_front(), Some(WriteTask::Lead)));
 }
 
+/// A resume that may have been written: a pause after it must not be answered with the hold that may be gone.
+#[test]
+fn after_a_write_in_doubt_nothing_is_planned_before_its_outcome_is_read() {
+    let mut state = leader();
+    hear_now(&mut state, at(1));
+    set(&mut state, &hold("g", 1), 0, at(1));
+    audited(&mut state, &requested("g", 7, Action::Resume, at(2)), 0, at(2));
+    state.begin_next(at(2));
+    let Some(WriteTask::Command { id: resumed, .. }) = state.jobs.pop_front() else { panic!("nothing") };
+    let written = Written { error: Some(WriteError::InDoubt), ..Written::default() };
+    state.written(WriteOutcome::Command { id: resumed, written }, at(12));
+    assert!(matches!(state.jobs.pop_front(), Some(WriteTask::Lead)));
+
+    audited(&mut state, &requested("g", 8, Action::Pause, at(13)), 1, at(13));
+    state.begin_next(at(13));
+    assert!(state.jobs.is_empty(), "the id is being taken over");
+    state.written(WriteOutcome::Lead { result: Ok(Took { last_hold: Some(1) }) }, at(14));
+    state.begin_next(at(14));
+    assert!(state.jobs.is_empty(), "the record at 1 is not read yet");
+    let gone = hold("g", 1);
+    read(&mut state, wire::release_record(&gone.scope, gone.id, id(7)), 1, at(14));
+    state.begin_next(at(14));
+    assert!(matches!(jobs(&state)[..], [(pause, [HoldChange::Set(_)])] if pause == id(8)));
+}
+
 /// A hold is found again on its topic; whether a consumer was told to restart cannot be known.
 #[test]
 fn what_may_have_been_sent_is_not_sent_again_by_the_next_leader() {
