@@ -262,7 +262,7 @@ impl ClusterActor {
 
     fn audited(&mut self, outcome: AuditOutcome) {
         match outcome {
-            AuditOutcome::Request { id, result } => self.state.request_audited(id, result),
+            AuditOutcome::Request { id, result } => self.state.request_audited(id, result, clock::now()),
             AuditOutcome::States { operations, problem } => self.state.states_audited(&operations, problem),
         }
     }

@@ -24,7 +24,15 @@ impl State {
             Some(known) if !known.is_same_as(&command.submit()) => {
                 return self.observed.stats.dropped("request_id_conflict");
             }
+            // The request of one that was refused here comes late: who asked was told that nothing will happen.
+            Some(known) if requested && known.wrote_nothing() && !known.is_asked_again_by(&command) => return,
             Some(known) if self.leads() && requested && known.is_asked_again_by(&command) => {}
+            // The replica that took it withdraws it.
+            Some(known)
+                if self.leads()
+                    && known.state == CommandState::Requested
+                    && command.wrote_nothing()
+                    && !self.unwritten.is_handed(id) => {}
             // It knows more than it wrote.
             Some(_) if self.leads() => return,
             Some(known) => command.acks = known.acks.clone(),
@@ -44,21 +52,22 @@ impl State {
     }
 
     pub(crate) fn has_unaudited(&self) -> bool {
-        !self.unaudited.is_empty()
+        !self.unaudited.is_empty() || !self.withdrawn.is_empty()
     }
 
     /// The commands whose newest state is not in the audit yet, as they are now.
     pub(crate) fn take_unaudited(&mut self, now: Timestamp) -> Vec<Operation> {
-        if !matches!(self.role, Role::Leading { .. } | Role::Elected { .. }) {
+        if !self.writes_states() {
             self.unaudited.clear();
-            return Vec::new();
         }
-        let ids = std::mem::take(&mut self.unaudited);
+        let mut ids = std::mem::take(&mut self.unaudited);
+        let withdrawn = std::mem::take(&mut self.withdrawn);
+        ids.extend(withdrawn.into_iter().filter(|id| self.book.get(*id).is_some_and(Command::wrote_nothing)));
         let mut operations = Vec::new();
         for id in ids {
             let Some(command) = self.book.get(id) else { continue };
-            // Its request comes first, as for all others.
-            if !command.audited {
+            // Its request comes first, as for all others; but nobody is to carry out what was refused.
+            if !command.audited && !command.wrote_nothing() {
                 let mut request = Command::new(command.submit(), command.actor.clone(), command.requested_at);
                 request.notes = command.notes.clone();
                 operations.extend(request.to_audit(now));
@@ -76,9 +85,16 @@ impl State {
         for operation in operations {
             if written {
                 self.book.mark_audited(operation.id);
-            } else {
+            } else if self.writes_states() {
                 self.unaudited.insert(operation.id);
+            } else {
+                self.withdrawn.insert(operation.id);
             }
         }
+    }
+
+    /// It leads, or is about to.
+    fn writes_states(&self) -> bool {
+        matches!(self.role, Role::Leading { .. } | Role::Elected { .. })
     }
 }

@@ -98,13 +98,22 @@ impl State {
     }
 
     pub(super) fn refuse(&mut self, id: CommandId, error: &PortError, now: Timestamp) {
+        let asked = self.pending.get(&id).map(|pending| pending.command.clone());
         self.answer(id, &Err(error.clone()));
+        if self.book.get(id).is_none()
+            && let Some(command) = asked
+        {
+            // Its record may be read yet.
+            self.enter(command);
+        }
+        if self.book.get(id).is_none_or(|command| command.state != CommandState::Requested) {
+            return;
+        }
         self.change(id, now, |command, _| {
             note(command, error.to_string());
             command.state = CommandState::Refused;
         });
-        // No other replica may carry it out.
-        self.unaudited.insert(id);
+        self.withdrawn.insert(id);
     }
 
     /// Of the end of a pause, or of an external command.
@@ -234,6 +243,9 @@ impl State {
                 }
             }
         });
+        if self.book.get(id).is_some_and(Command::wrote_nothing) {
+            self.withdrawn.insert(id);
+        }
     }
 }
 

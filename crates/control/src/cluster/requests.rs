@@ -22,7 +22,7 @@ use crate::writer::WriteError;
 /// A request that somebody waits for.
 pub(crate) struct Pending {
     /// As it was asked for.
-    command: Command,
+    pub(super) command: Command,
     request: Request,
     answers: Vec<Answer>,
     /// It could not be written to the audit, or not be read there.
@@ -107,7 +107,7 @@ impl State {
     }
 
     /// The request is in the audit, or could not be written there.
-    pub(crate) fn request_audited(&mut self, id: CommandId, result: Result<i64, WriteError>) {
+    pub(crate) fn request_audited(&mut self, id: CommandId, result: Result<i64, WriteError>, now: Timestamp) {
         self.audit_problem = result.as_ref().err().map(write_task::words);
         self.dirty = true;
         match result {
@@ -134,7 +134,8 @@ impl State {
                     "{topic} cannot be written ({why}), through which the request reaches the replica that writes; {}",
                     self.why_not_leading()
                 );
-                self.answer(id, &Err(self.unavailable(detail)));
+                let error = self.unavailable(detail);
+                self.refuse(id, &error, now);
             }
         }
     }
@@ -218,8 +219,9 @@ impl State {
         let ids = self.pending.iter().filter(|(_, one)| overdue(one)).map(|(id, _)| *id);
         let ids: Vec<CommandId> = ids.filter(|id| !self.unwritten.is_handed(*id)).collect();
         for id in ids {
-            let detail = format!("no replica began it within 15 s: {}", self.why_not_leading());
-            self.answer(id, &Err(self.unavailable(detail)));
+            let error =
+                self.unavailable(format!("no replica began it within 15 s: {}", self.why_not_leading()));
+            self.refuse(id, &error, now);
         }
         self.pending.retain(|_, one| one.answers.iter().any(|answer| !answer.is_closed()));
     }

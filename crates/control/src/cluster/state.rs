@@ -56,6 +56,9 @@ pub(crate) struct State {
     pub(super) to_begin: VecDeque<CommandId>,
     /// Commands whose newest state is not in the audit.
     pub(super) unaudited: BTreeSet<CommandId>,
+    /// Requests that this process took and refused, though another replica may have read them: that they are refused is
+    /// written whoever leads.
+    pub(super) withdrawn: BTreeSet<CommandId>,
     /// Why the audit could not be written when that was last tried.
     pub(super) audit_problem: Option<String>,
     pub(super) log_sink: LogSink,
@@ -106,6 +109,7 @@ impl State {
             audit_requests: VecDeque::new(),
             to_begin: VecDeque::new(),
             unaudited: BTreeSet::new(),
+            withdrawn: BTreeSet::new(),
             audit_problem: None,
             log_sink: LogSink { cluster: Some(settings.name.clone()) },
             early_acks: HashMap::new(),

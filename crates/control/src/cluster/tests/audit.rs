@@ -20,7 +20,7 @@ fn ask(state: &mut State, number: u128, reason: &str, when: Timestamp) -> Answer
 fn write_requests(state: &mut State, offset: i64) -> Vec<wire::Operation> {
     let requests: Vec<_> = state.audit_requests.drain(..).collect();
     for operation in &requests {
-        state.request_audited(operation.id, Ok(offset));
+        state.request_audited(operation.id, Ok(offset), at(0));
     }
     requests
 }
@@ -95,6 +95,54 @@ fn a_follower_takes_a_request_and_answers_for_it() {
     assert_eq!(tells(&follower), tells(&leader));
 }
 
+/// Who asked was told that nothing will happen, and asked for something else: the record of the request, which came to the
+/// topic all the same, must not make it happen later.
+#[test]
+fn a_request_that_was_refused_is_not_carried_out_when_its_record_comes_late() {
+    let mut state = leader();
+    hear_now(&mut state, at(1));
+    set(&mut state, &hold("g", 9), 0, at(1));
+    let resume = submit(1, Action::Resume, "g");
+    let (answer, mut answered) = tokio::sync::oneshot::channel();
+    state.asked(resume, ana(), answer, at(2));
+    let late = state.audit_requests.pop_front().expect("its request");
+    state.request_audited(id(1), Err(WriteError::InDoubt), at(4));
+    state.begin_next(at(4));
+    let Some(WriteTask::Command { id: begun, .. }) = state.jobs.pop_front() else { panic!("nothing") };
+    let error = Some(WriteError::NotWritten("not the elected writer any more".into()));
+    state.written(
+        WriteOutcome::Command { id: begun, written: Written { error, ..Written::default() } },
+        at(5),
+    );
+    assert!(matches!(answered.try_recv(), Ok(Err(PortError::Unavailable { .. }))));
+    state.lost(None);
+    // What another replica that leads next must know.
+    let told = state.take_unaudited(at(5));
+    assert_eq!(
+        told.iter().map(|one| (one.id, one.state)).collect::<Vec<_>>(),
+        [(id(1), CommandState::Refused)]
+    );
+
+    audited(&mut state, &late, 0, at(6));
+    lead(&mut state, None, at(7));
+    state.begin_next(at(7));
+    assert!(state.jobs.is_empty(), "a resume that was refused");
+    assert_eq!(state.book.get(id(1)).map(|one| one.state), Some(CommandState::Refused));
+}
+
+#[test]
+fn a_leader_does_not_begin_what_was_withdrawn() {
+    let mut leader = leader();
+    hear_now(&mut leader, at(1));
+    let request = requested("g", 1, Action::Pause, at(1));
+    audited(&mut leader, &request, 0, at(1));
+    let mut refused = Command::new(submit(1, Action::Pause, "g"), ana(), at(1));
+    refused.state = CommandState::Refused;
+    audited(&mut leader, &refused.to_audit(at(2)).unwrap(), 1, at(2));
+    leader.begin_next(at(3));
+    assert!(leader.jobs.is_empty());
+}
+
 /// Emergency control does not need the audit; a follower has no other way to the leader.
 #[test]
 fn a_pause_is_not_refused_for_want_of_the_audit() {
@@ -103,7 +151,7 @@ fn a_pause_is_not_refused_for_want_of_the_audit() {
     hear_now(&mut state, at(1));
     let mut answer = ask(&mut state, 1, "INC-1", at(1));
     state.audit_requests.clear();
-    state.request_audited(id(1), failed());
+    state.request_audited(id(1), failed(), at(1));
     assert!(warns(&mut state, "flowdeck.audit could not be written when last tried", at(2)));
     state.begin_next(at(2));
     // Once more, before the holds are written.
@@ -124,7 +172,7 @@ fn a_pause_is_not_refused_for_want_of_the_audit() {
     // Nobody leads yet: it may be this one.
     let mut state = follower();
     let mut answer = ask(&mut state, 1, "INC-1", at(1));
-    state.request_audited(id(1), failed());
+    state.request_audited(id(1), failed(), at(1));
     assert!(answer.try_recv().is_err());
     lead(&mut state, None, at(3));
     state.begin_next(at(3));
@@ -133,7 +181,7 @@ fn a_pause_is_not_refused_for_want_of_the_audit() {
     let mut state = follower();
     state.stands_by();
     let mut answer = ask(&mut state, 1, "INC-1", at(1));
-    state.request_audited(id(1), failed());
+    state.request_audited(id(1), failed(), at(1));
     let error = answer.try_recv().unwrap().unwrap_err().to_string();
     assert!(error.contains("not enough in-sync replicas") && error.contains("another replica"), "{error}");
 }

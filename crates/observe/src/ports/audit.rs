@@ -1,0 +1,239 @@
+//! The audit's port: entries that the actor may see, newest first, each operation once.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use flowdeck_kafka::{Deadline, Filter};
+use flowdeck_model::query::AuditKind;
+use flowdeck_model::view::{AuditEntry, AuditLogIn, AuditOperation, AuditView, Mode};
+use flowdeck_model::{Actor, AuditLog, AuditQuery, ClusterName, GroupId, Permission, PortError, Timestamp};
+use flowdeck_protocol::wire::{AuditRecord, LogIn, Operation};
+use uuid::Uuid;
+
+use super::{allowed_on_cluster, cluster_of};
+use crate::audit::{self, Found, LOOK};
+use crate::clock;
+use crate::core::{ClusterHandle, Core};
+use crate::snapshot::ClusterSnapshot;
+
+/// Records of each operation that are looked through for one entry: what it became, step by step.
+const RECORDS_EACH: usize = 4;
+/// So many offsets after `before` are looked at for operations that the page before has shown.
+const OVERLAP: i64 = 2_000;
+
+pub struct BoundAudit {
+    core: Arc<Core>,
+    actor: Actor,
+}
+
+impl BoundAudit {
+    pub fn new(core: Arc<Core>, actor: Actor) -> Self {
+        Self { core, actor }
+    }
+}
+
+#[async_trait]
+impl AuditLog for BoundAudit {
+    async fn entries(&self, cluster: &ClusterName, query: &AuditQuery) -> Result<AuditView, PortError> {
+        let snapshot = self.core.publisher.current();
+        allowed_on_cluster(&self.actor, Permission::View, cluster)?;
+        let (one, handle) = cluster_of(&self.core, &snapshot, cluster)?;
+        let mut view = AuditView {
+            now: clock::now(),
+            cluster_info: one.view.clone(),
+            entries: vec![],
+            older: None,
+            scanned: 0,
+            notes: vec![],
+        };
+        if let Some(why) = nothing_kept(&one) {
+            view.notes.push(why);
+            return Ok(view);
+        }
+        self.read(&one, handle, query, &mut view).await?;
+        Ok(view)
+    }
+}
+
+/// Why there is no audit to read.
+fn nothing_kept(one: &ClusterSnapshot) -> Option<String> {
+    let topic = &one.settings.audit_topic;
+    let metadata = one.sample.metadata.as_ref()?;
+    if metadata.topic(topic).is_some() {
+        return None;
+    }
+    Some(match one.settings.mode {
+        Mode::Observe => {
+            "Flowdeck only observes this cluster, so nothing is done to it and no audit is kept.".to_owned()
+        }
+        Mode::Control => format!("The topic {topic} is not there yet, or Flowdeck may not see it."),
+    })
+}
+
+impl BoundAudit {
+    async fn read(
+        &self,
+        one: &ClusterSnapshot,
+        handle: &ClusterHandle,
+        query: &AuditQuery,
+        view: &mut AuditView,
+    ) -> Result<(), PortError> {
+        let cluster = &one.settings.name;
+        let unavailable = |detail| PortError::Unavailable { cluster: cluster.clone(), detail };
+        let Some(kafka) = &handle.cluster else {
+            return Err(unavailable(one.view.error.clone().unwrap_or_default()));
+        };
+        let Ok(_permit) = Arc::clone(&handle.peeks).try_acquire_owned() else {
+            let detail = format!("too many others read {cluster}: try again in a moment");
+            return Err(PortError::TooMany { detail });
+        };
+        let deadline = Deadline::after(LOOK);
+        // Dropping this future drops the guard, which ends the read.
+        let cancel = self.core.shutdown.child_token();
+        let _guard = cancel.clone().drop_guard();
+        let may = MaySee { actor: self.actor.clone(), cluster: cluster.clone() };
+        let mut seen = HashSet::new();
+        let mut before = query.before;
+        if let Some(cut) = before {
+            let later: Filter = Arc::new(move |record| record.offset >= cut);
+            let from = Some(cut.saturating_add(OVERLAP));
+            let limit = usize::try_from(OVERLAP).unwrap_or(usize::MAX);
+            let found = audit::backwards(kafka, handle, from, limit, later, deadline, cancel.clone()).await;
+            seen.extend(found.map_err(unavailable)?.records.iter().filter_map(|(_, record)| id_of(record)));
+        }
+        let wanted = query.clone();
+        let filter: Filter = Arc::new(move |record| {
+            audit::parse(record).is_some_and(|record| may.sees(&record) && matches(&wanted, &record))
+        });
+        let limit = query.limit as usize;
+        loop {
+            let most = (limit - view.entries.len()) * RECORDS_EACH;
+            let found =
+                audit::backwards(kafka, handle, before, most, Arc::clone(&filter), deadline, cancel.clone());
+            let Found { records, scanned, from } = found.await.map_err(unavailable)?;
+            view.scanned += scanned;
+            for (offset, record) in records {
+                if id_of(&record).is_none_or(|id| seen.insert(id)) {
+                    view.entries.extend(entry(offset, record));
+                }
+            }
+            if view.entries.len() > limit {
+                view.entries.truncate(limit);
+                view.older = view.entries.last().map(AuditEntry::offset);
+                return Ok(());
+            }
+            view.older = from;
+            if from.is_none() || view.entries.len() == limit {
+                return Ok(());
+            }
+            if deadline.passed() {
+                view.notes
+                    .push("There was no time to look through all of it: continue with Older.".to_owned());
+                return Ok(());
+            }
+            before = from;
+        }
+    }
+}
+
+struct MaySee {
+    actor: Actor,
+    cluster: ClusterName,
+}
+
+impl MaySee {
+    fn sees(&self, record: &AuditRecord) -> bool {
+        match record {
+            AuditRecord::Operation(operation) => match operation.request.group() {
+                Some(group) => self.actor.may(Permission::View, &self.cluster, &group),
+                None => self.actor.may_all(&self.cluster),
+            },
+            AuditRecord::LogIn(_) => self.actor.may_all(&self.cluster),
+            AuditRecord::NewerVersion | AuditRecord::UnknownType => false,
+        }
+    }
+}
+
+/// Of an operation: it has several records.
+fn id_of(record: &AuditRecord) -> Option<Uuid> {
+    match record {
+        AuditRecord::Operation(operation) => Some(operation.id.uuid()),
+        _ => None,
+    }
+}
+
+fn matches(query: &AuditQuery, record: &AuditRecord) -> bool {
+    match record {
+        AuditRecord::Operation(operation) => matches_operation(query, operation),
+        AuditRecord::LogIn(log_in) => matches_log_in(query, log_in),
+        AuditRecord::NewerVersion | AuditRecord::UnknownType => false,
+    }
+}
+
+fn matches_operation(query: &AuditQuery, operation: &Operation) -> bool {
+    let request = &operation.request;
+    let group = request.group();
+    query.kind != AuditKind::LogIns
+        && contains(group.as_ref().map_or("", GroupId::as_str), &query.group)
+        && contains(&operation.actor.name, &query.actor)
+        && contains(&request.reason(), &query.search)
+        && query.action.is_none_or(|action| action.word() == request.action())
+        && query.state.is_none_or(|state| state == operation.state)
+        && is_within(query, operation.requested_at)
+}
+
+fn matches_log_in(query: &AuditQuery, log_in: &LogIn) -> bool {
+    let of_operations = !query.group.is_empty()
+        || !query.search.is_empty()
+        || query.action.is_some()
+        || query.state.is_some();
+    query.kind != AuditKind::Operations
+        && !of_operations
+        && contains(&log_in.actor.name, &query.actor)
+        && is_within(query, log_in.at)
+}
+
+fn title(operation: &Operation) -> String {
+    let request = &operation.request;
+    match (request.submit(operation.id), request.group()) {
+        (Some(submit), _) => submit.action.title(&submit.target),
+        (None, Some(group)) => format!("{} {}", request.action(), group.shown()),
+        (None, None) => request.action(),
+    }
+}
+
+fn is_within(query: &AuditQuery, at: Timestamp) -> bool {
+    query.from.is_none_or(|from| at >= from) && query.to.is_none_or(|to| at < to)
+}
+
+fn contains(text: &str, part: &str) -> bool {
+    part.is_empty() || text.to_lowercase().contains(&part.to_lowercase())
+}
+
+fn entry(offset: i64, record: AuditRecord) -> Option<AuditEntry> {
+    match record {
+        AuditRecord::Operation(operation) => Some(AuditEntry::Operation(AuditOperation {
+            offset,
+            at: operation.at,
+            id: operation.id,
+            action: operation.request.action(),
+            title: title(&operation),
+            group: operation.request.group(),
+            reason: operation.request.reason(),
+            actor: operation.actor,
+            state: operation.state,
+            requested_at: operation.requested_at,
+            until: operation.until,
+            notes: operation.notes,
+        })),
+        AuditRecord::LogIn(log_in) => Some(AuditEntry::LogIn(AuditLogIn {
+            offset,
+            at: log_in.at,
+            actor: log_in.actor,
+            outcome: log_in.outcome,
+            detail: log_in.detail,
+        })),
+        AuditRecord::NewerVersion | AuditRecord::UnknownType => None,
+    }
+}
