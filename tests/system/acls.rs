@@ -16,7 +16,7 @@ use crate::secure::cluster_of;
 use crate::support::Consumer;
 
 /// Users whom no document knows, one for each right that is taken away.
-const SPARE: usize = 32;
+const SPARE: usize = 36;
 
 struct Vault {
     kafka: PrivateKafka,
@@ -129,6 +129,7 @@ async fn the_commands_of_deploy_md_give_what_is_needed_and_nothing_more() {
     vault.kafka.create_topic_with("flowdeck.holds", 1, &[("cleanup.policy", "compact")]).await;
     vault.kafka.create_topic("flowdeck.acks", 1).await;
     vault.kafka.create_topic("flowdeck.audit", 1).await;
+    vault.kafka.create_topic("flowdeck.samples", 1).await;
     let peek = vault.give(document::PEEK, "flowdeck");
     let control = vault.give(document::CONTROL, "flowdeck");
     let args = ["--group", "billing", "--topic", "orders", "--commit-ms", "500"];
@@ -144,6 +145,7 @@ async fn the_commands_of_deploy_md_give_what_is_needed_and_nothing_more() {
     vault.kafka.delete_topic("flowdeck.holds").await;
     vault.kafka.delete_topic("flowdeck.acks").await;
     vault.kafka.delete_topic("flowdeck.audit").await;
+    vault.kafka.delete_topic("flowdeck.samples").await;
     let create = vault.give(document::CREATE, "flowdeck");
     control::creating(&vault, &view.and(&control).and(&create)).await;
     // Nobody has it as long as there is only the set for viewing, which is shown to lack it.

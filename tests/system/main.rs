@@ -7,6 +7,7 @@ mod away;
 mod commands;
 mod exhausted;
 mod figures;
+mod history;
 mod judge;
 mod killed;
 mod kinds;

@@ -90,7 +90,7 @@ fn agree(bootstrap: &str, programs: &Programs, yes: bool) -> Result<()> {
     println!("At {bootstrap} the demo will create and run, and write to its topics:");
     println!("{}", stack::planned(programs)?.trim_end());
     println!(
-        "Flowdeck's own topics, since the cluster will be in control mode: flowdeck.holds, flowdeck.acks, flowdeck.audit"
+        "Flowdeck's own topics, since the cluster will be in control mode: flowdeck.holds, flowdeck.acks, flowdeck.audit, flowdeck.samples"
     );
     if yes {
         return Ok(());

@@ -1,5 +1,5 @@
-//! What is done to a cluster: commands and their life, holds, external commands, the one writer; and the admin
-//! service, which starts each cluster's tasks and hands out the ports.
+//! What is done to a cluster: commands and their life, holds, external commands, the one writer and the history that it
+//! keeps; and the admin service, which starts each cluster's tasks and hands out the ports.
 //!
 //! It writes only in control mode, and there only to Flowdeck's own topics and KafkaFlow's admin topics; in observe
 //! mode there is no producer at all. It builds no HTML and knows no HTTP.
@@ -10,6 +10,7 @@ mod commands;
 mod kinds;
 mod own_topics;
 mod port;
+mod samples;
 mod service;
 mod settings;
 mod writer;

@@ -8,6 +8,7 @@ use flowdeck_model::TopicName;
 use flowdeck_observe::ClusterSettings;
 
 const DAY_MILLIS: &str = "86400000";
+const DAYS_7_MILLIS: &str = "604800000";
 const DAYS_90_MILLIS: &str = "7776000000";
 
 pub(crate) fn wanted(settings: &ClusterSettings, brokers: usize) -> Vec<NewTopic> {
@@ -18,6 +19,11 @@ pub(crate) fn wanted(settings: &ClusterSettings, brokers: usize) -> Vec<NewTopic
             &settings.audit_topic,
             brokers,
             &[("cleanup.policy", "delete"), ("retention.ms", DAYS_90_MILLIS)],
+        ),
+        topic(
+            &settings.samples_topic,
+            brokers,
+            &[("cleanup.policy", "delete"), ("retention.ms", DAYS_7_MILLIS)],
         ),
     ]
 }

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowdeck_kafka::{Capabilities, Cluster};
+use flowdeck_kafka::{Capabilities, Cluster, Leadership};
 use flowdeck_model::ports::Bind;
 use flowdeck_model::view::Mode;
 use flowdeck_model::{Actor, ClusterName, GroupId, Partition, Ports, TopicName, Verdict};
 use flowdeck_observe::core::{ClusterHandle, Core};
+use flowdeck_observe::history::Replay;
 use flowdeck_observe::ports::{BoundFleet, BoundPeek};
 use flowdeck_observe::ready::ReadyView;
 use flowdeck_observe::verdict_changes::VerdictChange;
@@ -21,6 +22,7 @@ use tokio_util::task::TaskTracker;
 use crate::audit::{Audit, TopicSink, write_log_ins};
 use crate::cluster::actor::{ClusterActor, Inputs, Request};
 use crate::port::BoundControl;
+use crate::samples::MinuteWriter;
 use crate::settings::AdminSettings;
 
 /// The admin service; cheap to clone.
@@ -121,9 +123,28 @@ fn start_cluster(
         requests,
         viewers: handle.viewers.clone(),
         sink,
+        history: handle.history.clone(),
     };
     let actor = ClusterActor::new(inputs, settings);
+    if let Some(leadership) = actor.leadership() {
+        keep_history(handle, cluster, leadership, &core.shutdown, tracker);
+    }
     tracker.spawn(actor.run(core.shutdown.clone(), tracker.clone()));
+}
+
+/// In control mode minutes are read from their topic at the start, and written to it by whoever leads.
+fn keep_history(
+    handle: &ClusterHandle,
+    cluster: &Cluster,
+    leadership: Leadership,
+    shutdown: &CancellationToken,
+    tracker: &TaskTracker,
+) {
+    let (topic, history) = (handle.settings.samples_topic.clone(), handle.history.clone());
+    let (cluster, stats) = (cluster.clone(), Arc::clone(&handle.stats));
+    let replay = Replay { cluster: cluster.clone(), topic: topic.clone(), history: history.clone(), stats };
+    tracker.spawn(replay.run(shutdown.clone()));
+    tracker.spawn(MinuteWriter::new(cluster, topic, leadership, history).run(shutdown.clone()));
 }
 
 /// Each change of a verdict is a line of the log.

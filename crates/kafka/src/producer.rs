@@ -22,6 +22,8 @@ use crate::{Cluster, Deadline};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProducerKind {
     Idempotent,
+    /// Idempotent, for records of many bytes that are alike.
+    Compressed,
     /// A producer that starts later with the same id fences this one.
     Transactional {
         id: String,
@@ -141,6 +143,10 @@ impl Cluster {
         ];
         let transactional = match &kind {
             ProducerKind::Idempotent => None,
+            ProducerKind::Compressed => {
+                own.push(("compression.type", "lz4".to_owned()));
+                None
+            }
             ProducerKind::Transactional { id } => {
                 own.push(("transactional.id", id.clone()));
                 // The socket's time must not be longer than a transaction's.

@@ -183,6 +183,7 @@ pub struct ClusterSettings {
     pub holds_topic: TopicName,
     pub acks_topic: TopicName,
     pub audit_topic: TopicName,
+    pub samples_topic: TopicName,
     /// The consumer group that elects the one writer among the replicas, and its `transactional.id`:
     /// `flowdeck.writer` (`wire.md`). Only where several Flowdecks with topics of their own share a cluster must
     /// it be another.
@@ -276,6 +277,7 @@ impl ClusterSettings {
             holds_topic: topic("flowdeck.holds"),
             acks_topic: topic("flowdeck.acks"),
             audit_topic: topic("flowdeck.audit"),
+            samples_topic: topic("flowdeck.samples"),
             writer_id: "flowdeck.writer".to_owned(),
             allowed_lag: 100,
             rebalancing: RebalanceLimits::default(),
@@ -333,8 +335,8 @@ impl ClusterSettings {
     }
 
     /// Topics that Flowdeck creates where they are missing.
-    pub fn own_topics(&self) -> [&TopicName; 3] {
-        [&self.holds_topic, &self.acks_topic, &self.audit_topic]
+    pub fn own_topics(&self) -> [&TopicName; 4] {
+        [&self.holds_topic, &self.acks_topic, &self.audit_topic, &self.samples_topic]
     }
 
     /// Topics that are Flowdeck's or KafkaFlow's, not an application's.
@@ -381,7 +383,9 @@ mod tests {
         let settings = ClusterSettings::new("demo".parse().unwrap(), ClusterConfig::new("localhost:1"));
         assert_eq!(settings.mode, Mode::Observe);
         assert_eq!(settings.stale_after(), Duration::from_secs(30));
-        for own in ["flowdeck.holds", "flowdeck.acks", "flowdeck.audit", "kafkaflow.admin"] {
+        for own in
+            ["flowdeck.holds", "flowdeck.acks", "flowdeck.audit", "flowdeck.samples", "kafkaflow.admin"]
+        {
             assert!(settings.is_own_topic(&topic(own)));
         }
     }

@@ -34,6 +34,8 @@ pub enum Malformed {
     TooManyExceptions,
     #[error("the key is not the id of what the value says")]
     KeyId,
+    #[error("the time is not a whole minute of the years 1970 to 2106")]
+    Minute,
     #[error("the request is longer than is read")]
     RequestTooLong,
 }

@@ -1,10 +1,11 @@
-//! Flowdeck's own records, version 1: holds, acks and the audit, and the headers that mark what is ours.
+//! Flowdeck's own records, version 1: holds, acks, the audit and samples, and the headers that mark what is ours.
 //! Frozen once released: a change is a version 2 beside it.
 
 mod acks;
 mod audit;
 pub mod dead_letters;
 mod holds;
+mod samples;
 
 use flowdeck_model::view::InstanceHolds;
 use flowdeck_model::{CommandId, Incarnation, Partition, Timestamp};
@@ -15,6 +16,7 @@ pub use audit::{
     log_in_record, operation_record, read_audit,
 };
 pub use holds::{EXCEPTIONS_MAX, HoldRecord, check_hold, hold_record, read_hold, release_record};
+pub use samples::{GroupMinute, Minute, SampleRecord, minute_records, read_sample};
 
 use crate::Headers;
 

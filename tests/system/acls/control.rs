@@ -1,12 +1,17 @@
 //! The sets for messages and for control, and what each of their rights is for.
 
-use flowdeck_testkit::Rule;
+use std::time::Duration;
+
+use flowdeck_testkit::{Rule, wait_for};
 use serde_json::Value;
 
 use crate::support::{Server, command, is_heard, new_id, settled};
 
 use super::view::noted;
 use super::{Rights, Vault, user};
+
+/// A minute, and what a machine that has much to do adds to it.
+const FIRST_MINUTE: Duration = Duration::from_secs(180);
 
 pub(super) const COMMANDS: &str = "/api/v1/clusters/full/commands";
 
@@ -18,6 +23,7 @@ fn commands(cluster: &str) -> String {
 pub(super) async fn lacking(vault: &Vault, rights: &Rights) {
     nothing_is_written(vault, rights).await;
     audit_is_not_written(vault, rights).await;
+    history_is_not_kept(vault, rights).await;
     no_acks_are_heard(vault, rights).await;
     kafkaflow_is_not_told(vault, rights).await;
 }
@@ -57,6 +63,19 @@ async fn audit_is_not_written(vault: &Vault, rights: &Rights) {
             assert_eq!(view["state"], "confirmed", "{cluster}: {view}");
         }
         noted(&server, cluster, &format!("{operation} on Topic:flowdeck.audit")).await;
+        server.assert_sound();
+    }
+}
+
+/// The first minute is written once it is over.
+async fn history_is_not_kept(vault: &Vault, rights: &Rights) {
+    for (cluster, operation) in [("no-samples-read", "Read"), ("no-samples-write", "Write")] {
+        let user = vault.without(rights, operation, "Topic", "flowdeck.samples");
+        let mut server = Server::start(&vault.cluster(cluster, "control", &user)).await;
+        let acl = format!("{operation} on Topic:flowdeck.samples");
+        let says = async || server.says(cluster).await["notes"].to_string().contains(&acl).then_some(());
+        wait_for(&acl, FIRST_MINUTE, says).await;
+        noted(&server, cluster, &acl).await;
         server.assert_sound();
     }
 }
@@ -135,7 +154,7 @@ pub(super) async fn complete(vault: &Vault, peek: &Rights) -> Server {
 
 /// The topics are not there, and Flowdeck makes them: those that it may, or all.
 pub(super) async fn creating(vault: &Vault, rights: &Rights) {
-    const OWN: [&str; 3] = ["flowdeck.holds", "flowdeck.acks", "flowdeck.audit"];
+    const OWN: [&str; 4] = ["flowdeck.holds", "flowdeck.acks", "flowdeck.audit", "flowdeck.samples"];
     for missing in OWN {
         let user = vault.without(rights, "Create", "Topic", missing);
         let mut server = Server::start(&vault.cluster("no-create", "control", &user)).await;
@@ -154,7 +173,7 @@ pub(super) async fn creating(vault: &Vault, rights: &Rights) {
         let topics = view["topics"].to_string();
         OWN.iter().all(|own| topics.contains(own))
     };
-    server.json_when("/api/v1/clusters/full/topics", "the three topics", has).await;
+    server.json_when("/api/v1/clusters/full/topics", "the four topics", has).await;
     let holds = server.api("/clusters/full/topics/flowdeck.holds").await;
     assert!(holds["config"].to_string().contains("compact"), "{holds}");
     assert_eq!(holds["partitions"].as_array().unwrap().len(), 1, "{holds}");

@@ -7,12 +7,13 @@ use std::pin::Pin;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use flowdeck_kafka::{Cause, Cluster, Deadline, ElectionEvent};
+use flowdeck_kafka::{Cause, Cluster, Deadline, ElectionEvent, Leadership};
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::view::PreviewView;
 use flowdeck_model::{GroupId, PortError, Submit};
 use flowdeck_observe::core::Core;
 use flowdeck_observe::group_watch::{self, Answers};
+use flowdeck_observe::history::History;
 use flowdeck_observe::sampling::pace::Viewers;
 use flowdeck_observe::sampling::sample::Sample;
 use flowdeck_observe::snapshot::ClusterSnapshot;
@@ -81,6 +82,8 @@ pub(crate) struct ClusterActor {
     /// What runs takes over the writer's id: it writes no record.
     leads: bool,
     audit: AuditWriter,
+    /// Of which the pages say why it is not kept.
+    history: History,
     started: Instant,
     published: Instant,
 }
@@ -96,11 +99,12 @@ pub(crate) struct Inputs {
     pub(crate) requests: mpsc::Receiver<Request>,
     pub(crate) viewers: Viewers,
     pub(crate) sink: Arc<TopicSink>,
+    pub(crate) history: History,
 }
 
 impl ClusterActor {
     pub(crate) fn new(inputs: Inputs, admin: &AdminSettings) -> Self {
-        let Inputs { at, core, cluster, settings, stats, samples, requests, viewers, sink } = inputs;
+        let Inputs { at, core, cluster, settings, stats, samples, requests, viewers, sink, history } = inputs;
         let state = State::new(Arc::clone(&settings), admin, Arc::clone(&stats));
         let candidate = Candidate::new(&cluster, &settings);
         let writers = |leadership| Writers::new(cluster.clone(), settings.writer_id.clone(), leadership);
@@ -108,6 +112,7 @@ impl ClusterActor {
             writers: candidate.leadership().map(writers),
             candidate,
             audit: AuditWriter::new(sink, settings.timing),
+            history,
             at,
             core,
             settings,
@@ -124,6 +129,11 @@ impl ClusterActor {
             started: Instant::now(),
             published: Instant::now(),
         }
+    }
+
+    /// `None` where it takes no part in the election.
+    pub(crate) fn leadership(&self) -> Option<Leadership> {
+        self.candidate.leadership()
     }
 
     pub(crate) async fn run(mut self, shutdown: CancellationToken, tracker: TaskTracker) {
@@ -358,6 +368,7 @@ impl ClusterActor {
         let before = core.publisher.current().clusters.get(self.at).cloned();
         let mut parts = self.state.parts(now);
         parts.before = before;
+        parts.warnings.extend(self.history.problems());
         let sample = Arc::clone(&self.state.observed.sample);
         let snapshot = ClusterSnapshot::compose(Arc::clone(&self.settings), sample, parts, now);
         core.publisher.publish(self.at, snapshot);

@@ -44,6 +44,7 @@ pub(crate) fn settings(mode: Mode) -> ClusterSettings {
     settings.timing.kafkaflow_resume_deadline = Duration::from_secs(4);
     settings.timing.resend_every = Duration::from_secs(1);
     settings.audit_topic = topic(&unique("audit"));
+    settings.samples_topic = topic(&unique("samples"));
     settings
 }
 

@@ -10,6 +10,7 @@ mod members;
 mod observe;
 mod peek;
 mod rights;
+mod samples;
 mod search;
 mod telemetry;
 mod verdicts;

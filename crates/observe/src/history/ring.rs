@@ -58,6 +58,11 @@ impl Ring {
         u32::try_from(self.lags.len()).unwrap_or(u32::MAX)
     }
 
+    /// Whether this step has a place.
+    pub(super) fn keeps(&self, step: u32) -> bool {
+        self.place(step).is_some()
+    }
+
     /// The place of a step that is kept.
     fn place(&self, step: u32) -> Option<usize> {
         let newest = self.newest?;

@@ -69,13 +69,43 @@ impl Series {
         self.fold(Resolution::Minute, Resolution::Minutes15, second);
     }
 
+    /// What is known from elsewhere: the highest of both, and rates where there are none.
+    pub(super) fn restore(&mut self, resolution: Resolution, step: u32, point: Point) {
+        let ring = &mut self.rings[resolution as usize];
+        let known = ring.get(step);
+        ring.set(
+            step,
+            Point {
+                lag: known.lag.max(point.lag),
+                time_lag_millis: known.time_lag_millis.max(point.time_lag_millis),
+                input_milli: known.input_milli.or(point.input_milli),
+                output_milli: known.output_milli.or(point.output_milli),
+            },
+        );
+    }
+
+    /// A quarter of an hour whose minutes were restored: of these, where they are all kept.
+    pub(super) fn restore_quarter(&mut self, step: u32, point: Point) {
+        let second = step.saturating_mul(Resolution::Minutes15.seconds());
+        if self.ring(Resolution::Minute).keeps(second / Resolution::Minute.seconds()) {
+            self.fold(Resolution::Minute, Resolution::Minutes15, second);
+        } else {
+            self.restore(Resolution::Minutes15, step, point);
+        }
+    }
+
+    /// The highest lag that was known of the step stays: a part of it may have been restored.
     fn fold(&mut self, from: Resolution, to: Resolution, second: u32) {
         let step = second / to.seconds();
         let parts = to.seconds() / from.seconds();
         let first = step * parts;
         let ring = self.ring(from);
         let point = Point::fold((first..first + parts).map(|part| ring.get(part)));
-        self.rings[to as usize].set(step, point);
+        let ring = &mut self.rings[to as usize];
+        let known = ring.get(step);
+        let (lag, time_lag_millis) =
+            (point.lag.max(known.lag), point.time_lag_millis.max(known.time_lag_millis));
+        ring.set(step, Point { lag, time_lag_millis, ..point });
     }
 
     pub(super) fn rebalanced(&mut self, second: u32) {
@@ -83,6 +113,14 @@ impl Series {
             self.rebalances.pop_front();
         }
         self.rebalances.push_back(second);
+    }
+
+    /// One that may be known already; the oldest are left out where there is no place.
+    pub(super) fn restore_rebalance(&mut self, second: u32) {
+        let at = self.rebalances.partition_point(|known| *known < second);
+        if self.rebalances.len() < EVENTS && self.rebalances.get(at) != Some(&second) {
+            self.rebalances.insert(at, second);
+        }
     }
 
     pub(super) fn rebalances(&self) -> impl Iterator<Item = u32> + '_ {

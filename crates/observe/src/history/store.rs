@@ -37,6 +37,14 @@ pub struct Store {
     /// Groups whose page somebody looked at of late, and when.
     pub(super) views: HashMap<GroupId, Timestamp>,
     pub storage: HistoryStorage,
+    /// Why minutes could not be read from the topic, or written to it, when that was last tried.
+    pub problems: Problems,
+}
+
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Problems {
+    pub read: Option<String>,
+    pub write: Option<String>,
 }
 
 /// The partitions of one group.
@@ -72,6 +80,7 @@ impl Store {
             full_until: 0,
             views: HashMap::new(),
             storage: HistoryStorage::Memory,
+            problems: Problems::default(),
         }
     }
 
@@ -118,6 +127,21 @@ impl Store {
     pub(super) fn series_mut(&mut self, group: &GroupId, now: u32) -> Option<&mut Series> {
         if !self.groups.contains_key(group) {
             if !self.make_place(now) {
+                return None;
+            }
+            self.groups.insert(group.clone(), Series::new());
+        }
+        self.groups.get_mut(group)
+    }
+
+    pub(super) fn all_series(&self) -> impl Iterator<Item = (&GroupId, &Series)> {
+        self.groups.iter()
+    }
+
+    /// What is restored makes no other group go, and goes first itself: the group may be gone.
+    pub(super) fn series_to_restore(&mut self, group: &GroupId) -> Option<&mut Series> {
+        if !self.groups.contains_key(group) {
+            if self.groups.len() >= self.limits.groups {
                 return None;
             }
             self.groups.insert(group.clone(), Series::new());
@@ -290,6 +314,26 @@ mod tests {
             store.rebalanced(&id(0), 1_795_270_130 + second);
         }
         assert!(store.bytes() - before < 1_000);
+    }
+
+    #[test]
+    fn ten_thousand_groups_that_are_restored_take_as_much() {
+        let (mut store, mut restore) = (Store::default(), crate::history::Restore::default());
+        const MINUTE: u32 = 1_795_270_080 / 60;
+        for back in (0..7 * 1_440).step_by(1_009) {
+            let groups = (0..10_000).map(|n| flowdeck_protocol::wire::GroupMinute {
+                group: id(n),
+                lag: Some(5),
+                time_lag_millis: Some(5),
+                input_milli: Some(1),
+                output_milli: None,
+                rebalances: vec![7],
+            });
+            restore.take(&mut store, MINUTE - back, groups.collect());
+        }
+        restore.finish(&mut store);
+        let megabytes = store.bytes() / 1_000_000;
+        assert!((100..150).contains(&megabytes), "{megabytes} MB");
     }
 
     #[test]

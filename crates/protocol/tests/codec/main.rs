@@ -3,5 +3,6 @@
 mod audit;
 mod kafkaflow;
 mod properties;
+mod samples;
 mod support;
 mod wire;

@@ -15,7 +15,7 @@ use flowdeck_protocol::kafkaflow::{
 };
 use flowdeck_protocol::wire::{
     Ack, AckRecord, AuditRecord, HoldRecord, LONGEST, LeftOut, Operation, OperationInstance, Request,
-    TopicPartition, ack_record, hold_record, operation_record, read_ack, read_audit, read_hold,
+    TopicPartition, ack_record, hold_record, operation_record, read_ack, read_audit, read_hold, read_sample,
 };
 use proptest::prelude::*;
 use proptest::sample::Index;
@@ -332,6 +332,7 @@ proptest! {
         read_hold(&version_1(), Some(&key), Some(&value));
         read_ack(&version_1(), Some(&value));
         let _ = read_audit(&version_1(), Some(&key), Some(&value));
+        read_sample(&version_1(), Some(&value));
     }
 
     #[test]
