@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, ClusterConfig, Config, Rebalancing, Verdicts};
 use crate::metrics::snake_case;
-use crate::work::{GroupVisitor, LagVisitor, Number, Work};
+use crate::work::{Figures, Number, Work};
 
 fn reach(cluster: &ClusterConfig) -> Reach {
     let mut reach = Reach::new(cluster.bootstrap.clone());
@@ -111,12 +111,8 @@ impl Work for Shared {
         self.admin.ready().first_snapshot || self.started.elapsed() > FIRST_LOOK
     }
 
-    fn lag(&self, visit: LagVisitor<'_>) {
-        self.admin.lag_rows(visit);
-    }
-
-    fn groups(&self, visit: GroupVisitor<'_>) {
-        self.admin.group_rows(visit);
+    fn figures(&self) -> Arc<dyn Figures> {
+        self.admin.figures()
     }
 
     fn numbers(&self) -> Vec<Number> {
@@ -160,6 +156,12 @@ fn numbers(one: &ClusterNumbers) -> Vec<Number> {
         gauge("holds", "Holds in force", one.holds as f64),
         counter("peeks", "Reads of records for a user", one.peeks as f64),
     ];
+    let read_at = one.as_of.map(|at| {
+        let help = "When the newest complete refresh read the commits";
+        gauge("last_refresh_timestamp_seconds", help, at.millis() as f64 / 1_000.0)
+    });
+    let brokers = one.brokers.map(|count| gauge("brokers", "Brokers of the cluster", f64::from(count)));
+    all.extend(read_at.into_iter().chain(brokers));
     all.extend(not_obeyed(one));
     let dropped = "Records of telemetry, acks, holds and commands that were skipped, by reason";
     all.extend(one.records_dropped.iter().map(|(reason, count)| Number {

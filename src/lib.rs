@@ -55,4 +55,4 @@ pub use process::Process;
 pub use router::{entry_points, service};
 pub use serve::{Certificate, Connections, ServeError, Server, Tls, TlsError, exposed_key};
 pub use state::Options;
-pub use work::{GroupVisitor, LagVisitor, Number, Work};
+pub use work::{Figures, GroupFigures, Number, PartitionFigures, TopicFigures, Work};

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::assets::site::Assets;
 use crate::auth::{Auth, AuthMode, Authenticator};
 use crate::clock::now;
-use crate::config::{Base, Cidr, Config, Limits, PublicUrl};
+use crate::config::{self, Base, Cidr, Config, Limits, PublicUrl};
 use crate::events::streams::Streams;
 use crate::hosts::Hosts;
 use crate::metrics::registry::Metrics;
@@ -35,6 +35,7 @@ pub struct Options {
     /// Cancelled when the program ends: open streams are told, and close.
     pub shutdown: CancellationToken,
     pub work: Arc<dyn Work>,
+    pub metrics: config::Metrics,
     pub process: Process,
     pub authenticator: Arc<dyn Authenticator>,
 }
@@ -53,6 +54,7 @@ impl Options {
             warnings: vec![],
             shutdown: CancellationToken::new(),
             work: Arc::new(Silent),
+            metrics: config::Metrics::default(),
             process: Process::default(),
             authenticator: Arc::new(Auth::none()),
         }
@@ -66,6 +68,7 @@ impl Options {
         options.tls = config.tls.is_some();
         options.trusted_proxies = config.trusted_proxies.clone();
         options.limits = config.limits;
+        options.metrics = config.metrics.clone();
         if !config.listen.ip().is_loopback() && config.auth.mode == AuthMode::None {
             options.warnings.push(format!(
                 "This server listens on {} without sign-in: whoever reaches it may see and control.",
@@ -103,7 +106,7 @@ impl AppState {
         Self(Arc::new(Inner {
             bind,
             base: options.base.as_str().to_owned().leak(),
-            metrics: Metrics::new(options.work.clone(), options.process.clone(), &streams),
+            metrics: Metrics::new(&options, &streams),
             streams,
             requests: Semaphore::new(limits.requests),
             started: now(),

@@ -1,9 +1,9 @@
 //! What the server tells of the work behind it, beyond what the ports show: readiness, and numbers
 //! for `/metrics`. It belongs to no actor: these paths carry no payloads, and are for machines.
 
-use std::time::Duration;
+use std::sync::Arc;
 
-use flowdeck_model::{ClusterName, GroupId, Partition, TopicName, Verdict};
+pub use flowdeck_observe::figures::{Figures, GroupFigures, PartitionFigures, TopicFigures};
 
 /// One number about Flowdeck's own work.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,21 +17,16 @@ pub struct Number {
     pub value: f64,
 }
 
-pub type LagVisitor<'a> = &'a mut dyn FnMut(&ClusterName, &GroupId, &TopicName, Partition, Option<u64>);
-
-pub type GroupVisitor<'a> = &'a mut dyn FnMut(&ClusterName, &GroupId, &[Verdict], Option<Duration>);
-
 pub trait Work: Send + Sync {
     /// Pages can be served.
     fn ready(&self) -> bool {
         true
     }
 
-    /// Every partition of every group, with its lag in records; `None` where it is not known.
-    fn lag(&self, _visit: LagVisitor<'_>) {}
-
-    /// Every group that is counted, with all its verdicts, and its time lag where that is known.
-    fn groups(&self, _visit: GroupVisitor<'_>) {}
+    /// What is known of groups and topics at this moment.
+    fn figures(&self) -> Arc<dyn Figures> {
+        Arc::new(Silent)
+    }
 
     fn numbers(&self) -> Vec<Number> {
         vec![]
@@ -42,3 +37,5 @@ pub trait Work: Send + Sync {
 pub(crate) struct Silent;
 
 impl Work for Silent {}
+
+impl Figures for Silent {}

@@ -63,6 +63,7 @@ impl Config {
         )?;
         self.write_rebalancing(out)?;
         writeln!(out, "verdicts = {}", self.verdicts.in_force())?;
+        writeln!(out, "metrics = {}", self.metrics.in_force())?;
         self.write_auth(out)?;
         self.clusters.iter().try_for_each(|cluster| write_cluster(out, cluster))
     }

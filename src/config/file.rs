@@ -19,6 +19,7 @@ use super::cluster::{self, AdminStream, AdminTopics, ClusterConfig, Property};
 use super::env::Environment;
 use super::error::{ConfigError, Place};
 use super::limits::Limits;
+use super::metrics::Metrics;
 use super::payloads::{self, MaskTable, SchemaTable, SearchTable, TopicTable};
 use super::rebalancing::Rebalancing;
 use super::schema::{Config, TlsFiles};
@@ -89,6 +90,8 @@ struct File {
     rebalancing: Rebalancing,
     #[serde(default)]
     verdicts: Verdicts,
+    #[serde(default)]
+    metrics: Metrics,
     #[serde(default)]
     clusters: Clusters,
 }
@@ -334,6 +337,7 @@ impl File {
             limits: self.limits.into_limits(&at)?,
             rebalancing: self.rebalancing,
             verdicts: self.verdicts,
+            metrics: self.metrics,
             auth: self
                 .auth
                 .check()

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::cluster::ClusterConfig;
 use super::limits::Limits;
+use super::metrics::Metrics;
 use super::rebalancing::Rebalancing;
 use super::values::{Base, Cidr, HostName, LogFormat, LogLevel, PublicUrl};
 use super::verdicts::Verdicts;
@@ -29,6 +30,7 @@ pub struct Config {
     pub limits: Limits,
     pub rebalancing: Rebalancing,
     pub verdicts: Verdicts,
+    pub metrics: Metrics,
     pub auth: auth::Settings,
     /// A directory made by `cargo xtask build`, in place of the default.
     pub site: Option<PathBuf>,
@@ -74,6 +76,7 @@ impl Default for Config {
             limits: Limits::default(),
             rebalancing: Rebalancing::default(),
             verdicts: Verdicts::default(),
+            metrics: Metrics::default(),
             auth: auth::Settings::default(),
             site: None,
             clusters: vec![],

@@ -14,6 +14,7 @@ mod kinds;
 mod leaders;
 mod network;
 mod observe;
+mod prometheus;
 mod replicas;
 mod secure;
 mod slow_clients;

@@ -246,6 +246,45 @@ fn apt_get(package: &str) -> Result<bool> {
     Ok(apt(&["install", "-y", "-qq", "--no-install-recommends", package])?.success())
 }
 
+/// The directory of a program of a Debian package that is unpacked and not installed, so that none of its services
+/// starts, and nobody need be root. `None`: it could not be had.
+pub(crate) fn unpacked(package: &str, program: &str) -> Result<Option<PathBuf>> {
+    if let Some(found) = find(program) {
+        return Ok(found.parent().map(Path::to_path_buf));
+    }
+    let dir = crate::workspace::target().join("tools").join(package);
+    let bin = dir.join("usr/bin");
+    if !bin.join(program).is_file() {
+        if !has("apt-get") || !has("dpkg-deb") {
+            return Ok(None);
+        }
+        // Two commands may run at once.
+        let lock =
+            std::fs::File::create(target_dir("apt")?.join("lock")).context("make a lock for apt-get")?;
+        lock.lock().context("wait for another apt-get")?;
+        say::step(&format!("getting {package} (apt-get) into target/tools"));
+        unpack(package, &dir)?;
+    }
+    Ok(Some(bin).filter(|bin| bin.join(program).is_file()))
+}
+
+fn unpack(package: &str, dir: &Path) -> Result<()> {
+    let limit = Duration::from_secs(300);
+    let run = |command: &mut Command| supervise::run("apt-get", command, limit);
+    if is_root() {
+        run(Command::new("apt-get").args(["-o", "Acquire::Retries=3", "update", "-qq"]))
+            .context("update the package lists")?;
+    }
+    let files = target_dir("apt")?.join(package);
+    let _ = std::fs::remove_dir_all(&files);
+    std::fs::create_dir_all(&files).context("make a directory for the package")?;
+    run(Command::new("apt-get").args(["-q", "download", package]).current_dir(&files))?;
+    for file in std::fs::read_dir(&files).context("read what was downloaded")?.flatten() {
+        run(Command::new("dpkg-deb").arg("-x").arg(file.path()).arg(dir))?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -72,6 +72,16 @@ impl Server {
         Ok(took)
     }
 
+    /// The time to the last byte, compressed, as Prometheus asks.
+    pub(crate) async fn scrape(&self) -> Result<Duration> {
+        let begin = Instant::now();
+        let request = self.client.get(self.url("/metrics")).header("accept-encoding", "gzip");
+        let answer = request.send().await.context("get /metrics")?;
+        ensure!(answer.status() == 200, "/metrics answers {}", answer.status());
+        answer.bytes().await.context("the rest of /metrics")?;
+        Ok(begin.elapsed())
+    }
+
     pub(crate) async fn json(&self, path: &str) -> Result<serde_json::Value> {
         let answer = self.client.get(self.url(path)).send().await.with_context(|| format!("get {path}"))?;
         answer.json().await.with_context(|| format!("read {path}"))

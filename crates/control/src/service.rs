@@ -7,8 +7,9 @@ use std::time::Duration;
 use flowdeck_kafka::{Capabilities, Cluster, Leadership};
 use flowdeck_model::ports::Bind;
 use flowdeck_model::view::Mode;
-use flowdeck_model::{Actor, ClusterName, GroupId, Partition, Ports, TopicName, Verdict};
+use flowdeck_model::{Actor, ClusterName, Ports, Verdict};
 use flowdeck_observe::core::{ClusterHandle, Core};
+use flowdeck_observe::figures::Figures;
 use flowdeck_observe::history::Replay;
 use flowdeck_observe::ports::{BoundFleet, BoundPeek};
 use flowdeck_observe::ready::ReadyView;
@@ -87,14 +88,9 @@ impl Admin {
         self.core.stats()
     }
 
-    /// Every partition of every group, for `/metrics`: `None` where the lag is not known.
-    pub fn lag_rows(&self, visit: impl FnMut(&ClusterName, &GroupId, &TopicName, Partition, Option<u64>)) {
-        self.core.lag_rows(visit);
-    }
-
-    /// Every group that is counted, for `/metrics`, with all its verdicts, and its time lag where it is known.
-    pub fn group_rows(&self, visit: impl FnMut(&ClusterName, &GroupId, &[Verdict], Option<Duration>)) {
-        self.core.group_rows(visit);
+    /// All of this moment, for `/metrics`.
+    pub fn figures(&self) -> Arc<dyn Figures> {
+        self.core.figures()
     }
 
     /// What the cluster offers; `None` where no such cluster is configured or it cannot be reached at all.

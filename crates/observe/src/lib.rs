@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod core;
+pub mod figures;
 mod find;
 pub mod group_seen;
 pub mod group_watch;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use flowdeck_kafka::{Capabilities, Cluster, Deadline};
-use flowdeck_model::{ClusterName, GroupId, Lag, Partition, Timestamp, TopicName, Verdict};
+use flowdeck_model::{ClusterName, Timestamp};
 
 use crate::core::Core;
 use crate::not_obeyed;
@@ -48,42 +48,13 @@ impl Core {
             let mut numbers =
                 handle.stats.read(handle.settings.name.clone(), groups, partitions, one.holds.count() as u64);
             let unanswered = handle.cluster.as_ref().map_or(0, Cluster::unanswered);
+            numbers.as_of = one.view.as_of;
+            numbers.brokers = one.view.brokers;
             numbers.pauses_not_obeyed = not_obeyed::numbers(one.not_obeying.values());
             numbers.queue_depth.push(("broker_requests", unanswered as u64));
             numbers
         });
         Stats { clusters: numbers.collect() }
-    }
-
-    /// Every partition of every group, for `/metrics`: `None` where the lag is not known.
-    pub fn lag_rows(
-        &self,
-        mut visit: impl FnMut(&ClusterName, &GroupId, &TopicName, Partition, Option<u64>),
-    ) {
-        let snapshot = self.publisher.current();
-        for one in &snapshot.clusters {
-            for (group, judged) in one.groups() {
-                for (topic, partition, reading) in group.readings(judged.stale) {
-                    let lag = match reading.lag() {
-                        Lag::Known(lag) => Some(lag),
-                        Lag::Unknown(_) => reading.is_empty_and_untouched().then_some(0),
-                    };
-                    visit(&one.settings.name, &group.id, topic, partition, lag);
-                }
-            }
-        }
-    }
-
-    /// Every group that is counted, for `/metrics`: all its verdicts, and its time lag where it is known.
-    pub fn group_rows(&self, mut visit: impl FnMut(&ClusterName, &GroupId, &[Verdict], Option<Duration>)) {
-        let snapshot = self.publisher.current();
-        for one in &snapshot.clusters {
-            for (group, judged) in one.groups().filter(|(_, judged)| !judged.ignored) {
-                let verdicts: Vec<Verdict> = judged.findings.iter().map(|one| one.verdict).collect();
-                let time_lag = judged.time_lag.map(|lag| Duration::from_millis(lag.millis));
-                visit(&one.settings.name, &group.id, &verdicts, time_lag);
-            }
-        }
     }
 
     /// What the cluster offers; `None` where no such cluster is configured or it cannot be reached at all.

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use flowdeck_model::{ClusterName, CommandState};
+use flowdeck_model::{ClusterName, CommandState, Timestamp};
 
 /// One cluster's counters, shared by its tasks.
 #[derive(Default)]
@@ -35,6 +35,9 @@ pub struct Stats {
 #[derive(Debug, Clone)]
 pub struct ClusterNumbers {
     pub cluster: ClusterName,
+    /// When the newest complete refresh began to read commits; `None` before the first.
+    pub as_of: Option<Timestamp>,
+    pub brokers: Option<u32>,
     pub refreshes: u64,
     pub refreshes_failed: u64,
     pub refresh_last: Duration,
@@ -120,6 +123,8 @@ impl ClusterStats {
         let commands = self.commands.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         ClusterNumbers {
             cluster,
+            as_of: None,
+            brokers: None,
             refreshes: load(&self.refreshes),
             refreshes_failed: load(&self.refreshes_failed),
             refresh_last: Duration::from_micros(load(&self.refresh_last_micros)),

@@ -21,6 +21,8 @@ const REFRESHES: usize = 10;
 const PAGE_LIMIT: Duration = Duration::from_millis(50);
 /// Committed, start, end and state of all groups.
 const REFRESH_LIMIT: Duration = Duration::from_millis(600);
+const SCRAPES: usize = 10;
+const SCRAPE_LIMIT: Duration = Duration::from_millis(300);
 const MEMORY_LIMIT: u64 = 96_000_000;
 const SEEN_LIMIT: Duration = Duration::from_secs(60);
 
@@ -38,8 +40,25 @@ pub(super) async fn run(context: &Context) -> Result<Vec<Figure>> {
     check(&server).await?;
     let refreshes = refreshes(&server).await?;
     let refresh = Figure::most("refresh of 1,000 groups, the longest of ten", &refreshes, REFRESH_LIMIT)?;
+    let scrape = Figure::most(
+        "scrape of 100,000 partitions, the longest of ten",
+        &scrapes(&server).await?,
+        SCRAPE_LIMIT,
+    )?;
     let memory = Figure::megabytes("resident after ten refreshes", server.resident()?, MEMORY_LIMIT);
-    Ok(vec![page, refresh, memory])
+    Ok(vec![page, refresh, scrape, memory])
+}
+
+/// Each with a line for every partition.
+async fn scrapes(server: &Server) -> Result<Vec<Duration>> {
+    let series = server.metric("flowdeck_metrics_series ").await?;
+    ensure!(series > (GROUPS * PARTITIONS as usize) as f64, "{series} series are given");
+    let mut took = Vec::with_capacity(SCRAPES);
+    for _ in 0..SCRAPES {
+        took.push(server.scrape().await?);
+        tokio::time::sleep(BETWEEN).await;
+    }
+    Ok(took)
 }
 
 /// What is measured is what was prepared: each partition of each group, one record behind.

@@ -61,7 +61,7 @@ async fn the_unknown_is_said_and_the_search_finds() {
     let fleet = running.ports.fleet.fleet(&query).unwrap();
     assert_eq!((fleet.total, fleet.groups[0].group.as_str()), (1, group.as_str()));
     let mut rows = 0;
-    running.admin.lag_rows(|_, of, _, _, _| rows += usize::from(of.as_str() == group));
+    running.admin.figures().partitions(&mut |one| rows += usize::from(one.group.as_str() == group));
     assert_eq!(rows, 2);
     let seen = running.ports.fleet.version();
     let next = tokio::time::timeout(DEADLINE, running.ports.fleet.changed(seen)).await.unwrap();

@@ -257,7 +257,7 @@ fn topics_that_match<'a>(
         .collect()
 }
 
-fn flow(group: &GroupData, judged: &Judged) -> FlowView {
+pub(crate) fn flow(group: &GroupData, judged: &Judged) -> FlowView {
     let (written, committed) = match judged.stale {
         true => Default::default(),
         false => group.flow.rates(),

@@ -105,7 +105,7 @@ fn held_by(
     holds.iter().filter(|hold| hold.holds(place)).map(|hold| hold.id).collect()
 }
 
-pub(super) fn paused_partitions(cluster: &ClusterSnapshot, group: &GroupData) -> u32 {
+pub(crate) fn paused_partitions(cluster: &ClusterSnapshot, group: &GroupData) -> u32 {
     if cluster.holds.group(&group.id).is_empty() {
         return 0;
     }

@@ -16,6 +16,8 @@ use flowdeck_model::error::ResourceKind;
 use flowdeck_model::{Actor, ClusterName, GroupId, Permission, PortError, TopicName};
 
 pub use fleet::BoundFleet;
+pub(crate) use fleet::flow;
+pub(crate) use group::paused_partitions;
 pub use peek::BoundPeek;
 
 use crate::core::{ClusterHandle, Core};
