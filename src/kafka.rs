@@ -44,6 +44,7 @@ fn settings(cluster: &ClusterConfig, rebalancing: &Rebalancing, verdicts: &Verdi
     settings.mask_secrets = cluster.mask_secrets;
     settings.masks = cluster.masks.clone();
     settings.search = cluster.search;
+    settings.dead_letters = cluster.dead_letters.clone();
     settings.rebalancing = rebalancing.limits;
     settings.rebalancing_of = rebalancing.groups.clone();
     settings.verdicts = verdicts.of_all.over(settings.verdicts);

@@ -56,6 +56,30 @@ pub(crate) fn download(
     to(&join(&join(&path, format), &more))
 }
 
+/// Pages that the server alone renders.
+pub(crate) fn dead_letters(cluster: &ClusterName, by_shape: bool) -> String {
+    let path = join(&join("/c/", &url::encode(cluster.as_str())), "/dead-letters");
+    to(&with_query(&path, if by_shape { "shape=true" } else { "" }))
+}
+
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn dead_letters_of(
+    cluster: &ClusterName,
+    topic: &TopicName,
+    query: &flowdeck_model::DeadLettersQuery,
+) -> String {
+    to(&with_query(&url::dead_letters_path(cluster, topic), &query.to_query()))
+}
+
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn dead_letter(
+    cluster: &ClusterName,
+    topic: &TopicName,
+    place: flowdeck_model::record_place::RecordPlace,
+) -> String {
+    to(&format!("{}/{}/{}", url::dead_letters_path(cluster, topic), place.partition, place.offset))
+}
+
 pub(crate) fn command(cluster: &ClusterName, id: CommandId) -> String {
     to(&url::command_path(cluster, id))
 }

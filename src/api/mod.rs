@@ -2,6 +2,7 @@
 
 mod body;
 pub(crate) mod commands;
+pub(crate) mod dead_letters;
 pub(crate) mod downloads;
 pub(crate) mod groups;
 pub(crate) mod messages;

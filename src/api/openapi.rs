@@ -9,7 +9,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{commands, downloads, groups, messages, problem::Problem, topics};
+use super::{commands, dead_letters, downloads, groups, messages, problem::Problem, topics};
 use crate::state::AppState;
 
 #[derive(OpenApi)]
@@ -28,6 +28,7 @@ use crate::state::AppState;
     tags(
         (name = "groups", description = "Consumer groups and their lag, from the brokers."),
         (name = "topics", description = "Topics and their records."),
+        (name = "dead letters", description = "Records that consumers gave up on, and where they came from."),
         (name = "commands", description = "Pause and resume, and what came of them."),
     ),
 )]
@@ -59,6 +60,9 @@ pub(crate) fn routes() -> (Router<AppState>, Document) {
         .routes(routes!(topics::one))
         .routes(routes!(messages::list))
         .routes(routes!(downloads::download))
+        .routes(routes!(dead_letters::topics))
+        .routes(routes!(dead_letters::letters))
+        .routes(routes!(dead_letters::letter))
         .split_for_parts()
 }
 

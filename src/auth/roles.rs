@@ -11,12 +11,7 @@ const BUILT_IN: [(&str, &[Permission]); 3] = [
 ];
 
 pub(super) fn built_in() -> impl Iterator<Item = (String, Vec<Grant>)> {
-    let any = |permissions: &[Permission]| Grant {
-        permissions: permissions.to_vec(),
-        clusters: Pattern::any(),
-        groups: Pattern::any(),
-    };
-    BUILT_IN.iter().map(move |(name, permissions)| ((*name).to_owned(), vec![any(permissions)]))
+    BUILT_IN.iter().map(|(name, permissions)| ((*name).to_owned(), vec![Grant::everywhere(permissions)]))
 }
 
 /// `[[auth.roles.NAME]]`: each table is one grant of the role.
@@ -28,6 +23,9 @@ pub(super) struct GrantTable {
     clusters: String,
     #[serde(default = "any")]
     groups: String,
+    /// For what is about records: payloads, produce, re-drive.
+    #[serde(default = "any")]
+    topics: String,
 }
 
 fn any() -> String {
@@ -44,6 +42,7 @@ enum PermissionName {
     Offsets,
     Produce,
     ReadUnmasked,
+    Redrive,
 }
 
 impl From<PermissionName> for Permission {
@@ -55,6 +54,7 @@ impl From<PermissionName> for Permission {
             PermissionName::Offsets => Self::Offsets,
             PermissionName::Produce => Self::Produce,
             PermissionName::ReadUnmasked => Self::ReadUnmasked,
+            PermissionName::Redrive => Self::Redrive,
         }
     }
 }
@@ -65,10 +65,12 @@ impl GrantTable {
         if self.permissions.is_empty() {
             return Err((
                 "permissions",
-                "name at least one of view, read_payloads, control, offsets, produce, read_unmasked",
+                "name at least one of view, read_payloads, control, offsets, produce, read_unmasked, redrive",
             ));
         }
-        for (field, pattern) in [("clusters", &self.clusters), ("groups", &self.groups)] {
+        for (field, pattern) in
+            [("clusters", &self.clusters), ("groups", &self.groups), ("topics", &self.topics)]
+        {
             if pattern.is_empty() {
                 return Err((field, "an empty pattern matches nothing; write \"*\" for all"));
             }
@@ -79,6 +81,11 @@ impl GrantTable {
                 permissions.push(permission);
             }
         }
-        Ok(Grant { permissions, clusters: Pattern::new(self.clusters), groups: Pattern::new(self.groups) })
+        Ok(Grant {
+            permissions,
+            clusters: Pattern::new(self.clusters),
+            groups: Pattern::new(self.groups),
+            topics: Pattern::new(self.topics),
+        })
     }
 }

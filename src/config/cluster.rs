@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use flowdeck_model::view::Mode;
 use flowdeck_model::view::cluster::Colour;
-use flowdeck_model::{ClusterName, Partition, TopicName};
+use flowdeck_model::{ClusterName, Partition, Pattern, TopicName};
 use flowdeck_observe::time_zones::RewindTimeZones;
 use flowdeck_observe::{MaskRule, SearchLimits, TopicSettings};
 use flowdeck_payload::Choices;
@@ -109,6 +109,8 @@ pub struct ClusterConfig {
     pub mask_secrets: bool,
     pub masks: Vec<MaskRule>,
     pub search: SearchLimits,
+    /// Topics of dead letters, beside those that are known by their names.
+    pub dead_letters: Vec<Pattern>,
 }
 
 impl ClusterConfig {
@@ -131,6 +133,7 @@ impl ClusterConfig {
             mask_secrets: true,
             masks: vec![],
             search: SearchLimits::default(),
+            dead_letters: vec![],
         }
     }
 

@@ -143,6 +143,8 @@ struct ClusterTable {
     #[serde(default)]
     masks: Vec<MaskTable>,
     search: Option<SearchTable>,
+    #[serde(default)]
+    dead_letters: Vec<Pattern>,
 }
 
 /// Of the consumers whose name matches.
@@ -420,5 +422,6 @@ fn into_cluster(
     made.mask_secrets = table.mask_secrets.unwrap_or(true);
     made.masks = payloads::masks(table.masks, at)?;
     made.search = payloads::search(table.search, at)?;
+    made.dead_letters = table.dead_letters;
     Ok(made)
 }

@@ -6,19 +6,20 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use flowdeck_model::error::ResourceKind;
-use flowdeck_model::ports::{Bind, Control, Fleet, Peek};
+use flowdeck_model::ports::{Bind, Control, DeadLetters, Fleet, Peek};
+use flowdeck_model::record_place::RecordPlace;
 use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::view::fleet::VerdictCount;
 use flowdeck_model::view::messages::PayloadKind;
 use flowdeck_model::view::{
-    ClusterView, CommandView, DecodersView, FleetView, GroupRow, GroupView, HistoryStorage, HistoryView,
-    MessageView, MessagesView, Mode, PartitionRow, Payload, PreviewView, Submitted, TelemetryView, TopicView,
-    TopicsView,
+    ClusterView, CommandView, DeadLetterTopicsView, DeadLetterView, DeadLettersView, DecodersView, FleetView,
+    GroupRow, GroupView, HistoryStorage, HistoryView, MessageView, MessagesView, Mode, PartitionRow, Payload,
+    PreviewView, Submitted, TelemetryView, TopicView, TopicsView,
 };
 use flowdeck_model::{
-    Actor, ClusterName, CommandId, CommandState, FleetQuery, GroupId, GroupState, GroupType, HistoryQuery,
-    Level, MessagesQuery, Partition, Permission, PortError, Ports, Submit, Timestamp, TopicName, Verdict,
-    Version,
+    Actor, ClusterName, CommandId, CommandState, DeadLettersQuery, FleetQuery, GroupId, GroupState,
+    GroupType, HistoryQuery, Level, MessagesQuery, Partition, Permission, PortError, Ports, Submit,
+    Timestamp, TopicName, Verdict, Version,
 };
 use tokio::sync::watch;
 
@@ -96,7 +97,13 @@ impl Bind for Memory {
     fn bind(&self, actor: Actor) -> Ports {
         self.0.actors.lock().unwrap().push(actor.clone());
         let ports = Arc::new(MemoryPorts { state: self.0.clone(), actor: actor.clone() });
-        Ports { actor, fleet: ports.clone(), control: ports.clone(), peek: ports }
+        Ports {
+            actor,
+            fleet: ports.clone(),
+            control: ports.clone(),
+            peek: ports.clone(),
+            dead_letters: ports,
+        }
     }
 }
 
@@ -438,5 +445,30 @@ impl Peek for MemoryPorts {
             search: None,
             readers: vec![],
         })
+    }
+}
+
+#[async_trait]
+impl DeadLetters for MemoryPorts {
+    async fn topics(&self, cluster: &ClusterName, _: bool) -> Result<DeadLetterTopicsView, PortError> {
+        Err(PortError::not_found(ResourceKind::Cluster, cluster.as_str()))
+    }
+
+    async fn letters(
+        &self,
+        _: &ClusterName,
+        topic: &TopicName,
+        _: &DeadLettersQuery,
+    ) -> Result<DeadLettersView, PortError> {
+        Err(PortError::not_found(ResourceKind::Topic, topic.as_str()))
+    }
+
+    async fn letter(
+        &self,
+        _: &ClusterName,
+        topic: &TopicName,
+        _: RecordPlace,
+    ) -> Result<DeadLetterView, PortError> {
+        Err(PortError::not_found(ResourceKind::Topic, topic.as_str()))
     }
 }

@@ -72,6 +72,7 @@ fn not_found(what: ResourceKind) -> &'static str {
         ResourceKind::Topic => "No such topic",
         ResourceKind::Partition => "No such partition",
         ResourceKind::Command => "No such command",
+        ResourceKind::Record => "No such record",
         ResourceKind::Page => "No such page",
     }
 }

@@ -70,13 +70,19 @@ fn page(view: TopicsView) -> AnyView {
     .into_any()
 }
 
-/// The other clusters' topics, where there are others.
+/// Dead letters, and the other clusters' topics, where there are others.
 fn others(here: &flowdeck_model::ClusterName) -> AnyView {
     let others = use_frame().clusters.into_iter().filter(|cluster| cluster.name != *here);
     let links = others
         .map(|it| view! { <a class=["chip cluster-chip cl-", it.colour.key()].concat() href=links::topics(&it.name)>{it.label}</a> })
         .collect_view();
-    view! { <div class="actions">{links}</div> }.into_any()
+    view! {
+        <div class="actions">
+            <a class="btn small" href=links::dead_letters(here, false) rel="external">"Dead letters"</a>
+            {links}
+        </div>
+    }
+    .into_any()
 }
 
 fn table(cluster: &flowdeck_model::ClusterName, rows: &[TopicRow], search: &str) -> AnyView {

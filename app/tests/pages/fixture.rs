@@ -415,7 +415,13 @@ pub(crate) struct Made {
 
 pub(crate) fn ports(empty: bool) -> Ports {
     let made = Arc::new(Made { empty });
-    Ports { actor: Actor::anonymous(Via::Page, None), fleet: made.clone(), control: made.clone(), peek: made }
+    Ports {
+        actor: Actor::anonymous(Via::Page, None),
+        fleet: made.clone(),
+        control: made.clone(),
+        peek: made.clone(),
+        dead_letters: made,
+    }
 }
 
 impl Made {

@@ -1,6 +1,7 @@
 //! The pages as the server sends them, from a made-up fleet: status, what must and must not be on
 //! them. `FLOWDECK_PAGES_OUT=<folder>` writes them there, to look at.
 
+mod dead_letters;
 mod fixture;
 
 use app::{Site, Theme, shell};
@@ -93,6 +94,9 @@ async fn every_page_renders() {
         ("command", "/c/prod-eu/commands/00000000-0000-4000-8000-000000000002", 200),
         ("command-sent", "/c/prod-eu/commands/00000000-0000-4000-8000-000000000003", 200),
         ("command-404", "/c/prod-eu/commands/00000000-0000-4000-8000-0000000000ff", 404),
+        ("dead-letters", "/c/prod-eu/dead-letters", 200),
+        ("dead-letters-of", "/c/prod-eu/dead-letters/dev-orders.dlq", 200),
+        ("dead-letter", "/c/prod-eu/dead-letters/dev-orders.dlq/0/7", 200),
         ("not-found", "/nowhere", 404),
     ] {
         let page = page(path).await;

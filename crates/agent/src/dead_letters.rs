@@ -11,7 +11,7 @@ use crate::record::Record;
 use crate::shared::now;
 
 /// The topic of dead letters, and what is written there: the record as it was, its key included, with the headers
-/// `Flowdeck-Original-Topic`, `-Partition`, `-Offset` and `-Timestamp`, `Flowdeck-Error`, `Flowdeck-Attempts` and
+/// `Flowdeck-Original-Topic`, `-Partition`, `-Offset`, `-Timestamp` and `-Group`, `Flowdeck-Error`, `Flowdeck-Attempts` and
 /// `Flowdeck-Failed-At`. The record counts as handled once Kafka has the dead letter; where Kafka does not take it,
 /// the handler is tried again after a while.
 #[derive(Clone)]
@@ -59,20 +59,22 @@ impl DeadLetters {
     /// `attempts`: how often the handler was called.
     pub(crate) async fn send(
         &self,
+        group: &str,
         record: &Record,
         attempts: u32,
         error: &HandlerError,
     ) -> Result<(), PublishError> {
         let Some(publisher) = &self.publisher else { return Ok(()) };
-        publisher.publish(self.message(record, attempts, &error.to_string())).await
+        publisher.publish(self.message(group, record, attempts, &error.to_string())).await
     }
 
-    fn message(&self, record: &Record, attempts: u32, error: &str) -> Outgoing {
+    fn message(&self, group: &str, record: &Record, attempts: u32, error: &str) -> Outgoing {
         let letter = DeadLetter {
             topic: record.topic(),
             partition: record.partition(),
             offset: record.offset(),
             timestamp: record.timestamp(),
+            group,
             error,
             attempts,
             failed_at: now(),

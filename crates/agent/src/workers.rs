@@ -158,7 +158,7 @@ async fn failed(shared: &Shared, run: &mut Run, error: &HandlerError) {
 async fn dead_letter(shared: &Shared, run: &mut Run, error: &HandlerError) {
     // The builder asks for the topic.
     let Some(letters) = &shared.settings.dead_letters else { return run.stop_partition() };
-    match letters.send(run.record(), attempts(run), error).await {
+    match letters.send(shared.settings.group.as_ref(), run.record(), attempts(run), error).await {
         Ok(()) => {
             add(&shared.counts.dead_lettered, 1);
             run.done();

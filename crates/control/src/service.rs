@@ -11,7 +11,7 @@ use flowdeck_model::{Actor, ClusterName, Ports, Verdict};
 use flowdeck_observe::core::{ClusterHandle, Core};
 use flowdeck_observe::figures::Figures;
 use flowdeck_observe::history::Replay;
-use flowdeck_observe::ports::{BoundFleet, BoundPeek};
+use flowdeck_observe::ports::{BoundDeadLetters, BoundFleet, BoundPeek};
 use flowdeck_observe::ready::ReadyView;
 use flowdeck_observe::verdict_changes::VerdictChange;
 use flowdeck_observe::{ClusterSettings, Stats, history};
@@ -188,6 +188,7 @@ impl Bind for Admin {
             fleet: Arc::new(BoundFleet::new(Arc::clone(core), actor.clone())),
             control: Arc::new(BoundControl::new(Arc::clone(core), Arc::clone(&self.requests), actor.clone())),
             peek: Arc::new(BoundPeek::new(Arc::clone(core), actor.clone())),
+            dead_letters: Arc::new(BoundDeadLetters::new(Arc::clone(core), actor.clone())),
             actor,
         }
     }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use wildmatch::WildMatchPattern;
 
-use crate::names::{ClusterName, GroupId};
+use crate::names::{ClusterName, GroupId, TopicName};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -17,15 +17,24 @@ pub enum Permission {
     Control,
     /// Change committed offsets.
     Offsets,
-    /// Produce to an application's topic (re-drive).
+    /// Produce to an application's topic.
     Produce,
     /// What is masked in payloads, on request.
     ReadUnmasked,
+    /// Copy dead letters to the topics from which they came.
+    Redrive,
 }
 
 impl Permission {
-    pub const ALL: [Self; 6] =
-        [Self::View, Self::ReadPayloads, Self::Control, Self::Offsets, Self::Produce, Self::ReadUnmasked];
+    pub const ALL: [Self; 7] = [
+        Self::View,
+        Self::ReadPayloads,
+        Self::Control,
+        Self::Offsets,
+        Self::Produce,
+        Self::ReadUnmasked,
+        Self::Redrive,
+    ];
 
     pub fn label(self) -> &'static str {
         match self {
@@ -35,6 +44,7 @@ impl Permission {
             Self::Offsets => "offsets",
             Self::Produce => "produce",
             Self::ReadUnmasked => "read unmasked",
+            Self::Redrive => "re-drive",
         }
     }
 }
@@ -96,12 +106,28 @@ impl PartialEq for Pattern {
 
 impl Eq for Pattern {}
 
-/// Permissions on the groups that match, on the clusters that match.
+/// Permissions on the groups that match, on the clusters that match; of those about records (payloads, produce,
+/// re-drive), on the topics that match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     pub permissions: Vec<Permission>,
     pub clusters: Pattern,
     pub groups: Pattern,
+    pub topics: Pattern,
+}
+
+impl Grant {
+    fn covers(&self, permission: Permission, cluster: &ClusterName, topic: &TopicName) -> bool {
+        self.permissions.contains(&permission)
+            && self.clusters.matches(cluster.as_str())
+            && self.topics.matches(topic.as_str())
+    }
+
+    /// On all clusters, groups and topics.
+    pub fn everywhere(permissions: &[Permission]) -> Self {
+        let permissions = permissions.to_vec();
+        Self { permissions, clusters: Pattern::any(), groups: Pattern::any(), topics: Pattern::any() }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -152,9 +178,7 @@ impl Actor {
     /// Until there is sign-in: everybody who reaches the loopback listener, with all permissions.
     pub fn anonymous(via: Via, address: Option<String>) -> Self {
         let view = ActorView { name: "anonymous".to_owned(), kind: ActorKind::Anonymous, via, address };
-        let all =
-            Grant { permissions: Permission::ALL.to_vec(), clusters: Pattern::any(), groups: Pattern::any() };
-        Self::new(view, vec![all])
+        Self::new(view, vec![Grant::everywhere(&Permission::ALL)])
     }
 
     pub fn name(&self) -> &str {
@@ -183,6 +207,34 @@ impl Actor {
                 && grant.clusters.matches(cluster.as_str())
                 && grant.groups.is_any()
         })
+    }
+
+    /// What a permission about records gives on a topic through one group that reads it.
+    pub fn may_read_for(
+        &self,
+        permission: Permission,
+        cluster: &ClusterName,
+        group: &GroupId,
+        topic: &TopicName,
+    ) -> bool {
+        self.grants
+            .iter()
+            .any(|grant| grant.covers(permission, cluster, topic) && grant.groups.matches(group.as_str()))
+    }
+
+    /// On a topic, whoever reads it.
+    pub fn may_on_topic(&self, permission: Permission, cluster: &ClusterName, topic: &TopicName) -> bool {
+        self.grants.iter().any(|grant| grant.covers(permission, cluster, topic) && grant.groups.is_any())
+    }
+
+    /// The patterns of topics on which the actor has the permission, whoever reads them.
+    pub fn topics_with(&self, permission: Permission, cluster: &ClusterName) -> Vec<Pattern> {
+        let grants = self.grants.iter().filter(|grant| {
+            grant.permissions.contains(&permission)
+                && grant.clusters.matches(cluster.as_str())
+                && grant.groups.is_any()
+        });
+        grants.map(|grant| grant.topics.clone()).collect()
     }
 
     /// For what belongs to no group (a cluster's topics): a grant on any group of the cluster is enough.
@@ -227,6 +279,7 @@ mod tests {
             permissions: permissions.to_vec(),
             clusters: Pattern::new("demo"),
             groups: Pattern::new("dev-*"),
+            topics: Pattern::any(),
         };
         let nobody = Actor::new(view.clone(), vec![]);
         let viewer = Actor::new(view, vec![grant(&[Permission::View])]);
@@ -238,5 +291,28 @@ mod tests {
         assert!(!viewer.may(Permission::Control, &demo, &"dev-a".into()));
         assert!(!viewer.may(Permission::View, &demo, &"qa-a".into()));
         assert!(!viewer.may(Permission::View, &other, &"dev-a".into()));
+    }
+
+    #[test]
+    fn permissions_about_records_are_by_topic() {
+        let grant = |groups: &str, topics: &str| Grant {
+            permissions: vec![Permission::ReadPayloads, Permission::Redrive],
+            clusters: Pattern::new("demo"),
+            groups: Pattern::new(groups),
+            topics: Pattern::new(topics),
+        };
+        let actor = |grants| Actor::new(Actor::anonymous(Via::Api, None).view, grants);
+        let (demo, orders, other) =
+            ("demo".parse().unwrap(), "orders.dlq".parse().unwrap(), "secret".parse().unwrap());
+        let by_topic = actor(vec![grant("*", "orders*")]);
+        assert!(by_topic.may_on_topic(Permission::Redrive, &demo, &orders));
+        assert!(!by_topic.may_on_topic(Permission::Redrive, &demo, &other));
+        assert!(!by_topic.may_on_topic(Permission::Produce, &demo, &orders));
+        assert_eq!(by_topic.topics_with(Permission::Redrive, &demo), [Pattern::new("orders*")]);
+        let by_both = actor(vec![grant("billing", "orders*")]);
+        assert!(!by_both.may_on_topic(Permission::Redrive, &demo, &orders));
+        assert!(by_both.may_read_for(Permission::ReadPayloads, &demo, &"billing".into(), &orders));
+        assert!(!by_both.may_read_for(Permission::ReadPayloads, &demo, &"billing".into(), &other));
+        assert!(!by_both.may_read_for(Permission::ReadPayloads, &demo, &"audit".into(), &orders));
     }
 }

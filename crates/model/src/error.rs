@@ -42,6 +42,7 @@ pub enum ResourceKind {
     Topic,
     Partition,
     Command,
+    Record,
     Page,
 }
 
@@ -53,6 +54,7 @@ impl std::fmt::Display for ResourceKind {
             Self::Topic => "topic",
             Self::Partition => "partition",
             Self::Command => "command",
+            Self::Record => "record",
             Self::Page => "page",
         })
     }

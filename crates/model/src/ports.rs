@@ -11,10 +11,11 @@ use crate::command::Submit;
 use crate::error::PortError;
 use crate::ids::{CommandId, Version};
 use crate::names::{ClusterName, GroupId, TopicName};
-use crate::query::{FleetQuery, HistoryQuery, MessagesQuery};
+use crate::query::{DeadLettersQuery, FleetQuery, HistoryQuery, MessagesQuery};
+use crate::record_place::RecordPlace;
 use crate::view::{
-    ClusterView, CommandView, FleetView, GroupView, HistoryView, MessagesView, PreviewView, Submitted,
-    TelemetryView, TopicView, TopicsView,
+    ClusterView, CommandView, DeadLetterTopicsView, DeadLetterView, DeadLettersView, FleetView, GroupView,
+    HistoryView, MessagesView, PreviewView, Submitted, TelemetryView, TopicView, TopicsView,
 };
 
 /// Reads the published snapshot; never waits for Kafka, but for `topic`.
@@ -60,6 +61,26 @@ pub trait Peek: Send + Sync {
     ) -> Result<MessagesView, PortError>;
 }
 
+/// Reads dead letters, within bounds and without a group.
+#[async_trait]
+pub trait DeadLetters: Send + Sync {
+    /// The cluster's dead-letter topics. `by_shape`: also looks at the newest record of the other topics.
+    async fn topics(&self, cluster: &ClusterName, by_shape: bool) -> Result<DeadLetterTopicsView, PortError>;
+    /// The newest dead letters of a topic, grouped.
+    async fn letters(
+        &self,
+        cluster: &ClusterName,
+        topic: &TopicName,
+        query: &DeadLettersQuery,
+    ) -> Result<DeadLettersView, PortError>;
+    async fn letter(
+        &self,
+        cluster: &ClusterName,
+        topic: &TopicName,
+        place: RecordPlace,
+    ) -> Result<DeadLetterView, PortError>;
+}
+
 /// All ports of one actor, for one request or one stream.
 #[derive(Clone)]
 pub struct Ports {
@@ -67,6 +88,7 @@ pub struct Ports {
     pub fleet: Arc<dyn Fleet>,
     pub control: Arc<dyn Control>,
     pub peek: Arc<dyn Peek>,
+    pub dead_letters: Arc<dyn DeadLetters>,
 }
 
 /// The only way to a port.

@@ -8,9 +8,11 @@ use crate::error::PortError;
 use crate::names::{ClusterName, Partition, TopicName};
 use crate::verdict::Verdict;
 
+mod dead_letters;
 mod history;
 mod messages;
 
+pub use dead_letters::DeadLettersQuery;
 pub use history::{HistoryQuery, Range, Window};
 pub use messages::{
     DECODER_NAME_MAX, DecoderName, FIND_MAX, Find, From, Isolation, MESSAGES_DEFAULT, MESSAGES_MAX,

@@ -39,6 +39,10 @@ pub fn topic_path(cluster: &ClusterName, topic: &TopicName) -> String {
     format!("/c/{}/topics/{}", encode(cluster.as_str()), encode(topic.as_str()))
 }
 
+pub fn dead_letters_path(cluster: &ClusterName, topic: &TopicName) -> String {
+    format!("/c/{}/dead-letters/{}", encode(cluster.as_str()), encode(topic.as_str()))
+}
+
 pub fn command_path(cluster: &ClusterName, id: crate::CommandId) -> String {
     format!("/c/{}/commands/{id}", encode(cluster.as_str()))
 }

@@ -6,6 +6,7 @@
 
 pub mod clock;
 pub mod core;
+pub mod dead_letters;
 pub mod figures;
 mod find;
 pub mod group_seen;

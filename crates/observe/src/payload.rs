@@ -43,6 +43,10 @@ impl<'a> Parts<'a> {
         }
     }
 
+    pub(crate) fn raw_value(&self) -> Option<&[u8]> {
+        self.record.value.as_deref()
+    }
+
     pub(crate) fn key(&self, most: usize) -> Shown {
         let (bytes, size) = (self.record.key.as_deref(), self.record.key_size);
         show(&self.source(Part::Key), bytes, size, &self.reading.key, &self.reading.mask, most)

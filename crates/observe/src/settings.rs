@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use flowdeck_kafka::ClusterConfig;
 use flowdeck_model::verdict::{RebalanceLimits, Rules};
-use flowdeck_model::view::Mode;
 use flowdeck_model::view::cluster::Colour;
+use flowdeck_model::view::{FoundBy, Mode};
 use flowdeck_model::{ClusterName, GroupId, Partition, Pattern, TopicName};
 use flowdeck_payload::{Choices, Decoder, Mask};
 
@@ -225,6 +225,8 @@ pub struct ClusterSettings {
     /// Values with the usual names of secrets are masked.
     pub mask_secrets: bool,
     pub search: SearchLimits,
+    /// Topics of dead letters, beside those that are known by their names.
+    pub dead_letters: Vec<Pattern>,
 }
 
 /// What searches of one cluster may take, all together.
@@ -300,6 +302,7 @@ impl ClusterSettings {
             masks: vec![],
             mask_secrets: true,
             search: SearchLimits::default(),
+            dead_letters: vec![],
         }
     }
 
@@ -312,6 +315,14 @@ impl ClusterSettings {
         let usual = if self.mask_secrets { Mask::usual() } else { Mask::none() };
         let rules = self.masks.iter().filter(|rule| rule.topics.matches(name.as_str()));
         rules.fold(usual, |mask, rule| mask.and(&rule.mask))
+    }
+
+    /// Whether its name says that it holds dead letters.
+    pub fn dead_letters_by_name(&self, name: &TopicName) -> Option<FoundBy> {
+        if self.dead_letters.iter().any(|pattern| pattern.matches(name.as_str())) {
+            return Some(FoundBy::Configuration);
+        }
+        flowdeck_payload::is_usual_name(name.as_str()).then_some(FoundBy::Name)
     }
 
     pub(crate) fn topic(&self, name: &TopicName) -> Option<&TopicSettings> {

@@ -7,6 +7,7 @@ mod cbor;
 mod choice;
 mod cloud_events;
 mod consumer_offsets;
+mod dead_letter;
 mod decode;
 mod detect;
 mod find;
@@ -27,6 +28,9 @@ mod writer;
 mod tests;
 
 pub use choice::{Choices, Decoder};
+pub use dead_letter::{
+    DeadLetter, FailedAt, HeaderList, NoOriginal, Original, Shape, dead_letter, is_usual_name, original,
+};
 pub use decode::{Decoded, Kind, Part, Problem, Source, decode};
 pub use find::{Needle, PathCondition};
 pub use mask::{MASKED, Mask, MaskPath};

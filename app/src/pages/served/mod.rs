@@ -4,36 +4,93 @@
 //! A page more is a variant of [`ServedPage`], its row in `PATHS`, and a component in a file of its own, which may ask
 //! the actor's ports as it is. The browser's router does not know these routes: a link to one has `rel="external"`.
 
+mod dead_letters;
 mod login;
 
+use flowdeck_model::record_place::RecordPlace;
+use flowdeck_model::{ClusterName, Partition, Ports, TopicName, url};
 use leptos::prelude::*;
+use leptos_router::hooks::use_location;
 
+use crate::api::{Answer, PageError};
+use crate::components::error;
+use dead_letters::{LetterPage, LetterTopicsPage, LettersPage};
 use login::LoginPage;
 
 /// One of these pages, with what its path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ServedPage {
+    LetterTopics { cluster: ClusterName },
+    Letters { cluster: ClusterName, topic: TopicName },
+    Letter { cluster: ClusterName, topic: TopicName, place: RecordPlace },
     Login,
 }
 
 /// Their routes below the base, as the router writes them.
-pub const PATHS: &[&str] = &["/login"];
+pub const PATHS: &[&str] = &[
+    "/c/{cluster}/dead-letters",
+    "/c/{cluster}/dead-letters/{topic}",
+    "/c/{cluster}/dead-letters/{topic}/{partition}/{offset}",
+    "/login",
+];
 
 impl ServedPage {
     /// `path` is still encoded. None of these: it is a page that the browser takes over.
     pub(crate) fn parse(base: &str, path: &str) -> Option<Self> {
         let below = path.strip_prefix(base)?.strip_prefix('/')?;
         match below.split('/').collect::<Vec<_>>()[..] {
+            ["c", cluster, "dead-letters"] => Some(Self::LetterTopics { cluster: named(cluster)? }),
+            ["c", cluster, "dead-letters", topic] => {
+                Some(Self::Letters { cluster: named(cluster)?, topic: named(topic)? })
+            }
+            ["c", cluster, "dead-letters", topic, partition, offset] => Some(Self::Letter {
+                cluster: named(cluster)?,
+                topic: named(topic)?,
+                place: RecordPlace {
+                    partition: Partition::new(partition.parse().ok()?)?,
+                    offset: offset.parse().ok().filter(|offset| *offset >= 0)?,
+                },
+            }),
             ["login"] => Some(Self::Login),
             _ => None,
         }
     }
 
     pub(crate) fn view(self) -> AnyView {
+        let query = || use_location().search.get_untracked();
         match self {
+            Self::LetterTopics { cluster } => view! { <LetterTopicsPage cluster query=query()/> }.into_any(),
+            Self::Letters { cluster, topic } => {
+                view! { <LettersPage cluster topic query=query()/> }.into_any()
+            }
+            Self::Letter { cluster, topic, place } => view! { <LetterPage cluster topic place/> }.into_any(),
             Self::Login => view! { <LoginPage/> }.into_any(),
         }
     }
+}
+
+/// A name as it is in a path. One that no name can be leads to no page.
+fn named<T: std::str::FromStr>(segment: &str) -> Option<T> {
+    url::decode(segment)?.parse().ok()
+}
+
+/// The actor's, or none where nobody knows who asks.
+fn ports() -> Answer<Ports> {
+    use_context::<Ports>().ok_or(PageError::NoActor)
+}
+
+/// The page once it is answered, or why it is not.
+fn answered<T: Send + 'static>(
+    answer: impl Future<Output = Answer<T>> + Send + 'static,
+    page: impl FnOnce(T) -> AnyView + Send + 'static,
+) -> AnyView {
+    let shown = Suspend::new(async move {
+        match answer.await {
+            Ok(view) => page(view),
+            Err(error) => error::page(&error),
+        }
+    });
+    view! { <Suspense fallback=|| ()>{shown}</Suspense> }.into_any()
 }
 
 #[cfg(test)]
@@ -43,8 +100,10 @@ mod tests {
     #[test]
     fn each_path_is_a_page() {
         for path in PATHS {
+            let path = path.replace("{cluster}", "demo").replace("{topic}", "orders.dlq");
+            let path = path.replace("{partition}", "3").replace("{offset}", "7");
             assert!(ServedPage::parse("/kafkaflow", &format!("/kafkaflow{path}")).is_some(), "{path}");
-            assert!(ServedPage::parse("", path).is_some(), "{path}");
+            assert!(ServedPage::parse("", &path).is_some(), "{path}");
         }
         assert_eq!(ServedPage::parse("/kafkaflow", "/kafkaflow/login/more"), None);
         assert_eq!(ServedPage::parse("/kafkaflow", "/kafkaflow"), None);

@@ -3,7 +3,7 @@
 
 mod about;
 mod messages;
-mod record;
+pub(super) mod record;
 mod tree;
 
 use flowdeck_model::view::{MessagesView, TopicView};

@@ -122,7 +122,7 @@ pub(super) fn frame(title: String, link: Option<String>, close: String, body: An
     .into_any()
 }
 
-fn shown(record: MessageView) -> AnyView {
+pub(in crate::pages) fn shown(record: MessageView) -> AnyView {
     let time = record.timestamp.map(|at| {
         let kind = record.timestamp_type.clone().map(|kind| [" · ", &kind].concat());
         view! { <dt>"Time"</dt><dd>{crate::format::time::exact(at)} <span class="faint">{kind} " · " {at_time(at)}</span></dd> }

@@ -84,6 +84,7 @@ async fn a_record_that_fails_for_good_goes_to_the_dead_letters() {
         ("Flowdeck-Original-Topic", world.topic.as_str()),
         ("Flowdeck-Original-Partition", "0"),
         ("Flowdeck-Original-Offset", "0"),
+        ("Flowdeck-Original-Group", world.group.as_str()),
         ("Flowdeck-Error", "try it again"),
         ("Flowdeck-Attempts", "3"),
     ] {

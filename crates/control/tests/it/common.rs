@@ -7,8 +7,8 @@ use flowdeck_kafka::ClusterConfig;
 use flowdeck_model::ports::Bind;
 use flowdeck_model::view::{GroupView, Mode};
 use flowdeck_model::{
-    Action, Actor, ClusterName, CommandId, Grant, Partition, Pattern, Permission, Ports, Submit, Target,
-    TopicName, Via,
+    Action, Actor, ClusterName, CommandId, Grant, Partition, Permission, Ports, Submit, Target, TopicName,
+    Via,
 };
 use flowdeck_observe::{AdminTopics, ClusterSettings};
 use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
@@ -82,9 +82,11 @@ impl Running {
 
     /// Somebody who may do just this, everywhere.
     pub(crate) fn who_may(&self, permissions: &[Permission]) -> Ports {
-        let grant =
-            Grant { permissions: permissions.to_vec(), clusters: Pattern::any(), groups: Pattern::any() };
-        self.admin.bind(Actor::new(Actor::anonymous(Via::Page, None).view, vec![grant]))
+        self.who(vec![Grant::everywhere(permissions)])
+    }
+
+    pub(crate) fn who(&self, grants: Vec<Grant>) -> Ports {
+        self.admin.bind(Actor::new(Actor::anonymous(Via::Page, None).view, grants))
     }
 
     /// The group's view, once it is as wanted.

@@ -92,6 +92,7 @@ async fn what_may_not_be_seen_is_as_what_is_not_there() {
         permissions: vec![Permission::View, Permission::Control],
         clusters: Pattern::any(),
         groups: Pattern::new("others-*"),
+        topics: Pattern::any(),
     };
     let view = Actor::anonymous(Via::Api, None).view;
     let stranger = scene.running.admin.bind(Actor::new(view, vec![grant]));

@@ -26,7 +26,12 @@ struct Scene {
 }
 
 fn grant(permissions: &[Permission], cluster: &str, group: &str) -> Grant {
-    Grant { permissions: permissions.to_vec(), clusters: Pattern::new(cluster), groups: Pattern::new(group) }
+    Grant {
+        permissions: permissions.to_vec(),
+        clusters: Pattern::new(cluster),
+        groups: Pattern::new(group),
+        topics: Pattern::any(),
+    }
 }
 
 impl Scene {

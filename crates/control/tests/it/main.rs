@@ -2,6 +2,7 @@
 
 mod common;
 mod control;
+mod dead_letters;
 mod deleted;
 mod kafkaflow;
 mod lag;

@@ -124,8 +124,7 @@ async fn newest_first_from_an_offset_and_not_without_the_right() {
     let nowhere = ask(MessagesQuery { partition: Some(partition(7)), ..MessagesQuery::default() }).await;
     assert!(matches!(nowhere, Err(PortError::NotFound { .. })), "{nowhere:?}");
     let view = Actor::anonymous(Via::Api, None).view;
-    let grant =
-        Grant { permissions: vec![Permission::View], clusters: Pattern::any(), groups: Pattern::any() };
+    let grant = Grant::everywhere(&[Permission::View]);
     let viewer = running.admin.bind(Actor::new(view, vec![grant]));
     let refused = viewer.peek.messages(cluster, &name, &MessagesQuery::default()).await;
     assert!(matches!(refused, Err(PortError::Forbidden { permission: Permission::ReadPayloads, .. })));

@@ -4,6 +4,7 @@
 mod both;
 pub mod cluster;
 pub mod command;
+pub mod dead_letters;
 pub mod fleet;
 pub mod group;
 pub mod history;
@@ -15,6 +16,10 @@ pub mod topic;
 pub use cluster::{ClusterView, Mode};
 pub use command::{
     CommandView, InstanceKind, InstanceOutcome, OffsetChange, OffsetTarget, SentAgain, SentRecord, Submitted,
+};
+pub use dead_letters::{
+    DeadLetterGroup, DeadLetterOrigin, DeadLetterRow, DeadLetterShape, DeadLetterTopic, DeadLetterTopicsView,
+    DeadLetterView, DeadLettersView, FoundBy,
 };
 pub use fleet::{FleetView, FlowView, GroupRow, VerdictCount};
 pub use group::{

@@ -3,6 +3,7 @@
 //! same answer for one that exists and one that does not.
 
 mod claims;
+mod dead_letters;
 mod fleet;
 mod group;
 mod order;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::{Actor, ClusterName, GroupId, Permission, PortError, TopicName};
 
+pub use dead_letters::BoundDeadLetters;
 pub use fleet::BoundFleet;
 pub(crate) use fleet::flow;
 pub(crate) use group::paused_partitions;
@@ -69,14 +71,14 @@ fn allowed_payloads(
     topic: &TopicName,
 ) -> Result<(), PortError> {
     let permission = Permission::ReadPayloads;
-    let may = |group: &GroupId| actor.may(permission, name, group);
+    let may = |group: &GroupId| actor.may_read_for(permission, name, group, topic);
     let by_a_reader = || {
         there.is_some_and(|all| {
             let mut readers = all.groups().filter(|(group, _)| group.reads(topic));
             !topic::is_internal(all, topic) && readers.any(|(group, _)| may(&group.id))
         })
     };
-    if actor.may_on_all_groups(permission, name) || by_a_reader() {
+    if actor.may_on_topic(permission, name, topic) || by_a_reader() {
         return Ok(());
     }
     Err(PortError::Forbidden { permission, on: format!("topic {topic} of {name}") })

@@ -58,7 +58,7 @@ impl Peek for BoundPeek {
         if !one.settings.shows_payloads(name) {
             return Err(PortError::PayloadsOff { on: format!("topic {name} of {cluster}") });
         }
-        if query.unmasked && !self.actor.may_on_all_groups(Permission::ReadUnmasked, cluster) {
+        if query.unmasked && !self.actor.may_on_topic(Permission::ReadUnmasked, cluster, name) {
             let on = format!("topic {name} of {cluster}");
             return Err(PortError::Forbidden { permission: Permission::ReadUnmasked, on });
         }

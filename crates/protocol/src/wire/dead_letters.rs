@@ -9,6 +9,8 @@ pub const ORIGINAL_PARTITION: &str = "Flowdeck-Original-Partition";
 pub const ORIGINAL_OFFSET: &str = "Flowdeck-Original-Offset";
 /// In epoch milliseconds; absent where the record had none.
 pub const ORIGINAL_TIMESTAMP: &str = "Flowdeck-Original-Timestamp";
+/// The consumer group of the agent.
+pub const ORIGINAL_GROUP: &str = "Flowdeck-Original-Group";
 /// The handler's error.
 pub const ERROR: &str = "Flowdeck-Error";
 /// How often the handler was called for it.
@@ -26,6 +28,7 @@ pub struct DeadLetter<'a> {
     pub partition: Partition,
     pub offset: i64,
     pub timestamp: Option<Timestamp>,
+    pub group: &'a str,
     pub error: &'a str,
     pub attempts: u32,
     pub failed_at: Timestamp,
@@ -41,6 +44,7 @@ impl DeadLetter<'_> {
             (ORIGINAL_OFFSET, self.offset.to_string()),
         ];
         headers.extend(self.timestamp.map(|time| (ORIGINAL_TIMESTAMP, time.millis().to_string())));
+        headers.push((ORIGINAL_GROUP, self.group.to_owned()));
         headers.push((ERROR, self.error_text()));
         headers.push((ATTEMPTS, self.attempts.to_string()));
         headers.push((FAILED_AT, self.failed_at.millis().to_string()));

@@ -320,6 +320,7 @@ fn dead_letter(topic: &TopicName) -> DeadLetter<'_> {
         partition: partition(3),
         offset: 17,
         timestamp: Some(Timestamp::from_millis(1_795_270_137_000)),
+        group: "billing",
         error: "no \"stock\"",
         attempts: 4,
         failed_at: Timestamp::from_millis(1_795_270_137_123),
@@ -336,6 +337,7 @@ fn a_dead_letter_says_where_it_came_from_and_why() {
         "Flowdeck-Original-Partition: 3",
         "Flowdeck-Original-Offset: 17",
         "Flowdeck-Original-Timestamp: 1795270137000",
+        "Flowdeck-Original-Group: billing",
         "Flowdeck-Error: no \"stock\"",
         "Flowdeck-Attempts: 4",
         "Flowdeck-Failed-At: 1795270137123",
@@ -343,7 +345,7 @@ fn a_dead_letter_says_where_it_came_from_and_why() {
     assert_eq!(read, want);
     let long = "x".repeat(5_000);
     let cut = DeadLetter { error: &long, timestamp: None, ..dead_letter(&topic) }.headers();
-    assert_eq!((cut.len(), cut[3].1.len()), (6, 1_000));
+    assert_eq!((cut.len(), cut[4].1.len()), (7, 1_000));
 }
 
 #[test]
