@@ -34,6 +34,10 @@ pub(crate) fn group(cluster: &ClusterName, group: &GroupId) -> String {
     to(&url::group_path(cluster, group))
 }
 
+pub(crate) fn agents(cluster: &ClusterName, group: &GroupId) -> String {
+    to(&url::agents_path(cluster, group))
+}
+
 pub(crate) fn topics(cluster: &ClusterName) -> String {
     to(&join(&join("/c/", &url::encode(cluster.as_str())), "/topics"))
 }

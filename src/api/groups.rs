@@ -1,8 +1,8 @@
-//! `GET groups`, `GET clusters/{cluster}/groups/{group}` and its `…/history`.
+//! `GET groups`, `GET clusters/{cluster}/groups/{group}` and its `…/agents` and `…/history`.
 
 use axum::Json;
 use axum::extract::{Path, RawQuery};
-use flowdeck_model::view::{FleetView, GroupView, HistoryView};
+use flowdeck_model::view::{AgentsView, FleetView, GroupView, HistoryView};
 use flowdeck_model::{FleetQuery, HistoryQuery};
 
 use super::{names, ports::ApiPorts, problem::Problem};
@@ -44,6 +44,23 @@ pub(crate) async fn one(
 ) -> Result<Json<GroupView>, Problem> {
     let (cluster, group) = (names::cluster(&cluster)?, names::group(&group)?);
     Ok(Json(ports.fleet.group(&cluster, &group)?))
+}
+
+/// What the agents of a group report of themselves: how long handlers take, what failed, what is in flight.
+#[utoipa::path(
+    get, path = "/clusters/{cluster}/groups/{group}/agents", tag = "groups", operation_id = "listGroupAgents",
+    params(
+        ("cluster" = String, Path),
+        ("group" = String, Path, description = "The name, or `~` and its base64url."),
+    ),
+    responses((status = 200, body = AgentsView), (status = 403, body = Problem), (status = 404, body = Problem)),
+)]
+pub(crate) async fn agents(
+    ApiPorts(ports): ApiPorts,
+    Path((cluster, group)): Path<(String, String)>,
+) -> Result<Json<AgentsView>, Problem> {
+    let (cluster, group) = (names::cluster(&cluster)?, names::group(&group)?);
+    Ok(Json(ports.fleet.agents(&cluster, &group)?))
 }
 
 /// A group's lag and rates over time, with rebalances and operations.

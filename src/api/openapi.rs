@@ -52,6 +52,7 @@ pub(crate) fn routes() -> (Router<AppState>, Document) {
     OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(groups::list))
         .routes(routes!(groups::one))
+        .routes(routes!(groups::agents))
         .routes(routes!(groups::history))
         .routes(routes!(commands::submit))
         .routes(routes!(commands::preview))

@@ -90,6 +90,12 @@ fn rows() -> Vec<Row> {
         ),
         read(
             Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/groups/{group}/agents",
+            "/kafkaflow/api/v1/clusters/demo/groups/payments/agents",
+            View,
+        ),
+        read(
+            Api,
             "/kafkaflow/api/v1/clusters/{cluster}/groups/{group}/history",
             "/kafkaflow/api/v1/clusters/demo/groups/payments/history",
             View,
@@ -354,6 +360,12 @@ fn rows() -> Vec<Row> {
             Payloads,
         ),
         read(Page, "/kafkaflow/c/{cluster}/groups/{group}", "/kafkaflow/c/demo/groups/payments", View),
+        read(
+            Page,
+            "/kafkaflow/c/{cluster}/groups/{group}/agents",
+            "/kafkaflow/c/demo/groups/payments/agents",
+            View,
+        ),
         read(Page, "/kafkaflow/c/{cluster}/topics", "/kafkaflow/c/demo/topics", View),
         read(Page, "/kafkaflow/c/{cluster}/topics/{topic}", "/kafkaflow/c/demo/topics/orders", View),
         read(

@@ -12,9 +12,9 @@ use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::view::fleet::VerdictCount;
 use flowdeck_model::view::messages::PayloadKind;
 use flowdeck_model::view::{
-    ClusterView, CommandView, DeadLetterTopicsView, DeadLetterView, DeadLettersView, DecodersView, FleetView,
-    GroupRow, GroupView, HistoryStorage, HistoryView, MessageView, MessagesView, Mode, PartitionRow, Payload,
-    PreviewView, Submitted, TelemetryView, TopicView, TopicsView,
+    AgentsView, ClusterView, CommandView, DeadLetterTopicsView, DeadLetterView, DeadLettersView,
+    DecodersView, FleetView, GroupRow, GroupView, HistoryStorage, HistoryView, MessageView, MessagesView,
+    Mode, PartitionRow, Payload, PreviewView, Submitted, TelemetryView, TopicView, TopicsView,
 };
 use flowdeck_model::{
     Actor, ClusterName, CommandId, CommandState, DeadLettersQuery, FleetQuery, GroupId, GroupState,
@@ -260,6 +260,11 @@ impl Fleet for MemoryPorts {
             commands: vec![],
             warnings: vec![],
         })
+    }
+
+    fn agents(&self, cluster: &ClusterName, group: &GroupId) -> Result<AgentsView, PortError> {
+        let GroupView { version, now, cluster_info, .. } = self.group(cluster, group)?;
+        Ok(AgentsView { version, now, cluster_info, group: group.clone(), agents: vec![] })
     }
 
     fn history(

@@ -370,6 +370,60 @@ fn record(n: i64) -> MessageView {
     }
 }
 
+/// One whose circuit breaker is open, and of which a handler hangs.
+fn agent() -> AgentView {
+    let at_place =
+        |ago, offset| (at(ago), "dev-audio-events".parse().unwrap(), Partition::new(2).unwrap(), offset);
+    let failure = |ago, attempt, error: &str| {
+        let (at, topic, partition, offset) = at_place(ago, 4_711);
+        HandlerFailure { at, topic, partition, offset, attempt, error: error.into() }
+    };
+    let (since, topic, partition, offset) = at_place(754, 4_690);
+    AgentView {
+        consumer: "dev-audio-processor".into(),
+        instance: "audio-7d9f-42".into(),
+        incarnation: None,
+        confirmed: Some(true),
+        lost: false,
+        heard: at(3),
+        report: AgentReport {
+            at: at(3),
+            version: "0.1.0".into(),
+            host: "audio-7d9f".into(),
+            started_at: Some(at(9_000)),
+            labels: [("region".into(), "eu-1".into()), ("<b>".into(), "not markup".into())].into(),
+            workers: 3,
+            cpu_millicores: Some(420),
+            memory_bytes: Some(48_000_000),
+            processing: Some(ProcessingTimes {
+                seconds: 60,
+                calls: 1_204,
+                p50_micros: 850,
+                p95_micros: 12_400,
+                p99_micros: 230_000,
+                max_micros: 754_000_000,
+            }),
+            counts: AgentCounts { handled: 120_400, failed: 37, dead_lettered: 2, ..AgentCounts::default() },
+            buffered: 214,
+            buffer_size: 300,
+            in_flight: 1,
+            running: vec![RunningHandler { topic, partition, offset, since }],
+            errors_kept: 37,
+            errors: vec![
+                failure(20, 3, "the database does not respond: connection refused (os error 111)"),
+                failure(25, 2, "the handler panicked: index out of bounds: the len is 0 but the index is 0"),
+            ],
+            circuit_breaker: Some(CircuitBreakerView {
+                state: CircuitState::Open,
+                since: at(20),
+                retry_at: Some(at(-10)),
+                opened: 4,
+                error: Some("the database does not respond".into()),
+            }),
+        },
+    }
+}
+
 /// A lag that rises, with a gap and some events.
 fn history(cluster: &ClusterName, group: &GroupId, query: &HistoryQuery) -> HistoryView {
     let (from, to) = query.window.bounds(at(0));
@@ -475,6 +529,12 @@ impl Fleet for Made {
             .find(|row| row.group == *group && row.cluster == cluster.name)
             .ok_or_else(|| PortError::not_found(ResourceKind::Group, group.as_str()))?;
         Ok(group_view(row, cluster))
+    }
+
+    fn agents(&self, cluster: &ClusterName, group: &GroupId) -> Result<AgentsView, PortError> {
+        let GroupView { version, now, cluster_info, .. } = self.group(cluster, group)?;
+        let agents = if group.as_str() == "convex-bus" { vec![] } else { vec![agent()] };
+        Ok(AgentsView { version, now, cluster_info, group: group.clone(), agents })
     }
 
     fn history(

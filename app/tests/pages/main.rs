@@ -147,6 +147,29 @@ async fn a_page_that_only_the_server_renders_is_not_taken_over() {
 }
 
 #[tokio::test]
+async fn what_agents_report_is_on_a_page_of_the_servers() {
+    let path = "/c/prod-eu/groups/prod-audio-processor";
+    let Page { status, html } = page(&format!("{path}/agents")).await;
+    keep("agents", &html);
+    assert_eq!(status, StatusCode::OK);
+    for words in [
+        "p50 850 µs · p95 12 ms · p99 230 ms · max 12 min 34 s (1,204 calls in 60 s)",
+        "Circuit breaker open for 20 s: no record is handled, next try at 14:10:10 UTC.",
+        "2026-11-21 13:57:26.000 UTC",
+        "the newest 2 of 37 that are kept",
+        "the handler panicked: index out of bounds",
+        "&lt;b&gt;=not markup",
+    ] {
+        assert!(html.contains(words), "{words}");
+    }
+    assert!(page(path).await.html.contains(&format!("href=\"/kafkaflow{path}/agents\" rel=\"external\"")));
+    let none = page("/c/prod-eu/groups/convex-bus/agents").await;
+    assert!(none.html.contains("No agent reports"));
+    assert_eq!(page("/c/prod-eu/groups/none/agents").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(page("/c/prod-eu/groups/~%25/agents").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
 async fn payloads_are_text_not_markup() {
     let html = page("/c/prod-eu/topics/audio-events?open=3:86009").await.html;
     assert!(html.contains("&lt;script&gt;"));

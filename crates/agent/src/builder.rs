@@ -1,5 +1,6 @@
 //! The one call that wraps a consumer.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flowdeck_model::{ConsumerName, GroupId, InstanceName, TopicName};
@@ -43,6 +44,7 @@ impl Agent {
             holds: "flowdeck.holds".into(),
             acks: "flowdeck.acks".into(),
             timings: Timings::default(),
+            labels: BTreeMap::new(),
             patience: None,
             create: vec![],
         }
@@ -76,6 +78,7 @@ pub struct AgentBuilder<H = NoHandler> {
     holds: String,
     acks: String,
     timings: Timings,
+    labels: BTreeMap<String, String>,
     patience: Option<Patience>,
     create: Vec<TopicSpec>,
 }
@@ -199,6 +202,13 @@ impl<H> AgentBuilder<H> {
         self
     }
 
+    /// What the dashboard shows beside each instance, such as `("region", "eu-1")`; nothing unless told. Up to 16 labels
+    /// of 100 characters are sent.
+    pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.labels.insert(name.into(), value.into());
+        self
+    }
+
     /// Periods and deadlines; [`Timings::default`] unless told otherwise.
     pub fn timings(mut self, timings: Timings) -> Self {
         self.timings = timings;
@@ -228,6 +238,7 @@ impl<H> AgentBuilder<H> {
             holds: self.holds,
             acks: self.acks,
             timings: self.timings,
+            labels: self.labels,
             patience: self.patience,
             create: self.create,
         }
@@ -264,6 +275,7 @@ impl<H: Handler> AgentBuilder<H> {
             handler_timeout: self.handler_timeout,
             on_unknown: self.on_unknown,
             timings: self.timings.sane(),
+            labels: self.labels,
             poll_interval: health::poll_interval(&self.config),
         };
         if settings.on_error.then == Then::DeadLetter && settings.dead_letters.is_none() {

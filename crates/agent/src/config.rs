@@ -2,7 +2,6 @@
 //! the consumer of its records, a reader of holds or commands, and a producer of telemetry and answers.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +11,7 @@ use rdkafka::ClientConfig;
 use crate::dead_letters::DeadLetters;
 use crate::error::AgentError;
 use crate::failure::{Mapping, OnError};
+use crate::process;
 
 /// What to do while the holds of the cluster cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -114,16 +114,17 @@ pub(crate) struct Settings {
     pub(crate) holds: TopicName,
     pub(crate) acks: TopicName,
     pub(crate) timings: Timings,
+    /// Told in telemetry.
+    pub(crate) labels: BTreeMap<String, String>,
     /// The host's `max.poll.interval.ms`.
     pub(crate) poll_interval: Duration,
 }
 
 /// `<machine>-<pid>`, as KafkaFlow names its instances.
 pub(crate) fn default_instance() -> InstanceName {
-    let host =
-        fs::read_to_string("/proc/sys/kernel/hostname").or_else(|_| fs::read_to_string("/etc/hostname"));
-    let host = host.ok().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty());
-    InstanceName::new(format!("{}-{}", host.as_deref().unwrap_or("localhost"), std::process::id()))
+    let host = process::host();
+    let host = if host.is_empty() { "localhost" } else { &host };
+    InstanceName::new(format!("{host}-{}", std::process::id()))
 }
 
 /// One for each life of this process and each name that an instance has in it: consumers of one
@@ -308,6 +309,7 @@ pub(crate) mod tests {
             holds: "flowdeck.holds".parse().unwrap(),
             acks: "flowdeck.acks".parse().unwrap(),
             timings: Timings::default(),
+            labels: BTreeMap::new(),
             poll_interval: Duration::from_secs(300),
         }
     }

@@ -20,6 +20,7 @@ use tracing::debug;
 use crate::answers::Answers;
 use crate::outbox::Outbox;
 use crate::record::TopicPartition;
+use crate::report::Reporter;
 use crate::shared::Shared;
 
 use holds::Follows;
@@ -50,6 +51,7 @@ pub(crate) struct Control {
     checked_for: u64,
     waits_since: Instant,
     telemetry_at: Instant,
+    reporter: Reporter,
     /// Holds that ended by the own clock and were reported.
     expired: BTreeSet<(Scope, HoldId)>,
     /// What the last telemetry said: each partition, and whether it runs.
@@ -72,6 +74,7 @@ impl Control {
             checked_for: 0,
             waits_since: now,
             telemetry_at: now,
+            reporter: Reporter::new(),
             expired: BTreeSet::new(),
             reported: vec![],
             reported_workers: 0,

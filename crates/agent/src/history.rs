@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Instant;
 
 use flowdeck_model::{Partition, Timestamp, TopicName};
 
 use crate::failure::HandlerError;
 use crate::handler::Delivery;
+use crate::processing::{Counted, Histogram};
 use crate::record::{Record, TopicPartition};
 use crate::shared::now;
 
@@ -61,6 +63,14 @@ pub(crate) struct Current {
     offset: AtomicI64,
     /// In epoch milliseconds; -1 while nothing runs.
     since: AtomicI64,
+    times: Histogram,
+}
+
+/// When a worker took its lane, by both clocks: one of them is read for each record.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TakenAt {
+    instant: Instant,
+    millis: i64,
 }
 
 impl History {
@@ -85,12 +95,23 @@ impl History {
 
     /// Of a worker that begins.
     pub(crate) fn worker(&self) -> Arc<Current> {
-        let current = Current { at: Mutex::new(None), offset: AtomicI64::new(0), since: AtomicI64::new(-1) };
-        let current = Arc::new(current);
+        let current = Arc::new(Current {
+            at: Mutex::new(None),
+            offset: AtomicI64::new(0),
+            since: AtomicI64::new(-1),
+            times: Histogram::default(),
+        });
         let mut workers = lock(&self.workers);
         workers.retain(|worker| worker.strong_count() > 0);
         workers.push(Arc::downgrade(&current));
         current
+    }
+
+    /// How long calls took that ended since the last time. What a worker that ended counted last is left out.
+    pub(crate) fn take_times(&self, into: &mut Counted) {
+        for worker in lock(&self.workers).iter().filter_map(Weak::upgrade) {
+            worker.times.take(into);
+        }
     }
 
     /// The longest first.
@@ -103,16 +124,22 @@ impl History {
 }
 
 impl Current {
-    pub(crate) fn takes(&self, at: &Arc<TopicPartition>) {
+    pub(crate) fn takes(&self, at: &Arc<TopicPartition>) -> TakenAt {
         *lock(&self.at) = Some(Arc::clone(at));
+        TakenAt { instant: Instant::now(), millis: now().millis() }
     }
 
-    pub(crate) fn begins(&self, record: &Record) {
+    pub(crate) fn begins(&self, record: &Record, taken: TakenAt) -> Instant {
+        let began = Instant::now();
+        let later = began.saturating_duration_since(taken.instant).as_millis();
         self.offset.store(record.offset(), Ordering::Relaxed);
-        self.since.store(now().millis(), Ordering::Release);
+        let since = taken.millis.saturating_add(i64::try_from(later).unwrap_or(i64::MAX));
+        self.since.store(since, Ordering::Release);
+        began
     }
 
-    pub(crate) fn ends(&self) {
+    pub(crate) fn ends(&self, began: Instant) {
+        self.times.add(began.elapsed());
         self.since.store(-1, Ordering::Release);
     }
 
@@ -154,11 +181,11 @@ mod tests {
         assert!(history.running().is_empty());
         for (worker, partition) in [(&one, 1), (&other, 2)] {
             let record = Record::test("t", partition, 7);
-            worker.takes(record.at());
-            worker.begins(&record);
+            let taken = worker.takes(record.at());
+            worker.begins(&record, taken);
         }
         assert_eq!(history.running().len(), 2);
-        other.ends();
+        other.ends(Instant::now());
         let running = history.running();
         assert_eq!((running.len(), running[0].partition.get(), running[0].offset), (1, 1, 7));
         drop(one);

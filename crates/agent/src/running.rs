@@ -162,17 +162,7 @@ impl Running {
 
     /// What happened since the start.
     pub fn counts(&self) -> Counts {
-        let counts = &self.shared.counts;
-        Counts {
-            handled: counts.handled.load(Ordering::Relaxed),
-            failed: counts.failed.load(Ordering::Relaxed),
-            skipped: counts.skipped.load(Ordering::Relaxed),
-            dead_lettered: counts.dead_lettered.load(Ordering::Relaxed),
-            dropped_uncommitted: counts.dropped_uncommitted.load(Ordering::Relaxed),
-            telemetry_dropped: counts.telemetry_dropped.load(Ordering::Relaxed),
-            answers_dropped: counts.answers_dropped.load(Ordering::Relaxed),
-            records_not_understood: counts.records_not_understood.load(Ordering::Relaxed),
-        }
+        self.shared.counts.read()
     }
 
     /// The partitions that it owns now, each with whether handlers may run for it. One that was just

@@ -16,6 +16,7 @@ use crate::health::Vitals;
 use crate::history::History;
 use crate::lanes::{Gate, Lanes, Retry, Run, RunOutcome, Seen};
 use crate::record::TopicPartition;
+use crate::running::Counts;
 use crate::source::{Errors, Source};
 use crate::view::{HoldsStatus, View};
 use crate::workers::Pool;
@@ -76,6 +77,22 @@ pub(crate) struct Counting {
     pub(crate) telemetry_dropped: AtomicU64,
     pub(crate) answers_dropped: AtomicU64,
     pub(crate) records_not_understood: AtomicU64,
+}
+
+impl Counting {
+    pub(crate) fn read(&self) -> Counts {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Counts {
+            handled: read(&self.handled),
+            failed: read(&self.failed),
+            skipped: read(&self.skipped),
+            dead_lettered: read(&self.dead_lettered),
+            dropped_uncommitted: read(&self.dropped_uncommitted),
+            telemetry_dropped: read(&self.telemetry_dropped),
+            answers_dropped: read(&self.answers_dropped),
+            records_not_understood: read(&self.records_not_understood),
+        }
+    }
 }
 
 pub(crate) fn add(count: &AtomicU64, n: usize) {

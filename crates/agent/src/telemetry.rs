@@ -99,6 +99,7 @@ mod tests {
             stopped: false,
             in_flight: false,
             lag: 5,
+            waiting: 0,
         }
     }
 

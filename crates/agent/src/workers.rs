@@ -49,11 +49,11 @@ async fn work<H: Handler>(shared: Arc<Shared>, handler: Arc<H>, tasks: TaskTrack
     let current = shared.history.worker();
     while let Some(mut run) = shared.next_run(back).await {
         run.read_ahead();
-        current.takes(run.at());
+        let taken = current.takes(run.at());
         while run.next() {
-            current.begins(run.record());
+            let began = current.begins(run.record(), taken);
             handle(&shared, &*handler, &mut run).await;
-            current.ends();
+            current.ends(began);
             // A handler that never waits must not keep this thread from the host's other tasks.
             consume_budget().await;
             if shared.pool.ending() > 0 {

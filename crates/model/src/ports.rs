@@ -14,8 +14,8 @@ use crate::names::{ClusterName, GroupId, TopicName};
 use crate::query::{DeadLettersQuery, FleetQuery, HistoryQuery, MessagesQuery};
 use crate::record_place::RecordPlace;
 use crate::view::{
-    ClusterView, CommandView, DeadLetterTopicsView, DeadLetterView, DeadLettersView, FleetView, GroupView,
-    HistoryView, MessagesView, PreviewView, Submitted, TelemetryView, TopicView, TopicsView,
+    AgentsView, ClusterView, CommandView, DeadLetterTopicsView, DeadLetterView, DeadLettersView, FleetView,
+    GroupView, HistoryView, MessagesView, PreviewView, Submitted, TelemetryView, TopicView, TopicsView,
 };
 
 /// Reads the published snapshot; never waits for Kafka, but for `topic`.
@@ -24,6 +24,8 @@ pub trait Fleet: Send + Sync {
     fn clusters(&self) -> Vec<ClusterView>;
     fn fleet(&self, query: &FleetQuery) -> Result<FleetView, PortError>;
     fn group(&self, cluster: &ClusterName, group: &GroupId) -> Result<GroupView, PortError>;
+    /// The agents of a group, with what they report of themselves.
+    fn agents(&self, cluster: &ClusterName, group: &GroupId) -> Result<AgentsView, PortError>;
     /// Of a group that is there, or was within the history that is kept.
     fn history(
         &self,

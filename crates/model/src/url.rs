@@ -35,6 +35,11 @@ pub fn group_path(cluster: &ClusterName, group: &GroupId) -> String {
     format!("/c/{}/groups/{}", encode(cluster.as_str()), encode(group.as_str()))
 }
 
+/// What the agents of a group report of themselves.
+pub fn agents_path(cluster: &ClusterName, group: &GroupId) -> String {
+    format!("{}/agents", group_path(cluster, group))
+}
+
 pub fn topic_path(cluster: &ClusterName, topic: &TopicName) -> String {
     format!("/c/{}/topics/{}", encode(cluster.as_str()), encode(topic.as_str()))
 }

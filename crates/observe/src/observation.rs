@@ -8,7 +8,7 @@ use flowdeck_kafka::Record;
 use flowdeck_model::{CommandId, GroupId, Timestamp};
 use flowdeck_protocol::Headers;
 use flowdeck_protocol::kafkaflow::{self, Decoded, Message};
-use flowdeck_protocol::wire::{self, Ack, AckRecord, HoldRecord, Sender};
+use flowdeck_protocol::wire::{self, Ack, AckRecord, AgentTelemetryRecord, HoldRecord, Sender};
 use flowdeck_protocol::wire::{AuditRecord, Operation};
 
 use crate::holds::{HoldIndex, HoldKey, HoldStore, UndecodableHolds};
@@ -261,7 +261,10 @@ impl Observation {
         let known = self.streams.get(stream)?;
         let (telemetry_of, commands) = (known.telemetry_of, known.commands);
         match kafkaflow::decode(headers, record.value.as_deref()) {
-            Decoded::NotOurs => None,
+            Decoded::NotOurs => {
+                self.report(stream, telemetry_of?, record, headers, at);
+                None
+            }
             Decoded::Malformed(_) => {
                 self.not_taken("malformed_message", "malformed KafkaFlow message", Source::Admin(stream), at);
                 None
@@ -272,6 +275,22 @@ impl Observation {
             Decoded::Message(Message::Command(command)) => {
                 let external = commands && headers.last(wire::COMMAND).is_none();
                 external.then(|| Notice::ExternalCommand { id: external_id(record), command })
+            }
+        }
+    }
+
+    /// What an agent reports of itself.
+    fn report(&mut self, stream: usize, pair: usize, record: &Record, headers: &Headers<'_>, at: Timestamp) {
+        match wire::read_agent_telemetry(headers, record.value.as_deref()) {
+            AgentTelemetryRecord::Other => {}
+            AgentTelemetryRecord::Telemetry(telemetry) => {
+                if !self.registry.report(pair, *telemetry, record.value_size, at) {
+                    self.stats.dropped("report_of_unknown_instance");
+                }
+            }
+            AgentTelemetryRecord::NewerVersion => self.stats.dropped("newer_report_version"),
+            AgentTelemetryRecord::Malformed(_) => {
+                self.not_taken("malformed_report", "malformed agent telemetry", Source::Admin(stream), at);
             }
         }
     }

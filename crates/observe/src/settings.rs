@@ -48,6 +48,8 @@ pub struct TelemetryLimits {
     pub partitions: usize,
     /// Bytes of a group's, consumer's or instance's name.
     pub name_bytes: usize,
+    /// Bytes of all agents' reports together; beyond that, their lists of errors are not kept.
+    pub report_bytes: usize,
     /// Not heard for so long: forgotten.
     pub forgotten_after: Duration,
 }
@@ -63,6 +65,7 @@ impl Default for TelemetryLimits {
             topics_per_instance: 256,
             partitions: 400_000,
             name_bytes: 512,
+            report_bytes: 16 * 1024 * 1024,
             forgotten_after: Duration::from_secs(300),
         }
     }

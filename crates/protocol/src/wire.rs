@@ -2,6 +2,7 @@
 //! Frozen once released: a change is a version 2 beside it.
 
 mod acks;
+mod agent;
 mod audit;
 pub mod dead_letters;
 mod holds;
@@ -11,6 +12,10 @@ use flowdeck_model::view::InstanceHolds;
 use flowdeck_model::{CommandId, Incarnation, Partition, Timestamp};
 
 pub use acks::{Ack, AckRecord, TopicPartition, ack_record, read_ack};
+pub use agent::{
+    AGENT_TELEMETRY, AgentTelemetry, AgentTelemetryRecord, REPORT_MAX, agent_telemetry_record,
+    read_agent_telemetry,
+};
 pub use audit::{
     AuditRecord, LeftOut, LogIn, LogInOutcome, Operation, OperationInstance, REQUEST_MAX, Request,
     log_in_record, operation_record, read_audit,

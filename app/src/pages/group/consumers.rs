@@ -1,6 +1,8 @@
 //! Consumers and their instances, by their telemetry.
 
-use flowdeck_model::view::{ConsumerView, GroupView, InstanceHolds, InstanceView, Mode, TopicPartitions};
+use flowdeck_model::view::{
+    ConsumerView, GroupView, InstanceHolds, InstanceKind, InstanceView, Mode, TopicPartitions,
+};
 use flowdeck_model::{ActionKind, Scope, TopicName};
 use leptos::prelude::*;
 
@@ -115,6 +117,10 @@ fn one(view: &GroupView, consumer: &ConsumerView, shown: &[&InstanceView], listi
         });
         view! { <div class="more-actions">{links}</div> }
     });
+    let agents = shown.iter().any(|one| one.kind == InstanceKind::Agent).then(|| {
+        let href = links::agents(&view.row.cluster, &view.row.group);
+        view! { <a class="btn small" href=href rel="external">"Agents"</a> }
+    });
     let instances = shown.iter().map(|one| instance(one, control)).collect_view();
     let active = consumer.instances.iter().filter(|instance| !instance.lost).count();
     let doubtful = consumer.instances.iter().filter(|one| !one.lost && one.confirmed == Some(false)).count();
@@ -123,7 +129,7 @@ fn one(view: &GroupView, consumer: &ConsumerView, shown: &[&InstanceView], listi
         <section class="panel" aria-label=["Consumer ", &consumer.name.shown()].concat()>
             <header>
                 <h2>{name::cut(consumer.name.shown())} " " <span class="count">{number::count(active as u64, "instance", "instances")} {doubtful}</span></h2>
-                <span class="actions push">{buttons}</span>
+                <span class="actions push">{agents} {buttons}</span>
             </header>
             <ul class="topics">{topics}</ul>
             <ol class="steps">{instances}</ol>

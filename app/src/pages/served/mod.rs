@@ -4,6 +4,7 @@
 //! A page more is a variant of [`ServedPage`], its row in `PATHS`, and a component in a file of its own, which may ask
 //! the actor's ports as it is. The browser's router does not know these routes: a link to one has `rel="external"`.
 
+mod agents;
 mod dead_letters;
 mod login;
 
@@ -20,10 +21,21 @@ use login::LoginPage;
 /// One of these pages, with what its path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ServedPage {
-    LetterTopics { cluster: ClusterName },
-    Letters { cluster: ClusterName, topic: TopicName },
-    Letter { cluster: ClusterName, topic: TopicName, place: RecordPlace },
+    LetterTopics {
+        cluster: ClusterName,
+    },
+    Letters {
+        cluster: ClusterName,
+        topic: TopicName,
+    },
+    Letter {
+        cluster: ClusterName,
+        topic: TopicName,
+        place: RecordPlace,
+    },
     Login,
+    /// The names of a cluster and a group, encoded.
+    Agents(String, String),
 }
 
 /// Their routes below the base, as the router writes them.
@@ -31,6 +43,7 @@ pub const PATHS: &[&str] = &[
     "/c/{cluster}/dead-letters",
     "/c/{cluster}/dead-letters/{topic}",
     "/c/{cluster}/dead-letters/{topic}/{partition}/{offset}",
+    "/c/{cluster}/groups/{group}/agents",
     "/login",
 ];
 
@@ -52,6 +65,9 @@ impl ServedPage {
                 },
             }),
             ["login"] => Some(Self::Login),
+            ["c", cluster, "groups", group, "agents"] => {
+                Some(Self::Agents(cluster.to_owned(), group.to_owned()))
+            }
             _ => None,
         }
     }
@@ -65,6 +81,7 @@ impl ServedPage {
             }
             Self::Letter { cluster, topic, place } => view! { <LetterPage cluster topic place/> }.into_any(),
             Self::Login => view! { <LoginPage/> }.into_any(),
+            Self::Agents(cluster, group) => agents::page(&cluster, &group),
         }
     }
 }

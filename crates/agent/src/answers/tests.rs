@@ -5,7 +5,7 @@ use flowdeck_model::InstanceState::{Acknowledged, Drained, NothingToDo, Refused}
 use flowdeck_model::{CommandState, command};
 
 fn lane(topic: &str, gate: Gate, in_flight: bool) -> Seen {
-    Seen { at: TopicPartition::parse(topic, 0).unwrap(), gate, stopped: false, in_flight, lag: 0 }
+    Seen { at: TopicPartition::parse(topic, 0).unwrap(), gate, stopped: false, in_flight, lag: 0, waiting: 0 }
 }
 
 fn due(answers: &mut Answers, seen: &[Seen]) -> Vec<Answer> {

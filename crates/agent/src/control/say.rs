@@ -71,7 +71,10 @@ impl Control {
         let (settings, workers) = (&self.shared.settings, self.shared.pool.target());
         self.reported_workers = workers;
         let running = self.shared.history.running();
-        self.outbox.telemetry(telemetry::records(settings, workers, &running, &seen, holds, now()));
+        let mut records = telemetry::records(settings, workers, &running, &seen, holds, now());
+        // After what tells of the instance: a report of one that is not known has no place.
+        records.extend(self.reporter.record(&self.shared, &seen, running));
+        self.outbox.telemetry(records);
     }
 }
 

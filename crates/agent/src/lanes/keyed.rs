@@ -122,6 +122,11 @@ impl Keyed {
         self.space(most) > 0 && (self.ready.is_empty() || self.window.len() <= most / 2)
     }
 
+    /// Records that no worker has.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting
+    }
+
     pub(super) fn begin_read(&mut self) -> Batch {
         self.reading = true;
         self.spare.pop().unwrap_or_default()

@@ -56,6 +56,8 @@ pub(crate) struct Seen {
     pub(crate) in_flight: bool,
     /// What is left to handle; 0 where nothing was handled yet, as with KafkaFlow.
     pub(crate) lag: i64,
+    /// Records that were taken from the client and wait for a worker.
+    pub(crate) waiting: usize,
 }
 
 /// All lanes, under one lock: gates that were set.
@@ -235,6 +237,11 @@ impl Lane {
             (Some(end), Some(position)) => end.saturating_sub(position).max(0),
             _ => 0,
         };
-        Seen { at: at.clone(), gate: self.gate, stopped: self.stopped, in_flight, lag }
+        let waiting = match &self.keyed {
+            Some(keyed) => keyed.waiting(),
+            None if self.runs > 0 => self.control.waiting(),
+            None => self.batch.records.len(),
+        };
+        Seen { at: at.clone(), gate: self.gate, stopped: self.stopped, in_flight, lag, waiting }
     }
 }

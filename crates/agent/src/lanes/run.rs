@@ -33,6 +33,8 @@ pub(super) struct LaneControl {
     cancellation: CancellationToken,
     /// The next offset to handle; -1 before the first.
     position: AtomicI64,
+    /// Records that the lane's only worker has and has not begun.
+    waiting: AtomicUsize,
 }
 
 impl LaneControl {
@@ -44,6 +46,7 @@ impl LaneControl {
             starting: AtomicUsize::new(0),
             cancellation: CancellationToken::new(),
             position: AtomicI64::new(-1),
+            waiting: AtomicUsize::new(0),
         }
     }
 
@@ -71,6 +74,10 @@ impl LaneControl {
 
     pub(super) fn position(&self) -> Option<i64> {
         Some(self.position.load(Ordering::Acquire)).filter(|next| *next >= 0)
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
     }
 
     /// Also back: where the partition's offset is set, and no worker has it.
@@ -156,6 +163,13 @@ impl Run {
             && (!self.batch.records.is_empty() || (self.kind == RunKind::Whole && self.read()))
             && self.control.start()
             && self.batch.records.next()
+            && self.noted()
+    }
+
+    /// How much waits, for who asks.
+    fn noted(&self) -> bool {
+        self.control.waiting.store(self.batch.records.len(), Ordering::Relaxed);
+        true
     }
 
     /// Reads ahead for others, where that is what the run is for.

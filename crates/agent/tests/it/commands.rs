@@ -7,12 +7,27 @@ use flowdeck_model::view::InstanceHolds;
 use flowdeck_protocol::kafkaflow::{
     Command, ConsumerStatus, Decoded, Message, Telemetry, decode, external_command_record,
 };
-use flowdeck_protocol::wire::{Sender, holds_of, sender};
+use flowdeck_protocol::wire::{
+    AgentTelemetry, AgentTelemetryRecord, Sender, holds_of, read_agent_telemetry, sender,
+};
 use flowdeck_testkit::{DEADLINE, World, wait_for};
 use uuid::Uuid;
 
 async fn send(world: &World, command: Command) {
     world.kafka.send_record(&world.admin, &external_command_record(Uuid::new_v4(), command)).await;
+}
+
+/// What agents of the world reported of themselves, in their order.
+pub(crate) fn reports(world: &World) -> Vec<AgentTelemetry> {
+    let records = world.kafka.read_all(&world.admin);
+    let read = records.iter().filter_map(|record| {
+        match read_agent_telemetry(&record.headers(), record.value.as_deref()) {
+            AgentTelemetryRecord::Telemetry(telemetry) => Some(*telemetry),
+            AgentTelemetryRecord::Other => None,
+            other => panic!("{other:?}"),
+        }
+    });
+    read.collect()
 }
 
 fn telemetry(world: &World) -> Vec<(Telemetry, Sender, Option<InstanceHolds>)> {

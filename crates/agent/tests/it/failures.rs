@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::commands::reports;
 use crate::common::{Agents as _, a_while, settled, skip_at_once};
 use crate::runtime::{committed, wait_committed};
 use flowdeck_agent::testing::RecordingPublisher;
@@ -11,6 +12,7 @@ use flowdeck_agent::{
     Running, State, Then,
 };
 use flowdeck_model::InstanceState::{Acknowledged, Drained};
+use flowdeck_protocol::wire::AgentTelemetry;
 use flowdeck_testkit::{DEADLINE, World, unique, wait_for};
 
 /// Offsets in the order in which they were tried.
@@ -54,6 +56,31 @@ fn retries(retries: u32, then: Then) -> OnError {
 fn header(message: &Outgoing, name: &str) -> String {
     let found = message.headers.iter().rev().find(|(header, _)| header == name);
     String::from_utf8(found.and_then(|(_, value)| value.clone()).unwrap_or_default()).unwrap()
+}
+
+#[tokio::test]
+async fn it_reports_what_it_did_what_failed_and_what_hangs() {
+    let world = World::new(2).await;
+    let (_, router) = router();
+    let agent = world.agent("i-1").label("region", "eu-1").workers(2).handler(router);
+    let agent = agent.on_error(retries(1, Then::Skip)).start().await.unwrap();
+    produce(&world, &["", "once", "panic", "hang", ""]).await;
+    let report = wait_for("a report of the handler that hangs", DEADLINE, async || {
+        let all = reports(&world).into_iter();
+        let of_it = |one: &AgentTelemetry| one.report.running.first().is_some_and(|one| one.offset == 3);
+        all.rev().find(of_it).map(|one| one.report)
+    })
+    .await;
+    assert_eq!((report.counts.handled, report.counts.failed, report.counts.skipped), (2, 3, 1));
+    assert_eq!((report.in_flight, report.buffered, report.buffer_size), (1, 1, 200));
+    let errors: Vec<_> =
+        report.errors.iter().map(|one| (one.offset, one.attempt, one.error.as_str())).collect();
+    let panicked = "the handler panicked: as a handler may";
+    assert_eq!(errors, [(2, 2, panicked), (2, 1, panicked), (1, 1, "not yet")], "the newest first");
+    assert!(report.processing.is_some_and(|times| times.calls == 5 && times.max_micros >= times.p50_micros));
+    assert_eq!((report.labels["region"].as_str(), report.workers), ("eu-1", 2));
+    assert!(report.memory_bytes.is_some_and(|bytes| bytes > 0) && !report.host.is_empty());
+    drop(agent);
 }
 
 async fn stop(agent: Running) {

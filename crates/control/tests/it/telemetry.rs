@@ -2,7 +2,7 @@
 
 use flowdeck_control::AdminSettings;
 use flowdeck_model::Verdict;
-use flowdeck_model::view::{InstanceHolds, InstanceKind, Mode};
+use flowdeck_model::view::{AgentReport, InstanceHolds, InstanceKind, Mode};
 use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
 
 use crate::common::{Running, settings};
@@ -67,6 +67,46 @@ async fn what_an_agent_says_of_the_holds_is_shown() {
         })
         .await;
     }
+    running.stop().await;
+}
+
+/// Of error texts only who may read payloads sees what they say: they may repeat a record.
+#[tokio::test]
+async fn what_an_agent_reports_is_shown_and_a_hanging_handler_is_said() {
+    let (running, group, [flow, agent]) = two_voices().await;
+    let report: AgentReport = serde_json::from_value(serde_json::json!({
+        "at": "2026-11-29T12:00:00Z",
+        "inFlight": 1,
+        "running": [{ "topic": "audio", "partition": 1, "offset": 7, "since": "2026-11-29T11:58:00Z" }],
+        "errors": [{
+            "at": "2026-11-29T11:59:00Z", "topic": "audio", "partition": 1, "offset": 6, "attempt": 3,
+            "error": "no price in {card: 4711}",
+        }],
+        "circuitBreaker": { "state": "open", "since": "2026-11-29T11:59:30Z", "error": "{card: 4711}" },
+    }))
+    .unwrap();
+    let view = wait_for("its report", DEADLINE, async || {
+        flow.says(&[0], &[]).await;
+        agent.says(&[1], &[]).await;
+        agent.reports(report.clone()).await;
+        let view = running.ports.fleet.agents(&running.cluster, &group.as_str().into()).ok()?;
+        (!view.agents.is_empty()).then_some(view)
+    })
+    .await;
+    let [one] = &view.agents[..] else { panic!("only the agent reports: {view:?}") };
+    assert_eq!((one.instance.as_str(), &one.report, one.lost), ("pod-7", &report, false));
+    let group_view = running.ports.fleet.group(&running.cluster, &group.as_str().into()).unwrap();
+    let mut instances = group_view.consumers[0].instances.iter();
+    let note = instances.find(|one| one.kind == InstanceKind::Agent).unwrap().note.clone().unwrap();
+    assert!(
+        note.contains("a handler is in flight since 2026-11-29T11:58:00.000Z: audio[1] offset 7"),
+        "{note}"
+    );
+    assert!(
+        note.contains("circuit breaker open: no record is handled, since 2026-11-29T11:59:30.000Z"),
+        "{note}"
+    );
+    assert!(!note.contains("4711"), "{note}");
     running.stop().await;
 }
 

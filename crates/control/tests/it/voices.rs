@@ -1,7 +1,7 @@
 //! What consumers write: telemetry as KafkaFlow and agents send it, an agent's acks, and external
 //! commands, made with the wire's own encoders.
 
-use flowdeck_model::view::InstanceHolds;
+use flowdeck_model::view::{AgentReport, InstanceHolds};
 use flowdeck_model::{CommandId, Incarnation, InstanceState, Partition, Timestamp};
 use flowdeck_observe::ClusterSettings;
 use flowdeck_protocol::Record;
@@ -9,6 +9,7 @@ use flowdeck_protocol::kafkaflow::{
     Command, ConsumerStatus, DateTime, Telemetry, external_command_record, telemetry_record,
 };
 use flowdeck_protocol::wire::{Ack, HOLDS, TopicPartition, ack_record};
+use flowdeck_protocol::wire::{AgentTelemetry, agent_telemetry_record};
 use flowdeck_testkit::{DEADLINE, kafka};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
@@ -56,6 +57,18 @@ impl Voice {
         let mut record = self.telemetry(running, &[]);
         record.headers.push((HOLDS.to_owned(), holds.word().as_bytes().to_vec()));
         send(&self.admin, record).await;
+    }
+
+    /// What an agent reports of itself.
+    pub(crate) async fn reports(&self, report: AgentReport) {
+        let telemetry = AgentTelemetry {
+            group: self.group.as_str().into(),
+            consumer: self.consumer.as_str().into(),
+            instance: self.instance.as_str().into(),
+            incarnation: self.incarnation.expect("an agent"),
+            report,
+        };
+        send(&self.admin, agent_telemetry_record(telemetry).expect("short names")).await;
     }
 
     pub(crate) fn telemetry(&self, running: &[i32], paused: &[i32]) -> Record {

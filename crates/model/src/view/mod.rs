@@ -1,6 +1,7 @@
 //! What pages, API and stream show: plain data, serialised as camelCase JSON. One set of types for
 //! all three, so that they cannot disagree.
 
+pub mod agent;
 mod both;
 pub mod cluster;
 pub mod command;
@@ -13,6 +14,10 @@ pub mod preview;
 pub mod telemetry;
 pub mod topic;
 
+pub use agent::{
+    AgentCounts, AgentReport, AgentView, AgentsView, CircuitBreakerView, CircuitState, HandlerFailure,
+    ProcessingTimes, RunningHandler,
+};
 pub use cluster::{ClusterView, Mode};
 pub use command::{
     CommandView, InstanceKind, InstanceOutcome, OffsetChange, OffsetTarget, SentAgain, SentRecord, Submitted,

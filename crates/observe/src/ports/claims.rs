@@ -8,6 +8,7 @@ use flowdeck_model::shown::exact;
 use flowdeck_model::view::{ConsumerView, InstanceView, TopicPartitions};
 use flowdeck_model::{Partition, Timestamp, TopicName};
 
+use super::agents;
 use super::group::Owners;
 use crate::operations::Operation;
 use crate::rebalance::owns_nothing;
@@ -129,7 +130,8 @@ impl<'a> Claims<'a> {
             (elsewhere > 0).then(|| format!("lists {} that Kafka gives to others", partitions(elsewhere))),
             (!lost && self.is_no_member(instance)).then(|| NO_MEMBER.to_owned()),
         ];
-        let notes: Vec<String> = notes.into_iter().flatten().collect();
+        let reported = agents::notes(instance).filter(|_| !lost);
+        let notes: Vec<String> = notes.into_iter().flatten().chain(reported).collect();
         InstanceView {
             instance: instance.instance.clone(),
             kind: instance.kind(),

@@ -8,8 +8,8 @@ use flowdeck_model::error::ResourceKind;
 use flowdeck_model::rate::Drain;
 use flowdeck_model::verdict::Finding;
 use flowdeck_model::view::{
-    ClusterView, FleetView, FlowView, GroupRow, GroupView, HistoryView, TelemetryView, TopicView, TopicsView,
-    VerdictCount,
+    AgentsView, ClusterView, FleetView, FlowView, GroupRow, GroupView, HistoryView, TelemetryView, TopicView,
+    TopicsView, VerdictCount,
 };
 use flowdeck_model::{
     Actor, ClusterName, Fleet, FleetQuery, GroupId, GroupType, HistoryQuery, Permission, PortError,
@@ -17,7 +17,7 @@ use flowdeck_model::{
 };
 
 use super::order::{Ranked, compare};
-use super::{allowed, cluster_of, group, telemetry, topic};
+use super::{agents, allowed, cluster_of, group, telemetry, topic};
 use crate::clock;
 use crate::core::Core;
 use crate::history;
@@ -134,6 +134,18 @@ impl Fleet for BoundFleet {
         drop(trends);
         drop(history);
         Ok(view)
+    }
+
+    fn agents(&self, cluster: &ClusterName, id: &GroupId) -> Result<AgentsView, PortError> {
+        let snapshot = self.core.publisher.current();
+        allowed(&self.actor, Permission::View, cluster, id)?;
+        let (one, _) = cluster_of(&self.core, &snapshot, cluster)?;
+        let Some((data, _)) = one.group(id) else {
+            sampled(&one)?;
+            return Err(PortError::not_found(ResourceKind::Group, id.to_string()));
+        };
+        let payloads = self.actor.may(Permission::ReadPayloads, cluster, id);
+        Ok(agents::view(snapshot.version, &one, data, payloads, clock::now()))
     }
 
     fn history(

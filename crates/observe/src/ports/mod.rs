@@ -2,6 +2,7 @@
 //! name that is asked for, before anybody looks whether it is there: who may not see a cluster or group gets the
 //! same answer for one that exists and one that does not.
 
+mod agents;
 mod claims;
 mod dead_letters;
 mod fleet;

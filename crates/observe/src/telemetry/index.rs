@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowdeck_model::view::{ConsumerStatus, InstanceHolds, InstanceKind};
+use flowdeck_model::view::{AgentReport, ConsumerStatus, InstanceHolds, InstanceKind};
 use flowdeck_model::{ConsumerName, GroupId, Incarnation, InstanceName, Partition, Timestamp, TopicName};
 
 use super::trust::MEMBER_FOR;
@@ -43,6 +43,8 @@ pub struct InstanceTelemetry {
     pub workers: Option<u32>,
     /// What it says of the holds, where it is an agent.
     pub holds: Option<InstanceHolds>,
+    /// What an agent last reported of itself.
+    pub report: Option<Report>,
     /// It subscribes to a pattern: of those partitions its telemetry tells nothing.
     pub pattern: Option<String>,
     pub status: ConsumerStatus,
@@ -57,6 +59,14 @@ pub struct InstanceTelemetry {
     /// By Flowdeck's clock.
     pub first_heard: Timestamp,
     pub last_heard: Timestamp,
+}
+
+/// Of one agent, shared between snapshots.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// By Flowdeck's clock.
+    pub heard: Timestamp,
+    pub of: Arc<AgentReport>,
 }
 
 /// Whom an instance is, by what it says of itself.
@@ -105,6 +115,7 @@ impl InstanceTelemetry {
             superseded: false,
             workers: None,
             holds: None,
+            report: None,
             pattern: None,
             status: ConsumerStatus::Running,
             topics,

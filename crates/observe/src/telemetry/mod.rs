@@ -8,5 +8,5 @@ pub mod registry;
 pub mod trust;
 
 pub use index::{
-    ConsumerTelemetry, GroupTelemetry, InstanceId, InstanceTelemetry, TelemetryIndex, TopicStream,
+    ConsumerTelemetry, GroupTelemetry, InstanceId, InstanceTelemetry, Report, TelemetryIndex, TopicStream,
 };

@@ -3,6 +3,7 @@
 //! fit is dropped and counted; whom Kafka bears out takes the place of whom it does not.
 
 mod entry;
+mod reports;
 mod room;
 #[cfg(test)]
 mod tests;
@@ -113,6 +114,8 @@ pub struct Registry {
     instances: usize,
     /// Numbers that are listed, and the topics of which they are.
     partitions: usize,
+    /// Bytes of the reports that are kept whole.
+    report_bytes: usize,
     /// Instances of each `Trust`.
     trust: [usize; Trust::ALL.len()],
     /// Groups whose index must be made anew.
@@ -154,6 +157,7 @@ impl Registry {
             consumers: 0,
             instances: 0,
             partitions: 0,
+            report_bytes: 0,
             trust: Default::default(),
             dirty: HashSet::new(),
             index: Arc::default(),
@@ -271,6 +275,7 @@ impl Registry {
         group.instances -= 1;
         self.instances -= 1;
         self.partitions -= entry.weight();
+        self.report_bytes -= entry.report_bytes;
         self.trust[entry.trust as usize] -= 1;
         if consumer.is_empty() {
             group.consumers.remove(&place.consumer);
@@ -285,7 +290,7 @@ impl Registry {
     /// Forgets who was silent for too long.
     pub fn expire(&mut self, now: Timestamp) {
         let after = self.limits.forgotten_after;
-        (self.consumers, self.instances, self.partitions) = (0, 0, 0);
+        (self.consumers, self.instances, self.partitions, self.report_bytes) = (0, 0, 0, 0);
         self.trust = Default::default();
         for (id, group) in &mut self.groups {
             let mut changed = false;
@@ -301,6 +306,7 @@ impl Registry {
             self.instances += group.instances;
             for entry in group.entries() {
                 self.partitions += entry.weight();
+                self.report_bytes += entry.report_bytes;
                 self.trust[entry.trust as usize] += 1;
             }
             if changed {

@@ -1,5 +1,9 @@
 //! Flowdeck's own records, byte by byte: version 1 is frozen, so these texts never change.
 
+use flowdeck_model::view::{
+    AgentCounts, AgentReport, CircuitBreakerView, CircuitState, HandlerFailure, ProcessingTimes,
+    RunningHandler,
+};
 use flowdeck_model::{
     CommandId, Hold, HoldId, Incarnation, InstanceState, Partition, Scope, Timestamp, TopicName,
 };
@@ -7,6 +11,9 @@ use flowdeck_protocol::wire::dead_letters::DeadLetter;
 use flowdeck_protocol::wire::{
     Ack, AckRecord, EXCEPTIONS_MAX, HoldRecord, LONGEST, TopicPartition, ack_record, check_hold, command_of,
     hold_record, read_ack, read_hold, release_record,
+};
+use flowdeck_protocol::wire::{
+    AgentTelemetry, AgentTelemetryRecord, REPORT_MAX, agent_telemetry_record, read_agent_telemetry,
 };
 use flowdeck_protocol::wire::{IN_FLIGHT, InFlight, in_flight_header, in_flight_of};
 use flowdeck_protocol::{Headers, Malformed, NAME_MAX, PARTITIONS_MAX, Record};
@@ -144,6 +151,120 @@ fn every_state_has_its_name() {
         names.join(" "),
         "waiting acknowledged fetchStopped drained nothingToDo nothingToRead refused noResponse notControllable"
     );
+}
+
+fn telemetry() -> AgentTelemetry {
+    let at = |millis: i64| Timestamp::from_millis(1_795_270_137_000 + millis);
+    let place = |offset| ("dev-orders".parse::<TopicName>().unwrap(), partition(3), offset);
+    let (topic, partition, offset) = place(17);
+    let running = RunningHandler { topic, partition, offset, since: at(-40_000) };
+    let (topic, partition, offset) = place(16);
+    let error =
+        HandlerFailure { at: at(-7), topic, partition, offset, attempt: 2, error: "a time-out".into() };
+    AgentTelemetry {
+        group: "payments".into(),
+        consumer: "orders".into(),
+        instance: "web-1-42".into(),
+        incarnation: Incarnation::from_uuid(TWO),
+        report: AgentReport {
+            at: at(456),
+            version: "0.1.0".into(),
+            host: "web-1".into(),
+            started_at: Some(at(-60_000)),
+            labels: [("region".into(), "eu-1".into())].into(),
+            workers: 3,
+            cpu_millicores: Some(420),
+            memory_bytes: Some(48_000_000),
+            processing: Some(ProcessingTimes {
+                seconds: 60,
+                calls: 7,
+                p50_micros: 1,
+                p95_micros: 2,
+                p99_micros: 3,
+                max_micros: 4,
+            }),
+            counts: AgentCounts {
+                handled: 7,
+                failed: 6,
+                skipped: 5,
+                dead_lettered: 4,
+                retry_topics: 3,
+                dropped_uncommitted: 2,
+            },
+            buffered: 214,
+            buffer_size: 300,
+            in_flight: 1,
+            running: vec![running],
+            errors_kept: 50,
+            errors: vec![error],
+            circuit_breaker: Some(CircuitBreakerView {
+                state: CircuitState::HalfOpen,
+                since: at(0),
+                retry_at: None,
+                opened: 2,
+                error: Some("a time-out".into()),
+            }),
+        },
+    }
+}
+
+fn report_of(record: &Record) -> AgentTelemetryRecord {
+    read_agent_telemetry(&record.headers(), record.value.as_deref())
+}
+
+#[test]
+fn agent_telemetry_byte_by_byte() {
+    let record = agent_telemetry_record(telemetry()).unwrap();
+    insta::assert_snapshot!(text(&record), @r#"
+    Flowdeck-Version: 1
+    Message-Type: Flowdeck.AgentTelemetry
+    Flowdeck-Agent: 1;0b9c9e1c-3f7e-4b43-9d0e-5f8e7d5b1a77
+    0b9c9e1c-3f7e-4b43-9d0e-5f8e7d5b1a77
+    {"group":"payments","consumer":"orders","instance":"web-1-42","incarnation":"0b9c9e1c-3f7e-4b43-9d0e-5f8e7d5b1a77","at":"2026-11-21T14:08:57.456Z","version":"0.1.0","host":"web-1","startedAt":"2026-11-21T14:07:57.000Z","labels":{"region":"eu-1"},"workers":3,"cpuMillicores":420,"memoryBytes":48000000,"processing":{"seconds":60,"calls":7,"p50Micros":1,"p95Micros":2,"p99Micros":3,"maxMicros":4},"counts":{"handled":7,"failed":6,"skipped":5,"deadLettered":4,"retryTopics":3,"droppedUncommitted":2},"buffered":214,"bufferSize":300,"inFlight":1,"running":[{"topic":"dev-orders","partition":3,"offset":17,"since":"2026-11-21T14:08:17.000Z"}],"errorsKept":50,"errors":[{"at":"2026-11-21T14:08:56.993Z","topic":"dev-orders","partition":3,"offset":16,"attempt":2,"error":"a time-out"}],"circuitBreaker":{"state":"halfOpen","since":"2026-11-21T14:08:57.000Z","retryAt":null,"opened":2,"error":"a time-out"}}
+    "#);
+    assert_eq!(report_of(&record), AgentTelemetryRecord::Telemetry(Box::new(telemetry())));
+}
+
+#[test]
+fn agent_telemetry_fits_into_16_kib_and_keeps_the_newest_errors() {
+    let mut long = telemetry();
+    let error = long.report.errors[0].clone();
+    long.report.errors = (0..50)
+        .map(|attempt| HandlerFailure { attempt, error: "\u{1}\u{e9}".repeat(2_000), ..error.clone() })
+        .collect();
+    long.report.labels = (0..100).map(|n| (format!("{n}{}", "x".repeat(200)), "x".repeat(200))).collect();
+    let record = agent_telemetry_record(long.clone()).unwrap();
+    assert!(record.value.as_ref().unwrap().len() <= REPORT_MAX);
+    let AgentTelemetryRecord::Telemetry(read) = report_of(&record) else { panic!("telemetry") };
+    let attempts: Vec<u32> = read.report.errors.iter().map(|error| error.attempt).collect();
+    assert!(!attempts.is_empty() && attempts.iter().copied().eq(0..attempts.len() as u32), "{attempts:?}");
+    assert_eq!(read.report.errors[0].error.chars().count(), 400);
+    assert_eq!((read.report.labels.len(), read.report.errors_kept), (16, 50));
+    long.group = "\u{1}".repeat(NAME_MAX).as_str().into();
+    long.consumer = "\u{1}".repeat(NAME_MAX).as_str().into();
+    long.instance = "\u{1}".repeat(NAME_MAX).as_str().into();
+    assert!(agent_telemetry_record(long).is_none(), "no more than its names would fit");
+}
+
+#[test]
+fn agent_telemetry_of_others_is_read_as_far_as_it_goes() {
+    let record = agent_telemetry_record(telemetry()).unwrap();
+    let least = format!(
+        r#"{{"group":"g","consumer":"c","instance":"i","incarnation":"{TWO}","at":"2026-11-21T14:08:57Z","new":{{"a":1}}}}"#
+    );
+    let read = |headers: &Headers<'_>, value: &[u8]| read_agent_telemetry(headers, Some(value));
+    let AgentTelemetryRecord::Telemetry(read_least) = read(&record.headers(), least.as_bytes()) else {
+        panic!("telemetry")
+    };
+    assert_eq!((read_least.group.as_str(), read_least.report.counts), ("g", AgentCounts::default()));
+    let malformed =
+        |value: &[u8]| matches!(read(&record.headers(), value), AgentTelemetryRecord::Malformed(_));
+    assert!(malformed(b"{}") && malformed(b"") && malformed(&vec![b' '; REPORT_MAX + 1]));
+    let other = Record { headers: vec![("Message-Type".into(), b"Other".to_vec())], ..record.clone() };
+    assert_eq!(report_of(&other), AgentTelemetryRecord::Other);
+    let mut newer = record;
+    newer.headers[0].1 = b"2".to_vec();
+    assert_eq!(report_of(&newer), AgentTelemetryRecord::NewerVersion);
 }
 
 fn read_back(record: &Record) -> HoldRecord {

@@ -10,7 +10,7 @@ use flowdeck_protocol::kafkaflow::TelemetryTopic;
 
 use super::{Heard, InstanceKey};
 use crate::telemetry::trust::{MEMBER_FOR, Trust};
-use crate::telemetry::{InstanceTelemetry, TopicStream};
+use crate::telemetry::{InstanceTelemetry, Report, TopicStream};
 
 pub(super) struct Entry {
     pub(super) trust: Trust,
@@ -18,6 +18,9 @@ pub(super) struct Entry {
     member_at: Option<Timestamp>,
     workers: Option<u32>,
     holds: Option<InstanceHolds>,
+    pub(super) report: Option<Report>,
+    /// What it takes of the bound of reports.
+    pub(super) report_bytes: usize,
     topics: BTreeMap<TopicName, Stream>,
     /// It subscribes to a pattern, of whose partitions KafkaFlow tells nothing.
     pattern: Option<String>,
@@ -75,6 +78,8 @@ impl Entry {
             member_at: None,
             workers: None,
             holds: None,
+            report: None,
+            report_bytes: 0,
             topics: BTreeMap::new(),
             pattern: None,
             status: ConsumerStatus::Stopped,
@@ -222,6 +227,7 @@ fn instance(
         superseded: others().any(|other| other.first_heard > entry.last_heard),
         workers: entry.workers,
         holds: entry.holds,
+        report: entry.report.clone(),
         pattern: entry.pattern.clone(),
         status: entry.status,
         topics: topics.collect(),

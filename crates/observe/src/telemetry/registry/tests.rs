@@ -1,4 +1,5 @@
 use super::*;
+use flowdeck_protocol::wire::AgentTelemetry;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_millis(1_000_000 + seconds * 1_000)
@@ -190,4 +191,40 @@ fn a_restart_supersedes_and_two_lives_at_once_are_ambiguous() {
         both.hear(record, |_| Trust::Unverified).unwrap();
     }
     assert_eq!(flags(&mut both, 8), [(true, false), (true, false)]);
+}
+
+#[test]
+fn a_report_is_kept_with_an_agent_that_is_heard_and_within_its_bound() {
+    let report = |number: u128, error: &str| {
+        let failure = serde_json::json!({
+            "at": at(1), "topic": "t", "partition": 0, "offset": 7, "attempt": 1, "error": error,
+        });
+        let report = serde_json::json!({ "at": at(1), "workers": 3, "errors": [failure] });
+        AgentTelemetry {
+            group: "g".into(),
+            consumer: "c".into(),
+            instance: "pod-1".into(),
+            incarnation: Incarnation::from_uuid(uuid::Uuid::from_u128(number)),
+            report: serde_json::from_value(report).unwrap(),
+        }
+    };
+    let mut registry = registry();
+    registry.limits.report_bytes = 150;
+    assert!(!registry.report(0, report(1, "early"), 100, at(1)), "nobody of that name is heard");
+    for number in [1, 2] {
+        registry.hear(agent(number, 1), |_| Trust::Unverified).unwrap();
+        assert!(registry.report(0, report(number, "a time-out"), 100, at(2)));
+    }
+    assert!(registry.report(0, report(1, "newer"), 120, at(3)), "it takes the place of its own");
+    let index = registry.index(at(3));
+    let kept = |number: u128| {
+        let incarnation = Some(Incarnation::from_uuid(uuid::Uuid::from_u128(number)));
+        let mut all = index.group(&"g".into()).unwrap().instances().map(|(_, one)| one);
+        let report = all.find(|one| one.incarnation == incarnation).unwrap().report.clone().unwrap();
+        (report.heard, report.of.workers, report.of.errors.first().map(|one| one.error.clone()))
+    };
+    assert_eq!(kept(1), (at(3), 3, Some("newer".into())));
+    assert_eq!(kept(2), (at(2), 3, None), "beyond the bound without its errors");
+    registry.expire(at(1_000));
+    assert_eq!(registry.report_bytes, 0);
 }
