@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use flowdeck_model::view::Mode;
+use flowdeck_model::{ClusterName, GroupId, HoldId};
 
 use crate::client::args::Ask;
 use crate::config::{Config, Flags, Listen};
@@ -23,6 +24,9 @@ pub enum Command {
     Serve(ServeArgs),
     #[command(flatten)]
     Ask(Ask),
+    /// The holds on Kafka itself, where no Flowdeck can be reached.
+    #[command(subcommand)]
+    Holds(Holds),
     /// Print completions for a shell.
     Completions { shell: clap_complete::Shell },
     /// Ask a running server whether it lives, over HTTP or HTTPS; fails where it does not.
@@ -61,6 +65,55 @@ pub struct ServeArgs {
     /// Print what is in force, secrets hidden, and what each cluster can do; then exit.
     #[arg(long)]
     pub check: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Holds {
+    /// List the holds that are in force.
+    List {
+        #[command(flatten)]
+        at: OnKafka,
+        /// Print JSON instead of a table.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Release the holds of a group, which resumes the services with flowdeck-agent. A consumer of KafkaFlow is resumed
+    /// by a Flowdeck, or by its own dashboard.
+    Release {
+        #[command(flatten)]
+        at: OnKafka,
+        group: GroupId,
+        /// Only this hold.
+        #[arg(long)]
+        id: Option<HoldId>,
+        /// Why: the next person on call reads it.
+        #[arg(long)]
+        reason: String,
+    },
+}
+
+/// Which cluster, and how it is reached.
+#[derive(Debug, Args)]
+pub struct OnKafka {
+    /// The configuration file; `flowdeck.toml` in the working directory, if it is there.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The configured cluster, where there are several.
+    #[arg(long)]
+    pub cluster: Option<ClusterName>,
+    /// Its brokers, where none is configured.
+    #[arg(long, value_name = "HOST:PORT", conflicts_with_all = ["config", "cluster"])]
+    pub bootstrap: Option<String>,
+}
+
+impl OnKafka {
+    pub fn flags(&self) -> Flags {
+        Flags {
+            config: self.config.clone(),
+            clusters: self.bootstrap.iter().map(|brokers| format!("kafka={brokers}")).collect(),
+            ..Flags::default()
+        }
+    }
 }
 
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use flowdeck_control::{Admin, AdminSettings, Audit};
+use flowdeck_control::{Admin, AdminSettings, Audit, HoldsOnKafka};
 use flowdeck_kafka::{Capability, Cluster, ClusterConfig as Reach, ConfigError, Deadline};
 use flowdeck_model::CommandState;
 use flowdeck_model::ports::Bind;
@@ -52,6 +52,11 @@ fn settings(cluster: &ClusterConfig, rebalancing: &Rebalancing, verdicts: &Verdi
     settings.ignore = verdicts.ignore.clone();
     settings.verify_stalls = verdicts.verify_stalls;
     settings
+}
+
+/// The holds of a cluster, without a server. Inside a tokio runtime.
+pub fn holds(config: &Config, cluster: &ClusterConfig) -> Result<HoldsOnKafka, ConfigError> {
+    HoldsOnKafka::new(settings(cluster, &config.rebalancing, &config.verdicts))
 }
 
 /// Whether librdkafka takes these properties. Nothing is sent to the brokers.

@@ -1,6 +1,7 @@
 //! The command line: reads the configuration, starts the admin service, serves until told to stop.
 
 mod check;
+mod holds;
 mod run;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve(&args),
         Command::Health(args) => probe::ask(args.listen).map(|()| ExitCode::SUCCESS),
         Command::Ask(ask) => return ask_server(&ask),
+        Command::Holds(args) => holds::run(&args),
         Command::Completions { shell } => completions(shell),
         Command::HashPassword => hash_password(),
         Command::NewToken => new_token(),

@@ -84,6 +84,27 @@ pub(crate) fn dead_letter(
     to(&format!("{}/{}/{}", url::dead_letters_path(cluster, topic), place.partition, place.offset))
 }
 
+/// A page that the server alone renders; `query` as its own query has it.
+pub(crate) fn audit(cluster: &ClusterName, query: &str) -> String {
+    let path = join(&join("/c/", &url::encode(cluster.as_str())), "/audit");
+    to(&with_query(&path, query))
+}
+
+/// What was done to a group.
+pub(crate) fn audit_of(cluster: &ClusterName, group: &GroupId) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    audit(cluster, &query.append_pair("group", group.as_str()).finish())
+}
+
+/// What the page of this query shows, as a file.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn audit_download(cluster: &ClusterName, query: &str, format: &'static str) -> String {
+    let path =
+        ["/api/v1/clusters/", &url::encode(cluster.as_str()), "/audit/download?format=", format].concat();
+    let more = if query.is_empty() { String::new() } else { join("&", query) };
+    to(&join(&path, &more))
+}
+
 pub(crate) fn command(cluster: &ClusterName, id: CommandId) -> String {
     to(&url::command_path(cluster, id))
 }

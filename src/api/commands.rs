@@ -141,7 +141,7 @@ pub(crate) async fn one(
     Path((cluster, id)): Path<(String, String)>,
 ) -> Result<Json<CommandView>, Problem> {
     let (cluster, id) = (names::cluster(&cluster)?, names::command(&id)?);
-    Ok(Json(ports.control.command(&cluster, id)?))
+    Ok(Json(ports.control.find_command(&cluster, id).await?))
 }
 
 /// A form of another site cannot send this type without asking first.

@@ -2,12 +2,12 @@
 //! reader is masked in it.
 
 use axum::extract::{Path, RawQuery};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use flowdeck_model::view::{MessageView, Payload, PayloadKind};
-use flowdeck_model::{MessagesQuery, PortError, TopicName};
-use http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
-use http::{HeaderValue, StatusCode};
+use flowdeck_model::{MessagesQuery, PortError};
+use http::StatusCode;
 
+use super::file::{FileType, attachment, csv_line, lines};
 use super::{names, ports::ApiPorts, problem::Problem};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,11 +28,11 @@ impl Format {
         }
     }
 
-    fn ending_and_type(self) -> (&'static str, &'static str) {
+    fn file(self) -> FileType {
         match self {
-            Self::NdJson => ("ndjson", "application/x-ndjson"),
-            Self::Csv => ("csv", "text/csv; charset=utf-8"),
-            Self::Raw => ("bin", "application/octet-stream"),
+            Self::NdJson => FileType::NdJson,
+            Self::Csv => FileType::Csv,
+            Self::Raw => FileType::Bytes,
         }
     }
 }
@@ -69,7 +69,7 @@ pub(crate) async fn download(
         Format::Csv => csv(&view.records).into_bytes(),
         Format::Raw => raw(view.records.first())?,
     };
-    Ok(file(format, &topic, body))
+    Ok(attachment(topic.as_str(), format.file(), body))
 }
 
 /// The format, and the query without it.
@@ -83,32 +83,6 @@ fn split(query: &str) -> Result<(Format, String), PortError> {
         }
     }
     Ok((format, rest.finish()))
-}
-
-/// A browser saves it, and neither shows it nor keeps it.
-fn file(format: Format, topic: &TopicName, body: Vec<u8>) -> Response {
-    let (ending, kind) = format.ending_and_type();
-    // A topic's name has letters, digits, points, dashes and underscores only.
-    let disposition = format!("attachment; filename=\"{topic}.{ending}\"");
-    let mut response = body.into_response();
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if let Ok(disposition) = HeaderValue::from_str(&disposition) {
-        headers.insert(CONTENT_DISPOSITION, disposition);
-    }
-    response
-}
-
-fn lines(records: &[MessageView]) -> Vec<u8> {
-    let mut out = vec![];
-    for record in records {
-        // A view is JSON always, and a Vec takes it.
-        let _ = serde_json::to_writer(&mut out, record);
-        out.push(b'\n');
-    }
-    out
 }
 
 fn csv(records: &[MessageView]) -> String {
@@ -125,19 +99,9 @@ fn csv(records: &[MessageView]) -> String {
             record.value.text.clone(),
             headers.join("\n"),
         ];
-        let cells: Vec<String> = cells.iter().map(|cell| quoted(cell)).collect();
-        out.push_str(&cells.join(","));
-        out.push_str("\r\n");
+        csv_line(&mut out, &cells);
     }
     out
-}
-
-/// A spreadsheet calculates what begins so, and would send it elsewhere.
-fn quoted(cell: &str) -> String {
-    let is_formula = cell.trim_start().starts_with(['=', '+', '-', '@', '\t', '\r'])
-        || cell.starts_with(['\t', '\r', '\n']);
-    let prefix = if is_formula { "'" } else { "" };
-    format!("\"{prefix}{}\"", cell.replace('"', "\"\""))
 }
 
 fn raw(record: Option<&MessageView>) -> Result<Vec<u8>, Problem> {
@@ -162,23 +126,6 @@ fn bytes(hex: &str) -> Option<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cells_are_no_formulas() {
-        for (cell, want) in [
-            ("=1+1", "\"'=1+1\""),
-            ("+1", "\"'+1\""),
-            ("-1", "\"'-1\""),
-            ("@x", "\"'@x\""),
-            (" =1", "\"' =1\""),
-            ("\t=1", "\"'\t=1\""),
-            ("a \"b\", c", "\"a \"\"b\"\", c\""),
-            ("7", "\"7\""),
-            ("", "\"\""),
-        ] {
-            assert_eq!(quoted(cell), want);
-        }
-    }
 
     #[test]
     fn format_is_no_part_of_the_query() {

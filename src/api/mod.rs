@@ -1,9 +1,11 @@
 //! Flowdeck's own JSON API, version 1: parses, asks the ports, shows. No rule of its own.
 
+pub(crate) mod audit;
 mod body;
 pub(crate) mod commands;
 pub(crate) mod dead_letters;
 pub(crate) mod downloads;
+pub(crate) mod file;
 pub(crate) mod groups;
 pub(crate) mod messages;
 pub(crate) mod names;

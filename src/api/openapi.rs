@@ -9,7 +9,7 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{commands, dead_letters, downloads, groups, messages, problem::Problem, topics};
+use super::{audit, commands, dead_letters, downloads, groups, messages, problem::Problem, topics};
 use crate::state::AppState;
 
 #[derive(OpenApi)]
@@ -30,6 +30,7 @@ use crate::state::AppState;
         (name = "topics", description = "Topics and their records."),
         (name = "dead letters", description = "Records that consumers gave up on, and where they came from."),
         (name = "commands", description = "Pause and resume, and what came of them."),
+        (name = "audit", description = "Who asked for what."),
     ),
 )]
 struct Api;
@@ -57,6 +58,8 @@ pub(crate) fn routes() -> (Router<AppState>, Document) {
         .routes(routes!(commands::submit))
         .routes(routes!(commands::preview))
         .routes(routes!(commands::one))
+        .routes(routes!(audit::list))
+        .routes(routes!(audit::download))
         .routes(routes!(topics::list))
         .routes(routes!(topics::one))
         .routes(routes!(messages::list))

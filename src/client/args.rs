@@ -14,6 +14,8 @@ pub enum Ask {
     Lag(OneGroup),
     /// List the newest operations of a group, or show one.
     Operations(Operations),
+    /// Show who asked for what, and what came of it.
+    Audit(Audit),
     #[command(flatten)]
     Operate(Operate),
 }
@@ -163,6 +165,42 @@ pub struct Operations {
     /// A group, or the id of an operation.
     #[arg(value_parser = of)]
     pub of: Of,
+}
+
+#[derive(Debug, Args)]
+pub struct Audit {
+    #[command(flatten)]
+    pub server: Server,
+    /// Where the server has more than one.
+    #[arg(long)]
+    pub cluster: Option<ClusterName>,
+    /// Part of a group's name.
+    #[arg(long, default_value = "")]
+    pub group: String,
+    /// Part of who asked.
+    #[arg(long, default_value = "")]
+    pub by: String,
+    /// Such as pause or rewind.
+    #[arg(long, default_value = "")]
+    pub action: String,
+    /// Such as confirmed or timedOut.
+    #[arg(long, default_value = "")]
+    pub state: String,
+    /// Part of the reason.
+    #[arg(long, default_value = "")]
+    pub search: String,
+    /// Asked for at this time or later, such as 2026-11-29T08:00:00Z.
+    #[arg(long, default_value = "")]
+    pub from: String,
+    /// Asked for before this time.
+    #[arg(long, default_value = "")]
+    pub to: String,
+    /// Where the page before ended.
+    #[arg(long, value_name = "OFFSET")]
+    pub before: Option<i64>,
+    /// At most so many.
+    #[arg(long, default_value_t = 50)]
+    pub limit: u32,
 }
 
 #[derive(Debug, Clone)]

@@ -8,11 +8,11 @@ mod show;
 
 use std::io::Write as _;
 
-use flowdeck_model::view::{CommandView, FleetView, GroupView};
+use flowdeck_model::view::{AuditView, CommandView, FleetView, GroupView};
 use flowdeck_model::{ClusterName, url};
 
 use self::api::{Answer, Api};
-use self::args::{Ask, Groups, Of, OneGroup, Operations};
+use self::args::{Ask, Audit, Groups, Of, OneGroup, Operations};
 use self::exit::{Exit, Failed};
 
 /// Prints the answer; what went wrong is the caller's to print.
@@ -21,6 +21,7 @@ pub fn run(ask: &Ask) -> Result<Exit, Failed> {
         Ask::Groups(args) => groups(args),
         Ask::Lag(args) => lag(args),
         Ask::Operations(args) => operations(args),
+        Ask::Audit(args) => audit(args),
         Ask::Operate(args) => operate::run(args),
     }
 }
@@ -61,6 +62,21 @@ fn operations(args: &Operations) -> Result<Exit, Failed> {
             print(&Answer { json, view: commands }, args.server.json, |all| show::operations(all))
         }
     }
+}
+
+fn audit(args: &Audit) -> Result<Exit, Failed> {
+    let api = Api::new(&args.server)?;
+    let cluster = cluster(&api, args.cluster.as_ref())?;
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("group", &args.group).append_pair("actor", &args.by);
+    query.append_pair("action", &args.action).append_pair("state", &args.state);
+    query.append_pair("search", &args.search).append_pair("from", &args.from).append_pair("to", &args.to);
+    query.append_pair("limit", &args.limit.to_string());
+    if let Some(before) = args.before {
+        query.append_pair("before", &before.to_string());
+    }
+    let audit: Answer<AuditView> = api.get(&format!("/clusters/{cluster}/audit?{}", query.finish()))?;
+    print(&audit, args.server.json, show::audit)
 }
 
 fn group_path(cluster: &ClusterName, group: &flowdeck_model::GroupId) -> String {

@@ -2,7 +2,9 @@
 
 use comfy_table::{CellAlignment, Table, presets};
 use flowdeck_model::shown;
-use flowdeck_model::view::{CommandView, FleetView, GroupView, InstanceOutcome, PreviewView};
+use flowdeck_model::view::{
+    AuditEntry, AuditView, CommandView, FleetView, GroupView, InstanceOutcome, PreviewView,
+};
 
 fn table(heads: &[&str], right: &[usize]) -> Table {
     let mut table = Table::new();
@@ -64,6 +66,38 @@ pub(super) fn lag(group: &GroupView) -> String {
     let why = row.why.as_deref().map(|why| format!(": {}", shown::text(why))).unwrap_or_default();
     let members = number(row.members);
     format!("{table}\n{}{why}. Lag {}, members {members}.\n", row.verdict.label(), number(row.lag))
+}
+
+pub(super) fn audit(audit: &AuditView) -> String {
+    let mut table = table(&["AT", "ID", "WHAT", "STATE", "BY", "REASON"], &[]);
+    for entry in &audit.entries {
+        match entry {
+            AuditEntry::Operation(one) => table.add_row([
+                one.requested_at.to_string(),
+                one.id.to_string(),
+                shown::text(&one.title),
+                one.state.label().to_owned(),
+                shown::name(&one.actor.name),
+                shown::text(&one.reason),
+            ]),
+            AuditEntry::LogIn(one) => table.add_row([
+                one.at.to_string(),
+                String::new(),
+                "Log-in".to_owned(),
+                one.outcome.label().to_owned(),
+                shown::name(&one.actor.name),
+                one.detail.as_deref().map(shown::text).unwrap_or_default(),
+            ]),
+        };
+    }
+    let mut text = format!("{table}\n");
+    for note in &audit.notes {
+        text += &format!("{}\n", shown::text(note));
+    }
+    if let Some(before) = audit.older {
+        text += &format!("There is more: --before {before}\n");
+    }
+    text
 }
 
 pub(super) fn operations(commands: &[CommandView]) -> String {

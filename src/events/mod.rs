@@ -36,6 +36,7 @@ pub(crate) async fn open(
     let watch = Watch::parse(&query)?;
     let have = have(&query, &headers);
     // Read before a slot is taken: what does not exist is 404, not a stream.
+    watch.prepare(&bound.ports).await?;
     let first = watch.read(&bound.ports)?;
     let owner =
         bound.authenticated.ticket.session().map_or(StreamOwner::Address(address), StreamOwner::Session);

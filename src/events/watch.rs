@@ -46,6 +46,14 @@ impl Watch {
         }
     }
 
+    /// Before the first look at it.
+    pub(super) async fn prepare(&self, ports: &Ports) -> Result<(), PortError> {
+        match self {
+            Self::Command(cluster, id) => ports.control.find_command(cluster, *id).await.map(drop),
+            Self::Fleet(_) | Self::Group(..) => Ok(()),
+        }
+    }
+
     pub(super) fn read(&self, ports: &Ports) -> Result<Seen, PortError> {
         // Read before the view: a view that is newer is sent again, one that is older never is.
         let version = ports.fleet.version();

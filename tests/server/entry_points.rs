@@ -122,6 +122,19 @@ fn rows() -> Vec<Row> {
         ),
         read(
             Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/audit",
+            "/kafkaflow/api/v1/clusters/demo/audit",
+            View,
+        ),
+        read(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/audit/download",
+            "/kafkaflow/api/v1/clusters/demo/audit/download?format=csv",
+            View,
+        ),
+        read(Page, "/kafkaflow/c/{cluster}/audit", "/kafkaflow/c/demo/audit", View),
+        read(
+            Api,
             "/kafkaflow/api/v1/clusters/{cluster}/topics",
             "/kafkaflow/api/v1/clusters/demo/topics",
             View,

@@ -6,20 +6,20 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use flowdeck_model::error::ResourceKind;
-use flowdeck_model::ports::{Bind, Control, DeadLetters, Fleet, Peek};
+use flowdeck_model::ports::{AuditLog, Bind, Control, DeadLetters, Fleet, Peek};
 use flowdeck_model::record_place::RecordPlace;
 use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::view::fleet::VerdictCount;
 use flowdeck_model::view::messages::PayloadKind;
 use flowdeck_model::view::{
-    AgentsView, ClusterView, CommandView, DeadLetterTopicsView, DeadLetterView, DeadLettersView,
+    AgentsView, AuditView, ClusterView, CommandView, DeadLetterTopicsView, DeadLetterView, DeadLettersView,
     DecodersView, FleetView, GroupRow, GroupView, HistoryStorage, HistoryView, MessageView, MessagesView,
     Mode, PartitionRow, Payload, PreviewView, Submitted, TelemetryView, TopicView, TopicsView,
 };
 use flowdeck_model::{
-    Actor, ClusterName, CommandId, CommandState, DeadLettersQuery, FleetQuery, GroupId, GroupState,
-    GroupType, HistoryQuery, Level, MessagesQuery, Partition, Permission, PortError, Ports, Submit,
-    Timestamp, TopicName, Verdict, Version,
+    Actor, AuditQuery, ClusterName, CommandId, CommandState, DeadLettersQuery, FleetQuery, GroupId,
+    GroupState, GroupType, HistoryQuery, Level, MessagesQuery, Partition, Permission, PortError, Ports,
+    Submit, Timestamp, TopicName, Verdict, Version,
 };
 use tokio::sync::watch;
 
@@ -102,7 +102,8 @@ impl Bind for Memory {
             fleet: ports.clone(),
             control: ports.clone(),
             peek: ports.clone(),
-            dead_letters: ports,
+            dead_letters: ports.clone(),
+            audit: ports,
         }
     }
 }
@@ -371,6 +372,10 @@ impl Control for MemoryPorts {
         })
     }
 
+    async fn find_command(&self, cluster: &ClusterName, id: CommandId) -> Result<CommandView, PortError> {
+        self.command(cluster, id)
+    }
+
     fn command(&self, cluster: &ClusterName, id: CommandId) -> Result<CommandView, PortError> {
         let cluster_info = self.known(cluster)?;
         let submitted = self.state.submitted.lock().unwrap();
@@ -396,6 +401,14 @@ impl Control for MemoryPorts {
             sent_again: None,
             notes: vec![],
         })
+    }
+}
+
+#[async_trait]
+impl AuditLog for MemoryPorts {
+    async fn entries(&self, cluster: &ClusterName, _: &AuditQuery) -> Result<AuditView, PortError> {
+        let cluster_info = self.known(cluster)?;
+        Ok(AuditView { now: now(), cluster_info, entries: vec![], older: None, scanned: 0, notes: vec![] })
     }
 }
 

@@ -120,7 +120,7 @@ pub(crate) async fn messages(
 
 #[server(prefix = "/fn", endpoint = "command", input = GetUrl, output = Json)]
 pub(crate) async fn command(cluster: String, id: String) -> Result<CommandView, PageError> {
-    reads::command(&cluster, &id)
+    reads::command(&cluster, &id).await
 }
 
 /// What a command would do, in words: they are made on the server.

@@ -61,8 +61,8 @@ pub(super) async fn messages(cluster: &str, topic: &str, query: &str) -> Result<
     Ok(ports()?.peek.messages(&cluster, &topic, &query).await?)
 }
 
-pub(super) fn command(cluster: &str, id: &str) -> Result<CommandView, PageError> {
+pub(super) async fn command(cluster: &str, id: &str) -> Result<CommandView, PageError> {
     let cluster = cluster_name(cluster)?;
     let id: CommandId = id.parse().map_err(|_| PortError::not_found(ResourceKind::Command, id))?;
-    Ok(ports()?.control.command(&cluster, id)?)
+    Ok(ports()?.control.find_command(&cluster, id).await?)
 }

@@ -35,13 +35,17 @@ pub(crate) fn Bar() -> impl IntoView {
     let current = Memo::new(move |_| current(&clusters, &path.get()));
     let account = frame.account.clone();
     let base = frame.site.base;
-    let in_topics =
-        move || path.with(|path| path.strip_prefix(base).unwrap_or(path).split('/').nth(3) == Some("topics"));
+    let in_part = move |part: &str| {
+        path.with(|path| path.strip_prefix(base).unwrap_or(path).split('/').nth(3) == Some(part))
+    };
     let signing_in = account.login.is_some();
     let page = move |here: bool| (here && !signing_in).then_some("page");
     let topics = move || {
         current.get().or_else(|| first.clone()).map(|cluster| {
-            view! { <a href=links::topics(&cluster.name) aria-current=move || page(in_topics())>"Topics"</a> }
+            view! {
+                <a href=links::topics(&cluster.name) aria-current=move || page(in_part("topics"))>"Topics"</a>
+                <a href=links::audit(&cluster.name, "") rel="external" aria-current=move || page(in_part("audit"))>"Audit"</a>
+            }
         })
     };
     view! {
@@ -51,7 +55,7 @@ pub(crate) fn Bar() -> impl IntoView {
                 <span>"Flowdeck"</span>
             </a>
             <nav aria-label="Pages">
-                <a href=links::to("/") aria-current=move || page(!in_topics())>"Fleet"</a>
+                <a href=links::to("/") aria-current=move || page(!in_part("topics") && !in_part("audit"))>"Fleet"</a>
                 {topics}
             </nav>
             <div class="end">

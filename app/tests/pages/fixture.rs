@@ -474,7 +474,8 @@ pub(crate) fn ports(empty: bool) -> Ports {
         fleet: made.clone(),
         control: made.clone(),
         peek: made.clone(),
-        dead_letters: made,
+        dead_letters: made.clone(),
+        audit: made,
     }
 }
 
@@ -670,6 +671,10 @@ impl Control for Made {
         })
     }
 
+    async fn find_command(&self, cluster: &ClusterName, id: CommandId) -> Result<CommandView, PortError> {
+        self.command(cluster, id)
+    }
+
     fn command(&self, _: &ClusterName, id: CommandId) -> Result<CommandView, PortError> {
         match id.uuid().as_bytes()[15] {
             2 => Ok(command_view(2, CommandState::PartiallyConfirmed)),
@@ -681,6 +686,51 @@ impl Control for Made {
                 "not remembered since the restart at 2026-11-21T13:00:00.000Z",
             )),
         }
+    }
+}
+
+#[async_trait]
+impl AuditLog for Made {
+    async fn entries(&self, cluster: &ClusterName, query: &AuditQuery) -> Result<AuditView, PortError> {
+        let actor = |name: &str| actor::ActorView {
+            name: name.into(),
+            kind: ActorKind::User,
+            via: Via::Page,
+            address: Some("10.0.0.7".into()),
+        };
+        let operation = |n: u8, title: &str, state, minutes: i64| {
+            AuditEntry::Operation(AuditOperation {
+                offset: 100 - i64::from(n),
+                at: at(minutes * 60 - 1),
+                id: id(n),
+                action: "pause".into(),
+                title: title.into(),
+                group: Some("prod-audio-processor".into()),
+                actor: actor("ana"),
+                reason: "INC-1: <b>disk full</b>".into(),
+                state,
+                requested_at: at(minutes * 60),
+                until: None,
+                notes: vec!["up to 300 records may still finish".into()],
+            })
+        };
+        let refused = AuditLogIn {
+            offset: 90,
+            at: at(3_000),
+            actor: actor("mallory"),
+            outcome: LogInOutcome::Refused,
+            detail: Some("wrong name or password".into()),
+        };
+        let entries = match query.group.as_str() {
+            "nobody" => vec![],
+            _ => vec![
+                operation(2, "Pause prod-audio-processor", CommandState::PartiallyConfirmed, 5),
+                operation(3, "Resume consumer audio in prod-audio-processor", CommandState::Confirmed, 12),
+                AuditEntry::LogIn(refused),
+            ],
+        };
+        let cluster_info = self.cluster(cluster)?;
+        Ok(AuditView { now: at(0), cluster_info, entries, older: Some(88), scanned: 1_204, notes: vec![] })
     }
 }
 

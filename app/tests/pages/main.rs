@@ -87,6 +87,10 @@ async fn every_page_renders() {
         ("group-404", "/c/prod-eu/groups/nobody", 404),
         ("group-404-raw", "/c/prod-eu/groups/a%2Fb", 404),
         ("topics", "/c/prod-eu/topics", 200),
+        ("audit", "/c/prod-eu/audit", 200),
+        ("audit-none", "/c/prod-eu/audit?group=nobody", 200),
+        ("audit-invalid", "/c/prod-eu/audit?limit=0", 400),
+        ("audit-404", "/c/nowhere/audit", 404),
         ("topic", "/c/prod-eu/topics/audio-events", 200),
         ("topic-open", "/c/prod-eu/topics/audio-events?partition=3&from=offset:86000&open=3:86001", 200),
         ("topic-404", "/c/prod-eu/topics/~YS9i", 404),
@@ -141,9 +145,11 @@ async fn every_script_carries_the_nonce_and_nothing_is_styled_inline() {
 
 #[tokio::test]
 async fn a_page_that_only_the_server_renders_is_not_taken_over() {
-    let html = render("/login", None, site()).await.html;
-    // leptos' own two lines with empty lists are always there.
-    assert!(!html.contains("type=\"module\"") && !html.contains(".wasm"), "{html}");
+    for path in ["/login", "/c/prod-eu/audit"] {
+        let html = page(path).await.html;
+        // leptos' own two lines with empty lists are always there.
+        assert!(!html.contains("type=\"module\"") && !html.contains(".wasm"), "{html}");
+    }
 }
 
 #[tokio::test]

@@ -13,9 +13,11 @@ mod port;
 mod samples;
 mod service;
 mod settings;
+mod without_server;
 mod writer;
 
 pub use audit::Audit;
 pub use flowdeck_protocol::wire::{LogIn, LogInOutcome};
 pub use service::Admin;
 pub use settings::AdminSettings;
+pub use without_server::{HoldsOnKafka, Released};

@@ -13,23 +13,27 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use flowdeck_kafka::Deadline;
+use flowdeck_observe::audit::find_operation;
 use flowdeck_observe::clock;
 use flowdeck_observe::core::Core;
 use flowdeck_observe::ports::{allowed, allowed_on_cluster, cluster_of};
 
+use crate::audit::OldOperations;
 use crate::cluster::actor::{Request, Wants};
+use crate::commands::Command;
 use crate::commands::offsets::Lookup;
 use crate::service::Requests;
 
 pub(crate) struct BoundControl {
     core: Arc<Core>,
     requests: Requests,
+    old: Arc<OldOperations>,
     actor: Actor,
 }
 
 impl BoundControl {
-    pub(crate) fn new(core: Arc<Core>, requests: Requests, actor: Actor) -> Self {
-        Self { core, requests, actor }
+    pub(crate) fn new(core: Arc<Core>, requests: Requests, old: Arc<OldOperations>, actor: Actor) -> Self {
+        Self { core, requests, old, actor }
     }
 }
 
@@ -133,10 +137,44 @@ impl Control for BoundControl {
         let (one, _) = cluster_of(&self.core, &snapshot, cluster)?;
         // That it is there, and for which group, is for who may see the group.
         let seen = |group: &GroupId| self.actor.may(Permission::View, cluster, group);
-        let Some(command) = one.operations.get(id).filter(|command| seen(&command.target.group)) else {
-            let hint = format!("not remembered since the restart at {}", self.core.started_at);
+        let remembered = one.operations.get(id).cloned().or_else(|| self.old.get(cluster, id));
+        let Some(command) = remembered.filter(|command| seen(&command.target.group)) else {
+            let hint = format!("not in {}", one.settings.audit_topic);
             return Err(PortError::not_found_because(ResourceKind::Command, id.to_string(), hint));
         };
         Ok(command.view(&one.view, clock::now()))
+    }
+
+    async fn find_command(&self, cluster: &ClusterName, id: CommandId) -> Result<CommandView, PortError> {
+        match self.command(cluster, id) {
+            Err(PortError::NotFound { what: ResourceKind::Command, .. }) => {
+                self.look_up_in_audit(cluster, id).await?;
+                self.command(cluster, id)
+            }
+            answer => answer,
+        }
+    }
+}
+
+impl BoundControl {
+    /// One that is older than what is remembered.
+    async fn look_up_in_audit(&self, cluster: &ClusterName, id: CommandId) -> Result<(), PortError> {
+        let snapshot = self.core.publisher.current();
+        let (one, handle) = cluster_of(&self.core, &snapshot, cluster)?;
+        let metadata = one.sample.metadata.as_ref();
+        let is_there = metadata.is_some_and(|all| all.topic(&one.settings.audit_topic).is_some());
+        // Of one that is remembered, who asks may not see the group.
+        if !is_there || one.operations.get(id).is_some() {
+            return Ok(());
+        }
+        // Dropping this future drops the guard, which ends the read.
+        let cancel = self.core.shutdown.child_token();
+        let _guard = cancel.clone().drop_guard();
+        let found = find_operation(handle, id, cancel).await;
+        let found = found.map_err(|detail| PortError::Unavailable { cluster: cluster.clone(), detail })?;
+        if let Some(command) = found.and_then(|found| Command::from_audit(*found)) {
+            self.old.keep(cluster, Arc::new(command.operation()));
+        }
+        Ok(())
     }
 }

@@ -11,7 +11,7 @@ use flowdeck_model::{Actor, ClusterName, Ports, Verdict};
 use flowdeck_observe::core::{ClusterHandle, Core};
 use flowdeck_observe::figures::Figures;
 use flowdeck_observe::history::Replay;
-use flowdeck_observe::ports::{BoundDeadLetters, BoundFleet, BoundPeek};
+use flowdeck_observe::ports::{BoundAudit, BoundDeadLetters, BoundFleet, BoundPeek};
 use flowdeck_observe::ready::ReadyView;
 use flowdeck_observe::verdict_changes::VerdictChange;
 use flowdeck_observe::{ClusterSettings, Stats, history};
@@ -20,7 +20,7 @@ use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::audit::{Audit, TopicSink, write_log_ins};
+use crate::audit::{Audit, OldOperations, TopicSink, write_log_ins};
 use crate::cluster::actor::{ClusterActor, Inputs, Request};
 use crate::port::BoundControl;
 use crate::samples::MinuteWriter;
@@ -33,6 +33,7 @@ pub struct Admin {
     requests: Requests,
     tracker: TaskTracker,
     audit: Audit,
+    old_operations: Arc<OldOperations>,
 }
 
 /// The way to each cluster's actor.
@@ -67,7 +68,7 @@ impl Admin {
             tracker.spawn(log_verdicts(core.publisher.verdict_changes(), core.shutdown.clone()));
         }
         tracker.close();
-        Self { core, requests: Arc::new(requests), tracker, audit }
+        Self { core, requests: Arc::new(requests), tracker, audit, old_operations: Arc::default() }
     }
 
     /// Waits until every task has ended after shutdown; `false` where some did not in time.
@@ -186,7 +187,13 @@ impl Bind for Admin {
         let core = &self.core;
         Ports {
             fleet: Arc::new(BoundFleet::new(Arc::clone(core), actor.clone())),
-            control: Arc::new(BoundControl::new(Arc::clone(core), Arc::clone(&self.requests), actor.clone())),
+            control: Arc::new(BoundControl::new(
+                Arc::clone(core),
+                Arc::clone(&self.requests),
+                Arc::clone(&self.old_operations),
+                actor.clone(),
+            )),
+            audit: Arc::new(BoundAudit::new(Arc::clone(core), actor.clone())),
             peek: Arc::new(BoundPeek::new(Arc::clone(core), actor.clone())),
             dead_letters: Arc::new(BoundDeadLetters::new(Arc::clone(core), actor.clone())),
             actor,

@@ -237,6 +237,11 @@ impl Actor {
         grants.map(|grant| grant.topics.clone()).collect()
     }
 
+    /// Every permission on every group of the cluster: for who signs in and out.
+    pub fn may_all(&self, cluster: &ClusterName) -> bool {
+        Permission::ALL.into_iter().all(|permission| self.may_on_all_groups(permission, cluster))
+    }
+
     /// For what belongs to no group (a cluster's topics): a grant on any group of the cluster is enough.
     pub fn may_on_cluster(&self, permission: Permission, cluster: &ClusterName) -> bool {
         self.grants

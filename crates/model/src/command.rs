@@ -131,6 +131,29 @@ pub enum CommandState {
 }
 
 impl CommandState {
+    pub const ALL: [Self; 7] = [
+        Self::Requested,
+        Self::Sent,
+        Self::Confirmed,
+        Self::PartiallyConfirmed,
+        Self::TimedOut,
+        Self::Refused,
+        Self::Restored,
+    ];
+
+    /// In JSON and in queries.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Requested => "requested",
+            Self::Sent => "sent",
+            Self::Confirmed => "confirmed",
+            Self::PartiallyConfirmed => "partiallyConfirmed",
+            Self::TimedOut => "timedOut",
+            Self::Refused => "refused",
+            Self::Restored => "restored",
+        }
+    }
+
     pub fn label(self) -> &'static str {
         match self {
             Self::Requested => "requested",

@@ -187,6 +187,9 @@ pub struct Partition(i32);
 pub struct PartitionError(String);
 
 impl Partition {
+    /// The only one of Flowdeck's own topics.
+    pub const FIRST: Self = Self(0);
+
     pub fn new(number: i32) -> Option<Self> {
         (number >= 0).then_some(Self(number))
     }

@@ -11,11 +11,12 @@ use crate::command::Submit;
 use crate::error::PortError;
 use crate::ids::{CommandId, Version};
 use crate::names::{ClusterName, GroupId, TopicName};
-use crate::query::{DeadLettersQuery, FleetQuery, HistoryQuery, MessagesQuery};
+use crate::query::{AuditQuery, DeadLettersQuery, FleetQuery, HistoryQuery, MessagesQuery};
 use crate::record_place::RecordPlace;
 use crate::view::{
-    AgentsView, ClusterView, CommandView, DeadLetterTopicsView, DeadLetterView, DeadLettersView, FleetView,
-    GroupView, HistoryView, MessagesView, PreviewView, Submitted, TelemetryView, TopicView, TopicsView,
+    AgentsView, AuditView, ClusterView, CommandView, DeadLetterTopicsView, DeadLetterView, DeadLettersView,
+    FleetView, GroupView, HistoryView, MessagesView, PreviewView, Submitted, TelemetryView, TopicView,
+    TopicsView,
 };
 
 /// Reads the published snapshot; never waits for Kafka, but for `topic`.
@@ -49,7 +50,10 @@ pub trait Control: Send + Sync {
     async fn submit(&self, cluster: &ClusterName, command: Submit) -> Result<Submitted, PortError>;
     /// What it would do; nothing happens.
     async fn preview(&self, cluster: &ClusterName, command: Submit) -> Result<PreviewView, PortError>;
+    /// One that is remembered, or was looked up lately.
     fn command(&self, cluster: &ClusterName, id: CommandId) -> Result<CommandView, PortError>;
+    /// The same; one that is not remembered any more is looked up in the audit, 3 s at most.
+    async fn find_command(&self, cluster: &ClusterName, id: CommandId) -> Result<CommandView, PortError>;
 }
 
 #[async_trait]
@@ -83,6 +87,13 @@ pub trait DeadLetters: Send + Sync {
     ) -> Result<DeadLetterView, PortError>;
 }
 
+/// Who asked for what, and what came of it.
+#[async_trait]
+pub trait AuditLog: Send + Sync {
+    /// Reads the audit backwards, 3 s at most. Dropping the future ends the work.
+    async fn entries(&self, cluster: &ClusterName, query: &AuditQuery) -> Result<AuditView, PortError>;
+}
+
 /// All ports of one actor, for one request or one stream.
 #[derive(Clone)]
 pub struct Ports {
@@ -91,6 +102,7 @@ pub struct Ports {
     pub control: Arc<dyn Control>,
     pub peek: Arc<dyn Peek>,
     pub dead_letters: Arc<dyn DeadLetters>,
+    pub audit: Arc<dyn AuditLog>,
 }
 
 /// The only way to a port.

@@ -8,10 +8,12 @@ use crate::error::PortError;
 use crate::names::{ClusterName, Partition, TopicName};
 use crate::verdict::Verdict;
 
+mod audit;
 mod dead_letters;
 mod history;
 mod messages;
 
+pub use audit::{AUDIT_LIMIT_MAX, AuditKind, AuditQuery};
 pub use dead_letters::DeadLettersQuery;
 pub use history::{HistoryQuery, Range, Window};
 pub use messages::{

@@ -4,6 +4,7 @@
 //! It has no producer: nothing here writes to a cluster. It builds no HTML and knows no HTTP. What is done to a
 //! cluster is the work of `flowdeck-control`, which hands in what pages show of it (`snapshot::Controlled`).
 
+pub mod audit;
 pub mod clock;
 pub mod core;
 pub mod dead_letters;

@@ -11,11 +11,13 @@ pub(super) fn panel(view: &GroupView) -> AnyView {
     if view.commands.is_empty() {
         return ().into_any();
     }
+    let all = links::audit_of(&view.cluster_info.name, &view.row.group);
     let rows = view.commands.iter().map(line).collect_view();
     view! {
         <section class="panel" aria-labelledby="commands">
             <header><h2 id="commands">"Commands"</h2></header>
             <ol class="steps commands">{rows}</ol>
+            <p class="more-actions"><a class="link" href=all rel="external">"All commands of this group"</a></p>
         </section>
     }
     .into_any()

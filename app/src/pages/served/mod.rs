@@ -5,6 +5,7 @@
 //! the actor's ports as it is. The browser's router does not know these routes: a link to one has `rel="external"`.
 
 mod agents;
+mod audit;
 mod dead_letters;
 mod login;
 
@@ -15,12 +16,16 @@ use leptos_router::hooks::use_location;
 
 use crate::api::{Answer, PageError};
 use crate::components::error;
+use audit::AuditPage;
 use dead_letters::{LetterPage, LetterTopicsPage, LettersPage};
 use login::LoginPage;
 
 /// One of these pages, with what its path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ServedPage {
+    Audit {
+        cluster: ClusterName,
+    },
     LetterTopics {
         cluster: ClusterName,
     },
@@ -40,6 +45,7 @@ pub(crate) enum ServedPage {
 
 /// Their routes below the base, as the router writes them.
 pub const PATHS: &[&str] = &[
+    "/c/{cluster}/audit",
     "/c/{cluster}/dead-letters",
     "/c/{cluster}/dead-letters/{topic}",
     "/c/{cluster}/dead-letters/{topic}/{partition}/{offset}",
@@ -65,6 +71,7 @@ impl ServedPage {
                 },
             }),
             ["login"] => Some(Self::Login),
+            ["c", cluster, "audit"] => Some(Self::Audit { cluster: named(cluster)? }),
             ["c", cluster, "groups", group, "agents"] => {
                 Some(Self::Agents(cluster.to_owned(), group.to_owned()))
             }
@@ -75,6 +82,7 @@ impl ServedPage {
     pub(crate) fn view(self) -> AnyView {
         let query = || use_location().search.get_untracked();
         match self {
+            Self::Audit { cluster } => view! { <AuditPage cluster query=query()/> }.into_any(),
             Self::LetterTopics { cluster } => view! { <LetterTopicsPage cluster query=query()/> }.into_any(),
             Self::Letters { cluster, topic } => {
                 view! { <LettersPage cluster topic query=query()/> }.into_any()

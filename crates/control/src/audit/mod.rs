@@ -3,6 +3,7 @@
 
 mod log;
 mod log_ins;
+mod old;
 mod topic;
 
 use flowdeck_protocol::wire::{LogIn, Operation};
@@ -10,6 +11,7 @@ use flowdeck_protocol::wire::{LogIn, Operation};
 pub(crate) use log::LogSink;
 pub use log_ins::Audit;
 pub(crate) use log_ins::write_log_ins;
+pub(crate) use old::OldOperations;
 pub(crate) use topic::TopicSink;
 
 pub(crate) enum Entry<'a> {

@@ -15,11 +15,11 @@ use crate::common::{Running, settings, submit, topic};
 use crate::voices::{Voice, external};
 
 /// Two groups on one topic, 3 and 4 records behind; the hidden one 7 more on a topic of its own.
-struct Scene {
-    running: Running,
+pub(crate) struct Scene {
+    pub(crate) running: Running,
     /// The group that may be seen.
-    own: String,
-    hidden: String,
+    pub(crate) own: String,
+    pub(crate) hidden: String,
     shared: String,
     /// The hidden group alone reads it.
     alone: String,
@@ -35,7 +35,7 @@ fn grant(permissions: &[Permission], cluster: &str, group: &str) -> Grant {
 }
 
 impl Scene {
-    async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let kafka = kafka();
         let (own, hidden) = (unique("payments"), unique("secret"));
         let (shared, alone) = (unique("orders"), unique("ledger"));
@@ -62,24 +62,24 @@ impl Scene {
     }
 
     /// Everything, on one group.
-    fn limited(&self) -> Ports {
+    pub(crate) fn limited(&self) -> Ports {
         self.with(vec![grant(&Permission::ALL, "*", &self.own)])
     }
 
     /// Everything, on clusters that are others.
-    fn elsewhere(&self) -> Ports {
+    pub(crate) fn elsewhere(&self) -> Ports {
         self.with(vec![grant(&Permission::ALL, "other", "*")])
     }
 
     /// An agent of the group is heard, so that it can be paused.
-    async fn agent(&self, group: &str) -> Voice {
+    pub(crate) async fn agent(&self, group: &str) -> Voice {
         let agent = Voice::new(&self.running.settings, group, &unique("consumer"), &self.shared).agent();
         self.running.heard(&agent, &[0]).await;
         agent
     }
 
     /// A pause of the group, by who may do everything.
-    async fn pause(&self, group: &str) -> CommandView {
+    pub(crate) async fn pause(&self, group: &str) -> CommandView {
         let pause = submit(Action::Pause, group, None, &[]);
         let (control, cluster) = (&self.running.ports.control, &self.running.cluster);
         control.submit(cluster, pause.clone()).await.unwrap();
@@ -94,7 +94,7 @@ fn found(ports: &Ports, search: &str) -> FleetView {
     view
 }
 
-fn is_forbidden<T>(answer: &Result<T, PortError>) -> bool {
+pub(crate) fn is_forbidden<T>(answer: &Result<T, PortError>) -> bool {
     matches!(answer, Err(PortError::Forbidden { .. }))
 }
 

@@ -1,5 +1,6 @@
 //! The admin service against a real broker.
 
+mod audit;
 mod common;
 mod control;
 mod dead_letters;

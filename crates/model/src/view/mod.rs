@@ -2,6 +2,7 @@
 //! all three, so that they cannot disagree.
 
 pub mod agent;
+pub mod audit;
 mod both;
 pub mod cluster;
 pub mod command;
@@ -18,6 +19,7 @@ pub use agent::{
     AgentCounts, AgentReport, AgentView, AgentsView, CircuitBreakerView, CircuitState, HandlerFailure,
     ProcessingTimes, RunningHandler,
 };
+pub use audit::{AuditEntry, AuditLogIn, AuditOperation, AuditView, LogInOutcome};
 pub use cluster::{ClusterView, Mode};
 pub use command::{
     CommandView, InstanceKind, InstanceOutcome, OffsetChange, OffsetTarget, SentAgain, SentRecord, Submitted,

@@ -3,6 +3,7 @@
 //! same answer for one that exists and one that does not.
 
 mod agents;
+mod audit;
 mod claims;
 mod dead_letters;
 mod fleet;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::{Actor, ClusterName, GroupId, Permission, PortError, TopicName};
 
+pub use audit::BoundAudit;
 pub use dead_letters::BoundDeadLetters;
 pub use fleet::BoundFleet;
 pub(crate) use fleet::flow;

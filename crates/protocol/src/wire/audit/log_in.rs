@@ -2,6 +2,7 @@
 
 use flowdeck_model::Timestamp;
 use flowdeck_model::actor::ActorView;
+pub use flowdeck_model::view::audit::LogInOutcome;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -23,16 +24,6 @@ pub struct LogIn {
     pub outcome: LogInOutcome,
     /// Why it was refused, or how many were not recorded since. Never a password, a token or a session's id.
     pub detail: Option<String>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum LogInOutcome {
-    Accepted,
-    Refused,
-    SignedOut,
-    /// All sessions of the user.
-    SignedOutEverywhere,
 }
 
 #[derive(Serialize, Deserialize)]

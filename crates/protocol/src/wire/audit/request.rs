@@ -41,6 +41,11 @@ struct HasAction {
 }
 
 #[derive(Deserialize)]
+struct HasReason {
+    reason: String,
+}
+
+#[derive(Deserialize)]
 struct HasGroup {
     target: TargetGroup,
 }
@@ -99,6 +104,11 @@ impl Request {
     pub fn group(&self) -> Option<GroupId> {
         let HasGroup { target } = self.decode()?;
         (target.group.as_str().len() <= NAME_MAX).then_some(target.group)
+    }
+
+    /// Why it was asked for; empty where it does not say.
+    pub fn reason(&self) -> String {
+        self.decode::<HasReason>().map(|it| it.reason).unwrap_or_default()
     }
 
     /// `None`: another kind, or one with more to it than is known here.
