@@ -93,7 +93,7 @@ fn table(cluster: &ClusterName, query: &AuditQuery, view: &AuditView) -> AnyView
         let title = if query.is_filtered() { "Nothing matches" } else { "Nothing is recorded" };
         return notice::empty(
             title,
-            "Operations are kept for 90 days, with who asked for them, why, and what came of them.",
+            "It has each operation of the last 90 days: who asked for it, why, and what came of it.",
         );
     }
     let rows = view.entries.iter().map(|entry| row(cluster, entry)).collect_view();
