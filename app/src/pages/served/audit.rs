@@ -105,7 +105,7 @@ fn table(cluster: &ClusterName, query: &AuditQuery, view: &AuditView) -> AnyView
                     <th scope="col" class="w-status">"Time"</th>
                     <th scope="col">"What"</th>
                     <th scope="col" class="w-owner">"By"</th>
-                    <th scope="col" class="w-state">"State"</th>
+                    <th scope="col" class="w-status">"State"</th>
                     <th scope="col" class="w-host">"Reason"</th>
                 </tr></thead>
                 <tbody>{rows}</tbody>

@@ -10,13 +10,14 @@ use crate::commands::{Command, lifecycle};
 
 impl State {
     /// What the audit tells of an operation.
-    pub(super) fn heard_operation(&mut self, operation: Operation) {
+    pub(super) fn heard_operation(&mut self, operation: Operation, at: Timestamp) {
         let id = operation.id;
         self.settle_conflict(id, &operation.request);
         let Some(mut command) = Command::from_audit(operation) else {
             return self.observed.stats.dropped("unknown_operation_kind");
         };
         let requested = command.state == CommandState::Requested;
+        let unfollowed = command.state == CommandState::Sent && command.instances.is_empty();
         match self.book.get(id) {
             None => {}
             Some(known) if known.restored => command.acks = known.acks.clone(),
@@ -43,6 +44,14 @@ impl State {
         self.enter(command);
         if requested {
             self.requested(id);
+        }
+        // Written without a Flowdeck: who has to answer is not in it.
+        if unfollowed && self.leads() {
+            self.observed.fresh_telemetry(at);
+            self.change(id, at, |command, seen| {
+                command.instances = lifecycle::expected(command, seen);
+                lifecycle::take_acks(command, at);
+            });
         }
     }
 

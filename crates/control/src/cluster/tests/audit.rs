@@ -130,6 +130,17 @@ fn a_request_that_was_refused_is_not_carried_out_when_its_record_comes_late() {
     assert_eq!(state.book.get(id(1)).map(|one| one.state), Some(CommandState::Refused));
 }
 
+/// As `flowdeck holds release` writes it, on a cluster where a Flowdeck runs all the same.
+#[test]
+fn what_was_released_without_a_flowdeck_is_followed_by_the_one_that_leads() {
+    let mut leader = leader();
+    hear_now(&mut leader, at(1));
+    let mut released = Command::new(submit(1, Action::Resume, "g"), ana(), at(2));
+    (released.state, released.sent_at) = (CommandState::Sent, Some(at(2)));
+    audited(&mut leader, &released.to_audit(at(2)).unwrap(), 0, at(2));
+    assert_eq!(leader.book.get(id(1)).map(|one| one.instances.len()), Some(1));
+}
+
 #[test]
 fn a_leader_does_not_begin_what_was_withdrawn() {
     let mut leader = leader();
