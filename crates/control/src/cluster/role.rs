@@ -32,6 +32,17 @@ pub(crate) enum Role {
     Fenced,
 }
 
+/// Holds were written, and no confirmation came: they may be there, or come yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Doubt {
+    /// The writer's id is being taken over once more, which decides it.
+    Deciding,
+    /// That failed, and is tried again.
+    Failed { at: Timestamp, why: String },
+}
+
+const DOUBT: &str = "whether the last pause or resume was written is being found out";
+
 /// Why this process can take no part in the election.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ElectionProblem {
@@ -60,6 +71,7 @@ impl State {
     }
 
     fn begin_to_lead(&mut self) {
+        self.doubt = None;
         self.role = Role::Elected { failed: None };
         self.jobs.push_back(WriteTask::Lead);
     }
@@ -79,6 +91,7 @@ impl State {
             return;
         }
         self.role = Role::Following;
+        self.doubt = None;
         self.to_begin.clear();
         for task in std::mem::take(&mut self.jobs) {
             match task {
@@ -98,6 +111,9 @@ impl State {
     /// The writer's id is taken over, or not.
     pub(super) fn took_over(&mut self, result: Result<Took, WriteError>, now: Timestamp) {
         self.dirty = true;
+        if self.leads() && self.doubt.is_some() {
+            return self.decided(result, now);
+        }
         if !matches!(self.role, Role::Elected { .. }) {
             return;
         }
@@ -137,12 +153,29 @@ impl State {
     /// read, nothing is planned on what is known of the holds.
     pub(super) fn in_doubt(&mut self) {
         if self.leads() {
-            self.begin_to_lead();
+            self.doubt = Some(Doubt::Deciding);
+            self.jobs.push_front(WriteTask::Lead);
+            self.dirty = true;
+        }
+    }
+
+    /// The id is taken over once more, so what was in doubt is written now, or never will be.
+    fn decided(&mut self, result: Result<Took, WriteError>, now: Timestamp) {
+        match result {
+            Ok(Took { last_hold }) => {
+                self.role = Role::Leading { last_hold };
+                self.doubt = None;
+            }
+            Err(WriteError::Fenced) => drop(self.fenced(now)),
+            Err(error) => self.doubt = Some(Doubt::Failed { at: now, why: write_task::words(&error) }),
         }
     }
 
     /// Taking over is tried again.
     pub(super) fn lead_again(&mut self, now: Timestamp) {
+        if matches!(self.doubt, Some(Doubt::Failed { at, .. }) if now.since(at) >= TRY_AGAIN) {
+            return self.in_doubt();
+        }
         let due = match &self.role {
             Role::Elected { failed: Some((at, _)) } => now.since(*at) >= TRY_AGAIN,
             // The other one may be gone.
@@ -202,6 +235,11 @@ impl State {
         let Role::Leading { last_hold } = &self.role else {
             return unavailable(self.why_not_leading());
         };
+        match &self.doubt {
+            None => {}
+            Some(Doubt::Deciding) => return unavailable(DOUBT.to_owned()),
+            Some(Doubt::Failed { why, .. }) => return unavailable(format!("{DOUBT}: {why}")),
+        }
         self.holds_are_followed()?;
         if !last_hold.is_none_or(|last| self.observed.holds.has_read(last)) {
             return unavailable("the holds are not read to where the last writer ended".to_owned());

@@ -18,7 +18,7 @@ use flowdeck_protocol::wire::{Ack, Operation};
 use super::external::Waiting;
 use super::held::Held;
 use super::requests::Pending;
-use super::role::{ElectionProblem, Role};
+use super::role::{Doubt, ElectionProblem, Role};
 use super::unwritten::Unwritten;
 use crate::audit::LogSink;
 use crate::commands::external::Repeats;
@@ -42,6 +42,8 @@ pub(crate) struct State {
     /// Holds that were read and whose commands are not restored yet, in the order of the topic.
     pub(super) holds_to_restore: Vec<HoldId>,
     pub(crate) role: Role,
+    /// Of a leader.
+    pub(super) doubt: Option<Doubt>,
     /// Why nobody can be elected.
     pub(super) election_problem: Option<ElectionProblem>,
     /// Another replica is the elected one, as far as the election tells.
@@ -102,6 +104,7 @@ impl State {
                 Mode::Control => Role::Following,
                 Mode::Observe => Role::Observing,
             },
+            doubt: None,
             election_problem: None,
             another_leads: false,
             fenced_at: None,

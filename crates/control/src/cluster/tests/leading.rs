@@ -245,13 +245,20 @@ fn after_a_write_in_doubt_nothing_is_planned_before_its_outcome_is_read() {
 
     audited(&mut state, &requested("g", 8, Action::Pause, at(13)), 1, at(13));
     state.begin_next(at(13));
-    assert!(state.jobs.is_empty(), "the id is being taken over");
-    state.written(WriteOutcome::Lead { result: Ok(Took { last_hold: Some(1) }) }, at(14));
-    state.begin_next(at(14));
+    assert!(state.jobs.is_empty() && state.leads(), "the id is being taken over");
+    let failed = Err(WriteError::NotWritten("no answer in time".into()));
+    state.written(WriteOutcome::Lead { result: failed }, at(13));
+    assert!(state.may_write().unwrap_err().to_string().contains("is being found out: no answer in time"));
+    state.lead_again(at(14));
+    assert!(state.jobs.is_empty(), "not at once");
+    state.lead_again(at(16));
+    assert!(matches!(state.jobs.pop_front(), Some(WriteTask::Lead)));
+    state.written(WriteOutcome::Lead { result: Ok(Took { last_hold: Some(1) }) }, at(16));
+    state.begin_next(at(16));
     assert!(state.jobs.is_empty(), "the record at 1 is not read yet");
     let gone = hold("g", 1);
-    read(&mut state, wire::release_record(&gone.scope, gone.id, id(7)), 1, at(14));
-    state.begin_next(at(14));
+    read(&mut state, wire::release_record(&gone.scope, gone.id, id(7)), 1, at(16));
+    state.begin_next(at(16));
     assert!(matches!(jobs(&state)[..], [(pause, [HoldChange::Set(_)])] if pause == id(8)));
 }
 
