@@ -1,0 +1,120 @@
+use std::sync::Mutex;
+
+use super::*;
+use crate::testing::{RecordingPublisher, TestMessage, run};
+use crate::{CloudEvent, HandlerError, Json, Router};
+
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+struct OrderCreated {
+    order: u32,
+    customer: String,
+}
+
+impl Event for OrderCreated {
+    const TYPE: &'static str = "OrderCreated";
+    const SCHEMA_VERSION: Option<&'static str> = Some("2");
+
+    fn topic() -> TopicFields {
+        TopicFields::new("orders")
+    }
+
+    fn key(&self) -> Option<String> {
+        Some(self.customer.clone())
+    }
+}
+
+fn event() -> OrderCreated {
+    OrderCreated { order: 7, customer: "c-1".into() }
+}
+
+/// As a consumer gets what was published.
+fn consumed(sent: &Outgoing) -> TestMessage {
+    let mut message = TestMessage::new(sent.topic.clone()).value(sent.value.clone().unwrap());
+    if let Some(key) = &sent.key {
+        message = message.key(key.clone());
+    }
+    for (name, value) in &sent.headers {
+        message = message.header(name.clone(), value.clone().unwrap());
+    }
+    message
+}
+
+fn header(sent: &Outgoing, name: &str) -> Option<String> {
+    let found = sent.headers.iter().find(|(header, _)| header == name)?;
+    String::from_utf8(found.1.clone()?).ok()
+}
+
+#[tokio::test]
+async fn json_is_routed_by_its_type() {
+    let sent = RecordingPublisher::default();
+    let producer = Producer::new(sent.clone(), TopicNaming::prefixed("dev"));
+    producer.publish(&event()).await.unwrap();
+    let sent = &sent.messages()[0];
+    assert_eq!((sent.topic.as_str(), sent.key.as_deref()), ("dev-orders", Some(&b"c-1"[..])));
+    assert_eq!(header(sent, "schema-version").as_deref(), Some("2"));
+    assert!(header(sent, "correlation-id").is_some_and(|id| id.parse::<Uuid>().is_ok()));
+    static GOT: Mutex<Option<OrderCreated>> = Mutex::new(None);
+    async fn created(Json(event): Json<OrderCreated>) -> Result<(), HandlerError> {
+        *GOT.lock().unwrap() = Some(event);
+        Ok(())
+    }
+    let router = Router::new(()).message("OrderCreated", created);
+    run(&router, consumed(sent)).await.unwrap();
+    assert_eq!(GOT.lock().unwrap().take(), Some(event()));
+}
+
+#[tokio::test]
+async fn cloud_events_come_back_as_they_went_in_both_modes() {
+    static GOT: Mutex<Vec<CloudEvent<OrderCreated>>> = Mutex::new(vec![]);
+    async fn created(event: CloudEvent<OrderCreated>) -> Result<(), HandlerError> {
+        GOT.lock().unwrap().push(event);
+        Ok(())
+    }
+    let source = || "urn:shop:orders".to_owned();
+    let formats = [
+        EventFormat::CloudEventsBinary { source: source() },
+        EventFormat::CloudEventsStructured { source: source() },
+    ];
+    for format in formats {
+        let sent = RecordingPublisher::default();
+        let producer = Producer::new(sent.clone(), TopicNaming::prefixed("dev")).format(format.clone());
+        producer.publish(&event()).await.unwrap();
+        let router = Router::new(()).message("OrderCreated", created);
+        run(&router, consumed(&sent.messages()[0])).await.unwrap();
+        let got = GOT.lock().unwrap().pop().unwrap();
+        assert_eq!(
+            (got.data, got.source, got.r#type.as_str()),
+            (event(), source(), "OrderCreated"),
+            "{format:?}"
+        );
+        assert_eq!(got.extensions.get("partitionkey").map(String::as_str), Some("c-1"), "{format:?}");
+        assert!(got.time.is_some() && got.id.parse::<Uuid>().is_ok(), "{format:?}");
+    }
+}
+
+#[tokio::test]
+async fn correlation_and_trace_go_on() {
+    let trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+    let message = TestMessage::new("in").header("X-Correlation-ID", "corr-1").header("Traceparent", trace);
+    let sent = RecordingPublisher::default();
+    let producer = Producer::new(sent.clone(), TopicNaming::prefixed("dev"));
+    producer.publish_within(&Context(message.build()), &event()).await.unwrap();
+    let sent = &sent.messages()[0];
+    assert_eq!(header(sent, "correlation-id").as_deref(), Some("corr-1"));
+    assert_eq!(header(sent, "traceparent").as_deref(), Some(trace));
+    assert_eq!(header(sent, "tracestate"), None);
+}
+
+#[tokio::test]
+async fn a_failure_is_an_error_or_a_line_of_the_log_and_counted() {
+    let sent = RecordingPublisher::default();
+    let producer = Producer::new(sent.clone(), TopicNaming::prefixed("dev"));
+    producer.publish(&event()).await.unwrap();
+    sent.refuse(Some("the broker is away"));
+    assert!(matches!(producer.publish(&event()).await, Err(EventError::Publish(_))));
+    producer.publish_or_log(&event()).await;
+    let counts = producer.counts();
+    assert_eq!((counts.published, counts.failed), (1, 2));
+    let unnamed = Producer::new(sent, TopicNaming::new("{domain}.{topic}").unwrap());
+    assert!(matches!(unnamed.publish(&event()).await, Err(EventError::Naming { event: "OrderCreated", .. })));
+}
