@@ -1,5 +1,6 @@
 //! `cargo xtask soak`: the fault run of the tests, for longer, with the server's memory, handles and tasks minute by
 //! minute. It fails where they grow beyond the bounds of `tests/faults/end.rs`, or where anything else is not true.
+//! `cargo xtask soak agent-records`: the check of an agent's records, for longer, a third of the time in each protocol.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -17,6 +18,9 @@ const AROUND: Duration = Duration::from_secs(10 * 60);
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
+    /// What runs
+    #[arg(value_enum, default_value_t = What::Faults)]
+    what: What,
     /// How long faults come
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     minutes: u32,
@@ -26,9 +30,46 @@ pub(crate) struct Args {
     /// A release build of the server; else the debug build
     #[arg(long)]
     release: bool,
+    /// Of agent-records: how many are written a second
+    #[arg(long, default_value_t = 1_500)]
+    records: u32,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum What {
+    Faults,
+    AgentRecords,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    match args.what {
+        What::Faults => faults(args),
+        What::AgentRecords => agent_records(args),
+    }
+}
+
+const PROTOCOLS: u64 = 3;
+
+fn agent_records(args: &Args) -> Result<ExitCode> {
+    let machine = machine::check(&[Need::Native, Need::Kafka])?;
+    let home = KafkaHome::resolve(&mut say::step)?;
+    let words = ["test", "--workspace", "--exclude", "frontend", "--test", "it"];
+    let build = [&words[..], &["--no-run"]].concat();
+    must("the build of the records' check", cargo(&build).args(machine.features()), BUILD_LIMIT)?;
+    let seconds = u64::from(args.minutes) * 60;
+    say::step(&format!("{} minutes of records through kills, rebalances and pauses", args.minutes));
+    let mut soak = cargo(&words);
+    soak.args(machine.features()).args(["--", "--nocapture", "--test-threads=1", "records::"]);
+    soak.env("FLOWDECK_RECORDS_SECONDS", (seconds / PROTOCOLS).to_string());
+    soak.env("FLOWDECK_RECORDS_A_SECOND", args.records.to_string()).env(env::KAFKA_LIBS, home.libs());
+    if let Some(seed) = args.seed {
+        soak.env("FLOWDECK_RECORDS_SEED", seed.to_string());
+    }
+    let status = supervise::run("the records' check", &soak, Duration::from_secs(seconds) + AROUND)?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn faults(args: &Args) -> Result<ExitCode> {
     let machine = machine::check(&[Need::Native, Need::Kafka])?;
     let home = KafkaHome::resolve(&mut say::step)?;
     let programs = build::programs(&machine)?;

@@ -16,7 +16,7 @@ use flowdeck_model::{CommandId, Hold, HoldId, InstanceState, Scope};
 use crate::config::Settings;
 use crate::lanes::{Gate, LaneSnapshot, Seen};
 use crate::record::TopicPartition;
-use crate::view::{place, speaks_to};
+use crate::view::{covers, place, speaks_to};
 
 /// Resumes that are remembered, so that records of one command that arrive apart are answered as one.
 const RESUMES: usize = 64;
@@ -250,7 +250,7 @@ impl Pause {
         now: Instant,
         answers: &mut Vec<Answer>,
     ) {
-        let covers = |at: &TopicPartition| self.holds.values().any(|hold| hold.holds(place(settings, at)));
+        let covers = |at: &TopicPartition| self.holds.values().any(|hold| covers(settings, hold, at));
         let under: Vec<&Seen> = snapshot.seen.iter().filter(|seen| covers(&seen.at)).collect();
         if under.iter().any(|seen| seen.gate != Gate::Held) {
             return;

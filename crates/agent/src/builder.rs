@@ -6,12 +6,14 @@ use std::time::Duration;
 use flowdeck_model::{ConsumerName, GroupId, InstanceName, TopicName};
 use rdkafka::ClientConfig;
 
+use crate::breaker::CircuitBreaker;
 use crate::config::{self, Distribution, OnUnknown, Settings, Stream, Timings};
 use crate::dead_letters::DeadLetters;
 use crate::error::AgentError;
 use crate::failure::{Failure, Mapping, OnError, Then};
 use crate::handler::Handler;
 use crate::health;
+use crate::retry_topics::RetryTopics;
 use crate::running::{self, Running};
 use crate::startup::{self, Patience, TopicSpec};
 
@@ -31,11 +33,14 @@ impl Agent {
             topics: vec![],
             workers: 1,
             buffer: 100,
+            thread_per_worker: false,
             distribution: Distribution::default(),
             instance: None,
             on_error: OnError::default(),
             mapping: Mapping::default(),
             dead_letters: None,
+            retry_topics: None,
+            breaker: None,
             handler_timeout: None,
             on_unknown: OnUnknown::default(),
             commands: ("kafkaflow.admin".into(), 0),
@@ -64,12 +69,15 @@ pub struct AgentBuilder<H = NoHandler> {
     topics: Vec<String>,
     workers: usize,
     buffer: usize,
+    thread_per_worker: bool,
     distribution: Distribution,
     handler: H,
     instance: Option<InstanceName>,
     on_error: OnError,
     mapping: Mapping,
     dead_letters: Option<DeadLetters>,
+    retry_topics: Option<RetryTopics>,
+    breaker: Option<CircuitBreaker>,
     handler_timeout: Option<Duration>,
     on_unknown: OnUnknown,
     commands: (String, i32),
@@ -111,6 +119,14 @@ impl<H> AgentBuilder<H> {
         self
     }
 
+    /// For handlers that block their thread (a client without async, long computations): each worker gets a thread of its
+    /// own, so that as many run at once as there are workers and the host's tasks go on. Unless told, workers are tasks
+    /// of the host's runtime.
+    pub fn thread_per_worker(mut self) -> Self {
+        self.thread_per_worker = true;
+        self
+    }
+
     /// Which records may be handled at the same time; by partition unless told otherwise.
     pub fn distribution(mut self, distribution: Distribution) -> Self {
         self.distribution = distribution;
@@ -144,6 +160,19 @@ impl<H> AgentBuilder<H> {
     /// [`crate::Failure::DeadLetter`]; nowhere unless told.
     pub fn dead_letters(mut self, to: DeadLetters) -> Self {
         self.dead_letters = Some(to);
+        self
+    }
+
+    /// Where records wait for their next try that failed as often as [`OnError::retries`] says; unless told they wait where
+    /// they are, and [`OnError::then`] follows.
+    pub fn retry_topics(mut self, topics: RetryTopics) -> Self {
+        self.retry_topics = Some(topics);
+        self
+    }
+
+    /// Pauses the consumer while what its handler needs is down; never unless told.
+    pub fn circuit_breaker(mut self, breaker: CircuitBreaker) -> Self {
+        self.breaker = Some(breaker);
         self
     }
 
@@ -225,11 +254,14 @@ impl<H> AgentBuilder<H> {
             topics: self.topics,
             workers: self.workers,
             buffer: self.buffer,
+            thread_per_worker: self.thread_per_worker,
             distribution: self.distribution,
             instance: self.instance,
             on_error: self.on_error,
             mapping: self.mapping,
             dead_letters: self.dead_letters,
+            retry_topics: self.retry_topics,
+            breaker: self.breaker,
             handler_timeout: self.handler_timeout,
             on_unknown: self.on_unknown,
             commands: self.commands,
@@ -255,8 +287,12 @@ impl<H: Handler> AgentBuilder<H> {
     /// not answer or a topic cannot be created.
     pub async fn start(self) -> Result<Running, AgentError> {
         let instance = self.instance.unwrap_or_else(config::default_instance);
+        let sources: Vec<TopicName> =
+            self.topics.iter().map(|topic| parse_topic(topic)).collect::<Result<_, _>>()?;
+        let retries = self.retry_topics.as_ref().map(|retries| retries.parse(&sources, &self.group));
         let settings = Settings {
-            topics: self.topics.iter().map(|topic| parse_topic(topic)).collect::<Result<_, _>>()?,
+            topics: sources.iter().cloned().chain(retries.transpose()?.unwrap_or_default()).collect(),
+            sources,
             commands: stream(&self.commands)?,
             obey_commands: self.obey_commands,
             telemetry: stream(&self.telemetry)?,
@@ -268,10 +304,13 @@ impl<H: Handler> AgentBuilder<H> {
             instance,
             workers: self.workers,
             buffer: self.buffer,
+            thread_per_worker: self.thread_per_worker,
             distribution: self.distribution,
             on_error: self.on_error,
             mapping: self.mapping,
             dead_letters: self.dead_letters,
+            retry_topics: self.retry_topics.filter(|retries| !retries.is_empty()),
+            breaker: self.breaker,
             handler_timeout: self.handler_timeout,
             on_unknown: self.on_unknown,
             timings: self.timings.sane(),
@@ -288,7 +327,7 @@ impl<H: Handler> AgentBuilder<H> {
                 return Err(AgentError::DeadLettersLoop { group, topic });
             }
         }
-        if settings.topics.is_empty() {
+        if settings.sources.is_empty() {
             return Err(AgentError::NoTopics {
                 group: settings.group.to_string(),
                 consumer: settings.consumer.to_string(),

@@ -5,13 +5,17 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use flowdeck_model::view::CircuitState;
 use flowdeck_model::{ConsumerName, GroupId, Incarnation, InstanceName, TopicName};
 use rdkafka::ClientConfig;
 
+use crate::breaker::CircuitBreaker;
 use crate::dead_letters::DeadLetters;
 use crate::error::AgentError;
 use crate::failure::{Mapping, OnError};
 use crate::process;
+use crate::record::Record;
+use crate::retry_topics::{Origin, RetryTopics};
 
 /// What to do while the holds of the cluster cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -98,13 +102,20 @@ pub(crate) struct Settings {
     pub(crate) consumer: ConsumerName,
     pub(crate) instance: InstanceName,
     pub(crate) incarnation: Incarnation,
+    /// All that it subscribes to.
     pub(crate) topics: Vec<TopicName>,
+    /// Those that are no retry topics.
+    pub(crate) sources: Vec<TopicName>,
     pub(crate) workers: usize,
     pub(crate) buffer: usize,
+    /// Each worker has a thread of its own.
+    pub(crate) thread_per_worker: bool,
     pub(crate) distribution: Distribution,
     pub(crate) on_error: OnError,
     pub(crate) mapping: Mapping,
     pub(crate) dead_letters: Option<DeadLetters>,
+    pub(crate) retry_topics: Option<RetryTopics>,
+    pub(crate) breaker: Option<CircuitBreaker>,
     pub(crate) handler_timeout: Option<Duration>,
     pub(crate) on_unknown: OnUnknown,
     pub(crate) commands: Stream,
@@ -118,6 +129,22 @@ pub(crate) struct Settings {
     pub(crate) labels: BTreeMap<String, String>,
     /// The host's `max.poll.interval.ms`.
     pub(crate) poll_interval: Duration,
+}
+
+impl Settings {
+    /// Of a record on a retry topic.
+    pub(crate) fn origin(&self, record: &Record) -> Option<Origin> {
+        self.retry_topics.as_ref()?.origin(record, &self.group)
+    }
+
+    pub(crate) fn is_retry_topic(&self, topic: &TopicName) -> bool {
+        self.retry_topics.as_ref().is_some_and(|retries| retries.contains(topic))
+    }
+
+    /// No record is handled, whatever the holds say.
+    pub(crate) fn is_circuit_open(&self) -> bool {
+        self.breaker.as_ref().is_some_and(|breaker| breaker.state() == CircuitState::Open)
+    }
 }
 
 /// `<machine>-<pid>`, as KafkaFlow names its instances.
@@ -295,12 +322,16 @@ pub(crate) mod tests {
             instance: "i-1".into(),
             incarnation: Incarnation::random(),
             topics: vec!["t".parse().unwrap(), "u".parse().unwrap()],
+            sources: vec!["t".parse().unwrap(), "u".parse().unwrap()],
             workers: 2,
             buffer: 10,
+            thread_per_worker: false,
             distribution: Distribution::default(),
             on_error: OnError::default(),
             mapping: Mapping::default(),
             dead_letters: None,
+            retry_topics: None,
+            breaker: None,
             handler_timeout: None,
             on_unknown: OnUnknown::Run,
             commands: admin.clone(),

@@ -3,12 +3,10 @@
 use std::fmt;
 use std::sync::Arc;
 
-use flowdeck_protocol::wire::dead_letters::DeadLetter;
-
 use crate::failure::HandlerError;
 use crate::publish::{Outgoing, PublishError, Publisher};
 use crate::record::Record;
-use crate::shared::now;
+use crate::retry_topics::{Origin, failed, own_headers};
 
 /// The topic of dead letters, and what is written there: the record as it was, its key included, with the headers
 /// `Flowdeck-Original-Topic`, `-Partition`, `-Offset`, `-Timestamp` and `-Group`, `Flowdeck-Error`, `Flowdeck-Attempts` and
@@ -61,25 +59,23 @@ impl DeadLetters {
         &self,
         group: &str,
         record: &Record,
+        origin: Option<&Origin>,
         attempts: u32,
         error: &HandlerError,
     ) -> Result<(), PublishError> {
         let Some(publisher) = &self.publisher else { return Ok(()) };
-        publisher.publish(self.message(group, record, attempts, &error.to_string())).await
+        publisher.publish(self.message(group, record, origin, attempts, &error.to_string())).await
     }
 
-    fn message(&self, group: &str, record: &Record, attempts: u32, error: &str) -> Outgoing {
-        let letter = DeadLetter {
-            topic: record.topic(),
-            partition: record.partition(),
-            offset: record.offset(),
-            timestamp: record.timestamp(),
-            group,
-            error,
-            attempts,
-            failed_at: now(),
-        };
-        let own = record.headers().map(|(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec)));
+    fn message(
+        &self,
+        group: &str,
+        record: &Record,
+        origin: Option<&Origin>,
+        attempts: u32,
+        error: &str,
+    ) -> Outgoing {
+        let letter = failed(group, record, origin, attempts, error);
         let added = letter.headers().into_iter();
         let added = added.map(|(name, value)| (name.to_owned(), Some(value.into_bytes())));
         let value = record.value();
@@ -87,7 +83,7 @@ impl DeadLetters {
             topic: self.topic.clone(),
             key: record.key().map(<[u8]>::to_vec),
             value: if self.convex { Some(letter.convex(value)) } else { value.map(<[u8]>::to_vec) },
-            headers: own.chain(added).collect(),
+            headers: own_headers(record, origin).chain(added).collect(),
         }
     }
 }

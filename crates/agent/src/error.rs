@@ -18,6 +18,10 @@ pub enum AgentError {
         "group {group:?} reads the topic of its own dead letters, {topic:?}: each would come back for ever"
     )]
     DeadLettersLoop { group: String, topic: String },
+    #[error(
+        "group {group:?} names {topic:?} as a retry topic and reads it already: each retry topic is one of its own"
+    )]
+    RetryTopicsLoop { group: String, topic: String },
     #[error("{topic:?} cannot be subscribed to: it is no topic name")]
     Topic { topic: String, source: flowdeck_model::names::NameError },
     #[error("{property} belongs to the agent: leave it out of the client's configuration")]

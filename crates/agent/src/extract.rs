@@ -21,6 +21,11 @@ pub trait FromMessage<S>: Sized {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Json<T>(pub T);
 
+/// The value as a Protobuf message. A tombstone is an error; `Option<Protobuf<T>>` takes it as `None`.
+#[cfg(feature = "prost")]
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Protobuf<T>(pub T);
+
 /// The value as it is. A tombstone is an error; `Option<Raw>` takes it as `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Raw(pub Vec<u8>);
@@ -74,8 +79,8 @@ trait FromValue: Sized {
 }
 
 macro_rules! from_the_value {
-    ($($name:ty $(, $t:ident)?;)*) => {$(
-        impl<S, $($t: DeserializeOwned)?> FromMessage<S> for $name {
+    ($($name:ty $(, $t:ident: $bound:path)?;)*) => {$(
+        impl<S, $($t: $bound)?> FromMessage<S> for $name {
             fn from_message(message: &Message, _: &S) -> Result<Self, HandlerError> {
                 match message.record().value() {
                     Some(value) => Self::from_value(message, value),
@@ -84,7 +89,7 @@ macro_rules! from_the_value {
             }
         }
 
-        impl<S, $($t: DeserializeOwned)?> FromMessage<S> for Option<$name> {
+        impl<S, $($t: $bound)?> FromMessage<S> for Option<$name> {
             fn from_message(message: &Message, _: &S) -> Result<Self, HandlerError> {
                 message.record().value().map(|value| FromValue::from_value(message, value)).transpose()
             }
@@ -94,8 +99,32 @@ macro_rules! from_the_value {
 
 from_the_value! {
     Raw;
-    Json<T>, T;
-    CloudEvent<T>, T;
+    Json<T>, T: DeserializeOwned;
+    CloudEvent<T>, T: DeserializeOwned;
+}
+
+#[cfg(feature = "prost")]
+from_the_value! {
+    Protobuf<T>, T: ProtobufMessage;
+}
+
+/// What prost derives.
+#[cfg(feature = "prost")]
+trait ProtobufMessage: prost::Message + Default {}
+
+#[cfg(feature = "prost")]
+impl<T: prost::Message + Default> ProtobufMessage for T {}
+
+#[cfg(feature = "prost")]
+impl<T: prost::Message + Default> FromValue for Protobuf<T> {
+    fn from_value(_: &Message, value: &[u8]) -> Result<Self, HandlerError> {
+        let message = T::decode(value);
+        message.map(Self).map_err(|error| {
+            HandlerError::permanent(format!(
+                "the value is not the Protobuf message that is expected: {error}"
+            ))
+        })
+    }
 }
 
 impl FromValue for Raw {

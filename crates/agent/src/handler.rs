@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::failure::HandlerError;
 use crate::record::Record;
+use crate::retry_topics::Origin;
 
 /// The service's own work. Called for one record of a partition at a time, in the order of the log (other orders:
 /// [`crate::Distribution`]); records of different partitions run side by side, as many as there are workers.
@@ -28,11 +29,16 @@ pub struct Delivery<'a> {
     record: &'a Record,
     attempt: u32,
     cancellation: &'a CancellationToken,
+    origin: Option<&'a Origin>,
 }
 
 impl<'a> Delivery<'a> {
     pub(crate) fn new(record: &'a Record, attempt: u32, cancellation: &'a CancellationToken) -> Self {
-        Self { record, attempt, cancellation }
+        Self { record, attempt, cancellation, origin: None }
+    }
+
+    pub(crate) fn from(self, origin: Option<&'a Origin>) -> Self {
+        Self { origin, ..self }
     }
 
     /// As Kafka delivered it.
@@ -40,7 +46,12 @@ impl<'a> Delivery<'a> {
         self.record
     }
 
-    /// 1 for the first try in this process.
+    /// Of a record on a retry topic: where it lay first.
+    pub fn origin(&self) -> Option<&'a Origin> {
+        self.origin
+    }
+
+    /// 1 for the first try; on a retry topic those before it count too.
     pub fn attempt(&self) -> u32 {
         self.attempt
     }

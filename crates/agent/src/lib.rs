@@ -66,17 +66,18 @@
 //!
 //! # What it must be allowed
 //! Read and Describe on its topics, its group, `flowdeck.holds` and `kafkaflow.admin`; Write and Describe on
-//! `flowdeck.acks` and `kafkaflow.admin`. Without the holds it goes on by [`OnUnknown`] and says so; without Read on
+//! `flowdeck.acks` and `kafkaflow.admin`; Write on its retry topics and dead letters. Without the holds it goes on by [`OnUnknown`] and says so; without Read on
 //! `kafkaflow.admin` it obeys no stop, start, restart, change of the worker count, reset or rewind
 //! ([`AgentBuilder::admin_commands`]).
 //!
-//! It creates no topic and never produces to one that the cluster's metadata does not show.
+//! But for [`AgentBuilder::create_topics`] it creates no topic, and it never produces to one that the cluster's metadata does not show.
 
 #![warn(missing_docs)]
 
 mod admin;
 mod answers;
 mod arrivals;
+mod breaker;
 mod builder;
 mod config;
 mod context;
@@ -100,7 +101,9 @@ mod processing;
 pub mod producer;
 mod publish;
 mod record;
+mod record_log;
 mod report;
+mod retry_topics;
 mod router;
 mod running;
 mod shared;
@@ -114,12 +117,16 @@ mod view;
 mod workers;
 
 pub use async_trait::async_trait;
+pub use breaker::{CircuitBreaker, CircuitBreakerService};
 pub use builder::{Agent, AgentBuilder};
 pub use config::{Distribution, OnUnknown, Timings};
 pub use dead_letters::DeadLetters;
 pub use error::AgentError;
+#[cfg(feature = "prost")]
+pub use extract::Protobuf;
 pub use extract::{CloudEvent, FromMessage, Json, Raw, State};
 pub use failure::{BoxError, Failure, HandlerError, OnError, Then};
+pub use flowdeck_model::view::CircuitState;
 pub use function::{HandlerFn, IntoOutcome};
 pub use handler::{Delivery, Handler};
 pub use history::{FailedCall, RunningCall};
@@ -127,6 +134,7 @@ pub use message::{Context, Message};
 pub use publish::{KafkaPublisher, Outgoing, PublishError, Publisher};
 pub use rdkafka::ClientConfig;
 pub use record::Record;
+pub use retry_topics::{Origin, RetryTopics};
 pub use router::{OnUnmatched, Router};
 pub use running::{Counts, Running};
 pub use startup::TopicSpec;

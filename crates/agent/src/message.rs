@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::handler::Delivery;
 use crate::message_type;
 use crate::record::Record;
+use crate::retry_topics::Origin;
 
 /// A record with its attempt, owned: what functions and `tower::Service`s take. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -15,15 +16,18 @@ pub struct Message {
     record: Arc<Record>,
     attempt: u32,
     cancellation: CancellationToken,
+    origin: Option<Origin>,
 }
 
 impl Message {
     pub(crate) fn of(delivery: Delivery<'_>) -> Self {
-        Self::new(delivery.record().clone(), delivery.attempt(), delivery.cancellation().clone())
+        let message =
+            Self::new(delivery.record().clone(), delivery.attempt(), delivery.cancellation().clone());
+        Self { origin: delivery.origin().cloned(), ..message }
     }
 
     pub(crate) fn new(record: Record, attempt: u32, cancellation: CancellationToken) -> Self {
-        Self { record: Arc::new(record), attempt, cancellation }
+        Self { record: Arc::new(record), attempt, cancellation, origin: None }
     }
 
     /// As Kafka delivered it.
@@ -31,7 +35,7 @@ impl Message {
         &self.record
     }
 
-    /// 1 for the first try in this process.
+    /// 1 for the first try; on a retry topic those before it count too.
     pub fn attempt(&self) -> u32 {
         self.attempt
     }
@@ -48,7 +52,7 @@ impl Message {
     }
 
     pub(crate) fn delivery(&self) -> Delivery<'_> {
-        Delivery::new(&self.record, self.attempt, &self.cancellation)
+        Delivery::new(&self.record, self.attempt, &self.cancellation).from(self.origin.as_ref())
     }
 }
 
@@ -57,7 +61,7 @@ impl Message {
 pub struct Context(pub(crate) Message);
 
 impl Context {
-    /// 1 for the first try in this process.
+    /// 1 for the first try; on a retry topic those before it count too.
     pub fn attempt(&self) -> u32 {
         self.0.attempt
     }
@@ -75,6 +79,11 @@ impl Context {
     /// Where it lies.
     pub fn offset(&self) -> i64 {
         self.0.record.offset()
+    }
+
+    /// Of a record on a retry topic: where it lay first.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.0.origin.as_ref()
     }
 
     /// The producer's or the broker's time, as the topic's `message.timestamp.type` says.
@@ -100,14 +109,7 @@ impl Context {
     /// The text of the first header `Correlation-Id`, `X-Correlation-Id` or `ce_correlationid`, however it is
     /// capitalised and hyphenated.
     pub fn correlation_id(&self) -> Option<&str> {
-        let named = |name: &str| {
-            let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
-            ["correlationid", "xcorrelationid", "cecorrelationid"]
-                .iter()
-                .any(|one| letters.eq_ignore_ascii_case(one))
-        };
-        let mut headers = self.0.record.headers().filter(|(name, _)| named(name));
-        headers.find_map(|(_, value)| std::str::from_utf8(value?).ok())
+        self.0.record.correlation_id()
     }
 
     /// As [`Message::message_type`].

@@ -73,6 +73,25 @@ impl Record {
         self.headers().find(|(other, _)| *other == name).and_then(|(_, value)| value)
     }
 
+    /// As [`crate::Context::correlation_id`].
+    pub(crate) fn correlation_id(&self) -> Option<&str> {
+        let named = |name: &str| {
+            let letters: String = name.chars().filter(char::is_ascii_alphanumeric).collect();
+            ["correlationid", "xcorrelationid", "cecorrelationid"]
+                .iter()
+                .any(|one| letters.eq_ignore_ascii_case(one))
+        };
+        let mut headers = self.headers().filter(|(name, _)| named(name));
+        headers.find_map(|(_, value)| std::str::from_utf8(value?).ok())
+    }
+
+    /// Of the W3C header `traceparent`: `00-<trace id>-<parent id>-<flags>`.
+    pub(crate) fn trace_id(&self) -> Option<&str> {
+        let header = std::str::from_utf8(self.header("traceparent")?).ok()?;
+        let id = header.split('-').nth(1)?;
+        (id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(id)
+    }
+
     pub(crate) fn at(&self) -> &Arc<TopicPartition> {
         &self.at
     }

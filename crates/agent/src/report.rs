@@ -7,6 +7,7 @@ use flowdeck_model::view::{AgentCounts, AgentReport, HandlerFailure, RunningHand
 use flowdeck_protocol::Record;
 use flowdeck_protocol::wire::{AgentTelemetry, agent_telemetry_record};
 
+use crate::breaker::CircuitBreaker;
 use crate::history::{FailedCall, RunningCall};
 use crate::lanes::Seen;
 use crate::process::{self, Cpu};
@@ -91,7 +92,7 @@ impl Reporter {
             running: running.into_iter().map(in_flight).collect(),
             errors_kept: u32::try_from(failures.len()).unwrap_or(u32::MAX),
             errors: failures.into_iter().rev().map(failure).collect(),
-            circuit_breaker: None,
+            circuit_breaker: shared.settings.breaker.as_ref().map(CircuitBreaker::view),
         }
     }
 }
@@ -103,7 +104,7 @@ fn counts(shared: &Shared) -> AgentCounts {
         failed: counts.failed,
         skipped: counts.skipped,
         dead_lettered: counts.dead_lettered,
-        retry_topics: 0,
+        retry_topics: counts.retry_topics,
         dropped_uncommitted: counts.dropped_uncommitted,
     }
 }

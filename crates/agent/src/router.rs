@@ -14,6 +14,7 @@ use crate::handler::{Delivery, Handler};
 use crate::message::Message;
 use crate::message_type;
 use crate::record::Record;
+use crate::retry_topics::Origin;
 
 /// What happens with a message for which there is no function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -125,11 +126,12 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
 }
 
 impl<S> Router<S> {
-    fn choose(&self, record: &Record) -> Option<&Route> {
-        let by_type = if self.types.is_empty() { None } else { message_type::of(record) };
+    fn choose(&self, delivery: Delivery<'_>) -> Option<&Route> {
+        let by_type = if self.types.is_empty() { None } else { message_type::of(&delivery) };
+        let topic = delivery.origin().map_or_else(|| delivery.topic(), Origin::topic);
         by_type
             .and_then(|name| self.types.get(&name))
-            .or_else(|| self.topics.get(record.topic().as_str()))
+            .or_else(|| self.topics.get(topic.as_str()))
             .or(self.fallback.as_ref())
     }
 }
@@ -137,7 +139,7 @@ impl<S> Router<S> {
 #[async_trait]
 impl<S: Send + Sync + 'static> Handler for Router<S> {
     async fn handle(&self, delivery: Delivery<'_>) -> Result<(), HandlerError> {
-        match (self.choose(&delivery), self.unmatched) {
+        match (self.choose(delivery), self.unmatched) {
             (Some(route), _) => {
                 route.clone().oneshot(Message::of(delivery)).await.map_err(HandlerError::from_box)
             }

@@ -54,6 +54,8 @@ pub struct Counts {
     pub skipped: u64,
     /// Records that went to the dead letters.
     pub dead_lettered: u64,
+    /// Records that went to a retry topic.
+    pub retry_topics: u64,
     /// Records that waited for a worker when their partition was taken away; others read them. What only the
     /// Kafka client had fetched is not counted.
     pub dropped_uncommitted: u64,
@@ -110,24 +112,37 @@ pub(crate) async fn start<H: Handler>(
         result
     })?);
     workers::start(&shared, handler, &running.tasks);
+    watch(&shared);
     running.tasks.close();
     Ok(running)
 }
 
-/// Dead letters are sent by a producer of their own, unless the host brings one.
+/// Telemetry tells at once when the circuit breaker opens or closes.
+fn watch(shared: &Arc<Shared>) {
+    let Some(breaker) = &shared.settings.breaker else { return };
+    let shared = Arc::downgrade(shared);
+    breaker.watch(move || shared.upgrade().inspect(|shared| shared.tell()).is_some());
+}
+
+/// Dead letters, and records for retry topics, are sent by a producer of the agent's, unless the host brings one.
 fn with_publisher(base: &ClientConfig, mut settings: Settings) -> Result<Settings, AgentError> {
-    let Some(letters) = settings.dead_letters.take() else { return Ok(settings) };
-    let letters = if letters.has_publisher() {
-        letters
-    } else {
-        let publisher = KafkaPublisher::new(base).map_err(|source| AgentError::Client {
-            consumer: settings.consumer.to_string(),
-            group: settings.group.to_string(),
-            source: Box::new(source),
-        })?;
-        letters.by(publisher)
-    };
-    Ok(Settings { dead_letters: Some(letters), ..settings })
+    let letters = settings.dead_letters.take_if(|letters| !letters.has_publisher());
+    let retries = settings.retry_topics.take_if(|retries| !retries.has_publisher());
+    if letters.is_none() && retries.is_none() {
+        return Ok(settings);
+    }
+    let publisher = KafkaPublisher::new(base).map_err(|source| AgentError::Client {
+        consumer: settings.consumer.to_string(),
+        group: settings.group.to_string(),
+        source: Box::new(source),
+    })?;
+    if let Some(letters) = letters {
+        settings.dead_letters = Some(letters.by(publisher.clone()));
+    }
+    if let Some(retries) = retries {
+        settings.retry_topics = Some(retries.by(publisher));
+    }
+    Ok(settings)
 }
 
 fn clients(base: &ClientConfig, records: &ClientConfig, shared: &Arc<Shared>) -> Result<Clients, KafkaError> {

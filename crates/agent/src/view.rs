@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flowdeck_model::hold::{self, HoldChange};
 use flowdeck_model::scope::Place;
-use flowdeck_model::{Hold, HoldId, Scope, Timestamp};
+use flowdeck_model::{Hold, HoldId, Partition, Scope, Timestamp};
 
 use crate::config::{OnUnknown, Settings};
 use crate::record::TopicPartition;
@@ -78,13 +78,13 @@ impl View {
     pub(crate) fn holds(&self, settings: &Settings, at: &TopicPartition, now: Timestamp) -> bool {
         match self.status {
             HoldsStatus::Reading => return true,
-            HoldsStatus::Absent => return self.local.iter().any(|hold| hold.holds(place(settings, at))),
+            HoldsStatus::Absent => return self.local.iter().any(|hold| covers(settings, hold, at)),
             HoldsStatus::Known | HoldsStatus::Unknown(_) => {}
         }
         if self.unknown().is_some() && self.on_unknown == OnUnknown::Pause {
             return true;
         }
-        self.active_holds(now).any(|hold| hold.holds(place(settings, at)))
+        self.active_holds(now).any(|hold| covers(settings, hold, at))
     }
 
     /// The holds in force: those that did not end by the agent's own clock.
@@ -166,6 +166,18 @@ pub(crate) fn place<'a>(settings: &'a Settings, at: &'a TopicPartition) -> Place
     }
 }
 
+/// Whether a hold reaches a partition. One on a topic of the consumer's, or on a part of it, reaches its retry topics
+/// whole: what waits there may come from what is held.
+pub(crate) fn covers(settings: &Settings, hold: &Hold, at: &TopicPartition) -> bool {
+    let here = place(settings, at);
+    if hold.holds(here) || hold.scope.topic.is_none() || !settings.is_retry_topic(&at.topic) {
+        return hold.holds(here);
+    }
+    // A partition that no exception names alone.
+    let Some(partition) = hold.scope.partition.or(Partition::new(i32::MAX)) else { return false };
+    settings.sources.iter().any(|topic| hold.holds(Place { topic, partition, ..here }))
+}
+
 /// Whether a scope speaks to this consumer of this instance, whatever it owns.
 pub(crate) fn speaks_to(settings: &Settings, scope: &Scope) -> bool {
     scope.group == settings.group
@@ -222,6 +234,30 @@ pub(crate) mod tests {
             let got = [at("t", 0), at("t", 1), at("u", 0)].map(|at| view.holds(&settings, &at, now()));
             assert_eq!(got, want, "{scope:?}");
         }
+    }
+
+    #[test]
+    fn a_hold_reaches_the_retry_topics_of_what_it_holds() {
+        let retries = crate::RetryTopics::new().topic("t.retry", Duration::from_secs(60));
+        let settings = Settings { retry_topics: Some(retries), ..settings() };
+        let group = Scope::group("g".into());
+        let topic = |name: &str| Scope { topic: Some(name.parse().unwrap()), ..group.clone() };
+        let part = Scope { partition: 1.try_into().ok(), ..topic("t") };
+        for (scope, except, want) in [
+            (group.clone(), None, true),
+            (topic("t"), None, true),
+            (part.clone(), None, true),
+            (topic("t.retry"), None, true),
+            (topic("other"), None, false),
+            (Scope { instance: Some("i-2".into()), ..topic("t") }, None, false),
+            (topic("t"), Some(part), true),
+            (topic("t"), Some(topic("t")), false),
+            (group.clone(), Some(topic("t.retry")), false),
+        ] {
+            let hold = Hold { except: except.into_iter().collect(), ..hold(scope.clone()) };
+            assert_eq!(covers(&settings, &hold, &at("t.retry", 0)), want, "{scope:?}");
+        }
+        assert!(!covers(&settings, &hold(topic("t")), &at("u", 0)));
     }
 
     #[test]

@@ -5,10 +5,11 @@ mod pool;
 
 use std::any::Any;
 use std::future::{Future as _, poll_fn};
+use std::io;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use tokio::runtime::Handle;
@@ -17,9 +18,14 @@ use tokio::task::yield_now;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
+use crate::breaker::{NotAdmitted, Permit};
+use crate::config::Settings;
 use crate::failure::{Failure, HandlerError, Then};
 use crate::handler::{Delivery, Handler};
 use crate::lanes::Run;
+use crate::publish::PublishError;
+use crate::record_log;
+use crate::retry_topics::{NextTopic, Origin};
 use crate::shared::{Queue, Shared, add};
 pub(crate) use pool::Pool;
 
@@ -29,9 +35,21 @@ const UNTAKEN: Duration = Duration::from_secs(1);
 pub(crate) fn start<H: Handler>(shared: &Arc<Shared>, handler: H, tasks: &TaskTracker) {
     let (handler, tasks, runtime) = (Arc::new(handler), tasks.clone(), Handle::current());
     shared.pool.set_spawn(move |shared| {
-        tasks.spawn_on(work(Arc::clone(shared), Arc::clone(&handler), tasks.clone()), &runtime);
+        let work = work(Arc::clone(shared), Arc::clone(&handler), tasks.clone());
+        if shared.settings.thread_per_worker {
+            return on_a_thread(&runtime, tasks.track_future(work));
+        }
+        tasks.spawn_on(work, &runtime);
+        Ok(())
     });
     shared.pool.fill(shared);
+}
+
+/// What it awaits is driven by the host's runtime; what blocks, blocks this thread alone.
+fn on_a_thread(runtime: &Handle, work: impl Future<Output = ()> + Send + 'static) -> io::Result<()> {
+    let runtime = runtime.clone();
+    let thread = std::thread::Builder::new().name("flowdeck-worker".to_owned());
+    thread.spawn(move || runtime.block_on(work)).map(drop)
 }
 
 /// Workers that are too many end after the record that they handle.
@@ -51,9 +69,11 @@ async fn work<H: Handler>(shared: Arc<Shared>, handler: Arc<H>, tasks: TaskTrack
         run.read_ahead();
         let taken = current.takes(run.at());
         while run.next() {
-            let began = current.begins(run.record(), taken);
-            handle(&shared, &*handler, &mut run).await;
-            current.ends(began);
+            if let Some(admitted) = admit(&shared.settings, &mut run) {
+                let began = current.begins(run.record(), taken);
+                handle(&shared, &*handler, &mut run, admitted, began).await;
+                current.ends(began);
+            }
             // A handler that never waits must not keep this thread from the host's other tasks.
             consume_budget().await;
             if shared.pool.ending() > 0 {
@@ -76,34 +96,76 @@ async fn work<H: Handler>(shared: Arc<Shared>, handler: Arc<H>, tasks: TaskTrack
     guard.end();
 }
 
-async fn handle<H: Handler>(shared: &Shared, handler: &H, run: &mut Run) {
+/// A record that may be handled now.
+struct Admitted {
+    origin: Option<Origin>,
+    permit: Option<Permit>,
+}
+
+/// `None`: the record waits for its time on a retry topic or for the circuit breaker, or is another group's.
+fn admit(settings: &Settings, run: &mut Run) -> Option<Admitted> {
+    let origin = settings.origin(run.record());
+    let other = origin.as_ref().is_some_and(Origin::is_of_another_group);
+    let wait = origin.as_ref().and_then(Origin::wait).filter(|_| !other);
+    let permit = match (&settings.breaker, wait) {
+        (_, Some(wait)) => Err(wait),
+        (Some(breaker), None) if !other => breaker.admit_call(Instant::now()).map_err(|refused| refused.wait),
+        (_, None) => Ok(None),
+    };
+    match permit {
+        Ok(permit) if !other => return Some(Admitted { origin, permit }),
+        Ok(_) => run.done(),
+        Err(wait) => run.put_off(wait),
+    }
+    run.begun();
+    None
+}
+
+async fn handle<H: Handler>(shared: &Shared, handler: &H, run: &mut Run, admitted: Admitted, began: Instant) {
+    let (Admitted { origin, permit }, group) = (admitted, &shared.settings.group);
+    record_log::begins(group, delivery(run, origin.as_ref()));
     let called = match shared.settings.handler_timeout {
-        None => call(handler, run).await,
-        Some(limit) => match tokio::time::timeout(limit, call(handler, run)).await {
+        None => call(handler, run, origin.as_ref()).await,
+        Some(limit) => match tokio::time::timeout(limit, call(handler, run, origin.as_ref())).await {
             Ok(called) => called,
             Err(_) => Err(HandlerError::from(format!("the handler did not end in {limit:?}"))),
         },
     };
+    if let Some(permit) = permit {
+        permit.end(called.as_ref().copied());
+    }
     match called {
         Ok(()) => {
+            record_log::succeeded(group, delivery(run, origin.as_ref()), began.elapsed());
             add(&shared.counts.handled, 1);
             run.done();
         }
-        Err(error) => failed(shared, run, &error).await,
+        Err(error) => match error.source().downcast_ref::<NotAdmitted>() {
+            Some(refused) => run.put_off(refused.wait),
+            None => {
+                record_log::failed(group, delivery(run, origin.as_ref()), began.elapsed(), &error);
+                failed(shared, run, origin.as_ref(), &error).await;
+            }
+        },
     }
 }
 
-fn delivery(run: &Run) -> Delivery<'_> {
-    Delivery::new(run.record(), attempts(run), run.cancellation())
+fn delivery<'a>(run: &'a Run, origin: Option<&'a Origin>) -> Delivery<'a> {
+    Delivery::new(run.record(), attempts(run, origin), run.cancellation()).from(origin)
 }
 
-fn attempts(run: &Run) -> u32 {
+fn tries_here(run: &Run) -> u32 {
     run.failures().saturating_add(1)
 }
 
+fn attempts(run: &Run, origin: Option<&Origin>) -> u32 {
+    tries_here(run).saturating_add(origin.map_or(0, Origin::attempts))
+}
+
 /// Calls the handler, and notes that it has begun. A panic of it must not take the worker with it.
-async fn call<H: Handler>(handler: &H, run: &Run) -> Result<(), HandlerError> {
-    let mut call = pin!(AssertUnwindSafe(async { handler.handle(delivery(run)).await }).catch_unwind());
+async fn call<H: Handler>(handler: &H, run: &Run, origin: Option<&Origin>) -> Result<(), HandlerError> {
+    let mut call =
+        pin!(AssertUnwindSafe(async { handler.handle(delivery(run, origin)).await }).catch_unwind());
     let mut begun = false;
     let called = poll_fn(|context| {
         let polled = call.as_mut().poll(context);
@@ -125,15 +187,19 @@ fn panicked(panic: &(dyn Any + Send)) -> HandlerError {
     })
 }
 
-async fn failed(shared: &Shared, run: &mut Run, error: &HandlerError) {
+async fn failed(shared: &Shared, run: &mut Run, origin: Option<&Origin>, error: &HandlerError) {
     let settings = &shared.settings;
     add(&shared.counts.failed, 1);
-    shared.history.failed(delivery(run), error);
+    shared.history.failed(delivery(run, origin), error);
     let failure = settings.mapping.failure(error);
-    let wait = settings.on_error.wait(attempts(run)).filter(|_| failure == Failure::Retry);
-    if let Some(wait) = wait {
+    let retries = failure == Failure::Retry;
+    if let Some(wait) = settings.on_error.wait(tries_here(run)).filter(|_| retries) {
         run.retry(wait);
         return;
+    }
+    let next = settings.retry_topics.as_ref().and_then(|topics| topics.next(run.record().topic()));
+    if let Some(next) = next.filter(|_| retries) {
+        return later(shared, run, origin, next, error).await;
     }
     let then = match &settings.dead_letters {
         Some(_) if failure == Failure::DeadLetter => Then::DeadLetter,
@@ -142,7 +208,7 @@ async fn failed(shared: &Shared, run: &mut Run, error: &HandlerError) {
     let record = run.record();
     warn!(
         group.id = %settings.group, topic = %record.topic(), partition = %record.partition(),
-        offset = record.offset(), attempts = attempts(run), %error, ?then, "handler failed for good"
+        offset = record.offset(), attempts = attempts(run, origin), %error, ?then, "handler failed for good"
     );
     match then {
         Then::Skip => {
@@ -150,37 +216,63 @@ async fn failed(shared: &Shared, run: &mut Run, error: &HandlerError) {
             run.done();
         }
         Then::PausePartition => run.stop_partition(),
-        Then::DeadLetter => dead_letter(shared, run, error).await,
+        Then::DeadLetter => dead_letter(shared, run, origin, error).await,
     }
 }
 
-/// Where Kafka does not take it, the record stays where it is.
-async fn dead_letter(shared: &Shared, run: &mut Run, error: &HandlerError) {
+/// To a retry topic.
+async fn later(
+    shared: &Shared,
+    run: &mut Run,
+    origin: Option<&Origin>,
+    next: NextTopic<'_>,
+    error: &HandlerError,
+) {
+    let sent = next.send(run.record(), origin, &shared.settings.group, attempts(run, origin), error).await;
+    match sent {
+        Ok(()) => {
+            add(&shared.counts.retry_topics, 1);
+            run.done();
+        }
+        Err(refused) => untaken(shared, run, origin, next.topic(), &refused),
+    }
+}
+
+async fn dead_letter(shared: &Shared, run: &mut Run, origin: Option<&Origin>, error: &HandlerError) {
     // The builder asks for the topic.
     let Some(letters) = &shared.settings.dead_letters else { return run.stop_partition() };
-    match letters.send(shared.settings.group.as_ref(), run.record(), attempts(run), error).await {
+    match letters
+        .send(shared.settings.group.as_ref(), run.record(), origin, attempts(run, origin), error)
+        .await
+    {
         Ok(()) => {
             add(&shared.counts.dead_lettered, 1);
             run.done();
         }
-        Err(refused) => {
-            let source = refused.source.to_string();
-            let error = HandlerError::from(format!("{refused}: {source}"));
-            warn!(group.id = %shared.settings.group, topic = letters.topic(), %source, "a dead letter was not taken; the record is tried again");
-            shared.history.failed(delivery(run), &error);
-            run.retry(shared.settings.on_error.backoff_max.max(UNTAKEN));
-        }
+        Err(refused) => untaken(shared, run, origin, letters.topic(), &refused),
     }
+}
+
+/// Kafka did not take it: the record stays where it is.
+fn untaken(shared: &Shared, run: &mut Run, origin: Option<&Origin>, topic: &str, refused: &PublishError) {
+    let source = refused.source.to_string();
+    let error = HandlerError::from(format!("{refused}: {source}"));
+    warn!(group.id = %shared.settings.group, topic, %source, "a failed record was not taken; it is tried again");
+    shared.history.failed(delivery(run, origin), &error);
+    run.retry(shared.settings.on_error.backoff_max.max(UNTAKEN));
 }
 
 /// The record waits, and no worker does. It is returned first: the wait may be no time at all.
 fn try_again(shared: &Arc<Shared>, run: Run, tasks: &TaskTracker) {
+    let cancelled = run.cancellation().clone();
     let Some(retry) = shared.finish_run(run) else { return };
     let shared = Arc::clone(shared);
     tasks.spawn(async move {
         tokio::select! {
             () = tokio::time::sleep(retry.wait) => shared.backed_off(&retry),
             () = shared.draining.cancelled() => {}
+            // Nothing of the partition is tried any more.
+            () = cancelled.cancelled() => {}
         }
     });
 }

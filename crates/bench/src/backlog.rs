@@ -38,15 +38,21 @@ pub(crate) struct Load {
     pub(crate) takes: Duration,
     /// Of the agent.
     pub(crate) distribution: Distribution,
+    /// The handler blocks its thread, and the agent has one for each worker.
+    pub(crate) blocks: bool,
 }
 
 impl Load {
     pub(crate) fn by_partition(workers: usize, takes: Duration) -> Self {
-        Self { workers, takes, distribution: Distribution::ByPartition }
+        Self { workers, takes, distribution: Distribution::ByPartition, blocks: false }
     }
 
     pub(crate) fn by_key(workers: usize, takes: Duration) -> Self {
-        Self { workers, takes, distribution: Distribution::ByKey }
+        Self { workers, takes, distribution: Distribution::ByKey, blocks: false }
+    }
+
+    pub(crate) fn blocking(self) -> Self {
+        Self { blocks: true, ..self }
     }
 }
 
@@ -75,9 +81,10 @@ impl Backlog {
     }
 
     pub(crate) async fn agent(&self, kafka: &Kafka, load: Load) -> Result<Measured> {
-        let work = Work::new(load.takes);
+        let work = Work { blocks: load.blocks, ..Work::new(load.takes) };
         let agent = Agent::builder(config(kafka), unique("bench-agent")).topics([self.topic.as_str()]);
-        let agent = agent.workers(load.workers).distribution(load.distribution).handler(work.clone());
+        let agent = agent.workers(load.workers).distribution(load.distribution);
+        let agent = if load.blocks { agent.thread_per_worker() } else { agent }.handler(work.clone());
         let agent = agent.start().await.context("the agent")?;
         let measured = self.measure(&work).await;
         agent.stop().await.context("stop the agent")?;
@@ -140,6 +147,7 @@ fn produce(config: &ClientConfig, topic: &str, partitions: i32, records: u64) ->
 #[derive(Clone)]
 struct Work {
     takes: Duration,
+    blocks: bool,
     handled: Arc<Handled>,
 }
 
@@ -162,14 +170,18 @@ impl Work {
     fn new(takes: Duration) -> Self {
         let [count, last, inside] = [0; 3].map(AtomicU64::new);
         let handled = Handled { begin: Instant::now(), count, last, inside };
-        Self { takes, handled: Arc::new(handled) }
+        Self { takes, blocks: false, handled: Arc::new(handled) }
     }
 
     async fn run(&self, payload: usize) {
         assert_eq!(payload, PAYLOAD);
         if !self.takes.is_zero() {
             let begin = Instant::now();
-            tokio::time::sleep(self.takes).await;
+            if self.blocks {
+                std::thread::sleep(self.takes);
+            } else {
+                tokio::time::sleep(self.takes).await;
+            }
             let inside = u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX);
             self.handled.inside.fetch_add(inside, Ordering::Relaxed);
         }

@@ -6,6 +6,7 @@ mod agent;
 mod audit;
 pub mod dead_letters;
 mod holds;
+pub mod retries;
 mod samples;
 
 use flowdeck_model::view::InstanceHolds;

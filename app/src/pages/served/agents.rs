@@ -201,9 +201,10 @@ fn running(report: &AgentReport) -> Option<impl IntoView + use<>> {
     });
     (!report.running.is_empty()).then(|| {
         view! {
+            <header><h3>"Handlers in flight, longest first"</h3></header>
             <div class="scroll">
                 <table class="cards fixed">
-                    <caption>"Handlers in flight, longest first"</caption>
+                    <caption class="unseen">"Handlers in flight"</caption>
                     <thead><tr>
                         <th scope="col">"Partition"</th>
                         <th scope="col" class="num w-count">"Offset"</th>
@@ -236,9 +237,10 @@ fn failures(report: &AgentReport) -> Option<impl IntoView + use<>> {
     };
     (!report.errors.is_empty()).then(|| {
         view! {
+            <header><h3>{caption}</h3></header>
             <div class="scroll">
                 <table class="cards fixed">
-                    <caption>{caption}</caption>
+                    <caption class="unseen">"Failed calls"</caption>
                     <thead><tr>
                         <th scope="col">"Error"</th>
                         <th scope="col">"Record"</th>

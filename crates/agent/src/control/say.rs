@@ -59,7 +59,7 @@ impl Control {
     /// holds are read after an assignment nothing is said: it would be outdated at once.
     fn changed(&self, seen: &[Seen]) -> bool {
         let workers = self.shared.pool.target() != self.reported_workers;
-        workers || !seen.iter().any(|lane| lane.gate == Gate::Pending) && shape(seen) != self.reported
+        workers || !seen.iter().any(|lane| lane.gate == Gate::Pending) && self.shape(seen) != self.reported
     }
 
     pub(super) fn report(&mut self) {
@@ -67,7 +67,7 @@ impl Control {
             let state = self.shared.lock();
             (state.lanes.seen(), telemetry::holds(&state.view))
         };
-        self.reported = shape(&seen);
+        self.reported = self.shape(&seen);
         let (settings, workers) = (&self.shared.settings, self.shared.pool.target());
         self.reported_workers = workers;
         let running = self.shared.history.running();
@@ -76,8 +76,9 @@ impl Control {
         records.extend(self.reporter.record(&self.shared, &seen, running));
         self.outbox.telemetry(records);
     }
-}
 
-fn shape(seen: &[Seen]) -> Vec<(TopicPartition, bool)> {
-    seen.iter().map(|lane| (lane.at.clone(), lane.runs())).collect()
+    fn shape(&self, seen: &[Seen]) -> Vec<(TopicPartition, bool)> {
+        let open = self.shared.settings.is_circuit_open();
+        seen.iter().map(|lane| (lane.at.clone(), lane.runs() && !open)).collect()
+    }
 }

@@ -248,6 +248,13 @@ impl Run {
         self.batch.records.put_back(failures);
     }
 
+    /// To be tried later; this was no try.
+    pub(crate) fn put_off(&mut self, wait: Duration) {
+        self.end = End::Retry(wait);
+        let failures = self.failures();
+        self.batch.records.put_back(failures);
+    }
+
     /// The partition is stopped at this record.
     pub(crate) fn stop_partition(&mut self) {
         self.end = End::Stopped;

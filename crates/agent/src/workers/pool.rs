@@ -1,11 +1,14 @@
 //! How many workers there are, which may change while the agent runs.
 
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use tracing::error;
+
 use crate::shared::Shared;
 
-type Spawn = Box<dyn Fn(&Arc<Shared>) + Send + Sync>;
+type Spawn = Box<dyn Fn(&Arc<Shared>) -> io::Result<()> + Send + Sync>;
 
 pub(crate) struct Pool {
     /// So many there shall be.
@@ -29,7 +32,7 @@ impl Pool {
         self.alive.load(Ordering::SeqCst).saturating_sub(self.target())
     }
 
-    pub(super) fn set_spawn(&self, spawn: impl Fn(&Arc<Shared>) + Send + Sync + 'static) {
+    pub(super) fn set_spawn(&self, spawn: impl Fn(&Arc<Shared>) -> io::Result<()> + Send + Sync + 'static) {
         // Called once.
         let _ = self.spawn.set(Box::new(spawn));
     }
@@ -42,7 +45,10 @@ impl Pool {
     pub(super) fn fill(&self, shared: &Arc<Shared>) {
         let Some(spawn) = self.spawn.get() else { return };
         while self.change(|alive, target| (alive < target).then_some(alive + 1)) {
-            spawn(shared);
+            let Err(error) = spawn(shared) else { continue };
+            self.alive.fetch_sub(1, Ordering::SeqCst);
+            error!(group.id = %shared.settings.group, %error, "a worker's thread could not be started; those that run go on");
+            return;
         }
     }
 

@@ -1,10 +1,10 @@
 //! Workers that share a partition: by key, and in no order.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
-use crate::common::{Agents as _, a_while, settled};
+use crate::common::{Agents as _, a_while, settled, skip_at_once};
 use crate::runtime::{committed, wait_committed};
 use flowdeck_agent::{AgentBuilder, Delivery, Distribution, Handler, HandlerError, async_trait};
 use flowdeck_model::InstanceState::{Acknowledged, Drained};
@@ -260,4 +260,44 @@ async fn by_key_nothing_is_lost_while_instances_come_and_go_cooperative() {
 #[tokio::test(flavor = "multi_thread")]
 async fn by_key_nothing_is_lost_while_instances_come_and_go_kip848() {
     instances_come_and_go(("group.protocol", "consumer")).await;
+}
+
+/// Ends once `count` calls are inside at the same time, each on a thread that it blocks.
+#[derive(Clone)]
+struct Together {
+    count: usize,
+    inside: Arc<(Mutex<usize>, Condvar)>,
+}
+
+#[async_trait]
+impl Handler for Together {
+    async fn handle(&self, _: Delivery<'_>) -> Result<(), HandlerError> {
+        let (inside, all) = &*self.inside;
+        let mut inside = inside.lock().unwrap();
+        *inside += 1;
+        all.notify_all();
+        while *inside < self.count {
+            let (now, ended) = all.wait_timeout(inside, DEADLINE).unwrap();
+            inside = now;
+            if ended.timed_out() {
+                return Err("the others do not come".into());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The host's runtime has one thread, which no handler blocks.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn handlers_that_block_their_thread_run_at_once_with_a_thread_for_each_worker() {
+    let world = World::new(1).await;
+    for key in 0..8u8 {
+        world.kafka.send(&world.topic, &[key], b"blocks", &[]).await;
+    }
+    let handler = Together { count: 8, inside: Arc::default() };
+    let agent = world.agent("i-1").workers(8).distribution(Distribution::ByKey).thread_per_worker();
+    let agent = agent.on_error(skip_at_once()).handler(handler).start().await.unwrap();
+    crate::runtime::wait_committed(&world, 0, 8).await;
+    assert_eq!((agent.counts().handled, agent.counts().failed), (8, 0));
+    agent.stop().await.unwrap();
 }

@@ -7,6 +7,9 @@ mod cloud_events;
 #[path = "../../examples/orders.rs"]
 mod orders;
 #[allow(unreachable_pub)]
+#[path = "../../examples/retries.rs"]
+mod retries;
+#[allow(unreachable_pub)]
 #[path = "../../examples/whole_record.rs"]
 mod whole_record;
 
@@ -41,6 +44,31 @@ async fn orders_are_counted_and_one_that_costs_nothing_is_a_dead_letter() {
         .await;
     };
     orders::run(&bootstrap, &topic, totals, done).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_charge_that_fails_is_tried_later_and_one_that_never_succeeds_is_a_dead_letter() {
+    let (topic, bank) = (unique("charges"), retries::Bank::default());
+    let charged = bank.clone();
+    let done = async {
+        let letters = format!("{topic}.dead-letters");
+        wait_for("the topics", DEADLINE, async || {
+            let topics = kafka().topics();
+            let there = |name: &str| topics.iter().any(|(one, _)| one == name);
+            (there(&topic) && there(&letters)).then_some(())
+        })
+        .await;
+        for cents in ["0", "1", "250"] {
+            kafka().send(&topic, b"card", cents.as_bytes(), &[]).await;
+        }
+        wait_for("the charges", DEADLINE, async || {
+            let charged = charged.charged.load(Ordering::Relaxed);
+            (charged == 251 && kafka().read_all(&letters).len() == 1).then_some(())
+        })
+        .await;
+    };
+    let delay = std::time::Duration::from_millis(100);
+    retries::run(kafka().bootstrap(), &topic, delay, bank.clone(), done).await.unwrap();
 }
 
 #[tokio::test]

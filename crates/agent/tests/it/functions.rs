@@ -10,7 +10,7 @@ use crate::runtime::wait_committed;
 use flowdeck_agent::testing::{TestMessage, run};
 use flowdeck_agent::{
     BoxError, CancellationToken, CloudEvent, Context, Failure, FromMessage, HandlerError, Json, Message,
-    OnUnmatched, Raw, Router, State,
+    OnUnmatched, Protobuf, Raw, Router, State,
 };
 use flowdeck_model::Timestamp;
 use flowdeck_testkit::World;
@@ -113,6 +113,30 @@ async fn what_is_not_the_json_of_the_type_is_a_permanent_error() {
     assert_eq!(log.take(), vec!["raw x"]);
     let own = run(&router, TestMessage::new("bytes").value([0xff])).await.unwrap_err();
     assert!(own.failure().is_none() && own.source().is::<std::str::Utf8Error>(), "{own}");
+}
+
+#[derive(Clone, PartialEq, prost::Message)]
+struct Moved {
+    #[prost(uint64, tag = "1")]
+    id: u64,
+    #[prost(string, tag = "2")]
+    to: String,
+}
+
+async fn moved(State(log): State<Log>, Protobuf(moved): Protobuf<Moved>) {
+    log.add(format!("{} to {}", moved.id, moved.to));
+}
+
+#[tokio::test]
+async fn a_protobuf_message_is_read_and_what_is_none_is_a_permanent_error() {
+    let log = Log::default();
+    let router = Router::new(log.clone()).topic("moves", moved);
+    let message = TestMessage::new("moves");
+    let value = prost::Message::encode_to_vec(&Moved { id: 7, to: "hall 3".into() });
+    run(&router, message.clone().value(value)).await.unwrap();
+    assert_eq!(log.take(), ["7 to hall 3"]);
+    permanent(run(&router, message.clone().value(*b"\xff")).await);
+    permanent(run(&router, message).await);
 }
 
 #[tokio::test]

@@ -10,5 +10,7 @@ mod failures;
 mod functions;
 mod holds;
 mod rebalances;
+mod records;
+mod retries;
 mod runtime;
 mod start;

@@ -8,6 +8,7 @@ use flowdeck_model::{
     CommandId, Hold, HoldId, Incarnation, InstanceState, Partition, Scope, Timestamp, TopicName,
 };
 use flowdeck_protocol::wire::dead_letters::DeadLetter;
+use flowdeck_protocol::wire::retries::{Retried, read_retried, retry_headers};
 use flowdeck_protocol::wire::{
     Ack, AckRecord, EXCEPTIONS_MAX, HoldRecord, LONGEST, TopicPartition, ack_record, check_hold, command_of,
     hold_record, read_ack, read_hold, release_record,
@@ -467,6 +468,47 @@ fn a_dead_letter_says_where_it_came_from_and_why() {
     let long = "x".repeat(5_000);
     let cut = DeadLetter { error: &long, timestamp: None, ..dead_letter(&topic) }.headers();
     assert_eq!((cut.len(), cut[4].1.len()), (7, 1_000));
+}
+
+#[test]
+fn a_record_on_a_retry_topic_says_where_it_came_from_and_when_it_is_tried() {
+    let topic = topic("dev-orders");
+    let retry_at = Timestamp::from_millis(1_795_270_197_123);
+    let headers = retry_headers(&dead_letter(&topic), retry_at);
+    let read: Vec<_> = headers.iter().skip(4).map(|(name, value)| format!("{name}: {value}")).collect();
+    let want = [
+        "Flowdeck-Original-Group: billing",
+        "Flowdeck-Error: no \"stock\"",
+        "Flowdeck-Attempts: 4",
+        "Flowdeck-Failed-At: 1795270137123",
+        "Flowdeck-Retry-At: 1795270197123",
+    ];
+    assert_eq!(read, want);
+    let last = |left_out: &'static str| {
+        let headers = &headers;
+        move |name: &str| {
+            let found = headers.iter().find(|(key, _)| *key == name && *key != left_out)?;
+            Some(found.1.as_bytes())
+        }
+    };
+    let retried = Retried {
+        topic: topic.clone(),
+        partition: partition(3),
+        offset: 17,
+        timestamp: Some(Timestamp::from_millis(1_795_270_137_000)),
+        attempts: 4,
+        retry_at,
+        group: "billing".into(),
+    };
+    assert_eq!(read_retried(last("")), Some(retried.clone()));
+    let without_time = Retried { timestamp: None, ..retried };
+    assert_eq!(read_retried(last("Flowdeck-Original-Timestamp")), Some(without_time));
+    for needed in
+        ["Original-Topic", "Original-Partition", "Original-Offset", "Original-Group", "Attempts", "Retry-At"]
+    {
+        let name: &'static str = Box::leak(format!("Flowdeck-{needed}").into_boxed_str());
+        assert_eq!(read_retried(last(name)), None, "{name}");
+    }
 }
 
 #[test]

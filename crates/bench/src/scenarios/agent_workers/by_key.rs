@@ -1,5 +1,5 @@
 //! Workers that share the partitions by key: how many handlers run at once on average (KafkaFlow 4 by key: 2.99 of 3,
-//! 7.9 to 8.0 of 8, 15.97 of 16), and what a record costs where its handler takes no time.
+//! 7.9 to 8.0 of 8, 15.97 of 16; where they block their thread 2.3, 3.4 to 4.1 and 3.5), and what a record costs where its handler takes no time.
 
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ pub(super) async fn run(context: &Context, backlog: &Backlog) -> Result<Vec<Figu
         for (workers, least) in BUSY {
             let load = Load::by_key(workers, Duration::from_millis(millis));
             figures.push(busy(context, backlog, load, least).await?);
+            figures.push(busy(context, backlog, load.blocking(), least).await?);
         }
     }
     figures.extend(without_work(context, backlog).await?);
@@ -29,7 +30,8 @@ pub(super) async fn run(context: &Context, backlog: &Backlog) -> Result<Vec<Figu
 /// Once, where that is enough; else the median of some runs.
 async fn busy(context: &Context, backlog: &Backlog, load: Load, least: f64) -> Result<Figure> {
     let (workers, millis, partitions) = (load.workers, load.takes.as_millis(), backlog.partitions);
-    let what = format!("{workers} workers by key, {millis} ms, {partitions} partitions");
+    let blocking = if load.blocks { ", blocking" } else { "" };
+    let what = format!("{workers} workers by key, {millis} ms{blocking}, {partitions} partitions");
     let mut runs = vec![];
     while runs.len() < PAIRS {
         let measured = backlog.agent(&context.kafka, load).await?;
