@@ -10,7 +10,7 @@ use flowdeck_model::ports::Bind;
 use flowdeck_observe::{AdminTopics, ClusterNumbers, ClusterSettings, NotObeyedNumbers};
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{self, ClusterConfig, Config, Rebalancing, Verdicts};
+use crate::config::{self, ClusterConfig, Config};
 use crate::metrics::snake_case;
 use crate::work::{Figures, Number, Work};
 
@@ -21,7 +21,8 @@ fn reach(cluster: &ClusterConfig) -> Reach {
     reach
 }
 
-fn settings(cluster: &ClusterConfig, rebalancing: &Rebalancing, verdicts: &Verdicts) -> ClusterSettings {
+fn settings(cluster: &ClusterConfig, config: &Config) -> ClusterSettings {
+    let (rebalancing, verdicts) = (&config.rebalancing, &config.verdicts);
     let mut settings = ClusterSettings::new(cluster.name.clone(), reach(cluster));
     if let Some(label) = &cluster.label {
         settings.label = label.clone();
@@ -51,12 +52,13 @@ fn settings(cluster: &ClusterConfig, rebalancing: &Rebalancing, verdicts: &Verdi
     settings.verdicts_of = verdicts.groups.clone();
     settings.ignore = verdicts.ignore.clone();
     settings.verify_stalls = verdicts.verify_stalls;
+    settings.labels_of = config.labels.iter().map(|one| (one.groups.clone(), one.labels.clone())).collect();
     settings
 }
 
 /// The holds of a cluster, without a server. Inside a tokio runtime.
 pub fn holds(config: &Config, cluster: &ClusterConfig) -> Result<HoldsOnKafka, ConfigError> {
-    HoldsOnKafka::new(settings(cluster, &config.rebalancing, &config.verdicts))
+    HoldsOnKafka::new(settings(cluster, config))
 }
 
 /// Whether librdkafka takes these properties. Nothing is sent to the brokers.
@@ -82,8 +84,7 @@ struct Shared {
 
 /// Connects in the background: a broker that is away is normal. Inside a tokio runtime.
 pub fn start(config: &Config, shutdown: CancellationToken) -> Running {
-    let clusters =
-        config.clusters.iter().map(|one| settings(one, &config.rebalancing, &config.verdicts)).collect();
+    let clusters = config.clusters.iter().map(|one| settings(one, config)).collect();
     let admin = Admin::start(AdminSettings::default(), clusters, shutdown);
     Running(Arc::new(Shared { admin, started: Instant::now() }))
 }
@@ -167,7 +168,17 @@ fn numbers(one: &ClusterNumbers) -> Vec<Number> {
         gauge("last_refresh_timestamp_seconds", help, at.millis() as f64 / 1_000.0)
     });
     let brokers = one.brokers.map(|count| gauge("brokers", "Brokers of the cluster", f64::from(count)));
-    all.extend(read_at.into_iter().chain(brokers));
+    let health = one.health.iter().flat_map(|health| {
+        [
+            gauge("offline_partitions", "Partitions without a leader", f64::from(health.offline)),
+            gauge(
+                "under_replicated_partitions",
+                "Partitions with replicas that are not in sync",
+                f64::from(health.under_replicated),
+            ),
+        ]
+    });
+    all.extend(read_at.into_iter().chain(brokers).chain(health));
     all.extend(not_obeyed(one));
     let dropped = "Records of telemetry, acks, holds and commands that were skipped, by reason";
     all.extend(one.records_dropped.iter().map(|(reason, count)| Number {

@@ -30,6 +30,19 @@ pub(crate) fn fleet(query: &FleetQuery) -> String {
     to(&with_query("/", &query.to_query()))
 }
 
+/// The table of groups, with filters and columns.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn groups(query: &flowdeck_model::query::GroupsQuery) -> String {
+    to(&with_query("/all-groups", &query.to_query()))
+}
+
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn groups_file(query: &flowdeck_model::query::GroupsQuery, format: &str) -> String {
+    let query = query.to_query();
+    let more = if query.is_empty() { query } else { join("&", &query) };
+    to(&join(&join("/api/v1/groups/download?format=", format), &more))
+}
+
 pub(crate) fn group(cluster: &ClusterName, group: &GroupId) -> String {
     to(&url::group_path(cluster, group))
 }
@@ -40,6 +53,10 @@ pub(crate) fn agents(cluster: &ClusterName, group: &GroupId) -> String {
 
 pub(crate) fn topics(cluster: &ClusterName) -> String {
     to(&join(&join("/c/", &url::encode(cluster.as_str())), "/topics"))
+}
+
+pub(crate) fn brokers(cluster: &ClusterName) -> String {
+    to(&join(&join("/c/", &url::encode(cluster.as_str())), "/brokers"))
 }
 
 pub(crate) fn topic(cluster: &ClusterName, topic: &TopicName, query: &MessagesQuery) -> String {

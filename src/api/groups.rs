@@ -2,8 +2,9 @@
 
 use axum::Json;
 use axum::extract::{Path, RawQuery};
+use flowdeck_model::HistoryQuery;
+use flowdeck_model::query::GroupsQuery;
 use flowdeck_model::view::{AgentsView, FleetView, GroupView, HistoryView};
-use flowdeck_model::{FleetQuery, HistoryQuery};
 
 use super::{names, ports::ApiPorts, problem::Problem};
 
@@ -12,9 +13,13 @@ use super::{names, ports::ApiPorts, problem::Problem};
     get, path = "/groups", tag = "groups", operation_id = "listGroups",
     params(
         ("cluster" = Option<String>, Query, description = "Only this cluster."),
-        ("search" = Option<String>, Query, description = "Part of a group's, topic's or cluster's name."),
+        ("search" = Option<String>, Query, description = "Part of a group's, topic's or cluster's name, or of a label's value."),
         ("verdict" = Option<String>, Query, description = "Only these, by commas: losingData, rebalanceStuck, pauseNotObeyed, pauseUnconfirmed, stopped, stalled, pausedByApplication, rewound, fallingBehind, hotPartition, noActiveMembers, behind, paused, neverCommitted, unknown, catchingUp, assignedByHand, inactive, ok."),
         ("ignored" = Option<bool>, Query, description = "True: only the groups that `ignore` of the configuration leaves out of all counts."),
+        ("label" = Option<String>, Query, description = "NAME:VALUE by commas, all of which a group must have; NAME alone: any value."),
+        ("state" = Option<String>, Query, description = "Stable, PreparingRebalance, CompletingRebalance, Empty, Dead, or `rebalancing or unknown`."),
+        ("topic" = Option<String>, Query, description = "Only groups that read this topic."),
+        ("paused" = Option<bool>, Query, description = "Whether a hold covers part of the group."),
         ("sort" = Option<String>, Query, description = "By commas, `-` for descending: severity, lag, timeLag, cluster, group, members, asOf. Default `-severity,-lag`."),
         ("limit" = Option<u32>, Query, description = "1 to 1000, default 100."),
         ("offset" = Option<u32>, Query, description = "Rows to leave out before."),
@@ -25,8 +30,8 @@ pub(crate) async fn list(
     ApiPorts(ports): ApiPorts,
     RawQuery(query): RawQuery,
 ) -> Result<Json<FleetView>, Problem> {
-    let query = FleetQuery::parse(query.as_deref().unwrap_or_default(), true)?;
-    Ok(Json(ports.fleet.fleet(&query)?))
+    let query = GroupsQuery::parse(query.as_deref().unwrap_or_default(), true)?;
+    Ok(Json(ports.fleet.groups(&query)?))
 }
 
 /// One group: its partitions, consumers, members, commands.

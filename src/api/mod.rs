@@ -2,11 +2,13 @@
 
 pub(crate) mod audit;
 mod body;
+pub(crate) mod brokers;
 pub(crate) mod commands;
 pub(crate) mod dead_letters;
 pub(crate) mod downloads;
 pub(crate) mod file;
 pub(crate) mod groups;
+pub(crate) mod groups_file;
 pub(crate) mod messages;
 pub(crate) mod names;
 pub(crate) mod openapi;

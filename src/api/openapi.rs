@@ -9,7 +9,10 @@ use utoipa::{Modify, OpenApi};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{audit, commands, dead_letters, downloads, groups, messages, problem::Problem, topics};
+use super::{
+    audit, brokers, commands, dead_letters, downloads, groups, groups_file, messages, problem::Problem,
+    topics,
+};
 use crate::state::AppState;
 
 #[derive(OpenApi)]
@@ -27,6 +30,7 @@ use crate::state::AppState;
     security((), ("token" = [])),
     tags(
         (name = "groups", description = "Consumer groups and their lag, from the brokers."),
+        (name = "clusters", description = "Brokers, and what a cluster offers."),
         (name = "topics", description = "Topics and their records."),
         (name = "dead letters", description = "Records that consumers gave up on, and where they came from."),
         (name = "commands", description = "Pause and resume, and what came of them."),
@@ -52,6 +56,7 @@ impl Modify for SignIn {
 pub(crate) fn routes() -> (Router<AppState>, Document) {
     OpenApiRouter::with_openapi(Api::openapi())
         .routes(routes!(groups::list))
+        .routes(routes!(groups_file::download))
         .routes(routes!(groups::one))
         .routes(routes!(groups::agents))
         .routes(routes!(groups::history))
@@ -60,6 +65,7 @@ pub(crate) fn routes() -> (Router<AppState>, Document) {
         .routes(routes!(commands::one))
         .routes(routes!(audit::list))
         .routes(routes!(audit::download))
+        .routes(routes!(brokers::list))
         .routes(routes!(topics::list))
         .routes(routes!(topics::one))
         .routes(routes!(messages::list))

@@ -8,6 +8,7 @@ use flowdeck_model::view::Mode;
 use flowdeck_observe::{ConfiguredDecoder, TopicSettings};
 
 use super::cluster::{ClusterConfig, SHOWN};
+use super::labels::Labels;
 use super::schema::Config;
 use super::values::LogFormat;
 use crate::auth::AuthMode;
@@ -64,6 +65,7 @@ impl Config {
         self.write_rebalancing(out)?;
         writeln!(out, "verdicts = {}", self.verdicts.in_force())?;
         writeln!(out, "metrics = {}", self.metrics.in_force())?;
+        writeln!(out, "labels = {}", Labels::in_force(&self.labels))?;
         self.write_auth(out)?;
         self.clusters.iter().try_for_each(|cluster| write_cluster(out, cluster))
     }

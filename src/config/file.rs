@@ -18,6 +18,7 @@ use crate::auth::AuthTable;
 use super::cluster::{self, AdminStream, AdminTopics, ClusterConfig, Property};
 use super::env::Environment;
 use super::error::{ConfigError, Place};
+use super::labels::Labels;
 use super::limits::Limits;
 use super::metrics::Metrics;
 use super::payloads::{self, MaskTable, SchemaTable, SearchTable, TopicTable};
@@ -92,6 +93,8 @@ struct File {
     verdicts: Verdicts,
     #[serde(default)]
     metrics: Metrics,
+    #[serde(default)]
+    labels: Vec<Labels>,
     #[serde(default)]
     clusters: Clusters,
 }
@@ -340,6 +343,7 @@ impl File {
             rebalancing: self.rebalancing,
             verdicts: self.verdicts,
             metrics: self.metrics,
+            labels: self.labels,
             auth: self
                 .auth
                 .check()

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde::Deserialize;
 
 use super::cluster::ClusterConfig;
+use super::labels::Labels;
 use super::limits::Limits;
 use super::metrics::Metrics;
 use super::rebalancing::Rebalancing;
@@ -31,6 +32,7 @@ pub struct Config {
     pub rebalancing: Rebalancing,
     pub verdicts: Verdicts,
     pub metrics: Metrics,
+    pub labels: Vec<Labels>,
     pub auth: auth::Settings,
     /// A directory made by `cargo xtask build`, in place of the default.
     pub site: Option<PathBuf>,
@@ -77,6 +79,7 @@ impl Default for Config {
             rebalancing: Rebalancing::default(),
             verdicts: Verdicts::default(),
             metrics: Metrics::default(),
+            labels: vec![],
             auth: auth::Settings::default(),
             site: None,
             clusters: vec![],

@@ -304,3 +304,28 @@ fn documentation_is_current() {
     }
     assert_eq!(table, documentation(), "docs/CONFIG.md is out of date: run UPDATE_DOCS=1 cargo test");
 }
+
+#[test]
+fn labels_and_metrics_of_the_file() {
+    let text = "[[labels]]\ngroups = \"pay-*\"\nteam = \"payments\"\nrunbook = \"https://wiki.example/x\"\n\
+                [metrics]\nnames_of = [\"kminion\"]\nseries = 5000\n";
+    let config = load(text, &[]).unwrap();
+    let shown = config.in_force();
+    for line in [
+        r#"labels = [{ groups = "pay-*", team = "payments", runbook = "https://wiki.example/x" }]"#,
+        r#"metrics = { names_of = ["kminion"], series = 5000 }"#,
+    ] {
+        assert!(shown.contains(line), "{line}: {shown}");
+    }
+    for (text, why) in [
+        ("[[labels]]\ngroups = \"*\"\nrunbook = \"javascript:alert(1)\"", "no http or https URL"),
+        ("[[labels]]\ngroups = \"*\"\nTeam = \"x\"", "is no label"),
+        ("[[labels]]\ngroups = \"*\"\nteam = \"a,b\"", "without commas"),
+        ("[[labels]]\nteam = \"x\"", "groups"),
+        ("[metrics]\nseries = 99999999", "from 0 to"),
+        ("[metrics]\nnames_of = [\"burrow\"]", "kminion"),
+    ] {
+        let error = load(text, &[]).unwrap_err().to_string();
+        assert!(error.contains(why), "{text}: {error}");
+    }
+}

@@ -82,6 +82,7 @@ fn rows() -> Vec<Row> {
         read(Api, "/kafkaflow/api/{*rest}", "/kafkaflow/api/v2/groups", Open),
         read(Api, "/kafkaflow/api/v1/openapi.json", "/kafkaflow/api/v1/openapi.json", Open),
         read(Api, "/kafkaflow/api/v1/groups", "/kafkaflow/api/v1/groups", Actor),
+        read(Api, "/kafkaflow/api/v1/groups/download", "/kafkaflow/api/v1/groups/download?format=csv", Actor),
         read(
             Api,
             "/kafkaflow/api/v1/clusters/{cluster}/groups/{group}",
@@ -118,6 +119,12 @@ fn rows() -> Vec<Row> {
             Api,
             "/kafkaflow/api/v1/clusters/{cluster}/commands/{id}",
             "/kafkaflow/api/v1/clusters/demo/commands/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
+            View,
+        ),
+        read(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/brokers",
+            "/kafkaflow/api/v1/clusters/demo/brokers",
             View,
         ),
         read(
@@ -379,6 +386,8 @@ fn rows() -> Vec<Row> {
             "/kafkaflow/c/demo/groups/payments/agents",
             View,
         ),
+        read(Page, "/kafkaflow/all-groups", "/kafkaflow/all-groups?columns=lag", Actor),
+        read(Page, "/kafkaflow/c/{cluster}/brokers", "/kafkaflow/c/demo/brokers", View),
         read(Page, "/kafkaflow/c/{cluster}/topics", "/kafkaflow/c/demo/topics", View),
         read(Page, "/kafkaflow/c/{cluster}/topics/{topic}", "/kafkaflow/c/demo/topics/orders", View),
         read(

@@ -7,14 +7,15 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::ports::{AuditLog, Bind, Control, DeadLetters, Fleet, Peek};
+use flowdeck_model::query::GroupsQuery;
 use flowdeck_model::record_place::RecordPlace;
 use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::view::fleet::VerdictCount;
 use flowdeck_model::view::messages::PayloadKind;
 use flowdeck_model::view::{
-    AgentsView, AuditView, ClusterView, CommandView, DeadLetterTopicsView, DeadLetterView, DeadLettersView,
-    DecodersView, FleetView, GroupRow, GroupView, HistoryStorage, HistoryView, MessageView, MessagesView,
-    Mode, PartitionRow, Payload, PreviewView, Submitted, TelemetryView, TopicView, TopicsView,
+    AgentsView, AuditView, BrokersView, ClusterView, CommandView, DeadLetterTopicsView, DeadLetterView,
+    DeadLettersView, DecodersView, FleetView, GroupRow, GroupView, HistoryStorage, HistoryView, MessageView,
+    MessagesView, Mode, PartitionRow, Payload, PreviewView, Submitted, TelemetryView, TopicView, TopicsView,
 };
 use flowdeck_model::{
     Actor, AuditQuery, ClusterName, CommandId, CommandState, DeadLettersQuery, FleetQuery, GroupId,
@@ -162,6 +163,7 @@ fn row(cluster: &ClusterName, group: &GroupId, lag: u64) -> GroupRow {
         paused_partitions: 0,
         holds: vec![],
         as_of: Some(read_at()),
+        labels: Default::default(),
     }
 }
 
@@ -223,6 +225,10 @@ impl Fleet for MemoryPorts {
             unknown_partitions: 0,
             groups: page.collect(),
         })
+    }
+
+    fn groups(&self, query: &GroupsQuery) -> Result<FleetView, PortError> {
+        self.fleet(&query.fleet)
     }
 
     fn group(&self, cluster: &ClusterName, group: &GroupId) -> Result<GroupView, PortError> {
@@ -315,9 +321,28 @@ impl Fleet for MemoryPorts {
             topic: topic.clone(),
             as_of: Some(read_at()),
             partitions: vec![],
+            written: Default::default(),
             readers: vec![],
             config: vec![],
             decoders: DecodersView::default(),
+            notes: vec![],
+        })
+    }
+
+    async fn brokers(&self, cluster: &ClusterName) -> Result<BrokersView, PortError> {
+        let cluster_info = self.known(cluster)?;
+        Ok(BrokersView {
+            version: self.version_now(),
+            now: now(),
+            cluster_info,
+            as_of: Some(read_at()),
+            cluster_id: None,
+            brokers: vec![],
+            partitions: 0,
+            offline_partitions: 0,
+            under_replicated_partitions: 0,
+            troubled: vec![],
+            capabilities: vec![],
             notes: vec![],
         })
     }

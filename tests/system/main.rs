@@ -4,6 +4,7 @@
 mod acls;
 mod audit;
 mod away;
+mod brokers;
 mod commands;
 mod exhausted;
 mod figures;

@@ -7,6 +7,8 @@ mod codec;
 mod preview;
 #[cfg(feature = "ssr")]
 mod reads;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) mod served;
 
 use flowdeck_model::view::{CommandView, FleetView, GroupView, MessagesView, TopicView, TopicsView};
 use flowdeck_model::{CommandId, PortError};

@@ -67,6 +67,16 @@ fn drain(row: &GroupRow) -> AnyView {
     view! { <p class="figure">{figure}</p> <p>{more}</p> }.into_any()
 }
 
+/// In a table.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn drained_in(row: &GroupRow) -> String {
+    match row.flow.drain {
+        None if row.lag == Some(0) && row.unknown_partitions == 0 => "caught up".to_owned(),
+        None => "–".to_owned(),
+        Some(drain) => drain_words(drain).0,
+    }
+}
+
 /// The range over the rates of 1, 5 and 15 minutes.
 fn drain_words(drain: Drain) -> (String, &'static str) {
     let span = |seconds: u64| time::span(Duration::from_secs(seconds));

@@ -9,7 +9,7 @@ use leptos_router::hooks::{use_navigate, use_query_map};
 use crate::api;
 use crate::components::clock::Clock;
 use crate::components::search::{self, Words};
-use crate::components::{bar, cluster, name, notice};
+use crate::components::{bar, cluster, figures, name, notice};
 use crate::format::number;
 use crate::links;
 use crate::site::use_frame;
@@ -79,6 +79,7 @@ fn others(here: &flowdeck_model::ClusterName) -> AnyView {
     view! {
         <div class="actions">
             <a class="btn small" href=links::dead_letters(here, false) rel="external">"Dead letters"</a>
+            <a class="btn small" href=links::brokers(here) rel="external">"Brokers"</a>
             {links}
         </div>
     }
@@ -106,6 +107,8 @@ fn table(cluster: &flowdeck_model::ClusterName, rows: &[TopicRow], search: &str)
                     <th scope="col" class="num w-count">"Partitions"</th>
                     <th scope="col" class="num w-count">"Replicas"</th>
                     <th scope="col" class="num w-groups">"Consumer groups"</th>
+                    <th scope="col">"Most lag in"</th>
+                    <th scope="col" class="num w-lag">"Lag"</th>
                 </tr></thead>
                 <tbody>{rows}</tbody>
             </table>
@@ -124,6 +127,8 @@ fn line(cluster: &flowdeck_model::ClusterName, row: &TopicRow) -> impl IntoView 
             <td class="num" data-l="partitions">{number::exact(row.partitions.into())}</td>
             <td class="num" data-l="replicas">{number::exact(row.replication.into())}</td>
             <td class="num" data-l="consumer groups">{number::exact(row.readers.into())}</td>
+            <td data-l="most lag in"><div class="cell">{row.groups.first().map(|group| name::cut(group.shown()))}</div></td>
+            <td class="num" data-l="lag">{figures::lag(row.lag, row.lag_at_least, row.unknown_partitions.into())}</td>
         </tr>
     }
 }

@@ -4,9 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use flowdeck_model::error::ResourceKind;
+use flowdeck_model::lag::Precision;
 use flowdeck_model::live::Live as _;
-use flowdeck_model::query::From as Start;
-use flowdeck_model::rate::Rate;
+use flowdeck_model::query::{From as Start, GroupsQuery};
+use flowdeck_model::rate::{Rate, Windows};
+use flowdeck_model::view::brokers::{BrokerRow, CapabilityRow, Offered, TroubledPartition};
 use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::view::*;
 use flowdeck_model::*;
@@ -99,6 +101,10 @@ fn row(cluster: &ClusterView, group: &str, verdict: Verdict, lag: Option<u64>, t
         paused_partitions: 0,
         holds: vec![],
         as_of: Some(at(2)),
+        labels: GroupLabels {
+            values: [("team".to_owned(), "<i>payments".to_owned())].into(),
+            runbook: Some("https://wiki.example/runbook".into()),
+        },
     }
 }
 
@@ -523,6 +529,10 @@ impl Fleet for Made {
         Ok(view.with_rows(groups))
     }
 
+    fn groups(&self, query: &GroupsQuery) -> Result<FleetView, PortError> {
+        self.fleet(&query.fleet)
+    }
+
     fn group(&self, cluster: &ClusterName, group: &GroupId) -> Result<GroupView, PortError> {
         let cluster = self.cluster(cluster)?;
         let row = rows()
@@ -560,6 +570,10 @@ impl Fleet for Made {
             partitions: 6,
             replication: 3,
             readers: 2,
+            groups: vec!["prod-audio-processor".into(), "audit".into()],
+            lag: Some(1_240),
+            lag_at_least: Some(1_300),
+            unknown_partitions: 1,
             internal,
         };
         let topics =
@@ -589,6 +603,7 @@ impl Fleet for Made {
             lag,
             lag_at_least: lag,
             unknown_partitions: 0,
+            time_lag: Some(TimeLag { millis: 64_000, precision: Precision::Estimate }),
             members: Some(3),
         };
         let config = |name: &str, value: &str, default| ConfigRow {
@@ -603,6 +618,11 @@ impl Fleet for Made {
             topic: topic.clone(),
             as_of: Some(at(0)),
             partitions,
+            written: Windows {
+                one_minute: Some(Rate::of_thousandths(7_600)),
+                five_minutes: None,
+                fifteen_minutes: Some(Rate::of_thousandths(8_100)),
+            },
             readers: vec![
                 reader("prod-audio-processor", Verdict::Paused, Some(14_102)),
                 reader("convex-bus", Verdict::Ok, None),
@@ -616,6 +636,54 @@ impl Fleet for Made {
                 key: None,
                 value: Some("schema:track".into()),
             },
+            notes: vec![],
+        })
+    }
+
+    async fn brokers(&self, cluster: &ClusterName) -> Result<BrokersView, PortError> {
+        let cluster_info = self.cluster(cluster)?;
+        let broker = |id, rack: Option<&str>, out_of_sync| BrokerRow {
+            id,
+            address: rack.map(|_| format!("kafka-{id}.example:9093")),
+            rack: rack.map(str::to_owned),
+            leaders: if rack.is_some() { 412 } else { 0 },
+            preferred_leaders: 275,
+            replicas: 824,
+            out_of_sync,
+        };
+        let troubled = |n, leader, in_sync: &[i32]| TroubledPartition {
+            topic: topic("audio-events"),
+            partition: partition(n),
+            leader,
+            replicas: vec![1, 2, 3],
+            in_sync: in_sync.to_vec(),
+        };
+        let offered = |name: &str, offered, why: Option<&str>| CapabilityRow {
+            name: name.into(),
+            offered,
+            why: why.map(str::to_owned),
+        };
+        Ok(BrokersView {
+            version: version(),
+            now: at(0),
+            cluster_info,
+            as_of: Some(at(-4)),
+            cluster_id: Some("Zk9rYmVhY2h-Lw".into()),
+            brokers: vec![
+                broker(1, Some("eu-1a"), 0),
+                broker(2, Some("<b>eu-1b</b>"), 2),
+                broker(3, None, 824),
+            ],
+            partitions: 824,
+            offline_partitions: 1,
+            under_replicated_partitions: 824,
+            troubled: vec![troubled(5, None, &[]), troubled(0, Some(1), &[1, 2])],
+            capabilities: vec![
+                offered("list groups", Offered::NotPermitted, Some("Describe on the cluster")),
+                offered("KIP-848 groups", Offered::No, Some("the brokers do not offer it")),
+                offered("transactions", Offered::Yes, None),
+                offered("follow commits", Offered::Unknown, Some("nothing was committed yet")),
+            ],
             notes: vec![],
         })
     }

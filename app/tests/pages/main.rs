@@ -375,6 +375,64 @@ async fn an_instance_without_the_holds_is_marked() {
 }
 
 /// A hold on one topic of a consumer: that topic is resumed, the other one paused, the consumer both.
+/// Nothing of it runs in the browser, and names are no markup.
+#[tokio::test]
+async fn brokers_with_what_is_wrong_and_missing() {
+    let Page { status, html } = page("/c/prod-eu/brokers").await;
+    keep("brokers", &html);
+    assert_eq!(status, StatusCode::OK);
+    for words in [
+        "1 broker down",
+        "1 partition without a leader",
+        "824 partitions under-replicated",
+        "not listed: down",
+        "&lt;b&gt;eu-1b&lt;/b&gt;",
+        "Missing ACL: Describe on the cluster",
+        "tab=partitions",
+    ] {
+        assert!(html.contains(words), "{words}");
+    }
+    assert!(!html.contains("import init") && !html.contains("<b>eu-1b"), "{html}");
+    assert_eq!(page("/c/nowhere/brokers").await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn groups_as_a_table_with_chosen_columns() {
+    let html = page("/all-groups?search=a&columns=lag,labels,drain&label=team:x").await.html;
+    keep("groups", &html);
+    for words in [
+        "team: &lt;i&gt;payments",
+        "href=\"https://wiki.example/runbook\" rel=\"external noopener noreferrer\"",
+        "/kafkaflow/api/v1/groups/download?format=csv&amp;search=a&amp;label=team%3Ax&amp;columns=lag%2Cdrain%2Clabels",
+        "value=\"team:x\"",
+        "Time to drain",
+    ] {
+        assert!(html.contains(words), "{words}: {html}");
+    }
+    // Columns that were not chosen are not there, and nothing runs in the browser.
+    assert!(
+        !html.contains("data-c=\"members\"")
+            && !html.contains("import init")
+            && !html.contains("<i>payments")
+    );
+    let refused = page("/all-groups?columns=colour").await;
+    assert_eq!(refused.status, StatusCode::BAD_REQUEST);
+    keep("groups-usual", &page("/all-groups").await.html);
+}
+
+#[tokio::test]
+async fn topics_and_their_groups_have_lag_and_rates() {
+    let html = page("/c/prod-eu/topics").await.html;
+    keep("topics", &html);
+    assert!(html.contains("/kafkaflow/c/prod-eu/brokers"), "a link to the brokers");
+    assert!(html.contains("prod-audio-processor"), "the group with most lag");
+    let html = page("/c/prod-eu/topics/audio-events?tab=groups").await.html;
+    keep("topic-groups", &html);
+    for words in ["7.6", "grows by", "an hour", "Time lag"] {
+        assert!(html.contains(words), "{words}");
+    }
+}
+
 #[tokio::test]
 async fn a_paused_topic_offers_resume_instead_of_pause() {
     let html = page("/c/prod-eu/groups/prod-audio-processor?show=lag").await.html;

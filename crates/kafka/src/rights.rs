@@ -1,6 +1,8 @@
 //! Which operations the brokers let this client do on the cluster (KIP-430). Without Describe on the
 //! cluster they leave groups out of listings silently, so it must be asked and said.
 
+use std::collections::BTreeMap;
+
 use crate::error::{Acl, Error, Operation};
 use crate::{Cluster, Deadline};
 
@@ -53,11 +55,13 @@ impl AclOperation {
     }
 }
 
-/// What this client may do on the cluster as a whole.
+/// What this client may do on the cluster as a whole, and what the same answer tells of its brokers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rights {
     /// `None`: the broker did not tell (it is older than KIP-430).
     pub operations: Option<Vec<AclOperation>>,
+    /// The rack of each broker that has one.
+    pub racks: BTreeMap<i32, String>,
 }
 
 impl Rights {
@@ -88,9 +92,9 @@ impl Cluster {
                 ask.describe_cluster();
                 Ok(())
             },
-            |event| Ok(event.cluster_operations()),
+            |event| Ok((event.cluster_operations(), event.cluster_racks())),
         );
-        let numbers = call.await.map_err(|cause| Error::new(Operation::ClusterRights, cause))?;
-        Ok(Rights { operations: numbers.map(operations) })
+        let (numbers, racks) = call.await.map_err(|cause| Error::new(Operation::ClusterRights, cause))?;
+        Ok(Rights { operations: numbers.map(operations), racks: racks.into_iter().collect() })
     }
 }

@@ -11,19 +11,24 @@ use crate::command::Submit;
 use crate::error::PortError;
 use crate::ids::{CommandId, Version};
 use crate::names::{ClusterName, GroupId, TopicName};
+#[cfg(not(target_family = "wasm"))]
+use crate::query::GroupsQuery;
 use crate::query::{AuditQuery, DeadLettersQuery, FleetQuery, HistoryQuery, MessagesQuery};
 use crate::record_place::RecordPlace;
 use crate::view::{
-    AgentsView, AuditView, ClusterView, CommandView, DeadLetterTopicsView, DeadLetterView, DeadLettersView,
-    FleetView, GroupView, HistoryView, MessagesView, PreviewView, Submitted, TelemetryView, TopicView,
-    TopicsView,
+    AgentsView, AuditView, BrokersView, ClusterView, CommandView, DeadLetterTopicsView, DeadLetterView,
+    DeadLettersView, FleetView, GroupView, HistoryView, MessagesView, PreviewView, Submitted, TelemetryView,
+    TopicView, TopicsView,
 };
 
-/// Reads the published snapshot; never waits for Kafka, but for `topic`.
+/// Reads the published snapshot; never waits for Kafka, but for `topic` and `brokers`.
 #[async_trait]
 pub trait Fleet: Send + Sync {
     fn clusters(&self) -> Vec<ClusterView>;
     fn fleet(&self, query: &FleetQuery) -> Result<FleetView, PortError>;
+    /// As `fleet`, with more filters.
+    #[cfg(not(target_family = "wasm"))]
+    fn groups(&self, query: &GroupsQuery) -> Result<FleetView, PortError>;
     fn group(&self, cluster: &ClusterName, group: &GroupId) -> Result<GroupView, PortError>;
     /// The agents of a group, with what they report of themselves.
     fn agents(&self, cluster: &ClusterName, group: &GroupId) -> Result<AgentsView, PortError>;
@@ -39,6 +44,9 @@ pub trait Fleet: Send + Sync {
     fn topics(&self, cluster: &ClusterName) -> Result<TopicsView, PortError>;
     /// Asks Kafka for offsets and configuration, 1.5 s at most; what did not come is in the notes.
     async fn topic(&self, cluster: &ClusterName, topic: &TopicName) -> Result<TopicView, PortError>;
+    /// Brokers and partitions in trouble from the snapshot; asks what the cluster offers, 1.5 s at most, unless it was
+    /// asked within the last minute.
+    async fn brokers(&self, cluster: &ClusterName) -> Result<BrokersView, PortError>;
     fn version(&self) -> Version;
     /// Returns once another version than `seen` is published.
     async fn changed(&self, seen: Version) -> Version;

@@ -10,11 +10,15 @@ use crate::verdict::Verdict;
 
 mod audit;
 mod dead_letters;
+#[cfg(not(target_family = "wasm"))]
+mod groups;
 mod history;
 mod messages;
 
 pub use audit::{AUDIT_LIMIT_MAX, AuditKind, AuditQuery};
 pub use dead_letters::DeadLettersQuery;
+#[cfg(not(target_family = "wasm"))]
+pub use groups::{Column, GroupFilter, GroupsQuery};
 pub use history::{HistoryQuery, Range, Window};
 pub use messages::{
     DECODER_NAME_MAX, DecoderName, FIND_MAX, Find, From, Isolation, MESSAGES_DEFAULT, MESSAGES_MAX,

@@ -72,6 +72,15 @@ pub enum GroupState {
 }
 
 impl GroupState {
+    pub const ALL: [Self; 6] = [
+        Self::Stable,
+        Self::PreparingRebalance,
+        Self::CompletingRebalance,
+        Self::Empty,
+        Self::Dead,
+        Self::RebalancingOrUnknown,
+    ];
+
     /// A classic group's rebalance, as Kafka names it.
     pub fn is_rebalance(self) -> bool {
         matches!(self, Self::PreparingRebalance | Self::CompletingRebalance)

@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock;
 use crate::history::History;
+use crate::offers::Offers;
 use crate::sampling::pace::Viewers;
 use crate::sampling::sample::Sample;
 use crate::sampling::sampler::Sampler;
@@ -38,6 +39,7 @@ pub struct ClusterHandle {
     pub(crate) search_rate: Arc<Throttle>,
     pub stats: Arc<ClusterStats>,
     pub history: History,
+    pub(crate) offers: Offers,
 }
 
 impl Core {
@@ -66,6 +68,7 @@ impl Core {
                 peeks: Arc::new(Semaphore::new(settings.peek_at_once.max(1))),
                 stats: Arc::default(),
                 history: History::default(),
+                offers: Offers::default(),
             });
         }
         Self { settings, clusters: handles, publisher: Publisher::new(first), started_at: now, shutdown }

@@ -17,6 +17,7 @@ pub mod holds;
 mod judging;
 pub mod not_obeyed;
 pub mod observation;
+mod offers;
 pub mod operations;
 mod payload;
 pub mod ports;

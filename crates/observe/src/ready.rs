@@ -7,6 +7,7 @@ use flowdeck_model::{ClusterName, Timestamp};
 
 use crate::core::Core;
 use crate::not_obeyed;
+use crate::ports::brokers::Health;
 use crate::stats::Stats;
 
 /// Whether there is something to show, and of when.
@@ -50,6 +51,7 @@ impl Core {
             let unanswered = handle.cluster.as_ref().map_or(0, Cluster::unanswered);
             numbers.as_of = one.view.as_of;
             numbers.brokers = one.view.brokers;
+            numbers.health = one.sample.metadata.as_deref().map(Health::of);
             numbers.pauses_not_obeyed = not_obeyed::numbers(one.not_obeying.values());
             numbers.queue_depth.push(("broker_requests", unanswered as u64));
             numbers

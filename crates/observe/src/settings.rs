@@ -6,7 +6,7 @@ use std::time::Duration;
 use flowdeck_kafka::ClusterConfig;
 use flowdeck_model::verdict::{RebalanceLimits, Rules};
 use flowdeck_model::view::cluster::Colour;
-use flowdeck_model::view::{FoundBy, Mode};
+use flowdeck_model::view::{FoundBy, GroupLabels, Mode};
 use flowdeck_model::{ClusterName, GroupId, Partition, Pattern, TopicName};
 use flowdeck_payload::{Choices, Decoder, Mask};
 
@@ -203,6 +203,8 @@ pub struct ClusterSettings {
     pub verdicts_of: Vec<(Pattern, Thresholds)>,
     /// Groups that are not counted.
     pub ignore: Vec<Pattern>,
+    /// Labels of groups whose name matches; of a label that several have, the first counts.
+    pub labels_of: Vec<(Pattern, GroupLabels)>,
     /// Whether a read at the committed offset shows that a record waits where no commit moves.
     pub verify_stalls: bool,
     /// From the start of one refresh to the start of the next.
@@ -290,6 +292,7 @@ impl ClusterSettings {
             verdicts: Rules::default(),
             verdicts_of: vec![],
             ignore: vec![Pattern::new("console-consumer-*")],
+            labels_of: vec![],
             verify_stalls: true,
             refresh: Duration::from_secs(2),
             in_flight: 64,
@@ -337,6 +340,14 @@ impl ClusterSettings {
         let limits = first_match(&self.rebalancing_of, group).copied().unwrap_or(self.rebalancing);
         let rules = Rules { allowed_lag: self.allowed_lag, rebalancing: limits, ..self.verdicts };
         first_match(&self.verdicts_of, group).map_or(rules, |thresholds| thresholds.over(rules))
+    }
+
+    pub fn labels(&self, group: &GroupId) -> GroupLabels {
+        let mut labels = GroupLabels::default();
+        for (_, more) in self.labels_of.iter().filter(|(pattern, _)| pattern.matches(group.as_str())) {
+            labels.add(more);
+        }
+        labels
     }
 
     pub fn ignores(&self, group: &GroupId) -> bool {

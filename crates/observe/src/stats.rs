@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use flowdeck_model::{ClusterName, CommandState, Timestamp};
 
+pub use crate::ports::brokers::Health;
+
 /// One cluster's counters, shared by its tasks.
 #[derive(Default)]
 pub struct ClusterStats {
@@ -38,6 +40,8 @@ pub struct ClusterNumbers {
     /// When the newest complete refresh began to read commits; `None` before the first.
     pub as_of: Option<Timestamp>,
     pub brokers: Option<u32>,
+    /// `None` before topics were read.
+    pub health: Option<Health>,
     pub refreshes: u64,
     pub refreshes_failed: u64,
     pub refresh_last: Duration,
@@ -125,6 +129,7 @@ impl ClusterStats {
             cluster,
             as_of: None,
             brokers: None,
+            health: None,
             refreshes: load(&self.refreshes),
             refreshes_failed: load(&self.refreshes_failed),
             refresh_last: Duration::from_micros(load(&self.refresh_last_micros)),

@@ -26,6 +26,7 @@ pub(super) fn tools(header: RwSignal<FleetView>, query: Memo<FleetQuery>) -> Any
             <span class="muted push" role="status">
                 {move || header.with(|view| summary(view, &query.read()))}
             </span>
+            <a class="btn small" rel="external" href=move || links::to(&links::with_query("/all-groups", &query.read().to_query()))>"Filters, columns, export"</a>
         </div>
     }
     .into_any()

@@ -6,7 +6,9 @@
 
 mod agents;
 mod audit;
+mod brokers;
 mod dead_letters;
+mod groups;
 mod login;
 
 use flowdeck_model::record_place::RecordPlace;
@@ -41,11 +43,16 @@ pub(crate) enum ServedPage {
     Login,
     /// The names of a cluster and a group, encoded.
     Agents(String, String),
+    /// The cluster, as it is in the URL.
+    Brokers(String),
+    Groups,
 }
 
 /// Their routes below the base, as the router writes them.
 pub const PATHS: &[&str] = &[
+    "/all-groups",
     "/c/{cluster}/audit",
+    "/c/{cluster}/brokers",
     "/c/{cluster}/dead-letters",
     "/c/{cluster}/dead-letters/{topic}",
     "/c/{cluster}/dead-letters/{topic}/{partition}/{offset}",
@@ -75,6 +82,8 @@ impl ServedPage {
             ["c", cluster, "groups", group, "agents"] => {
                 Some(Self::Agents(cluster.to_owned(), group.to_owned()))
             }
+            ["all-groups"] => Some(Self::Groups),
+            ["c", cluster, "brokers"] => Some(Self::Brokers(cluster.to_owned())),
             _ => None,
         }
     }
@@ -90,6 +99,8 @@ impl ServedPage {
             Self::Letter { cluster, topic, place } => view! { <LetterPage cluster topic place/> }.into_any(),
             Self::Login => view! { <LoginPage/> }.into_any(),
             Self::Agents(cluster, group) => agents::page(&cluster, &group),
+            Self::Brokers(cluster) => brokers::page(cluster),
+            Self::Groups => groups::page(),
         }
     }
 }

@@ -4,7 +4,7 @@ use flowdeck_model::view::{ConfigRow, ReaderRow, TopicPartitionRow, TopicView};
 use leptos::prelude::*;
 
 use crate::components::verdict::{labelled, tone};
-use crate::components::{figures, name, notice};
+use crate::components::{figures, flow, name, notice};
 use crate::format::{config, number};
 use crate::links;
 
@@ -19,6 +19,16 @@ pub(super) fn retention(view: &TopicView) -> Option<String> {
 
 fn ids(ids: &[i32]) -> String {
     ids.iter().map(i32::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// What comes to it now, and how it grows at the rate of the last quarter of an hour.
+pub(super) fn inflow(view: &TopicView) -> Option<AnyView> {
+    let now = number::rate(view.written.one_minute?);
+    let hourly = view
+        .written
+        .fifteen_minutes
+        .map(|rate| [", grows by ", &number::compact(rate.thousandths() * 18 / 5), " an hour"].concat());
+    Some(view! { <span class="tag">{now} " in/s" {hourly}</span> }.into_any())
 }
 
 pub(super) fn partitions(view: &TopicView) -> AnyView {
@@ -84,6 +94,7 @@ pub(super) fn groups(view: &TopicView) -> AnyView {
                     <th scope="col" class="w-verdict">"Verdict"</th>
                     <th scope="col">"Group"</th>
                     <th scope="col" class="num w-lag">"Lag"</th>
+                    <th scope="col" class="num">"Time lag"</th>
                     <th scope="col" class="num w-members">"Members"</th>
                 </tr></thead>
                 <tbody>{rows}</tbody>
@@ -100,6 +111,7 @@ fn group(view: &TopicView, row: &ReaderRow) -> impl IntoView + use<> {
             <td>{labelled(tone(row.verdict, row.level), row.verdict.label())}</td>
             <td data-c="group"><div class="cell"><a class="name" data-key="row" href=links::group(&view.cluster_info.name, &row.group)>{name::cut(row.group.shown())}</a></div></td>
             <td class="num" data-l="lag">{figures::lag(row.lag, row.lag_at_least, row.unknown_partitions.into())}</td>
+            <td class="num" data-l="time lag">{flow::time_lag(row.time_lag)}</td>
             <td class="num" data-l="members">{members}</td>
         </tr>
     }

@@ -163,6 +163,7 @@ fn head(view: &TopicView) -> AnyView {
                 <h1>{name::heading(view.topic.to_string())}</h1>
                 <span class="tag">{size.concat()}</span>
                 {about::retention(view).map(|words| view! { <span class="tag">{words}</span> })}
+                {about::inflow(view)}
                 {offline}
                 {bar::updated(view.as_of)}
             </div>

@@ -196,6 +196,24 @@ impl Event {
         }
     }
 
+    /// Brokers that have a rack, with it.
+    pub(crate) fn cluster_racks(&self) -> Vec<(i32, String)> {
+        // SAFETY: as in `listed_groups`.
+        unsafe {
+            let result = sys::rd_kafka_event_DescribeCluster_result(self.ptr());
+            if result.is_null() {
+                return Vec::new();
+            }
+            let mut count = 0;
+            let nodes = sys::rd_kafka_DescribeCluster_result_nodes(result, &mut count);
+            let racks = pointers(nodes, count).iter().map(|&node| {
+                let rack = sys::rd_kafka_Node_rack(node);
+                (sys::rd_kafka_Node_id(node), if rack.is_null() { String::new() } else { text(rack) })
+            });
+            racks.filter(|(_, rack)| !rack.is_empty()).collect()
+        }
+    }
+
     pub(crate) fn described_topics(&self) -> Vec<TopicRow> {
         // SAFETY: as in `listed_groups`.
         unsafe {

@@ -108,4 +108,37 @@ pub struct GroupRow {
     pub holds: Vec<Hold>,
     /// When this row was read.
     pub as_of: Option<Timestamp>,
+    /// By the configuration. The live page does not show them, so its browser does not read them.
+    #[cfg(not(target_family = "wasm"))]
+    #[serde(default, skip_serializing_if = "GroupLabels::is_empty")]
+    pub labels: GroupLabels,
+}
+
+/// Who owns a group, and what to do when it fails.
+#[cfg(not(target_family = "wasm"))]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct GroupLabels {
+    /// Such as `team` or `service`.
+    pub values: std::collections::BTreeMap<String, String>,
+    /// A page of http or https.
+    pub runbook: Option<String>,
+}
+
+#[cfg(not(target_family = "wasm"))]
+impl GroupLabels {
+    pub fn is_empty(&self) -> bool {
+        self.values.is_empty() && self.runbook.is_none()
+    }
+
+    /// What this does not have comes from `more`.
+    pub fn add(&mut self, more: &Self) {
+        for (name, value) in &more.values {
+            self.values.entry(name.clone()).or_insert_with(|| value.clone());
+        }
+        if self.runbook.is_none() {
+            self.runbook.clone_from(&more.runbook);
+        }
+    }
 }

@@ -4,6 +4,7 @@
 pub mod agent;
 pub mod audit;
 mod both;
+pub mod brokers;
 pub mod cluster;
 pub mod command;
 pub mod dead_letters;
@@ -20,6 +21,7 @@ pub use agent::{
     ProcessingTimes, RunningHandler,
 };
 pub use audit::{AuditEntry, AuditLogIn, AuditOperation, AuditView, LogInOutcome};
+pub use brokers::BrokersView;
 pub use cluster::{ClusterView, Mode};
 pub use command::{
     CommandView, InstanceKind, InstanceOutcome, OffsetChange, OffsetTarget, SentAgain, SentRecord, Submitted,
@@ -28,6 +30,8 @@ pub use dead_letters::{
     DeadLetterGroup, DeadLetterOrigin, DeadLetterRow, DeadLetterShape, DeadLetterTopic, DeadLetterTopicsView,
     DeadLetterView, DeadLettersView, FoundBy,
 };
+#[cfg(not(target_family = "wasm"))]
+pub use fleet::GroupLabels;
 pub use fleet::{FleetView, FlowView, GroupRow, VerdictCount};
 pub use group::{
     ConsumerView, GroupView, InstanceHolds, InstanceView, MemberView, PartitionRow, TopicPartitions,

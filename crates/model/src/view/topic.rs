@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{ClusterView, DecodersView};
 use crate::ids::Version;
+use crate::lag::TimeLag;
 use crate::names::{GroupId, Partition, TopicName};
+use crate::rate::Windows;
 use crate::time::Timestamp;
 use crate::verdict::{Level, Verdict};
 
@@ -28,6 +30,13 @@ pub struct TopicRow {
     pub replication: u32,
     /// Groups with a commit on it or a member that owns part of it.
     pub readers: u32,
+    /// At most 20 of these, those with most lag on it first.
+    pub groups: Vec<GroupId>,
+    /// Of all these groups together, on this topic.
+    pub lag: Option<u64>,
+    /// As a group's, on this topic.
+    pub lag_at_least: Option<u64>,
+    pub unknown_partitions: u32,
     /// Flowdeck's, KafkaFlow's or Kafka's own.
     pub internal: bool,
 }
@@ -43,6 +52,8 @@ pub struct TopicView {
     /// When the partitions were read.
     pub as_of: Option<Timestamp>,
     pub partitions: Vec<TopicPartitionRow>,
+    /// Records a second that come to it; known where groups read all of its partitions.
+    pub written: Windows,
     pub readers: Vec<ReaderRow>,
     pub config: Vec<ConfigRow>,
     pub decoders: DecodersView,
@@ -75,6 +86,8 @@ pub struct ReaderRow {
     /// As a group's, of this topic alone.
     pub lag_at_least: Option<u64>,
     pub unknown_partitions: u32,
+    /// As a group's, of this topic alone.
+    pub time_lag: Option<TimeLag>,
     pub members: Option<u32>,
 }
 

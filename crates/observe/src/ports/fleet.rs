@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use flowdeck_model::error::ResourceKind;
+use flowdeck_model::query::{GroupFilter, GroupsQuery};
 use flowdeck_model::rate::Drain;
 use flowdeck_model::verdict::Finding;
 use flowdeck_model::view::{
-    AgentsView, ClusterView, FleetView, FlowView, GroupRow, GroupView, HistoryView, TelemetryView, TopicView,
-    TopicsView, VerdictCount,
+    AgentsView, BrokersView, ClusterView, FleetView, FlowView, GroupRow, GroupView, HistoryView,
+    TelemetryView, TopicView, TopicsView, VerdictCount,
 };
 use flowdeck_model::{
     Actor, ClusterName, Fleet, FleetQuery, GroupId, GroupType, HistoryQuery, Permission, PortError,
@@ -17,7 +18,7 @@ use flowdeck_model::{
 };
 
 use super::order::{Ranked, compare};
-use super::{agents, allowed, cluster_of, group, telemetry, topic};
+use super::{agents, allowed, brokers, cluster_of, group, telemetry, topic};
 use crate::clock;
 use crate::core::Core;
 use crate::history;
@@ -40,20 +41,7 @@ impl BoundFleet {
         GroupRow { lag_trend: trend.unwrap_or_default(), ..row }
     }
 
-    fn sees(&self, cluster: &ClusterName) -> bool {
-        self.actor.may_on_cluster(Permission::View, cluster)
-    }
-}
-
-#[async_trait]
-impl Fleet for BoundFleet {
-    fn clusters(&self) -> Vec<ClusterView> {
-        let snapshot = self.core.publisher.current();
-        let seen = snapshot.clusters.iter().filter(|one| self.sees(&one.settings.name));
-        seen.map(|one| one.view.clone()).collect()
-    }
-
-    fn fleet(&self, query: &FleetQuery) -> Result<FleetView, PortError> {
+    fn select(&self, query: &FleetQuery, filter: &GroupFilter) -> Result<FleetView, PortError> {
         let snapshot = self.core.publisher.current();
         let mut clusters: Vec<&Arc<ClusterSnapshot>> =
             snapshot.clusters.iter().filter(|one| self.sees(&one.settings.name)).collect();
@@ -65,7 +53,7 @@ impl Fleet for BoundFleet {
             }
         }
         self.core.viewed(&clusters);
-        let found = find(&clusters, query, &self.actor);
+        let found = find(&clusters, query, filter, &self.actor);
         let mut counts = [0u32; Verdict::WORST_FIRST.len()];
         let mut lag: Option<u64> = None;
         let mut unknown_partitions = 0;
@@ -111,6 +99,27 @@ impl Fleet for BoundFleet {
             unknown_partitions,
             groups,
         })
+    }
+
+    fn sees(&self, cluster: &ClusterName) -> bool {
+        self.actor.may_on_cluster(Permission::View, cluster)
+    }
+}
+
+#[async_trait]
+impl Fleet for BoundFleet {
+    fn clusters(&self) -> Vec<ClusterView> {
+        let snapshot = self.core.publisher.current();
+        let seen = snapshot.clusters.iter().filter(|one| self.sees(&one.settings.name));
+        seen.map(|one| one.view.clone()).collect()
+    }
+
+    fn fleet(&self, query: &FleetQuery) -> Result<FleetView, PortError> {
+        self.select(query, &GroupFilter::default())
+    }
+
+    fn groups(&self, query: &GroupsQuery) -> Result<FleetView, PortError> {
+        self.select(&query.fleet, &query.filter)
     }
 
     fn group(&self, cluster: &ClusterName, id: &GroupId) -> Result<GroupView, PortError> {
@@ -183,6 +192,17 @@ impl Fleet for BoundFleet {
         topic::view(snapshot.version, &one, handle, &self.actor, name).await
     }
 
+    async fn brokers(&self, cluster: &ClusterName) -> Result<BrokersView, PortError> {
+        let snapshot = self.core.publisher.current();
+        super::allowed_on_cluster(&self.actor, Permission::View, cluster)?;
+        let (one, handle) = cluster_of(&self.core, &snapshot, cluster)?;
+        let found = match &handle.cluster {
+            Some(kafka) => handle.offers.of(kafka, topic::FRESH).await,
+            None => None,
+        };
+        Ok(brokers::view(snapshot.version, &one, found.as_deref()))
+    }
+
     fn version(&self) -> Version {
         self.core.publisher.current().version
     }
@@ -235,7 +255,12 @@ fn members(group: &GroupData) -> Option<u32> {
 }
 
 /// Groups that the actor may see and the search matches.
-fn find<'a>(clusters: &[&'a Arc<ClusterSnapshot>], query: &FleetQuery, actor: &Actor) -> Vec<Hit<'a>> {
+fn find<'a>(
+    clusters: &[&'a Arc<ClusterSnapshot>],
+    query: &FleetQuery,
+    filter: &GroupFilter,
+    actor: &Actor,
+) -> Vec<Hit<'a>> {
     let needle = query.search.trim().to_lowercase();
     let mut hits = Vec::new();
     for cluster in clusters {
@@ -248,13 +273,41 @@ fn find<'a>(clusters: &[&'a Arc<ClusterSnapshot>], query: &FleetQuery, actor: &A
         for (group, judged) in cluster.groups() {
             let matches = whole_cluster
                 || group.lower.contains(&needle)
-                || (!topics.is_empty() && group.rows.iter().any(|rows| topics.contains(rows.topic.as_ref())));
-            if matches && actor.may(Permission::View, name, &group.id) {
+                || (!topics.is_empty() && group.rows.iter().any(|rows| topics.contains(rows.topic.as_ref())))
+                || has_label(cluster, group, &needle);
+            if matches && passes(cluster, group, filter) && actor.may(Permission::View, name, &group.id) {
                 hits.push(Hit { cluster, group, judged });
             }
         }
     }
     hits
+}
+
+/// One whose value holds the words.
+fn has_label(cluster: &ClusterSnapshot, group: &GroupData, needle: &str) -> bool {
+    if cluster.settings.labels_of.is_empty() {
+        return false;
+    }
+    cluster.settings.labels(&group.id).values.values().any(|value| value.to_lowercase().contains(needle))
+}
+
+fn passes(cluster: &ClusterSnapshot, group: &GroupData, filter: &GroupFilter) -> bool {
+    let state = filter.state.is_none_or(|state| state == group.state);
+    let topic = filter.topic.as_ref().is_none_or(|topic| group.reads(topic));
+    if !state || !topic {
+        return false;
+    }
+    let paused = |paused: bool| paused == (group::paused_partitions(cluster, group) > 0);
+    if !filter.paused.is_none_or(paused) {
+        return false;
+    }
+    if filter.labels.is_empty() {
+        return true;
+    }
+    let labels = cluster.settings.labels(&group.id).values;
+    filter.labels.iter().all(|(name, wanted)| {
+        labels.get(name).is_some_and(|value| wanted.is_empty() || value.eq_ignore_ascii_case(wanted))
+    })
 }
 
 fn topics_that_match<'a>(
@@ -317,5 +370,6 @@ pub(super) fn group_row(cluster: &ClusterSnapshot, group: &GroupData, judged: &J
         paused_partitions: group::paused_partitions(cluster, group),
         holds: holds.to_vec(),
         as_of: group.as_of,
+        labels: cluster.settings.labels(&group.id),
     }
 }

@@ -4,6 +4,7 @@
 
 mod agents;
 mod audit;
+pub(crate) mod brokers;
 mod claims;
 mod dead_letters;
 mod fleet;

@@ -7,11 +7,13 @@ use std::time::Duration;
 
 use flowdeck_kafka::{Cause, Deadline, OffsetSpec, PartitionMetadata, TopicMetadata};
 use flowdeck_model::error::ResourceKind;
-use flowdeck_model::verdict::sum;
+use flowdeck_model::lag::trace;
+use flowdeck_model::rate::{Rate, Windows};
+use flowdeck_model::verdict::{LagSum, sum};
 use flowdeck_model::view::{
     ConfigRow, DecodersView, ReaderRow, TopicPartitionRow, TopicRow, TopicView, TopicsView,
 };
-use flowdeck_model::{Actor, Permission, PortError, TopicName, Version};
+use flowdeck_model::{Actor, GroupId, PartitionReading, Permission, PortError, TimeLag, TopicName, Version};
 
 use crate::clock;
 use crate::core::ClusterHandle;
@@ -19,27 +21,72 @@ use crate::settings::ConfiguredDecoder;
 use crate::snapshot::ClusterSnapshot;
 
 /// Kafka has so long to answer before the page shows what it has.
-const FRESH: Duration = Duration::from_millis(1_500);
+pub(super) const FRESH: Duration = Duration::from_millis(1_500);
 
 pub(super) fn list(version: Version, cluster: &ClusterSnapshot, actor: &Actor) -> TopicsView {
-    let mut readers: HashMap<&TopicName, u32> = HashMap::new();
-    for (group, _) in cluster.groups() {
+    let read = read_by(cluster, actor);
+    let topics = cluster.sample.metadata.iter().flat_map(|metadata| &metadata.topics);
+    let topics = topics.map(|topic| {
+        let groups = read.get(&*topic.name).map(Vec::as_slice).unwrap_or_default();
+        let mut named: Vec<_> = groups.iter().collect();
+        named.sort_by(|a, b| (b.1.at_least, a.0).cmp(&(a.1.at_least, b.0)));
+        let total = together(groups.iter().map(|(_, sum)| sum));
+        TopicRow {
+            topic: topic.name.as_ref().clone(),
+            partitions: count(topic.partitions.len()),
+            replication: topic.partitions.first().map_or(0, |one| count(one.replicas.len())),
+            readers: count(groups.len()),
+            groups: named.into_iter().take(ROW_GROUPS_MAX).map(|(group, _)| (*group).clone()).collect(),
+            lag: total.lag,
+            lag_at_least: total.at_least,
+            unknown_partitions: total.unknown,
+            internal: is_internal(cluster, &topic.name),
+        }
+    });
+    TopicsView { version, now: clock::now(), cluster_info: cluster.view.clone(), topics: topics.collect() }
+}
+
+/// In a row of the list.
+const ROW_GROUPS_MAX: usize = 20;
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+/// The groups that read each topic and that the actor may see, with what waits for each on it.
+fn read_by<'a>(
+    cluster: &'a ClusterSnapshot,
+    actor: &Actor,
+) -> HashMap<&'a TopicName, Vec<(&'a GroupId, LagSum)>> {
+    let mut read: HashMap<&TopicName, Vec<(&GroupId, LagSum)>> = HashMap::new();
+    for (group, judged) in cluster.groups() {
         if !actor.may(Permission::View, &cluster.settings.name, &group.id) {
             continue;
         }
+        let mut readings: Vec<PartitionReading> = Vec::new();
+        let mut all = group.readings(judged.stale).peekable();
         for rows in group.rows.iter() {
-            *readers.entry(&rows.topic).or_default() += 1;
+            readings.clear();
+            while let Some((_, _, reading)) = all.next_if(|(topic, _, _)| **topic == rows.topic) {
+                readings.push(reading);
+            }
+            read.entry(&rows.topic).or_default().push((&group.id, sum(&readings)));
         }
     }
-    let topics = cluster.sample.metadata.iter().flat_map(|metadata| &metadata.topics);
-    let topics = topics.map(|topic| TopicRow {
-        topic: topic.name.as_ref().clone(),
-        partitions: u32::try_from(topic.partitions.len()).unwrap_or(u32::MAX),
-        replication: topic.partitions.first().map_or(0, |one| u32::try_from(one.replicas.len()).unwrap_or(0)),
-        readers: readers.get(&*topic.name).copied().unwrap_or(0),
-        internal: is_internal(cluster, &topic.name),
-    });
-    TopicsView { version, now: clock::now(), cluster_info: cluster.view.clone(), topics: topics.collect() }
+    read
+}
+
+fn together<'a>(sums: impl Iterator<Item = &'a LagSum>) -> LagSum {
+    let more = |a: Option<u64>, b: Option<u64>| match (a, b) {
+        (Some(a), Some(b)) => Some(a.saturating_add(b)),
+        (a, b) => a.or(b),
+    };
+    sums.fold(LagSum::default(), |all, one| LagSum {
+        lag: more(all.lag, one.lag),
+        at_least: more(all.at_least, one.at_least),
+        unknown: all.unknown.saturating_add(one.unknown),
+        ..all
+    })
 }
 
 pub(super) async fn view(
@@ -97,11 +144,31 @@ pub(super) async fn view(
         topic: name.clone(),
         as_of,
         partitions: rows,
+        written: written(cluster, metadata),
         readers: readers(cluster, actor, name),
         config,
         decoders: decoders(cluster, name),
         notes,
     })
+}
+
+/// Known where each partition's end was seen for long enough: those that groups read are.
+fn written(cluster: &ClusterSnapshot, topic: &TopicMetadata) -> Windows {
+    let ends = &cluster.sample.ends;
+    let logs = ends.topic(&topic.name);
+    let over = |minutes: u64| {
+        let window = Duration::from_secs(60 * minutes);
+        let came = topic.partitions.iter().map(|one| {
+            let log = logs?.partition(one.partition)?;
+            trace::came_within(&log.trace, log.end?, window, ends.read_at)
+        });
+        let came: Option<u64> = came.sum();
+        came.map(|came| Rate::of(came, window))
+    };
+    if topic.partitions.is_empty() {
+        return Windows::default();
+    }
+    Windows { one_minute: over(1), five_minutes: over(5), fifteen_minutes: over(15) }
 }
 
 fn decoders(cluster: &ClusterSnapshot, name: &TopicName) -> DecodersView {
@@ -165,12 +232,12 @@ fn readers(cluster: &ClusterSnapshot, actor: &Actor, name: &TopicName) -> Vec<Re
         if !group.reads(name) || !actor.may(Permission::View, &cluster.settings.name, &group.id) {
             continue;
         }
-        let readings: Vec<_> = group
-            .readings(judged.stale)
-            .filter(|(topic, _, _)| topic.as_ref() == name)
-            .map(|(_, _, reading)| reading)
-            .collect();
+        let of_topic = || group.partitions(judged.stale).filter(|one| one.topic.as_ref() == name);
+        let readings: Vec<_> = of_topic().map(|one| one.reading).collect();
         let total = sum(&readings);
+        let ages =
+            of_topic().filter_map(|one| one.proven_time_lag(&cluster.sample.proofs, group.ends.read_at));
+        let time_lag = ages.reduce(TimeLag::worse);
         rows.push(ReaderRow {
             group: group.id.clone(),
             verdict: judged.verdict,
@@ -178,6 +245,7 @@ fn readers(cluster: &ClusterSnapshot, actor: &Actor, name: &TopicName) -> Vec<Re
             lag: total.lag,
             lag_at_least: total.at_least,
             unknown_partitions: total.unknown,
+            time_lag: time_lag.filter(|_| !judged.stale),
             members: group.members.as_ref().and_then(|all| u32::try_from(all.len()).ok()),
         });
     }

@@ -1,7 +1,7 @@
 //! What one refresh read, kept compact: commits per group and topic, log offsets once per cluster.
 //! Unchanged parts are shared between refreshes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,6 +28,10 @@ pub struct Sample {
     /// Sorted by id.
     pub groups: Vec<Arc<GroupData>>,
     pub metadata: Option<Arc<Metadata>>,
+    /// When the metadata was read.
+    pub metadata_at: Option<Timestamp>,
+    /// Of brokers that have one.
+    pub racks: Arc<BTreeMap<i32, String>>,
     pub ends: Arc<Ends>,
     /// What reads at committed offsets found.
     pub proofs: Arc<Proofs>,
@@ -211,6 +215,13 @@ impl PartitionData<'_> {
         }
     }
 
+    /// As `time_lag`, with what a read at the committed offset adds.
+    pub fn proven_time_lag(&self, proofs: &Proofs, read_at: Timestamp) -> Option<TimeLag> {
+        let lag = self.time_lag(read_at)?;
+        let place = (self.topic, self.commit.partition, self.commit.offset);
+        Some(if lag.millis == 0 { lag } else { proven(lag, proofs.found(place), read_at) })
+    }
+
     /// Records a second that come to it.
     pub fn written(&self, read_at: Timestamp) -> Windows {
         let over = |minutes: u64| {
@@ -338,10 +349,7 @@ pub fn together(rows: &[TopicRows], ends: &Ends, watched: Option<Timestamp>, pro
     let mut most: Option<(PartitionData<'_>, u64)> = None;
     for one in partitions(rows, ends, false) {
         readings.push(one.reading);
-        let time_lag = one.time_lag(ends.read_at).map(|lag| {
-            let place = (one.topic, one.commit.partition, one.commit.offset);
-            if lag.millis == 0 { lag } else { proven(lag, proofs.found(place), ends.read_at) }
-        });
+        let time_lag = one.proven_time_lag(proofs, ends.read_at);
         if let Some(more) = time_lag {
             all.time_lag = Some(all.time_lag.map_or(more, |worst| worst.worse(more)));
         }

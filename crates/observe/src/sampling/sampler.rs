@@ -105,6 +105,8 @@ impl Sampler {
             error: Some(error),
             groups: old.groups.clone(),
             metadata: old.metadata.clone(),
+            metadata_at: old.metadata_at,
+            racks: Arc::clone(&old.racks),
             ends: Arc::clone(&old.ends),
             proofs: Arc::clone(&old.proofs),
             notes: self.watched.borrow().notes.clone(),
@@ -149,6 +151,8 @@ impl Sampler {
             error: None,
             groups,
             metadata: self.metadata.as_ref().map(|(_, metadata)| Arc::clone(metadata)),
+            metadata_at: self.metadata.as_ref().map(|(at, _)| clock::now().minus(at.elapsed())),
+            racks: Arc::clone(&watched.racks),
             ends,
             proofs: Arc::clone(&self.proofs.borrow()),
             notes,
@@ -493,7 +497,7 @@ mod tests {
     #[test]
     fn groups_vanish_only_when_a_complete_listing_says_so() {
         let names = |all: Vec<ListedGroup>| all.into_iter().map(|g| g.id.to_string()).collect::<Vec<_>>();
-        let watched = Watched { others: vec!["share".into()], notes: vec![] };
+        let watched = Watched { others: vec!["share".into()], ..Watched::default() };
         let complete = listed_groups(vec![listed("b")], &[], &watched, &old(&["a", "b"]), &"b".into());
         assert_eq!(names(complete), ["b", "share"]);
         let partial =

@@ -1,6 +1,7 @@
 //! What is asked seldom: groups that are no consumer groups (a slow call), and the rights whose lack
 //! makes brokers answer with silent gaps.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flowdeck_kafka::{Cause, Cluster, Deadline};
@@ -15,6 +16,8 @@ use crate::settings::ClusterSettings;
 pub(crate) struct Watched {
     pub(crate) others: Vec<GroupId>,
     pub(crate) notes: Vec<String>,
+    /// Of brokers that have one.
+    pub(crate) racks: Arc<BTreeMap<i32, String>>,
 }
 
 pub(crate) async fn run(
@@ -68,6 +71,7 @@ const RIGHTS: &str = "groups and offsets may be missing";
 
 async fn ask_rights(cluster: &Cluster, settings: &ClusterSettings, seen: &mut Watched) -> bool {
     let Ok(rights) = cluster.rights(Deadline::after(settings.call_deadline)).await else { return false };
+    seen.racks = Arc::new(rights.racks.clone());
     seen.notes.retain(|note| !note.starts_with(RIGHTS));
     if let Some(acl) = rights.missing_describe() {
         seen.notes.push(format!("{RIGHTS}: the brokers leave them out where {acl} is not granted"));
