@@ -144,3 +144,7 @@ pub use tokio_util::sync::CancellationToken;
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../FROM_KAFKAFLOW.md")]
+struct FromKafkaFlow;
