@@ -343,11 +343,13 @@ impl ClusterActor {
     }
 
     fn ticked(&mut self) {
-        // While something is being written its outcome is not known yet: time waits for it.
+        let now = clock::now();
+        // While something is being written its outcome is not known yet: time waits for it, but who asked for something
+        // else does not.
         if self.running.is_some() || !self.state.jobs.is_empty() {
-            return;
+            return self.state.answer_overdue(now);
         }
-        self.state.ticked(clock::now());
+        self.state.ticked(now);
         if self.state.awaits_evidence() {
             self.viewers.look();
         }

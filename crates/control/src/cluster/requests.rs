@@ -214,7 +214,7 @@ impl State {
     }
 
     /// Requests that nobody carries out, and those for whose answer nobody waits any more.
-    pub(super) fn answer_overdue(&mut self, now: Timestamp) {
+    pub(crate) fn answer_overdue(&mut self, now: Timestamp) {
         let overdue = |one: &Pending| now.since(one.command.requested_at) > BEGIN_WITHIN;
         let ids = self.pending.iter().filter(|(_, one)| overdue(one)).map(|(id, _)| *id);
         let ids: Vec<CommandId> = ids.filter(|id| !self.unwritten.is_handed(*id)).collect();
