@@ -19,9 +19,9 @@ pub(crate) struct Site {
 
 impl Site {
     pub(crate) fn at(listen: &str) -> Self {
-        // A page has 2 s; what takes longer is seen as such and not as a broken connection.
+        // A page has 2 s, a command 20; what takes longer is seen as such and not as a broken connection.
         // Connections that nobody uses any more would count as the server's tasks at the end.
-        let client = reqwest::Client::builder().timeout(SOON * 10).pool_idle_timeout(SOON).build().unwrap();
+        let client = reqwest::Client::builder().timeout(SOON * 15).pool_idle_timeout(SOON).build().unwrap();
         Self { root: format!("http://{listen}"), client, life: Arc::default() }
     }
 
