@@ -8,6 +8,7 @@ use axum::middleware::{from_fn, from_fn_with_state, map_request, map_request_wit
 use axum::routing::{MethodRouter, any, get, post};
 use flowdeck_model::ports::Bind;
 use tower::ServiceBuilder;
+use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 use tower_http::limit::RequestBodyLimitLayer;
@@ -108,7 +109,11 @@ fn mounted(base: &str) -> Mounted {
         // One that is busy lives.
         .route_apart("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
-        .route("/metrics", get(metrics::serve))
+        // Megabytes for Prometheus, which wants them soon more than small.
+        .route(
+            "/metrics",
+            get(metrics::serve).layer(CompressionLayer::new().quality(CompressionLevel::Fastest)),
+        )
         // The JSON API.
         .api(base)
         .route(&at("/api/v1/openapi.json"), get(api::openapi::serve))
