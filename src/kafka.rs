@@ -39,6 +39,8 @@ fn settings(cluster: &ClusterConfig, config: &Config) -> ClusterSettings {
     settings.rewind_time_zones = cluster.rewind_time_zones.clone();
     settings.allowed_lag = cluster.allowed_lag.unwrap_or(settings.allowed_lag);
     settings.refresh = cluster.refresh.unwrap_or(settings.refresh);
+    settings.timing.offsets_quiet = cluster.offsets_quiet.unwrap_or(settings.timing.offsets_quiet);
+    settings.protected = cluster.protected.clone();
     settings.decoders = cluster.decoders.clone();
     settings.topics = cluster.topics.clone();
     settings.payloads = cluster.payloads;

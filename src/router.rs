@@ -130,6 +130,10 @@ fn mounted(base: &str) -> Mounted {
         .route(&at("/login"), get(pages::login::page).post(pages::login::submit))
         .route(&at("/logout"), post(pages::login::log_out))
         .route(&at("/logout-everywhere"), post(pages::login::log_out_everywhere))
+        .route(
+            &at("/c/{cluster}/groups/{group}/offsets"),
+            get(pages::page::show).post(pages::forms::preview_offsets),
+        )
         .route(&at("/c/{cluster}/commands"), get(pages::page::show).post(pages::forms::submit))
         // Pages. Which one, the app's own router knows.
         .route(&at("/{*page}"), get(pages::page::show));

@@ -126,6 +126,11 @@ pub(crate) fn command(cluster: &ClusterName, id: CommandId) -> String {
     to(&url::command_path(cluster, id))
 }
 
+/// The page that previews and sets a group's offsets.
+pub(crate) fn offsets(cluster: &ClusterName, group: &GroupId) -> String {
+    join(&self::group(cluster, group), "/offsets")
+}
+
 /// Where forms send a command.
 pub(crate) fn commands(cluster: &ClusterName) -> String {
     to(&join(&join("/c/", &url::encode(cluster.as_str())), "/commands"))

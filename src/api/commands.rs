@@ -5,6 +5,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use flowdeck_model::action::{ActionFields, Workers};
+use flowdeck_model::offsets::{GivenOffsets, OffsetMoves};
 use flowdeck_model::view::{CommandView, PreviewView, Submitted};
 use flowdeck_model::{
     ActionKind, CommandId, ConsumerName, GroupId, PortError, Submit, Target, Timestamp, TopicName,
@@ -14,10 +15,11 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{body, names, ports::ApiPorts, problem::Problem};
+use super::{body, names, offsets, ports::ApiPorts, problem::Problem};
 use crate::state::AppState;
 
-/// What is to be done. All but a pause and a resume reach one consumer, by its name.
+/// What is to be done. Pause, resume, `setOffsets` and `deleteGroup` are for a group, all others reach one consumer by its
+/// name.
 #[derive(ToSchema)]
 #[schema(rename_all = "camelCase")]
 #[expect(
@@ -32,9 +34,10 @@ pub(crate) struct NewCommand {
     /// With `changeWorkers`: how many, in each instance.
     #[schema(required = false)]
     workers: Option<Workers>,
-    /// With `rewind`: to the first record at or after this time, in each partition.
+    /// With `rewind`: to the first record at or after this time, in each partition. With `setOffsets`: the target as it
+    /// was previewed.
     #[schema(required = false)]
-    to: Option<Timestamp>,
+    to: Option<String>,
     target: Target,
     /// For the next operator on call. All but a resume need one.
     #[schema(required = false)]
@@ -42,6 +45,15 @@ pub(crate) struct NewCommand {
     /// A pause ends by itself after so many seconds.
     #[schema(required = false)]
     for_seconds: Option<u32>,
+    /// With `setOffsets` and `deleteGroup`: `moves` of the preview.
+    #[schema(required = false)]
+    offsets: Option<OffsetMoves>,
+    /// Where records are skipped: how many, as the preview says.
+    #[schema(required = false)]
+    skips: Option<u64>,
+    /// Where commits are deleted: the group's name once more.
+    #[schema(required = false)]
+    confirm: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -54,6 +66,9 @@ struct CommandBody {
     target: Option<body::Object<TargetBody>>,
     reason: Option<String>,
     for_seconds: Option<u32>,
+    offsets: Option<String>,
+    skips: Option<u64>,
+    confirm: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -73,7 +88,7 @@ pub(crate) struct Accepted {
 }
 
 /// Pauses or resumes a group, a consumer of it, or topics of either; stops, starts or restarts a consumer, changes its
-/// workers, or moves its offsets.
+/// workers, or moves its offsets; sets a group's offsets or deletes it.
 #[utoipa::path(
     post, path = "/clusters/{cluster}/commands", tag = "commands", operation_id = "submitCommand",
     params(("cluster" = String, Path)),
@@ -81,7 +96,7 @@ pub(crate) struct Accepted {
     responses(
         (status = 202, body = Submitted, headers(("Location" = String, description = "The command's path."))),
         (status = 400, body = Problem), (status = 403, body = Problem), (status = 404, body = Problem),
-        (status = 409, body = Problem, description = "Another body came under this id; or the consumer runs already, or its offsets are being moved."),
+        (status = 409, body = Problem, description = "Another body came under this id; or the consumer runs already, its offsets are being moved, or they moved since the preview: `preview` is a new one then."),
         (status = 415, body = Problem),
         (status = 422, body = Problem, description = "Nobody in the target listens, or its name is ambiguous."),
         (status = 503, body = Problem),
@@ -96,7 +111,14 @@ pub(crate) async fn submit(
 ) -> Result<Response, Problem> {
     let cluster = names::cluster(&cluster)?;
     json_only(&headers)?;
-    let submitted = ports.control.submit(&cluster, parse(&body)?).await?;
+    let command = parse(&body)?;
+    let submitted = match ports.control.submit(&cluster, command.clone()).await {
+        Err(error @ PortError::Conflict { .. }) if command.offsets.is_some() => {
+            let preview = offsets::again(&ports, &cluster, &command).await;
+            return Err(Problem::from(error).preview(preview));
+        }
+        other => other?,
+    };
     let path = format!("/api/v1/clusters/{cluster}/commands/{}", submitted.id);
     let mut response = (StatusCode::ACCEPTED, Json(Accepted { submitted })).into_response();
     if let Ok(location) = HeaderValue::from_str(&state.options.base.path(&path)) {
@@ -145,7 +167,7 @@ pub(crate) async fn one(
 }
 
 /// A form of another site cannot send this type without asking first.
-fn json_only(headers: &HeaderMap) -> Result<(), Problem> {
+pub(super) fn json_only(headers: &HeaderMap) -> Result<(), Problem> {
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     if kind.eq_ignore_ascii_case("application/json") {
@@ -160,15 +182,24 @@ fn parse(bytes: &[u8]) -> Result<Submit, PortError> {
     let missing = |field: &str| PortError::invalid(field, "it is missing");
     let body::Object(target) = command.target.ok_or_else(|| missing("target"))?;
     let action = command.action.ok_or_else(|| missing("action"))?;
-    let to = command.to.as_deref().map(time).transpose()?;
+    let target = Target {
+        group: target.group.ok_or_else(|| missing("target.group"))?,
+        consumer: target.consumer,
+        topics: target.topics.unwrap_or_default(),
+    };
+    let given = GivenOffsets {
+        to: command.to.as_deref(),
+        moves: command.offsets.as_deref(),
+        skips: command.skips,
+        confirm: command.confirm.as_deref(),
+    };
+    let offsets = given.parse(action, &target)?;
+    let to = command.to.as_deref().filter(|_| offsets.is_none()).map(time).transpose()?;
     Ok(Submit {
         id: command.id.unwrap_or_else(CommandId::random),
         action: ActionFields { action, workers: command.workers, to }.try_into()?,
-        target: Target {
-            group: target.group.ok_or_else(|| missing("target.group"))?,
-            consumer: target.consumer,
-            topics: target.topics.unwrap_or_default(),
-        },
+        target,
+        offsets,
         reason: command.reason.unwrap_or_default(),
         for_seconds: command.for_seconds,
     })
@@ -200,6 +231,10 @@ mod tests {
             (r#"{"action":"changeWorkers","target":{"group":"g"},"workers":1001}"#, "workers"),
             (r#"{"action":"rewind","target":{"group":"g"}}"#, "to"),
             (r#"{"action":"rewind","target":{"group":"g"},"to":"yesterday"}"#, "to"),
+            (r#"{"action":"setOffsets","target":{"group":"g"},"to":"latest"}"#, "offsets"),
+            (r#"{"action":"setOffsets","target":{"group":"g"},"to":"latest","offsets":"t 0"}"#, "offsets"),
+            (r#"{"action":"setOffsets","target":{"group":"g"},"offsets":"t 0*1*2"}"#, "to"),
+            (r#"{"action":"restart","target":{"group":"g"},"offsets":"t 0*1*2"}"#, "offsets"),
             (r#"{"action":1,"target":{"group":"g"}}"#, "action"),
             (r#"{"action":"pause","target":{}}"#, "target.group"),
             (r#"{"action":"pause","target":{"group":1}}"#, "target.group"),

@@ -11,6 +11,7 @@ pub(crate) mod groups;
 pub(crate) mod groups_file;
 pub(crate) mod messages;
 pub(crate) mod names;
+mod offsets;
 pub(crate) mod openapi;
 pub(crate) mod ports;
 pub(crate) mod problem;

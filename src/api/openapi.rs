@@ -10,8 +10,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    audit, brokers, commands, dead_letters, downloads, groups, groups_file, messages, problem::Problem,
-    topics,
+    audit, brokers, commands, dead_letters, downloads, groups, groups_file, messages, offsets,
+    problem::Problem, topics,
 };
 use crate::state::AppState;
 
@@ -33,7 +33,7 @@ use crate::state::AppState;
         (name = "clusters", description = "Brokers, and what a cluster offers."),
         (name = "topics", description = "Topics and their records."),
         (name = "dead letters", description = "Records that consumers gave up on, and where they came from."),
-        (name = "commands", description = "Pause and resume, and what came of them."),
+        (name = "commands", description = "Operations, what they would do, and what came of them."),
         (name = "audit", description = "Who asked for what."),
     ),
 )]
@@ -63,6 +63,7 @@ pub(crate) fn routes() -> (Router<AppState>, Document) {
         .routes(routes!(commands::submit))
         .routes(routes!(commands::preview))
         .routes(routes!(commands::one))
+        .routes(routes!(offsets::preview))
         .routes(routes!(audit::list))
         .routes(routes!(audit::download))
         .routes(routes!(brokers::list))

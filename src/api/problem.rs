@@ -8,6 +8,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use flowdeck_model::PortError;
+use flowdeck_model::view::OffsetsPreview;
 use http::header::{ACCEPT, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -33,6 +34,9 @@ pub(crate) struct Problem {
     /// The parameter or the field of the body that is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     field: Option<String>,
+    /// With a 409 for offsets that moved since their preview: what the same would do now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    preview: Option<Box<OffsetsPreview>>,
 }
 
 pub(crate) fn status_of(error: &PortError) -> StatusCode {
@@ -86,11 +90,17 @@ impl Problem {
             detail: detail.into(),
             instance: None,
             field: None,
+            preview: None,
         }
     }
 
     pub(crate) fn field(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());
+        self
+    }
+
+    pub(crate) fn preview(mut self, preview: Option<OffsetsPreview>) -> Self {
+        self.preview = preview.map(Box::new);
         self
     }
 

@@ -1,10 +1,12 @@
 //! What can be asked of a running Flowdeck from a shell.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use flowdeck_model::action::Workers;
-use flowdeck_model::{ClusterName, CommandId, ConsumerName, GroupId, Timestamp, TopicName};
+use flowdeck_model::offsets::TopicScope;
+use flowdeck_model::{ClusterName, CommandId, ConsumerName, GroupId, PortError, TopicName};
 
 #[derive(Debug, Subcommand)]
 pub enum Ask {
@@ -34,8 +36,10 @@ pub enum Operate {
     Restart(OneConsumer),
     /// Change how many workers a consumer has in each instance.
     Workers(ChangeWorkers),
-    /// Set a consumer back: to its start offsets, or to a time.
+    /// Set the offsets of a group, or of a consumer that runs.
     Reset(Reset),
+    /// Delete a group without members, with its offsets.
+    DeleteGroup(DeleteGroup),
 }
 
 /// Where the server is.
@@ -146,13 +150,51 @@ pub struct ChangeWorkers {
 #[derive(Debug, Args)]
 pub struct Reset {
     #[command(flatten)]
-    pub target: OneConsumer,
-    /// May be given more than once; all topics where it is not.
-    #[arg(long = "topic", value_name = "TOPIC")]
-    pub topics: Vec<TopicName>,
-    /// `earliest`, or a time such as 2026-11-29T08:00:00Z.
-    #[arg(long, value_parser = point)]
-    pub to: Point,
+    pub operation: Operation,
+    pub group: GroupId,
+    /// A consumer that runs, by its name: it moves its own offsets, to `earliest` or a time. Without it the group's
+    /// offsets are set, while it has no members.
+    pub consumer: Option<ConsumerName>,
+    /// `orders`, or some partitions: `orders:0,2`. May be given more than once.
+    #[arg(long = "topic", value_name = "TOPIC", value_parser = scope)]
+    pub topics: Vec<TopicScope>,
+    /// Every topic that the group has committed, or that the target names.
+    #[arg(long, conflicts_with = "topics")]
+    pub all_topics: bool,
+    /// `earliest`, `latest`, a time such as 2026-11-29T08:00:00Z, an offset, a shift such as +10 or -10, `group:<name>`,
+    /// `undo:<operation>`, or `none`, which deletes the offsets.
+    #[arg(
+        long,
+        allow_hyphen_values = true,
+        required_unless_present = "from_file",
+        conflicts_with = "from_file"
+    )]
+    pub to: Option<String>,
+    /// A file with lines `topic,partition,offset`.
+    #[arg(long, value_name = "FILE")]
+    pub from_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub guards: Guards,
+}
+
+/// What an operation asks for that loses something.
+#[derive(Debug, Args)]
+pub struct Guards {
+    /// Where records are skipped: how many, as `--dry-run` says.
+    #[arg(long, value_name = "RECORDS")]
+    pub skips: Option<u64>,
+    /// Where offsets are deleted: the group's name once more.
+    #[arg(long, value_name = "GROUP")]
+    pub confirm: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct DeleteGroup {
+    #[command(flatten)]
+    pub operation: Operation,
+    pub group: GroupId,
+    #[command(flatten)]
+    pub guards: Guards,
 }
 
 #[derive(Debug, Args)]
@@ -209,18 +251,8 @@ pub enum Of {
     Group(GroupId),
 }
 
-#[derive(Debug, Clone, Copy)]
-pub enum Point {
-    Earliest,
-    Time(Timestamp),
-}
-
-fn point(text: &str) -> Result<Point, String> {
-    if text == "earliest" {
-        return Ok(Point::Earliest);
-    }
-    let time = Timestamp::parse_given(text).map(Point::Time);
-    time.ok_or_else(|| "earliest, or a time such as 2026-11-29T08:00:00Z".to_owned())
+fn scope(text: &str) -> Result<TopicScope, String> {
+    text.parse().map_err(|error: PortError| error.to_string())
 }
 
 fn workers(text: &str) -> Result<Workers, String> {

@@ -3,6 +3,7 @@
 mod api;
 pub mod args;
 pub mod exit;
+mod offsets;
 mod operate;
 mod show;
 

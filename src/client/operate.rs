@@ -3,14 +3,15 @@
 use std::time::{Duration, Instant};
 
 use flowdeck_model::action::{Action, ActionFields};
+use flowdeck_model::offsets::OffsetTo;
 use flowdeck_model::view::{CommandView, PreviewView, Submitted};
-use flowdeck_model::{ClusterName, CommandId, Target};
+use flowdeck_model::{ClusterName, CommandId, ConsumerName, Target};
 use serde::Serialize;
 
 use super::api::{Answer, Api};
-use super::args::{OneConsumer, Operate, Operation, Part, Point};
+use super::args::{OneConsumer, Operate, Operation, Part, Reset};
 use super::exit::{Exit, Failed};
-use super::{cluster, command_path, print, show};
+use super::{cluster, command_path, offsets, print, show};
 
 /// Longer than any operation waits for its evidence.
 const WAIT: Duration = Duration::from_secs(5 * 60);
@@ -60,20 +61,36 @@ pub(super) fn run(args: &Operate) -> Result<Exit, Failed> {
         Operate::Workers(args) => {
             Wanted::consumer(Action::ChangeWorkers { workers: args.workers }, &args.target)
         }
-        Operate::Reset(args) => {
-            let action = match args.to {
-                Point::Earliest => Action::Reset,
-                Point::Time(to) => Action::Rewind { to },
-            };
-            let mut wanted = Wanted::consumer(action, &args.target);
-            wanted.target.topics = args.topics.clone();
-            wanted
-        }
+        Operate::Reset(args) => match &args.consumer {
+            Some(consumer) => by_consumer(args, consumer)?,
+            None => return offsets::reset(args),
+        },
+        Operate::DeleteGroup(args) => return offsets::delete_group(args),
     })
 }
 
+/// By the consumer itself.
+fn by_consumer<'a>(args: &'a Reset, consumer: &ConsumerName) -> Result<Wanted<'a>, Failed> {
+    let usage = |words: &str| Failed::new(Exit::Usage, words);
+    let action = match args.to.as_deref().map(str::parse) {
+        Some(Ok(OffsetTo::Earliest)) => Action::Reset,
+        Some(Ok(OffsetTo::Time(to))) => Action::Rewind { to },
+        _ => {
+            return Err(usage(
+                "--to: for a consumer that runs, earliest or a time such as 2026-11-29T08:00:00Z",
+            ));
+        }
+    };
+    if args.topics.iter().any(|one| !one.partitions.is_empty()) {
+        return Err(usage("--topic: for a consumer that runs, whole topics"));
+    }
+    let topics = args.topics.iter().map(|one| one.topic.clone()).collect();
+    let target = Target { group: args.group.clone(), consumer: Some(consumer.clone()), topics };
+    Ok(Wanted { operation: &args.operation, action, target, lasts: None })
+}
+
 fn submit(wanted: &Wanted<'_>) -> Result<Exit, Failed> {
-    let Operation { server, cluster: named, reason, wait, dry_run } = wanted.operation;
+    let Operation { server, cluster: named, reason, dry_run, .. } = wanted.operation;
     let api = Api::new(server)?;
     let cluster = cluster(&api, named.as_ref())?;
     let body = Body {
@@ -88,16 +105,27 @@ fn submit(wanted: &Wanted<'_>) -> Result<Exit, Failed> {
         let preview: Answer<PreviewView> = api.post(&format!("{path}/preview"), &body)?;
         return print(&preview, server.json, show::preview);
     }
-    let submitted: Answer<Submitted> = api.post(&path, &body)?;
+    send(&api, &cluster, wanted.operation, &body)
+}
+
+/// Submitted, and followed where somebody waits.
+pub(super) fn send(
+    api: &Api,
+    cluster: &ClusterName,
+    operation: &Operation,
+    body: &impl Serialize,
+) -> Result<Exit, Failed> {
+    let json = operation.server.json;
+    let submitted: Answer<Submitted> = api.post(&format!("/clusters/{cluster}/commands"), body)?;
     let id = submitted.view.id;
-    if *wait {
-        let command = settled(&api, &cluster, id)?;
-        print(&command, server.json, show::operation)?;
+    if operation.wait {
+        let command = settled(api, cluster, id)?;
+        print(&command, json, show::operation)?;
         let is_over = command.view.state.is_settled();
         return Ok(if is_over { Exit::of_state(command.view.state) } else { Exit::NotDone });
     }
     let existing = submitted.view.existing;
-    print(&submitted, server.json, |one| {
+    print(&submitted, json, |one| {
         let already = if existing { ", in force already" } else { "" };
         format!("{}: {}{already}\nflowdeck operations {id} tells what came of it.\n", id, one.state.label())
     })?;

@@ -3,7 +3,7 @@
 use comfy_table::{CellAlignment, Table, presets};
 use flowdeck_model::shown;
 use flowdeck_model::view::{
-    AuditEntry, AuditView, CommandView, FleetView, GroupView, InstanceOutcome, PreviewView,
+    AuditEntry, AuditView, CommandView, FleetView, GroupView, InstanceOutcome, OffsetsPreview, PreviewView,
 };
 
 fn table(heads: &[&str], right: &[usize]) -> Table {
@@ -139,6 +139,33 @@ pub(super) fn preview(preview: &PreviewView) -> String {
     text += &instances(&preview.instances);
     text += &notes(&preview.notes);
     text
+}
+
+pub(super) fn offsets(preview: &OffsetsPreview) -> String {
+    let heads = ["TOPIC", "PARTITION", "FROM", "TO", "REPLAYED", "SKIPPED", "NOTE"];
+    let mut table = table(&heads, &[1, 2, 3, 4, 5]);
+    for row in &preview.partitions {
+        table.add_row([
+            row.topic.to_string(),
+            row.partition.to_string(),
+            offset(row.from),
+            offset(row.to),
+            shown::exact(row.replayed),
+            shown::exact(row.skipped),
+            row.note.as_deref().map(shown::text).unwrap_or_default(),
+        ]);
+    }
+    let mut text = format!("{table}\n");
+    if preview.more > 0 {
+        text += &format!("and {} more partitions\n", shown::exact(preview.more.into()));
+    }
+    let (changed, replayed) = (shown::exact(preview.changed.into()), shown::exact(preview.replayed));
+    text += &format!("{changed} changed, {replayed} replayed, {} skipped\n", preview.skipped);
+    if let Some(why) = &preview.refused {
+        text += &format!("cannot be done now: {}\n", shown::text(why));
+    }
+    text += &notes(&preview.notes);
+    text + &preview.command + "\n"
 }
 
 fn instances(all: &[InstanceOutcome]) -> String {

@@ -123,6 +123,13 @@ fn write_cluster(out: &mut String, cluster: &ClusterConfig) -> std::fmt::Result 
     if let Some(refresh) = cluster.refresh {
         writeln!(out, "refresh = {:?}", humantime::format_duration(refresh).to_string())?;
     }
+    if let Some(quiet) = cluster.offsets_quiet {
+        writeln!(out, "offsets_quiet = {:?}", humantime::format_duration(quiet).to_string())?;
+    }
+    let protected: Vec<String> = cluster.protected.iter().map(|one| format!("{:?}", one.as_str())).collect();
+    if !protected.is_empty() {
+        writeln!(out, "protected = [{}]", protected.join(", "))?;
+    }
     let pairs: Vec<String> = cluster
         .admin_topics
         .iter()

@@ -101,6 +101,10 @@ pub struct ClusterConfig {
     pub allowed_lag: Option<u64>,
     /// How often the cluster is read; the admin service's default where absent.
     pub refresh: Option<Duration>,
+    /// No commit of a group moves for so long before its offsets are set; the default where absent.
+    pub offsets_quiet: Option<Duration>,
+    /// Groups whose name is typed before their offsets are changed.
+    pub protected: Vec<Pattern>,
     /// How records are decoded that a reader looks at.
     pub decoders: Choices,
     pub topics: Vec<TopicSettings>,
@@ -127,6 +131,8 @@ impl ClusterConfig {
             rewind_time_zones: RewindTimeZones::default(),
             allowed_lag: None,
             refresh: None,
+            offsets_quiet: None,
+            protected: vec![],
             decoders: Choices::default(),
             topics: vec![],
             payloads: true,

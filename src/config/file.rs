@@ -137,6 +137,8 @@ struct ClusterTable {
     rewind_time_zones: Vec<ZoneTable>,
     allowed_lag: Option<u64>,
     refresh: Option<Refresh>,
+    offsets_quiet: Option<Refresh>,
+    protected: Option<Protected>,
     #[serde(default)]
     schemas: BTreeMap<String, Spanned<SchemaTable>>,
     #[serde(default)]
@@ -211,6 +213,24 @@ struct Name(ClusterName);
 impl<'de> Deserialize<'de> for Name {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         ClusterName::try_from(String::deserialize(deserializer)?).map(Self).map_err(D::Error::custom)
+    }
+}
+
+/// The whole cluster, or groups whose name matches.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Protected {
+    All(bool),
+    Groups(Vec<Pattern>),
+}
+
+impl Protected {
+    fn patterns(self) -> Vec<Pattern> {
+        match self {
+            Self::All(true) => vec![Pattern::any()],
+            Self::All(false) => vec![],
+            Self::Groups(groups) => groups,
+        }
     }
 }
 
@@ -420,6 +440,8 @@ fn into_cluster(
     made.rewind_time_zones = RewindTimeZones(zones.collect());
     made.allowed_lag = table.allowed_lag;
     made.refresh = table.refresh.map(|refresh| refresh.0);
+    made.offsets_quiet = table.offsets_quiet.map(|quiet| quiet.0);
+    made.protected = table.protected.map(Protected::patterns).unwrap_or_default();
     made.decoders = payloads::decoders(table.schemas, at)?;
     made.topics = payloads::topics(table.topics, &made.decoders, at)?;
     made.payloads = table.payloads.unwrap_or(true);

@@ -6,6 +6,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use flowdeck_model::action::{ActionFields, Workers, WorkersError};
+use flowdeck_model::offsets::{GivenOffsets, OffsetMove, OffsetMoves};
 use flowdeck_model::{
     ActionKind, ClusterName, CommandId, GroupId, PortError, Submit, Target, Timestamp, url,
 };
@@ -48,6 +49,26 @@ pub(crate) async fn submit(
     response
 }
 
+/// `POST {base}/c/{cluster}/groups/{group}/offsets`: the page with the preview. Nothing is done; a file may be longer than
+/// an address.
+pub(crate) async fn preview_offsets(
+    State(state): State<AppState>,
+    FormPorts(bound): FormPorts,
+    headers: HeaderMap,
+    uri: Uri,
+    body: Bytes,
+) -> Response {
+    let fields =
+        form_urlencoded::Serializer::new(String::new()).extend_pairs(form_urlencoded::parse(&body)).finish();
+    match format!("{}?{fields}", uri.path()).parse::<Uri>() {
+        Ok(asked) => render::document(&state, bound.into(), &headers, asked, None).await,
+        Err(_) => Problem::too_large(ADDRESS_MAX).into_response(),
+    }
+}
+
+/// Of the fields, as an address is written.
+const ADDRESS_MAX: usize = 64 * 1024;
+
 fn see_other(path: &str) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
     if let Ok(location) = HeaderValue::from_str(path) {
@@ -63,6 +84,9 @@ fn page_of(cluster: &ClusterName, body: &[u8]) -> String {
         found.map(|(_, value)| value.into_owned())
     };
     let Some(group) = field("group") else { return String::new() };
+    if let Some(page) = offsets_page(cluster, &group, &field) {
+        return page;
+    }
     let mut query = form_urlencoded::Serializer::new(String::new());
     for (name, asked) in [
         ("action", "form"),
@@ -78,7 +102,26 @@ fn page_of(cluster: &ClusterName, body: &[u8]) -> String {
     format!("{}?{}", url::group_path(cluster, &GroupId::from(group)), query.finish())
 }
 
-/// Fields: `id`, `action`, `workers`, `to`, `group`, `consumer`, `topic` (as often as wanted), `reason`, `forSeconds`, `minutes`.
+/// Of an operation that sets commits: a new preview of the same.
+fn offsets_page(
+    cluster: &ClusterName,
+    group: &str,
+    field: &impl Fn(&str) -> Option<String>,
+) -> Option<String> {
+    let action = field("action").and_then(|word| ActionKind::from_word(&word))?;
+    let moves: OffsetMoves = field("offsets").filter(|_| action.sets_commits())?.parse().ok()?;
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("to", &field("to")?);
+    for topic in moves.scope() {
+        query.append_pair("topic", &topic.to_string());
+    }
+    let row = |one: &OffsetMove| Some(format!("{},{},{}\n", one.topic, one.partition, one.to?));
+    query.append_pair("file", &moves.iter().filter_map(row).collect::<String>());
+    Some(format!("{}/offsets?{}", url::group_path(cluster, &GroupId::from(group)), query.finish()))
+}
+
+/// Fields: `id`, `action`, `workers`, `to`, `group`, `consumer`, `topic` (as often as wanted), `reason`, `forSeconds`, `minutes`,
+/// `offsets`, `skips`, `confirm`.
 /// An empty field is an absent one, but for the group, which may have the empty name.
 fn parse(body: &[u8]) -> Result<Submit, PortError> {
     let mut id = None;
@@ -90,6 +133,7 @@ fn parse(body: &[u8]) -> Result<Submit, PortError> {
     let mut group = None;
     let mut consumer = None;
     let mut topics = vec![];
+    let (mut moves, mut skips, mut confirm) = (None, None, None);
     for (name, value) in form_urlencoded::parse(body) {
         match &*name {
             "group" => group = Some(GroupId::from(value.into_owned())),
@@ -98,7 +142,10 @@ fn parse(body: &[u8]) -> Result<Submit, PortError> {
             "id" => id = Some(value.parse::<CommandId>().map_err(|_| PortError::invalid("id", "a UUID"))?),
             "action" => action = Some(parse_action(&value)?),
             "workers" => workers = Some(parse_workers(&value)?),
-            "to" => to = Some(parse_time(&value)?),
+            "to" => to = Some(value.into_owned()),
+            "offsets" => moves = Some(value.into_owned()),
+            "skips" => skips = Some(parse_skips(&value)?),
+            "confirm" => confirm = Some(value.into_owned()),
             "consumer" => consumer = Some(value.into_owned().into()),
             "topic" | "topics" => {
                 topics.push(value.parse().map_err(|error: flowdeck_model::names::NameError| {
@@ -111,10 +158,17 @@ fn parse(body: &[u8]) -> Result<Submit, PortError> {
         }
     }
     let missing = |field: &str| PortError::invalid(field, "it is missing");
+    let action = action.ok_or_else(|| missing("action"))?;
+    let target = Target { group: group.ok_or_else(|| missing("group"))?, consumer, topics };
+    let given =
+        GivenOffsets { to: to.as_deref(), moves: moves.as_deref(), skips, confirm: confirm.as_deref() };
+    let offsets = given.parse(action, &target)?;
+    let to = to.filter(|_| offsets.is_none()).map(|to| parse_time(&to)).transpose()?;
     Ok(Submit {
         id: id.ok_or_else(|| missing("id"))?,
-        action: ActionFields { action: action.ok_or_else(|| missing("action"))?, workers, to }.try_into()?,
-        target: Target { group: group.ok_or_else(|| missing("group"))?, consumer, topics },
+        action: ActionFields { action, workers, to }.try_into()?,
+        target,
+        offsets,
         reason,
         for_seconds: length.map(|length| parse_length(&length, &minutes)).transpose()?,
     })
@@ -132,6 +186,12 @@ fn parse_workers(value: &str) -> Result<Workers, PortError> {
 fn parse_time(value: &str) -> Result<Timestamp, PortError> {
     let problem = "a time in UTC, such as 2026-11-21T14:00";
     Timestamp::parse_given(value.trim()).ok_or_else(|| PortError::invalid("to", problem))
+}
+
+fn parse_skips(value: &str) -> Result<u64, PortError> {
+    let digits: String =
+        value.chars().filter(|one| !matches!(one, ',' | ' ' | '\u{a0}' | '\u{202f}')).collect();
+    digits.parse().map_err(|_| PortError::invalid("skips", "a whole number of records"))
 }
 
 /// The minutes are in the form at all times; they count where their choice was made.

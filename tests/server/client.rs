@@ -5,7 +5,7 @@ use std::process::Output;
 use crate::program::command;
 use crate::support::{Listening, options};
 
-async fn run(url: &str, arguments: &[&str]) -> (i32, String, String) {
+pub(crate) async fn run(url: &str, arguments: &[&str]) -> (i32, String, String) {
     let mut command = command(arguments);
     command.env("FLOWDECK_URL", url);
     let ran = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();

@@ -63,6 +63,7 @@ struct Row {
 
 const JSON: &str = r#"{"action":"pause","target":{"group":"payments"},"reason":"x"}"#;
 const FORM: &str = "id=7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b&action=pause&group=payments&reason=x";
+const OFFSETS: &str = r#"{"group":"payments","to":"earliest","topics":["orders"]}"#;
 const ID: &str = "7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b";
 
 fn rows() -> Vec<Row> {
@@ -114,6 +115,13 @@ fn rows() -> Vec<Row> {
             "/kafkaflow/api/v1/clusters/demo/commands/preview",
             JSON,
             Control,
+        ),
+        send(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/offsets/preview",
+            "/kafkaflow/api/v1/clusters/demo/offsets/preview",
+            OFFSETS,
+            Offsets,
         ),
         read(
             Api,
@@ -360,6 +368,19 @@ fn rows() -> Vec<Row> {
         send(Page, "/kafkaflow/login", "/kafkaflow/login", "name=nobody&password=wrong", Open),
         send(Page, "/kafkaflow/logout", "/kafkaflow/logout", "", Open),
         send(Page, "/kafkaflow/logout-everywhere", "/kafkaflow/logout-everywhere", "", Open),
+        read(
+            Page,
+            "/kafkaflow/c/{cluster}/groups/{group}/offsets",
+            "/kafkaflow/c/demo/groups/payments/offsets?to=earliest&topic=orders",
+            Offsets,
+        ),
+        send(
+            Page,
+            "/kafkaflow/c/{cluster}/groups/{group}/offsets",
+            "/kafkaflow/c/demo/groups/payments/offsets",
+            "to=earliest&topic=orders",
+            Offsets,
+        ),
         read(Page, "/kafkaflow/c/{cluster}/commands", "/kafkaflow/c/demo/commands", Actor),
         send(Page, "/kafkaflow/c/{cluster}/commands", "/kafkaflow/c/demo/commands", FORM, Control),
         // Pages.

@@ -99,6 +99,7 @@ fn commanded(submit: &Submit) -> (&'static str, String, Vec<TopicName>) {
         (Action::Start, _) => "StartConsumerByName",
         (Action::Stop, _) => "StopConsumerByName",
         (Action::ChangeWorkers { .. }, _) => "ChangeConsumerWorkersCount",
+        (Action::SetOffsets | Action::DeleteGroup, _) => panic!("KafkaFlow has no such command"),
     };
     let whom =
         submit.target.consumer.as_ref().map_or(submit.target.group.as_str(), |consumer| consumer.as_str());

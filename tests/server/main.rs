@@ -14,6 +14,7 @@ mod hostile;
 mod kafkaflow;
 mod memory;
 mod mount;
+mod offsets;
 mod pages;
 mod people;
 mod program;

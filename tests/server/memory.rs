@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use flowdeck_model::error::ResourceKind;
+use flowdeck_model::offsets::OffsetsQuery;
 use flowdeck_model::ports::{AuditLog, Bind, Control, DeadLetters, Fleet, Peek};
 use flowdeck_model::query::GroupsQuery;
 use flowdeck_model::record_place::RecordPlace;
@@ -15,7 +16,8 @@ use flowdeck_model::view::messages::PayloadKind;
 use flowdeck_model::view::{
     AgentsView, AuditView, BrokersView, ClusterView, CommandView, DeadLetterTopicsView, DeadLetterView,
     DeadLettersView, DecodersView, FleetView, GroupRow, GroupView, HistoryStorage, HistoryView, MessageView,
-    MessagesView, Mode, PartitionRow, Payload, PreviewView, Submitted, TelemetryView, TopicView, TopicsView,
+    MessagesView, Mode, OffsetsPreview, PartitionRow, Payload, PreviewView, Submitted, TelemetryView,
+    TopicView, TopicsView,
 };
 use flowdeck_model::{
     Actor, AuditQuery, ClusterName, CommandId, CommandState, DeadLettersQuery, FleetQuery, GroupId,
@@ -399,6 +401,18 @@ impl Control for MemoryPorts {
 
     async fn find_command(&self, cluster: &ClusterName, id: CommandId) -> Result<CommandView, PortError> {
         self.command(cluster, id)
+    }
+
+    async fn offsets(&self, cluster: &ClusterName, query: OffsetsQuery) -> Result<OffsetsPreview, PortError> {
+        if self.known(cluster)?.mode == Mode::Observe {
+            return Err(PortError::ObserveMode { cluster: cluster.clone() });
+        }
+        if let Some(error) =
+            fails(query.group.as_str()).filter(|error| !matches!(error, PortError::Conflict { .. }))
+        {
+            return Err(error);
+        }
+        Ok(crate::offsets::preview(&query))
     }
 
     fn command(&self, cluster: &ClusterName, id: CommandId) -> Result<CommandView, PortError> {

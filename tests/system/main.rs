@@ -15,6 +15,7 @@ mod kinds;
 mod leaders;
 mod network;
 mod observe;
+mod offsets;
 mod prometheus;
 mod replicas;
 mod secure;

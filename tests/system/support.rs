@@ -333,6 +333,29 @@ impl Server {
         Some(answer.status().as_u16())
     }
 
+    /// What a POST that must succeed answers, once it is as wanted.
+    pub(crate) async fn json_by(
+        &self,
+        path: &str,
+        body: &Value,
+        what: &str,
+        is: impl Fn(&Value) -> bool,
+    ) -> Value {
+        wait_for(what, DEADLINE, async || {
+            let answer = self.send(path, body).await;
+            (answer.status == 200).then(|| answer.json()).filter(|view| is(view))
+        })
+        .await
+    }
+
+    /// `None`: refused, or no answer.
+    pub(crate) async fn try_json(&self, path: &str, body: &Value) -> Option<Value> {
+        let answer = self.client.post(self.at(path)).json(body).send().await.ok()?;
+        let good = answer.status().is_success();
+        let text = answer.text().await.ok().filter(|_| good)?;
+        serde_json::from_str(&text).ok()
+    }
+
     /// The beginning of a stream, at least its first event.
     pub(crate) async fn stream(&self, query: &str) -> Answer {
         let begun = Instant::now();

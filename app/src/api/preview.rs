@@ -59,6 +59,7 @@ fn parse(body: &str) -> Result<Submit, PortError> {
         target,
         reason: "preview".to_owned(),
         for_seconds: None,
+        offsets: None,
     })
 }
 

@@ -35,5 +35,6 @@ pub(crate) fn kind_words(kind: InstanceKind) -> &'static str {
         InstanceKind::Agent => "agent",
         InstanceKind::KafkaFlow => "KafkaFlow",
         InstanceKind::Member => "plain member",
+        InstanceKind::Commits => "commits",
     }
 }

@@ -92,8 +92,8 @@ fn outcome(view: &CommandView) -> AnyView {
     let all = view.instances.len();
     let done = view.instances.iter().filter(|instance| instance.state.is_done()).count();
     let of = || {
-        ["Confirmed by ", &number::exact(done as u64), " of ", &number::exact(all as u64), " instances"]
-            .concat()
+        let of = if view.action.kind().sets_commits() { " parts" } else { " instances" };
+        ["Confirmed by ", &number::exact(done as u64), " of ", &number::exact(all as u64), of].concat()
     };
     let (tone, text) = match view.state {
         CommandState::Requested => {
@@ -146,6 +146,8 @@ fn outcome_word(view: &CommandView) -> &'static str {
         (CommandState::Confirmed, Action::ChangeWorkers { .. }) => "Workers changed.",
         (CommandState::Confirmed, Action::Reset) => "Offsets reset.",
         (CommandState::Confirmed, Action::Rewind { .. }) => "Offsets rewound.",
+        (CommandState::Confirmed, Action::SetOffsets) => "Offsets set.",
+        (CommandState::Confirmed, Action::DeleteGroup) => "Group deleted.",
         (CommandState::PartiallyConfirmed, _) => "Partially confirmed.",
         (CommandState::TimedOut, _) => "Timed out.",
         (CommandState::Refused, _) => "Refused.",
@@ -217,11 +219,15 @@ fn offsets(view: &CommandView) -> AnyView {
         };
         view! { <tr><th scope="row">{place}</th><td class="num">{from}</td><td class="num">{to}</td></tr> }
     });
+    let undo =
+        [&links::offsets(&view.cluster_info.name, &view.target.group), "?to=undo:", &view.id.to_string()]
+            .concat();
     let more = view.offsets.len().saturating_sub(OFFSETS_SHOWN);
     let more = (more > 0).then(|| ["… and ", &more.to_string(), " more; the API lists them all."].concat());
     view! {
         <section class="panel" aria-labelledby="offsets">
             <header><h2 id="offsets">"Offsets"</h2></header>
+            <p><a class="link" href=undo rel="external">"Undo…"</a></p>
             <div class="scroll">
                 <table class="offsets">
                     <thead><tr><th scope="col">"Partition"</th><th scope="col" class="num">"Committed before"</th><th scope="col" class="num">"Moved to"</th></tr></thead>

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::lag::Precision;
 use flowdeck_model::live::Live as _;
+use flowdeck_model::offsets::OffsetsQuery;
 use flowdeck_model::query::{From as Start, GroupsQuery};
 use flowdeck_model::rate::{Rate, Windows};
 use flowdeck_model::view::brokers::{BrokerRow, CapabilityRow, Offered, TroubledPartition};
@@ -741,6 +742,10 @@ impl Control for Made {
 
     async fn find_command(&self, cluster: &ClusterName, id: CommandId) -> Result<CommandView, PortError> {
         self.command(cluster, id)
+    }
+
+    async fn offsets(&self, cluster: &ClusterName, _: OffsetsQuery) -> Result<OffsetsPreview, PortError> {
+        Err(PortError::ObserveMode { cluster: cluster.clone() })
     }
 
     fn command(&self, _: &ClusterName, id: CommandId) -> Result<CommandView, PortError> {

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use flowdeck_model::{CommandId, InstanceState, Timestamp, TopicName};
+use flowdeck_protocol::wire::{MovedOffset, SetOffset};
 
 use crate::record::TopicPartition;
 
@@ -46,16 +47,19 @@ impl AdminAction {
             Self::SetWorkers(_) => "change of the worker count",
             Self::SetOffsets { to: OffsetTarget::Beginning, .. } => "reset",
             Self::SetOffsets { to: OffsetTarget::Time(_), .. } => "rewind",
+            Self::SetOffsets { to: OffsetTarget::Exact(_), .. } => "setting of offsets",
         }
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum OffsetTarget {
     /// The log's start.
     Beginning,
     /// The first record at or after this time.
     Time(Timestamp),
+    /// Partition by partition; of those that are named and owned.
+    Exact(Vec<SetOffset>),
 }
 
 /// What came of a command.
@@ -63,16 +67,18 @@ pub(crate) enum OffsetTarget {
 pub(crate) struct Outcome {
     pub(crate) state: InstanceState,
     pub(crate) partitions: Vec<TopicPartition>,
+    /// With where each was and is.
+    pub(crate) moved: Vec<MovedOffset>,
     pub(crate) detail: Option<String>,
 }
 
 impl Outcome {
     pub(crate) fn done(detail: Option<String>) -> Self {
-        Self { state: InstanceState::Acknowledged, partitions: vec![], detail }
+        Self { state: InstanceState::Acknowledged, partitions: vec![], moved: vec![], detail }
     }
 
     pub(crate) fn refused(detail: impl Into<String>) -> Self {
-        Self { state: InstanceState::Refused, partitions: vec![], detail: Some(detail.into()) }
+        Self { state: InstanceState::Refused, partitions: vec![], moved: vec![], detail: Some(detail.into()) }
     }
 }
 

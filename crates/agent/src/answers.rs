@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use flowdeck_model::{CommandId, Hold, HoldId, InstanceState, Scope};
+use flowdeck_protocol::wire::MovedOffset;
 
 use crate::config::Settings;
 use crate::lanes::{Gate, LaneSnapshot, Seen};
@@ -31,6 +32,8 @@ pub(crate) struct Answer {
     pub(crate) holds_offset: i64,
     pub(crate) state: InstanceState,
     pub(crate) partitions: Vec<TopicPartition>,
+    /// Offsets that were set.
+    pub(crate) moved: Vec<MovedOffset>,
     pub(crate) detail: Option<String>,
 }
 
@@ -225,6 +228,7 @@ impl Resume {
             holds_offset: self.offset,
             state,
             partitions: inside.iter().map(|seen| seen.at.clone()).collect(),
+            moved: vec![],
             detail,
         })
     }
@@ -270,7 +274,14 @@ impl Pause {
                 format!("{outlasting} of the partitions that were revoked still have a handler that runs")
             });
             let (partitions, detail) = (partitions.clone(), called.clone().or(runs));
-            answers.push(Answer { command, holds_offset: self.offset, state, partitions, detail });
+            answers.push(Answer {
+                command,
+                holds_offset: self.offset,
+                state,
+                partitions,
+                moved: vec![],
+                detail,
+            });
         };
         if partitions.is_empty() && !busy && self.last.is_none() {
             say(InstanceState::NothingToDo, &mut self.last);

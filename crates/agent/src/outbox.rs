@@ -110,6 +110,7 @@ impl Outbox {
             incarnation: settings.incarnation,
             state: answer.state,
             partitions: answer.partitions.iter().map(partition).collect(),
+            moved: answer.moved.clone(),
             at: now(),
             detail: answer.detail.clone(),
         }
@@ -192,6 +193,7 @@ mod tests {
                 holds_offset: 0,
                 state: InstanceState::Acknowledged,
                 partitions: (0..partitions).map(|n| TopicPartition::parse("t", n).unwrap()).collect(),
+                moved: vec![],
                 detail: None,
             });
         }

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use flowdeck_model::error::ResourceKind;
-use flowdeck_model::view::{CommandView, Mode, PreviewView, Submitted};
+use flowdeck_model::offsets::OffsetsQuery;
+use flowdeck_model::view::{CommandView, Mode, OffsetsPreview, PreviewView, Submitted};
 use flowdeck_model::{Actor, ClusterName, CommandId, Control, GroupId, Permission, PortError, Submit};
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::oneshot;
@@ -25,10 +26,10 @@ use crate::commands::offsets::Lookup;
 use crate::service::Requests;
 
 pub(crate) struct BoundControl {
-    core: Arc<Core>,
+    pub(crate) core: Arc<Core>,
     requests: Requests,
     old: Arc<OldOperations>,
-    actor: Actor,
+    pub(crate) actor: Actor,
 }
 
 impl BoundControl {
@@ -51,6 +52,11 @@ impl BoundControl {
         }
         let (_, handle) = cluster_of(&self.core, &snapshot, cluster)?;
         command.check()?;
+        let kind = command.action.kind();
+        if kind.moves_offsets() && !kind.sets_commits() && handle.settings.is_protected(&command.target.group)
+        {
+            return Err(PortError::Unprocessable { detail: PROTECTED.to_owned() });
+        }
         if handle.settings.mode != Mode::Control {
             return Err(PortError::ObserveMode { cluster: cluster.clone() });
         }
@@ -84,6 +90,8 @@ impl BoundControl {
     }
 }
 
+const PROTECTED: &str = "the group is protected, and a reset by the consumer itself asks for no name: stop the consumer and \
+    set the group's offsets";
 /// A preview waits so long for Kafka at most.
 const LOOK_UP: Duration = Duration::from_secs(3);
 
@@ -118,6 +126,9 @@ const OFFSETS_SHOWN: usize = 1_000;
 #[async_trait]
 impl Control for BoundControl {
     async fn submit(&self, cluster: &ClusterName, command: Submit) -> Result<Submitted, PortError> {
+        if command.action.kind().sets_commits() {
+            self.check_offsets(cluster, &command).await?;
+        }
         let (answer, answered) = oneshot::channel();
         self.ask(cluster, command, Wants::Outcome(answer), answered).await
     }
@@ -129,6 +140,10 @@ impl Control for BoundControl {
             self.look_up(cluster, &lookup, &mut view).await?;
         }
         Ok(view)
+    }
+
+    async fn offsets(&self, cluster: &ClusterName, query: OffsetsQuery) -> Result<OffsetsPreview, PortError> {
+        self.preview_offsets(cluster, &query).await
     }
 
     fn command(&self, cluster: &ClusterName, id: CommandId) -> Result<CommandView, PortError> {

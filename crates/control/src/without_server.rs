@@ -129,6 +129,7 @@ fn resume(hold: &Hold, actor: &ActorView, reason: &str) -> Command {
         target,
         reason: reason.to_owned(),
         for_seconds: None,
+        offsets: None,
     };
     Command::new(submit, actor.clone(), clock::now())
 }

@@ -115,6 +115,7 @@ mod tests {
         may_be_spawned(cluster.topic_ids(&[], limit));
         may_be_spawned(cluster.topic_config(&topic, limit));
         may_be_spawned(cluster.create_topics(&[], limit));
+        may_be_spawned(cluster.set_committed(&"g".into(), &[], limit));
         let request = ReadRequest {
             topic,
             partitions: None,

@@ -11,6 +11,7 @@
 //!   up in the full list, never asked for by name, before a producer or reader touches them);
 //! - an error never carries a payload or a secret.
 
+mod alter;
 mod blocking;
 mod capabilities;
 mod client;
@@ -34,6 +35,7 @@ mod topics;
 
 use std::sync::Arc;
 
+pub use alter::Altered;
 pub use blocking::blocking_calls;
 pub use capabilities::{Capabilities, Capability};
 pub use cluster::Cluster;

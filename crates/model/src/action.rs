@@ -28,6 +28,10 @@ pub enum Action {
     Rewind {
         to: Timestamp,
     },
+    /// A group's commits, partition by partition.
+    SetOffsets,
+    /// The group with its commits.
+    DeleteGroup,
 }
 
 /// An [`Action`] without what it is done with.
@@ -43,6 +47,8 @@ pub enum ActionKind {
     ChangeWorkers,
     Reset,
     Rewind,
+    SetOffsets,
+    DeleteGroup,
 }
 
 /// A pause, resume, stop, start, restart, change of the workers count, reset or rewind.
@@ -99,7 +105,7 @@ impl fmt::Display for Workers {
 }
 
 impl ActionKind {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Pause,
         Self::Resume,
         Self::Stop,
@@ -108,6 +114,8 @@ impl ActionKind {
         Self::ChangeWorkers,
         Self::Reset,
         Self::Rewind,
+        Self::SetOffsets,
+        Self::DeleteGroup,
     ];
 
     pub fn label(self) -> &'static str {
@@ -120,6 +128,8 @@ impl ActionKind {
             Self::ChangeWorkers => "Change workers",
             Self::Reset => "Reset offsets",
             Self::Rewind => "Rewind offsets",
+            Self::SetOffsets => "Set offsets",
+            Self::DeleteGroup => "Delete group",
         }
     }
 
@@ -134,6 +144,8 @@ impl ActionKind {
             Self::ChangeWorkers => "changeWorkers",
             Self::Reset => "reset",
             Self::Rewind => "rewind",
+            Self::SetOffsets => "setOffsets",
+            Self::DeleteGroup => "deleteGroup",
         }
     }
 
@@ -144,24 +156,31 @@ impl ActionKind {
     /// All of them are needed.
     pub fn permissions(self) -> &'static [Permission] {
         match self {
-            Self::Reset | Self::Rewind => &[Permission::Control, Permission::Offsets],
+            Self::Reset | Self::Rewind | Self::SetOffsets | Self::DeleteGroup => {
+                &[Permission::Control, Permission::Offsets]
+            }
             _ => &[Permission::Control],
         }
     }
 
-    /// For one consumer by its name, and never without a reason.
+    /// For one consumer by its name.
     pub fn is_for_consumer(self) -> bool {
-        !matches!(self, Self::Pause | Self::Resume)
+        !self.is_about_holds() && !self.sets_commits()
     }
 
     /// It makes or releases holds.
     pub fn is_about_holds(self) -> bool {
-        !self.is_for_consumer()
+        matches!(self, Self::Pause | Self::Resume)
+    }
+
+    /// Flowdeck itself sets or deletes a group's commits: partition by partition, as a preview showed it.
+    pub fn sets_commits(self) -> bool {
+        matches!(self, Self::SetOffsets | Self::DeleteGroup)
     }
 
     /// Some topics of the target can be named; else it is always for all of them.
     pub fn takes_topics(self) -> bool {
-        matches!(self, Self::Pause | Self::Resume | Self::Reset | Self::Rewind)
+        matches!(self, Self::Pause | Self::Resume | Self::Reset | Self::Rewind | Self::SetOffsets)
     }
 
     pub fn needs_reason(self) -> bool {
@@ -170,7 +189,7 @@ impl ActionKind {
 
     /// It changes committed offsets.
     pub fn moves_offsets(self) -> bool {
-        matches!(self, Self::Reset | Self::Rewind)
+        matches!(self, Self::Reset | Self::Rewind) || self.sets_commits()
     }
 }
 
@@ -185,6 +204,8 @@ impl Action {
             Self::ChangeWorkers { .. } => ActionKind::ChangeWorkers,
             Self::Reset => ActionKind::Reset,
             Self::Rewind { .. } => ActionKind::Rewind,
+            Self::SetOffsets => ActionKind::SetOffsets,
+            Self::DeleteGroup => ActionKind::DeleteGroup,
         }
     }
 
@@ -199,6 +220,7 @@ impl Action {
             Self::ChangeWorkers { workers } => {
                 ["Change workers of ", &target, " to ", &workers.to_string()].concat()
             }
+            Self::SetOffsets => ["Set offsets of ", &target].concat(),
             Self::Reset => ["Reset ", &target, " to the start offsets"].concat(),
             Self::Rewind { to } => ["Rewind ", &target, " to ", &to.to_string()].concat(),
             _ => [self.label(), " ", &target].concat(),
@@ -241,6 +263,8 @@ impl TryFrom<ActionFields> for Action {
             ActionKind::Start => Self::Start,
             ActionKind::Restart => Self::Restart,
             ActionKind::Reset => Self::Reset,
+            ActionKind::SetOffsets => Self::SetOffsets,
+            ActionKind::DeleteGroup => Self::DeleteGroup,
             ActionKind::ChangeWorkers => match workers {
                 Some(workers) => Self::ChangeWorkers { workers },
                 None => return Err(PortError::invalid("workers", WorkersError.to_string())),

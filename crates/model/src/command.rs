@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::{Action, ActionKind};
 use crate::ids::CommandId;
 use crate::names::{ConsumerName, GroupId, TopicName};
+use crate::offsets::{SetOffsets, TO_MAX};
 use crate::scope::Scope;
 
 /// A group, a consumer of it, or topics of either. No topics means all of them.
@@ -63,6 +64,8 @@ pub struct Submit {
     pub reason: String,
     /// After so many seconds a pause ends by itself. Never with a resume.
     pub for_seconds: Option<u32>,
+    /// With what sets commits, and only there.
+    pub offsets: Option<Box<SetOffsets>>,
 }
 
 /// The longest reason, in characters, and the longest pause with an end: 30 days.
@@ -86,6 +89,7 @@ impl Submit {
             return Err(PortError::invalid("target.topics", problem));
         }
         self.check_target(self.action.kind())?;
+        self.check_offsets()?;
         match (self.action, self.for_seconds) {
             (Action::Pause, Some(0)) => Err(PortError::invalid("forSeconds", "1 or more")),
             (Action::Pause, Some(seconds)) if seconds > FOR_SECONDS_MAX => {
@@ -94,6 +98,38 @@ impl Submit {
             (Action::Pause, _) | (_, None) => Ok(()),
             (_, Some(_)) => Err(PortError::invalid("forSeconds", "only a pause has an end")),
         }
+    }
+
+    fn check_offsets(&self) -> Result<(), crate::PortError> {
+        use crate::PortError;
+        let kind = self.action.kind();
+        let Some(set) = self.offsets.as_deref() else {
+            let problem = "the moves are missing, as the preview gives them";
+            return if kind.sets_commits() { Err(PortError::invalid("offsets", problem)) } else { Ok(()) };
+        };
+        if !kind.sets_commits() {
+            return Err(PortError::invalid("offsets", "only with setOffsets and deleteGroup"));
+        }
+        if self.target.consumer.is_some() {
+            return Err(PortError::invalid("target.consumer", "none: commits belong to the group"));
+        }
+        if set.to.len() > TO_MAX {
+            return Err(PortError::invalid("to", format!("at most {TO_MAX} bytes")));
+        }
+        if self.action == Action::DeleteGroup && set.moves.iter().any(|one| one.to.is_some()) {
+            return Err(PortError::invalid("offsets", "all commits of a group are deleted with it"));
+        }
+        let deletes = set.moves.deletes();
+        if deletes && set.confirm.as_deref() != Some(self.target.group.as_str()) {
+            let problem = "commits are deleted: give the group's name once more";
+            return Err(PortError::invalid("confirm", problem));
+        }
+        let skipped = set.moves.skipped();
+        if skipped > 0 && set.skips != Some(skipped) {
+            let problem = format!("{skipped} records are skipped: give that number");
+            return Err(PortError::invalid("skips", problem));
+        }
+        Ok(())
     }
 
     fn check_target(&self, kind: ActionKind) -> Result<(), crate::PortError> {
@@ -299,6 +335,7 @@ mod tests {
             target: Target { group: "g".into(), consumer: None, topics: vec![] },
             reason: reason.into(),
             for_seconds,
+            offsets: None,
         };
         let field = |submit: Submit| match submit.check() {
             Ok(()) => String::new(),

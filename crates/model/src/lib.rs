@@ -13,6 +13,7 @@ pub mod ids;
 pub mod lag;
 pub mod live;
 pub mod names;
+pub mod offsets;
 pub mod ports;
 pub mod query;
 pub mod rate;

@@ -11,14 +11,15 @@ use crate::command::Submit;
 use crate::error::PortError;
 use crate::ids::{CommandId, Version};
 use crate::names::{ClusterName, GroupId, TopicName};
+use crate::offsets::OffsetsQuery;
 #[cfg(not(target_family = "wasm"))]
 use crate::query::GroupsQuery;
 use crate::query::{AuditQuery, DeadLettersQuery, FleetQuery, HistoryQuery, MessagesQuery};
 use crate::record_place::RecordPlace;
 use crate::view::{
     AgentsView, AuditView, BrokersView, ClusterView, CommandView, DeadLetterTopicsView, DeadLetterView,
-    DeadLettersView, FleetView, GroupView, HistoryView, MessagesView, PreviewView, Submitted, TelemetryView,
-    TopicView, TopicsView,
+    DeadLettersView, FleetView, GroupView, HistoryView, MessagesView, OffsetsPreview, PreviewView, Submitted,
+    TelemetryView, TopicView, TopicsView,
 };
 
 /// Reads the published snapshot; never waits for Kafka, but for `topic` and `brokers`.
@@ -58,6 +59,8 @@ pub trait Control: Send + Sync {
     async fn submit(&self, cluster: &ClusterName, command: Submit) -> Result<Submitted, PortError>;
     /// What it would do; nothing happens.
     async fn preview(&self, cluster: &ClusterName, command: Submit) -> Result<PreviewView, PortError>;
+    /// What setting a group's offsets would do, asked of Kafka now; nothing happens.
+    async fn offsets(&self, cluster: &ClusterName, query: OffsetsQuery) -> Result<OffsetsPreview, PortError>;
     /// One that is remembered, or was looked up lately.
     fn command(&self, cluster: &ClusterName, id: CommandId) -> Result<CommandView, PortError>;
     /// The same; one that is not remembered any more is looked up in the audit, 3 s at most.

@@ -116,6 +116,10 @@ pub struct Timing {
     pub writer_session: Duration,
     /// What may be done without an audit waits for it so long at most.
     pub audit_patience: Duration,
+    /// No commit of a group moves for so long before its offsets are set.
+    pub offsets_quiet: Duration,
+    /// They are read again so long after.
+    pub offsets_settle: Duration,
 }
 
 impl Default for Timing {
@@ -137,6 +141,8 @@ impl Default for Timing {
             external_per_minute: 10,
             writer_session: Duration::from_secs(6),
             audit_patience: Duration::from_millis(1_500),
+            offsets_quiet: Duration::from_secs(10),
+            offsets_settle: Duration::from_secs(2),
         }
     }
 }
@@ -209,6 +215,8 @@ pub struct ClusterSettings {
     pub verify_stalls: bool,
     /// From the start of one refresh to the start of the next.
     pub refresh: Duration,
+    /// Groups whose name is typed before their offsets are changed.
+    pub protected: Vec<Pattern>,
     /// Requests in flight at a time.
     pub in_flight: usize,
     /// Groups described in one refresh; the ones that changed come first, then the longest ago.
@@ -271,6 +279,11 @@ pub struct ConfiguredDecoder {
 }
 
 impl ClusterSettings {
+    /// Its name is typed before its offsets are changed.
+    pub fn is_protected(&self, group: &GroupId) -> bool {
+        self.protected.iter().any(|pattern| pattern.matches(group.as_str()))
+    }
+
     /// Observe mode, and the defaults of everything else.
     pub fn new(name: ClusterName, kafka: ClusterConfig) -> Self {
         Self {
@@ -295,6 +308,7 @@ impl ClusterSettings {
             labels_of: vec![],
             verify_stalls: true,
             refresh: Duration::from_secs(2),
+            protected: vec![],
             in_flight: 64,
             describe_per_cycle: 500,
             metadata_every: Duration::from_secs(10),

@@ -8,11 +8,12 @@ pub mod dead_letters;
 mod holds;
 pub mod retries;
 mod samples;
+mod set_offsets;
 
 use flowdeck_model::view::InstanceHolds;
 use flowdeck_model::{CommandId, Incarnation, Partition, Timestamp};
 
-pub use acks::{Ack, AckRecord, TopicPartition, ack_record, read_ack};
+pub use acks::{Ack, AckRecord, MovedOffset, TopicPartition, ack_record, read_ack};
 pub use agent::{
     AGENT_TELEMETRY, AgentTelemetry, AgentTelemetryRecord, REPORT_MAX, agent_telemetry_record,
     read_agent_telemetry,
@@ -23,6 +24,7 @@ pub use audit::{
 };
 pub use holds::{EXCEPTIONS_MAX, HoldRecord, check_hold, hold_record, read_hold, release_record};
 pub use samples::{GroupMinute, Minute, SampleRecord, minute_records, read_sample};
+pub use set_offsets::{SetOffset, SetOffsets, read_set_offsets, set_offsets_record};
 
 use crate::Headers;
 

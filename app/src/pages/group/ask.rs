@@ -21,7 +21,7 @@ impl Ask {
     }
 
     pub(super) fn from_query(query: &ParamsMap) -> Option<Self> {
-        let kind = ActionKind::from_word(query.get_str("form")?)?;
+        let kind = ActionKind::from_word(query.get_str("form")?).filter(|kind| !kind.sets_commits())?;
         let text = |name| query.get_str(name).unwrap_or_default();
         let consumer = Some(text("consumer")).filter(|name| !name.is_empty()).map(ConsumerName::from);
         if kind.is_for_consumer() && consumer.is_none() {
@@ -130,7 +130,7 @@ pub(super) fn reach(view: &GroupView, consumer: Option<&ConsumerName>) -> Reach 
         match instance.kind {
             InstanceKind::Agent => reach.agents += 1,
             InstanceKind::KafkaFlow => reach.kafkaflow += 1,
-            InstanceKind::Member => {}
+            InstanceKind::Member | InstanceKind::Commits => {}
         }
     }
     reach

@@ -253,6 +253,7 @@ fn actions(view: &GroupView, listing: &Listing) -> impl IntoView + use<> {
         <div class="actions">
             {resume}
             <a class="btn" data-key="pause-page" href=[&href, "#form"].concat()>{icon(Icon::Hold)} "Pause…"</a>
+            <a class="btn" href=links::offsets(&view.row.cluster, &view.row.group) rel="external">"Offsets…"</a>
         </div>
     }
 }

@@ -10,9 +10,10 @@ mod brokers;
 mod dead_letters;
 mod groups;
 mod login;
+mod offsets;
 
 use flowdeck_model::record_place::RecordPlace;
-use flowdeck_model::{ClusterName, Partition, Ports, TopicName, url};
+use flowdeck_model::{ClusterName, GroupId, Partition, Ports, TopicName, url};
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
@@ -21,6 +22,7 @@ use crate::components::error;
 use audit::AuditPage;
 use dead_letters::{LetterPage, LetterTopicsPage, LettersPage};
 use login::LoginPage;
+use offsets::OffsetsPage;
 
 /// One of these pages, with what its path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +42,10 @@ pub(crate) enum ServedPage {
         topic: TopicName,
         place: RecordPlace,
     },
+    Offsets {
+        cluster: ClusterName,
+        group: GroupId,
+    },
     Login,
     /// The names of a cluster and a group, encoded.
     Agents(String, String),
@@ -57,6 +63,7 @@ pub const PATHS: &[&str] = &[
     "/c/{cluster}/dead-letters/{topic}",
     "/c/{cluster}/dead-letters/{topic}/{partition}/{offset}",
     "/c/{cluster}/groups/{group}/agents",
+    "/c/{cluster}/groups/{group}/offsets",
     "/login",
 ];
 
@@ -77,6 +84,9 @@ impl ServedPage {
                     offset: offset.parse().ok().filter(|offset| *offset >= 0)?,
                 },
             }),
+            ["c", cluster, "groups", group, "offsets"] => {
+                Some(Self::Offsets { cluster: named(cluster)?, group: url::decode(group)?.into() })
+            }
             ["login"] => Some(Self::Login),
             ["c", cluster, "audit"] => Some(Self::Audit { cluster: named(cluster)? }),
             ["c", cluster, "groups", group, "agents"] => {
@@ -97,6 +107,9 @@ impl ServedPage {
                 view! { <LettersPage cluster topic query=query()/> }.into_any()
             }
             Self::Letter { cluster, topic, place } => view! { <LetterPage cluster topic place/> }.into_any(),
+            Self::Offsets { cluster, group } => {
+                view! { <OffsetsPage cluster group query=query()/> }.into_any()
+            }
             Self::Login => view! { <LoginPage/> }.into_any(),
             Self::Agents(cluster, group) => agents::page(&cluster, &group),
             Self::Brokers(cluster) => brokers::page(cluster),
@@ -136,7 +149,10 @@ mod tests {
     #[test]
     fn each_path_is_a_page() {
         for path in PATHS {
-            let path = path.replace("{cluster}", "demo").replace("{topic}", "orders.dlq");
+            let path = path
+                .replace("{cluster}", "demo")
+                .replace("{group}", "payments")
+                .replace("{topic}", "orders.dlq");
             let path = path.replace("{partition}", "3").replace("{offset}", "7");
             assert!(ServedPage::parse("/kafkaflow", &format!("/kafkaflow{path}")).is_some(), "{path}");
             assert!(ServedPage::parse("", &path).is_some(), "{path}");

@@ -45,12 +45,37 @@ impl Control {
         let headers = record.headers();
         match kafkaflow::decode(&headers, record.value.as_deref()) {
             Decoded::Message(Message::Command(command)) => self.obey(command, wire::command_of(&headers)),
-            Decoded::Message(Message::Telemetry(_)) | Decoded::NotOurs => false,
+            Decoded::Message(Message::Telemetry(_)) => false,
+            Decoded::NotOurs => {
+                self.set_offsets(record);
+                false
+            }
             Decoded::Malformed(reason) => {
                 add(&self.shared.counts.records_not_understood, 1);
                 debug!(offset = record.offset, %reason, "a record on the admin topic was skipped");
                 false
             }
+        }
+    }
+
+    /// Flowdeck's own message, which KafkaFlow skips.
+    fn set_offsets(&mut self, record: &Read) {
+        let headers = record.headers();
+        let asked = match wire::read_set_offsets(&headers, record.value.as_deref()) {
+            None => return,
+            Some(Ok(asked)) => asked,
+            Some(Err(reason)) => {
+                add(&self.shared.counts.records_not_understood, 1);
+                debug!(offset = record.offset, %reason, "a record on the admin topic was skipped");
+                return;
+            }
+        };
+        let is_ours = self.is_our_group(&asked.group) && self.is_ours(&asked.consumer);
+        if is_ours && self.shared.settings.obey_commands {
+            let to = OffsetTarget::Exact(asked.partitions);
+            let action = AdminAction::SetOffsets { topics: vec![], to };
+            self.shared.admin.push(AdminCommand { id: wire::command_of(&headers), action });
+            self.shared.tell();
         }
     }
 

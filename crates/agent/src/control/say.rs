@@ -48,10 +48,10 @@ impl Control {
 
     pub(super) fn answer_admin(&mut self) {
         for (command, outcome) in self.shared.admin.outcomes() {
-            let Outcome { state, partitions, detail } = outcome;
+            let Outcome { state, partitions, moved, detail } = outcome;
             debug!(%command, ?state, "answered");
             let holds_offset = self.follows.holds_offset();
-            self.outbox.answer(Answer { command, holds_offset, state, partitions, detail });
+            self.outbox.answer(Answer { command, holds_offset, state, partitions, moved, detail });
         }
     }
 

@@ -107,7 +107,7 @@ impl<'a> Executor<'a> {
                 _ => Begun::At(Outcome::refused(format!("{count} workers: it must be 1 to {WORKERS_MAX}"))),
             },
             AdminAction::SetOffsets { topics, to } => {
-                let setting = Setting::begin(self.shared, topics, *to);
+                let setting = Setting::begin(self.shared, topics, to.clone());
                 Begun::Step(Step::Offsets(setting), in_flight)
             }
         }

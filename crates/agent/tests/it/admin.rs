@@ -8,9 +8,9 @@ use crate::common::{Agents as _, Seen, a_while, noting, settled, slow};
 use crate::runtime::{committed, wait_committed};
 use flowdeck_agent::{Delivery, Handler, HandlerError, Running, async_trait};
 use flowdeck_model::InstanceState::{Acknowledged, Drained, NothingToDo, Refused};
-use flowdeck_model::{CommandId, InstanceState, Timestamp, TopicName};
+use flowdeck_model::{CommandId, InstanceState, Partition, Timestamp, TopicName};
 use flowdeck_protocol::kafkaflow::{Command, DateTime, command_record, external_command_record};
-use flowdeck_protocol::wire::Ack;
+use flowdeck_protocol::wire::{Ack, SetOffset, SetOffsets, set_offsets_record};
 use flowdeck_testkit::{DEADLINE, World, wait_for};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use tokio::sync::Notify;
@@ -153,6 +153,55 @@ async fn a_hold_wins_over_start_restart_and_reset() {
     world.release(&hold).await;
     wait_committed(&world, 0, 15).await;
     assert_eq!(of(&seen, 0), (0..10).chain(0..15).collect::<Vec<_>>());
+    agent.stop().await.unwrap();
+}
+
+/// Sends offsets to set, and waits for the answer.
+async fn set(world: &World, offsets: &[(i32, Option<i64>, i64)], state: InstanceState) -> Ack {
+    let id = CommandId::random();
+    let offset = |(partition, from, to): &(i32, Option<i64>, i64)| SetOffset {
+        topic: world.topic.parse().unwrap(),
+        partition: Partition::new(*partition).unwrap(),
+        from: *from,
+        to: *to,
+    };
+    let partitions = offsets.iter().map(offset).collect();
+    let command = SetOffsets { group: world.group.as_str().into(), consumer: C.into(), partitions };
+    world.kafka.send_record(&world.admin, &set_offsets_record(id, &command)).await;
+    world.ack(id, "i-1", state).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn offsets_are_set_where_the_commit_is_as_it_was() {
+    let world = World::new(2).await;
+    world.produce(0, 20).await;
+    world.produce(1, 20).await;
+    let (seen, handler) = noting(0);
+    let agent = started(&world, handler, 2).await;
+    wait_committed(&world, 0, 20).await;
+    wait_committed(&world, 1, 20).await;
+    // One is where it was said to be, the other is not, and the third is nobody's.
+    let ack = set(&world, &[(0, Some(20), 15), (1, Some(19), 0), (7, None, 0)], Acknowledged).await;
+    let moved: Vec<_> = ack.moved.iter().map(|one| (one.partition.get(), one.from, one.to)).collect();
+    assert_eq!(moved, [(0, Some(20), 15)]);
+    let left = ack.detail.expect("what was left as it is");
+    assert!(left.contains("[1] (its commit is not what it was in the preview)"), "{left}");
+    seen.wait_for(45).await;
+    wait_committed(&world, 0, 20).await;
+    assert_eq!(of(&seen, 0), (0..20).chain(15..20).collect::<Vec<_>>());
+    assert_eq!(of(&seen, 1), (0..20).collect::<Vec<_>>());
+    // Forward, wherever the commit is: what lies between is not handled.
+    world.produce(1, 10).await;
+    wait_committed(&world, 1, 30).await;
+    let hold = world.pause(world.scope()).await;
+    world.ack(hold.id.into(), "i-1", Drained).await;
+    world.produce(1, 10).await;
+    set(&world, &[(1, None, 38)], Acknowledged).await;
+    assert_eq!(committed(&world, 1), Some(38));
+    world.release(&hold).await;
+    wait_committed(&world, 1, 40).await;
+    assert_eq!(of(&seen, 1), (0..30).chain(38..40).collect::<Vec<_>>());
+    set(&world, &[(7, None, 0)], NothingToDo).await;
     agent.stop().await.unwrap();
 }
 

@@ -20,6 +20,9 @@ use flowdeck_observe::snapshot::ClusterSnapshot;
 use flowdeck_observe::stats::ClusterStats;
 use flowdeck_observe::topic_events::{self, Incoming};
 use flowdeck_observe::{ClusterSettings, clock};
+use futures::future::BoxFuture;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt as _, StreamExt as _};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +35,7 @@ use super::state::State;
 use crate::audit::TopicSink;
 use crate::commands::offsets::Lookup;
 use crate::commands::write_task::{self, Answer, WriteOutcome, WriteTask};
+use crate::offsets::alter::{Altered, Altering};
 use crate::settings::AdminSettings;
 use crate::writer::Writers;
 
@@ -58,6 +62,8 @@ const LEAVE: Duration = Duration::from_secs(2);
 /// Records taken in before the rest gets its turn.
 const RECORDS_AT_ONCE: usize = 256;
 const RECORDS_FOR: Duration = Duration::from_millis(50);
+/// Groups whose commits are set at once.
+const ALTERED_AT_ONCE: usize = 8;
 
 type Running = Pin<Box<dyn Future<Output = (Writers, WriteOutcome)> + Send>>;
 
@@ -81,6 +87,7 @@ pub(crate) struct ClusterActor {
     running: Option<Running>,
     /// What runs takes over the writer's id: it writes no record.
     leads: bool,
+    altering: FuturesUnordered<BoxFuture<'static, Altered>>,
     audit: AuditWriter,
     /// Of which the pages say why it is not kept.
     history: History,
@@ -126,6 +133,7 @@ impl ClusterActor {
             state,
             running: None,
             leads: false,
+            altering: FuturesUnordered::new(),
             started: Instant::now(),
             published: Instant::now(),
         }
@@ -146,6 +154,7 @@ impl ClusterActor {
         loop {
             self.begin_next();
             self.start_task();
+            self.start_altering();
             self.write_audit();
             let takes_requests = self.is_ready() && self.state.pending() < self.pending_max;
             tokio::select! {
@@ -156,6 +165,9 @@ impl ClusterActor {
                 (writers, outcome) = running(&mut self.running), if self.running.is_some() => {
                     self.running = None;
                     self.written(writers, outcome);
+                }
+                Some(done) = self.altering.next(), if !self.altering.is_empty() => {
+                    self.state.altered(done, clock::now());
                 }
                 outcome = self.audit.next() => self.audited(outcome),
                 Some(request) = self.requests.recv(), if takes_requests => self.asked(request),
@@ -250,6 +262,20 @@ impl ClusterActor {
         }
         let (sink, settings) = (self.audit.sink(), Arc::clone(&self.settings));
         self.running = Some(Box::pin(write_task::run(writers, sink, settings, task)));
+    }
+
+    /// Where another replica may lead, nothing goes on: whoever leads next looks at what is committed.
+    fn start_altering(&mut self) {
+        if !self.state.leads() {
+            self.altering.clear();
+            return;
+        }
+        while self.altering.len() < ALTERED_AT_ONCE {
+            let Some(leadership) = self.candidate.leadership() else { return };
+            let Some(task) = self.state.alterations.pop_front() else { return };
+            let (cluster, timing) = (self.cluster.clone(), self.settings.timing);
+            self.altering.push(Altering { cluster, leadership, timing }.run(task).boxed());
+        }
     }
 
     fn written(&mut self, writers: Writers, outcome: WriteOutcome) {

@@ -10,6 +10,7 @@ use flowdeck_model::{
 };
 use flowdeck_observe::group_seen::GroupSeen;
 
+use super::alterations;
 use super::state::State;
 use crate::commands::as_kafkaflow;
 use crate::commands::plan::{self, Decision, Plan};
@@ -126,8 +127,11 @@ impl State {
 
     /// Hands the command's records to be written; or, where there are none, says so.
     fn begin(&mut self, mut command: Command, plan: Plan, now: Timestamp) {
-        let nothing = plan.changes.is_empty() && plan.admin.is_empty();
         command.notes.extend(plan.notes.iter().cloned());
+        if let Some(alteration) = plan.alter {
+            return self.begin_alteration(command, alteration, now);
+        }
+        let nothing = plan.changes.is_empty() && plan.admin.is_empty() && plan.records.is_empty();
         if command.action == Action::Resume && self.observed.holds.may_stand_beyond(&command.target.group) {
             command.notes.push(BEYOND.to_owned());
         }
@@ -137,6 +141,10 @@ impl State {
         command.before = before(&active, &plan.changes);
         let after = plan::apply(&active, &plan.changes);
         command.instances = lifecycle::expected(&command, self.seen(&command.target.group, &after, now));
+        if !plan.records.is_empty() {
+            let lines = alterations::lines(&command, "its owners are asked", now);
+            command.instances.extend(lines);
+        }
         let id = command.id;
         if nothing {
             for tracked in &mut command.instances {
@@ -153,8 +161,8 @@ impl State {
         let audit = if command.audited { None } else { command.to_audit(now).ok().map(Box::new) };
         self.enter(command);
         self.unwritten.add(id, external, &plan.changes);
-        let Plan { changes, admin, check, .. } = plan;
-        self.jobs.push_back(WriteTask::Command { id, audit, check, changes, admin });
+        let Plan { changes, admin, records, check, .. } = plan;
+        self.jobs.push_back(WriteTask::Command { id, audit, check, changes, admin, records });
     }
 
     pub(crate) fn written(&mut self, outcome: WriteOutcome, now: Timestamp) {

@@ -69,7 +69,8 @@ impl State {
                 continue;
             }
             let group = target.group.clone();
-            let submit = Submit { id, action, target, reason: external::reason(), for_seconds: None };
+            let submit =
+                Submit { id, action, target, reason: external::reason(), for_seconds: None, offsets: None };
             let mut command = Command::new(submit, external::actor(), now);
             let active = self.observed.holds.of_group(&group);
             let seen = self.seen(&group, &active, now);
@@ -194,7 +195,8 @@ impl State {
 
     fn begin_external(&mut self, action: Action, wanted: Wanted, now: Timestamp) {
         let Wanted { id, target, changes } = wanted;
-        let submit = Submit { id, action, target, reason: external::reason(), for_seconds: None };
+        let submit =
+            Submit { id, action, target, reason: external::reason(), for_seconds: None, offsets: None };
         let command = Command::new(submit, external::actor(), now);
         self.begin_own(command, Plan { changes, ..Plan::default() }, now);
     }

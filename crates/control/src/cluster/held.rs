@@ -228,6 +228,7 @@ impl State {
             target,
             reason: "every consumer that was heard under the hold was resumed".to_owned(),
             for_seconds: None,
+            offsets: None,
         };
         let actor = if by_external { external::actor() } else { system() };
         let plan = Plan { changes: vec![HoldChange::Release(hold)], ..Plan::default() };

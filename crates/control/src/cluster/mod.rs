@@ -1,6 +1,7 @@
 //! One cluster under control: the one task that changes its state, and that state.
 
 pub(crate) mod actor;
+mod alterations;
 mod audit_writer;
 mod audited;
 mod candidate;

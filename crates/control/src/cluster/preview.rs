@@ -27,7 +27,7 @@ impl State {
         let group = &submit.target.group;
         let active = self.observed.holds.of_group(group);
         let undo = kinds::of(submit.action).undo();
-        let Plan { changes, admin, notes, check } =
+        let Plan { changes, admin, notes, check, .. } =
             match as_kafkaflow::decide(submit, actor, self.facts(&active, group, now))? {
                 Decision::Write(plan) => plan,
                 Decision::Existing(id) => {

@@ -236,6 +236,7 @@ impl State {
             metadata: self.observed.sample.metadata.as_deref(),
             time_zones: &self.observed.settings.rewind_time_zones,
             heard_within: self.observed.settings.timing.heard_within,
+            offsets_quiet: self.observed.settings.timing.offsets_quiet,
             via: Via::Api,
             now,
         }

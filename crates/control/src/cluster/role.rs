@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use flowdeck_model::view::InstanceKind;
 use flowdeck_model::{CommandId, CommandState, PortError, Timestamp};
 use flowdeck_observe::topic_events::Source;
 
@@ -93,6 +94,7 @@ impl State {
         self.role = Role::Following;
         self.doubt = None;
         self.to_begin.clear();
+        self.alterations.clear();
         for task in std::mem::take(&mut self.jobs) {
             match task {
                 WriteTask::Topics { .. } => self.jobs.push_back(task),
@@ -141,6 +143,7 @@ impl State {
         let again = self.fenced_at.is_some_and(|at| now.since(at) < FENCED_TWICE);
         self.fenced_at = Some(now);
         self.to_begin.clear();
+        self.alterations.clear();
         if again {
             self.role = Role::Fenced;
             return false;
@@ -200,6 +203,11 @@ impl State {
         for id in self.book.ids() {
             let Some(command) = self.book.get(id) else { continue };
             if command.restored {
+                continue;
+            }
+            let by_agents = command.instances.iter().any(|one| one.kind == InstanceKind::Agent);
+            if command.action.kind().sets_commits() && !by_agents && !command.state.is_settled() {
+                self.look_at_commits(id, now);
                 continue;
             }
             if command.state == CommandState::Requested {

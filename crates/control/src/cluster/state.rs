@@ -26,6 +26,7 @@ use crate::commands::lifecycle::Seen;
 use crate::commands::rejected::RejectedCommands;
 use crate::commands::write_task::WriteTask;
 use crate::commands::{Change, Command, CommandBook};
+use crate::offsets::alter::Alteration;
 use crate::settings::AdminSettings;
 
 pub(crate) struct State {
@@ -39,6 +40,8 @@ pub(crate) struct State {
     /// What is to be written, in this order.
     pub(super) jobs: VecDeque<WriteTask>,
     pub(super) unwritten: Unwritten,
+    /// Commits that are to be set, in this order.
+    pub(crate) alterations: VecDeque<Alteration>,
     /// Holds that were read and whose commands are not restored yet, in the order of the topic.
     pub(super) holds_to_restore: Vec<HoldId>,
     pub(crate) role: Role,
@@ -99,6 +102,7 @@ impl State {
             waiting: VecDeque::new(),
             jobs: VecDeque::new(),
             unwritten: Unwritten::default(),
+            alterations: VecDeque::new(),
             holds_to_restore: Vec::new(),
             role: match settings.mode {
                 Mode::Control => Role::Following,

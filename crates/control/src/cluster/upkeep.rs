@@ -133,10 +133,11 @@ impl State {
                 target,
                 reason: "the time of the pause is over".to_owned(),
                 for_seconds: None,
+                offsets: None,
             };
             let known = self.book.get(command).cloned();
             let command = known.unwrap_or_else(|| Command::new(submit, system(), now));
-            self.begin_own(command, Plan { changes, admin, notes, check: None }, now);
+            self.begin_own(command, Plan { changes, admin, notes, ..Plan::default() }, now);
         }
     }
 
@@ -169,6 +170,7 @@ impl State {
             target,
             reason: first.reason.clone(),
             for_seconds: None,
+            offsets: None,
         };
         let mut command = Command::new(submit, owner(&first.owner), first.since);
         command.until = first.until;

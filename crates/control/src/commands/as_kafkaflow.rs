@@ -58,6 +58,6 @@ fn message(submit: &Submit, facts: &Facts<'_>) -> Option<kafkaflow::Command> {
     Some(match (submit.action, submit.target.consumer.clone()) {
         (Action::Pause, None) => Message::PauseConsumersByGroup { group, topics },
         (Action::Resume, None) => Message::ResumeConsumersByGroup { group, topics },
-        (action, consumer) => kinds::of(action).message(consumer?, topics, facts.time_zones),
+        (action, consumer) => kinds::of(action).message(consumer?, topics, facts.time_zones)?,
     })
 }

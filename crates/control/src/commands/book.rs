@@ -150,6 +150,7 @@ mod tests {
             target: Target { group: "g".into(), consumer: None, topics: vec![] },
             reason: "INC-1".into(),
             for_seconds: None,
+            offsets: None,
         };
         Command::new(submit, Actor::anonymous(Via::Api, None).view, Timestamp::from_millis(0))
     }

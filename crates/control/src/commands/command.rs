@@ -3,7 +3,10 @@
 use std::collections::{BTreeSet, HashMap};
 
 use flowdeck_model::actor::ActorView;
-use flowdeck_model::view::{InstanceKind, InstanceOutcome, OffsetChange, SentAgain, SentRecord};
+use flowdeck_model::offsets::{OffsetMove, SetOffsets};
+use flowdeck_model::view::{
+    InstanceKind, InstanceOutcome, OffsetChange, OffsetTarget, SentAgain, SentRecord,
+};
 use flowdeck_model::{
     Action, CommandId, CommandState, Hold, HoldId, InstanceState, Partition, Scope, Submit, Target,
     Timestamp, TopicName,
@@ -25,6 +28,8 @@ pub(crate) struct Command {
     pub(crate) target: Target,
     pub(crate) reason: String,
     pub(crate) for_seconds: Option<u32>,
+    /// Of what sets commits: exactly what was asked for.
+    pub(crate) asked_offsets: Option<Box<SetOffsets>>,
     pub(crate) actor: ActorView,
     pub(crate) requested_at: Timestamp,
     pub(crate) until: Option<Timestamp>,
@@ -110,6 +115,8 @@ impl Command {
             target: submit.target,
             reason: submit.reason,
             for_seconds: submit.for_seconds,
+            offsets: submit.offsets.as_deref().map(offset_changes).unwrap_or_default(),
+            asked_offsets: submit.offsets,
             actor,
             requested_at: now,
             until,
@@ -121,12 +128,16 @@ impl Command {
             instances: vec![],
             notes: vec![],
             before: vec![],
-            offsets: vec![],
             audited: false,
             acks: vec![],
             restored: false,
             resends: Resends::default(),
         }
+    }
+
+    /// No member said that a commit was elsewhere before.
+    pub(crate) fn offsets_as_asked(&self) -> bool {
+        self.asked_offsets.as_deref().is_some_and(|asked| self.offsets == offset_changes(asked))
     }
 
     /// Whether `submit` is this very command sent again. Of one that was restored from its hold, only
@@ -140,6 +151,7 @@ impl Command {
             && self.target.consumer == submit.target.consumer
             && topics.0 == topics.1
             && self.reason == submit.reason
+            && (self.restored || self.asked_offsets == submit.offsets)
             && (self.restored || self.for_seconds == submit.for_seconds)
     }
 
@@ -202,6 +214,16 @@ impl Command {
             notes: self.notes.clone(),
         }
     }
+}
+
+fn offset_changes(asked: &SetOffsets) -> Vec<OffsetChange> {
+    let change = |one: &OffsetMove| OffsetChange {
+        topic: one.topic.clone(),
+        partition: one.partition,
+        from: one.from,
+        to: one.to.map_or(OffsetTarget::Deleted, OffsetTarget::Offset),
+    };
+    asked.moves.iter().map(change).collect()
 }
 
 impl Tracked {

@@ -2,6 +2,7 @@
 //! command's state from its instances. Pure: `now` is an argument.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use flowdeck_kafka::Member;
 use flowdeck_model::command::outcome;
@@ -15,6 +16,7 @@ use flowdeck_protocol::wire::Ack;
 use super::command::Anew;
 use super::flow::Flow;
 use super::held::HeldGroup;
+use super::moved;
 use super::scope::{listening, names, streams};
 use super::{Command, Tracked};
 use crate::kinds;
@@ -24,8 +26,10 @@ use flowdeck_observe::telemetry::matching::{instance_of, member_words};
 use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
 use flowdeck_observe::{AdminTopics, Timing};
 
+const COMMITS: Duration = Duration::from_secs(180);
+
 /// Instances that one command tracks: acks could claim any number.
-pub(super) const TRACKED_MAX: usize = 1_000;
+pub(crate) const TRACKED_MAX: usize = 1_000;
 
 /// What the brokers and the instances tell of the command's group.
 #[derive(Clone, Copy)]
@@ -132,6 +136,8 @@ fn flows(command: &Command, kind: InstanceKind, seen: Seen<'_>) -> HashMap<(Topi
 pub(crate) fn deadline(action: Action, kind: InstanceKind, seen: Seen<'_>) -> Timestamp {
     let span = match kind {
         InstanceKind::KafkaFlow => kinds::of(action).kafkaflow_deadline(seen.timing),
+        // What sets them has an end of its own, and each of its waits has a deadline.
+        InstanceKind::Commits => seen.timing.offsets_quiet + COMMITS,
         _ => kinds::of(action).agent_deadline(seen.timing),
     };
     seen.now.plus(span)
@@ -231,6 +237,12 @@ pub(crate) fn is_borrowed(command: &Command, ack: &Ack) -> bool {
 
 /// An agent's answer. `false`: nothing changed.
 pub(crate) fn acknowledged(command: &mut Command, ack: &Ack, now: Timestamp) -> bool {
+    let moved = moved::note(command, ack, now);
+    let changed = answered(command, ack, now);
+    moved::close(command, now) || moved || changed
+}
+
+fn answered(command: &mut Command, ack: &Ack, now: Timestamp) -> bool {
     let known = command.instances.iter_mut().find(|one| {
         one.key.incarnation == Some(ack.incarnation)
             && one.key.instance == ack.instance
@@ -266,7 +278,7 @@ pub(crate) fn acknowledged(command: &mut Command, ack: &Ack, now: Timestamp) -> 
 }
 
 /// The command's state from its instances.
-pub(super) fn settle(command: &mut Command, seen: Seen<'_>) {
+pub(crate) fn settle(command: &mut Command, seen: Seen<'_>) {
     if command.restored || command.sent_at.is_none() {
         return;
     }

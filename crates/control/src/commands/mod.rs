@@ -12,6 +12,7 @@ pub(crate) mod held;
 pub(crate) mod kafkaflow;
 mod left;
 pub(crate) mod lifecycle;
+mod moved;
 pub(crate) mod offsets;
 mod persisted;
 pub(crate) mod plan;

@@ -19,6 +19,7 @@ impl Command {
             target: self.target.clone(),
             reason: self.reason.clone(),
             for_seconds: self.for_seconds,
+            offsets: self.asked_offsets.clone(),
         }
     }
 
@@ -36,7 +37,8 @@ impl Command {
             written: Some(u32::try_from(self.written).unwrap_or(u32::MAX)),
             holds: self.holds.clone(),
             before: self.before.clone(),
-            offsets: self.offsets.clone(),
+            // Where they are as they were asked for, the request has them.
+            offsets: if self.offsets_as_asked() { vec![] } else { self.offsets.clone() },
             instances: self.instances.iter().map(Tracked::to_audit).collect(),
             notes: self.notes.clone(),
             left_out: LeftOut::default(),
@@ -55,7 +57,9 @@ impl Command {
         command.sent_at = operation.sent_at;
         command.holds = operation.holds;
         command.before = operation.before;
-        command.offsets = operation.offsets;
+        if command.asked_offsets.is_none() || !operation.offsets.is_empty() {
+            command.offsets = operation.offsets;
+        }
         command.notes = operation.notes;
         let began = command.began();
         command.instances =

@@ -10,12 +10,13 @@ use flowdeck_model::hold::HoldChange;
 use flowdeck_model::{CommandId, ConsumerName, GroupId, Hold, PortError, Submit, Target, Timestamp, Via};
 use flowdeck_observe::sampling::sample::GroupData;
 use flowdeck_observe::time_zones::RewindTimeZones;
-use flowdeck_protocol::{Malformed, wire};
+use flowdeck_protocol::{Malformed, Record, wire};
 
 use super::CommandBook;
 use super::kafkaflow::{AdminCommand, kafkaflow_instances};
 use super::offsets::Lookup;
 use crate::kinds;
+use crate::offsets::alter::Alteration;
 use flowdeck_observe::telemetry::{GroupTelemetry, TelemetryIndex};
 
 #[derive(Debug)]
@@ -30,9 +31,13 @@ pub(crate) enum Decision {
 pub(crate) struct Plan {
     pub(crate) changes: Vec<HoldChange>,
     pub(crate) admin: Vec<AdminCommand>,
+    /// Messages of Flowdeck's own for agents, each with the pair of admin topics that it goes to.
+    pub(crate) records: Vec<(usize, Record)>,
     pub(crate) notes: Vec<String>,
     /// Looked at just before anything is sent.
     pub(crate) check: Option<Check>,
+    /// Commits that Flowdeck itself sets.
+    pub(crate) alter: Option<Alteration>,
 }
 
 #[derive(Debug, Clone)]
@@ -56,6 +61,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) metadata: Option<&'a Metadata>,
     pub(crate) time_zones: &'a RewindTimeZones,
     pub(crate) heard_within: Duration,
+    /// No commit of a group moves for so long before it is set.
+    pub(crate) offsets_quiet: Duration,
     /// By which contract it was asked for.
     pub(crate) via: Via,
     pub(crate) now: Timestamp,
@@ -64,10 +71,12 @@ pub(crate) struct Facts<'a> {
 pub(crate) fn decide(submit: &Submit, owner: &str, facts: &Facts<'_>) -> Result<Decision, PortError> {
     let target = &submit.target;
     let telemetry = facts.telemetry.group(&target.group);
-    if !facts.group_known && telemetry.is_none() && facts.active.is_empty() {
+    let kind = kinds::of(submit.action);
+    let is_known = facts.group_known || telemetry.is_some() || !facts.active.is_empty();
+    if !is_known && !kind.makes_group() {
         return Err(PortError::not_found(ResourceKind::Group, target.group.as_str()));
     }
-    kinds::of(submit.action).plan(submit, owner, facts, telemetry)
+    kind.plan(submit, owner, facts, telemetry)
 }
 
 /// What no reader takes would stand for this process alone.

@@ -42,6 +42,8 @@ pub(crate) enum WriteTask {
         check: Option<Check>,
         changes: Vec<HoldChange>,
         admin: Vec<AdminCommand>,
+        /// Messages of Flowdeck's own, each with the pair of admin topics that it goes to.
+        records: Vec<(usize, Record)>,
     },
     /// KafkaFlow's commands once more.
     Again {
@@ -91,14 +93,15 @@ pub(crate) async fn run(
     let done = match task {
         WriteTask::Topics { brokers } => topics(&writers, &settings, brokers).await,
         WriteTask::Lead => WriteOutcome::Lead { result: lead(&mut writers, &settings).await },
-        WriteTask::Command { id, audit, check, changes, admin } => {
+        WriteTask::Command { id, audit, check, changes, admin, records } => {
             let audited = match audit {
                 Some(operation) => Some(write_request(&sink, &settings, &operation).await),
                 None => None,
             };
             let written = match checked(&writers, &settings, check).await {
                 Ok(offsets) => {
-                    let written = write(&mut writers, &settings, id, changes, admin).await;
+                    let written =
+                        write(&mut writers, &settings, id, changes, messages(id, admin, records)).await;
                     Written { offsets, ..written }
                 }
                 Err(error) => Written { error: Some(error), ..Written::default() },
@@ -112,7 +115,7 @@ pub(crate) async fn run(
                 None => None,
             };
             if !seen.as_ref().is_some_and(|(_, seen)| seen.is_rebalancing()) {
-                send(&mut writers, &settings, id, admin, &mut written).await;
+                send(&mut writers, &settings, messages(id, admin, vec![]), &mut written).await;
             }
             WriteOutcome::Again { id, written, seen }
         }
@@ -185,7 +188,7 @@ async fn write(
     settings: &ClusterSettings,
     id: CommandId,
     changes: Vec<HoldChange>,
-    admin: Vec<AdminCommand>,
+    messages: Vec<(usize, Record)>,
 ) -> Written {
     let mut written = Written::default();
     if !changes.is_empty() {
@@ -208,7 +211,7 @@ async fn write(
         }
     }
     let alone = written.holds.is_empty();
-    send(writers, settings, id, admin, &mut written).await;
+    send(writers, settings, messages, &mut written).await;
     // The holds stand: a KafkaFlow command that was not written is sent again later.
     if !alone && let Some(error) = written.error.take() {
         written.notes.push(format!("KafkaFlow's command was not written: {}", words(&error)));
@@ -216,21 +219,25 @@ async fn write(
     written
 }
 
+/// As they are written to the admin topics.
+fn messages(id: CommandId, admin: Vec<AdminCommand>, records: Vec<(usize, Record)>) -> Vec<(usize, Record)> {
+    let admin = admin.into_iter().map(|one| (one.pair, kafkaflow::command_record(id, one.message)));
+    admin.chain(records).collect()
+}
+
 async fn send(
     writers: &mut Writers,
     settings: &ClusterSettings,
-    id: CommandId,
-    admin: Vec<AdminCommand>,
+    messages: Vec<(usize, Record)>,
     written: &mut Written,
 ) {
     // One for all: the actor, and whoever asked, waits for the whole of it.
     let deadline = Deadline::after(settings.timing.write_deadline);
     let mut first_error = None;
     let mut any = false;
-    for command in admin {
-        let Some(pair) = settings.admin_topics.get(command.pair) else { continue };
+    for (pair, record) in messages {
+        let Some(pair) = settings.admin_topics.get(pair) else { continue };
         let (topic, partition): (_, Partition) = pair.commands.clone();
-        let record = kafkaflow::command_record(id, command.message);
         if deadline.passed() {
             let late = "no time was left after the ones before it".to_owned();
             first_error = first_error.or(Some(WriteError::NotWritten(late)));

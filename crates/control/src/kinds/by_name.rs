@@ -54,8 +54,9 @@ impl<'a> Reached<'a> {
     }
 
     /// The same message on each pair.
-    pub(super) fn plan(&self, message: &kafkaflow::Command, notes: Vec<String>) -> Plan {
-        let admin = self.pairs.iter().map(|pair| AdminCommand { pair: *pair, message: message.clone() });
+    pub(super) fn plan(&self, message: Option<&kafkaflow::Command>, notes: Vec<String>) -> Plan {
+        let to = |pair: &usize| Some(AdminCommand { pair: *pair, message: message?.clone() });
+        let admin = self.pairs.iter().filter_map(to);
         Plan { admin: admin.collect(), notes, ..Plan::default() }
     }
 }
@@ -71,7 +72,7 @@ pub(super) fn check_alone(submit: &Submit, facts: &Facts<'_>) -> Result<(), Port
             && one.action.kind().moves_offsets()
             && one.state == CommandState::Sent
             && one.target.group == submit.target.group
-            && one.target.consumer == submit.target.consumer
+            && (one.target.consumer == submit.target.consumer || one.action.kind().sets_commits())
     });
     match under_way {
         None => Ok(()),

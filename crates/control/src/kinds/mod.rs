@@ -8,6 +8,7 @@ mod reset;
 mod restart;
 mod resume;
 mod rewind;
+mod set_offsets;
 mod start;
 mod started_anew;
 mod stop;
@@ -107,13 +108,18 @@ pub(crate) trait Kind: Sync {
         Again::new()
     }
 
-    /// KafkaFlow's command by a consumer's name.
+    /// KafkaFlow's command by a consumer's name; `None`: it has none.
     fn message(
         &self,
         consumer: ConsumerName,
         topics: Vec<TopicName>,
         zones: &RewindTimeZones,
-    ) -> kafkaflow::Command;
+    ) -> Option<kafkaflow::Command>;
+
+    /// It may be asked for a group that nobody knows yet.
+    fn makes_group(&self) -> bool {
+        false
+    }
 
     /// The kind that takes it back, with the same target.
     fn undo(&self) -> Option<ActionKind> {
@@ -131,15 +137,17 @@ pub(crate) fn of(action: Action) -> Box<dyn Kind> {
         Action::ChangeWorkers { workers } => Box::new(workers::ChangeWorkers { workers }),
         Action::Reset => Box::new(reset::Reset),
         Action::Rewind { to } => Box::new(rewind::Rewind { to }),
+        Action::SetOffsets => Box::new(set_offsets::SetOffsets { delete_group: false }),
+        Action::DeleteGroup => Box::new(set_offsets::SetOffsets { delete_group: true }),
     }
 }
 
 /// The same command once more, to the consumers that do not obey, with the topics spelled out.
 pub(crate) fn again(action: Action, wanted: Again, zones: &RewindTimeZones) -> Vec<AdminCommand> {
     let kind = of(action);
-    let commands = wanted.into_iter().map(|((pair, consumer), topics)| AdminCommand {
-        pair,
-        message: kind.message(consumer, topics.into_iter().collect(), zones),
+    let commands = wanted.into_iter().filter_map(|((pair, consumer), topics)| {
+        let message = kind.message(consumer, topics.into_iter().collect(), zones)?;
+        Some(AdminCommand { pair, message })
     });
     commands.collect()
 }

@@ -168,8 +168,8 @@ impl Kind for Pause {
         consumer: ConsumerName,
         topics: Vec<TopicName>,
         _zones: &RewindTimeZones,
-    ) -> kafkaflow::Command {
-        kafkaflow::Command::PauseConsumerByName { consumer, topics }
+    ) -> Option<kafkaflow::Command> {
+        Some(kafkaflow::Command::PauseConsumerByName { consumer, topics })
     }
 
     fn undo(&self) -> Option<ActionKind> {

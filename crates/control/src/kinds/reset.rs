@@ -29,7 +29,7 @@ impl Kind for Reset {
         let lookup = Lookup::new(submit, reached.consumer, moves::earliest(), facts)?;
         let message = self.message(reached.name.clone(), submit.target.topics.clone(), facts.time_zones);
         let notes = [READ_AGAIN, BUFFERED, NOT_KNOWN, CRASH].map(str::to_owned);
-        let mut plan = reached.plan(&message, notes.to_vec());
+        let mut plan = reached.plan(message.as_ref(), notes.to_vec());
         plan.check = Some(Check::Offsets(lookup));
         Ok(Decision::Write(plan))
     }
@@ -39,8 +39,8 @@ impl Kind for Reset {
         consumer: ConsumerName,
         topics: Vec<TopicName>,
         _zones: &RewindTimeZones,
-    ) -> kafkaflow::Command {
-        kafkaflow::Command::ResetConsumerOffset { consumer, topics }
+    ) -> Option<kafkaflow::Command> {
+        Some(kafkaflow::Command::ResetConsumerOffset { consumer, topics })
     }
 
     fn evidence(

@@ -28,7 +28,7 @@ impl Kind for Restart {
         if reached.kafkaflow > 0 {
             notes = vec![BUFFERED.to_owned(), NOT_KNOWN.to_owned(), CRASH.to_owned()];
         }
-        Ok(Decision::Write(reached.plan(&message, notes)))
+        Ok(Decision::Write(reached.plan(message.as_ref(), notes)))
     }
 
     fn message(
@@ -36,8 +36,8 @@ impl Kind for Restart {
         consumer: ConsumerName,
         _topics: Vec<TopicName>,
         _zones: &RewindTimeZones,
-    ) -> kafkaflow::Command {
-        kafkaflow::Command::RestartConsumerByName { consumer }
+    ) -> Option<kafkaflow::Command> {
+        Some(kafkaflow::Command::RestartConsumerByName { consumer })
     }
 
     fn evidence(

@@ -64,7 +64,7 @@ impl Kind for Resume {
                     .to_owned(),
             );
         }
-        Ok(Decision::Write(Plan { changes, admin, notes, check: None }))
+        Ok(Decision::Write(Plan { changes, admin, notes, ..Plan::default() }))
     }
 
     fn needs_audit(&self) -> bool {
@@ -190,8 +190,8 @@ impl Kind for Resume {
         consumer: ConsumerName,
         topics: Vec<TopicName>,
         _zones: &RewindTimeZones,
-    ) -> kafkaflow::Command {
-        kafkaflow::Command::ResumeConsumerByName { consumer, topics }
+    ) -> Option<kafkaflow::Command> {
+        Some(kafkaflow::Command::ResumeConsumerByName { consumer, topics })
     }
 
     fn undo(&self) -> Option<ActionKind> {

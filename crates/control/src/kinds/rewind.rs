@@ -41,7 +41,7 @@ impl Kind for Rewind {
             date_time: shown.into(),
             topics: submit.target.topics.clone(),
         };
-        let mut plan = reached.plan(&message, notes);
+        let mut plan = reached.plan(Some(&message), notes);
         plan.check = Some(Check::Offsets(lookup));
         Ok(Decision::Write(plan))
     }
@@ -51,9 +51,9 @@ impl Kind for Rewind {
         consumer: ConsumerName,
         topics: Vec<TopicName>,
         zones: &RewindTimeZones,
-    ) -> kafkaflow::Command {
+    ) -> Option<kafkaflow::Command> {
         let date_time = zones.of(&consumer).local(self.to).shown.into();
-        kafkaflow::Command::RewindConsumerOffsetToDateTime { consumer, date_time, topics }
+        Some(kafkaflow::Command::RewindConsumerOffsetToDateTime { consumer, date_time, topics })
     }
 
     fn evidence(

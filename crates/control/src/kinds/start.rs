@@ -37,7 +37,7 @@ impl Kind for Start {
             Some(Some(_)) | None => {}
         }
         let message = self.message(reached.name.clone(), vec![], facts.time_zones);
-        let mut plan = reached.plan(&message, vec![NOT_KNOWN.to_owned(), CRASH.to_owned()]);
+        let mut plan = reached.plan(message.as_ref(), vec![NOT_KNOWN.to_owned(), CRASH.to_owned()]);
         plan.check = Some(Check::NoMembers(submit.target.group.clone()));
         Ok(Decision::Write(plan))
     }
@@ -47,8 +47,8 @@ impl Kind for Start {
         consumer: ConsumerName,
         _topics: Vec<TopicName>,
         _zones: &RewindTimeZones,
-    ) -> kafkaflow::Command {
-        kafkaflow::Command::StartConsumerByName { consumer }
+    ) -> Option<kafkaflow::Command> {
+        Some(kafkaflow::Command::StartConsumerByName { consumer })
     }
 
     fn evidence(

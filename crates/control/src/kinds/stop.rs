@@ -29,7 +29,7 @@ impl Kind for Stop {
             notes = vec![BUFFERED.to_owned(), NOT_KNOWN.to_owned()];
         }
         notes.push(EXPIRE.to_owned());
-        Ok(Decision::Write(reached.plan(&message, notes)))
+        Ok(Decision::Write(reached.plan(message.as_ref(), notes)))
     }
 
     fn message(
@@ -37,8 +37,8 @@ impl Kind for Stop {
         consumer: ConsumerName,
         _topics: Vec<TopicName>,
         _zones: &RewindTimeZones,
-    ) -> kafkaflow::Command {
-        kafkaflow::Command::StopConsumerByName { consumer }
+    ) -> Option<kafkaflow::Command> {
+        Some(kafkaflow::Command::StopConsumerByName { consumer })
     }
 
     fn evidence(&self, _command: &Command, _tracked: &mut Tracked, _of: &InstanceTelemetry, _seen: Seen<'_>) {

@@ -36,7 +36,7 @@ impl Kind for ChangeWorkers {
         if all.all(|(_, instance)| instance.workers == Some(self.workers.get())) {
             notes.push(format!("All instances have {} workers already.", self.workers));
         }
-        Ok(Decision::Write(reached.plan(&message, notes)))
+        Ok(Decision::Write(reached.plan(message.as_ref(), notes)))
     }
 
     fn message(
@@ -44,9 +44,9 @@ impl Kind for ChangeWorkers {
         consumer: ConsumerName,
         _topics: Vec<TopicName>,
         _zones: &RewindTimeZones,
-    ) -> kafkaflow::Command {
+    ) -> Option<kafkaflow::Command> {
         let workers = i32::try_from(self.workers.get()).unwrap_or(i32::MAX);
-        kafkaflow::Command::ChangeConsumerWorkersCount { consumer, workers }
+        Some(kafkaflow::Command::ChangeConsumerWorkersCount { consumer, workers })
     }
 
     fn evidence(

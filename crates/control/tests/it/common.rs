@@ -105,7 +105,14 @@ pub(crate) fn submit(action: Action, group: &str, consumer: Option<&str>, topics
         consumer: consumer.map(Into::into),
         topics: topics.iter().map(|name| topic(name)).collect(),
     };
-    Submit { id: CommandId::random(), action, target, reason: "INC-1".to_owned(), for_seconds: None }
+    Submit {
+        id: CommandId::random(),
+        action,
+        target,
+        reason: "INC-1".to_owned(),
+        for_seconds: None,
+        offsets: None,
+    }
 }
 
 pub(crate) fn partition(number: i32) -> Partition {

@@ -10,6 +10,7 @@ mod lag;
 mod limited;
 mod members;
 mod observe;
+mod offsets;
 mod peek;
 mod rights;
 mod samples;

@@ -108,6 +108,7 @@ impl Voice {
             incarnation: self.incarnation.expect("an agent"),
             state,
             partitions,
+            moved: vec![],
             at: Timestamp::from_millis(0),
             detail: None,
         };

@@ -8,6 +8,7 @@ use rdkafka_sys as sys;
 use super::partitions::{self, PartitionRow};
 use super::queue::Event;
 use super::{pointers, text};
+use crate::alter::CodeRow;
 
 unsafe extern "C" {
     // The bindings' declarations return enums; see `codes`.
@@ -166,6 +167,46 @@ impl Event {
         Ok(())
     }
 
+    /// What came of each partition's commit.
+    pub(crate) fn set_committed(&self) -> Result<Vec<CodeRow>, i32> {
+        // SAFETY: as in `listed_groups`.
+        unsafe {
+            let result = sys::rd_kafka_event_AlterConsumerGroupOffsets_result(self.ptr());
+            if result.is_null() {
+                return Err(super::codes::DESTROY);
+            }
+            let mut count = 0;
+            let groups = sys::rd_kafka_AlterConsumerGroupOffsets_result_groups(result, &mut count);
+            group_codes(pointers(groups, count))
+        }
+    }
+
+    pub(crate) fn deleted_committed(&self) -> Result<Vec<CodeRow>, i32> {
+        // SAFETY: as in `listed_groups`.
+        unsafe {
+            let result = sys::rd_kafka_event_DeleteConsumerGroupOffsets_result(self.ptr());
+            if result.is_null() {
+                return Err(super::codes::DESTROY);
+            }
+            let mut count = 0;
+            let groups = sys::rd_kafka_DeleteConsumerGroupOffsets_result_groups(result, &mut count);
+            group_codes(pointers(groups, count))
+        }
+    }
+
+    pub(crate) fn deleted_group(&self) -> Result<(), i32> {
+        // SAFETY: as in `listed_groups`.
+        unsafe {
+            let result = sys::rd_kafka_event_DeleteGroups_result(self.ptr());
+            if result.is_null() {
+                return Err(super::codes::DESTROY);
+            }
+            let mut count = 0;
+            let groups = sys::rd_kafka_DeleteGroups_result_groups(result, &mut count);
+            group_codes(pointers(groups, count)).map(drop)
+        }
+    }
+
     /// Hands each partition's offset to `row`.
     pub(crate) fn offsets(&self, mut row: impl FnMut(PartitionRow<'_>)) {
         // SAFETY: as in `listed_groups`.
@@ -283,6 +324,23 @@ impl Event {
             };
             (topic_result_error(topic), text(sys::rd_kafka_topic_result_error_string(topic)))
         }
+    }
+}
+
+/// The partitions of the one group that was asked for; `Err` is the group's own code, or that there is no answer.
+///
+/// # Safety
+/// `groups` are results of a live event.
+unsafe fn group_codes(groups: &[*const sys::rd_kafka_group_result_t]) -> Result<Vec<CodeRow>, i32> {
+    let Some(&group) = groups.first() else { return Err(super::codes::DESTROY) };
+    // SAFETY: the caller vouches for the group; what the getters return lives as long as it does.
+    unsafe {
+        match code_of(sys::rd_kafka_group_result_error(group)) {
+            super::codes::NO_ERROR => {}
+            code => return Err(code),
+        }
+        let rows = partitions::rows(sys::rd_kafka_group_result_partitions(group));
+        Ok(rows.map(|row| (row.topic.to_bytes().to_vec(), row.partition, row.code)).collect())
     }
 }
 

@@ -125,6 +125,62 @@ impl Ask<'_> {
         Ok(())
     }
 
+    /// Commits the list's offsets.
+    pub(crate) fn set_committed(&self, group: &str, offsets: &PartitionList) -> Result<(), NulByte> {
+        let group = c_string(group)?;
+        let options = self.options(Op::RD_KAFKA_ADMIN_OP_ALTERCONSUMERGROUPOFFSETS);
+        // SAFETY: as in `list_groups`; the request is ours, and librdkafka copies it with its list.
+        unsafe {
+            let mut request = [sys::rd_kafka_AlterConsumerGroupOffsets_new(group.as_ptr(), offsets.ptr())];
+            sys::rd_kafka_AlterConsumerGroupOffsets(
+                self.rk(),
+                request.as_mut_ptr(),
+                request.len(),
+                options.0.as_ptr(),
+                self.queue.ptr(),
+            );
+            sys::rd_kafka_AlterConsumerGroupOffsets_destroy(request[0]);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn delete_committed(&self, group: &str, partitions: &PartitionList) -> Result<(), NulByte> {
+        let group = c_string(group)?;
+        let options = self.options(Op::RD_KAFKA_ADMIN_OP_DELETECONSUMERGROUPOFFSETS);
+        // SAFETY: as in `set_committed`.
+        unsafe {
+            let mut request =
+                [sys::rd_kafka_DeleteConsumerGroupOffsets_new(group.as_ptr(), partitions.ptr())];
+            sys::rd_kafka_DeleteConsumerGroupOffsets(
+                self.rk(),
+                request.as_mut_ptr(),
+                request.len(),
+                options.0.as_ptr(),
+                self.queue.ptr(),
+            );
+            sys::rd_kafka_DeleteConsumerGroupOffsets_destroy(request[0]);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn delete_group(&self, group: &str) -> Result<(), NulByte> {
+        let group = c_string(group)?;
+        let options = self.options(Op::RD_KAFKA_ADMIN_OP_DELETEGROUPS);
+        // SAFETY: as in `set_committed`.
+        unsafe {
+            let mut groups = [sys::rd_kafka_DeleteGroup_new(group.as_ptr())];
+            sys::rd_kafka_DeleteGroups(
+                self.rk(),
+                groups.as_mut_ptr(),
+                groups.len(),
+                options.0.as_ptr(),
+                self.queue.ptr(),
+            );
+            sys::rd_kafka_DeleteGroup_destroy(groups[0]);
+        }
+        Ok(())
+    }
+
     /// The list's offsets say what is asked: -2 the start, -1 the end, 0 or more a time in milliseconds.
     pub(crate) fn offsets(&self, partitions: &PartitionList, read_committed: bool) {
         use sys::rd_kafka_IsolationLevel_t as Level;

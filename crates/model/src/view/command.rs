@@ -120,6 +120,8 @@ pub enum OffsetTarget {
     Unassigned,
     /// Kafka did not tell in time.
     Unknown,
+    /// The commit is deleted.
+    Deleted,
 }
 
 impl OffsetTarget {
@@ -129,6 +131,7 @@ impl OffsetTarget {
             Self::NoRecord => "left as it is: no record at or after that time",
             Self::Unassigned => "left as it is: not assigned",
             Self::Unknown => "not known",
+            Self::Deleted => "deleted",
         }
     }
 }
@@ -159,6 +162,8 @@ pub enum InstanceKind {
     KafkaFlow,
     /// A plain member of the group: seen by Kafka alone.
     Member,
+    /// No instance: the commits of a topic, which Flowdeck itself sets.
+    Commits,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

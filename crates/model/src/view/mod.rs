@@ -12,6 +12,7 @@ pub mod fleet;
 pub mod group;
 pub mod history;
 pub mod messages;
+pub mod offsets;
 pub mod preview;
 pub mod telemetry;
 pub mod topic;
@@ -41,6 +42,7 @@ pub use messages::{
     DecodeProblem, DecodersView, HeaderView, MessageView, MessagesView, Payload, PayloadKind, RecordReader,
     SearchView,
 };
+pub use offsets::{CatchUp, OffsetPlan, OffsetsPreview, OffsetsWay, RecordAt};
 pub use preview::{HoldChangeKind, HoldPreview, MessagePreview, PreviewView};
 pub use telemetry::{
     AssignmentView, ConsumerStatus, ConsumerTelemetryView, GroupTelemetryView, TelemetryView,

@@ -14,6 +14,7 @@ use crate::{Headers, Malformed, NAME_MAX, Record};
 const LISTED: usize = 96 * 1024;
 /// Of one partition, beside its topic's name.
 const AROUND: usize = r#"{"topic":"","partition":2147483647},"#.len();
+const OFFSETS: usize = r#","from":9223372036854775807,"to":9223372036854775807"#.len();
 /// In characters.
 const DETAIL_MAX: usize = 1_000;
 
@@ -29,15 +30,37 @@ pub struct Ack {
     pub state: InstanceState,
     /// What of the scope the instance owns; as much of it as a record lists.
     pub partitions: Vec<TopicPartition>,
+    /// Partitions whose offset it set.
+    pub moved: Vec<MovedOffset>,
     /// The agent's clock.
     pub at: Timestamp,
     pub detail: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TopicPartition {
     pub topic: TopicName,
     pub partition: Partition,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MovedOffset {
+    pub topic: TopicName,
+    pub partition: Partition,
+    /// What was committed before; `None`: nothing.
+    pub from: Option<i64>,
+    pub to: i64,
+}
+
+/// On the wire: `to` says that its offset was set.
+#[derive(Clone, Serialize, Deserialize)]
+struct PartitionJson {
+    topic: TopicName,
+    partition: Partition,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    from: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    to: Option<i64>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,7 +81,7 @@ struct AckJson {
     instance: String,
     incarnation: Incarnation,
     state: InstanceState,
-    partitions: Vec<TopicPartition>,
+    partitions: Vec<PartitionJson>,
     at: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     detail: Option<String>,
@@ -66,7 +89,8 @@ struct AckJson {
 
 /// However many partitions there are, the record is one that is read.
 pub fn ack_record(ack: &Ack) -> Record {
-    let listed = listed(&ack.partitions);
+    let all = partitions(ack);
+    let listed = listed(&all);
     let value = super::json(&AckJson {
         command: ack.command,
         holds_offset: ack.holds_offset,
@@ -77,28 +101,45 @@ pub fn ack_record(ack: &Ack) -> Record {
         state: ack.state,
         partitions: listed.to_vec(),
         at: ack.at.millis(),
-        detail: detail(ack, listed.len()),
+        detail: detail(ack, listed.len(), all.len()),
     });
     Record { key: ack.command.to_string().into_bytes(), value: Some(value), headers: own_headers() }
 }
 
+fn partitions(ack: &Ack) -> Vec<PartitionJson> {
+    let moved = ack.moved.iter().map(|one| PartitionJson {
+        topic: one.topic.clone(),
+        partition: one.partition,
+        from: one.from,
+        to: Some(one.to),
+    });
+    let others = ack.partitions.iter().map(|one| PartitionJson {
+        topic: one.topic.clone(),
+        partition: one.partition,
+        from: None,
+        to: None,
+    });
+    moved.chain(others).collect()
+}
+
 /// The first of them, as many as fit.
-fn listed(partitions: &[TopicPartition]) -> &[TopicPartition] {
+fn listed(partitions: &[PartitionJson]) -> &[PartitionJson] {
     let mut space = LISTED;
     let fit = partitions.iter().take_while(|one| {
-        let left = space.checked_sub(one.topic.as_str().len() + AROUND);
+        let offsets = if one.to.is_some() { OFFSETS } else { 0 };
+        let left = space.checked_sub(one.topic.as_str().len() + AROUND + offsets);
         space = left.unwrap_or(0);
         left.is_some()
     });
     &partitions[..fit.count()]
 }
 
-fn detail(ack: &Ack, listed: usize) -> Option<String> {
+fn detail(ack: &Ack, listed: usize, all: usize) -> Option<String> {
     let words = ack.detail.as_ref().map(|words| words.chars().take(DETAIL_MAX).collect::<String>());
-    if listed == ack.partitions.len() {
+    if listed == all {
         return words;
     }
-    let counted = format!("{listed} of {} partitions are listed", ack.partitions.len());
+    let counted = format!("{listed} of {all} partitions are listed");
     Some(words.map_or_else(|| counted.clone(), |words| format!("{words}; {counted}")))
 }
 
@@ -122,7 +163,7 @@ fn read(value: Option<&[u8]>) -> Result<Ack, Malformed> {
             return Err(Malformed::NameTooLong(field));
         }
     }
-    Ok(Ack {
+    let mut ack = Ack {
         command: json.command,
         holds_offset: json.holds_offset,
         group: GroupId::new(json.group),
@@ -130,8 +171,16 @@ fn read(value: Option<&[u8]>) -> Result<Ack, Malformed> {
         instance: InstanceName::new(json.instance),
         incarnation: json.incarnation,
         state: json.state,
-        partitions: json.partitions,
+        partitions: vec![],
+        moved: vec![],
         at: Timestamp::from_millis(json.at),
         detail: json.detail,
-    })
+    };
+    for PartitionJson { topic, partition, from, to } in json.partitions {
+        match to {
+            Some(to) => ack.moved.push(MovedOffset { topic, partition, from, to }),
+            None => ack.partitions.push(TopicPartition { topic, partition }),
+        }
+    }
+    Ok(ack)
 }

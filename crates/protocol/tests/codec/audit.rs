@@ -2,6 +2,7 @@
 
 use flowdeck_model::actor::{ActorKind, ActorView, Via};
 use flowdeck_model::command::{FOR_SECONDS_MAX, REASON_MAX, TOPICS_MAX};
+use flowdeck_model::offsets::SetOffsets;
 use flowdeck_model::view::{InstanceKind, InstanceOutcome, OffsetChange, OffsetTarget, SentRecord};
 use flowdeck_model::{
     Action, CommandId, CommandState, Hold, HoldId, Incarnation, InstanceState, Partition, Scope, Submit,
@@ -35,6 +36,7 @@ pub(crate) fn submit() -> Submit {
         },
         reason: "INC-1: poison \"record\"".into(),
         for_seconds: Some(3_600),
+        offsets: None,
     }
 }
 
@@ -263,6 +265,34 @@ fn actions_with_data_and_offsets_are_written_as_the_wire_page_says() {
         (asked["target"], asked["reason"]) = (target.clone(), json!("x"));
         assert_eq!(Request::new(&asked).unwrap().submit(CommandId::from_uuid(ONE)), None, "{asked}");
     }
+}
+
+#[test]
+fn a_request_for_offsets_has_all_that_it_moves() {
+    let moves = "dev-orders 0*17*3 1*-*0\nother 2*5*-";
+    let offsets = SetOffsets {
+        to: "earliest".into(),
+        moves: moves.parse().unwrap(),
+        skips: None,
+        confirm: Some("payments".into()),
+    };
+    let target = Target { group: "payments".into(), consumer: None, topics: vec![] };
+    let asked = Submit {
+        action: Action::SetOffsets,
+        target,
+        reason: "INC-1".into(),
+        for_seconds: None,
+        offsets: Some(Box::new(offsets)),
+        ..submit()
+    };
+    let request = Request::of(&asked).unwrap();
+    let want = r#"{"action":"setOffsets","target":{"group":"payments"},"reason":"INC-1","offsets":{"to":"earliest","moves":"dev-orders 0*17*3 1*-*0\nother 2*5*-","confirm":"payments"}}"#;
+    assert_eq!(request.text(), want);
+    assert_eq!(request.submit(asked.id), Some(asked.clone()));
+    // With other moves it asks for something else.
+    let mut other = asked;
+    other.offsets.as_mut().unwrap().moves = "dev-orders 0*17*4".parse().unwrap();
+    assert!(!Request::of(&other).unwrap().is_same_as(&request));
 }
 
 #[test]

@@ -171,6 +171,7 @@ fn ack() -> impl Strategy<Value = Ack> {
                 .into_iter()
                 .map(|(topic, partition)| TopicPartition { topic, partition })
                 .collect(),
+            moved: vec![],
             at,
             detail,
         },
@@ -199,6 +200,7 @@ fn submit() -> impl Strategy<Value = Submit> {
             target: Target { group: group.into(), consumer: consumer.map(Into::into), topics },
             reason,
             for_seconds,
+            offsets: None,
         },
     )
 }

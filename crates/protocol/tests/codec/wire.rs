@@ -7,11 +7,13 @@ use flowdeck_model::view::{
 use flowdeck_model::{
     CommandId, Hold, HoldId, Incarnation, InstanceState, Partition, Scope, Timestamp, TopicName,
 };
+use flowdeck_protocol::kafkaflow::{Decoded, decode};
 use flowdeck_protocol::wire::dead_letters::DeadLetter;
 use flowdeck_protocol::wire::retries::{Retried, read_retried, retry_headers};
 use flowdeck_protocol::wire::{
-    Ack, AckRecord, EXCEPTIONS_MAX, HoldRecord, LONGEST, TopicPartition, ack_record, check_hold, command_of,
-    hold_record, read_ack, read_hold, release_record,
+    Ack, AckRecord, EXCEPTIONS_MAX, HoldRecord, LONGEST, MovedOffset, SetOffset, SetOffsets, TopicPartition,
+    ack_record, check_hold, command_of, hold_record, read_ack, read_hold, read_set_offsets, release_record,
+    set_offsets_record,
 };
 use flowdeck_protocol::wire::{
     AgentTelemetry, AgentTelemetryRecord, REPORT_MAX, agent_telemetry_record, read_agent_telemetry,
@@ -70,6 +72,7 @@ fn ack() -> Ack {
             TopicPartition { topic: topic("dev-orders"), partition: partition(0) },
             TopicPartition { topic: topic("dev-orders"), partition: partition(3) },
         ],
+        moved: vec![],
         at: Timestamp::from_millis(1_795_270_137_456),
         detail: Some("2 in flight".into()),
     }
@@ -535,4 +538,37 @@ fn a_handler_that_runs_for_long() {
     for bad in ["", "1", "1;2", "1;-2;3", "a;2;3", "1;2;"] {
         assert_eq!(read(bad.as_bytes()), None, "{bad}");
     }
+}
+
+#[test]
+fn offsets_of_a_running_agent() {
+    let command = SetOffsets {
+        group: "payments".into(),
+        consumer: "orders".into(),
+        partitions: vec![
+            SetOffset { topic: topic("dev-orders"), partition: partition(0), from: Some(17), to: 3 },
+            SetOffset { topic: topic("dev-orders"), partition: partition(1), from: None, to: 0 },
+        ],
+    };
+    let record = set_offsets_record(CommandId::from_uuid(ONE), &command);
+    assert_eq!(
+        text(&record).lines().last().unwrap(),
+        r#"{"group":"payments","consumer":"orders","partitions":[{"topic":"dev-orders","partition":0,"from":17,"to":3},{"topic":"dev-orders","partition":1,"to":0}]}"#
+    );
+    let (headers, value) = (record.headers(), record.value.as_deref());
+    assert_eq!(read_set_offsets(&headers, value), Some(Ok(command)));
+    // KafkaFlow skips it, and so does who reads KafkaFlow's commands.
+    assert_eq!(decode(&headers, value), Decoded::NotOurs);
+    let negative = br#"{"group":"g","consumer":"c","partitions":[{"topic":"t","partition":0,"to":-1}]}"#;
+    for wrong in [&b"{}"[..], negative, b"\xff"] {
+        assert_eq!(read_set_offsets(&headers, Some(wrong)), Some(Err(Malformed::ValueJson)));
+    }
+    // The answer says from where it went.
+    let moved = MovedOffset { topic: topic("dev-orders"), partition: partition(0), from: Some(19), to: 3 };
+    let answer = Ack { moved: vec![moved], partitions: vec![], ..ack() };
+    let record = ack_record(&answer);
+    assert!(
+        text(&record).contains(r#""partitions":[{"topic":"dev-orders","partition":0,"from":19,"to":3}]"#)
+    );
+    assert_eq!(read_ack(&record.headers(), record.value.as_deref()), AckRecord::Ack(answer));
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowdeck_model::{InstanceState, TopicName};
+use flowdeck_protocol::wire::{MovedOffset, SetOffset};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::error::{KafkaError, KafkaResult};
 use rdkafka::{Offset, TopicPartitionList};
@@ -37,8 +38,12 @@ type Targets = Vec<(TopicPartition, i64)>;
 
 impl Setting {
     pub(super) fn begin(shared: &Shared, topics: &[TopicName], to: OffsetTarget) -> Self {
-        let chosen = |at: &TopicPartition| topics.is_empty() || topics.contains(&at.topic);
-        Self { partitions: shared.lock().lanes.begin_offsets(chosen), to }
+        let chosen = |at: &TopicPartition| match &to {
+            OffsetTarget::Exact(all) => find(all, at).is_some(),
+            _ => topics.is_empty() || topics.contains(&at.topic),
+        };
+        let partitions = shared.lock().lanes.begin_offsets(chosen);
+        Self { partitions, to }
     }
 
     /// `None` while handlers run, unless it is late.
@@ -86,8 +91,9 @@ impl Setting {
         ready: &[TopicPartition],
         mut left: Left,
     ) -> Set {
-        let targets = match self.targets(consumer, ready, &mut left) {
-            Ok(targets) if targets.is_empty() => return set(left.outcome(vec![])),
+        let mut moved = vec![];
+        let targets = match self.targets(consumer, ready, &mut left, &mut moved) {
+            Ok(targets) if targets.is_empty() => return set(left.outcome(vec![], vec![])),
             Ok(targets) => targets,
             Err(error) => return set(refused("the offsets could not be asked for", &error)),
         };
@@ -100,8 +106,9 @@ impl Setting {
             warn!(group.id = %group, %error, "positions could not be set; reading the commits again");
         }
         shared.change(|state| targets.iter().for_each(|(at, next)| state.lanes.offset_set(at, *next)));
-        let partitions = targets.into_iter().map(|(at, _)| at).collect();
-        Set { outcome: left.outcome(partitions), positions_follow: sought.is_ok() }
+        let partitions =
+            if moved.is_empty() { targets.into_iter().map(|(at, _)| at).collect() } else { vec![] };
+        Set { outcome: left.outcome(partitions, moved), positions_follow: sought.is_ok() }
     }
 
     fn targets(
@@ -109,11 +116,13 @@ impl Setting {
         consumer: &BaseConsumer<Callbacks>,
         ready: &[TopicPartition],
         left: &mut Left,
+        moved: &mut Vec<MovedOffset>,
     ) -> KafkaResult<Targets> {
         if ready.is_empty() {
             return Ok(vec![]);
         }
-        let asked = match self.to {
+        let asked = match &self.to {
+            OffsetTarget::Exact(all) => return exact(consumer, ready, all, left, moved),
             OffsetTarget::Beginning => Offset::Beginning,
             // Before 1970 lies no record, and -1 and -2 have other meanings.
             OffsetTarget::Time(time) => Offset::Offset(time.millis().max(0)),
@@ -134,6 +143,46 @@ impl Setting {
         }
         Ok(targets)
     }
+}
+
+fn find<'a>(all: &'a [SetOffset], at: &TopicPartition) -> Option<&'a SetOffset> {
+    all.iter().find(|one| one.topic == at.topic && one.partition == at.partition)
+}
+
+/// The targets that are given, of partitions whose commit is what it was, where that is asked for.
+fn exact(
+    consumer: &BaseConsumer<Callbacks>,
+    ready: &[TopicPartition],
+    all: &[SetOffset],
+    left: &mut Left,
+    moved: &mut Vec<MovedOffset>,
+) -> KafkaResult<Targets> {
+    let mut list = TopicPartitionList::with_capacity(ready.len());
+    for at in ready {
+        list.add_partition(at.topic.as_str(), at.partition.get());
+    }
+    let committed = consumer.committed_offsets(list, REQUEST)?;
+    let mut targets = vec![];
+    for at in ready {
+        let Some(asked) = find(all, at) else { continue };
+        let element = committed.find_partition(at.topic.as_str(), at.partition.get());
+        let from = match element.map(|element| (element.error(), element.offset())) {
+            Some((Ok(()), Offset::Offset(offset))) => Some(offset),
+            Some((Ok(()), Offset::Invalid)) => None,
+            _ => {
+                left.0.push((at.clone(), "Kafka did not tell its commit"));
+                continue;
+            }
+        };
+        if asked.from.is_some() && asked.from != from {
+            left.0.push((at.clone(), "its commit is not what it was in the preview"));
+            continue;
+        }
+        targets.push((at.clone(), asked.to));
+        let (topic, partition) = (at.topic.clone(), at.partition);
+        moved.push(MovedOffset { topic, partition, from, to: asked.to });
+    }
+    Ok(targets)
 }
 
 fn set(outcome: Outcome) -> Set {
@@ -160,13 +209,13 @@ impl Left {
         self.0.iter().any(|(_, why)| *why == IN_FLIGHT)
     }
 
-    fn outcome(self, set: Vec<TopicPartition>) -> Outcome {
-        let state = match (set.is_empty(), self.0.is_empty()) {
+    fn outcome(self, set: Vec<TopicPartition>, moved: Vec<MovedOffset>) -> Outcome {
+        let state = match (set.is_empty() && moved.is_empty(), self.0.is_empty()) {
             (false, _) => InstanceState::Acknowledged,
             (true, true) => InstanceState::NothingToDo,
             (true, false) => InstanceState::Refused,
         };
-        Outcome { state, partitions: set, detail: self.words() }
+        Outcome { state, partitions: set, moved, detail: self.words() }
     }
 
     fn words(&self) -> Option<String> {

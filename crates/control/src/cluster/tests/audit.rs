@@ -238,6 +238,7 @@ fn drained(number: u128) -> wire::Ack {
         incarnation: flowdeck_model::Incarnation::from_uuid(uuid::Uuid::from_u128(1)),
         state: flowdeck_model::InstanceState::Drained,
         partitions: vec![],
+        moved: vec![],
         at: at(2),
         detail: None,
     }

@@ -81,7 +81,7 @@ fn ana() -> ActorView {
 
 fn submit(number: u128, action: Action, group: &str) -> Submit {
     let target = Target { group: group.into(), consumer: None, topics: vec![] };
-    Submit { id: id(number), action, target, reason: "INC-1".into(), for_seconds: None }
+    Submit { id: id(number), action, target, reason: "INC-1".into(), for_seconds: None, offsets: None }
 }
 
 /// A request as the audit has it.

@@ -64,6 +64,7 @@ impl Given {
         let book = CommandBook::new(10);
         let metadata = metadata();
         let facts = Facts {
+            offsets_quiet: std::time::Duration::ZERO,
             telemetry: &self.telemetry,
             active: &[],
             book: self.book.as_ref().unwrap_or(&book),

@@ -436,6 +436,7 @@ fn ack(command: &Command, instance: &str, incarnation: u128) -> Ack {
         incarnation: Incarnation::from_uuid(uuid::Uuid::from_u128(incarnation)),
         state: I::Acknowledged,
         partitions: vec![],
+        moved: vec![],
         at: at(10),
         detail: None,
     }

@@ -42,6 +42,7 @@ pub(crate) fn submit(number: u128, action: Action, target: Target) -> Submit {
         target,
         reason: "INC-1".into(),
         for_seconds: None,
+        offsets: None,
     }
 }
 

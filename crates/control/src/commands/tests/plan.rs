@@ -28,6 +28,7 @@ fn run(
     book: &CommandBook,
 ) -> Result<Decision, PortError> {
     let facts = Facts {
+        offsets_quiet: std::time::Duration::ZERO,
         telemetry,
         active,
         book,
@@ -195,6 +196,7 @@ fn another_hold_on_the_same_partitions_keeps_them_paused() {
     let telemetry = index(vec![("g", paused())]);
     let book = CommandBook::new(10);
     let facts = Facts {
+        offsets_quiet: std::time::Duration::ZERO,
         telemetry: &telemetry,
         active: &facts_holds,
         book: &book,

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use flowdeck_model::action::{ActionFields, Workers};
+use flowdeck_model::offsets::{OffsetMoves, SetOffsets};
 use flowdeck_model::{ActionKind, CommandId, GroupId, Submit, Target, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -33,6 +34,33 @@ struct SubmitJson {
     reason: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     for_seconds: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    offsets: Option<OffsetsJson>,
+}
+
+/// With `setOffsets` and `deleteGroup`: all of it, so that it can be taken back exactly.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct OffsetsJson {
+    to: String,
+    moves: OffsetMoves,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    skips: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    confirm: Option<String>,
+}
+
+impl From<&SetOffsets> for OffsetsJson {
+    fn from(set: &SetOffsets) -> Self {
+        let SetOffsets { to, moves, skips, confirm } = set.clone();
+        Self { to, moves, skips, confirm }
+    }
+}
+
+impl From<OffsetsJson> for SetOffsets {
+    fn from(OffsetsJson { to, moves, skips, confirm }: OffsetsJson) -> Self {
+        Self { to, moves, skips, confirm }
+    }
 }
 
 #[derive(Deserialize)]
@@ -71,6 +99,7 @@ impl Request {
             target: submit.target.clone(),
             reason: submit.reason.clone(),
             for_seconds: submit.for_seconds,
+            offsets: submit.offsets.as_deref().map(OffsetsJson::from),
         })?;
         // By the readers' own rules.
         request.submit(submit.id).ok_or(Malformed::NameTooLong("target"))?;
@@ -113,7 +142,7 @@ impl Request {
 
     /// `None`: another kind, or one with more to it than is known here.
     pub fn submit(&self, id: CommandId) -> Option<Submit> {
-        let SubmitJson { action, workers, to, target, reason, for_seconds } = self.decode()?;
+        let SubmitJson { action, workers, to, target, reason, for_seconds, offsets } = self.decode()?;
         let to = match to {
             Some(to) => Some(Timestamp::from_millis_exact(to)?),
             None => None,
@@ -121,7 +150,8 @@ impl Request {
         let action = ActionFields { action, workers, to }.try_into().ok()?;
         let longest = target.consumer.as_ref().map_or(0, |name| name.as_str().len());
         let named = target.group.as_str().len().max(longest) <= NAME_MAX;
-        named.then_some(Submit { id, action, target, reason, for_seconds })
+        let offsets = offsets.map(|set| Box::new(SetOffsets::from(set)));
+        named.then_some(Submit { id, action, target, reason, for_seconds, offsets })
     }
 
     /// As the type of a kind.

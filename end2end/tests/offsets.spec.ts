@@ -1,0 +1,93 @@
+// Offsets of a group without members: previewed, set and taken back, with JavaScript and without.
+import { env, test, expect, hydrated } from "./fixtures";
+import { CLUSTER, deleteGroups, groupPath } from "./live";
+import { createTopic, deleteTopic, send } from "./stranger";
+import type { APIRequestContext, Page } from "@playwright/test";
+
+const TOPIC = `offsets-${process.pid}`;
+const groups = [true, false].map((scripts) => `offsets-${process.pid}-${scripts}`);
+
+/** A group that has committed offset 40 of a topic of 50 records. */
+async function commit(request: APIRequestContext, group: string): Promise<void> {
+  const at = `./api/v1/clusters/${CLUSTER}`;
+  const ask = { group, to: "40", topics: [TOPIC] };
+  const preview = async () => (await request.post(`${at}/offsets/preview`, { data: ask })).json();
+  await expect.poll(async () => (await preview()).moves, { timeout: 60_000 }).toBe(`${TOPIC} 0*-*40`);
+  const { to, moves } = await preview();
+  const data = { action: "setOffsets", target: { group }, reason: "e2e", to, offsets: moves };
+  const sent = await request.post(`${at}/commands`, { data });
+  expect(sent.status(), await sent.text()).toBe(202);
+  const path = `${at}/commands/${(await sent.json()).id}`;
+  await expect.poll(async () => (await (await request.get(path)).json()).state, { timeout: 60_000 }).toBe("confirmed");
+  const known = async () => (await request.get(`${at}/groups/${group}`)).status();
+  await expect.poll(known, { timeout: 60_000 }).toBe(200);
+}
+
+test.beforeAll(() => {
+  test.setTimeout(120_000);
+  createTopic(TOPIC);
+  send(Array.from({ length: 50 }, (_, n) => ({ topic: TOPIC, key: "k", value: String(n) })));
+});
+
+test.afterAll(() => {
+  deleteGroups(groups);
+  deleteTopic(TOPIC);
+});
+
+async function until_confirmed(page: Page, scripts: boolean): Promise<void> {
+  await page.waitForURL(/\/commands\//);
+  await expect(async () => {
+    if (!scripts) await page.reload();
+    await expect(page.locator(".finding")).toContainText("Offsets set.", { timeout: 1_000 });
+  }).toPass({ timeout: 60_000 });
+}
+
+for (const javaScriptEnabled of [true, false]) {
+  test.describe(javaScriptEnabled ? "with JavaScript" : "without JavaScript", () => {
+    test.use({ javaScriptEnabled, allowedErrors: [/status of 400/] });
+
+    test("offsets are previewed, set and taken back", async ({ page, playwright }) => {
+      test.setTimeout(240_000);
+      const group = groups[javaScriptEnabled ? 0 : 1]!;
+      const request = await playwright.request.newContext({ baseURL: `${env.url}/` });
+      await commit(request, group);
+      await request.dispose();
+      await page.goto(groupPath(group));
+      if (javaScriptEnabled) await hydrated(page);
+      await page.getByRole("link", { name: "Offsets…" }).click();
+      await expect(page.getByRole("heading", { name: `Offsets of ${group}` })).toBeVisible();
+      // Nothing is chosen beforehand.
+      await expect(page.locator("input:checked")).toHaveCount(0);
+      await page.getByLabel("Latest: the end of each log").check();
+      await page.getByLabel(TOPIC).check();
+      await page.getByRole("button", { name: "Preview" }).click();
+      const row = page.locator("table.plan tbody tr");
+      await expect(row).toHaveCount(1);
+      await expect(row).toContainText(/40.*50.*10 skipped/);
+      await expect(page.locator("pre.command")).toContainText("--to-latest");
+      if (process.env.FLOWDECK_SCREENSHOT && javaScriptEnabled) {
+        for (const [width, scheme] of [[1440, "light"], [1440, "dark"], [390, "light"], [390, "dark"]] as const) {
+          await page.setViewportSize({ width, height: 900 });
+          await page.emulateMedia({ colorScheme: scheme });
+          await page.screenshot({ path: `/tmp/offsets-${width}-${scheme}.png`, fullPage: true });
+          expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+        }
+        await page.setViewportSize({ width: 1280, height: 800 });
+      }
+      // Who skips records says how many.
+      await page.getByLabel("Reason").fill("poison pill");
+      await page.getByLabel(/records that are skipped/).fill("9");
+      await page.getByRole("button", { name: "Set these offsets" }).click();
+      await expect(page.getByText("10 records are skipped: give that number")).toBeVisible();
+      await expect(page.getByLabel("Reason")).toHaveValue("poison pill");
+      await page.getByLabel(/records that are skipped/).fill("10");
+      await page.getByRole("button", { name: "Set these offsets" }).click();
+      await until_confirmed(page, javaScriptEnabled);
+      await page.getByRole("link", { name: "Undo…" }).click();
+      await expect(row).toContainText(/50.*40.*10 again/);
+      await page.getByLabel("Reason").fill("it was no pill");
+      await page.getByRole("button", { name: "Set these offsets" }).click();
+      await until_confirmed(page, javaScriptEnabled);
+    });
+  });
+}
