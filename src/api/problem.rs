@@ -22,7 +22,8 @@ use crate::state::AppState;
 pub(crate) struct Problem {
     /// Which kind of problem: `urn:flowdeck:problem:` and a word.
     #[serde(rename = "type")]
-    kind: String,
+    #[schema(value_type = String)]
+    kind: Box<str>,
     /// The status in words.
     title: &'static str,
     status: u16,
@@ -84,7 +85,7 @@ impl From<Refusal> for Problem {
 impl Problem {
     pub(crate) fn new(status: StatusCode, kind: &str, detail: impl Into<String>) -> Self {
         Self {
-            kind: format!("urn:flowdeck:problem:{kind}"),
+            kind: format!("urn:flowdeck:problem:{kind}").into(),
             title: status.canonical_reason().unwrap_or("Error"),
             status: status.as_u16(),
             detail: detail.into(),

@@ -146,7 +146,9 @@ fn watch(kafka: &Kafka, seen: Seen, stop: Arc<AtomicBool>) -> std::thread::JoinH
     std::thread::spawn(move || {
         while !stop.load(Ordering::Relaxed) {
             let mut list = TopicPartitionList::new();
-            (0..PARTITIONS).for_each(|one| drop(list.add_partition("orders", one)));
+            for partition in 0..PARTITIONS {
+                list.add_partition("orders", partition);
+            }
             let Ok(found) = client.committed_offsets(list, Duration::from_secs(2)) else { continue };
             for one in found.elements() {
                 if let Offset::Offset(offset) = one.offset() {
@@ -214,7 +216,7 @@ async fn no_offset_changes_without_an_operation_in_the_audit() {
     while (began.elapsed() < lasts || faults < 2 || accepted < 2) && u64::try_from(target).unwrap() < most - 1
     {
         step += 1;
-        match (step % 6 == 0).then(|| random.random_range(0..2)) {
+        match step.is_multiple_of(6).then(|| random.random_range(0..2)) {
             Some(0) => {
                 server.process.kill();
                 server = Server::start(&config).await;

@@ -129,7 +129,7 @@ impl State {
     fn begin(&mut self, mut command: Command, plan: Plan, now: Timestamp) {
         command.notes.extend(plan.notes.iter().cloned());
         if let Some(alteration) = plan.alter {
-            return self.begin_alteration(command, alteration, now);
+            return self.begin_alteration(command, *alteration, now);
         }
         let nothing = plan.changes.is_empty() && plan.admin.is_empty() && plan.records.is_empty();
         if command.action == Action::Resume && self.observed.holds.may_stand_beyond(&command.target.group) {

@@ -37,7 +37,7 @@ pub(crate) struct Plan {
     /// Looked at just before anything is sent.
     pub(crate) check: Option<Check>,
     /// Commits that Flowdeck itself sets.
-    pub(crate) alter: Option<Alteration>,
+    pub(crate) alter: Option<Box<Alteration>>,
 }
 
 #[derive(Debug, Clone)]

@@ -70,7 +70,7 @@ impl SetOffsets {
             delete_group: self.delete_group,
             step: Step::Alter { quiet: still_to_wait(&asked.moves, facts) },
         };
-        Plan { alter: Some(alteration), notes: vec![described(asked)], ..Plan::default() }
+        Plan { alter: Some(Box::new(alteration)), notes: vec![described(asked)], ..Plan::default() }
     }
 }
 
