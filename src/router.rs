@@ -135,6 +135,8 @@ fn mounted(base: &str) -> Mounted {
             get(pages::page::show).post(pages::forms::preview_offsets),
         )
         .route(&at("/c/{cluster}/commands"), get(pages::page::show).post(pages::forms::submit))
+        .route(&at("/c/{cluster}/redrives"), get(pages::page::show).post(pages::redrives::submit))
+        .route(&at("/c/{cluster}/redrives/{id}"), get(pages::page::show).post(pages::redrives::order))
         // Pages. Which one, the app's own router knows.
         .route(&at("/{*page}"), get(pages::page::show));
     if base.is_empty() {

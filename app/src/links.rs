@@ -122,6 +122,27 @@ pub(crate) fn audit_download(cluster: &ClusterName, query: &str, format: &'stati
     to(&join(&path, &more))
 }
 
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn redrive_form(cluster: &ClusterName, topic: &TopicName, query: &str) -> String {
+    to(&with_query(&join(&url::dead_letters_path(cluster, topic), "/redrive"), query))
+}
+
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn redrive(cluster: &ClusterName, id: CommandId) -> String {
+    to(&url::redrive_path(cluster, id))
+}
+
+/// Where forms send re-drives, and orders to one.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn redrives(cluster: &ClusterName) -> String {
+    to(&join(&join("/c/", &url::encode(cluster.as_str())), "/redrives"))
+}
+
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn redrive_orders(cluster: &ClusterName, id: CommandId) -> String {
+    redrive(cluster, id)
+}
+
 pub(crate) fn command(cluster: &ClusterName, id: CommandId) -> String {
     to(&url::command_path(cluster, id))
 }

@@ -15,4 +15,5 @@ mod offsets;
 pub(crate) mod openapi;
 pub(crate) mod ports;
 pub(crate) mod problem;
+pub(crate) mod redrives;
 pub(crate) mod topics;

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::{
     audit, brokers, commands, dead_letters, downloads, groups, groups_file, messages, offsets,
-    problem::Problem, topics,
+    problem::Problem, redrives, topics,
 };
 use crate::state::AppState;
 
@@ -74,6 +74,10 @@ pub(crate) fn routes() -> (Router<AppState>, Document) {
         .routes(routes!(dead_letters::topics))
         .routes(routes!(dead_letters::letters))
         .routes(routes!(dead_letters::letter))
+        .routes(routes!(redrives::submit))
+        .routes(routes!(redrives::preview))
+        .routes(routes!(redrives::one))
+        .routes(routes!(redrives::order))
         .split_for_parts()
 }
 

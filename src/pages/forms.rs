@@ -69,7 +69,7 @@ pub(crate) async fn preview_offsets(
 /// Of the fields, as an address is written.
 const ADDRESS_MAX: usize = 64 * 1024;
 
-fn see_other(path: &str) -> Response {
+pub(super) fn see_other(path: &str) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
     if let Ok(location) = HeaderValue::from_str(path) {
         response.headers_mut().insert(LOCATION, location);

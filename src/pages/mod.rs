@@ -5,5 +5,6 @@ pub(crate) mod functions;
 pub(crate) mod login;
 pub(crate) mod page;
 mod ports;
+pub(crate) mod redrives;
 pub(crate) mod render;
 pub(crate) mod theme;

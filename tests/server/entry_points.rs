@@ -35,6 +35,8 @@ enum Need {
     Control,
     /// `control` and `offsets` on the group.
     Offsets,
+    /// `redrive` on the topic.
+    Redrive,
 }
 
 /// How an entry point refuses.
@@ -62,6 +64,7 @@ struct Row {
 }
 
 const JSON: &str = r#"{"action":"pause","target":{"group":"payments"},"reason":"x"}"#;
+const REDRIVE: &str = r#"{"topic":"orders.dlq","records":{"matching":{}},"reason":"x"}"#;
 const FORM: &str = "id=7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b&action=pause&group=payments&reason=x";
 const OFFSETS: &str = r#"{"group":"payments","to":"earliest","topics":["orders"]}"#;
 const ID: &str = "7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b";
@@ -189,6 +192,33 @@ fn rows() -> Vec<Row> {
             "/kafkaflow/api/v1/clusters/{cluster}/dead-letters/{topic}/{partition}/{offset}",
             "/kafkaflow/api/v1/clusters/demo/dead-letters/orders.dlq/0/7",
             Payloads,
+        ),
+        send(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/redrives",
+            "/kafkaflow/api/v1/clusters/demo/redrives",
+            REDRIVE,
+            Redrive,
+        ),
+        send(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/redrives/preview",
+            "/kafkaflow/api/v1/clusters/demo/redrives/preview",
+            REDRIVE,
+            Redrive,
+        ),
+        read(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/redrives/{id}",
+            "/kafkaflow/api/v1/clusters/demo/redrives/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
+            View,
+        ),
+        send(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/redrives/{id}/order",
+            "/kafkaflow/api/v1/clusters/demo/redrives/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b/order",
+            "{\"order\":\"stop\"}",
+            View,
         ),
         // KafkaFlow's own contracts, on the default cluster.
         read(Api, "/kafkaflow/groups", "/kafkaflow/groups", View),
@@ -383,6 +413,33 @@ fn rows() -> Vec<Row> {
         ),
         read(Page, "/kafkaflow/c/{cluster}/commands", "/kafkaflow/c/demo/commands", Actor),
         send(Page, "/kafkaflow/c/{cluster}/commands", "/kafkaflow/c/demo/commands", FORM, Control),
+        read(Page, "/kafkaflow/c/{cluster}/redrives", "/kafkaflow/c/demo/redrives", Actor),
+        send(
+            Page,
+            "/kafkaflow/c/{cluster}/redrives",
+            "/kafkaflow/c/demo/redrives",
+            "topic=orders.dlq&reason=x",
+            Redrive,
+        ),
+        read(
+            Page,
+            "/kafkaflow/c/{cluster}/redrives/{id}",
+            "/kafkaflow/c/demo/redrives/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
+            View,
+        ),
+        send(
+            Page,
+            "/kafkaflow/c/{cluster}/redrives/{id}",
+            "/kafkaflow/c/demo/redrives/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
+            "order=stop",
+            View,
+        ),
+        read(
+            Page,
+            "/kafkaflow/c/{cluster}/dead-letters/{topic}/redrive",
+            "/kafkaflow/c/demo/dead-letters/orders.dlq/redrive",
+            Payloads,
+        ),
         // Pages.
         read(Page, "/kafkaflow", "/kafkaflow", Actor),
         read(Page, "/kafkaflow/", "/kafkaflow/", Open),
@@ -427,7 +484,7 @@ const CALLERS: [(&str, &[Need]); 6] = {
         ("nobody", &[Open]),
         ("viewer", &[Open, Actor, View, ViewAll]),
         ("operator", &[Open, Actor, View, ViewAll, Payloads, Control]),
-        ("admin", &[Open, Actor, View, ViewAll, Payloads, Control, Offsets]),
+        ("admin", &[Open, Actor, View, ViewAll, Payloads, Control, Offsets, Redrive]),
         // Of the configuration: `control` on groups `payments*` of `demo`; all on cluster `other`.
         ("payments", &[Open, Actor, View, Control]),
         ("elsewhere", &[Open, Actor]),
@@ -646,6 +703,7 @@ fn documentation_is_current() {
             Need::Payloads => "read payloads",
             Need::Control => "control",
             Need::Offsets => "control, offsets",
+            Need::Redrive => "redrive",
         };
         let path = if row.path == "/kafkaflow/events" {
             row.ask.split("&cluster").next().unwrap()

@@ -7,22 +7,23 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::offsets::OffsetsQuery;
-use flowdeck_model::ports::{AuditLog, Bind, Control, DeadLetters, Fleet, Peek};
+use flowdeck_model::ports::{AuditLog, Bind, Control, DeadLetters, Fleet, Peek, Redrives};
 use flowdeck_model::query::GroupsQuery;
 use flowdeck_model::record_place::RecordPlace;
+use flowdeck_model::redrive::RedriveOrder;
 use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::view::fleet::VerdictCount;
 use flowdeck_model::view::messages::PayloadKind;
 use flowdeck_model::view::{
     AgentsView, AuditView, BrokersView, ClusterView, CommandView, DeadLetterTopicsView, DeadLetterView,
     DeadLettersView, DecodersView, FleetView, GroupRow, GroupView, HistoryStorage, HistoryView, MessageView,
-    MessagesView, Mode, OffsetsPreview, PartitionRow, Payload, PreviewView, Submitted, TelemetryView,
-    TopicView, TopicsView,
+    MessagesView, Mode, OffsetsPreview, PartitionRow, Payload, PreviewView, RedrivePreview, RedriveRow,
+    RedriveView, Submitted, TelemetryView, TopicView, TopicsView,
 };
 use flowdeck_model::{
     Actor, AuditQuery, ClusterName, CommandId, CommandState, DeadLettersQuery, FleetQuery, GroupId,
     GroupState, GroupType, HistoryQuery, Level, MessagesQuery, Partition, Permission, PortError, Ports,
-    Submit, Timestamp, TopicName, Verdict, Version,
+    RedriveRequest, Submit, SubmitRedrive, Timestamp, TopicName, Verdict, Version,
 };
 use tokio::sync::watch;
 
@@ -106,7 +107,8 @@ impl Bind for Memory {
             control: ports.clone(),
             peek: ports.clone(),
             dead_letters: ports.clone(),
-            audit: ports,
+            audit: ports.clone(),
+            redrives: ports,
         }
     }
 }
@@ -527,5 +529,28 @@ impl DeadLetters for MemoryPorts {
         _: RecordPlace,
     ) -> Result<DeadLetterView, PortError> {
         Err(PortError::not_found(ResourceKind::Topic, topic.as_str()))
+    }
+}
+
+#[async_trait]
+impl Redrives for MemoryPorts {
+    async fn preview(&self, _: &ClusterName, request: RedriveRequest) -> Result<RedrivePreview, PortError> {
+        Err(PortError::not_found(ResourceKind::Topic, request.topic.as_str()))
+    }
+
+    async fn submit(&self, _: &ClusterName, redrive: SubmitRedrive) -> Result<RedriveView, PortError> {
+        Err(PortError::not_found(ResourceKind::Topic, redrive.request.topic.as_str()))
+    }
+
+    async fn order(&self, _: &ClusterName, id: CommandId, _: RedriveOrder) -> Result<RedriveView, PortError> {
+        Err(PortError::not_found(ResourceKind::Command, id.to_string()))
+    }
+
+    fn redrive(&self, _: &ClusterName, id: CommandId) -> Result<RedriveView, PortError> {
+        Err(PortError::not_found(ResourceKind::Command, id.to_string()))
+    }
+
+    fn of_topic(&self, _: &ClusterName, _: &TopicName) -> Result<Vec<RedriveRow>, PortError> {
+        Ok(vec![])
     }
 }

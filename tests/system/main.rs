@@ -17,6 +17,7 @@ mod network;
 mod observe;
 mod offsets;
 mod prometheus;
+mod redrive;
 mod replicas;
 mod secure;
 mod slow_clients;

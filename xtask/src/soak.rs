@@ -1,6 +1,7 @@
 //! `cargo xtask soak`: the fault run of the tests, for longer, with the server's memory, handles and tasks minute by
 //! minute. It fails where they grow beyond the bounds of `tests/faults/end.rs`, or where anything else is not true.
 //! `cargo xtask soak agent-records`: the check of an agent's records, for longer, a third of the time in each protocol.
+//! `cargo xtask soak redrive`: a re-drive of many records, killed at random.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -16,9 +17,13 @@ const BUILD_LIMIT: Duration = Duration::from_secs(60 * 60);
 /// Beside the faults: the start, and the look at what is left at the end.
 const AROUND: Duration = Duration::from_secs(10 * 60);
 
+/// Records of a re-drive.
+const REDRIVE_RECORDS: u32 = 100_000;
+const REDRIVE_LIMIT: Duration = Duration::from_secs(30 * 60);
+
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// What runs
+    /// What runs; `redrive`: a re-drive of 100,000 records that is killed at random
     #[arg(value_enum, default_value_t = What::Faults)]
     what: What,
     /// How long faults come
@@ -39,11 +44,12 @@ pub(crate) struct Args {
 enum What {
     Faults,
     AgentRecords,
+    Redrive,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     match args.what {
-        What::Faults => faults(args),
+        What::Faults | What::Redrive => faults(args),
         What::AgentRecords => agent_records(args),
     }
 }
@@ -77,6 +83,9 @@ fn faults(args: &Args) -> Result<ExitCode> {
         true => build::release()?.0,
         false => programs.server,
     };
+    if args.what == What::Redrive {
+        return redrive(args, &machine, &server, &programs.fleets, &home);
+    }
     // As all tests are built, so that nothing is built twice.
     let words = ["test", "--workspace", "--exclude", "frontend", "--test", "faults"];
     let build = [&words[..], &["--no-run"]].concat();
@@ -92,6 +101,28 @@ fn faults(args: &Args) -> Result<ExitCode> {
         soak.env("FLOWDECK_FAULT_SEED", seed.to_string());
     }
     let status = supervise::run("the fault run", &soak, Duration::from_secs(seconds) + AROUND)?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn redrive(
+    args: &Args,
+    machine: &machine::Machine,
+    server: &std::path::Path,
+    fleets: &std::path::Path,
+    home: &KafkaHome,
+) -> Result<ExitCode> {
+    let words = ["test", "--workspace", "--exclude", "frontend", "--test", "system"];
+    let build = [&words[..], &["--no-run"]].concat();
+    must("the build of the tests", cargo(&build).args(machine.features()), BUILD_LIMIT)?;
+    say::step(&format!("a re-drive of {REDRIVE_RECORDS} records on {}", shown(server)));
+    let mut soak = cargo(&words);
+    soak.args(machine.features()).args(["--", "--nocapture", "redrive_killed_at_random"]);
+    soak.env("FLOWDECK_REDRIVE_RECORDS", REDRIVE_RECORDS.to_string());
+    soak.env("FLOWDECK_BIN", server).env("FLEETS_BIN", fleets).env(env::KAFKA_LIBS, home.libs());
+    if let Some(seed) = args.seed {
+        soak.env("FLOWDECK_REDRIVE_SEED", seed.to_string());
+    }
+    let status = supervise::run("the re-drive", &soak, REDRIVE_LIMIT)?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use flowdeck_model::record_place::RecordPlace;
+use flowdeck_model::redrive::*;
 use flowdeck_model::view::*;
 use flowdeck_model::*;
 
@@ -145,6 +146,137 @@ impl DeadLetters for Made {
             note: None,
         })
     }
+}
+
+fn redrive(state: RedriveState) -> RedriveView {
+    let mut progress = RedriveProgress { copied: 4_321, percent: 87, ..RedriveProgress::default() };
+    progress.add(NotCopied::TooLarge, 2);
+    progress.add(NotCopied::Redriven, 1_200);
+    RedriveView {
+        id: "6fa459ea-ee8a-4ca4-894e-db77e160355e".parse().unwrap(),
+        cluster_info: prod(),
+        request: RedriveRequest {
+            topic: "dev-orders.dlq".parse().unwrap(),
+            records: RedriveRecords::Matching { original: None, error: None, ends: vec![] },
+            to: RedriveTarget::Original,
+            rate: 100,
+            other_groups: false,
+            reason: "INC-1 <b>cards</b>".to_owned(),
+        },
+        actor: Actor::anonymous(Via::Page, None).view,
+        state,
+        order: RedriveOrder::Run,
+        progress,
+        now: at(0),
+        requested_at: at(90),
+        changed_at: at(2),
+        notes: vec![],
+    }
+}
+
+#[async_trait]
+impl Redrives for Made {
+    async fn preview(&self, _: &ClusterName, request: RedriveRequest) -> Result<RedrivePreview, PortError> {
+        if request.rate == 1 {
+            return Err(PortError::Unprocessable { detail: "it cannot be done".to_owned() });
+        }
+        let mut progress = RedriveProgress { percent: 100, ..RedriveProgress::default() };
+        progress.add(NotCopied::OriginalUnknown, 10);
+        Ok(RedrivePreview {
+            request,
+            copies: 4_990,
+            progress,
+            targets: vec![RedriveTargetPreview {
+                topic: "orders".parse().unwrap(),
+                copies: 4_990,
+                groups: vec!["billing".into(), "audit".into()],
+                other_groups: 1,
+                needs_consent: true,
+            }],
+            complete: true,
+            notes: vec!["no consumer group reads x: nobody would get the copies".to_owned()],
+        })
+    }
+
+    async fn submit(&self, _: &ClusterName, _: SubmitRedrive) -> Result<RedriveView, PortError> {
+        Ok(redrive(RedriveState::Requested))
+    }
+
+    async fn order(&self, _: &ClusterName, _: CommandId, _: RedriveOrder) -> Result<RedriveView, PortError> {
+        Ok(redrive(RedriveState::Running))
+    }
+
+    fn redrive(&self, _: &ClusterName, id: CommandId) -> Result<RedriveView, PortError> {
+        let known = redrive(if self.empty { RedriveState::Completed } else { RedriveState::Running });
+        let absent = || PortError::not_found(flowdeck_model::error::ResourceKind::Command, id.to_string());
+        (known.id == id).then_some(known).ok_or_else(absent)
+    }
+
+    fn of_topic(&self, _: &ClusterName, _: &TopicName) -> Result<Vec<RedriveRow>, PortError> {
+        let view = redrive(RedriveState::Running);
+        Ok(vec![RedriveRow {
+            id: view.id,
+            actor: view.actor,
+            state: view.state,
+            copied: view.progress.copied,
+            not_copied: 1_202,
+            requested_at: view.requested_at,
+        }])
+    }
+}
+
+#[tokio::test]
+async fn redrives_are_plain_forms() {
+    for (path, wanted) in [
+        (
+            "/c/prod-eu/dead-letters/dev-orders.dlq",
+            &["/c/prod-eu/dead-letters/dev-orders.dlq/redrive", "value=\"0@3\"", "4,321 copied, 1,202 not"][..],
+        ),
+        (
+            "/c/prod-eu/dead-letters/dev-orders.dlq/redrive?original=orders&error=no+card+%23",
+            &[
+                "4,990 records would be copied.",
+                "10 records would not be copied: original topic unknown",
+                "1 group that you may not view",
+                "name=\"otherGroups\"",
+                "name=\"error\" value=\"no card #\"",
+                "value=\"billing\"",
+                "action=\"/kafkaflow/c/prod-eu/redrives\"",
+            ],
+        ),
+        ("/c/prod-eu/dead-letters/dev-orders.dlq/redrive?rate=1&record=0%401", &["It cannot be done."]),
+        (
+            "/c/prod-eu/redrives/6fa459ea-ee8a-4ca4-894e-db77e160355e",
+            &[
+                "Running",
+                "http-equiv=\"refresh\"",
+                "INC-1 &lt;b&gt;cards",
+                "2 records were not copied: larger",
+                "value=\"pause\"",
+                "value=\"stop\"",
+            ],
+        ),
+    ] {
+        let page = crate::page(path).await;
+        assert_eq!(page.status, 200, "{path}");
+        for wanted in wanted {
+            assert!(page.html.contains(wanted), "{path}: {wanted}\n{}", page.html);
+        }
+    }
+    for (path, status) in [
+        ("/c/prod-eu/dead-letters/dev-orders.dlq/redrive?record=1", 400),
+        ("/c/prod-eu/redrives/6fa459ea-ee8a-4ca4-894e-db77e1603550", 404),
+        ("/c/prod-eu/redrives/1", 404),
+    ] {
+        assert_eq!(crate::page(path).await.status, status, "{path}");
+    }
+    let over = crate::render(
+        "/c/prod-eu/redrives/6fa459ea-ee8a-4ca4-894e-db77e160355e",
+        Some(crate::fixture::ports(true)),
+        crate::site(),
+    );
+    let over = over.await;
+    assert!(!over.html.contains("http-equiv=\"refresh\"") && !over.html.contains("value=\"stop\""));
 }
 
 #[tokio::test]

@@ -482,7 +482,8 @@ pub(crate) fn ports(empty: bool) -> Ports {
         control: made.clone(),
         peek: made.clone(),
         dead_letters: made.clone(),
-        audit: made,
+        audit: made.clone(),
+        redrives: made,
     }
 }
 

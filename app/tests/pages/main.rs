@@ -101,6 +101,8 @@ async fn every_page_renders() {
         ("dead-letters", "/c/prod-eu/dead-letters", 200),
         ("dead-letters-of", "/c/prod-eu/dead-letters/dev-orders.dlq", 200),
         ("dead-letter", "/c/prod-eu/dead-letters/dev-orders.dlq/0/7", 200),
+        ("redrive-form", "/c/prod-eu/dead-letters/dev-orders.dlq/redrive?original=orders", 200),
+        ("redrive", "/c/prod-eu/redrives/6fa459ea-ee8a-4ca4-894e-db77e160355e", 200),
         ("not-found", "/nowhere", 404),
     ] {
         let page = page(path).await;

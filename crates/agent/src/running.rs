@@ -52,6 +52,8 @@ pub struct Counts {
     pub failed: u64,
     /// Records given up by [`crate::Then::Skip`].
     pub skipped: u64,
+    /// Records of a re-drive that is meant for another group; no handler gets them.
+    pub redrives_of_others: u64,
     /// Records that went to the dead letters.
     pub dead_lettered: u64,
     /// Records that went to a retry topic.

@@ -18,6 +18,8 @@ use tokio::task::yield_now;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
 
+use flowdeck_protocol::wire::REDRIVE_GROUP;
+
 use crate::breaker::{NotAdmitted, Permit};
 use crate::config::Settings;
 use crate::failure::{Failure, HandlerError, Then};
@@ -69,7 +71,11 @@ async fn work<H: Handler>(shared: Arc<Shared>, handler: Arc<H>, tasks: TaskTrack
         run.read_ahead();
         let taken = current.takes(run.at());
         while run.next() {
-            if let Some(admitted) = admit(&shared.settings, &mut run) {
+            if is_for_another_group(&shared, &run) {
+                run.begun();
+                add(&shared.counts.redrives_of_others, 1);
+                run.done();
+            } else if let Some(admitted) = admit(&shared.settings, &mut run) {
                 let began = current.begins(run.record(), taken);
                 handle(&shared, &*handler, &mut run, admitted, began).await;
                 current.ends(began);
@@ -94,6 +100,12 @@ async fn work<H: Handler>(shared: Arc<Shared>, handler: Arc<H>, tasks: TaskTrack
         }
     }
     guard.end();
+}
+
+/// A re-drive that is meant for one group reaches all that read the topic.
+fn is_for_another_group(shared: &Shared, run: &Run) -> bool {
+    let group = run.record().headers().filter(|(name, _)| *name == REDRIVE_GROUP).last();
+    group.is_some_and(|(_, group)| group != Some(shared.settings.group.as_str().as_bytes()))
 }
 
 /// A record that may be handled now.

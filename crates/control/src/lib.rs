@@ -11,6 +11,7 @@ mod kinds;
 mod offsets;
 mod own_topics;
 mod port;
+mod redrive;
 mod samples;
 mod service;
 mod settings;

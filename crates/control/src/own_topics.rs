@@ -28,6 +28,11 @@ pub(crate) fn wanted(settings: &ClusterSettings, brokers: usize) -> Vec<NewTopic
     ]
 }
 
+/// Made with the first re-drive.
+pub(crate) fn ledger(settings: &ClusterSettings, brokers: usize) -> NewTopic {
+    topic(&settings.ledger_topic, brokers, &[("cleanup.policy", "compact")])
+}
+
 fn topic(name: &TopicName, brokers: usize, configs: &[(&str, &str)]) -> NewTopic {
     let replication = brokers.clamp(1, 3);
     let mut configs: BTreeMap<String, String> =

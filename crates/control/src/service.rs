@@ -16,13 +16,14 @@ use flowdeck_observe::ready::ReadyView;
 use flowdeck_observe::verdict_changes::VerdictChange;
 use flowdeck_observe::{ClusterSettings, Stats, history};
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::audit::{Audit, OldOperations, TopicSink, write_log_ins};
 use crate::cluster::actor::{ClusterActor, Inputs, Request};
 use crate::port::BoundControl;
+use crate::redrive::{self, BoundRedrives, Desks, RedriveBook, RedriveDesk};
 use crate::samples::MinuteWriter;
 use crate::settings::AdminSettings;
 
@@ -34,6 +35,7 @@ pub struct Admin {
     tracker: TaskTracker,
     audit: Audit,
     old_operations: Arc<OldOperations>,
+    redrives: Desks,
 }
 
 /// The way to each cluster's actor.
@@ -50,6 +52,7 @@ impl Admin {
         let core = Arc::new(Core::new(settings.observe.clone(), clusters, shutdown));
         let tracker = TaskTracker::new();
         let mut requests = HashMap::new();
+        let mut redrives = HashMap::new();
         let mut audit = Audit::log_alone();
         for (at, handle) in core.clusters.iter().enumerate() {
             let (request, requested) = mpsc::channel(settings.submit_queue.max(1));
@@ -59,7 +62,9 @@ impl Admin {
             if at == 0 && handle.settings.mode == Mode::Control {
                 audit = start_log_ins(handle, Arc::clone(&sink), &core.shutdown, &tracker);
             }
-            start_cluster(&core, &settings, at, cluster, sink, requested, &tracker);
+            let (book, known) = redrive::book();
+            redrives.insert(handle.settings.name.clone(), RedriveDesk::new(known, Arc::clone(&sink)));
+            start_cluster(&core, &settings, at, cluster, (sink, book), requested, &tracker);
         }
         let histories = core.clusters.iter().map(|handle| handle.history.clone()).collect();
         tracker.spawn(history::record(core.publisher.subscribe(), histories, core.shutdown.clone()));
@@ -68,7 +73,14 @@ impl Admin {
             tracker.spawn(log_verdicts(core.publisher.verdict_changes(), core.shutdown.clone()));
         }
         tracker.close();
-        Self { core, requests: Arc::new(requests), tracker, audit, old_operations: Arc::default() }
+        Self {
+            core,
+            requests: Arc::new(requests),
+            tracker,
+            audit,
+            old_operations: Arc::default(),
+            redrives: Arc::new(redrives),
+        }
     }
 
     /// Waits until every task has ended after shutdown; `false` where some did not in time.
@@ -105,7 +117,7 @@ fn start_cluster(
     settings: &AdminSettings,
     at: usize,
     cluster: &Cluster,
-    sink: Arc<TopicSink>,
+    (sink, redrive_book): (Arc<TopicSink>, watch::Sender<Arc<RedriveBook>>),
     requests: mpsc::Receiver<Request>,
     tracker: &TaskTracker,
 ) {
@@ -120,6 +132,7 @@ fn start_cluster(
         requests,
         viewers: handle.viewers.clone(),
         sink,
+        redrive_book,
         history: handle.history.clone(),
     };
     let actor = ClusterActor::new(inputs, settings);
@@ -196,6 +209,11 @@ impl Bind for Admin {
             audit: Arc::new(BoundAudit::new(Arc::clone(core), actor.clone())),
             peek: Arc::new(BoundPeek::new(Arc::clone(core), actor.clone())),
             dead_letters: Arc::new(BoundDeadLetters::new(Arc::clone(core), actor.clone())),
+            redrives: Arc::new(BoundRedrives::new(
+                Arc::clone(core),
+                Arc::clone(&self.redrives),
+                actor.clone(),
+            )),
             actor,
         }
     }

@@ -61,9 +61,16 @@ pub struct TopicId {
     pub(crate) least: i64,
 }
 
-impl fmt::Debug for TopicId {
+/// 32 hexadecimal digits.
+impl fmt::Display for TopicId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}{:016x}", self.most, self.least)
+    }
+}
+
+impl fmt::Debug for TopicId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

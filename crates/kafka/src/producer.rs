@@ -122,6 +122,8 @@ impl Drop for Inner {
 
 /// Longer than any wait that a caller has: within it a record is confirmed or given up.
 const CONFIRM: &str = "10000";
+/// Of a record; Kafka's brokers take 1 MB unless they are told otherwise.
+const LARGEST: &str = "33554432";
 /// How long the coordinator keeps a transaction that nobody ends.
 const TRANSACTION: &str = "30000";
 /// For an answer that librdkafka has already.
@@ -138,7 +140,9 @@ impl Cluster {
             ("socket.timeout.ms", CONFIRM.to_owned()),
             ("linger.ms", "1".to_owned()),
             ("queue.buffering.max.messages", "10000".to_owned()),
-            ("queue.buffering.max.kbytes", "16384".to_owned()),
+            ("queue.buffering.max.kbytes", "65536".to_owned()),
+            // What is too large, the topic decides.
+            ("message.max.bytes", LARGEST.to_owned()),
             ("partitioner", "murmur2_random".to_owned()),
         ];
         let transactional = match &kind {

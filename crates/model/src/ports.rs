@@ -16,10 +16,11 @@ use crate::offsets::OffsetsQuery;
 use crate::query::GroupsQuery;
 use crate::query::{AuditQuery, DeadLettersQuery, FleetQuery, HistoryQuery, MessagesQuery};
 use crate::record_place::RecordPlace;
+use crate::redrive::{RedriveOrder, RedriveRequest, SubmitRedrive};
 use crate::view::{
     AgentsView, AuditView, BrokersView, ClusterView, CommandView, DeadLetterTopicsView, DeadLetterView,
-    DeadLettersView, FleetView, GroupView, HistoryView, MessagesView, OffsetsPreview, PreviewView, Submitted,
-    TelemetryView, TopicView, TopicsView,
+    DeadLettersView, FleetView, GroupView, HistoryView, MessagesView, OffsetsPreview, PreviewView,
+    RedrivePreview, RedriveRow, RedriveView, Submitted, TelemetryView, TopicView, TopicsView,
 };
 
 /// Reads the published snapshot; never waits for Kafka, but for `topic` and `brokers`.
@@ -105,6 +106,29 @@ pub trait AuditLog: Send + Sync {
     async fn entries(&self, cluster: &ClusterName, query: &AuditQuery) -> Result<AuditView, PortError>;
 }
 
+/// Copies dead letters back. On clusters in control mode alone.
+#[async_trait]
+pub trait Redrives: Send + Sync {
+    /// What it would do; nothing happens.
+    async fn preview(
+        &self,
+        cluster: &ClusterName,
+        request: RedriveRequest,
+    ) -> Result<RedrivePreview, PortError>;
+    /// Returns once the request is in the audit.
+    async fn submit(&self, cluster: &ClusterName, redrive: SubmitRedrive) -> Result<RedriveView, PortError>;
+    /// Returns once the order is in the audit.
+    async fn order(
+        &self,
+        cluster: &ClusterName,
+        id: CommandId,
+        order: RedriveOrder,
+    ) -> Result<RedriveView, PortError>;
+    fn redrive(&self, cluster: &ClusterName, id: CommandId) -> Result<RedriveView, PortError>;
+    /// Those of a dead-letter topic, newest first.
+    fn of_topic(&self, cluster: &ClusterName, topic: &TopicName) -> Result<Vec<RedriveRow>, PortError>;
+}
+
 /// All ports of one actor, for one request or one stream.
 #[derive(Clone)]
 pub struct Ports {
@@ -114,6 +138,7 @@ pub struct Ports {
     pub peek: Arc<dyn Peek>,
     pub dead_letters: Arc<dyn DeadLetters>,
     pub audit: Arc<dyn AuditLog>,
+    pub redrives: Arc<dyn Redrives>,
 }
 
 /// The only way to a port.

@@ -48,6 +48,10 @@ pub fn dead_letters_path(cluster: &ClusterName, topic: &TopicName) -> String {
     format!("/c/{}/dead-letters/{}", encode(cluster.as_str()), encode(topic.as_str()))
 }
 
+pub fn redrive_path(cluster: &ClusterName, id: crate::CommandId) -> String {
+    format!("/c/{}/redrives/{id}", encode(cluster.as_str()))
+}
+
 pub fn command_path(cluster: &ClusterName, id: crate::CommandId) -> String {
     format!("/c/{}/commands/{id}", encode(cluster.as_str()))
 }

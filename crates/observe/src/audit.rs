@@ -29,7 +29,12 @@ pub(crate) fn parse(record: &Record) -> Option<AuditRecord> {
     let headers: Headers<'_> =
         record.headers.iter().filter_map(|(name, value)| Some((&**name, value.as_deref()?))).collect();
     let read = wire::read_audit(&headers, record.key.as_deref(), record.value.as_deref()).ok()?;
-    matches!(read, AuditRecord::Operation(_) | AuditRecord::LogIn(_)).then_some(read)
+    match &read {
+        AuditRecord::Operation(_) | AuditRecord::LogIn(_) => Some(read),
+        // How far it came in between is on its own page.
+        AuditRecord::Redrive(redrive) => redrive.event.is_milestone().then_some(read),
+        AuditRecord::NewerVersion | AuditRecord::UnknownType => None,
+    }
 }
 
 /// Of the records before `before`, the newest `limit` that the filter lets through, or some more.

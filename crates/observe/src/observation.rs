@@ -9,7 +9,7 @@ use flowdeck_model::{CommandId, GroupId, Timestamp};
 use flowdeck_protocol::Headers;
 use flowdeck_protocol::kafkaflow::{self, Decoded, Message};
 use flowdeck_protocol::wire::{self, Ack, AckRecord, AgentTelemetryRecord, HoldRecord, Sender};
-use flowdeck_protocol::wire::{AuditRecord, Operation};
+use flowdeck_protocol::wire::{AuditRecord, Operation, RedriveRecord};
 
 use crate::holds::{HoldIndex, HoldKey, HoldStore, UndecodableHolds};
 use crate::sampling::sample::Sample;
@@ -50,6 +50,7 @@ pub enum Notice {
     Ack(Ack),
     /// An operation as the audit tells it.
     Operation(Box<Operation>),
+    Redrive(Box<RedriveRecord>),
     /// A command on an admin topic that did not come from Flowdeck.
     ExternalCommand {
         id: CommandId,
@@ -368,6 +369,7 @@ impl Observation {
         match wire::read_audit(headers, record.key.as_deref(), record.value.as_deref()) {
             Ok(AuditRecord::Operation(operation)) => return Some(Notice::Operation(operation)),
             Ok(AuditRecord::LogIn(_)) => {}
+            Ok(AuditRecord::Redrive(record)) => return Some(Notice::Redrive(record)),
             Ok(AuditRecord::NewerVersion | AuditRecord::UnknownType) => {
                 self.stats.dropped("newer_audit_version");
             }

@@ -192,6 +192,8 @@ pub struct ClusterSettings {
     pub holds_topic: TopicName,
     pub acks_topic: TopicName,
     pub audit_topic: TopicName,
+    /// Which dead letters were re-driven; made with the first re-drive.
+    pub ledger_topic: TopicName,
     pub samples_topic: TopicName,
     /// The consumer group that elects the one writer among the replicas, and its `transactional.id`:
     /// `flowdeck.writer` (`wire.md`). Only where several Flowdecks with topics of their own share a cluster must
@@ -297,6 +299,7 @@ impl ClusterSettings {
             holds_topic: topic("flowdeck.holds"),
             acks_topic: topic("flowdeck.acks"),
             audit_topic: topic("flowdeck.audit"),
+            ledger_topic: topic("flowdeck.ledger"),
             samples_topic: topic("flowdeck.samples"),
             writer_id: "flowdeck.writer".to_owned(),
             allowed_lag: 100,
@@ -381,6 +384,7 @@ impl ClusterSettings {
     /// Topics that are Flowdeck's or KafkaFlow's, not an application's.
     pub fn is_own_topic(&self, topic: &TopicName) -> bool {
         self.own_topics().contains(&topic)
+            || topic == &self.ledger_topic
             || self.admin_topics.iter().any(|pair| topic == &pair.commands.0 || topic == &pair.telemetry.0)
     }
 }

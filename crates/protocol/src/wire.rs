@@ -6,6 +6,7 @@ mod agent;
 mod audit;
 pub mod dead_letters;
 mod holds;
+mod ledger;
 pub mod retries;
 mod samples;
 mod set_offsets;
@@ -19,10 +20,14 @@ pub use agent::{
     read_agent_telemetry,
 };
 pub use audit::{
-    AuditRecord, LeftOut, LogIn, LogInOutcome, Operation, OperationInstance, REQUEST_MAX, Request,
-    log_in_record, operation_record, read_audit,
+    AuditRecord, LeftOut, LogIn, LogInOutcome, Operation, OperationInstance, REQUEST_MAX, RedriveEvent,
+    RedriveRecord, Request, log_in_record, operation_record, read_audit, redrive_record,
 };
 pub use holds::{EXCEPTIONS_MAX, HoldRecord, check_hold, hold_record, read_hold, release_record};
+pub use ledger::{
+    LedgerEntry, LedgerKey, LedgerRecord, LedgerTopic, REDRIVE_GROUP, REDRIVE_ID, ledger_begun,
+    ledger_record, read_ledger,
+};
 pub use samples::{GroupMinute, Minute, SampleRecord, minute_records, read_sample};
 pub use set_offsets::{SetOffset, SetOffsets, read_set_offsets, set_offsets_record};
 

@@ -1,7 +1,7 @@
 //! `/c/{cluster}/audit`: who asked for what, and what came of it.
 
 use flowdeck_model::query::AuditKind;
-use flowdeck_model::view::{AuditEntry, AuditLogIn, AuditOperation, AuditView, LogInOutcome};
+use flowdeck_model::view::{AuditEntry, AuditLogIn, AuditOperation, AuditRedrive, AuditView, LogInOutcome};
 use flowdeck_model::{ActionKind, AuditQuery, ClusterName, CommandState, shown};
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -119,6 +119,7 @@ fn row(cluster: &ClusterName, entry: &AuditEntry) -> AnyView {
     match entry {
         AuditEntry::Operation(one) => operation(cluster, one),
         AuditEntry::LogIn(one) => log_in(one),
+        AuditEntry::Redrive(one) => redrive(cluster, one),
     }
 }
 
@@ -133,6 +134,20 @@ fn operation(cluster: &ClusterName, one: &AuditOperation) -> AnyView {
             <td data-c="group"><div class="cell"><a class="name" href=links::command(cluster, one.id) rel="external">{one.title.clone()}</a> {group}</div></td>
             <td data-l="by">{by(&one.actor)}</td>
             <td data-l="state"><span class=command::state_class(one.state)>{one.state.label()}</span></td>
+            <td data-l="reason"><div>{shown::name(&one.reason)}</div>{why}</td>
+        </tr>
+    }
+    .into_any()
+}
+
+fn redrive(cluster: &ClusterName, one: &AuditRedrive) -> AnyView {
+    let why = one.notes.first().map(|note| view! { <small class="sub">{note.clone()}</small> });
+    view! {
+        <tr>
+            <td data-l="time">{at_time(one.at)} " " <span class="sub">{ago(one.at)} " ago"</span></td>
+            <td data-c="group"><a class="name" href=links::redrive(cluster, one.id) rel="external">{one.title.clone()}</a></td>
+            <td data-l="by">{by(&one.actor)}</td>
+            <td data-l="state"><span class="tag">{one.event.clone()}</span></td>
             <td data-l="reason"><div>{shown::name(&one.reason)}</div>{why}</td>
         </tr>
     }

@@ -13,14 +13,14 @@ mod login;
 mod offsets;
 
 use flowdeck_model::record_place::RecordPlace;
-use flowdeck_model::{ClusterName, GroupId, Partition, Ports, TopicName, url};
+use flowdeck_model::{ClusterName, CommandId, GroupId, Partition, Ports, TopicName, url};
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
 use crate::api::{Answer, PageError};
 use crate::components::error;
 use audit::AuditPage;
-use dead_letters::{LetterPage, LetterTopicsPage, LettersPage};
+use dead_letters::{LetterPage, LetterTopicsPage, LettersPage, RedriveFormPage, RedrivePage};
 use login::LoginPage;
 use offsets::OffsetsPage;
 
@@ -46,6 +46,14 @@ pub(crate) enum ServedPage {
         cluster: ClusterName,
         group: GroupId,
     },
+    RedriveForm {
+        cluster: ClusterName,
+        topic: TopicName,
+    },
+    Redrive {
+        cluster: ClusterName,
+        id: CommandId,
+    },
     Login,
     /// The names of a cluster and a group, encoded.
     Agents(String, String),
@@ -64,6 +72,8 @@ pub const PATHS: &[&str] = &[
     "/c/{cluster}/dead-letters/{topic}/{partition}/{offset}",
     "/c/{cluster}/groups/{group}/agents",
     "/c/{cluster}/groups/{group}/offsets",
+    "/c/{cluster}/dead-letters/{topic}/redrive",
+    "/c/{cluster}/redrives/{id}",
     "/login",
 ];
 
@@ -75,6 +85,12 @@ impl ServedPage {
             ["c", cluster, "dead-letters"] => Some(Self::LetterTopics { cluster: named(cluster)? }),
             ["c", cluster, "dead-letters", topic] => {
                 Some(Self::Letters { cluster: named(cluster)?, topic: named(topic)? })
+            }
+            ["c", cluster, "dead-letters", topic, "redrive"] => {
+                Some(Self::RedriveForm { cluster: named(cluster)?, topic: named(topic)? })
+            }
+            ["c", cluster, "redrives", id] => {
+                Some(Self::Redrive { cluster: named(cluster)?, id: id.parse().ok()? })
             }
             ["c", cluster, "dead-letters", topic, partition, offset] => Some(Self::Letter {
                 cluster: named(cluster)?,
@@ -106,6 +122,10 @@ impl ServedPage {
             Self::Letters { cluster, topic } => {
                 view! { <LettersPage cluster topic query=query()/> }.into_any()
             }
+            Self::RedriveForm { cluster, topic } => {
+                view! { <RedriveFormPage cluster topic query=query()/> }.into_any()
+            }
+            Self::Redrive { cluster, id } => view! { <RedrivePage cluster id/> }.into_any(),
             Self::Letter { cluster, topic, place } => view! { <LetterPage cluster topic place/> }.into_any(),
             Self::Offsets { cluster, group } => {
                 view! { <OffsetsPage cluster group query=query()/> }.into_any()
@@ -154,6 +174,7 @@ mod tests {
                 .replace("{group}", "payments")
                 .replace("{topic}", "orders.dlq");
             let path = path.replace("{partition}", "3").replace("{offset}", "7");
+            let path = path.replace("{id}", "6fa459ea-ee8a-4ca4-894e-db77e160355e");
             assert!(ServedPage::parse("/kafkaflow", &format!("/kafkaflow{path}")).is_some(), "{path}");
             assert!(ServedPage::parse("", &path).is_some(), "{path}");
         }

@@ -263,3 +263,19 @@ async fn dead_letters_need_a_topic_that_the_group_does_not_read() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redrive_for_another_group_is_passed_over() {
+    let world = World::new(1).await;
+    let header: (&str, &[u8]) = ("Flowdeck-Redrive-Group", b"another-group");
+    world.kafka.send(&world.topic, b"k-1", b"fine", &[header]).await;
+    let own: (&str, &[u8]) = ("Flowdeck-Redrive-Group", world.group.as_bytes());
+    world.kafka.send(&world.topic, b"k-1", b"fine", &[header, own]).await;
+    produce(&world, &["fine"]).await;
+    let (calls, router) = router();
+    let agent = world.agent("i-1").handler(router).start().await.unwrap();
+    wait_committed(&world, 0, 3).await;
+    assert_eq!(calls.all(), vec![1, 2]);
+    assert_eq!((agent.counts().redrives_of_others, agent.counts().handled), (1, 2));
+    stop(agent).await;
+}

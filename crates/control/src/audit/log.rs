@@ -3,7 +3,7 @@
 
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::{ActorKind, ClusterName};
-use flowdeck_protocol::wire::{LogIn, LogInOutcome, Operation};
+use flowdeck_protocol::wire::{LogIn, LogInOutcome, Operation, RedriveEvent, RedriveRecord};
 
 use super::Entry;
 
@@ -20,7 +20,27 @@ impl LogSink {
         match entry {
             Entry::Operation(operation) => self.operation(operation),
             Entry::LogIn(log_in) => log_in_line(log_in),
+            Entry::Redrive(redrive) => self.redrive(redrive),
         }
+    }
+
+    fn redrive(&self, redrive: &RedriveRecord) {
+        let reason = match &redrive.event {
+            RedriveEvent::Requested { request, .. } => request.reason.as_str(),
+            _ => "",
+        };
+        tracing::info!(
+            target: "audit",
+            cluster = self.cluster.as_ref().map(ClusterName::as_str).unwrap_or_default(),
+            redrive.id = %redrive.id,
+            redrive.event = event(&redrive.event),
+            redrive.reason = reason,
+            actor.name = redrive.actor.name,
+            actor.kind = ?redrive.actor.kind,
+            actor.via = ?redrive.actor.via,
+            actor.address = address(&redrive.actor),
+            "redrive"
+        );
     }
 
     fn operation(&self, operation: &Operation) {
@@ -40,6 +60,16 @@ impl LogSink {
             actor.address = address(&operation.actor),
             "command"
         );
+    }
+}
+
+fn event(event: &RedriveEvent) -> String {
+    match event {
+        RedriveEvent::Requested { request, .. } => format!("requested: {} to {}", request.topic, request.to),
+        RedriveEvent::Ordered(order) => format!("ordered: {}", order.word()),
+        RedriveEvent::Progress { state, progress, .. } => {
+            format!("{}: {} copied, {} not copied", state.label(), progress.copied, progress.left_out())
+        }
     }
 }
 

@@ -6,7 +6,7 @@ mod log_ins;
 mod old;
 mod topic;
 
-use flowdeck_protocol::wire::{LogIn, Operation};
+use flowdeck_protocol::wire::{LogIn, Operation, RedriveRecord};
 
 pub(crate) use log::LogSink;
 pub use log_ins::Audit;
@@ -17,4 +17,5 @@ pub(crate) use topic::TopicSink;
 pub(crate) enum Entry<'a> {
     Operation(&'a Operation),
     LogIn(&'a LogIn),
+    Redrive(&'a RedriveRecord),
 }

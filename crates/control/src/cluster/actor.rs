@@ -36,6 +36,7 @@ use crate::audit::TopicSink;
 use crate::commands::offsets::Lookup;
 use crate::commands::write_task::{self, Answer, WriteOutcome, WriteTask};
 use crate::offsets::alter::{Altered, Altering};
+use crate::redrive::{RedriveBook, RedriveRunner};
 use crate::settings::AdminSettings;
 use crate::writer::Writers;
 
@@ -89,6 +90,7 @@ pub(crate) struct ClusterActor {
     leads: bool,
     altering: FuturesUnordered<BoxFuture<'static, Altered>>,
     audit: AuditWriter,
+    redrives: RedriveRunner,
     /// Of which the pages say why it is not kept.
     history: History,
     started: Instant,
@@ -106,16 +108,38 @@ pub(crate) struct Inputs {
     pub(crate) requests: mpsc::Receiver<Request>,
     pub(crate) viewers: Viewers,
     pub(crate) sink: Arc<TopicSink>,
+    pub(crate) redrive_book: watch::Sender<Arc<RedriveBook>>,
     pub(crate) history: History,
 }
 
 impl ClusterActor {
     pub(crate) fn new(inputs: Inputs, admin: &AdminSettings) -> Self {
-        let Inputs { at, core, cluster, settings, stats, samples, requests, viewers, sink, history } = inputs;
+        let Inputs {
+            at,
+            core,
+            cluster,
+            settings,
+            stats,
+            samples,
+            requests,
+            viewers,
+            sink,
+            redrive_book,
+            history,
+        } = inputs;
         let state = State::new(Arc::clone(&settings), admin, Arc::clone(&stats));
         let candidate = Candidate::new(&cluster, &settings);
         let writers = |leadership| Writers::new(cluster.clone(), settings.writer_id.clone(), leadership);
+        let redrives = RedriveRunner::new(
+            cluster.clone(),
+            Arc::clone(&settings),
+            samples.clone(),
+            Arc::clone(&sink),
+            candidate.leadership(),
+            redrive_book,
+        );
         Self {
+            redrives,
             writers: candidate.leadership().map(writers),
             candidate,
             audit: AuditWriter::new(sink, settings.timing),
@@ -180,6 +204,8 @@ impl ClusterActor {
                 // Before the records: a flood of them must not keep deadlines and evidence waiting.
                 _ = tick.tick() => {
                     self.ticked();
+                    let leads = self.state.leads() && self.state.observed.is_audit_known();
+                    self.redrives.ticked(leads, &shutdown, &tracker).await;
                     self.watch_groups(&watched);
                 }
                 Some(answers) = seen.recv() => self.saw_groups(answers),
@@ -338,6 +364,7 @@ impl ClusterActor {
                 next = incoming.try_recv().ok();
             }
         }
+        self.redrives.heard(std::mem::take(&mut self.state.redrive_records));
         self.state.restore();
         self.follow_touched();
     }

@@ -13,7 +13,7 @@ use flowdeck_observe::operations::OperationIndex;
 use flowdeck_observe::sampling::sample::Sample;
 use flowdeck_observe::snapshot::{Controlled, Parts};
 use flowdeck_observe::stats::ClusterStats;
-use flowdeck_protocol::wire::{Ack, Operation};
+use flowdeck_protocol::wire::{Ack, Operation, RedriveRecord};
 
 use super::external::Waiting;
 use super::held::Held;
@@ -82,6 +82,8 @@ pub(crate) struct State {
     /// Of these, those of which something came in that is not looked at yet, and when that was last done.
     pub(super) touched: HashSet<GroupId>,
     pub(super) followed: Option<Timestamp>,
+    /// Read from the audit since these were last taken.
+    pub(crate) redrive_records: Vec<RedriveRecord>,
     pub(super) dirty: bool,
 }
 
@@ -128,6 +130,7 @@ impl State {
             held: HashMap::new(),
             touched: HashSet::new(),
             followed: None,
+            redrive_records: Vec::new(),
             dirty: true,
             observed: Observation::new(settings, admin.observe.telemetry, stats),
         }

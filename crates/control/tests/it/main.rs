@@ -12,6 +12,7 @@ mod members;
 mod observe;
 mod offsets;
 mod peek;
+mod redrive;
 mod rights;
 mod samples;
 mod search;

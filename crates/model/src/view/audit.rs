@@ -32,6 +32,7 @@ pub struct AuditView {
 pub enum AuditEntry {
     Operation(AuditOperation),
     LogIn(AuditLogIn),
+    Redrive(AuditRedrive),
 }
 
 impl AuditEntry {
@@ -40,8 +41,27 @@ impl AuditEntry {
         match self {
             Self::Operation(operation) => operation.offset,
             Self::LogIn(log_in) => log_in.offset,
+            Self::Redrive(redrive) => redrive.offset,
         }
     }
+}
+
+/// One record of a re-drive: its request, an order, or its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct AuditRedrive {
+    pub offset: i64,
+    pub at: Timestamp,
+    pub id: CommandId,
+    /// What was asked for or came of it, in words.
+    pub title: String,
+    pub actor: ActorView,
+    /// Of its request.
+    pub reason: String,
+    /// `requested`, an order, or the state in which it ended.
+    pub event: String,
+    pub notes: Vec<String>,
 }
 
 /// An operation as its last record tells it.

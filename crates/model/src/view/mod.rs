@@ -14,6 +14,7 @@ pub mod history;
 pub mod messages;
 pub mod offsets;
 pub mod preview;
+pub mod redrive;
 pub mod telemetry;
 pub mod topic;
 
@@ -21,7 +22,7 @@ pub use agent::{
     AgentCounts, AgentReport, AgentView, AgentsView, CircuitBreakerView, CircuitState, HandlerFailure,
     ProcessingTimes, RunningHandler,
 };
-pub use audit::{AuditEntry, AuditLogIn, AuditOperation, AuditView, LogInOutcome};
+pub use audit::{AuditEntry, AuditLogIn, AuditOperation, AuditRedrive, AuditView, LogInOutcome};
 pub use brokers::BrokersView;
 pub use cluster::{ClusterView, Mode};
 pub use command::{
@@ -44,6 +45,7 @@ pub use messages::{
 };
 pub use offsets::{CatchUp, OffsetPlan, OffsetsPreview, OffsetsWay, RecordAt};
 pub use preview::{HoldChangeKind, HoldPreview, MessagePreview, PreviewView};
+pub use redrive::{RedrivePreview, RedriveRow, RedriveTargetPreview, RedriveView};
 pub use telemetry::{
     AssignmentView, ConsumerStatus, ConsumerTelemetryView, GroupTelemetryView, TelemetryView,
 };

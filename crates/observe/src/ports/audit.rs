@@ -6,9 +6,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use flowdeck_kafka::{Deadline, Filter};
 use flowdeck_model::query::AuditKind;
-use flowdeck_model::view::{AuditEntry, AuditLogIn, AuditOperation, AuditView, Mode};
+use flowdeck_model::view::{AuditEntry, AuditLogIn, AuditOperation, AuditRedrive, AuditView, Mode};
 use flowdeck_model::{Actor, AuditLog, AuditQuery, ClusterName, GroupId, Permission, PortError, Timestamp};
-use flowdeck_protocol::wire::{AuditRecord, LogIn, Operation};
+use flowdeck_protocol::wire::{AuditRecord, LogIn, Operation, RedriveEvent, RedriveRecord};
 use uuid::Uuid;
 
 use super::{allowed_on_cluster, cluster_of};
@@ -150,6 +150,7 @@ impl MaySee {
                 None => self.actor.may_all(&self.cluster),
             },
             AuditRecord::LogIn(_) => self.actor.may_all(&self.cluster),
+            AuditRecord::Redrive(_) => self.actor.may_on_cluster(Permission::View, &self.cluster),
             AuditRecord::NewerVersion | AuditRecord::UnknownType => false,
         }
     }
@@ -167,6 +168,7 @@ fn matches(query: &AuditQuery, record: &AuditRecord) -> bool {
     match record {
         AuditRecord::Operation(operation) => matches_operation(query, operation),
         AuditRecord::LogIn(log_in) => matches_log_in(query, log_in),
+        AuditRecord::Redrive(redrive) => matches_redrive(query, redrive),
         AuditRecord::NewerVersion | AuditRecord::UnknownType => false,
     }
 }
@@ -192,6 +194,37 @@ fn matches_log_in(query: &AuditQuery, log_in: &LogIn) -> bool {
         && !of_operations
         && contains(&log_in.actor.name, &query.actor)
         && is_within(query, log_in.at)
+}
+
+fn matches_redrive(query: &AuditQuery, redrive: &RedriveRecord) -> bool {
+    query.kind != AuditKind::LogIns
+        && query.group.is_empty()
+        && query.action.is_none()
+        && query.state.is_none()
+        && contains(&redrive.actor.name, &query.actor)
+        && contains(redrive_reason(&redrive.event), &query.search)
+        && is_within(query, redrive.at)
+}
+
+fn redrive_reason(event: &RedriveEvent) -> &str {
+    match event {
+        RedriveEvent::Requested { request, .. } => &request.reason,
+        RedriveEvent::Ordered(_) | RedriveEvent::Progress { .. } => "",
+    }
+}
+
+/// What it is, in words and in one.
+fn redrive_words(event: &RedriveEvent) -> (String, &'static str) {
+    match event {
+        RedriveEvent::Requested { request, .. } => {
+            (format!("Re-drive {} to {}", request.topic, request.to), "requested")
+        }
+        RedriveEvent::Ordered(order) => ("Re-drive".to_owned(), order.word()),
+        RedriveEvent::Progress { state, progress, .. } => {
+            let words = format!("Re-drive: {} copied, {} not", progress.copied, progress.left_out());
+            (words, state.label())
+        }
+    }
 }
 
 fn title(operation: &Operation) -> String {
@@ -234,6 +267,24 @@ fn entry(offset: i64, record: AuditRecord) -> Option<AuditEntry> {
             outcome: log_in.outcome,
             detail: log_in.detail,
         })),
+        AuditRecord::Redrive(redrive) => {
+            let (title, event) = redrive_words(&redrive.event);
+            let reason = redrive_reason(&redrive.event).to_owned();
+            let notes = match redrive.event {
+                RedriveEvent::Progress { notes, .. } => notes,
+                RedriveEvent::Requested { .. } | RedriveEvent::Ordered(_) => vec![],
+            };
+            Some(AuditEntry::Redrive(AuditRedrive {
+                offset,
+                at: redrive.at,
+                id: redrive.id,
+                title,
+                actor: redrive.actor,
+                reason,
+                event: event.to_owned(),
+                notes,
+            }))
+        }
         AuditRecord::NewerVersion | AuditRecord::UnknownType => None,
     }
 }

@@ -3,6 +3,7 @@
 mod audit;
 mod kafkaflow;
 mod properties;
+mod redrive;
 mod samples;
 mod support;
 mod wire;

@@ -1,12 +1,13 @@
 //! `/c/{cluster}/dead-letters/{topic}`: a topic's newest dead letters, in groups.
 
 use flowdeck_model::record_place::RecordPlace;
-use flowdeck_model::view::{DeadLetterGroup, DeadLetterRow, DeadLettersView};
-use flowdeck_model::{ClusterName, DeadLettersQuery, TopicName};
+use flowdeck_model::view::{DeadLetterGroup, DeadLetterRow, DeadLettersView, Mode, RedriveRow};
+use flowdeck_model::{ClusterName, DeadLettersQuery, Permission, TopicName};
 use leptos::prelude::*;
 
 use super::super::{answered, ports};
 use super::{age, head, or_unknown};
+use crate::components::clock::ago;
 use crate::components::notice;
 use crate::format::number;
 use crate::links;
@@ -15,15 +16,19 @@ use crate::links;
 pub(crate) fn LettersPage(cluster: ClusterName, topic: TopicName, query: String) -> AnyView {
     let answer = async move {
         let query = DeadLettersQuery::parse(query.trim_start_matches('?'))?;
-        let view = ports()?.dead_letters.letters(&cluster, &topic, &query).await?;
-        Ok((query, view))
+        let ports = ports()?;
+        let view = ports.dead_letters.letters(&cluster, &topic, &query).await?;
+        let redrives = ports.redrives.of_topic(&cluster, &topic)?;
+        let may = ports.actor.may_on_topic(Permission::Redrive, &cluster, &topic);
+        Ok((query, view, redrives, may))
     };
-    answered(answer, |(query, view)| page(&query, &view))
+    answered(answer, |(query, view, redrives, may)| page(&query, &view, &redrives, may))
 }
 
-fn page(query: &DeadLettersQuery, view: &DeadLettersView) -> AnyView {
+fn page(query: &DeadLettersQuery, view: &DeadLettersView, redrives: &[RedriveRow], may: bool) -> AnyView {
     let info = &view.cluster_info;
     let records = links::topic(&info.name, &view.topic, &Default::default());
+    let may_redrive = may && info.mode == Mode::Control && !view.letters.is_empty();
     let unknown = view.found_by.is_none().then(|| {
         notice::warning(
             "Neither its name nor its newest records say that this topic holds dead letters.".to_owned(),
@@ -45,10 +50,11 @@ fn page(query: &DeadLettersQuery, view: &DeadLettersView) -> AnyView {
             <header>
                 <h2 id="letters">"Dead letters"</h2>
                 <span class="count">{listed(query, view)}</span>
-                <span class="actions push">{all(query, view)}</span>
+                <span class="actions push">{all(query, view)} {may_redrive.then(|| redrive_all(query, view))}</span>
             </header>
-            {letters(view)}
+            {letters(view, may_redrive)}
         </section>
+        {past(view, redrives)}
     }
     .into_any()
 }
@@ -146,15 +152,51 @@ fn listed(query: &DeadLettersQuery, view: &DeadLettersView) -> String {
     .concat()
 }
 
-fn letters(view: &DeadLettersView) -> AnyView {
+/// All that match, up to now; what they are, the form shows first.
+fn redrive_all(query: &DeadLettersQuery, view: &DeadLettersView) -> AnyView {
+    let href = links::redrive_form(&view.cluster_info.name, &view.topic, &query.to_query());
+    view! { <a class="btn small" href=href rel="external">"Re-drive all of these"</a> }.into_any()
+}
+
+/// What was asked for before.
+fn past(view: &DeadLettersView, redrives: &[RedriveRow]) -> Option<AnyView> {
+    let row = |one: &RedriveRow| {
+        let href = links::redrive(&view.cluster_info.name, one.id);
+        let counts =
+            [&number::exact(one.copied), " copied, ", &number::exact(one.not_copied), " not"].concat();
+        view! {
+            <li>
+                <a class="link" href=href rel="external">{ago(one.requested_at)} " ago by " {flowdeck_model::shown::name(&one.actor.name)}</a>
+                " · " {one.state.label()} " · " {counts}
+            </li>
+        }
+    };
+    let rows = redrives.iter().take(20).map(row).collect_view();
+    (!redrives.is_empty()).then(|| {
+        view! {
+            <section class="panel" aria-labelledby="redrives">
+                <header><h2 id="redrives">"Re-drives"</h2></header>
+                <ul class="effects below">{rows}</ul>
+            </section>
+        }
+        .into_any()
+    })
+}
+
+fn letters(view: &DeadLettersView, may_redrive: bool) -> AnyView {
     if view.letters.is_empty() {
         return notice::empty(
             "Nothing matches",
             "No dead letter that was read is of this original topic and error.",
         );
     }
-    let rows = view.letters.iter().map(|letter| letter_row(view, letter)).collect_view();
+    let rows = view.letters.iter().map(|letter| letter_row(view, letter, may_redrive)).collect_view();
+    let action = links::redrive_form(&view.cluster_info.name, &view.topic, "");
+    let selected = may_redrive.then(|| {
+        view! { <p class="below"><button class="btn small" form="selected">"Re-drive the selected ones"</button></p> }
+    });
     view! {
+        <form id="selected" method="get" action=action></form>
         <div class="scroll">
             <table class="cards fixed letters">
                 <caption class="unseen">"Dead letters, newest first"</caption>
@@ -168,13 +210,18 @@ fn letters(view: &DeadLettersView) -> AnyView {
                 <tbody>{rows}</tbody>
             </table>
         </div>
+        {selected}
     }
     .into_any()
 }
 
-fn letter_row(view: &DeadLettersView, row: &DeadLetterRow) -> AnyView {
+fn letter_row(view: &DeadLettersView, row: &DeadLetterRow, may_redrive: bool) -> AnyView {
     let place = RecordPlace { partition: row.partition, offset: row.offset };
     let href = links::dead_letter(&view.cluster_info.name, &view.topic, place);
+    let select = may_redrive.then(|| {
+        let label = ["Select record ", &place.to_string()].concat();
+        view! { <input type="checkbox" name="record" form="selected" value=place.to_string() aria-label=label/> }
+    });
     let origin = &row.origin;
     let at = match (origin.original_partition, origin.original_offset) {
         (Some(partition), Some(offset)) => {
@@ -184,7 +231,7 @@ fn letter_row(view: &DeadLettersView, row: &DeadLetterRow) -> AnyView {
     };
     view! {
         <tr>
-            <td data-c="group"><a class="name" href=href rel="external">{place.to_string()}</a></td>
+            <td data-c="group">{select} <a class="name" href=href rel="external">{place.to_string()}</a></td>
             <td data-l="written">{age(row.timestamp)}</td>
             <td data-l="original" class="wrap">{or_unknown(origin.original_topic.as_deref())} " " <span class="faint">{at}</span></td>
             <td data-l="error" class="wrap">{or_unknown(origin.error.as_deref())}</td>

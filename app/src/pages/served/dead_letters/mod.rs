@@ -1,11 +1,16 @@
-//! Dead letters of a cluster: the topics that hold them, one of these in groups, one record with its original.
+//! Dead letters of a cluster: the topics that hold them, one of these in groups, one record with its original; and
+//! their way back.
 
 mod letter;
 mod letters;
+mod redrive;
+mod redrive_form;
 mod topics;
 
 pub(super) use letter::LetterPage;
 pub(super) use letters::LettersPage;
+pub(super) use redrive::RedrivePage;
+pub(super) use redrive_form::RedriveFormPage;
 pub(super) use topics::LetterTopicsPage;
 
 use flowdeck_model::view::ClusterView;

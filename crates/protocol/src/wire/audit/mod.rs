@@ -1,5 +1,6 @@
 //! `flowdeck.audit`: who asked for what, and what came of it. Each record holds the whole state of an
-//! operation or one log-in, so that a reader needs no earlier record.
+//! operation or one log-in, so that a reader needs no earlier record; of a re-drive its request, an order, or how far it
+//! came.
 //!
 //! Of the records of one id with the state `requested`, the first one decides what the id means: a later
 //! one with another request ([`Request::is_same_as`]) is ignored by every reader.
@@ -9,6 +10,7 @@ mod limit;
 mod log_in;
 mod operation;
 mod parts;
+mod redrive;
 mod request;
 
 use serde::Deserialize;
@@ -16,6 +18,7 @@ use uuid::Uuid;
 
 pub use log_in::{LogIn, LogInOutcome, log_in_record};
 pub use operation::{LeftOut, Operation, OperationInstance, operation_record};
+pub use redrive::{RedriveEvent, RedriveRecord, redrive_record};
 pub use request::{REQUEST_MAX, Request};
 
 use super::{LONGEST, is_version_1, own_headers};
@@ -26,6 +29,7 @@ use crate::{Headers, Malformed, Record};
 pub enum AuditRecord {
     Operation(Box<Operation>),
     LogIn(LogIn),
+    Redrive(Box<RedriveRecord>),
     /// Without our version header or with another version: skipped and counted.
     NewerVersion,
     /// Of version 1, but a type that was added later: skipped and counted.
@@ -57,6 +61,7 @@ pub fn read_audit(
     match r#type.as_str() {
         operation::TYPE => operation::read(id, value).map(|it| AuditRecord::Operation(Box::new(it))),
         log_in::TYPE => log_in::read(id, value).map(AuditRecord::LogIn),
+        redrive::TYPE => redrive::read(id, value).map(|it| AuditRecord::Redrive(Box::new(it))),
         _ => Ok(AuditRecord::UnknownType),
     }
 }

@@ -1,0 +1,95 @@
+//! `POST {base}/c/{cluster}/redrives` and `…/redrives/{id}`: plain forms. Success is 303 to the re-drive's page; what is
+//! refused shows the form again, with the reason and its status.
+
+use app::Typed;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use flowdeck_model::redrive::RedriveOrder;
+use flowdeck_model::redrive::form::RedriveForm;
+use flowdeck_model::{CommandId, PortError, SubmitRedrive, url};
+use http::Uri;
+use http::header::HeaderMap;
+
+use super::forms::see_other;
+use super::ports::FormPorts;
+use super::render::{self, Refused};
+use crate::api::names;
+use crate::api::problem::{Problem, status_of};
+use crate::layers::actor::BoundActor;
+use crate::state::AppState;
+
+pub(crate) async fn submit(
+    State(state): State<AppState>,
+    FormPorts(bound): FormPorts,
+    Path(segment): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let cluster = match names::cluster(&segment) {
+        Ok(cluster) => cluster,
+        Err(error) => return Problem::from(error).into_response(),
+    };
+    let text = String::from_utf8_lossy(&body);
+    let form = match RedriveForm::parse(&text, None) {
+        Ok(form) => form,
+        Err(error) => return Problem::from(error).into_response(),
+    };
+    let id = form.id.unwrap_or_else(CommandId::random);
+    let redrive = SubmitRedrive { id, request: form.request.clone() };
+    match bound.ports.redrives.submit(&cluster, redrive).await {
+        Ok(view) => see_other(&state.options.base.path(&url::redrive_path(&cluster, view.id))),
+        Err(error) => {
+            let fields = form_urlencoded::parse(text.as_bytes());
+            let kept = fields
+                .filter(|(name, _)| !matches!(&**name, "id" | "topic" | "end" | "reason" | "otherGroups"));
+            let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish();
+            let page = format!("{}/redrive?{query}", url::dead_letters_path(&cluster, &form.request.topic));
+            refused(&state, bound, &headers, &page, error, form.request.reason).await
+        }
+    }
+}
+
+pub(crate) async fn order(
+    State(state): State<AppState>,
+    FormPorts(bound): FormPorts,
+    Path((cluster, id)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let parsed = names::cluster(&cluster).and_then(|cluster| Ok((cluster, names::command(&id)?)));
+    let (cluster, id) = match parsed {
+        Ok(parsed) => parsed,
+        Err(error) => return Problem::from(error).into_response(),
+    };
+    let page = url::redrive_path(&cluster, id);
+    let word = form_urlencoded::parse(&body).find(|(name, _)| name == "order").map(|(_, word)| word);
+    let order = word.and_then(|word| RedriveOrder::from_word(&word));
+    let outcome = match order {
+        Some(order) => bound.ports.redrives.order(&cluster, id, order).await,
+        None => Err(PortError::invalid("order", "run, pause or stop")),
+    };
+    match outcome {
+        Ok(_) => see_other(&state.options.base.path(&page)),
+        Err(error) => refused(&state, bound, &headers, &page, error, String::new()).await,
+    }
+}
+
+async fn refused(
+    state: &AppState,
+    bound: BoundActor,
+    headers: &HeaderMap,
+    page: &str,
+    error: PortError,
+    reason: String,
+) -> Response {
+    let Ok(uri) = state.options.base.path(page).parse::<Uri>() else {
+        return Problem::from(error).into_response();
+    };
+    let status = status_of(&error);
+    let typed = Typed { reason, ..Typed::default() };
+    let refused = Refused { why: format!("Nothing was done: {error}"), typed };
+    let mut response = render::document(state, bound.into(), headers, uri, Some(refused)).await;
+    *response.status_mut() = status;
+    response
+}
