@@ -53,6 +53,7 @@ fn settings(cluster: &ClusterConfig, config: &Config) -> ClusterSettings {
     settings.verdicts = verdicts.of_all.over(settings.verdicts);
     settings.verdicts_of = verdicts.groups.clone();
     settings.ignore = verdicts.ignore.clone();
+    settings.mutes = verdicts.mutes.clone();
     settings.verify_stalls = verdicts.verify_stalls;
     settings.labels_of = config.labels.iter().map(|one| (one.groups.clone(), one.labels.clone())).collect();
     settings

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use flowdeck_model::Pattern;
-use flowdeck_observe::Thresholds;
+use flowdeck_observe::{Mute, Thresholds};
 use serde::Deserialize;
 
 use super::rebalancing::Span;
@@ -16,6 +16,7 @@ pub struct Verdicts {
     /// The first whose pattern matches decides.
     pub groups: Vec<(Pattern, Thresholds)>,
     pub ignore: Vec<Pattern>,
+    pub mutes: Vec<Mute>,
     /// Whether a read at the committed offset shows that a record waits.
     pub verify_stalls: bool,
 }
@@ -23,7 +24,7 @@ pub struct Verdicts {
 impl Default for Verdicts {
     fn default() -> Self {
         let ignore = vec![Pattern::new("console-consumer-*")];
-        Self { of_all: Thresholds::default(), groups: vec![], ignore, verify_stalls: true }
+        Self { of_all: Thresholds::default(), groups: vec![], ignore, mutes: vec![], verify_stalls: true }
     }
 }
 
@@ -35,10 +36,13 @@ struct Table {
     stalled: Option<Span>,
     rewound: Option<Span>,
     hot_share: Option<u8>,
+    rebalances: Option<u32>,
     clear_after: Option<Span>,
     #[serde(default)]
     groups: Vec<OfGroups>,
     ignore: Option<Vec<Pattern>>,
+    #[serde(default)]
+    mute: Vec<MuteTable>,
     verify_stalls: Option<bool>,
 }
 
@@ -52,7 +56,31 @@ struct OfGroups {
     stalled: Option<Span>,
     rewound: Option<Span>,
     hot_share: Option<u8>,
+    rebalances: Option<u32>,
     clear_after: Option<Span>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MuteTable {
+    pattern: Pattern,
+    until: String,
+    reason: String,
+}
+
+impl TryFrom<MuteTable> for Mute {
+    type Error = String;
+
+    fn try_from(table: MuteTable) -> Result<Self, String> {
+        let MuteTable { pattern, until, reason } = table;
+        let until = until
+            .parse()
+            .map_err(|_| format!("`until` is {until:?}: it is a time such as 2026-12-01T08:00:00Z"))?;
+        match reason.trim() {
+            "" => Err("`reason` is empty: it says why these groups are not counted".to_owned()),
+            reason => Ok(Self { pattern, until, reason: reason.to_owned() }),
+        }
+    }
 }
 
 impl TryFrom<Table> for Verdicts {
@@ -67,6 +95,7 @@ impl TryFrom<Table> for Verdicts {
             stalled: time(table.stalled),
             rewound: time(table.rewound),
             hot_share: share(table.hot_share)?,
+            rebalances: table.rebalances,
             clear_after: time(table.clear_after),
         };
         let groups = table.groups.into_iter().map(|of| {
@@ -77,6 +106,7 @@ impl TryFrom<Table> for Verdicts {
                 stalled: time(of.stalled),
                 rewound: time(of.rewound),
                 hot_share: share(of.hot_share)?,
+                rebalances: of.rebalances,
                 clear_after: time(of.clear_after),
             };
             Ok((of.pattern, set))
@@ -85,6 +115,7 @@ impl TryFrom<Table> for Verdicts {
             of_all,
             groups: groups.collect::<Result<_, String>>()?,
             ignore: table.ignore.unwrap_or(usual.ignore),
+            mutes: table.mute.into_iter().map(Mute::try_from).collect::<Result<_, String>>()?,
             verify_stalls: table.verify_stalls.unwrap_or(usual.verify_stalls),
         })
     }
@@ -114,9 +145,23 @@ impl Verdicts {
         let ignore: Vec<String> =
             self.ignore.iter().map(|pattern| format!("{:?}", pattern.as_str())).collect();
         let (ignore, groups) = (ignore.join(", "), groups.join(", "));
+        let mutes: Vec<String> = self.mutes.iter().map(mute).collect();
+        let mutes = if mutes.is_empty() { String::new() } else { format!(", mute = [{}]", mutes.join(", ")) };
         let all = fields(&self.of_all, ", ");
-        format!("{{ ignore = [{ignore}], verify_stalls = {}{all}, groups = [{groups}] }}", self.verify_stalls)
+        format!(
+            "{{ ignore = [{ignore}]{mutes}, verify_stalls = {}{all}, groups = [{groups}] }}",
+            self.verify_stalls
+        )
     }
+}
+
+fn mute(one: &Mute) -> String {
+    format!(
+        "{{ pattern = {:?}, until = \"{}\", reason = {:?} }}",
+        one.pattern.as_str(),
+        one.until,
+        one.reason
+    )
 }
 
 /// Those that are set.
@@ -140,6 +185,9 @@ fn fields(of: &Thresholds, before: &str) -> String {
     }
     if let Some(share) = of.hot_share {
         let _ = write!(out, "{before}hot_share = {share}");
+    }
+    if let Some(rebalances) = of.rebalances {
+        let _ = write!(out, "{before}rebalances = {rebalances}");
     }
     out
 }

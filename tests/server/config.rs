@@ -37,7 +37,9 @@ groups = [{ pattern = "batch-*", warning = "5m", critical = "10m" }]
 [verdicts]
 behind = "2m"
 hot_share = 90
+rebalances = 20
 ignore = ["tmp-*"]
+mute = [{ pattern = "old-*", until = "2026-12-01T08:00:00Z", reason = "migration" }]
 groups = [{ pattern = "batch-*", behind = "1h", allowed_lag = 50 }]
 
 [clusters.eu]
@@ -74,7 +76,7 @@ fn a_whole_file() {
         r#"rebalancing = { warning = "20s", critical = "1m", groups = [{ pattern = "batch-*", warning = "5m", critical = "10m" }] }"#
     ));
     assert!(config.in_force().contains(
-        r#"verdicts = { ignore = ["tmp-*"], verify_stalls = true, behind = "2m", hot_share = 90, groups = [{ pattern = "batch-*", behind = "1h", allowed_lag = 50 }] }"#
+        r#"verdicts = { ignore = ["tmp-*"], mute = [{ pattern = "old-*", until = "2026-12-01T08:00:00.000Z", reason = "migration" }], verify_stalls = true, behind = "2m", hot_share = 90, rebalances = 20, groups = [{ pattern = "batch-*", behind = "1h", allowed_lag = 50 }] }"#
     ));
     let [eu, demo] = &config.clusters[..] else { panic!("two clusters, in the order of the file") };
     assert_eq!((eu.name.as_str(), eu.mode, eu.allowed_lag), ("eu", Mode::Observe, Some(1_000)));
@@ -172,6 +174,11 @@ fn errors_have_their_position() {
         ("[clusters.a.properties]\nx = [1]", "flowdeck.toml:2:5: invalid type: sequence"),
         ("[verdicts]\nbehind = \"0s\"", "flowdeck.toml:2:10: \"0s\" is no time from 1s to 1day"),
         ("[verdicts]\nhot_share = 40", "flowdeck.toml:1:1: `hot_share` is 40"),
+        ("[verdicts]\nmute = [{ pattern = \"a\", until = \"noon\", reason = \"x\" }]", "`until` is \"noon\""),
+        (
+            "[verdicts]\nmute = [{ pattern = \"a\", until = \"2026-12-01T08:00:00Z\", reason = \" \" }]",
+            "`reason` is empty",
+        ),
         ("[verdicts]\nlate = \"1s\"", "flowdeck.toml:2:1: unknown field `late`"),
         ("[rebalancing]\nwarning = \"0s\"", "flowdeck.toml:2:11: \"0s\" is no time from 1s to 1day"),
         ("[rebalancing]\nwarning = \"9s\"\ncritical = \"5s\"", "`critical` (5s) comes before `warning` (9s)"),

@@ -259,6 +259,8 @@ impl Fleet for MemoryPorts {
             owner: None,
             holds: vec![],
             paused: false,
+            last_stable: None,
+            kept_until: None,
         };
         Ok(GroupView {
             version: self.version_now(),
@@ -270,6 +272,8 @@ impl Fleet for MemoryPorts {
             group_members: vec![],
             commands: vec![],
             warnings: vec![],
+            facts: vec![],
+            offsets_expire: None,
         })
     }
 

@@ -16,6 +16,7 @@ fn class(event: &HistoryEvent) -> &'static str {
     match event.kind {
         HistoryEventKind::Rebalance => "mark",
         HistoryEventKind::Operation => "mark op",
+        HistoryEventKind::Change => "mark change",
     }
 }
 

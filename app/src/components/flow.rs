@@ -44,6 +44,11 @@ pub(crate) fn facts(row: &GroupRow) -> AnyView {
     .into_any()
 }
 
+/// Of retention, offsets and transactions.
+pub(crate) fn sentences(all: &[String]) -> AnyView {
+    all.iter().map(|text| view! { <p class="fact">{text.clone()}</p> }).collect_view().into_any()
+}
+
 fn rates(words: &'static str, windows: &Windows) -> AnyView {
     let said = |rate: Option<Rate>| rate.map_or_else(|| "–".to_owned(), number::rate);
     let longer =

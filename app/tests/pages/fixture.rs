@@ -188,6 +188,8 @@ pub(crate) fn group_view(row: GroupRow, cluster: ClusterView) -> GroupView {
                 owner: (row.members != Some(0)).then(|| format!("web-{}", 2 + n % 3)),
                 holds: if n >= 4 || row.paused_partitions == 6 { holds.clone() } else { vec![] },
                 paused: n >= 4 && !holds.is_empty(),
+                last_stable: None,
+                kept_until: None,
             }
         })
         .collect();
@@ -255,6 +257,11 @@ pub(crate) fn group_view(row: GroupRow, cluster: ClusterView) -> GroupView {
         } else {
             vec![]
         },
+        facts: vec![
+            "Retention (7 d) keeps the oldest unread record of audio-events partition 5 for another 2 h."
+                .into(),
+        ],
+        offsets_expire: None,
         cluster_info: cluster,
         row,
         partitions,

@@ -1,10 +1,11 @@
-//! Creating Flowdeck's own topics, and reading a topic's configuration.
+//! Creating Flowdeck's own topics, and reading the configuration of a topic or a broker.
 
 use std::collections::BTreeMap;
 
 use flowdeck_model::TopicName;
 
 use crate::error::{Acl, Cause, Error, Operation};
+use crate::ffi::answers::ConfigRow;
 use crate::ffi::ask::{Creation, NulByte};
 use crate::ffi::codes;
 use crate::{Cluster, Deadline};
@@ -103,10 +104,29 @@ impl Cluster {
             |event| event.config(),
         );
         let rows = call.await.map_err(|cause| Error::new(Operation::TopicConfig, cause))?;
-        let entry = |row: crate::ffi::answers::ConfigRow| {
-            let value = row.value.filter(|_| !row.sensitive);
-            (row.name, ConfigEntry { value, default: row.default, sensitive: row.sensitive })
-        };
-        Ok(rows.into_iter().map(entry).collect())
+        Ok(entries(rows))
     }
+
+    pub async fn broker_config(
+        &self,
+        broker: i32,
+        deadline: impl Into<Deadline>,
+    ) -> Result<BTreeMap<String, ConfigEntry>, Error> {
+        let call = self.client().call(
+            deadline.into(),
+            || Acl::cluster("DescribeConfigs"),
+            |ask| ask.broker_config(broker).map_err(|NulByte| Cause::UnknownTopic),
+            |event| event.config(),
+        );
+        let rows = call.await.map_err(|cause| Error::new(Operation::BrokerConfig, cause))?;
+        Ok(entries(rows))
+    }
+}
+
+fn entries(rows: Vec<ConfigRow>) -> BTreeMap<String, ConfigEntry> {
+    let entry = |row: ConfigRow| {
+        let value = row.value.filter(|_| !row.sensitive);
+        (row.name, ConfigEntry { value, default: row.default, sensitive: row.sensitive })
+    };
+    rows.into_iter().map(entry).collect()
 }

@@ -15,8 +15,12 @@ use serde::{Deserialize, Serialize};
 pub enum Unknown {
     /// The group has committed nothing for this partition.
     NeverCommitted,
+    /// It had committed, and the commit is gone: it expired, or was deleted.
+    CommitGone,
     /// Committed lies after the end of the log (the topic was truncated, or the read is torn).
     AheadOfLog,
+    /// The same, and the end was seen to go back in the same log.
+    Truncated,
     /// Committed lies before the start of the log: records were deleted unread.
     OutOfRange,
     /// The topic's id changed while this process watched: the commit speaks of another log.
@@ -33,10 +37,12 @@ pub enum Unknown {
 
 impl Unknown {
     /// What an operator must hear of first comes last.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::NeverCommitted,
+        Self::CommitGone,
         Self::OutOfRange,
         Self::AheadOfLog,
+        Self::Truncated,
         Self::Recreated,
         Self::TopicDeleted,
         Self::TopicNotFound,
@@ -53,6 +59,10 @@ impl Unknown {
     pub fn label(self) -> &'static str {
         match self {
             Self::NeverCommitted => "never committed",
+            Self::CommitGone => "the committed offset expired or was deleted",
+            Self::Truncated => {
+                "committed offset beyond the end, which went back: records were lost, as by an unclean leader election"
+            }
             Self::AheadOfLog => "committed offset beyond the end",
             Self::OutOfRange => "committed offset before the start: unread records were deleted",
             Self::Recreated => "the topic was created anew",

@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use crate::error::PortError;
 use crate::names::{ClusterName, Partition, TopicName};
-use crate::verdict::Verdict;
+use crate::verdict::{GroupType, Verdict};
 
 mod audit;
 mod dead_letters;
@@ -93,6 +93,8 @@ pub struct FleetQuery {
     pub search: String,
     /// Empty: all.
     pub verdicts: Vec<Verdict>,
+    /// Empty: all.
+    pub kinds: Vec<GroupType>,
     /// Only the groups that are not counted; else only those that are.
     pub ignored: bool,
     pub sort: Vec<Sort>,
@@ -106,6 +108,7 @@ impl Default for FleetQuery {
             cluster: None,
             search: String::new(),
             verdicts: vec![],
+            kinds: vec![],
             ignored: false,
             sort: default_sort(),
             limit: LIMIT_DEFAULT,
@@ -128,6 +131,7 @@ impl FleetQuery {
                 "cluster" => parsed.cluster = Some(cluster(&value)?),
                 "search" => parsed.search = search(&value)?,
                 "verdict" => parsed.verdicts = verdicts(&value)?,
+                "type" => parsed.kinds = kinds(&value)?,
                 "ignored" => parsed.ignored = flag("ignored", &value)?,
                 "sort" if value.is_empty() => {}
                 "sort" => parsed.sort = sorts(&value)?,
@@ -152,6 +156,10 @@ impl FleetQuery {
         if !self.verdicts.is_empty() {
             let keys: Vec<&str> = self.verdicts.iter().map(|verdict| verdict.key()).collect();
             out.append_pair("verdict", &keys.join(","));
+        }
+        if !self.kinds.is_empty() {
+            let keys: Vec<&str> = self.kinds.iter().map(|kind| kind.key()).collect();
+            out.append_pair("type", &keys.join(","));
         }
         if self.ignored {
             out.append_pair("ignored", "true");
@@ -203,6 +211,20 @@ fn verdicts(value: &str) -> Result<Vec<Verdict>, PortError> {
         }
     }
     Ok(verdicts)
+}
+
+fn kinds(value: &str) -> Result<Vec<GroupType>, PortError> {
+    let mut kinds = Vec::new();
+    for key in value.split(',').filter(|key| !key.is_empty()) {
+        let kind = GroupType::ALL.into_iter().find(|kind| kind.key() == key).ok_or_else(|| {
+            let known = GroupType::ALL.map(GroupType::key).join(", ");
+            PortError::invalid("type", ["one of ", &known].concat())
+        })?;
+        if !kinds.contains(&kind) {
+            kinds.push(kind);
+        }
+    }
+    Ok(kinds)
 }
 
 fn flag(field: &str, value: &str) -> Result<bool, PortError> {
@@ -265,6 +287,7 @@ mod tests {
             ("offset=-1", "offset"),
             ("sort=colour", "sort"),
             ("verdict=fine", "verdict"),
+            ("type=round", "type"),
             ("cluster=a/b", "cluster"),
             ("ignored=maybe", "ignored"),
             ("colour=red", "colour"),
@@ -293,10 +316,11 @@ mod tests {
 
     proptest! {
         #[test]
-        fn queries_come_back(search in "\\PC{0,40}", offset in 0u32.., limit in 1u32..=1000, verdict in 0usize..5, ignored: bool) {
+        fn queries_come_back(search in "\\PC{0,40}", offset in 0u32.., limit in 1u32..=1000, verdict in 0usize..5, kind in 0usize..6, ignored: bool) {
             let query = FleetQuery {
                 search, offset, limit, ignored,
                 verdicts: vec![Verdict::WORST_FIRST[verdict]],
+                kinds: vec![GroupType::ALL[kind]],
                 ..FleetQuery::default()
             };
             prop_assert_eq!(FleetQuery::parse(&query.to_query(), true), Ok(query));

@@ -212,7 +212,7 @@ impl Windows {
     }
 }
 
-/// How long the lag takes to drain if rates stay as they were over the last 1, 5 or 15 minutes.
+/// How long a lag takes to drain if rates stay as they were over the last 1, 5 or 15 minutes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]

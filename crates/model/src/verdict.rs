@@ -9,8 +9,8 @@ mod sum;
 
 use serde::{Deserialize, Serialize};
 
-pub use evidence::{Evidence, Hot, NotObeyed, Proof, Rebalance, Rewind, Stall, Stopped};
-pub use limits::{RebalanceLimits, Rules};
+pub use evidence::{Evidence, Hot, NotObeyed, Proof, Rebalance, Rewind, Slow, Stall, Stopped, Surplus};
+pub use limits::{REBALANCES_WITHIN, RebalanceLimits, Rules};
 pub use rules::judge;
 pub use sum::{LagSum, sum};
 
@@ -44,6 +44,18 @@ impl GroupType {
             Self::Other => "other, not a consumer group",
             Self::Flowdeck => "Flowdeck's own",
             Self::Unknown => "not described yet",
+        }
+    }
+
+    /// The value in URLs and JSON.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::Consumer => "consumer",
+            Self::Streams => "streams",
+            Self::Other => "other",
+            Self::Flowdeck => "flowdeck",
+            Self::Unknown => "unknown",
         }
     }
 
@@ -110,6 +122,8 @@ pub enum Verdict {
     AssignedByHand,
     /// A lag above the allowed that falls, so that nothing is left within an hour.
     CatchingUp,
+    /// Members that can have no partition, since there are fewer partitions than members.
+    SurplusInstances,
     Unknown,
     /// Partitions of which nothing was ever committed.
     NeverCommitted,
@@ -118,8 +132,12 @@ pub enum Verdict {
     Behind,
     /// No active members, and a lag, or one that is not known.
     NoActiveMembers,
+    /// The partitions of one instance have most of the lag, and get no more of the records than those of others.
+    SlowInstance,
     /// One partition has most of the lag and gets most of the records.
     HotPartition,
+    /// Its members change again and again.
+    RebalancingTooOften,
     /// The lag grows.
     FallingBehind,
     /// A commit went back, and has not regained what it had.
@@ -153,7 +171,7 @@ pub enum Level {
 
 impl Verdict {
     /// The order in which they are said; that of chips, too.
-    pub const WORST_FIRST: [Self; 19] = [
+    pub const WORST_FIRST: [Self; 22] = [
         Self::LosingData,
         Self::RebalanceStuck,
         Self::PauseNotObeyed,
@@ -163,12 +181,15 @@ impl Verdict {
         Self::PausedByApplication,
         Self::Rewound,
         Self::FallingBehind,
+        Self::RebalancingTooOften,
         Self::HotPartition,
+        Self::SlowInstance,
         Self::NoActiveMembers,
         Self::Behind,
         Self::Paused,
         Self::NeverCommitted,
         Self::Unknown,
+        Self::SurplusInstances,
         Self::CatchingUp,
         Self::AssignedByHand,
         Self::Inactive,
@@ -183,11 +204,14 @@ impl Verdict {
             Self::Inactive => ("Inactive", "inactive", Level::Ok),
             Self::AssignedByHand => ("Assigned by hand", "assignedByHand", Info),
             Self::CatchingUp => ("Catching up", "catchingUp", Info),
+            Self::SurplusInstances => ("Surplus instances", "surplusInstances", Info),
             Self::Unknown => ("Unknown", "unknown", Info),
             Self::NeverCommitted => ("Never committed", "neverCommitted", Info),
             Self::Paused => ("Paused", "paused", Info),
             Self::Behind => ("Behind", "behind", Warning),
             Self::NoActiveMembers => ("No active members", "noActiveMembers", Critical),
+            Self::SlowInstance => ("Slow instance", "slowInstance", Warning),
+            Self::RebalancingTooOften => ("Rebalancing too often", "rebalancingTooOften", Warning),
             Self::HotPartition => ("Hot partition", "hotPartition", Warning),
             Self::FallingBehind => ("Falling behind", "fallingBehind", Warning),
             Self::Rewound => ("Rewound", "rewound", Warning),

@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 use crate::clock;
 use crate::history::History;
 use crate::offers::Offers;
+use crate::sampling::details::{Details, Look};
 use crate::sampling::pace::Viewers;
 use crate::sampling::sample::Sample;
 use crate::sampling::sampler::Sampler;
@@ -94,6 +95,7 @@ impl ClusterHandle {
     ) -> watch::Receiver<Arc<Sample>> {
         let (samples, sampled) = watch::channel(Arc::<Sample>::default());
         let (seldom, watched) = watch::channel(Arc::<Watched>::default());
+        let (details, detailed) = watch::channel(Arc::<Details>::default());
         let (proofs, proven) = watch::channel(Arc::<Proofs>::default());
         let sampler = Sampler::new(
             cluster.clone(),
@@ -103,10 +105,26 @@ impl ClusterHandle {
             self.viewers.pace(self.settings.refresh),
             watched,
             proven,
+            detailed,
         );
+        let looks = Look {
+            cluster: cluster.clone(),
+            settings: Arc::clone(&self.settings),
+            samples: sampled.clone(),
+            history: self.history.clone(),
+            out: details,
+        };
+        tracker.spawn(looks.run(shutdown.clone()));
         if self.settings.verify_stalls {
             let settings = Arc::clone(&self.settings);
-            let reads = verify::run(cluster.clone(), settings, sampled.clone(), proofs, shutdown.clone());
+            let reads = verify::run(
+                cluster.clone(),
+                settings,
+                sampled.clone(),
+                self.history.clone(),
+                proofs,
+                shutdown.clone(),
+            );
             tracker.spawn(reads);
         }
         let rights = watched::run(cluster.clone(), Arc::clone(&self.settings), seldom, shutdown.clone());

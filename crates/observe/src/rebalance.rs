@@ -37,6 +37,20 @@ pub(super) fn is_rebalancing(kind: GroupType, state: GroupState, members: &[Memb
     }
 }
 
+/// Since when a rebalance is under way, and since when the members are as they are.
+pub(crate) type Seen = (Option<Timestamp>, Option<Timestamp>);
+
+/// When a rebalance began that was not seen before: one that is told, or other members than before.
+pub(crate) fn began(before: Seen, now: Seen) -> Option<Timestamp> {
+    match (before.0, now.0) {
+        (None, Some(began)) => return Some(began),
+        (Some(_), _) => return None,
+        (None, None) => {}
+    }
+    let other = before.1.is_some() && before.1 != now.1;
+    now.1.filter(|_| other)
+}
+
 /// It owns something else than it shall own.
 fn is_moving(member: &Member) -> bool {
     let Some(target) = &member.target_assignment else { return false };

@@ -7,7 +7,7 @@ use flowdeck_kafka::ClusterConfig;
 use flowdeck_model::verdict::{RebalanceLimits, Rules};
 use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::view::{FoundBy, GroupLabels, Mode};
-use flowdeck_model::{ClusterName, GroupId, Partition, Pattern, TopicName};
+use flowdeck_model::{ClusterName, GroupId, Partition, Pattern, Timestamp, TopicName};
 use flowdeck_payload::{Choices, Decoder, Mask};
 
 use crate::time_zones::RewindTimeZones;
@@ -156,6 +156,7 @@ pub struct Thresholds {
     pub stalled: Option<Duration>,
     pub rewound: Option<Duration>,
     pub hot_share: Option<u8>,
+    pub rebalances: Option<u32>,
     pub clear_after: Option<Duration>,
 }
 
@@ -169,9 +170,18 @@ impl Thresholds {
             stalled: self.stalled.unwrap_or(rules.stalled),
             rewound: self.rewound.unwrap_or(rules.rewound),
             hot_share: self.hot_share.unwrap_or(rules.hot_share),
+            rebalances: self.rebalances.unwrap_or(rules.rebalances),
             clear_after: self.clear_after.unwrap_or(rules.clear_after),
         }
     }
+}
+
+/// Groups that are not counted for a time, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mute {
+    pub pattern: Pattern,
+    pub until: Timestamp,
+    pub reason: String,
 }
 
 fn first_match<'a, T>(all: &'a [(Pattern, T)], group: &GroupId) -> Option<&'a T> {
@@ -213,6 +223,7 @@ pub struct ClusterSettings {
     pub ignore: Vec<Pattern>,
     /// Labels of groups whose name matches; of a label that several have, the first counts.
     pub labels_of: Vec<(Pattern, GroupLabels)>,
+    pub mutes: Vec<Mute>,
     /// Whether a read at the committed offset shows that a record waits where no commit moves.
     pub verify_stalls: bool,
     /// From the start of one refresh to the start of the next.
@@ -309,6 +320,7 @@ impl ClusterSettings {
             verdicts_of: vec![],
             ignore: vec![Pattern::new("console-consumer-*")],
             labels_of: vec![],
+            mutes: vec![],
             verify_stalls: true,
             refresh: Duration::from_secs(2),
             protected: vec![],
@@ -367,8 +379,15 @@ impl ClusterSettings {
         labels
     }
 
-    pub fn ignores(&self, group: &GroupId) -> bool {
-        self.ignore.iter().any(|pattern| pattern.matches(group.as_str()))
+    /// By its name, or for a time.
+    pub fn ignores(&self, group: &GroupId, now: Timestamp) -> bool {
+        self.ignore.iter().any(|pattern| pattern.matches(group.as_str())) || self.muted(group, now).is_some()
+    }
+
+    /// Why the group is not counted for a time: of several, the one that lasts longest.
+    pub fn muted(&self, group: &GroupId, now: Timestamp) -> Option<&Mute> {
+        let mutes = self.mutes.iter().filter(|mute| mute.until > now && mute.pattern.matches(group.as_str()));
+        mutes.max_by_key(|mute| mute.until)
     }
 
     /// Readings older than this speak of now no more.
@@ -418,7 +437,13 @@ mod tests {
         let of = |group: &str| settings.rules(&group.into());
         assert_eq!((of("batch-1").behind.as_secs(), of("batch-1").allowed_lag), (3_600, 7));
         assert_eq!(of("web").behind, Rules::default().behind);
-        assert!(settings.ignores(&"console-consumer-4711".into()) && !settings.ignores(&"web".into()));
+        let at = Timestamp::from_millis;
+        let ignores = |settings: &ClusterSettings, group: &str, now| settings.ignores(&group.into(), at(now));
+        assert!(ignores(&settings, "console-consumer-4711", 0) && !ignores(&settings, "web", 0));
+        let mute = |until| Mute { pattern: Pattern::new("web*"), until: at(until), reason: "INC-1".into() };
+        settings.mutes = vec![mute(1_000), mute(2_000)];
+        assert_eq!(settings.muted(&"web".into(), at(500)).map(|mute| mute.until), Some(at(2_000)));
+        assert!(ignores(&settings, "web", 1_999) && !ignores(&settings, "web", 2_000));
     }
 
     #[test]

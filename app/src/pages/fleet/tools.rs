@@ -3,7 +3,7 @@
 
 use flowdeck_model::query::{LIMIT_DEFAULT, default_sort};
 use flowdeck_model::view::FleetView;
-use flowdeck_model::{FleetQuery, Verdict};
+use flowdeck_model::{FleetQuery, GroupType, Verdict};
 use leptos::prelude::*;
 use leptos_router::NavigateOptions;
 use leptos_router::hooks::use_navigate;
@@ -20,6 +20,7 @@ pub(super) fn tools(header: RwSignal<FleetView>, query: Memo<FleetQuery>) -> Any
             {search(query)}
             <div class="chips" role="group" aria-label="Verdicts">
                 {move || Verdict::WORST_FIRST.map(|one| verdict_chip(&query.read(), one, header.with(|view| head::count(view, one))))}
+                {move || kinds(&query.read())}
                 {move || ignored_chip(&query.read(), header.with(|view| view.ignored))}
             </div>
             {move || header.with(|view| cluster_chips(view, &query.read()))}
@@ -53,9 +54,11 @@ fn hidden_fields(query: &FleetQuery) -> impl IntoView + use<> {
     let cluster = query.cluster.as_ref().map(ToString::to_string);
     let verdict = query.verdicts.iter().map(|verdict| verdict.key()).collect::<Vec<_>>().join(",");
     let sort = query.sort.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    let kinds = query.kinds.iter().map(|kind| kind.key()).collect::<Vec<_>>().join(",");
     let fields = [
         ("cluster", cluster),
         ("verdict", (!verdict.is_empty()).then_some(verdict)),
+        ("type", (!kinds.is_empty()).then_some(kinds)),
         ("ignored", query.ignored.then(|| "true".to_owned())),
         ("sort", (query.sort != default_sort()).then_some(sort)),
         ("limit", (query.limit != LIMIT_DEFAULT).then(|| query.limit.to_string())),
@@ -88,6 +91,18 @@ fn verdict_chip(query: &FleetQuery, one: Verdict, groups: u32) -> Option<AnyView
     }
     .into_any()
     .into()
+}
+
+/// One type, or all.
+fn kinds(query: &FleetQuery) -> AnyView {
+    let offered = [GroupType::Classic, GroupType::Consumer, GroupType::Streams, GroupType::Other];
+    let links = offered.map(|kind| {
+        let chosen = query.kinds.contains(&kind);
+        let kinds = if chosen { vec![] } else { vec![kind] };
+        let next = FleetQuery { kinds, offset: 0, ..query.clone() };
+        view! { <a class="chip" href=links::fleet(&next) data-noscroll="" aria-current=chosen.then_some("true")>{kind.label()}</a> }
+    });
+    view! { <details class="types" open=!query.kinds.is_empty()><summary class="chip">"Type"</summary>{links}</details> }.into_any()
 }
 
 /// Groups that are not counted, where there are some.

@@ -256,6 +256,8 @@ mod tests {
             owner: (members > 0).then(|| "web-1".to_owned()),
             holds: vec![],
             paused: false,
+            last_stable: None,
+            kept_until: None,
         };
         view.partitions = readings.iter().enumerate().map(row).collect();
         let sum = verdict::sum(&readings);

@@ -209,6 +209,8 @@ mod tests {
             owner: owner.map(str::to_owned),
             holds: vec![],
             paused: partition == 3,
+            last_stable: None,
+            kept_until: None,
         }
     }
 

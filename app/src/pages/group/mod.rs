@@ -176,6 +176,7 @@ fn page(view: GroupView, chart: Chart) -> AnyView {
         <p class="unseen" role="status">{move || verdict.get()}</p>
         {move || state.finding.with(finding::shown)}
         {move || header.with(|view| view.row.kind.has_lag().then(|| flow::facts(&view.row)))}
+        {move || header.with(|view| flow::sentences(&view.facts))}
         {move || asked.get().map(|ask| form::form(ask, header, &listing.get_untracked()))}
         <div class="cols">
             <div class="column">

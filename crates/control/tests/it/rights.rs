@@ -15,6 +15,7 @@ async fn missing_rights_are_said_and_granted_ones_are_used() {
     let broker = private(&NodeOptions { users: vec![watcher.clone()], ..NodeOptions::default() });
     let group = unique("payments");
     broker.create_topic("orders", 1).await;
+    broker.produce_at("orders", [(0, "waits")]).await;
     broker.commit(&group, &[("orders", 0, 0)]);
     let mut kafka = ClusterConfig::new(broker.secure().bootstrap.clone());
     kafka.properties = broker.secure().client_properties(&watcher).into_iter().collect();
@@ -35,7 +36,16 @@ async fn missing_rights_are_said_and_granted_ones_are_used() {
     broker.allow("watcher", &["Describe", "Create"], &["--cluster"]);
     broker.allow("watcher", &["Describe", "Read"], &["--topic", "*"]);
     broker.allow("watcher", &["Describe"], &["--group", "*"]);
-    running.group(&group, "the group", |view| view.row.lag == Some(0)).await;
+    running.group(&group, "the group", |view| view.row.lag == Some(1)).await;
+    let says_why = |facts: &[String], words: &str| facts.iter().any(|fact| fact.contains(words));
+    let view =
+        running.group(&group, "what cannot be told without rights", |view| view.facts.len() == 2).await;
+    for missing in [
+        "not known: not permitted: DescribeConfigs on Topic:orders",
+        "DescribeConfigs on Cluster:kafka-cluster",
+    ] {
+        assert!(says_why(&view.facts, missing), "{missing}: {:?}", view.facts);
+    }
     says("nothing is missing", &|view| {
         !has(view, "Describe on Cluster") && !has(view, "could not be created")
     })

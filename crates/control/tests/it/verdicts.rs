@@ -183,6 +183,48 @@ async fn a_slow_consumer_falls_behind_and_one_partition_may_be_hot() {
     running.stop().await;
 }
 
+/// Of two instances one is slow; two more have no partition, and each of them was a rebalance.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_instance_may_be_slow_and_one_too_many() {
+    let kafka = kafka();
+    let mut settings = settings(Mode::Observe);
+    settings.refresh = Duration::from_millis(500);
+    settings.verdicts.rebalances = 1;
+    let running = Running::start(settings);
+    let (topic, group) = (unique("slow"), unique("slow"));
+    kafka.create_topic(&topic, 2).await;
+    let _records = Producing::start(&topic, vec![0, 1], 5);
+    let fast = Reader::start(&group, &topic, "classic");
+    let slow = Reader::start(&group, &topic, "classic");
+    let both = |view: &GroupView| view.row.members == Some(2) && view.row.flow.last_commit.is_some();
+    until(&running, &group, "both read", both).await;
+    slow.handling.store(500, Ordering::Relaxed);
+    let lists_within = async |verdict: Verdict| {
+        let view = wait_for(verdict.label(), WITHIN * 3, async || {
+            let view = running.ports.fleet.group(&running.cluster, &group.as_str().into()).ok()?;
+            lists(verdict)(&view).then_some(view)
+        })
+        .await;
+        let found = view.row.verdicts.into_iter().find(|one| one.verdict == verdict);
+        found.and_then(|one| one.evidence).unwrap()
+    };
+    let why = lists_within(Verdict::SlowInstance).await;
+    assert!(why.starts_with("reader on ") && why.ends_with("as one of 2 instances"), "{why}");
+    slow.handling.store(0, Ordering::Relaxed);
+    let third = Reader::start(&group, &topic, "classic");
+    until(&running, &group, "three members", |view| {
+        view.row.members == Some(3) && view.row.rebalancing_since.is_none()
+    })
+    .await;
+    let fourth = Reader::start(&group, &topic, "classic");
+    let why = lists_within(Verdict::RebalancingTooOften).await;
+    assert!(why.starts_with("at least ") && why.ends_with("rebalances in the last 15 min"), "{why}");
+    let why = lists_within(Verdict::SurplusInstances).await;
+    assert_eq!(why, "2 of 4 members have no partition: there are 2 partitions to be given");
+    tokio::task::spawn_blocking(move || drop((fast, slow, third, fourth))).await.unwrap();
+    running.stop().await;
+}
+
 #[tokio::test]
 async fn a_commit_that_goes_back_is_a_rewind_until_it_is_regained() {
     let kafka = kafka();

@@ -280,7 +280,7 @@ impl Event {
         }
     }
 
-    /// The entries of the one topic that was asked for, or its code.
+    /// The entries of the one topic or broker that was asked for, or its code.
     pub(crate) fn config(&self) -> Result<Vec<ConfigRow>, i32> {
         // SAFETY: as in `listed_groups`.
         unsafe {

@@ -221,14 +221,19 @@ impl Ask<'_> {
     }
 
     pub(crate) fn topic_config(&self, topic: &str) -> Result<(), NulByte> {
-        let topic = c_string(topic)?;
+        self.config(sys::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC, topic)
+    }
+
+    pub(crate) fn broker_config(&self, broker: i32) -> Result<(), NulByte> {
+        self.config(sys::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_BROKER, &broker.to_string())
+    }
+
+    fn config(&self, kind: sys::rd_kafka_ResourceType_t, name: &str) -> Result<(), NulByte> {
+        let name = c_string(name)?;
         let options = self.options(Op::RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS);
         // SAFETY: as in `list_groups`; the resource is ours, and librdkafka copies it.
         unsafe {
-            let resource = sys::rd_kafka_ConfigResource_new(
-                sys::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC,
-                topic.as_ptr(),
-            );
+            let resource = sys::rd_kafka_ConfigResource_new(kind, name.as_ptr());
             let mut resources = [resource];
             sys::rd_kafka_DescribeConfigs(
                 self.rk(),

@@ -84,6 +84,29 @@ pub struct Hot {
     pub partitions: u32,
 }
 
+/// The instance whose partitions have most of the lag, of a group with several.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Slow {
+    pub instance: String,
+    pub time_lag: Option<TimeLag>,
+    pub lag: u64,
+    /// Of the group's lag, in percent.
+    pub of_lag: u8,
+    /// Of the records that came lately, in percent.
+    pub of_records: u8,
+    /// That own partitions.
+    pub instances: u32,
+}
+
+/// Members without a partition, where there are fewer partitions than members.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Surplus {
+    pub idle: u32,
+    pub members: u32,
+    /// That members own.
+    pub partitions: u32,
+}
+
 /// What the last refreshes tell of one group.
 #[derive(Debug, Clone)]
 pub struct Evidence {
@@ -115,6 +138,10 @@ pub struct Evidence {
     /// The last one that is not regained.
     pub rewind: Option<Rewind>,
     pub hot: Option<Hot>,
+    pub slow: Option<Slow>,
+    pub surplus: Option<Surplus>,
+    /// Rebalances that were seen to begin within the time that the rules look at.
+    pub rebalances: u32,
     /// Commits moved though Kafka listed no member.
     pub by_hand: bool,
     /// Topics that it read and that are gone, in words.
@@ -145,6 +172,9 @@ impl Evidence {
             stall: None,
             rewind: None,
             hot: None,
+            slow: None,
+            surplus: None,
+            rebalances: 0,
             by_hand: false,
             deleted_topics: vec![],
             stale: None,

@@ -6,7 +6,8 @@ use super::{Evidence, Finding, Level, Rules, Verdict};
 
 /// Goes by a trend, which takes some readings to turn.
 fn is_trend(verdict: Verdict) -> bool {
-    matches!(verdict, Verdict::FallingBehind | Verdict::HotPartition | Verdict::CatchingUp)
+    use Verdict::{CatchingUp, FallingBehind, HotPartition, SlowInstance};
+    matches!(verdict, FallingBehind | HotPartition | SlowInstance | CatchingUp)
 }
 
 /// The headline first; never empty.

@@ -16,6 +16,9 @@ impl Default for RebalanceLimits {
     }
 }
 
+/// For so long a rebalance counts.
+pub const REBALANCES_WITHIN: Duration = Duration::from_secs(15 * 60);
+
 /// Thresholds of one group. The reasons for the defaults are in CONFIG.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rules {
@@ -32,6 +35,8 @@ pub struct Rules {
     pub rewound: Duration,
     /// The share of the lag, in percent, from which on a partition is hot.
     pub hot_share: u8,
+    /// Rebalances within [`REBALANCES_WITHIN`] up to which there is nothing to say.
+    pub rebalances: u32,
     /// For how long a verdict that goes by a trend is kept when it ceases to apply.
     pub clear_after: Duration,
 }
@@ -47,6 +52,7 @@ impl Default for Rules {
             stalled: seconds(10),
             rewound: seconds(15 * 60),
             hot_share: 75,
+            rebalances: 8,
             clear_after: seconds(15),
         }
     }

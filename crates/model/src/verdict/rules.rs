@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::sum::counted;
-use super::{Evidence, Finding, GroupType, Level, NotObeyed, Proof, Rules, Verdict, hysteresis, names};
+use super::{
+    Evidence, Finding, GroupType, Level, NotObeyed, Proof, REBALANCES_WITHIN, Rules, Verdict, hysteresis,
+    names,
+};
 use crate::lag::{Precision, TimeLag, Unknown};
 use crate::shown;
 use crate::time::Timestamp;
@@ -27,7 +30,7 @@ pub fn judge(evidence: &Evidence, rules: &Rules, before: &[Finding]) -> Vec<Find
         return only(Verdict::Ok, None);
     }
     let group = Group { evidence, rules, before };
-    let all: [fn(&Group<'_>) -> Option<Raw>; 17] = [
+    let all: [fn(&Group<'_>) -> Option<Raw>; 20] = [
         losing_data,
         rebalance_stuck,
         pause_not_obeyed,
@@ -36,12 +39,15 @@ pub fn judge(evidence: &Evidence, rules: &Rules, before: &[Finding]) -> Vec<Find
         paused_by_application,
         rewound,
         falling_behind,
+        rebalancing_too_often,
         hot_partition,
+        slow_instance,
         no_active_members,
         behind,
         paused,
         never_committed,
         unknown,
+        surplus_instances,
         catching_up,
         assigned_by_hand,
         inactive,
@@ -224,6 +230,53 @@ fn hot_partition(group: &Group<'_>) -> Option<Raw> {
     Some(Raw::new(Verdict::HotPartition, Some(why)))
 }
 
+/// Of the partitions of the instance none needs to be hot; where one is, that says more.
+fn slow_instance(group: &Group<'_>) -> Option<Raw> {
+    let slow = group.evidence.slow.as_ref().filter(|slow| slow.instances >= 2)?;
+    let late =
+        exceeds(slow.time_lag, group.rules.falling_behind).unwrap_or(slow.lag > group.rules.allowed_lag);
+    // Half as much again as its part is no more than others get.
+    let its_part = u32::from(slow.of_records) * slow.instances <= 150;
+    if !late || slow.of_lag < group.rules.hot_share || !its_part {
+        return None;
+    }
+    if group.evidence.wholly_held || group.evidence.stall.is_some() || hot_partition(group).is_some() {
+        return None;
+    }
+    let why = format!(
+        "{} has {} % of the lag and gets {} % of the records, as one of {} instances",
+        shown::name(&slow.instance),
+        slow.of_lag,
+        slow.of_records,
+        slow.instances
+    );
+    Some(Raw::new(Verdict::SlowInstance, Some(why)))
+}
+
+fn rebalancing_too_often(group: &Group<'_>) -> Option<Raw> {
+    let seen = group.evidence.rebalances;
+    let why = || {
+        format!(
+            "at least {} in the last {}",
+            counted(seen.into(), "rebalance"),
+            shown::span(REBALANCES_WITHIN)
+        )
+    };
+    (seen > group.rules.rebalances).then(|| Raw::new(Verdict::RebalancingTooOften, Some(why())))
+}
+
+fn surplus_instances(group: &Group<'_>) -> Option<Raw> {
+    let surplus = group.evidence.surplus?;
+    let have = if surplus.idle == 1 { "has" } else { "have" };
+    let why = format!(
+        "{} of {} {have} no partition: there are {} to be given",
+        shown::exact(surplus.idle.into()),
+        counted(surplus.members.into(), "member"),
+        counted(surplus.partitions.into(), "partition")
+    );
+    Some(Raw::new(Verdict::SurplusInstances, Some(why)))
+}
+
 fn no_active_members(group: &Group<'_>) -> Option<Raw> {
     let evidence = group.evidence;
     if !group.no_members() || evidence.by_hand || evidence.wholly_held || evidence.free.is_caught_up() {
@@ -275,7 +328,13 @@ fn unknown(group: &Group<'_>) -> Option<Raw> {
     let Evidence { sum, deleted_topics, .. } = group.evidence;
     let other = |why| !matches!(why, Unknown::NeverCommitted | Unknown::OutOfRange);
     if let Some(reasons) = sum.reasons(other) {
-        let loud = [Unknown::AheadOfLog, Unknown::Recreated, Unknown::TopicDeleted];
+        let loud = [
+            Unknown::AheadOfLog,
+            Unknown::Truncated,
+            Unknown::CommitGone,
+            Unknown::Recreated,
+            Unknown::TopicDeleted,
+        ];
         let level = if loud.into_iter().any(|why| sum.has(why)) { Level::Warning } else { Level::Info };
         return Some(Raw::new(Verdict::Unknown, Some(reasons)).at(level));
     }

@@ -80,6 +80,17 @@ fn hot(of_lag: u8, of_records: u8, partitions: u32) -> Option<Hot> {
     })
 }
 
+fn slow(of_lag: u8, of_records: u8, instances: u32) -> Option<Slow> {
+    Some(Slow {
+        instance: "web-7".into(),
+        time_lag: time(30, Precision::Estimate),
+        lag: 4_000,
+        of_lag,
+        of_records,
+        instances,
+    })
+}
+
 fn judged(evidence: &Evidence) -> Vec<Finding> {
     judge(evidence, &Rules::default(), &[])
 }
@@ -137,6 +148,29 @@ fn the_rules_and_their_order() {
         ("one partition", Evidence { hot: hot(94, 91, 6), ..late(30) }, &["hotPartition"], Warning),
         ("one of two", Evidence { hot: hot(94, 91, 2), ..late(30) }, &["ok"], Ok),
         ("one, with its share of records", Evidence { hot: hot(94, 20, 6), ..late(30) }, &["ok"], Ok),
+        ("one instance", Evidence { slow: slow(94, 33, 3), ..late(30) }, &["slowInstance"], Warning),
+        ("one that gets more", Evidence { slow: slow(94, 60, 3), ..late(30) }, &["ok"], Ok),
+        ("one alone", Evidence { slow: slow(100, 100, 1), ..late(30) }, &["ok"], Ok),
+        (
+            "the partition says more than its instance",
+            Evidence { slow: slow(94, 50, 3), hot: hot(94, 91, 6), ..late(30) },
+            &["hotPartition"],
+            Warning,
+        ),
+        (
+            "an instance that stalls is not slow",
+            Evidence { slow: slow(94, 33, 3), stall: stall(Proof::Record(None), 2), ..late(30) },
+            &["stalled"],
+            Critical,
+        ),
+        ("rebalances", Evidence { rebalances: 8, ..with(lag(0)) }, &["ok"], Ok),
+        ("many rebalances", Evidence { rebalances: 9, ..with(lag(0)) }, &["rebalancingTooOften"], Warning),
+        (
+            "more members than partitions",
+            Evidence { surplus: Some(Surplus { idle: 1, members: 4, partitions: 3 }), ..with(lag(0)) },
+            &["surplusInstances"],
+            Info,
+        ),
         ("stalled", Evidence { stall: stall(Proof::Record(None), 6), ..late(20) }, &["stalled"], Critical),
         ("stalled?", Evidence { stall: stall(Proof::NotVerified, 6), ..late(20) }, &["stalled"], Warning),
         ("a marker waits", Evidence { stall: stall(Proof::NoRecord, 6), ..late(20) }, &["ok"], Ok),
@@ -298,6 +332,15 @@ fn each_has_one_sentence_of_evidence() {
         ),
         (Evidence { trend: Trend::Growing, rates, ..late(20) }, "12.5 records/s come, 8.0 are committed"),
         (Evidence { trend: Trend::Growing, ..late(20) }, "its lag grows"),
+        (
+            Evidence { slow: slow(94, 33, 3), ..late(30) },
+            "web-7 has 94 % of the lag and gets 33 % of the records, as one of 3 instances",
+        ),
+        (Evidence { rebalances: 12, ..with(lag(0)) }, "at least 12 rebalances in the last 15 min"),
+        (
+            Evidence { surplus: Some(Surplus { idle: 1, members: 4, partitions: 3 }), ..with(lag(0)) },
+            "1 of 4 members has no partition: there are 3 partitions to be given",
+        ),
         (
             Evidence { hot: hot(94, 91, 6), ..late(30) },
             "orders partition 3 has 94 % of the lag and gets 91 % of the records",

@@ -53,7 +53,8 @@ pub struct FlowView {
     /// Records that it commits.
     #[serde(rename = "out")]
     pub committed: Windows,
-    /// How long its lag takes to drain at these rates; `null` where nothing waits or no rate is known.
+    /// How long its lag takes to drain at these rates; `null` where nothing waits or no rate is known, and where
+    /// it would take for ever at one of them and the lag is small and steady.
     pub drain: Option<Drain>,
     /// When a commit was seen to move last; `null`: none since `watchedSince`.
     pub last_commit: Option<Timestamp>,

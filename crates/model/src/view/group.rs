@@ -26,6 +26,11 @@ pub struct GroupView {
     pub commands: Vec<CommandView>,
     /// What a person must know before acting: the agents' holds are unknown, a repeat was capped.
     pub warnings: Vec<String>,
+    /// Of retention, offsets and transactions, a sentence each.
+    pub facts: Vec<String>,
+    /// When its committed offsets expire at the latest, unless a member joins or it commits; `null` while it has members,
+    /// and where the brokers do not tell how long they are kept.
+    pub offsets_expire: Option<Timestamp>,
 }
 
 /// A group's view but its row.
@@ -40,6 +45,7 @@ struct BesideRow {
     group_members: Vec<MemberView>,
     commands: Vec<CommandView>,
     warnings: Vec<String>,
+    facts: Vec<String>,
 }
 
 impl<'de> Deserialize<'de> for GroupView {
@@ -54,8 +60,23 @@ impl<'de> Deserialize<'de> for GroupView {
             group_members,
             commands,
             warnings,
+            facts,
         } = beside;
-        Ok(Self { version, now, cluster_info, row, partitions, consumers, group_members, commands, warnings })
+        // The page shows the facts.
+        let offsets_expire = None;
+        Ok(Self {
+            version,
+            now,
+            cluster_info,
+            row,
+            partitions,
+            consumers,
+            group_members,
+            commands,
+            warnings,
+            facts,
+            offsets_expire,
+        })
     }
 }
 
@@ -89,6 +110,14 @@ pub struct PartitionRow {
     pub holds: Vec<HoldId>,
     /// Telemetry lists it as paused.
     pub paused: bool,
+    /// Where a consumer with `read_committed` stops: before `end` while a transaction is open. `null` where it was not
+    /// asked for: it is while somebody looks at the group.
+    #[serde(skip_deserializing)]
+    pub last_stable: Option<i64>,
+    /// Until when, at least, retention keeps the oldest record that waits. `null` where nothing waits, or its age or the
+    /// topic's `retention.ms` is not known.
+    #[serde(skip_deserializing)]
+    pub kept_until: Option<Timestamp>,
 }
 
 impl PartitionRow {
@@ -208,7 +237,7 @@ mod tests {
             "drain": {"soonestSeconds": 15, "latestSeconds": null}, "lastCommit": null, "watchedSince": "2026-11-21T13:00:00.000Z"},
         "lagTrend": [null, 16], "rebalancingSince": "2026-11-21T13:59:58.000Z", "members": 3, "topics": ["t"], "topicCount": 4, "partitionCount": 5,
         "pausedPartitions": 6, "holds": [], "asOf": "2026-11-21T13:59:59.000Z",
-        "partitions": [], "consumers": [], "groupMembers": [], "commands": [], "warnings": ["careful"]
+        "partitions": [], "consumers": [], "groupMembers": [], "commands": [], "warnings": ["careful"], "facts": ["soon"], "offsetsExpire": null
     }"#;
 
     #[test]

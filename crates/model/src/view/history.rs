@@ -68,6 +68,8 @@ pub enum HistoryEventKind {
     Rebalance,
     /// What was asked for through Flowdeck or by an external command.
     Operation,
+    /// Of the group or its topics: created, deleted, created anew, partitions added, offsets expired, records lost.
+    Change,
 }
 
 /// Where history is kept.

@@ -137,9 +137,18 @@ fn events(
         text: "Rebalance".to_owned(),
         command: None,
     });
+    let changes = series.into_iter().flat_map(Series::changes).map(|(second, words)| HistoryEvent {
+        at: Timestamp::from_millis(i64::from(second) * 1_000),
+        kind: HistoryEventKind::Change,
+        text: words.to_owned(),
+        command: None,
+    });
     let operations = cluster.operations.of_group(group).map(|one| operation(one));
-    let mut events: Vec<HistoryEvent> =
-        rebalances.chain(operations).filter(|event| event.at >= from && event.at <= to).collect();
+    let mut events: Vec<HistoryEvent> = rebalances
+        .chain(changes)
+        .chain(operations)
+        .filter(|event| event.at >= from && event.at <= to)
+        .collect();
     events.sort_by_key(|event| event.at);
     events.drain(..events.len().saturating_sub(EVENTS));
     events

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowdeck_model::rate::Rate;
-use flowdeck_model::{GroupId, Lag, Level};
+use flowdeck_model::{GroupId, Lag, Level, Timestamp};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::History;
 use super::series::Resolution;
 use super::store::{Store, seconds};
+use crate::rebalance;
 use crate::sampling::sample::{GroupData, PartitionData, Sample};
 use crate::snapshot::{ClusterSnapshot, Judged, Snapshot};
 
@@ -49,6 +50,25 @@ struct Recorder {
     reference: Option<Arc<Sample>>,
 }
 
+/// Groups that are listed no more, and those that were not before.
+fn came_and_went(before: &Sample, now: &Sample, at: Timestamp, history: &History) {
+    let has_lag = |group: &&Arc<GroupData>| group.kind.has_lag();
+    let other = |one: &Sample, than: &Sample| -> Vec<GroupId> {
+        let missing = one.groups.iter().filter(has_lag).filter(|group| than.group(&group.id).is_none());
+        missing.map(|group| group.id.clone()).collect()
+    };
+    let (gone, new) = (other(before, now), other(now, before));
+    let mut store = history.lock();
+    for group in gone {
+        store.changed(&group, seconds(at), "The group is gone: it was deleted, or its last offset expired");
+    }
+    for group in new {
+        let again = store.series(&group).is_some();
+        let words = if again { "The group was created anew" } else { "The group was created" };
+        store.changed(&group, seconds(at), words);
+    }
+}
+
 fn step_of(sample: &Sample) -> Option<u32> {
     sample.as_of.map(|at| seconds(at) / Resolution::Seconds10.seconds())
 }
@@ -60,6 +80,9 @@ impl Recorder {
         // Published again, or a refresh that failed and brought nothing.
         if self.last.as_ref().is_some_and(|last| last.as_of == Some(as_of)) {
             return;
+        }
+        if let Some(last) = self.last.as_deref().filter(|last| last.as_of.is_some()) {
+            came_and_went(last, sample, as_of, history);
         }
         let is_new_step = self.reference.as_deref().and_then(step_of) != step_of(sample);
         let before = self.last.as_deref();
@@ -101,6 +124,9 @@ fn write(store: &mut Store, seen: &Seen<'_>) {
     }
     let time_lag = group.time_lag.map(|lag| lag.millis);
     store.read(&group.id, at, group.sum.at_least.or(group.sum.lag), time_lag);
+    for words in group.changed.iter() {
+        store.changed(&group.id, at, words);
+    }
     if let Some(began) = seen.before.as_ref().and_then(|before| rebalance(before, group)) {
         store.rebalanced(&group.id, began);
     }
@@ -112,15 +138,10 @@ fn write(store: &mut Store, seen: &Seen<'_>) {
     }
 }
 
-/// When a rebalance began that was not seen before, in seconds: one that is told, or other members than before.
+/// In seconds.
 fn rebalance(before: &GroupData, now: &GroupData) -> Option<u32> {
-    match (before.rebalancing_since, now.rebalancing_since) {
-        (None, Some(began)) => return Some(seconds(began)),
-        (Some(_), _) => return None,
-        (None, None) => {}
-    }
-    let other = before.members_since.is_some() && before.members_since != now.members_since;
-    now.members_since.filter(|_| other).map(seconds)
+    let seen = |one: &GroupData| (one.rebalancing_since, one.members_since);
+    rebalance::began(seen(before), seen(now)).map(seconds)
 }
 
 fn write_partitions(store: &mut Store, group: &GroupData, at: u32) {
@@ -166,6 +187,13 @@ impl Store {
         self.views.insert(group.clone(), at);
     }
 
+    /// Those that somebody looks at, the newest first.
+    pub fn viewed_groups(&self, now: flowdeck_model::Timestamp) -> Vec<GroupId> {
+        let mut viewed: Vec<_> = self.views.iter().filter(|(_, at)| now.since(**at) < VIEWED).collect();
+        viewed.sort_by(|(a, first), (b, second)| second.cmp(first).then_with(|| a.cmp(b)));
+        viewed.into_iter().map(|(id, _)| id.clone()).collect()
+    }
+
     fn is_viewed(&self, group: &GroupId, at: u32) -> bool {
         self.views
             .get(group)
@@ -180,7 +208,7 @@ mod tests {
     use flowdeck_model::lag::Precision;
     use flowdeck_model::rate::Flow;
     use flowdeck_model::verdict::LagSum;
-    use flowdeck_model::{Partition, TimeLag, Timestamp, TopicName};
+    use flowdeck_model::{Partition, TimeLag, TopicName};
 
     use crate::sampling::sample::{CommitRow, Ends, LogRow, Mark, TopicRows};
     use crate::settings::ClusterSettings;

@@ -38,11 +38,14 @@ impl Resolution {
 
 /// Events that are kept of a group; the oldest goes.
 const EVENTS: usize = 64;
+const CHANGES: usize = 32;
 
 pub(super) struct Series {
     rings: [Ring; 3],
     /// Seconds since 1970 at which a rebalance began, oldest first.
     rebalances: VecDeque<u32>,
+    /// What became of it and its topics, and in which second; oldest first.
+    changes: VecDeque<(u32, Box<str>)>,
     /// When something was last written to it.
     pub(super) written: u32,
 }
@@ -52,6 +55,7 @@ impl Series {
         Self {
             rings: Resolution::ALL.map(|one| Ring::new(one.kept())),
             rebalances: VecDeque::new(),
+            changes: VecDeque::new(),
             written: 0,
         }
     }
@@ -115,6 +119,17 @@ impl Series {
         self.rebalances.push_back(second);
     }
 
+    pub(super) fn changed(&mut self, second: u32, words: &str) {
+        if self.changes.len() == CHANGES {
+            self.changes.pop_front();
+        }
+        self.changes.push_back((second, words.into()));
+    }
+
+    pub(super) fn changes(&self) -> impl Iterator<Item = (u32, &str)> {
+        self.changes.iter().map(|(second, words)| (*second, words.as_ref()))
+    }
+
     /// One that may be known already; the oldest are left out where there is no place.
     pub(super) fn restore_rebalance(&mut self, second: u32) {
         let at = self.rebalances.partition_point(|known| *known < second);
@@ -129,7 +144,11 @@ impl Series {
 
     pub(super) fn bytes(&self) -> usize {
         let rings: usize = self.rings.iter().map(Ring::bytes).sum();
-        rings + size_of::<Self>() - size_of_val(&self.rings) + self.rebalances.capacity() * size_of::<u32>()
+        let words: usize = self.changes.iter().map(|(_, words)| words.len()).sum();
+        rings + size_of::<Self>() - size_of_val(&self.rings)
+            + self.rebalances.capacity() * size_of::<u32>()
+            + self.changes.capacity() * size_of::<(u32, Box<str>)>()
+            + words
     }
 }
 

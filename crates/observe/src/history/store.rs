@@ -123,6 +123,12 @@ impl Store {
         }
     }
 
+    pub(super) fn changed(&mut self, group: &GroupId, at: u32, words: &str) {
+        if let Some(series) = self.series_mut(group, at) {
+            series.changed(at, words);
+        }
+    }
+
     /// `None`: there is no place for it.
     pub(super) fn series_mut(&mut self, group: &GroupId, now: u32) -> Option<&mut Series> {
         if !self.groups.contains_key(group) {

@@ -1,5 +1,6 @@
 //! From what is known of a group to the evidence of its verdicts, and the verdicts.
 
+mod instances;
 mod pauses;
 mod stall;
 
@@ -72,6 +73,9 @@ pub(crate) fn judge_group(
         rates: written.one_minute.zip(committed.one_minute),
         stall: stall::of(group, beside, &rules),
         hot: hot(group, written.one_minute).filter(|_| !is_held),
+        slow: instances::slow(group, beside, &rules).filter(|_| !is_held),
+        surplus: instances::surplus(group, now),
+        rebalances: group.track.rebalances(now),
         wholly_held: pauses.whole,
         paused_by: pauses.owners,
         paused_by_application: pauses.by_application,
@@ -93,7 +97,7 @@ pub(crate) fn judge_group(
         level,
         why: headline.and_then(|one| one.evidence.clone()),
         severity: verdict.severity(level),
-        ignored: settings.ignores(&group.id),
+        ignored: settings.ignores(&group.id, now),
         stale,
         lag: known.and_then(|sum| sum.lag),
         lag_at_least: known.and_then(|sum| sum.at_least),
@@ -117,7 +121,6 @@ fn hot(group: &GroupData, written: Option<Rate>) -> Option<Hot> {
         return None;
     }
     let came = trace::came_within(&log.trace, log.end?, window, group.ends.read_at)?;
-    let percent = |part: u128, whole: u128| u8::try_from((part * 100 / whole.max(1)).min(100)).unwrap_or(100);
     let rates = (Rate::of(came, window).per_second() * 1_000.0, written.per_second() * 1_000.0);
     Some(Hot {
         topic: hottest.topic.as_ref().clone(),
@@ -128,6 +131,10 @@ fn hot(group: &GroupData, written: Option<Rate>) -> Option<Hot> {
         of_records: percent(rates.0 as u128, rates.1 as u128),
         partitions: group.partition_count(),
     })
+}
+
+fn percent(part: u128, whole: u128) -> u8 {
+    u8::try_from((part * 100 / whole.max(1)).min(100)).unwrap_or(100)
 }
 
 fn stale_words(group: &GroupData, stale: bool, now: Timestamp) -> Option<String> {

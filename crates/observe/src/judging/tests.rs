@@ -173,3 +173,46 @@ fn a_partition_without_owner_is_not_stalled_where_others_are_owned() {
     watched.group.members = Some(Watched::new(&[&[]]).group.members.unwrap());
     assert_eq!(watched.stall(&Proofs::default()), Some((1, 1, false)), "Kafka lists no assignment at all");
 }
+
+#[test]
+fn an_instance_is_slow_by_its_lag_and_its_share_of_the_records() {
+    let slow = |ends: &[i64; 3]| {
+        let mut watched = Watched::new(&[&[0], &[1, 2]]);
+        for n in 0..12 {
+            let [zero, one, two] = ends.map(|each| each * n);
+            // The first commits all, the other one nothing.
+            watched.read(&[(zero, zero), (0, one), (0, two)]);
+        }
+        instances::slow(&watched.group, beside(), &flowdeck_model::verdict::Rules::default())
+    };
+    let found = slow(&[10, 10, 10]).unwrap();
+    assert_eq!((&*found.instance, found.lag, found.instances), ("web-1", 220, 2));
+    assert_eq!((found.of_lag, found.of_records), (100, 66));
+    assert_eq!(slow(&[90, 5, 5]).unwrap().of_records, 10);
+    // Nothing waits for long.
+    let mut watched = Watched::new(&[&[0], &[1]]);
+    for n in 0..12 {
+        watched.read(&[(n * 10, n * 10), (n * 10, n * 10 + 1)]);
+    }
+    assert_eq!(instances::slow(&watched.group, beside(), &flowdeck_model::verdict::Rules::default()), None);
+}
+
+#[test]
+fn members_are_surplus_where_there_are_fewer_partitions() {
+    let surplus = |owners: &[&[usize]], after: u64| {
+        let mut group = Watched::new(owners).group;
+        group.members_since = Some(Timestamp::from_millis(0));
+        let now = Timestamp::from_millis(0).plus(Duration::from_secs(after));
+        instances::surplus(&group, now).map(|one| (one.idle, one.members, one.partitions))
+    };
+    for (owners, after, want) in [
+        (&[&[0][..], &[1], &[]][..], 30, Some((1, 3, 2))),
+        (&[&[0], &[1], &[]], 29, None),
+        // One that owns two could give it one: it subscribed to something else, or gets it yet.
+        (&[&[0, 1, 2], &[3], &[]], 30, None),
+        (&[&[], &[]], 30, None),
+        (&[&[0], &[1]], 30, None),
+    ] {
+        assert_eq!(surplus(owners, after), want, "{owners:?} after {after} s");
+    }
+}

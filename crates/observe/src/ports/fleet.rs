@@ -13,7 +13,7 @@ use flowdeck_model::view::{
     TelemetryView, TopicView, TopicsView, VerdictCount,
 };
 use flowdeck_model::{
-    Actor, ClusterName, Fleet, FleetQuery, GroupId, GroupType, HistoryQuery, Permission, PortError,
+    Actor, ClusterName, Fleet, FleetQuery, GroupId, GroupType, HistoryQuery, Level, Permission, PortError,
     Timestamp, TopicName, Verdict, Version,
 };
 
@@ -275,7 +275,12 @@ fn find<'a>(
                 || group.lower.contains(&needle)
                 || (!topics.is_empty() && group.rows.iter().any(|rows| topics.contains(rows.topic.as_ref())))
                 || has_label(cluster, group, &needle);
-            if matches && passes(cluster, group, filter) && actor.may(Permission::View, name, &group.id) {
+            let of_kind = query.kinds.is_empty() || query.kinds.contains(&group.kind);
+            if matches
+                && of_kind
+                && passes(cluster, group, filter)
+                && actor.may(Permission::View, name, &group.id)
+            {
                 hits.push(Hit { cluster, group, judged });
             }
         }
@@ -330,10 +335,19 @@ pub(crate) fn flow(group: &GroupData, judged: &Judged) -> FlowView {
     FlowView {
         written,
         committed,
-        drain: judged.lag.and_then(|lag| Drain::of(lag, &written, &committed)),
+        drain: judged
+            .lag
+            .and_then(|lag| Drain::of(lag, &written, &committed))
+            .filter(|drain| is_worth_saying(*drain, judged)),
         last_commit: group.last_commit,
         watched_since: group.watched_since,
     }
+}
+
+/// A small lag that stays as it is needs no time to drain: "never" would read as an alarm.
+fn is_worth_saying(drain: Drain, judged: &Judged) -> bool {
+    let is_late = |one: &Finding| one.level >= Level::Warning || one.verdict == Verdict::Paused;
+    drain.latest_seconds.is_some() || judged.findings.iter().any(is_late)
 }
 
 pub(super) fn group_row(cluster: &ClusterSnapshot, group: &GroupData, judged: &Judged) -> GroupRow {

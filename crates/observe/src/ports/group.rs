@@ -6,6 +6,7 @@ use flowdeck_model::view::{GroupView, MemberView, PartitionRow};
 use flowdeck_model::{HoldId, Lag, Partition, TimeLag, Timestamp, TopicName, Version, shown};
 
 use super::claims::{Claims, is_lost};
+use super::facts;
 use super::fleet::group_row;
 use crate::holds::cover::{holds_now, place_of};
 use crate::operations::{Operation, repeated};
@@ -43,6 +44,8 @@ pub(super) fn view(
             .collect(),
         commands: commands.iter().map(|command| command.view(&cluster.view, now)).collect(),
         warnings: warnings(cluster, group, &claims, &commands),
+        facts: facts::of(cluster, group, judged, now),
+        offsets_expire: facts::offsets_expire(cluster, group).map(|expiry| expiry.at),
     }
 }
 
@@ -80,11 +83,17 @@ fn row(
                 && owners.speaks_for(instance, topic, partition)
                 && stream.is_some_and(|stream| stream.paused.binary_search(&partition).is_ok())
         }),
+        last_stable: facts::last_stable(cluster, data),
+        kept_until: facts::kept_until(cluster, group, data),
     }
 }
 
 /// With what a read at the committed offset found.
-fn time_lag(cluster: &ClusterSnapshot, data: &PartitionData<'_>, read_at: Timestamp) -> Option<TimeLag> {
+pub(super) fn time_lag(
+    cluster: &ClusterSnapshot,
+    data: &PartitionData<'_>,
+    read_at: Timestamp,
+) -> Option<TimeLag> {
     let place = (data.topic, data.commit.partition, data.commit.offset);
     data.time_lag(read_at).map(|lag| proven(lag, cluster.sample.proofs.found(place), read_at))
 }

@@ -7,6 +7,7 @@ mod audit;
 pub(crate) mod brokers;
 mod claims;
 mod dead_letters;
+mod facts;
 mod fleet;
 mod group;
 mod order;

@@ -136,6 +136,7 @@ pub fn settle(
         let Ok(at) = old.binary_search_by(|former| former.topic.cmp(&topic.topic)) else { continue };
         let anew = recreated.contains(topic.topic.as_ref());
         mark(topic, &old[at], anew);
+        mark_vanished(topic, &old[at], anew);
         note_moves(topic, &old[at], now);
     }
     if rows[..] == old[..] { Arc::clone(old) } else { rows.into() }
@@ -161,6 +162,18 @@ fn mark(topic: &mut TopicRows, former: &TopicRows, anew: bool) {
         let speaks_of_the_former = anew || before.mark == Mark::Recreated;
         if speaks_of_the_former && row.mark == Mark::Fine && row.offset >= 0 && row.offset == before.offset {
             row.mark = Mark::Recreated;
+        }
+    }
+}
+
+/// Marks partitions of which a commit was seen and is there no more, as long as there is no other. Of a topic that was
+/// made anew the commits of the former one are gone with it.
+fn mark_vanished(topic: &mut TopicRows, former: &TopicRows, anew: bool) {
+    for row in topic.rows.iter_mut().filter(|row| row.mark == Mark::Fine && row.offset < 0) {
+        let Some(before) = former.partition(row.partition) else { continue };
+        let was_there = before.mark == Mark::Fine && before.offset >= 0 && !anew;
+        if was_there || before.mark == Mark::CommitGone {
+            row.mark = Mark::CommitGone;
         }
     }
 }
@@ -277,5 +290,21 @@ mod tests {
         assert_eq!(moved(&first), [0, 0]);
         assert_eq!(moved(&third), [0, 2], "when it was first seen elsewhere");
         assert_eq!(moved(&fourth), [4]);
+    }
+
+    #[test]
+    fn a_commit_that_vanished_is_not_one_that_never_was() {
+        let (none, anew) = (HashSet::new(), HashSet::from(["a".parse().unwrap()]));
+        let gone = |partition| Commit { offset: None, ..commit("a", partition, 0) };
+        let marks = |rows: &[TopicRows]| rows[0].rows.iter().map(|row| row.mark).collect::<Vec<_>>();
+        let first = settle(compact(vec![commit("a", 0, 5), gone(1)]), None, &none, at(1));
+        let second = settle(compact(vec![gone(0), gone(1)]), Some(&first), &none, at(2));
+        assert_eq!(marks(&second), [Mark::CommitGone, Mark::Fine]);
+        let third = settle(compact(vec![gone(0), gone(1)]), Some(&second), &none, at(3));
+        assert_eq!(marks(&third), [Mark::CommitGone, Mark::Fine], "it stays until there is another");
+        let again = settle(compact(vec![commit("a", 0, 1), gone(1)]), Some(&third), &none, at(4));
+        assert_eq!(marks(&again), [Mark::Fine, Mark::Fine]);
+        let other = settle(compact(vec![gone(0), gone(1)]), Some(&first), &anew, at(2));
+        assert_eq!(marks(&other), [Mark::Fine, Mark::Fine], "of another log");
     }
 }

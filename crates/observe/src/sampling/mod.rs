@@ -2,6 +2,7 @@
 
 mod changes;
 mod describe;
+pub mod details;
 pub mod merge;
 mod movement;
 pub mod pace;

@@ -46,7 +46,7 @@ pub(super) fn between(
         let before = &former.rows[at];
         let (log, log_before) = (ends.topic(&topic.topic), former.ends.topic(&topic.topic));
         for row in &topic.rows {
-            if row.mark != Mark::Fine {
+            if !matches!(row.mark, Mark::Fine | Mark::CommitGone) {
                 continue;
             }
             let log = log.and_then(|log| log.partition(row.partition));

@@ -14,6 +14,7 @@ use flowdeck_model::{
     GroupId, GroupState, GroupType, Lag, Partition, PartitionReading, TimeLag, Timestamp, TopicName, Unknown,
 };
 
+use super::details::Details;
 use super::track::Track;
 use super::verify::Proofs;
 use crate::telemetry::trust::Listed;
@@ -35,6 +36,8 @@ pub struct Sample {
     pub ends: Arc<Ends>,
     /// What reads at committed offsets found.
     pub proofs: Arc<Proofs>,
+    /// What is read of the groups that somebody looks at.
+    pub details: Arc<Details>,
     /// What is off or unknown for lack of rights.
     pub notes: Vec<String>,
     pub took: Duration,
@@ -80,6 +83,8 @@ pub struct GroupData {
     pub hottest: Option<Hottest>,
     /// Of a group that reads nothing now: the topics that it read before and that were deleted.
     pub deleted_topics: Arc<[Topic]>,
+    /// What became of it and its topics since the refresh before, a sentence each.
+    pub changed: Arc<[String]>,
     /// Its last lags, oldest first, as long as it has members and something waits.
     pub lags: Arc<[(Timestamp, u64)]>,
     /// Since when, at the latest, it is in a rebalance.
@@ -113,6 +118,7 @@ impl GroupData {
             waits: Arc::from([]),
             hottest: None,
             deleted_topics: Arc::from([]),
+            changed: Arc::from([]),
             lags: Arc::from([]),
             rebalancing_since: None,
             members_before: None,
@@ -171,6 +177,8 @@ pub enum Mark {
     TopicNotFound,
     /// The broker answered with an error for this partition.
     Failed,
+    /// A commit was seen, and there is none any more.
+    CommitGone,
 }
 
 impl CommitRow {
@@ -190,6 +198,7 @@ impl CommitRow {
             Mark::TopicDeleted => Some(Unknown::TopicDeleted),
             Mark::TopicNotFound => Some(Unknown::TopicNotFound),
             Mark::Failed => Some(Unknown::Stale),
+            Mark::CommitGone => Some(Unknown::CommitGone),
         }
     }
 }
@@ -268,6 +277,7 @@ pub fn partitions<'a>(
         topic.rows.iter().map(move |row| {
             let log = logs.and_then(|logs| logs.partition(row.partition));
             let refused = row.refused().or_else(|| log.and_then(|log| log.refused));
+            let refused = refused.or_else(|| log.filter(|log| log.lost(*row)).map(|_| Unknown::Truncated));
             let reading = PartitionReading {
                 start: log.and_then(|log| log.start),
                 end: log.and_then(|log| log.end),
@@ -329,9 +339,18 @@ pub fn proven(lag: TimeLag, proof: Proof, read_at: Timestamp) -> TimeLag {
             // A timestamp that is younger than what was seen is its producer's mistake.
             if millis < lag.millis { lag } else { TimeLag { millis, precision: Precision::Exact } }
         }
+        // Estimates are close. A record that says something else was written with a time of its own, as a copy of an
+        // old one is: how long it waits here is known better.
+        (Proof::Record(Some(written)), Precision::Estimate) => {
+            let millis = u64::try_from(read_at.since(written).as_millis()).unwrap_or(u64::MAX);
+            let is_near = millis.abs_diff(lag.millis) <= (lag.millis / 4).max(NEAR_MILLIS) && millis > 0;
+            if is_near { TimeLag { millis, precision: Precision::Exact } } else { lag }
+        }
         _ => lag,
     }
 }
+
+const NEAR_MILLIS: u64 = 15_000;
 
 /// What the partitions of a group are together.
 #[derive(Default)]
@@ -403,6 +422,8 @@ pub struct LogRow {
     pub refused: Option<Unknown>,
     pub start: Option<i64>,
     pub end: Option<i64>,
+    /// Where the end was before it went back in the same log; until it is there again.
+    pub lost_from: Option<i64>,
     /// When the end was where; shared with the readings before where nothing came.
     pub trace: Arc<[Point]>,
 }
@@ -410,16 +431,24 @@ pub struct LogRow {
 impl LogRow {
     /// Without a trace, which `Ends::new` gives it.
     pub fn new(partition: Partition, refused: Option<Unknown>, start: Option<i64>, end: Option<i64>) -> Self {
-        Self { partition, refused, start, end, trace: Arc::from([]) }
+        Self { partition, refused, start, end, lost_from: None, trace: Arc::from([]) }
+    }
+
+    /// What the commit speaks of is lost.
+    fn lost(&self, row: CommitRow) -> bool {
+        self.lost_from.is_some() && self.end.is_some_and(|end| row.offset > end)
     }
 
     fn follow(&mut self, before: Option<&LogRow>, last_at: Timestamp, read_at: Timestamp) {
         let Some(before) = before else {
+            self.lost_from = None;
             self.trace = self.end.map(|end| Point { at: read_at, end }).into_iter().collect();
             return;
         };
-        self.trace = Arc::clone(&before.trace);
+        (self.trace, self.lost_from) = (Arc::clone(&before.trace), before.lost_from);
         let Some(end) = self.end else { return };
+        let highest = before.lost_from.max(before.end);
+        self.lost_from = highest.filter(|before| *before > end);
         let last = before.end.map(|end| Point { at: last_at, end });
         if let Some(points) = trace::with(&before.trace, last, Point { at: read_at, end }) {
             self.trace = points.into();
@@ -428,6 +457,10 @@ impl LogRow {
 }
 
 impl LogRows {
+    pub fn iter(&self) -> impl Iterator<Item = &LogRow> {
+        self.rows.iter()
+    }
+
     pub fn partition(&self, partition: Partition) -> Option<&LogRow> {
         let at = self.rows.binary_search_by_key(&partition, |row| row.partition).ok()?;
         self.rows.get(at)

@@ -15,8 +15,9 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::changes::{Changes, deleted_topics, names_to_ask, why_gone, with_lag};
+use super::changes::{self, Changes, deleted_topics, names_to_ask, why_gone, with_lag};
 use super::describe::Described;
+use super::details::Details;
 use super::merge::{self, Commit, Reading};
 use super::movement;
 use super::pace::Pace;
@@ -25,7 +26,7 @@ use super::track::Track;
 use super::verify::Proofs;
 use super::watched::Watched;
 use crate::clock;
-use crate::rebalance::is_rebalancing;
+use crate::rebalance::{self, is_rebalancing};
 use crate::settings::ClusterSettings;
 use crate::stats::ClusterStats;
 
@@ -38,9 +39,12 @@ pub(crate) struct Sampler {
     described: Described,
     metadata: Option<(Instant, Arc<Metadata>)>,
     ids: HashMap<TopicName, TopicId>,
+    /// How many partitions each of them has.
+    counts: HashMap<TopicName, usize>,
     /// Groups of other kinds and missing rights, asked seldom by a task of their own.
     watched: watch::Receiver<Arc<Watched>>,
     proofs: watch::Receiver<Arc<Proofs>>,
+    details: watch::Receiver<Arc<Details>>,
 }
 
 impl Sampler {
@@ -52,6 +56,7 @@ impl Sampler {
         pace: Pace,
         watched: watch::Receiver<Arc<Watched>>,
         proofs: watch::Receiver<Arc<Proofs>>,
+        details: watch::Receiver<Arc<Details>>,
     ) -> Self {
         let described = Described::default();
         Self {
@@ -63,8 +68,10 @@ impl Sampler {
             described,
             metadata: None,
             ids: HashMap::new(),
+            counts: HashMap::new(),
             watched,
             proofs,
+            details,
         }
     }
 
@@ -109,6 +116,7 @@ impl Sampler {
             racks: Arc::clone(&old.racks),
             ends: Arc::clone(&old.ends),
             proofs: Arc::clone(&old.proofs),
+            details: Arc::clone(&old.details),
             notes: self.watched.borrow().notes.clone(),
             took: old.took,
         }
@@ -155,6 +163,7 @@ impl Sampler {
             racks: Arc::clone(&watched.racks),
             ends,
             proofs: Arc::clone(&self.proofs.borrow()),
+            details: Arc::clone(&self.details.borrow()),
             notes,
             took: Duration::ZERO,
         })
@@ -306,11 +315,17 @@ impl Sampler {
             } else if self.metadata.is_some() && !self.lists(topic) {
                 changes.gone.insert(topic.clone(), why_gone(answer));
             }
+            let Some((_, partitions)) = self.partitions_of(topic) else { continue };
+            let before = self.counts.insert(topic.clone(), partitions.len()).unwrap_or(partitions.len());
+            if partitions.len() > before && !changes.recreated.contains(topic) {
+                changes.added.insert(topic.clone(), partitions.len() - before);
+            }
         }
         // Names that no group reads any more are forgotten, so that the table follows the cluster.
         if self.ids.len() > names.len() * 2 + 1_000 {
             let kept: HashSet<&TopicName> = names.iter().collect();
             self.ids.retain(|topic, _| kept.contains(topic));
+            self.counts.retain(|topic, _| kept.contains(topic));
         }
         changes
     }
@@ -351,6 +366,10 @@ impl Sampler {
         let deleted_topics = deleted_topics(&rows, former, changes);
         let owned = members.as_deref().unwrap_or_default();
         let read_now = as_of == Some(began);
+        let changed = former
+            .filter(|former| read_now && former.as_of.is_some())
+            .map(|former| changes::sentences(former, &rows, &ends, changes))
+            .unwrap_or_default();
         let watched_since = former.and_then(|former| former.watched_since).or(as_of);
         let mut flow =
             former.filter(|former| former.watched_since.is_some()).map(|former| former.flow.clone());
@@ -378,6 +397,11 @@ impl Sampler {
             None => former.members.clone(),
         });
         let rebalancing_since = is_rebalancing(kind, state, owned).then(|| since.unwrap_or(began));
+        let seen = (rebalancing_since, members_since);
+        let before_that = former.map(|former| (former.rebalancing_since, former.members_since));
+        if let Some(at) = before_that.and_then(|before| rebalance::began(before, seen)) {
+            track = track.rebalanced(at);
+        }
         Arc::new(GroupData {
             id: listed.id,
             lower,
@@ -397,6 +421,7 @@ impl Sampler {
             waits: waits.into(),
             hottest,
             deleted_topics,
+            changed: changed.into(),
             lags,
             rebalancing_since,
             members_before: before.filter(|_| rebalancing_since.is_some()),

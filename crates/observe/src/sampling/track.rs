@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flowdeck_kafka::Member;
 use flowdeck_model::Timestamp;
-use flowdeck_model::verdict::{Rewind, Stopped};
+use flowdeck_model::verdict::{REBALANCES_WITHIN, Rewind, Stopped};
 
 use super::movement::Movement;
 use super::sample::{GroupData, TopicRows};
@@ -18,6 +18,13 @@ const BY_HAND_FOR: Duration = Duration::from_secs(60);
 /// A gap between commits counts no more than this: one long stall must not hide the next.
 const GAP_MAX: Duration = Duration::from_secs(30);
 
+/// Of one group.
+const REBALANCES_KEPT: usize = 100;
+
+fn is_recent(second: u32, now: Timestamp) -> bool {
+    now.since(Timestamp::from_millis(i64::from(second) * 1_000)) <= REBALANCES_WITHIN
+}
+
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Track {
     /// When its last member left, and what had come by then.
@@ -26,6 +33,8 @@ pub struct Track {
     by_hand: (u8, Option<Timestamp>),
     /// The last one that is not regained.
     pub rewind: Option<Arc<Rewind>>,
+    /// Seconds since 1970 at which a rebalance was seen to begin, the newest last: those that count.
+    rebalances: Arc<[u32]>,
     /// How long records waited for the last commits that moved, in milliseconds.
     gaps: [u32; 3],
 }
@@ -52,7 +61,29 @@ impl Track {
             (_, Some(false)) => (0, None),
             _ => before.by_hand,
         };
-        Self { left, by_hand, rewind: rewind(before, movement, rows, now), gaps: gaps(before.gaps, movement) }
+        let rebalances = Arc::clone(&before.rebalances);
+        let gaps = gaps(before.gaps, movement);
+        Self { left, by_hand, rewind: rewind(before, movement, rows, now), rebalances, gaps }
+    }
+
+    /// With a rebalance that began.
+    pub(super) fn rebalanced(self, began: Timestamp) -> Self {
+        let second = u32::try_from(began.millis() / 1_000).unwrap_or(u32::MAX);
+        let counts = self.rebalances.iter().copied().filter(|one| is_recent(*one, began));
+        let mut kept: Vec<u32> = counts.chain([second]).collect();
+        kept.drain(..kept.len().saturating_sub(REBALANCES_KEPT));
+        Self { rebalances: kept.into(), ..self }
+    }
+
+    /// Rebalances that were seen within the time that the rules look at; there may have been more.
+    pub fn rebalances(&self, now: Timestamp) -> u32 {
+        let recent = self.rebalances.iter().filter(|second| is_recent(**second, now)).count();
+        u32::try_from(recent).unwrap_or(u32::MAX)
+    }
+
+    /// When its last member was seen to leave.
+    pub fn left_at(&self) -> Option<Timestamp> {
+        self.left.map(|(at, _)| at)
     }
 
     pub fn stopped(&self, written: u64) -> Option<Stopped> {
@@ -217,5 +248,13 @@ mod tests {
             after(&steps).track.commit_interval().as_secs()
         };
         assert_eq!((of(&[]), of(&[4, 5, 3]), of(&[900, 1, 1]), of(&[900, 1, 1, 1])), (0, 5, 30, 1));
+    }
+
+    #[test]
+    fn rebalances_count_for_a_quarter_of_an_hour() {
+        let track = [0, 10, 20, 900].into_iter().fold(Track::default(), |track, n| track.rebalanced(at(n)));
+        assert_eq!([900, 905, 1_800, 1_801].map(|n| track.rebalances(at(n))), [4, 3, 1, 0]);
+        let many = (0..500).fold(Track::default(), |track, n| track.rebalanced(at(n)));
+        assert_eq!(many.rebalances(at(500)), REBALANCES_KEPT as u32);
     }
 }

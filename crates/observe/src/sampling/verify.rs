@@ -10,11 +10,13 @@ use flowdeck_kafka::{
     Cluster, Deadline, Isolation, ReadEnd, ReadOutcome, ReadRequest, ReadStart, Topic, Transaction,
 };
 use flowdeck_model::verdict::Proof;
-use flowdeck_model::{Partition, TopicName};
+use flowdeck_model::{GroupId, Lag, Partition, TopicName};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::sample::{GroupData, Sample, Wait};
+use crate::clock;
+use crate::history::History;
 use crate::settings::ClusterSettings;
 
 /// Partitions that are read after one refresh; the others have their turn after the next.
@@ -23,6 +25,9 @@ const AT_ONCE: usize = 8;
 const OF_A_GROUP: usize = 2;
 /// Results that are kept at most.
 const KEPT: usize = 1_024;
+/// Partitions of a group that somebody looks at which are read after one refresh, and that are kept.
+const IN_VIEW: usize = 8;
+const IN_VIEW_KEPT: usize = 64;
 const READ_FOR: Duration = Duration::from_millis(1_500);
 /// Records of aborted transactions are none that a consumer gets; so many are looked through.
 const RECORDS: usize = 50;
@@ -59,6 +64,7 @@ pub(crate) async fn run(
     cluster: Cluster,
     settings: Arc<ClusterSettings>,
     mut samples: watch::Receiver<Arc<Sample>>,
+    history: History,
     proofs: watch::Sender<Arc<Proofs>>,
     shutdown: CancellationToken,
 ) {
@@ -66,18 +72,20 @@ pub(crate) async fn run(
         while samples.changed().await.is_ok() {
             let sample = Arc::clone(&samples.borrow_and_update());
             let known = Arc::clone(&proofs.borrow());
-            let wanted = wanted(&sample, &known);
+            let viewed = history.lock().viewed_groups(clock::now());
+            let mut wanted = wanted(&sample, &known);
+            wanted.extend(in_view(&sample, &known, &viewed));
             if wanted.is_empty() {
                 // Full of what waits no more.
                 if known.0.len() >= KEPT {
-                    proofs.send_replace(Arc::new(with(&known, &sample, vec![])));
+                    proofs.send_replace(Arc::new(with(&known, &sample, &viewed, vec![])));
                 }
                 continue;
             }
             let reads = wanted.into_iter().map(|place| read(&cluster, place, shutdown.child_token()));
             let found = futures::future::join_all(reads).await;
             tracing::debug!(cluster = %settings.name, partitions = found.len(), "committed offsets read");
-            proofs.send_replace(Arc::new(with(&known, &sample, found)));
+            proofs.send_replace(Arc::new(with(&known, &sample, &viewed, found)));
         }
     };
     tokio::select! {
@@ -102,10 +110,33 @@ fn wanted(sample: &Sample, known: &Proofs) -> Vec<Place> {
     sample.groups.iter().filter(|group| !group.waits.is_empty()).flat_map(of_group).take(room).collect()
 }
 
+/// Where the records wait that the rows of a group show, those with most lag first: their own timestamps tell their age.
+fn waiting(group: &GroupData) -> Vec<Place> {
+    let mut all: Vec<(u64, Place)> = group
+        .partitions(false)
+        .filter_map(|one| match one.reading.lag() {
+            Lag::Known(lag @ 1..) => {
+                Some((lag, (Topic::clone(one.topic), one.commit.partition, one.commit.offset)))
+            }
+            _ => None,
+        })
+        .collect();
+    all.sort_unstable_by(|(more, a), (less, b)| less.cmp(more).then_with(|| a.cmp(b)));
+    all.into_iter().map(|(_, place)| place).take(IN_VIEW_KEPT).collect()
+}
+
+/// Of groups that somebody looks at, what was not read yet.
+fn in_view(sample: &Sample, known: &Proofs, viewed: &[GroupId]) -> Vec<Place> {
+    let room = IN_VIEW.min(KEPT.saturating_sub(known.0.len()));
+    let places = viewed.iter().filter_map(|id| sample.group(id)).flat_map(|group| waiting(group));
+    places.filter(|place| !known.0.contains_key(place)).take(room).collect()
+}
+
 /// What is found joins what was; what waits no more is forgotten. A read that failed is tried again.
-fn with(known: &Proofs, sample: &Sample, found: Vec<(Place, Proof)>) -> Proofs {
+fn with(known: &Proofs, sample: &Sample, viewed: &[GroupId], found: Vec<(Place, Proof)>) -> Proofs {
     let waits = sample.groups.iter().flat_map(|group| places(group));
-    let still = waits.filter_map(|place| Some((place.clone(), *known.0.get(&place)?)));
+    let viewed = viewed.iter().filter_map(|id| sample.group(id)).flat_map(|group| waiting(group));
+    let still = waits.chain(viewed).filter_map(|place| Some((place.clone(), *known.0.get(&place)?)));
     let new = found.into_iter().filter(|(_, proof)| *proof != Proof::NotVerified);
     Proofs(still.chain(new).collect())
 }
@@ -163,12 +194,12 @@ mod tests {
             (place("a", 1), Proof::NotVerified),
             (place("b", 0), Proof::Record(None)),
         ];
-        let known = with(&none, &sample, found);
+        let known = with(&none, &sample, &[], found);
         assert_eq!(wanted(&sample, &known), [place("a", 1), place("a", 2)], "what failed is read again");
         let moved = Sample { groups: vec![group("a", 5)], ..Sample::default() };
-        let known = with(&known, &moved, vec![]);
+        let known = with(&known, &moved, &[], vec![]);
         assert_eq!(known.0.len(), 1, "what waits no more is forgotten");
-        let found = |n, proof| with(&known, &moved, vec![(place("a", n), proof)]);
+        let found = |n, proof| with(&known, &moved, &[], vec![(place("a", n), proof)]);
         assert_eq!(wanted(&moved, &found(3, Proof::Record(None))), []);
         let all = Proofs::of((0..KEPT as i32).map(|n| (place("z", n), Proof::NoRecord)));
         assert_eq!(wanted(&sample, &all), [], "there is room for no more");
