@@ -14,7 +14,7 @@ use crate::offers::Offers;
 use crate::sampling::details::{Details, Look};
 use crate::sampling::pace::Viewers;
 use crate::sampling::sample::Sample;
-use crate::sampling::sampler::Sampler;
+use crate::sampling::sampler::{Beside, Sampler};
 use crate::sampling::verify::{self, Proofs};
 use crate::sampling::watched::{self, Watched};
 use crate::settings::{ClusterSettings, ObserveSettings};
@@ -103,9 +103,7 @@ impl ClusterHandle {
             Arc::clone(&self.stats),
             samples,
             self.viewers.pace(self.settings.refresh),
-            watched,
-            proven,
-            detailed,
+            Beside { watched, proofs: proven, details: detailed },
         );
         let looks = Look {
             cluster: cluster.clone(),

@@ -35,18 +35,14 @@ pub(super) fn why_gone(answer: Option<&Result<TopicId, Cause>>) -> Mark {
 pub(super) fn names_to_ask(listed: &[ListedGroup], read: &[GroupRead], old: &Sample) -> Vec<TopicName> {
     let mut names: HashSet<&TopicName> = HashSet::new();
     for (group, read) in listed.iter().zip(read) {
-        match &read.rows {
-            Ok(rows) => {
-                names.extend(rows.iter().map(|rows| rows.topic.as_ref()));
-                let Some(former) = old.group(&group.id) else { continue };
-                let is_missing = |topic: &&Topic| rows.binary_search_by(|one| one.topic.cmp(topic)).is_err();
-                let missing = former.rows.iter().map(|rows| &rows.topic).filter(is_missing);
-                names.extend(missing.map(AsRef::as_ref));
-                if rows.is_empty() {
-                    names.extend(former.deleted_topics.iter().map(AsRef::as_ref));
-                }
-            }
-            Err(_) => {}
+        let Ok(rows) = &read.rows else { continue };
+        names.extend(rows.iter().map(|rows| rows.topic.as_ref()));
+        let Some(former) = old.group(&group.id) else { continue };
+        let is_missing = |topic: &&Topic| rows.binary_search_by(|one| one.topic.cmp(topic)).is_err();
+        let missing = former.rows.iter().map(|rows| &rows.topic).filter(is_missing);
+        names.extend(missing.map(AsRef::as_ref));
+        if rows.is_empty() {
+            names.extend(former.deleted_topics.iter().map(AsRef::as_ref));
         }
     }
     names.into_iter().cloned().collect()

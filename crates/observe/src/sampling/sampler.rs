@@ -41,10 +41,15 @@ pub(crate) struct Sampler {
     ids: HashMap<TopicName, TopicId>,
     /// How many partitions each of them has.
     counts: HashMap<TopicName, usize>,
-    /// Groups of other kinds and missing rights, asked seldom by a task of their own.
-    watched: watch::Receiver<Arc<Watched>>,
-    proofs: watch::Receiver<Arc<Proofs>>,
-    details: watch::Receiver<Arc<Details>>,
+    beside: Beside,
+}
+
+/// What tasks of their own read, at a pace of their own.
+pub(crate) struct Beside {
+    /// Groups of other kinds and missing rights, asked seldom.
+    pub(crate) watched: watch::Receiver<Arc<Watched>>,
+    pub(crate) proofs: watch::Receiver<Arc<Proofs>>,
+    pub(crate) details: watch::Receiver<Arc<Details>>,
 }
 
 impl Sampler {
@@ -54,9 +59,7 @@ impl Sampler {
         stats: Arc<ClusterStats>,
         out: watch::Sender<Arc<Sample>>,
         pace: Pace,
-        watched: watch::Receiver<Arc<Watched>>,
-        proofs: watch::Receiver<Arc<Proofs>>,
-        details: watch::Receiver<Arc<Details>>,
+        beside: Beside,
     ) -> Self {
         let described = Described::default();
         Self {
@@ -69,9 +72,7 @@ impl Sampler {
             metadata: None,
             ids: HashMap::new(),
             counts: HashMap::new(),
-            watched,
-            proofs,
-            details,
+            beside,
         }
     }
 
@@ -117,7 +118,7 @@ impl Sampler {
             ends: Arc::clone(&old.ends),
             proofs: Arc::clone(&old.proofs),
             details: Arc::clone(&old.details),
-            notes: self.watched.borrow().notes.clone(),
+            notes: self.beside.watched.borrow().notes.clone(),
             took: old.took,
         }
     }
@@ -128,7 +129,7 @@ impl Sampler {
         let listing = self.cluster.list_groups(self.deadline()).await;
         let listing = listing.map_err(|error| error.with_cause())?;
         self.refresh_metadata(false).await;
-        let watched = Arc::clone(&self.watched.borrow());
+        let watched = Arc::clone(&self.beside.watched.borrow());
         let election = GroupId::from(self.settings.writer_id.as_str());
         let listed = listed_groups(listing.groups, &listing.errors, &watched, &old, &election);
         let began = clock::now();
@@ -162,8 +163,8 @@ impl Sampler {
             metadata_at: self.metadata.as_ref().map(|(at, _)| clock::now().minus(at.elapsed())),
             racks: Arc::clone(&watched.racks),
             ends,
-            proofs: Arc::clone(&self.proofs.borrow()),
-            details: Arc::clone(&self.details.borrow()),
+            proofs: Arc::clone(&self.beside.proofs.borrow()),
+            details: Arc::clone(&self.beside.details.borrow()),
             notes,
             took: Duration::ZERO,
         })
@@ -384,7 +385,7 @@ impl Sampler {
         let lags = former.map_or_else(|| Arc::from([]), |former| Arc::clone(&former.lags));
         let interesting = watched_since.filter(|_| !owned.is_empty());
         let Together { sum, time_lag, waits, hottest } =
-            together(&rows, &ends, interesting, &self.proofs.borrow());
+            together(&rows, &ends, interesting, &self.beside.proofs.borrow());
         let lags = if read_now { with_lag(&lags, owned, former, sum, began) } else { lags };
         let lower = match former {
             Some(former) => former.lower.clone(),
