@@ -114,6 +114,9 @@ async fn agents_set_the_offsets_of_their_live_group() {
         (agents.iter().map(|agent| agent.handled().len()).sum::<usize>() >= 150).then_some(())
     })
     .await;
+    // What was handled is committed a while later.
+    let all = (0..PARTITIONS).map(|partition| (partition, 50)).collect::<BTreeMap<_, _>>();
+    wait_for("their commits", DEADLINE, async || (committed(&kafka) == all).then_some(())).await;
     server.group("shop", GROUP, "both agents are heard", heard(2)).await;
     let ask = json!({ "group": GROUP, "to": "20", "topics": ["orders:0,2"] });
     let preview =
