@@ -186,7 +186,7 @@ async fn offsets_are_set_where_the_commit_is_as_it_was() {
     assert_eq!(moved, [(0, Some(20), 15)]);
     let left = ack.detail.expect("what was left as it is");
     assert!(left.contains("[1] (its commit is not what it was in the preview)"), "{left}");
-    seen.wait_for(45).await;
+    wait_for("five of them again", DEADLINE, async || (seen.count() >= 45).then_some(())).await;
     wait_committed(&world, 0, 20).await;
     assert_eq!(of(&seen, 0), (0..20).chain(15..20).collect::<Vec<_>>());
     assert_eq!(of(&seen, 1), (0..20).collect::<Vec<_>>());
