@@ -28,6 +28,11 @@ pub enum ProducerKind {
     Transactional {
         id: String,
     },
+    /// The same, for copies of records of any size: how large they may be, the topic decides. After one that was too large
+    /// the next transaction needs a producer of its own.
+    Copies {
+        id: String,
+    },
 }
 
 /// A record to write.
@@ -122,8 +127,9 @@ impl Drop for Inner {
 
 /// Longer than any wait that a caller has: within it a record is confirmed or given up.
 const CONFIRM: &str = "10000";
-/// Of a record; Kafka's brokers take 1 MB unless they are told otherwise.
+/// Of a copy; Kafka's brokers take 1 MB unless they are told otherwise.
 const LARGEST: &str = "33554432";
+const COPIES_QUEUED: &str = "65536";
 /// How long the coordinator keeps a transaction that nobody ends.
 const TRANSACTION: &str = "30000";
 /// For an answer that librdkafka has already.
@@ -140,9 +146,7 @@ impl Cluster {
             ("socket.timeout.ms", CONFIRM.to_owned()),
             ("linger.ms", "1".to_owned()),
             ("queue.buffering.max.messages", "10000".to_owned()),
-            ("queue.buffering.max.kbytes", "65536".to_owned()),
-            // What is too large, the topic decides.
-            ("message.max.bytes", LARGEST.to_owned()),
+            ("queue.buffering.max.kbytes", "16384".to_owned()),
             ("partitioner", "murmur2_random".to_owned()),
         ];
         let transactional = match &kind {
@@ -151,13 +155,18 @@ impl Cluster {
                 own.push(("compression.type", "lz4".to_owned()));
                 None
             }
-            ProducerKind::Transactional { id } => {
+            ProducerKind::Transactional { id } | ProducerKind::Copies { id } => {
                 own.push(("transactional.id", id.clone()));
                 // The socket's time must not be longer than a transaction's.
                 own.push(("transaction.timeout.ms", TRANSACTION.to_owned()));
                 Some(id.clone())
             }
         };
+        if let ProducerKind::Copies { .. } = &kind {
+            own.retain(|(name, _)| *name != "queue.buffering.max.kbytes");
+            own.push(("queue.buffering.max.kbytes", COPIES_QUEUED.to_owned()));
+            own.push(("message.max.bytes", LARGEST.to_owned()));
+        }
         let failed = |words: String| Error::new(Operation::Producer, Cause::Unsupported(words));
         let properties = self.config().properties_for(&own).map_err(|error| failed(error.to_string()))?;
         let mut config = ClientConfig::new();

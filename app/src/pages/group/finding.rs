@@ -219,7 +219,8 @@ mod tests {
             "drain": null, "lastCommit": null, "watchedSince": null},
         "lagTrend": [], "rebalancingSince": null, "members": 1, "topics": ["t"], "topicCount": 1, "partitionCount": 3,
         "pausedPartitions": 0, "holds": [], "asOf": "2026-11-21T13:59:59.000Z",
-        "partitions": [], "consumers": [], "groupMembers": [], "commands": [], "warnings": []
+        "partitions": [], "consumers": [], "groupMembers": [], "commands": [], "warnings": [], "facts": [],
+        "offsetsExpire": null
     }"#;
 
     /// A group with partitions of these starts, commits and ends.

@@ -243,7 +243,7 @@ impl Run {
             self.until_known().await.map_err(again)?;
         }
         let id = super::transactional_id(&self.settings);
-        let producer = self.cluster.producer(ProducerKind::Transactional { id }).map_err(again)?;
+        let producer = self.cluster.producer(ProducerKind::Copies { id }).map_err(again)?;
         if !self.is_leading() {
             return Err(Pass::Lost);
         }

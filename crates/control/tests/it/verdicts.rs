@@ -281,9 +281,9 @@ async fn a_marker_of_a_transaction_is_no_stall() {
     let none = |view: &GroupView| {
         view.row.time_lag == Some(TimeLag::NONE) && view.partitions[0].time_lag == Some(TimeLag::NONE)
     };
-    let (view, way, took) = until(&running, &group, "that it is none is found out", none).await;
+    let (view, way, _) = until(&running, &group, "that it is none is found out", none).await;
     assert_eq!((view.row.verdict, view.row.lag), (Verdict::Ok, Some(1)), "{way:?}");
-    assert_eq!((way, took > Duration::from_secs(5)), (BTreeSet::from([Verdict::Ok]), true));
+    assert_eq!(way, BTreeSet::from([Verdict::Ok]));
     tokio::task::spawn_blocking(move || drop(reader)).await.unwrap();
     running.stop().await;
 }
