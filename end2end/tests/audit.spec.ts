@@ -54,7 +54,7 @@ for (const scripts of [true, false]) {
       await page.getByLabel("Action").selectOption("pause");
       await page.getByRole("button", { name: "Filter" }).click();
       await expect(rows).toHaveCount(1);
-      await expect(page.getByLabel("Group")).toHaveValue(GROUP);
+      await expect(page.getByRole("textbox", { name: "Group" })).toHaveValue(GROUP);
       const [file] = await Promise.all([page.waitForEvent("download"), page.getByRole("link", { name: "CSV" }).click()]);
       expect(file.suggestedFilename()).toBe(`audit-${CLUSTER}.csv`);
       await rows.first().getByRole("link", { name: `Pause ${GROUP}` }).click();

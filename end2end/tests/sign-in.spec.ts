@@ -48,7 +48,6 @@ for (const javaScriptEnabled of [true, false]) {
       await page.goto(base + deep);
       await expect(page).toHaveURL(/\/login\?next=/);
       await expect(page.getByRole("heading", { name: "Sign in" })).toBeVisible();
-      if (javaScriptEnabled) await hydrated(page);
       await signIn(page, "ana", "wrong");
       await expect(page.getByRole("alert")).toHaveText("This name and password do not belong together.");
       await expect(page.getByLabel("Name")).toHaveValue("ana");
