@@ -137,7 +137,7 @@ async fn time_lag_rates_and_last_commit_as_the_producers_clock_has_them() {
         assert_eq!(flow.written.five_minutes, None, "it is not watched for so long");
     }
     assert!(flow.last_commit.is_some_and(|at| at > moments[1]));
-    assert!(view.partitions[0].last_commit.is_some() && flow.drain.is_some());
+    assert!(view.partitions[0].last_commit.is_some());
     running.stop().await;
 }
 
