@@ -162,7 +162,7 @@ fn cells(row: &PartitionRow, most: u64, holds: &[Hold], cluster: &ClusterName) -
         </td>
         <td class="num mono" data-l="committed">{at(row.committed)}</td>
         <td class="num mono" data-l="end">{at(row.end)}</td>
-        <td class="num" data-l="lag">{lag} {row.lag.is_some_and(|lag| lag > 0).then(|| view! { <span class="sub">{flow::time_lag(row.time_lag)}</span> })}</td>
+        <td class="num" data-l="lag">{lag} " " {row.lag.is_some_and(|lag| lag > 0).then(|| view! { <span class="sub">{flow::time_lag(row.time_lag)}</span> })}</td>
         <td class="hide" data-c="trend">{spark::spark(&row.lag_trend)} {meter(row.lag.unwrap_or_default(), most)}</td>
         <td data-l="owner">{row.owner.as_ref().map(|owner| name::cut(flowdeck_model::shown::name(owner)))} {row.owner.is_none().then(|| view! { <span class="faint">"none"</span> })}</td>
         <td data-c="status">{status(row, holds)}</td>
