@@ -39,10 +39,14 @@ test("the search follows the typing, in the URL, and a reload shows the same", a
 test("a verdict chip toggles, a heading sorts", async ({ page }) => {
   await page.goto("./");
   await hydrated(page);
-  await page.locator(".chip", { hasText: "No active members" }).click();
-  await expect(page).toHaveURL(/verdict=noActiveMembers/);
+  // Stopped, where Flowdeck was there before its only member left.
+  const cell = rows(page).filter({ hasText: "dev-royalty-report" }).locator("td").first();
+  const verdict = (await cell.innerText()).trim();
+  expect(["No active members", "Stopped"]).toContain(verdict);
+  await page.locator(".chip", { hasText: verdict }).click();
+  await expect(page).toHaveURL(/verdict=(noActiveMembers|stopped)/);
   await expect.poll(() => names(page)).toEqual(["dev-royalty-report"]);
-  await page.locator(".chip", { hasText: "No active members" }).click();
+  await page.locator(".chip", { hasText: verdict }).click();
   await expect(page).not.toHaveURL(/verdict=/);
   const heading = page.getByRole("columnheader", { name: "Group" });
   await heading.getByRole("link").click();
