@@ -314,7 +314,7 @@ impl ClusterActor {
 
     /// Requests at once, each beside the others; changes of commands one batch after the other.
     fn write_audit(&mut self) {
-        while let Some(request) = self.state.audit_requests.pop_front() {
+        while let Some(request) = self.state.next_audit_request() {
             self.audit.write_request(request);
         }
         if self.audit.takes_states() && self.state.has_unaudited() {

@@ -8,9 +8,10 @@ use flowdeck_model::actor::ActorView;
 use flowdeck_model::view::Submitted;
 use flowdeck_model::{CommandId, CommandState, GroupId, Hold, PortError, Submit, Timestamp, Via};
 use flowdeck_observe::topic_events::Source;
-use flowdeck_protocol::wire::Request;
+use flowdeck_protocol::wire::{Operation, Request};
 
 use super::carry_out::BEGIN_WITHIN;
+use super::role::Role;
 use super::state::State;
 use crate::commands::Command;
 use crate::commands::as_kafkaflow;
@@ -138,6 +139,21 @@ impl State {
                 self.refuse(id, &error, now);
             }
         }
+    }
+
+    /// The next request to be written to the audit. What must not be done twice waits there until somebody leads: what a
+    /// new leader finds in the audit may have been begun by the one before.
+    pub(crate) fn next_audit_request(&mut self) -> Option<Operation> {
+        let next = self.audit_requests.front()?;
+        let nobody_leads = match self.role {
+            Role::Elected { .. } => true,
+            Role::Following => !self.another_leads,
+            Role::Observing | Role::Leading { .. } | Role::Fenced => false,
+        };
+        if nobody_leads && !self.is_urgent(next.id) {
+            return None;
+        }
+        self.audit_requests.pop_front()
     }
 
     fn wait_to_lead(&mut self, id: CommandId) {

@@ -141,6 +141,37 @@ fn what_was_released_without_a_flowdeck_is_followed_by_the_one_that_leads() {
     assert_eq!(leader.book.get(id(1)).map(|one| one.instances.len()), Some(1));
 }
 
+/// Else the one that is elected would find it in the audit, and could not know that nobody began it.
+#[test]
+fn what_must_not_be_done_twice_is_asked_for_once_somebody_leads() {
+    let restart = || {
+        let mut restart = submit(1, Action::Restart, "g");
+        restart.target.consumer = Some("c".into());
+        restart
+    };
+    let asked = |state: &mut State| {
+        hear_now(state, at(1));
+        let (answer, _) = tokio::sync::oneshot::channel();
+        state.asked(restart(), ana(), answer, at(1));
+    };
+    let mut state = known();
+    asked(&mut state);
+    assert!(state.next_audit_request().is_none(), "nobody is elected yet");
+    state.elected();
+    assert!(state.next_audit_request().is_none(), "it does not lead yet");
+    state.jobs.clear();
+    state.written(WriteOutcome::Lead { result: Ok(Took { last_hold: None }) }, at(2));
+    let request = state.next_audit_request().expect("its request");
+    audited(&mut state, &request, 0, at(2));
+    state.begin_next(at(2));
+    assert_eq!(state.jobs.len(), 1);
+
+    let mut follower = known();
+    asked(&mut follower);
+    follower.stands_by();
+    assert!(follower.next_audit_request().is_some(), "another one leads");
+}
+
 #[test]
 fn a_leader_does_not_begin_what_was_withdrawn() {
     let mut leader = leader();
