@@ -242,12 +242,7 @@ impl Run {
             }
             self.until_known().await.map_err(again)?;
         }
-        let id = super::transactional_id(&self.settings);
-        let producer = self.cluster.producer(ProducerKind::Copies { id }).map_err(again)?;
-        if !self.is_leading() {
-            return Err(Pass::Lost);
-        }
-        producer.init(deadline()).await.map_err(|error| self.trouble(error))?;
+        let producer = self.producer().await?;
         let begun = ledger_begun(self.redrive.id, clock::now());
         let begun = new_record(&self.settings.ledger_topic, None, begun);
         producer.transaction(vec![begun], deadline()).await.map_err(|error| self.trouble(error))?;
@@ -258,6 +253,18 @@ impl Run {
         let progress = RedriveProgress::default();
         let now = Instant::now();
         Ok(Working { producer, ledger, topic, targets, progress, told: now, sent: 0, since: now })
+    }
+
+    /// Nobody else copies any more.
+    async fn producer(&self) -> Result<Producer, Pass> {
+        let id = super::transactional_id(&self.settings);
+        let made = self.cluster.producer(ProducerKind::Copies { id });
+        let producer = made.map_err(|error| Pass::Again(error.with_cause()))?;
+        if !self.is_leading() {
+            return Err(Pass::Lost);
+        }
+        producer.init(Deadline::after(WRITE)).await.map_err(|error| self.trouble(error))?;
+        Ok(producer)
     }
 
     /// A topic that was just created is told of a moment later.
@@ -333,7 +340,7 @@ impl Run {
             }
             Err(error) if refused(&error).is_none() => return Err(self.trouble(error)),
             // One of them is not taken: each for itself.
-            Err(_) => {}
+            Err(error) => self.after_refusal(&error, working).await?,
         }
         for copy in part {
             match self.transaction(std::slice::from_ref(copy), working).await {
@@ -344,10 +351,19 @@ impl Run {
                         if why != NotCopied::TooLarge {
                             working.targets.refuse(&copy.record.topic, why);
                         }
+                        self.after_refusal(&error, working).await?;
                     }
                     None => return Err(self.trouble(error)),
                 },
             }
+        }
+        Ok(())
+    }
+
+    /// What a broker found too large is missing in the producer's sequence.
+    async fn after_refusal(&self, error: &SendError, working: &mut Working) -> Result<(), Pass> {
+        if *error == SendError::TooLarge {
+            working.producer = self.producer().await?;
         }
         Ok(())
     }
