@@ -119,12 +119,17 @@ pub(crate) async fn submit(
         }
         other => other?,
     };
-    let path = format!("/api/v1/clusters/{cluster}/commands/{}", submitted.id);
-    let mut response = (StatusCode::ACCEPTED, Json(Accepted { submitted })).into_response();
-    if let Ok(location) = HeaderValue::from_str(&state.options.base.path(&path)) {
+    let path = format!("/clusters/{cluster}/commands/{}", submitted.id);
+    Ok(accepted(&state, &path, Accepted { submitted }))
+}
+
+/// 202. `path`, below the API's own, is where its life can be followed.
+pub(super) fn accepted(state: &AppState, path: &str, body: impl Serialize) -> Response {
+    let mut response = (StatusCode::ACCEPTED, Json(body)).into_response();
+    if let Ok(location) = HeaderValue::from_str(&state.options.base.path(&format!("/api/v1{path}"))) {
         response.headers_mut().insert(LOCATION, location);
     }
-    Ok(response)
+    response
 }
 
 /// What a command would do. Nothing happens, and its id is not used up.

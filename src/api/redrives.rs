@@ -3,17 +3,17 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use flowdeck_model::redrive::{RATE_DEFAULT, RedriveOrder, RedriveRecords, RedriveTarget};
 use flowdeck_model::view::{RedrivePreview, RedriveView};
-use flowdeck_model::{CommandId, PortError, RedriveRequest, SubmitRedrive, TopicName};
-use http::StatusCode;
-use http::header::{HeaderMap, HeaderValue, LOCATION};
+use flowdeck_model::{CommandId, RedriveRequest, SubmitRedrive, TopicName};
+use http::header::HeaderMap;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use super::commands::json_only;
-use super::{names, ports::ApiPorts, problem::Problem};
+use super::commands::{accepted, json_only};
+use super::{body, names, ports::ApiPorts, problem::Problem};
 use crate::state::AppState;
 
 /// What is to be copied.
@@ -58,14 +58,10 @@ impl NewRedrive {
     }
 }
 
-fn parse<T: for<'a> Deserialize<'a>>(headers: &HeaderMap, body: &[u8]) -> Result<T, Problem> {
+fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Problem> {
     json_only(headers)?;
-    let mut json = serde_json::Deserializer::from_slice(body);
-    serde_path_to_error::deserialize(&mut json).map_err(|error| {
-        let field = error.path().to_string();
-        let field = if field == "." { "body".to_owned() } else { field };
-        PortError::invalid(field, error.inner().to_string()).into()
-    })
+    let body::Object(parsed) = body::parse::<body::Object<T>>(bytes)?;
+    Ok(parsed)
 }
 
 /// Copies dead letters back to where they are consumed, each once.
@@ -90,12 +86,8 @@ pub(crate) async fn submit(
     let cluster = names::cluster(&cluster)?;
     let redrive = parse::<NewRedrive>(&headers, &body)?.into_submit();
     let view = ports.redrives.submit(&cluster, redrive).await?;
-    let path = format!("/api/v1/clusters/{cluster}/redrives/{}", view.id);
-    let mut response = (StatusCode::ACCEPTED, Json(view)).into_response();
-    if let Ok(location) = HeaderValue::from_str(&state.options.base.path(&path)) {
-        response.headers_mut().insert(LOCATION, location);
-    }
-    Ok(response)
+    let path = format!("/clusters/{cluster}/redrives/{}", view.id);
+    Ok(accepted(&state, &path, view))
 }
 
 /// What the same body would do; nothing happens.

@@ -17,6 +17,7 @@ use super::ports::FormPorts;
 use super::render::{self, Refused};
 use crate::api::names;
 use crate::api::problem::{Problem, status_of};
+use crate::layers::actor::BoundActor;
 use crate::state::AppState;
 
 pub(crate) async fn submit(
@@ -40,11 +41,24 @@ pub(crate) async fn submit(
         }
         Err(error) => error,
     };
-    let page = state.options.base.path(&page_of(&cluster, &body));
-    let Ok(uri) = page.parse::<Uri>() else { return Problem::from(error).into_response() };
+    refused(&state, bound, &headers, &page_of(&cluster, &body), error, typed(&body)).await
+}
+
+/// `page`, below the base, once more: with the reason, what was typed, and the error's status.
+pub(super) async fn refused(
+    state: &AppState,
+    bound: BoundActor,
+    headers: &HeaderMap,
+    page: &str,
+    error: PortError,
+    typed: Typed,
+) -> Response {
+    let Ok(uri) = state.options.base.path(page).parse::<Uri>() else {
+        return Problem::from(error).into_response();
+    };
     let status = status_of(&error);
-    let refused = Refused { why: format!("Nothing was done: {error}"), typed: typed(&body) };
-    let mut response = render::document(&state, bound.into(), &headers, uri, Some(refused)).await;
+    let refused = Refused { why: format!("Nothing was done: {error}"), typed };
+    let mut response = render::document(state, bound.into(), headers, uri, Some(refused)).await;
     *response.status_mut() = status;
     response
 }

@@ -8,15 +8,12 @@ use axum::response::{IntoResponse, Response};
 use flowdeck_model::redrive::RedriveOrder;
 use flowdeck_model::redrive::form::RedriveForm;
 use flowdeck_model::{CommandId, PortError, SubmitRedrive, url};
-use http::Uri;
 use http::header::HeaderMap;
 
-use super::forms::see_other;
+use super::forms::{refused, see_other};
 use super::ports::FormPorts;
-use super::render::{self, Refused};
 use crate::api::names;
-use crate::api::problem::{Problem, status_of};
-use crate::layers::actor::BoundActor;
+use crate::api::problem::Problem;
 use crate::state::AppState;
 
 pub(crate) async fn submit(
@@ -45,7 +42,8 @@ pub(crate) async fn submit(
                 .filter(|(name, _)| !matches!(&**name, "id" | "topic" | "end" | "reason" | "otherGroups"));
             let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish();
             let page = format!("{}/redrive?{query}", url::dead_letters_path(&cluster, &form.request.topic));
-            refused(&state, bound, &headers, &page, error, form.request.reason).await
+            let typed = Typed { reason: form.request.reason, ..Typed::default() };
+            refused(&state, bound, &headers, &page, error, typed).await
         }
     }
 }
@@ -71,25 +69,6 @@ pub(crate) async fn order(
     };
     match outcome {
         Ok(_) => see_other(&state.options.base.path(&page)),
-        Err(error) => refused(&state, bound, &headers, &page, error, String::new()).await,
+        Err(error) => refused(&state, bound, &headers, &page, error, Typed::default()).await,
     }
-}
-
-async fn refused(
-    state: &AppState,
-    bound: BoundActor,
-    headers: &HeaderMap,
-    page: &str,
-    error: PortError,
-    reason: String,
-) -> Response {
-    let Ok(uri) = state.options.base.path(page).parse::<Uri>() else {
-        return Problem::from(error).into_response();
-    };
-    let status = status_of(&error);
-    let typed = Typed { reason, ..Typed::default() };
-    let refused = Refused { why: format!("Nothing was done: {error}"), typed };
-    let mut response = render::document(state, bound.into(), headers, uri, Some(refused)).await;
-    *response.status_mut() = status;
-    response
 }

@@ -57,11 +57,7 @@ impl HoldsOnKafka {
             while let Some(event) = tail.next().await {
                 match event {
                     TailEvent::Record(record) => {
-                        let headers: Headers<'_> = record
-                            .headers
-                            .iter()
-                            .filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?)))
-                            .collect();
+                        let headers: Headers<'_> = record.headers_with_values().collect();
                         match wire::read_hold(&headers, record.key.as_deref(), record.value.as_deref()) {
                             HoldRecord::Set(hold) => drop(holds.insert((hold.scope.clone(), hold.id), hold)),
                             HoldRecord::Released { scope, id } => drop(holds.remove(&(scope, id))),

@@ -129,6 +129,8 @@ impl Drop for Inner {
 const CONFIRM: &str = "10000";
 /// Of a copy; Kafka's brokers take 1 MB unless they are told otherwise.
 const LARGEST: &str = "33554432";
+/// Kilobytes that wait in the client.
+const QUEUED: &str = "16384";
 const COPIES_QUEUED: &str = "65536";
 /// How long the coordinator keeps a transaction that nobody ends.
 const TRANSACTION: &str = "30000";
@@ -139,6 +141,8 @@ impl Cluster {
     /// Starts a producer, in the background; needs no broker to be there. Writes to the cluster: only
     /// for clusters in control mode. Call within a runtime.
     pub fn producer(&self, kind: ProducerKind) -> Result<Producer, Error> {
+        let copies = matches!(kind, ProducerKind::Copies { .. });
+        let queued = if copies { COPIES_QUEUED } else { QUEUED };
         let mut own = vec![
             ("enable.idempotence", "true".to_owned()),
             ("acks", "all".to_owned()),
@@ -146,7 +150,7 @@ impl Cluster {
             ("socket.timeout.ms", CONFIRM.to_owned()),
             ("linger.ms", "1".to_owned()),
             ("queue.buffering.max.messages", "10000".to_owned()),
-            ("queue.buffering.max.kbytes", "16384".to_owned()),
+            ("queue.buffering.max.kbytes", queued.to_owned()),
             ("partitioner", "murmur2_random".to_owned()),
         ];
         let transactional = match &kind {
@@ -162,9 +166,7 @@ impl Cluster {
                 Some(id.clone())
             }
         };
-        if let ProducerKind::Copies { .. } = &kind {
-            own.retain(|(name, _)| *name != "queue.buffering.max.kbytes");
-            own.push(("queue.buffering.max.kbytes", COPIES_QUEUED.to_owned()));
+        if copies {
             own.push(("message.max.bytes", LARGEST.to_owned()));
         }
         let failed = |words: String| Error::new(Operation::Producer, Cause::Unsupported(words));

@@ -26,8 +26,7 @@ pub(crate) struct Found {
 
 /// The record as the audit means it; `None`: it is none, or of a version that is not known.
 pub(crate) fn parse(record: &Record) -> Option<AuditRecord> {
-    let headers: Headers<'_> =
-        record.headers.iter().filter_map(|(name, value)| Some((&**name, value.as_deref()?))).collect();
+    let headers: Headers<'_> = record.headers_with_values().collect();
     let read = wire::read_audit(&headers, record.key.as_deref(), record.value.as_deref()).ok()?;
     match &read {
         AuditRecord::Operation(_) | AuditRecord::LogIn(_) => Some(read),

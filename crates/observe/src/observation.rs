@@ -231,11 +231,7 @@ impl Observation {
             }
             return None;
         }
-        let headers: Headers<'_> = record
-            .headers
-            .iter()
-            .filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?)))
-            .collect();
+        let headers: Headers<'_> = record.headers_with_values().collect();
         match source {
             Source::Admin(stream) => self.admin_record(stream, record, &headers, at),
             Source::Holds => self.hold_record(record, &headers, own),

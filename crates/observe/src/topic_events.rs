@@ -122,7 +122,7 @@ pub fn follow(
     }
     let holds = own(settings.holds_topic.clone(), TailFrom::Beginning, Isolation::ReadCommitted);
     // As agents do: what they do not read is not shown as active.
-    let holds = TailRequest { partitions: Some(Partition::new(0).into_iter().collect()), ..holds };
+    let holds = TailRequest { partitions: Some(vec![Partition::FIRST]), ..holds };
     // What was answered to a leader that ended before it could tell.
     let lately = Timestamp::from_millis(clock::now().millis() - ACKS_LATELY.as_millis() as i64);
     let acks = own(settings.acks_topic.clone(), TailFrom::Time(lately), Isolation::ReadUncommitted);

@@ -129,7 +129,7 @@ async fn lead(writers: &mut Writers, settings: &ClusterSettings) -> Result<Took,
     writers.prepare(deadline).await?;
     let request = ReadRequest {
         topic: settings.holds_topic.clone(),
-        partitions: Partition::new(0).map(|first| vec![first]),
+        partitions: Some(vec![Partition::FIRST]),
         start: ReadStart::Newest,
         limit_records: 1,
         limit_bytes: 1,

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use flowdeck_kafka::{Cluster, Deadline, Isolation, ReadRequest, ReadStart};
+use flowdeck_kafka::{Cluster, Deadline, ReadRequest, ReadStart};
 use flowdeck_model::view::{OffsetPlan, RecordAt};
-use flowdeck_model::{Partition, TopicName};
 use tokio_util::sync::CancellationToken;
 
 /// Of the largest changes; two reads each.
@@ -42,18 +41,7 @@ async fn one(
     within: std::ops::Range<i64>,
     deadline: Deadline,
 ) -> Option<RecordAt> {
-    let request = ReadRequest {
-        topic: TopicName::clone(&plan.topic),
-        partitions: Some(vec![Partition::clone(&plan.partition)]),
-        start,
-        limit_records: 1,
-        limit_bytes: 64 * 1024,
-        max_value_bytes: 1,
-        isolation: Isolation::ReadUncommitted,
-        neighbours: false,
-        transactions: false,
-        deadline,
-    };
+    let request = ReadRequest::first(&plan.topic, plan.partition, start, deadline);
     let read = cluster.read(request, CancellationToken::new()).await.ok()?;
     let record = read.records.first().filter(|record| within.contains(&record.offset))?;
     Some(RecordAt { offset: record.offset, time: record.timestamp.and_then(|time| time.at()) })

@@ -59,11 +59,7 @@ impl Ledger {
                 return Err(format!("{} could not be read: {cause}", settings.ledger_topic));
             }
             for record in &outcome.records {
-                let headers: Headers<'_> = record
-                    .headers
-                    .iter()
-                    .filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?)))
-                    .collect();
+                let headers: Headers<'_> = record.headers_with_values().collect();
                 // What is not ours is no entry: nobody but Flowdeck writes here.
                 let Ok(LedgerRecord::Entry(entry)) =
                     read_ledger(&headers, record.key.as_deref(), record.value.as_deref())

@@ -66,6 +66,24 @@ pub struct ReadRequest {
     pub deadline: Deadline,
 }
 
+impl ReadRequest {
+    /// The first record of a partition from there on, for where it lies and when it was written: its value is cut.
+    pub fn first(topic: &TopicName, partition: Partition, start: ReadStart, deadline: Deadline) -> Self {
+        Self {
+            topic: topic.clone(),
+            partitions: Some(vec![partition]),
+            start,
+            limit_records: 1,
+            limit_bytes: 64 * 1024,
+            max_value_bytes: 1,
+            isolation: Isolation::ReadUncommitted,
+            neighbours: false,
+            transactions: false,
+            deadline,
+        }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReadOutcome {
     /// Newest first where it was read backwards, else oldest first. Within a partition by offset, always;
@@ -201,6 +219,11 @@ impl Record {
             headers,
             transaction: Transaction::Unknown,
         }
+    }
+
+    /// Those that have a value, in their order.
+    pub fn headers_with_values(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        self.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?)))
     }
 
     /// Bytes that are kept of it.

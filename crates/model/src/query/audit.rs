@@ -36,6 +36,8 @@ impl AuditKind {
 
 const AUDIT_LIMIT: u32 = 50;
 pub const AUDIT_LIMIT_MAX: u32 = 500;
+const FIELDS: [&str; 10] =
+    ["kind", "group", "actor", "action", "state", "search", "from", "to", "before", "limit"];
 /// Of each text that is looked for, in characters.
 const TEXT_MAX: usize = 250;
 
@@ -82,7 +84,13 @@ impl AuditQuery {
     pub fn parse(query: &str, strict: bool) -> Result<Self, PortError> {
         let mut parsed = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            if value.is_empty() && parsed.knows(&name) {
+            if !FIELDS.contains(&&*name) {
+                if strict {
+                    return Err(super::unknown_field(&name));
+                }
+                continue;
+            }
+            if value.is_empty() {
                 continue;
             }
             match &*name {
@@ -114,7 +122,6 @@ impl AuditQuery {
                     let problem = || PortError::invalid("limit", format!("from 1 to {AUDIT_LIMIT_MAX}"));
                     parsed.limit = limit.ok_or_else(problem)?;
                 }
-                _ if strict => return Err(super::unknown_field(&name)),
                 _ => {}
             }
         }
@@ -124,13 +131,6 @@ impl AuditQuery {
             return Err(PortError::invalid("to", "a time after from"));
         }
         Ok(parsed)
-    }
-
-    fn knows(&self, name: &str) -> bool {
-        matches!(
-            name,
-            "kind" | "group" | "actor" | "action" | "state" | "search" | "from" | "to" | "before" | "limit"
-        )
     }
 
     pub fn to_query(&self) -> String {

@@ -74,7 +74,7 @@ impl Replay {
                         Some(offset) if reached.is_none_or(|minute| minute >= oldest) => {
                             // Nothing came in time.
                             let pause = if before == Some(offset) { TRY_AGAIN } else { PAUSE };
-                            start = ReadStart::Before(vec![(zero(), offset)]);
+                            start = ReadStart::Before(vec![(Partition::FIRST, offset)]);
                             before = Some(offset);
                             tokio::time::sleep(pause).await;
                         }
@@ -133,10 +133,6 @@ impl Replay {
     }
 }
 
-fn zero() -> Partition {
-    Partition::new(0).expect("0 is a partition")
-}
-
 async fn read(
     cluster: &Cluster,
     topic: &TopicName,
@@ -146,7 +142,7 @@ async fn read(
 ) -> Result<ReadOutcome, Cause> {
     let request = ReadRequest {
         topic: topic.clone(),
-        partitions: Some(vec![zero()]),
+        partitions: Some(vec![Partition::FIRST]),
         start,
         limit_records,
         limit_bytes: BYTES,
@@ -175,8 +171,7 @@ fn decode(record: &Record) -> Result<Minute, &'static str> {
     if is_cut {
         return Err("too_long");
     }
-    let headers: Headers<'_> =
-        record.headers.iter().filter_map(|(name, value)| Some((name.as_str(), value.as_deref()?))).collect();
+    let headers: Headers<'_> = record.headers_with_values().collect();
     match wire::read_sample(&headers, record.value.as_deref()) {
         SampleRecord::Minute(minute) => Ok(minute),
         SampleRecord::NewerVersion | SampleRecord::UnknownType => Err("newer_sample_version"),

@@ -5,10 +5,8 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowdeck_kafka::{
-    Cause, Cluster, ConfigEntry, Deadline, Isolation, OffsetSpec, ReadRequest, ReadStart, Topic,
-};
-use flowdeck_model::{Partition, Timestamp, TopicName};
+use flowdeck_kafka::{Cause, Cluster, ConfigEntry, Deadline, OffsetSpec, ReadRequest, ReadStart, Topic};
+use flowdeck_model::{Partition, Timestamp};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -166,18 +164,8 @@ impl Look {
 
     /// The record at the last stable offset is the first of the transaction that is open the longest.
     async fn written_at(&self, (topic, partition): &Place, offset: i64) -> Option<Timestamp> {
-        let request = ReadRequest {
-            topic: TopicName::clone(topic),
-            partitions: Some(vec![*partition]),
-            start: ReadStart::Offset(offset),
-            limit_records: 1,
-            limit_bytes: 64 * 1024,
-            max_value_bytes: 1,
-            isolation: Isolation::ReadUncommitted,
-            neighbours: false,
-            transactions: false,
-            deadline: Deadline::after(READ_FOR),
-        };
+        let (start, deadline) = (ReadStart::Offset(offset), Deadline::after(READ_FOR));
+        let request = ReadRequest::first(topic, *partition, start, deadline);
         let outcome = self.cluster.read(request, CancellationToken::new()).await.ok()?;
         let first = outcome.records.first().filter(|record| record.offset == offset)?;
         first.timestamp?.at()

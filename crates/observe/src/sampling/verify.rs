@@ -6,11 +6,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use flowdeck_kafka::{
-    Cluster, Deadline, Isolation, ReadEnd, ReadOutcome, ReadRequest, ReadStart, Topic, Transaction,
-};
+use flowdeck_kafka::{Cluster, Deadline, ReadEnd, ReadOutcome, ReadRequest, ReadStart, Topic, Transaction};
 use flowdeck_model::verdict::Proof;
-use flowdeck_model::{GroupId, Lag, Partition, TopicName};
+use flowdeck_model::{GroupId, Lag, Partition};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -142,18 +140,9 @@ fn with(known: &Proofs, sample: &Sample, viewed: &[GroupId], found: Vec<(Place, 
 }
 
 async fn read(cluster: &Cluster, place: Place, cancel: CancellationToken) -> (Place, Proof) {
-    let request = ReadRequest {
-        topic: TopicName::clone(&place.0),
-        partitions: Some(vec![place.1]),
-        start: ReadStart::Offset(place.2),
-        limit_records: RECORDS,
-        limit_bytes: 64 * 1024,
-        max_value_bytes: 1,
-        isolation: Isolation::ReadUncommitted,
-        neighbours: false,
-        transactions: true,
-        deadline: Deadline::after(READ_FOR),
-    };
+    let (start, deadline) = (ReadStart::Offset(place.2), Deadline::after(READ_FOR));
+    let first = ReadRequest::first(&place.0, place.1, start, deadline);
+    let request = ReadRequest { limit_records: RECORDS, transactions: true, ..first };
     let proof = cluster.read(request, cancel).await.map_or(Proof::NotVerified, |outcome| proof(&outcome));
     (place, proof)
 }
