@@ -83,7 +83,7 @@ for (const [width, height] of [[1440, 500], [390, 700]] as const) {
     await page.setViewportSize({ width, height });
     await page.goto(group);
     await hydrated(page);
-    const link = page.locator('section[aria-label^="Consumer"] header a.btn').first();
+    const link = page.locator('section[aria-label^="Consumer"] header a.btn:not([rel])').first();
     await link.scrollIntoViewIfNeeded();
     await link.click();
     const form = page.locator("#form");

@@ -1,6 +1,6 @@
 //! Warm readers: a fresh one costs its connections' time. Few, reused, closed once idle.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -23,13 +23,21 @@ const IDLE: Duration = Duration::from_secs(60);
 pub(crate) struct Pool {
     purpose: Purpose,
     turns: Arc<Semaphore>,
-    idle: Mutex<Vec<(Instant, Reader)>>,
+    idle: Mutex<Idle>,
+}
+
+#[derive(Default)]
+struct Idle {
+    /// The longest idle first.
+    readers: Vec<(Instant, Reader)>,
+    /// A task waits to close what stays idle: one is enough, however often readers are used.
+    watched: bool,
 }
 
 impl Pool {
     pub(crate) fn new(purpose: Purpose) -> Self {
         let turns = if purpose == Purpose::Search { SEARCHERS } else { READERS };
-        Self { purpose, turns: Arc::new(Semaphore::new(turns)), idle: Mutex::new(Vec::new()) }
+        Self { purpose, turns: Arc::new(Semaphore::new(turns)), idle: Mutex::default() }
     }
 }
 
@@ -52,8 +60,8 @@ impl Pool {
     pub(crate) fn take(&self, config: &ClusterConfig, isolation: Isolation) -> Result<Reader, ConfigError> {
         let mut idle = lock(&self.idle);
         // The last used is the warmest.
-        match idle.iter().rposition(|(_, reader)| reader.isolation() == isolation) {
-            Some(at) => Ok(idle.remove(at).1),
+        match idle.readers.iter().rposition(|(_, reader)| reader.isolation() == isolation) {
+            Some(at) => Ok(idle.readers.remove(at).1),
             None => {
                 drop(idle);
                 Reader::open(config, isolation, self.purpose)
@@ -64,19 +72,54 @@ impl Pool {
     /// Keeps the reader for the next one, for a while. Call within a runtime.
     pub(crate) fn put_back(self: &Arc<Self>, reader: Reader) {
         let mut idle = lock(&self.idle);
-        idle.push((Instant::now(), reader));
-        if idle.len() > 2 * READERS {
-            idle.remove(0);
+        idle.readers.push((Instant::now(), reader));
+        if idle.readers.len() > 2 * READERS {
+            idle.readers.remove(0);
         }
-        drop(idle);
-        let pool = Arc::downgrade(self);
+        if idle.watched {
+            return;
+        }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(async move {
-                tokio::time::sleep(IDLE).await;
-                if let Some(pool) = pool.upgrade() {
-                    lock(&pool.idle).retain(|(since, _)| since.elapsed() < IDLE);
-                }
-            });
+            idle.watched = true;
+            runtime.spawn(close_idle(Arc::downgrade(self)));
         }
+    }
+
+    /// Closes what was idle for long enough. How long to wait for the next one; `None`: no reader is left.
+    fn close_expired(&self) -> Option<Duration> {
+        let mut idle = lock(&self.idle);
+        let expired = idle.readers.partition_point(|(since, _)| since.elapsed() >= IDLE);
+        let closed: Vec<_> = idle.readers.drain(..expired).collect();
+        let next = idle.readers.first().map(|(since, _)| IDLE.saturating_sub(since.elapsed()));
+        idle.watched = next.is_some();
+        drop(idle);
+        drop(closed);
+        next
+    }
+}
+
+async fn close_idle(pool: Weak<Pool>) {
+    let mut wait = IDLE;
+    loop {
+        tokio::time::sleep(wait).await;
+        let Some(next) = pool.upgrade().and_then(|pool| pool.close_expired()) else { return };
+        wait = next;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn one_task_closes_idle_readers_however_often_they_are_used() {
+        let config = ClusterConfig::new("127.0.0.1:1");
+        let pool = Arc::new(Pool::new(Purpose::Peek));
+        for _ in 0..20 {
+            let reader = pool.take(&config, Isolation::ReadCommitted).unwrap();
+            pool.put_back(reader);
+        }
+        assert_eq!(tokio::runtime::Handle::current().metrics().num_alive_tasks(), 1);
+        assert_eq!(lock(&pool.idle).readers.len(), 1);
     }
 }
