@@ -7,7 +7,7 @@ use flowdeck::cli::{Holds, OnKafka};
 use flowdeck::config::{ClusterConfig, Config, Environment};
 use flowdeck::kafka;
 use flowdeck_model::actor::ActorView;
-use flowdeck_model::{ActorKind, Hold, Scope, Via, shown};
+use flowdeck_model::{ActorKind, Hold, HoldBy, Scope, Via, shown};
 
 use crate::print;
 
@@ -59,12 +59,18 @@ async fn release(at: &OnKafka, reason: &str, is_meant: impl Fn(&Hold) -> bool) -
     }
     for one in &released {
         print(&format!("released at offset {}: {}\n", one.offset, line(&one.hold)))?;
+        if one.hold.by == HoldBy::Stop {
+            print(STOPPED)?;
+        }
         if let Some(why) = &one.not_audited {
             print(&format!("  it is not in the audit: {why}\n"))?;
         }
     }
     Ok(ExitCode::SUCCESS)
 }
+
+const STOPPED: &str = "  KafkaFlow consumers that it kept stopped stay so until a Flowdeck that runs starts them, or their \
+    processes are restarted\n";
 
 fn cluster(at: &OnKafka) -> anyhow::Result<(Config, ClusterConfig)> {
     let config = Config::load(&at.flags(), &Environment::of_process())?;

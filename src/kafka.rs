@@ -37,6 +37,7 @@ fn settings(cluster: &ClusterConfig, config: &Config) -> ClusterSettings {
         settings.admin_topics = streams.collect();
     }
     settings.rewind_time_zones = cluster.rewind_time_zones.clone();
+    settings.hold_by = cluster.hold_by;
     settings.allowed_lag = cluster.allowed_lag.unwrap_or(settings.allowed_lag);
     settings.refresh = cluster.refresh.unwrap_or(settings.refresh);
     settings.timing.offsets_quiet = cluster.offsets_quiet.unwrap_or(settings.timing.offsets_quiet);

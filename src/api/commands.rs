@@ -8,7 +8,7 @@ use flowdeck_model::action::{ActionFields, Workers};
 use flowdeck_model::offsets::{GivenOffsets, OffsetMoves};
 use flowdeck_model::view::{CommandView, PreviewView, Submitted};
 use flowdeck_model::{
-    ActionKind, CommandId, ConsumerName, GroupId, PortError, Submit, Target, Timestamp, TopicName,
+    ActionKind, CommandId, ConsumerName, GroupId, HoldBy, PortError, Submit, Target, Timestamp, TopicName,
 };
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
@@ -54,6 +54,10 @@ pub(crate) struct NewCommand {
     /// Where commits are deleted: the group's name once more.
     #[schema(required = false)]
     confirm: Option<String>,
+    /// With `pause`: how it is kept with KafkaFlow consumers. `stop` is for whole groups and consumers, and the default
+    /// where records wait; else `pause`.
+    #[schema(required = false)]
+    by: Option<HoldBy>,
 }
 
 #[derive(Deserialize)]
@@ -69,6 +73,7 @@ struct CommandBody {
     offsets: Option<String>,
     skips: Option<u64>,
     confirm: Option<String>,
+    by: Option<HoldBy>,
 }
 
 #[derive(Deserialize)]
@@ -207,6 +212,7 @@ fn parse(bytes: &[u8]) -> Result<Submit, PortError> {
         offsets,
         reason: command.reason.unwrap_or_default(),
         for_seconds: command.for_seconds,
+        by: command.by,
     })
 }
 
@@ -251,6 +257,7 @@ mod tests {
             (r#"{"action":"pause","target":{"group":"g"},"id":"7"}"#, "id"),
             (r#"{"action":"pause","target":{"group":"g"},"forSeconds":-1}"#, "forSeconds"),
             (r#"{"action":"pause","target":{"group":"g"},"forSeconds":1e99}"#, "forSeconds"),
+            (r#"{"action":"pause","target":{"group":"g"},"by":"rest"}"#, "by"),
         ] {
             match parse(body.as_bytes()) {
                 Err(PortError::Invalid { field, problem }) => {
@@ -265,12 +272,13 @@ mod tests {
     #[test]
     fn every_field_is_read() {
         let submit = parse(
-            br#"{"id":"6fa459ea-ee8a-4ca4-894e-db77e160355e","action":"pause","reason":"INC-1","forSeconds":60,
+            br#"{"id":"6fa459ea-ee8a-4ca4-894e-db77e160355e","action":"pause","reason":"INC-1","forSeconds":60,"by":"stop",
                 "target":{"group":"a/b","consumer":"c","topics":["t"]}}"#,
         )
         .unwrap();
         assert_eq!(submit.id.to_string(), "6fa459ea-ee8a-4ca4-894e-db77e160355e");
         assert_eq!((submit.action, submit.for_seconds), (Action::Pause, Some(60)));
+        assert_eq!(submit.by, Some(HoldBy::Stop));
         assert_eq!(submit.target.to_string(), "topic t in a/b (consumer c)");
         let rewind = parse(
             br#"{"action":"rewind","to":"2026-11-21T16:00:00+02:00","reason":"x","target":{"group":"g","consumer":"c"}}"#,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use flowdeck_model::action::Workers;
 use flowdeck_model::offsets::TopicScope;
-use flowdeck_model::{ClusterName, CommandId, ConsumerName, GroupId, PortError, TopicName};
+use flowdeck_model::{ClusterName, CommandId, ConsumerName, GroupId, HoldBy, PortError, TopicName};
 
 #[derive(Debug, Subcommand)]
 pub enum Ask {
@@ -110,6 +110,14 @@ pub struct Pause {
     /// Ends by itself after so long, such as 15m or 2h.
     #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub lasts: Option<Duration>,
+    /// How it is kept with KafkaFlow consumers: stop (whole groups and consumers) or pause. By default stop where records
+    /// wait, else pause; the cluster's configuration may say otherwise.
+    #[arg(long, value_parser = by)]
+    pub by: Option<HoldBy>,
+}
+
+fn by(word: &str) -> Result<HoldBy, String> {
+    HoldBy::from_word(word).ok_or_else(|| "stop or pause".to_owned())
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use flowdeck_model::action::{Action, ActionFields};
 use flowdeck_model::offsets::OffsetTo;
 use flowdeck_model::view::{CommandView, PreviewView, Submitted};
-use flowdeck_model::{ClusterName, CommandId, ConsumerName, Target};
+use flowdeck_model::{ClusterName, CommandId, ConsumerName, HoldBy, Target};
 use serde::Serialize;
 
 use super::api::{Answer, Api};
@@ -28,6 +28,8 @@ struct Body {
     reason: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     for_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<HoldBy>,
 }
 
 struct Wanted<'a> {
@@ -35,25 +37,29 @@ struct Wanted<'a> {
     action: Action,
     target: Target,
     lasts: Option<Duration>,
+    by: Option<HoldBy>,
 }
 
 impl<'a> Wanted<'a> {
     fn part(action: Action, part: &'a Part, lasts: Option<Duration>) -> Self {
         let Part { operation, group, consumer, topics } = part;
         let target = Target { group: group.clone(), consumer: consumer.clone(), topics: topics.clone() };
-        Self { operation, action, target, lasts }
+        Self { operation, action, target, lasts, by: None }
     }
 
     fn consumer(action: Action, one: &'a OneConsumer) -> Self {
         let target =
             Target { group: one.group.clone(), consumer: Some(one.consumer.clone()), topics: vec![] };
-        Self { operation: &one.operation, action, target, lasts: None }
+        Self { operation: &one.operation, action, target, lasts: None, by: None }
     }
 }
 
 pub(super) fn run(args: &Operate) -> Result<Exit, Failed> {
     submit(&match args {
-        Operate::Pause(args) => Wanted::part(Action::Pause, &args.target, args.lasts),
+        Operate::Pause(args) => {
+            let pause = Wanted::part(Action::Pause, &args.target, args.lasts);
+            Wanted { by: args.by, ..pause }
+        }
         Operate::Resume(args) => Wanted::part(Action::Resume, &args.target, None),
         Operate::Stop(one) => Wanted::consumer(Action::Stop, one),
         Operate::Start(one) => Wanted::consumer(Action::Start, one),
@@ -86,7 +92,7 @@ fn by_consumer<'a>(args: &'a Reset, consumer: &ConsumerName) -> Result<Wanted<'a
     }
     let topics = args.topics.iter().map(|one| one.topic.clone()).collect();
     let target = Target { group: args.group.clone(), consumer: Some(consumer.clone()), topics };
-    Ok(Wanted { operation: &args.operation, action, target, lasts: None })
+    Ok(Wanted { operation: &args.operation, action, target, lasts: None, by: None })
 }
 
 fn submit(wanted: &Wanted<'_>) -> Result<Exit, Failed> {
@@ -99,6 +105,7 @@ fn submit(wanted: &Wanted<'_>) -> Result<Exit, Failed> {
         target: wanted.target.clone(),
         reason: reason.clone(),
         for_seconds: wanted.lasts.map(|lasts| lasts.as_secs()),
+        by: wanted.by,
     };
     let path = format!("/clusters/{cluster}/commands");
     if *dry_run {

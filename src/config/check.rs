@@ -147,6 +147,7 @@ fn write_cluster(out: &mut String, cluster: &ClusterConfig) -> std::fmt::Result 
     if !zones.is_empty() {
         writeln!(out, "rewind_time_zones = [{}]", zones.join(", "))?;
     }
+    writeln!(out, "hold_by = {:?}", cluster.hold_by.word())?;
     writeln!(out, "payloads = {}", cluster.payloads)?;
     writeln!(out, "mask_secrets = {}", cluster.mask_secrets)?;
     for rule in &cluster.masks {

@@ -9,7 +9,7 @@ use flowdeck_model::view::Mode;
 use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::{ClusterName, Partition, Pattern, TopicName};
 use flowdeck_observe::time_zones::RewindTimeZones;
-use flowdeck_observe::{MaskRule, SearchLimits, TopicSettings};
+use flowdeck_observe::{HoldDefault, MaskRule, SearchLimits, TopicSettings};
 use flowdeck_payload::Choices;
 
 use super::error::Place;
@@ -97,6 +97,8 @@ pub struct ClusterConfig {
     pub admin_topics: Vec<AdminTopics>,
     /// In which the hosts of KafkaFlow consumers read the time of a rewind.
     pub rewind_time_zones: RewindTimeZones,
+    /// How a pause of a whole group or consumer is kept with KafkaFlow.
+    pub hold_by: HoldDefault,
     /// Lag up to which a group is ok, in records; the admin service's default where absent.
     pub allowed_lag: Option<u64>,
     /// How often the cluster is read; the admin service's default where absent.
@@ -129,6 +131,7 @@ impl ClusterConfig {
             places: BTreeMap::new(),
             admin_topics: vec![],
             rewind_time_zones: RewindTimeZones::default(),
+            hold_by: HoldDefault::default(),
             allowed_lag: None,
             refresh: None,
             offsets_quiet: None,

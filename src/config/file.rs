@@ -8,6 +8,7 @@ use std::time::Duration;
 use flowdeck_model::view::Mode;
 use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::{ClusterName, Pattern};
+use flowdeck_observe::HoldDefault;
 use flowdeck_observe::time_zones::{NoSuchZone, RewindTimeZones, Zone};
 use serde::Deserialize;
 use serde::de::{Error as _, MapAccess, SeqAccess, Visitor};
@@ -135,6 +136,8 @@ struct ClusterTable {
     admin_topics: Vec<Pair>,
     #[serde(default)]
     rewind_time_zones: Vec<ZoneTable>,
+    #[serde(default)]
+    hold_by: HoldDefault,
     allowed_lag: Option<u64>,
     refresh: Option<Refresh>,
     offsets_quiet: Option<Refresh>,
@@ -438,6 +441,7 @@ fn into_cluster(
     made.admin_topics = table.admin_topics.into_iter().map(|pair| pair.0).collect();
     let zones = table.rewind_time_zones.into_iter().map(|one| (one.consumer, one.zone.0));
     made.rewind_time_zones = RewindTimeZones(zones.collect());
+    made.hold_by = table.hold_by;
     made.allowed_lag = table.allowed_lag;
     made.refresh = table.refresh.map(|refresh| refresh.0);
     made.offsets_quiet = table.offsets_quiet.map(|quiet| quiet.0);

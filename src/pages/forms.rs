@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use flowdeck_model::action::{ActionFields, Workers, WorkersError};
 use flowdeck_model::offsets::{GivenOffsets, OffsetMove, OffsetMoves};
 use flowdeck_model::{
-    ActionKind, ClusterName, CommandId, GroupId, PortError, Submit, Target, Timestamp, url,
+    ActionKind, ClusterName, CommandId, GroupId, HoldBy, PortError, Submit, Target, Timestamp, url,
 };
 use http::header::{HeaderMap, HeaderValue, LOCATION};
 use http::{StatusCode, Uri};
@@ -135,13 +135,13 @@ fn offsets_page(
 }
 
 /// Fields: `id`, `action`, `workers`, `to`, `group`, `consumer`, `topic` (as often as wanted), `reason`, `forSeconds`, `minutes`,
-/// `offsets`, `skips`, `confirm`.
+/// `offsets`, `skips`, `confirm`, `by`.
 /// An empty field is an absent one, but for the group, which may have the empty name.
 fn parse(body: &[u8]) -> Result<Submit, PortError> {
     let mut id = None;
     let mut action = None;
     let (mut workers, mut to) = (None, None);
-    let mut length = None;
+    let (mut length, mut by) = (None, None);
     let mut minutes = String::new();
     let mut reason = String::new();
     let mut group = None;
@@ -168,6 +168,7 @@ fn parse(body: &[u8]) -> Result<Submit, PortError> {
             }
             "forSeconds" => length = Some(value.into_owned()),
             "minutes" => minutes = value.into_owned(),
+            "by" => by = Some(parse_by(&value)?),
             _ => {}
         }
     }
@@ -185,11 +186,16 @@ fn parse(body: &[u8]) -> Result<Submit, PortError> {
         offsets,
         reason,
         for_seconds: length.map(|length| parse_length(&length, &minutes)).transpose()?,
+        by,
     })
 }
 
 fn parse_action(value: &str) -> Result<ActionKind, PortError> {
     ActionKind::from_word(value).ok_or_else(|| PortError::invalid("action", "it is not known"))
+}
+
+fn parse_by(value: &str) -> Result<HoldBy, PortError> {
+    HoldBy::from_word(value).ok_or_else(|| PortError::invalid("by", "stop or pause"))
 }
 
 fn parse_workers(value: &str) -> Result<Workers, PortError> {

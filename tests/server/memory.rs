@@ -395,6 +395,7 @@ impl Control for MemoryPorts {
         command.check()?;
         self.known(cluster)?;
         Ok(PreviewView {
+            by: None,
             existing: None,
             holds: vec![],
             messages: vec![],

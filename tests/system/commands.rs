@@ -211,7 +211,10 @@ async fn kafkaflow_process_that_joins_after_a_pause_is_listed_and_paused_again()
     one.wait_handled(20).await;
     server.group("shop", "flow", "is heard", is_heard).await;
     let id = new_id();
-    assert_eq!(server.send(COMMANDS, &command(&id, "pause", "flow")).await.status, 202);
+    // Records wait, so that the default were a stop.
+    let mut pause = command(&id, "pause", "flow");
+    pause["by"] = "pause".into();
+    assert_eq!(server.send(COMMANDS, &pause).await.status, 202);
     let view = server.command("shop", &id, "confirmed", |view| view["state"] == "confirmed").await;
     assert_eq!(states(&view), ["fetchStopped"], "by its own partition lists: {view}");
     let sent = view["sent"].as_array().unwrap().len();

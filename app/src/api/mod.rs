@@ -11,7 +11,7 @@ mod reads;
 pub(crate) mod served;
 
 use flowdeck_model::view::{CommandView, FleetView, GroupView, MessagesView, TopicView, TopicsView};
-use flowdeck_model::{CommandId, PortError};
+use flowdeck_model::{CommandId, HoldBy, PortError};
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};
@@ -132,6 +132,8 @@ pub(crate) struct PreviewText {
     pub refused: Option<PageError>,
     /// What is asked for is in force already.
     pub existing: Option<CommandId>,
+    /// Of a pause: how it is kept, where that can be chosen.
+    pub by: Option<HoldBy>,
     pub lines: Vec<String>,
     /// A partition, its committed offset, and where that is moved.
     pub offsets: Vec<[String; 3]>,

@@ -4,7 +4,7 @@ use flowdeck_model::action::{ActionFields, Workers, WorkersError};
 use flowdeck_model::view::{
     HoldChangeKind, HoldPreview, InstanceKind, MessagePreview, OffsetChange, OffsetTarget, PreviewView,
 };
-use flowdeck_model::{ActionKind, CommandId, GroupId, PortError, Submit, Target, Timestamp};
+use flowdeck_model::{ActionKind, CommandId, GroupId, HoldBy, PortError, Submit, Target, Timestamp};
 
 use super::reads::{cluster_name, ports};
 use super::{PageError, PreviewText};
@@ -28,7 +28,7 @@ pub(super) async fn read(cluster: &str, body: &str) -> Result<PreviewText, PageE
 
 /// The reason comes last, so it is not there yet.
 fn parse(body: &str) -> Result<Submit, PortError> {
-    let (mut action, mut workers, mut to) = (None, None, None);
+    let (mut action, mut workers, mut to, mut by) = (None, None, None, None);
     let mut target = Target { group: GroupId::from(""), consumer: None, topics: vec![] };
     for (name, value) in form_urlencoded::parse(body.as_bytes()) {
         match &*name {
@@ -44,6 +44,7 @@ fn parse(body: &str) -> Result<Submit, PortError> {
                 let count = value.trim().parse::<u32>().ok().and_then(|count| Workers::try_from(count).ok());
                 workers = Some(count.ok_or_else(|| PortError::invalid("workers", WorkersError.to_string()))?);
             }
+            "by" => by = HoldBy::from_word(&value),
             "to" => {
                 let time = Timestamp::parse_given(value.trim());
                 let problem = "a time in UTC, such as 2026-11-21T14:00";
@@ -60,6 +61,7 @@ fn parse(body: &str) -> Result<Submit, PortError> {
         reason: "preview".to_owned(),
         for_seconds: None,
         offsets: None,
+        by,
     })
 }
 
@@ -74,7 +76,10 @@ fn words(view: PreviewView) -> PreviewText {
     if more > 0 {
         offsets.push([["… and ", &more.to_string(), " more"].concat(), String::new(), String::new()]);
     }
-    PreviewText { refused: None, existing: view.existing, lines, offsets }
+    let has_choice = view.holds.iter().all(|hold| hold.scope.is_whole())
+        && view.instances.iter().any(|one| one.kind == InstanceKind::KafkaFlow);
+    let by = view.by.filter(|_| has_choice);
+    PreviewText { refused: None, existing: view.existing, by, lines, offsets }
 }
 
 fn limited(lines: impl ExactSizeIterator<Item = String>) -> Vec<String> {

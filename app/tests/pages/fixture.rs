@@ -72,6 +72,7 @@ fn hold(n: u8, group: &str, name: Option<&str>, owner: &str, until: Option<Times
         reason: "poison record, see INC-2291".into(),
         since: at(840),
         until,
+        by: flowdeck_model::HoldBy::Pause,
         except: vec![],
     }
 }
@@ -727,6 +728,7 @@ impl Control for Made {
             to,
         };
         Ok(PreviewView {
+            by: None,
             existing: None,
             holds: vec![],
             messages: vec![MessagePreview {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use flowdeck_model::hold::{self, HoldChange};
 use flowdeck_model::scope::Place;
-use flowdeck_model::{Hold, HoldId, Partition, Scope, Timestamp};
+use flowdeck_model::{Hold, HoldBy, HoldId, Partition, Scope, Timestamp};
 
 use crate::config::{OnUnknown, Settings};
 use crate::record::TopicPartition;
@@ -138,6 +138,7 @@ impl View {
                 reason: String::new(),
                 since: now,
                 until: None,
+                by: HoldBy::Pause,
                 except: vec![],
             });
         }
@@ -202,6 +203,7 @@ pub(crate) mod tests {
             reason: "INC-1".into(),
             since: Timestamp::from_millis(0),
             until: None,
+            by: HoldBy::Pause,
             except: vec![],
         }
     }

@@ -126,6 +126,7 @@ fn resume(hold: &Hold, actor: &ActorView, reason: &str) -> Command {
         reason: reason.to_owned(),
         for_seconds: None,
         offsets: None,
+        by: None,
     };
     Command::new(submit, actor.clone(), clock::now())
 }

@@ -25,6 +25,7 @@ pub enum Operation {
     Tail,
     Producer,
     Election,
+    PutBack,
 }
 
 impl Operation {
@@ -45,6 +46,7 @@ impl Operation {
             Self::Tail => "follow a topic",
             Self::Producer => "start a producer",
             Self::Election => "take part in an election",
+            Self::PutBack => "put back committed offsets",
         }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, ActionKind};
+use crate::hold::HoldBy;
 use crate::ids::CommandId;
 use crate::names::{ConsumerName, GroupId, TopicName};
 use crate::offsets::{SetOffsets, TO_MAX};
@@ -66,6 +67,8 @@ pub struct Submit {
     pub for_seconds: Option<u32>,
     /// With what sets commits, and only there.
     pub offsets: Option<Box<SetOffsets>>,
+    /// How a pause is kept with KafkaFlow consumers; `None`: by the rules of the cluster. Never with a resume.
+    pub by: Option<HoldBy>,
 }
 
 /// The longest reason, in characters, and the longest pause with an end: 30 days.
@@ -90,6 +93,7 @@ impl Submit {
         }
         self.check_target(self.action.kind())?;
         self.check_offsets()?;
+        self.check_by()?;
         match (self.action, self.for_seconds) {
             (Action::Pause, Some(0)) => Err(PortError::invalid("forSeconds", "1 or more")),
             (Action::Pause, Some(seconds)) if seconds > FOR_SECONDS_MAX => {
@@ -130,6 +134,17 @@ impl Submit {
             return Err(PortError::invalid("skips", problem));
         }
         Ok(())
+    }
+
+    fn check_by(&self) -> Result<(), crate::PortError> {
+        use crate::PortError;
+        match self.by {
+            Some(_) if self.action != Action::Pause => Err(PortError::invalid("by", "only with a pause")),
+            Some(HoldBy::Stop) if !self.target.topics.is_empty() => {
+                Err(PortError::invalid("by", "stop is for a whole group or consumer: name no topics"))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_target(&self, kind: ActionKind) -> Result<(), crate::PortError> {
@@ -336,6 +351,7 @@ mod tests {
             reason: reason.into(),
             for_seconds,
             offsets: None,
+            by: None,
         };
         let field = |submit: Submit| match submit.check() {
             Ok(()) => String::new(),
@@ -359,6 +375,16 @@ mod tests {
             assert_eq!(field(Submit { reason: " ".into(), ..one.clone() }), "reason", "{action:?}");
             one.target.topics = (0..topics).map(|n| format!("t-{n}").parse().unwrap()).collect();
             assert_eq!(field(one), want, "{action:?}");
+        }
+        for (action, by, topics, want) in [
+            (Action::Pause, HoldBy::Stop, 0, ""),
+            (Action::Pause, HoldBy::Stop, 1, "by"),
+            (Action::Pause, HoldBy::Pause, 1, ""),
+            (Action::Resume, HoldBy::Pause, 0, "by"),
+        ] {
+            let mut one = Submit { by: Some(by), ..submit(action, "x", None) };
+            one.target.topics = (0..topics).map(|n| format!("t-{n}").parse().unwrap()).collect();
+            assert_eq!(field(one), want, "{action:?} {by:?} {topics}");
         }
         assert_eq!(field(submit(Action::Pause, &"x".repeat(501), None)), "reason");
         for (topics, want) in [(TOPICS_MAX, ""), (TOPICS_MAX + 1, "target.topics")] {

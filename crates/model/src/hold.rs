@@ -4,8 +4,34 @@
 use serde::{Deserialize, Serialize};
 
 use crate::ids::HoldId;
+use crate::names::{ConsumerName, GroupId};
 use crate::scope::{Place, Scope};
 use crate::time::Timestamp;
+
+/// What is done with the KafkaFlow consumers of a hold. Agents pause either way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum HoldBy {
+    #[default]
+    Pause,
+    /// They leave their group: nothing of it can lock up in a rebalance. Only of whole groups and consumers.
+    Stop,
+}
+
+impl HoldBy {
+    /// In JSON, in forms and on the command line.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pause => "pause",
+            Self::Stop => "stop",
+        }
+    }
+
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Pause, Self::Stop].into_iter().find(|one| one.word() == word)
+    }
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
@@ -18,6 +44,8 @@ pub struct Hold {
     pub reason: String,
     pub since: Timestamp,
     pub until: Option<Timestamp>,
+    #[serde(default)]
+    pub by: HoldBy,
     /// Parts of the scope that a narrow resume took out again.
     pub except: Vec<Scope>,
 }
@@ -41,6 +69,12 @@ impl Hold {
             (Some(_), None) => false,
             (Some(own), Some(until)) => own >= until,
         }
+    }
+
+    /// Whether the consumer is kept stopped by this hold, where it is KafkaFlow's.
+    pub fn stops(&self, group: &GroupId, consumer: &ConsumerName) -> bool {
+        let of = Scope { consumer: Some(consumer.clone()), ..Scope::group(group.clone()) };
+        self.by == HoldBy::Stop && self.covers(&of)
     }
 
     pub fn is_overdue(&self, now: Timestamp) -> bool {
@@ -75,6 +109,10 @@ fn resume_one(hold: &Hold, scopes: &[Scope]) -> Option<HoldChange> {
     let mut left = hold.clone();
     for scope in scopes {
         let Some(cut) = hold.scope.intersect(scope) else { continue };
+        // A stopped consumer cannot run a part of what it reads.
+        if hold.by == HoldBy::Stop && !cut.is_whole() {
+            continue;
+        }
         if cut == hold.scope {
             return Some(HoldChange::Release(hold.clone()));
         }
@@ -96,7 +134,7 @@ pub fn not_yet_held(in_force: &[Hold], scopes: &[Scope], until: Option<Timestamp
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::names::{ConsumerName, GroupId, Partition, TopicName};
+    use crate::names::{Partition, TopicName};
     use proptest::prelude::*;
 
     fn scope(consumer: Option<&str>, topic: Option<&str>) -> Scope {
@@ -115,6 +153,7 @@ mod tests {
             reason: "INC-1".into(),
             since: Timestamp::from_millis(0),
             until: None,
+            by: HoldBy::Pause,
             except: vec![],
         }
     }

@@ -31,7 +31,7 @@ pub use action::{Action, ActionKind};
 pub use actor::{Actor, ActorKind, Grant, Pattern, Permission, Via};
 pub use command::{CommandState, InstanceState, Submit, Target};
 pub use error::PortError;
-pub use hold::Hold;
+pub use hold::{Hold, HoldBy};
 pub use ids::{CommandId, HoldId, Incarnation, Version};
 pub use lag::{Lag, PartitionReading, TimeLag, Unknown};
 pub use names::{ClusterName, ConsumerName, GroupId, InstanceName, Partition, TopicName};

@@ -35,6 +35,11 @@ impl Scope {
         Self { group, consumer: None, topic: None, partition: None, instance: None }
     }
 
+    /// A whole group, or a whole consumer of it.
+    pub fn is_whole(&self) -> bool {
+        self.topic.is_none() && self.partition.is_none() && self.instance.is_none()
+    }
+
     /// Whether the place lies in the scope.
     pub fn contains(&self, place: Place<'_>) -> bool {
         self.group == *place.group

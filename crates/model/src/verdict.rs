@@ -4,12 +4,15 @@
 mod evidence;
 mod hysteresis;
 mod limits;
+pub mod lock_up;
 mod rules;
 mod sum;
 
 use serde::{Deserialize, Serialize};
 
-pub use evidence::{Evidence, Hot, NotObeyed, Proof, Rebalance, Rewind, Slow, Stall, Stopped, Surplus};
+pub use evidence::{
+    Evidence, Hot, LockedUp, NotObeyed, Proof, Rebalance, Rewind, Slow, Stall, Stopped, Surplus,
+};
 pub use limits::{REBALANCES_WITHIN, RebalanceLimits, Rules};
 pub use rules::judge;
 pub use sum::{LagSum, sum};
@@ -154,6 +157,8 @@ pub enum Verdict {
     PauseNotObeyed,
     /// A rebalance that lasts longer than it should.
     RebalanceStuck,
+    /// A KafkaFlow instance that was paused as a whole does not answer its group's rebalance, or is out of the group.
+    LockedUp,
     /// Records were deleted before the group read them.
     LosingData,
 }
@@ -171,8 +176,9 @@ pub enum Level {
 
 impl Verdict {
     /// The order in which they are said; that of chips, too.
-    pub const WORST_FIRST: [Self; 22] = [
+    pub const WORST_FIRST: [Self; 23] = [
         Self::LosingData,
+        Self::LockedUp,
         Self::RebalanceStuck,
         Self::PauseNotObeyed,
         Self::PauseUnconfirmed,
@@ -221,6 +227,7 @@ impl Verdict {
             Self::PauseUnconfirmed => ("Pause unconfirmed", "pauseUnconfirmed", Warning),
             Self::PauseNotObeyed => ("Pause not obeyed", "pauseNotObeyed", Critical),
             Self::RebalanceStuck => ("Rebalance stuck", "rebalanceStuck", Warning),
+            Self::LockedUp => ("Locked up", "lockedUp", Warning),
             Self::LosingData => ("Losing data", "losingData", Critical),
         }
     }

@@ -180,6 +180,7 @@ mod tests {
             reason: String::new(),
             since: at(0),
             until,
+            by: flowdeck_model::HoldBy::Pause,
             except: vec![],
         };
         let seconds = |holds: &[Hold]| overdue(holds, at(10_000)).map(|time| time.as_secs());

@@ -2,18 +2,18 @@
 //! goes on. Pure.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
 use std::time::Duration;
 
 use flowdeck_kafka::Member;
 use flowdeck_model::{GroupState, Timestamp};
 
 /// What Kafka told of a group at one moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GroupSeen {
     /// When it was asked for.
     pub at: Timestamp,
-    /// How many members it lists.
-    pub members: usize,
+    pub members: Arc<[Member]>,
     rebalancing: bool,
     /// Who owns what.
     assignment: u64,
@@ -25,10 +25,10 @@ impl GroupSeen {
         owned.sort_unstable();
         let mut hasher = DefaultHasher::new();
         owned.hash(&mut hasher);
-        Self { at, members: members.len(), rebalancing: state.is_rebalance(), assignment: hasher.finish() }
+        Self { at, members: members.into(), rebalancing: state.is_rebalance(), assignment: hasher.finish() }
     }
 
-    pub fn is_rebalancing(self) -> bool {
+    pub fn is_rebalancing(&self) -> bool {
         self.rebalancing
     }
 }
@@ -45,16 +45,21 @@ pub struct Rebalances {
 impl Rebalances {
     /// Says whether a rebalance has ended since the last answer.
     pub fn note(&mut self, seen: GroupSeen, now: Timestamp) -> bool {
-        let Some(last) = self.last.filter(|last| last.at <= seen.at) else {
-            self.last = self.last.or(Some(seen));
+        let Some(last) = self.last.take_if(|last| last.at <= seen.at) else {
+            self.last.get_or_insert(seen);
             return false;
         };
-        self.last = Some(seen);
         let ended = !seen.rebalancing && (last.rebalancing || last.assignment != seen.assignment);
+        self.last = Some(seen);
         if ended {
             self.ended_at = Some(now);
         }
         ended
+    }
+
+    /// The newest answer.
+    pub fn last(&self) -> Option<&GroupSeen> {
+        self.last.as_ref()
     }
 
     pub fn ended_at(&self) -> Option<Timestamp> {
@@ -63,7 +68,7 @@ impl Rebalances {
 
     /// `listed`: as the last refresh told it, where nothing newer is known.
     pub fn is_under_way(&self, listed: Option<GroupState>, now: Timestamp) -> bool {
-        match self.last.filter(|last| now.since(last.at) <= RECENT) {
+        match self.last.as_ref().filter(|last| now.since(last.at) <= RECENT) {
             Some(last) => last.rebalancing,
             None => listed.is_some_and(GroupState::is_rebalance),
         }
@@ -74,7 +79,6 @@ impl Rebalances {
 mod tests {
     use super::*;
     use GroupState::{CompletingRebalance, PreparingRebalance, Stable};
-    use std::sync::Arc;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_millis(seconds * 1_000)

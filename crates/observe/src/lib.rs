@@ -34,7 +34,7 @@ pub mod topic_events;
 pub mod verdict_changes;
 
 pub use settings::{
-    AdminTopics, ClusterSettings, ConfiguredDecoder, MaskRule, Mute, ObserveSettings, SearchLimits,
-    TelemetryLimits, Thresholds, Timing, TopicSettings,
+    AdminTopics, ClusterSettings, ConfiguredDecoder, HoldDefault, MaskRule, Mute, ObserveSettings,
+    SearchLimits, TelemetryLimits, Thresholds, Timing, TopicSettings,
 };
 pub use stats::{ClusterNumbers, NotObeyedCount, NotObeyedNumbers, Stats};

@@ -188,6 +188,28 @@ fn first_match<'a, T>(all: &'a [(Pattern, T)], group: &GroupId) -> Option<&'a T>
     all.iter().find(|(pattern, _)| pattern.matches(group.as_str())).map(|(_, of)| of)
 }
 
+/// How a pause of a whole group or consumer is kept with KafkaFlow.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HoldDefault {
+    /// By stop where a backlog waits, which a pause of all partitions could lock up on; else by pause.
+    #[default]
+    Backlog,
+    Pause,
+    Stop,
+}
+
+impl HoldDefault {
+    /// In the configuration.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Backlog => "backlog",
+            Self::Pause => "pause",
+            Self::Stop => "stop",
+        }
+    }
+}
+
 /// One cluster.
 #[derive(Debug, Clone)]
 pub struct ClusterSettings {
@@ -199,6 +221,8 @@ pub struct ClusterSettings {
     pub admin_topics: Vec<AdminTopics>,
     /// In which the hosts of KafkaFlow consumers read the time of a rewind.
     pub rewind_time_zones: RewindTimeZones,
+    /// How a pause is kept with KafkaFlow consumers where the request does not say.
+    pub hold_by: HoldDefault,
     pub holds_topic: TopicName,
     pub acks_topic: TopicName,
     pub audit_topic: TopicName,
@@ -307,6 +331,7 @@ impl ClusterSettings {
             kafka,
             admin_topics: vec![AdminTopics::one(topic("kafkaflow.admin"))],
             rewind_time_zones: RewindTimeZones::default(),
+            hold_by: HoldDefault::default(),
             holds_topic: topic("flowdeck.holds"),
             acks_topic: topic("flowdeck.acks"),
             audit_topic: topic("flowdeck.audit"),

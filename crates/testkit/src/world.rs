@@ -3,7 +3,7 @@
 
 use std::time::SystemTime;
 
-use flowdeck_model::{CommandId, Hold, HoldId, InstanceState, Scope, Timestamp};
+use flowdeck_model::{CommandId, Hold, HoldBy, HoldId, InstanceState, Scope, Timestamp};
 use flowdeck_protocol::Record;
 use flowdeck_protocol::wire::{Ack, AckRecord, hold_record, read_ack, release_record};
 
@@ -76,6 +76,7 @@ impl World {
             reason: "INC-1".into(),
             since: Timestamp::from_system(SystemTime::now()),
             until: None,
+            by: HoldBy::Pause,
             except: vec![],
         }
     }

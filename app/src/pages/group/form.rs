@@ -153,7 +153,7 @@ fn send(
     let class = if matches!(kind, ActionKind::Pause | ActionKind::Stop) { "btn hold" } else { "btn primary" };
     view! {
         // Hidden, not gone: what was typed stays while instances come and go.
-        <form method="post" action=links::commands(&cluster) hidden=move || !sends()>
+        <form id="send" method="post" action=links::commands(&cluster) hidden=move || !sends()>
             {hidden}{data}
             <label class="field">
                 <span>{if required { "Reason" } else { OPTIONAL_REASON }}</span>
@@ -187,7 +187,7 @@ fn effects(kind: ActionKind, reach: Reach) -> Vec<String> {
     if reach.kafkaflow > 0 {
         let n = number::count(reach.kafkaflow as u64, "KafkaFlow instance", "KafkaFlow instances");
         out.push(match kind {
-            ActionKind::Pause => [&n, ": fetching stops, but fetched records are still processed: up to workers × buffer size records each. KafkaFlow does not report its buffer size."].concat(),
+            ActionKind::Pause => [&n, ": what was fetched is still processed: up to workers × buffer size records each. KafkaFlow does not report its buffer size."].concat(),
             ActionKind::Resume => [&n, ": confirmed only once a committed offset advances."].concat(),
             _ => return out,
         });

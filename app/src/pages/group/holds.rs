@@ -2,7 +2,7 @@
 
 use flowdeck_model::command::REASON_MAX;
 use flowdeck_model::view::{GroupView, Mode};
-use flowdeck_model::{ActionKind, CommandId, Hold, HoldId, Scope, Target};
+use flowdeck_model::{ActionKind, CommandId, Hold, HoldBy, HoldId, Scope, Target};
 use leptos::prelude::*;
 
 use super::form::{self, OPTIONAL_REASON, hidden_target};
@@ -56,6 +56,7 @@ fn words(hold: &Hold) -> AnyView {
         <p><span class="verdict hold">{icon(Icon::Hold)} <span>{scope_words(&hold.scope)}</span></span></p>
         <p>"by " <b>{flowdeck_model::shown::name(&hold.owner)}</b> ", paused " {ago(hold.since)} " ago, " {until}</p>
         <p class="muted">"“" {flowdeck_model::shown::name(&hold.reason)} "”"</p>
+        {(hold.by == HoldBy::Stop).then(|| view! { <p class="muted">"KafkaFlow consumers are kept stopped; the resume starts them."</p> })}
         {(!except.is_empty()).then(|| view! { <p class="muted">"except: " {except.clone()}</p> })}
     }
     .into_any()

@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use crate::api::{PageError, PreviewText};
 use crate::components::error;
 use crate::links;
+use flowdeck_model::HoldBy;
 use flowdeck_model::view::ClusterView;
 
 /// The rows of offsets are in a scrolling part of their own.
@@ -27,12 +28,29 @@ pub(super) fn shown(preview: &Result<PreviewText, PageError>, cluster: &ClusterV
     }
     let lines = preview.lines.iter().map(|line| view! { <li>{line.clone()}</li> }).collect_view();
     let offsets = (!preview.offsets.is_empty()).then(|| offsets(preview));
+    let by = preview.by.map(choice);
     view! {
         <section class="preview" aria-labelledby="preview">
             <h3 id="preview">"Preview"</h3>
             <ul class="effects">{lines}</ul>
             {offsets}
         </section>
+        {by}
+    }
+    .into_any()
+}
+
+/// Belongs to the form that follows, which is not made anew with the preview.
+fn choice(by: HoldBy) -> AnyView {
+    let one = |kind: HoldBy, words: &'static str| {
+        view! { <label><input type="radio" name="by" form="send" value=kind.word() checked=kind == by/> <span>{words}</span></label> }
+    };
+    view! {
+        <fieldset class="durations">
+            <legend>"KafkaFlow consumers"</legend>
+            {one(HoldBy::Stop, "stop")}
+            {one(HoldBy::Pause, "pause")}
+        </fieldset>
     }
     .into_any()
 }

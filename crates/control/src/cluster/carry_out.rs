@@ -131,7 +131,10 @@ impl State {
         if let Some(alteration) = plan.alter {
             return self.begin_alteration(command, *alteration, now);
         }
-        let nothing = plan.changes.is_empty() && plan.admin.is_empty() && plan.records.is_empty();
+        let nothing = plan.changes.is_empty()
+            && plan.admin.is_empty()
+            && plan.records.is_empty()
+            && plan.starts.is_none();
         if command.action == Action::Resume && self.observed.holds.may_stand_beyond(&command.target.group) {
             command.notes.push(BEYOND.to_owned());
         }
@@ -161,8 +164,8 @@ impl State {
         let audit = if command.audited { None } else { command.to_audit(now).ok().map(Box::new) };
         self.enter(command);
         self.unwritten.add(id, external, &plan.changes);
-        let Plan { changes, admin, records, check, .. } = plan;
-        self.jobs.push_back(WriteTask::Command { id, audit, check, changes, admin, records });
+        let Plan { changes, admin, records, check, starts, .. } = plan;
+        self.jobs.push_back(WriteTask::Command { id, audit, check, changes, admin, records, starts });
     }
 
     pub(crate) fn written(&mut self, outcome: WriteOutcome, now: Timestamp) {

@@ -11,7 +11,9 @@ use super::role::Role;
 use super::state::State;
 use crate::commands::plan::{Plan, check_readable};
 use crate::commands::rejected::Why;
+use crate::commands::stops::is_stopped;
 use crate::commands::{Command, external, lifecycle};
+use crate::kinds;
 use flowdeck_observe::holds::quota::HoldQuota;
 
 /// Writes that may wait before external commands are no longer taken over: who may write to the topics could
@@ -42,7 +44,7 @@ impl State {
         if self.observed.settings.mode != Mode::Control {
             return;
         }
-        if !external::is_about_holds(&command) {
+        if !external::is_about_holds(&command) && !self.ends_holds(&command) {
             return self.follow_external(id, &command, now);
         }
         if self.may_write().is_ok() && self.waiting.is_empty() {
@@ -54,6 +56,13 @@ impl State {
         }
         // The leader takes it over; should it be gone, the next one does.
         self.waiting.push_back(Waiting { id, command, came: now });
+    }
+
+    /// A start of a consumer that a hold keeps stopped.
+    fn ends_holds(&self, command: &wire::Command) -> bool {
+        let wire::Command::StartConsumerByName { consumer } = command else { return false };
+        let groups = self.observed.telemetry.groups_of(consumer);
+        groups.into_iter().any(|group| is_stopped(&self.observed.holds.of_group(group), group, consumer))
     }
 
     /// Neither pause nor resume: there is nothing to take over, but what comes of it is followed and shown, by the
@@ -69,8 +78,15 @@ impl State {
                 continue;
             }
             let group = target.group.clone();
-            let submit =
-                Submit { id, action, target, reason: external::reason(), for_seconds: None, offsets: None };
+            let submit = Submit {
+                id,
+                action,
+                target,
+                reason: external::reason(),
+                for_seconds: None,
+                offsets: None,
+                by: None,
+            };
             let mut command = Command::new(submit, external::actor(), now);
             let active = self.observed.holds.of_group(&group);
             let seen = self.seen(&group, &active, now);
@@ -195,10 +211,27 @@ impl State {
 
     fn begin_external(&mut self, action: Action, wanted: Wanted, now: Timestamp) {
         let Wanted { id, target, changes } = wanted;
-        let submit =
-            Submit { id, action, target, reason: external::reason(), for_seconds: None, offsets: None };
+        let submit = Submit {
+            id,
+            action,
+            target,
+            reason: external::reason(),
+            for_seconds: None,
+            offsets: None,
+            by: None,
+        };
         let command = Command::new(submit, external::actor(), now);
-        self.begin_own(command, Plan { changes, ..Plan::default() }, now);
+        let active =
+            self.unwritten.over(&command.target.group, self.observed.holds.of_group(&command.target.group));
+        // KafkaFlow has heard the command; a resume starts nothing that was kept stopped.
+        let starts = match action {
+            Action::Resume => {
+                let facts = self.facts(&active, &command.target.group, now);
+                kinds::released(&command.target, changes.clone(), &facts).starts
+            }
+            _ => None,
+        };
+        self.begin_own(command, Plan { changes, starts, ..Plan::default() }, now);
     }
 
     /// The brokers list it, or telemetry has shown it: anybody can name a group.

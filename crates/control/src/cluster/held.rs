@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use flowdeck_model::hold::HoldChange;
 use flowdeck_model::view::{InstanceKind, Mode};
-use flowdeck_model::{Action, CommandId, GroupId, Hold, HoldId, Submit, Target, Timestamp};
+use flowdeck_model::{
+    Action, CommandId, ConsumerName, GroupId, Hold, HoldBy, HoldId, Submit, Target, Timestamp, TopicName,
+};
 
 use super::state::{State, TRY_AGAIN};
 use super::upkeep::{ENDS_AT_ONCE, system, target_of};
@@ -36,7 +38,9 @@ pub(crate) struct Held {
     /// Holds, and when they were first looked at.
     since: HashMap<HoldId, Timestamp>,
     /// What was last sent again to a consumer, by whatever command.
-    resent: HashMap<(usize, flowdeck_model::ConsumerName), (BTreeSet<flowdeck_model::TopicName>, Timestamp)>,
+    resent: HashMap<(usize, ConsumerName), (BTreeSet<TopicName>, Timestamp)>,
+    /// When a stop was last sent to a consumer.
+    stopped: HashMap<(usize, ConsumerName), Timestamp>,
 }
 
 impl State {
@@ -105,8 +109,10 @@ impl State {
     /// What Kafka tells of a group that is held.
     pub(crate) fn saw_group(&mut self, group: &GroupId, seen: GroupSeen, now: Timestamp) {
         let Some(held) = self.held.get_mut(group) else { return };
+        let has_members = !seen.members.is_empty();
         let rebalancing = seen.is_rebalancing();
-        if held.group.rebalances.note(seen, now) || rebalancing {
+        let by_stop = self.observed.holds.of_group(group).iter().any(|hold| hold.by == HoldBy::Stop);
+        if held.group.rebalances.note(seen, now) || rebalancing || (by_stop && has_members) {
             self.touched.insert(group.clone());
         }
     }
@@ -122,7 +128,13 @@ impl State {
             listening(&target, self.observed.telemetry.group(group), now, within)
                 .any(|(_, instance)| instance.kind() == InstanceKind::KafkaFlow)
         };
-        let mut groups: Vec<GroupId> = self.held.keys().filter(listens).cloned().collect();
+        // Also where nobody is heard: a process that joins is stopped as soon as it is seen.
+        let by_stop = |group: &&GroupId| {
+            let holds = self.observed.holds.of_group(group);
+            holds.iter().any(|hold| hold.by == HoldBy::Stop)
+        };
+        let is_watched = |group: &&GroupId| listens(group) || by_stop(group);
+        let mut groups: Vec<GroupId> = self.held.keys().filter(is_watched).cloned().collect();
         groups.sort();
         groups
     }
@@ -131,7 +143,9 @@ impl State {
     pub(super) fn without_resent(&mut self, group: &GroupId, mut wanted: Again, now: Timestamp) -> Again {
         let Some(held) = self.held.get_mut(group) else { return wanted };
         held.resent.retain(|_, (_, at)| now.since(*at) < LOOK_AGAIN);
-        wanted.retain(|key, topics| match held.resent.get(key) {
+        held.stopped.retain(|_, at| now.since(*at) < LOOK_AGAIN);
+        wanted.stop.retain(|key| held.stopped.insert(key.clone(), now).is_none());
+        wanted.topics.retain(|key, topics| match held.resent.get(key) {
             Some((sent, _)) if topics.is_subset(sent) => false,
             _ => {
                 held.resent.insert(key.clone(), (topics.clone(), now));
@@ -229,6 +243,7 @@ impl State {
             reason: "every consumer that was heard under the hold was resumed".to_owned(),
             for_seconds: None,
             offsets: None,
+            by: None,
         };
         let actor = if by_external { external::actor() } else { system() };
         let plan = Plan { changes: vec![HoldChange::Release(hold)], ..Plan::default() };

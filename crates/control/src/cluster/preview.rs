@@ -3,15 +3,15 @@
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::hold::HoldChange;
 use flowdeck_model::view::{HoldChangeKind, HoldPreview, MessagePreview, PreviewView};
-use flowdeck_model::{PortError, Submit, Timestamp};
+use flowdeck_model::{Action, HoldBy, PortError, Submit, Timestamp};
 use flowdeck_protocol::kafkaflow;
 
 use super::state::State;
-use crate::commands::as_kafkaflow;
 use crate::commands::kafkaflow::AdminCommand;
 use crate::commands::offsets::Lookup;
 use crate::commands::plan::{self, Check, Decision, Plan};
 use crate::commands::{Command, lifecycle};
+use crate::commands::{as_kafkaflow, start_task};
 use crate::kinds;
 
 impl State {
@@ -27,16 +27,26 @@ impl State {
         let group = &submit.target.group;
         let active = self.observed.holds.of_group(group);
         let undo = kinds::of(submit.action).undo();
-        let Plan { changes, admin, notes, check, .. } =
+        let Plan { changes, mut admin, notes, check, starts, .. } =
             match as_kafkaflow::decide(submit, actor, self.facts(&active, group, now))? {
                 Decision::Write(plan) => plan,
                 Decision::Existing(id) => {
                     let (holds, messages, offsets, instances, notes) = Default::default();
-                    let view =
-                        PreviewView { existing: Some(id), holds, messages, offsets, instances, notes, undo };
+                    let view = PreviewView {
+                        existing: Some(id),
+                        by: None,
+                        holds,
+                        messages,
+                        offsets,
+                        instances,
+                        notes,
+                        undo,
+                    };
                     return Ok((view, None));
                 }
             };
+        // As it would be where Kafka lists no member, as it does while they are kept stopped.
+        admin.extend(starts.into_iter().flat_map(|starts| start_task::commands(starts, true)));
         let after = plan::apply(&active, &changes);
         let command = Command::new(submit.clone(), actor.clone(), now);
         let instances = lifecycle::expected(&command, self.seen(group, &after, now));
@@ -46,6 +56,7 @@ impl State {
         };
         let view = PreviewView {
             existing: None,
+            by: (submit.action == Action::Pause).then(|| by(&changes)),
             holds: changes.iter().map(hold).collect(),
             messages: admin.iter().filter_map(|one| self.message(one)).collect(),
             instances: instances.iter().map(|one| one.view()).collect(),
@@ -64,6 +75,10 @@ impl State {
         let argument = argument(&command.message);
         Some(MessagePreview { topic, partition, message, name, topics, argument })
     }
+}
+
+fn by(changes: &[HoldChange]) -> HoldBy {
+    changes.iter().map(|change| change.hold().by).find(|by| *by == HoldBy::Stop).unwrap_or_default()
 }
 
 fn argument(command: &kafkaflow::Command) -> Option<String> {

@@ -254,6 +254,7 @@ impl State {
             heard_within: self.observed.settings.timing.heard_within,
             offsets_quiet: self.observed.settings.timing.offsets_quiet,
             via: Via::Api,
+            hold_by: self.observed.settings.hold_by,
             now,
         }
     }

@@ -98,7 +98,7 @@ impl State {
         for task in std::mem::take(&mut self.jobs) {
             match task {
                 WriteTask::Topics { .. } => self.jobs.push_back(task),
-                WriteTask::Lead | WriteTask::Again { .. } => {}
+                WriteTask::Lead | WriteTask::Again { .. } | WriteTask::StartAgain { .. } => {}
                 WriteTask::Command { id, audit, .. } => {
                     self.unwritten.done(id);
                     // Nobody but this process knows of it.

@@ -11,9 +11,10 @@ use flowdeck_model::{
 };
 
 use super::state::{State, TRY_AGAIN};
-use crate::commands::plan::{self, Plan};
+use crate::commands::follow_up::Again;
+use crate::commands::starts::Starts;
 use crate::commands::write_task::WriteTask;
-use crate::commands::{Command, evidence, external, follow_up};
+use crate::commands::{Command, evidence, external, follow_up, stops};
 use crate::kinds;
 
 /// A settled command is looked at for so long, for evidence that comes late.
@@ -85,16 +86,36 @@ impl State {
                 let wanted = self.without_resent(&group, wanted, now);
                 if wanted.is_empty() {
                     command.resends.tried(now);
-                } else {
-                    let admin =
-                        kinds::again(command.action, wanted, &self.observed.settings.rewind_time_zones);
-                    self.jobs.push_back(WriteTask::Again { id, admin, held: pause_stands.then_some(group) });
                 }
+                self.send_again(&command, wanted, pause_stands);
+            }
+            if pause_stands {
+                let active = self.observed.holds.of_group(&group);
+                stops::keep_commits(&mut command, self.seen(&group, &active, now));
+                changed |= self.book.get(id).is_some_and(|known| known.offsets != command.offsets);
             }
         }
         changed |= tracked != (command.instances.len(), command.resends.clone());
         if changed {
             self.enter(command);
+        }
+    }
+
+    fn send_again(&mut self, command: &Command, wanted: Again, pause_stands: bool) {
+        let (id, group) = (command.id, command.target.group.clone());
+        if !wanted.stop.is_empty() {
+            let admin = kinds::stops(wanted.stop);
+            self.jobs.push_back(WriteTask::Again { id, admin, held: None });
+        }
+        if !wanted.topics.is_empty() {
+            let zones = &self.observed.settings.rewind_time_zones;
+            let admin = kinds::again(command.action, wanted.topics, zones);
+            let held = pause_stands.then(|| group.clone());
+            self.jobs.push_back(WriteTask::Again { id, admin, held });
+        }
+        if !wanted.start.is_empty() {
+            let starts = Starts { group, consumers: wanted.start, kept: vec![] };
+            self.jobs.push_back(WriteTask::StartAgain { id, starts });
         }
     }
 
@@ -125,8 +146,7 @@ impl State {
             let Some(target) = target_of(&holds) else { continue };
             let changes: Vec<HoldChange> = holds.into_iter().map(HoldChange::Release).collect();
             let active = self.observed.holds.of_group(&target.group);
-            let after = plan::apply(&active, &changes);
-            let (admin, notes) = kinds::release(&target, &after, &self.facts(&active, &target.group, now));
+            let plan = kinds::release(&target, changes, &self.facts(&active, &target.group, now));
             let submit = Submit {
                 id: command,
                 action: Action::Resume,
@@ -134,10 +154,11 @@ impl State {
                 reason: "the time of the pause is over".to_owned(),
                 for_seconds: None,
                 offsets: None,
+                by: None,
             };
             let known = self.book.get(command).cloned();
             let command = known.unwrap_or_else(|| Command::new(submit, system(), now));
-            self.begin_own(command, Plan { changes, admin, notes, ..Plan::default() }, now);
+            self.begin_own(command, plan, now);
         }
     }
 
@@ -171,6 +192,7 @@ impl State {
             reason: first.reason.clone(),
             for_seconds: None,
             offsets: None,
+            by: None,
         };
         let mut command = Command::new(submit, owner(&first.owner), first.since);
         command.until = first.until;

@@ -151,6 +151,7 @@ mod tests {
             reason: "INC-1".into(),
             for_seconds: None,
             offsets: None,
+            by: None,
         };
         Command::new(submit, Actor::anonymous(Via::Api, None).view, Timestamp::from_millis(0))
     }

@@ -8,7 +8,7 @@ use flowdeck_model::view::{
     InstanceKind, InstanceOutcome, OffsetChange, OffsetTarget, SentAgain, SentRecord,
 };
 use flowdeck_model::{
-    Action, CommandId, CommandState, Hold, HoldId, InstanceState, Partition, Scope, Submit, Target,
+    Action, CommandId, CommandState, Hold, HoldBy, HoldId, InstanceState, Partition, Scope, Submit, Target,
     Timestamp, TopicName,
 };
 use flowdeck_observe::operations::Operation;
@@ -17,6 +17,7 @@ use flowdeck_protocol::wire::Ack;
 
 use super::flow::Flow;
 use super::resend::Resends;
+use super::stops::Stops;
 
 /// Records that are remembered of one command, beside those that were written first.
 const SENT_MAX: usize = 30;
@@ -30,6 +31,7 @@ pub(crate) struct Command {
     pub(crate) for_seconds: Option<u32>,
     /// Of what sets commits: exactly what was asked for.
     pub(crate) asked_offsets: Option<Box<SetOffsets>>,
+    pub(crate) by: Option<HoldBy>,
     pub(crate) actor: ActorView,
     pub(crate) requested_at: Timestamp,
     pub(crate) until: Option<Timestamp>,
@@ -44,7 +46,7 @@ pub(crate) struct Command {
     pub(crate) notes: Vec<String>,
     /// The holds that it changes or releases, as they were.
     pub(crate) before: Vec<Hold>,
-    /// Of a reset or rewind: where each commit was, and where it is moved.
+    /// Of a reset or rewind: where each commit was, and where it is moved. Of a hold by stop: the commits that are kept.
     pub(crate) offsets: Vec<OffsetChange>,
     /// Its request is in the audit.
     pub(crate) audited: bool,
@@ -53,6 +55,8 @@ pub(crate) struct Command {
     /// Restored from its hold; who it is for is not known.
     pub(crate) restored: bool,
     pub(crate) resends: Resends,
+    /// Of a hold by stop.
+    pub(crate) stops: Stops,
 }
 
 #[derive(Debug, Clone)]
@@ -117,6 +121,7 @@ impl Command {
             for_seconds: submit.for_seconds,
             offsets: submit.offsets.as_deref().map(offset_changes).unwrap_or_default(),
             asked_offsets: submit.offsets,
+            by: submit.by,
             actor,
             requested_at: now,
             until,
@@ -132,6 +137,7 @@ impl Command {
             acks: vec![],
             restored: false,
             resends: Resends::default(),
+            stops: Stops::default(),
         }
     }
 
@@ -152,7 +158,7 @@ impl Command {
             && topics.0 == topics.1
             && self.reason == submit.reason
             && (self.restored || self.asked_offsets == submit.offsets)
-            && (self.restored || self.for_seconds == submit.for_seconds)
+            && (self.restored || (self.for_seconds == submit.for_seconds && self.by == submit.by))
     }
 
     /// It was refused before anything was written: it may be asked again under its id.
@@ -168,6 +174,11 @@ impl Command {
     /// When the last instance's state changed: what was said before may speak of a time before it obeyed.
     pub(crate) fn last_change(&self) -> Timestamp {
         self.instances.iter().map(|one| one.at).chain(self.sent_at).max().unwrap_or(self.requested_at)
+    }
+
+    /// It starts consumers that a hold kept stopped.
+    pub(crate) fn starts(&self) -> bool {
+        self.action == Action::Resume && self.before.iter().any(|hold| hold.by == HoldBy::Stop)
     }
 
     /// From when on it can be obeyed.

@@ -4,13 +4,13 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
+use flowdeck_model::InstanceState;
 use flowdeck_model::view::{InstanceKind, SentRecord};
-use flowdeck_model::{Action, InstanceState};
 
-use super::left;
 use super::lifecycle::{Seen, settle};
 use super::scope::streams;
 use super::{Command, Tracked};
+use super::{left, stops};
 use crate::kinds;
 use flowdeck_observe::telemetry::InstanceId;
 use flowdeck_observe::telemetry::matching::{instance_of, member_words};
@@ -57,6 +57,7 @@ fn observe_one(command: &Command, tracked: &mut Tracked, seen: Seen<'_>, retired
     }
     if !retired
         && tracked.kind == InstanceKind::KafkaFlow
+        && !kinds::of(command.action).is_by_members(command, tracked, seen)
         && let Some(instance) = find(tracked, seen.telemetry)
     {
         match (no_evidence(command, instance, seen), kinds::of(command.action)) {
@@ -65,7 +66,7 @@ fn observe_one(command: &Command, tracked: &mut Tracked, seen: Seen<'_>, retired
             (None, kind) => kind.evidence(command, tracked, instance, seen),
         }
     }
-    in_time(tracked, command.action, seen);
+    in_time(command, tracked, seen);
 }
 
 /// Plain members that turned out to be one of the instances.
@@ -97,17 +98,25 @@ const CRASHED_WITHIN: Duration = Duration::from_secs(30);
 
 /// `NoResponse` once its time is over. One that left has nothing to resume; of a pause that is no evidence,
 /// since a process that Kafka lost may still run what it has.
-fn in_time(tracked: &mut Tracked, action: Action, seen: Seen<'_>) {
+fn in_time(command: &Command, tracked: &mut Tracked, seen: Seen<'_>) {
     if tracked.state == InstanceState::Waiting && seen.now > tracked.deadline {
         let detail = tracked.detail.clone();
         let detail = detail.or_else(|| left::silence(find(tracked, seen.telemetry), tracked.since));
         tracked.become_(InstanceState::NoResponse, detail, seen.now);
     }
-    let kind = kinds::of(action);
+    let kind = kinds::of(command.action);
     if kind.starts_anew() {
         went_silent(tracked, seen);
     }
-    if !kind.is_done_by_leaving() {
+    // Its consumers are told to leave: a member that nobody spoke for in time may be one of them.
+    if tracked.state == InstanceState::NotControllable && stops::is_by_stop(command, seen) {
+        if let Some(left) = left::member(tracked, seen) {
+            tracked.become_(InstanceState::NothingToDo, Some(left), seen.now);
+        }
+        return;
+    }
+    // One that was kept stopped is no member until it has started.
+    if !kind.is_done_by_leaving() || command.starts() {
         return;
     }
     let left = match tracked.state {

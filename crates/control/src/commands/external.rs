@@ -8,7 +8,8 @@ use std::time::Duration;
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::hold::{HoldChange, not_yet_held, resume};
 use flowdeck_model::{
-    Action, ActorKind, CommandId, ConsumerName, GroupId, Hold, HoldId, Target, Timestamp, TopicName, Via,
+    Action, ActorKind, CommandId, ConsumerName, GroupId, Hold, HoldBy, HoldId, Target, Timestamp, TopicName,
+    Via,
 };
 use flowdeck_protocol::kafkaflow;
 
@@ -97,12 +98,20 @@ pub(crate) fn changes(
                     reason: REASON.to_owned(),
                     since: now,
                     until: None,
+                    by: HoldBy::Pause,
                     except: vec![],
                 })
             })
             .collect(),
+        Action::Start => ended_by_start(active, target),
         _ => vec![],
     }
+}
+
+/// A start that is not a resume of ours ends the holds that keep the consumer stopped.
+pub(crate) fn ended_by_start(active: &[Hold], target: &Target) -> Vec<HoldChange> {
+    let by_stop: Vec<Hold> = active.iter().filter(|hold| hold.by == HoldBy::Stop).cloned().collect();
+    resume(&by_stop, &target.scopes())
 }
 
 pub(crate) fn actor() -> ActorView {

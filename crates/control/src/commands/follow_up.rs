@@ -7,13 +7,27 @@ use flowdeck_model::view::InstanceKind;
 use flowdeck_model::{ConsumerName, Hold, InstanceState, TopicName};
 
 use super::Command;
-use super::lifecycle::{Seen, TRACKED_MAX, deadline, settle, tracked};
+use super::lifecycle::{Deadlines, Seen, TRACKED_MAX, settle, tracked};
 use super::scope::listening;
 use crate::kinds;
 use flowdeck_observe::telemetry::InstanceTelemetry;
 
-/// Topics to be commanded again, of each consumer on each pair of admin topics.
-pub(crate) type Again = BTreeMap<(usize, ConsumerName), BTreeSet<TopicName>>;
+/// What is to be sent again now, to consumers on each pair of admin topics.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Again {
+    /// The command itself, with these topics.
+    pub(crate) topics: BTreeMap<(usize, ConsumerName), BTreeSet<TopicName>>,
+    /// A stop, under a hold by stop: also while the group rebalances.
+    pub(crate) stop: BTreeSet<(usize, ConsumerName)>,
+    /// A start, while Kafka lists no member of the group.
+    pub(crate) start: BTreeSet<(usize, ConsumerName)>,
+}
+
+impl Again {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.topics.is_empty() && self.stop.is_empty() && self.start.is_empty()
+    }
+}
 
 /// KafkaFlow instances that do not obey, and topics: to be sent again now. Marks who joined later.
 /// `holds`: those of this command that stand, for a pause.
@@ -60,12 +74,12 @@ pub(crate) fn join(
 /// instances keep their time.
 pub(crate) fn sent_again(command: &mut Command, seen: Seen<'_>) {
     command.resends.sent(seen.now);
-    let action = command.action;
-    let anew = kinds::of(action).awaits_anew();
+    let anew = kinds::of(command.action).awaits_anew();
+    let deadlines = Deadlines::of(command, seen);
     for tracked in command.instances.iter_mut().filter(|one| anew && one.kind == InstanceKind::KafkaFlow) {
         if matches!(tracked.state, InstanceState::Waiting | InstanceState::NoResponse) {
             tracked.since = seen.now;
-            tracked.deadline = deadline(action, tracked.kind, seen);
+            tracked.deadline = deadlines.at(tracked.kind);
             tracked.state = InstanceState::Waiting;
         }
     }

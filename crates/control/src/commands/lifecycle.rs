@@ -8,8 +8,8 @@ use flowdeck_kafka::Member;
 use flowdeck_model::command::outcome;
 use flowdeck_model::view::InstanceKind;
 use flowdeck_model::{
-    Action, CommandState, ConsumerName, GroupState, Hold, InstanceName, InstanceState, Partition,
-    PartitionReading, Target, Timestamp, TopicName, shown,
+    CommandState, ConsumerName, GroupState, Hold, InstanceName, InstanceState, Partition, PartitionReading,
+    Target, Timestamp, TopicName, shown,
 };
 use flowdeck_protocol::wire::Ack;
 
@@ -107,7 +107,7 @@ pub(super) fn tracked(
         at: seen.now,
         detail: None,
         since: seen.now,
-        deadline: deadline(command.action, instance.kind(), seen),
+        deadline: deadline(command, instance.kind(), seen),
         flows: flows(command, instance.kind(), seen),
         joined: None,
         moved: 0,
@@ -133,14 +133,31 @@ fn flows(command: &Command, kind: InstanceKind, seen: Seen<'_>) -> HashMap<(Topi
         .collect()
 }
 
-pub(crate) fn deadline(action: Action, kind: InstanceKind, seen: Seen<'_>) -> Timestamp {
+pub(crate) fn deadline(command: &Command, kind: InstanceKind, seen: Seen<'_>) -> Timestamp {
     let span = match kind {
-        InstanceKind::KafkaFlow => kinds::of(action).kafkaflow_deadline(seen.timing),
+        InstanceKind::KafkaFlow => kinds::of(command.action).kafkaflow_deadline(command, seen),
         // What sets them has an end of its own, and each of its waits has a deadline.
         InstanceKind::Commits => seen.timing.offsets_quiet + COMMITS,
-        _ => kinds::of(action).agent_deadline(seen.timing),
+        _ => kinds::of(command.action).agent_deadline(seen.timing),
     };
     seen.now.plus(span)
+}
+
+/// Of the instances of a command, from now on.
+pub(super) struct Deadlines {
+    kafkaflow: Timestamp,
+    agents: Timestamp,
+}
+
+impl Deadlines {
+    pub(super) fn of(command: &Command, seen: Seen<'_>) -> Self {
+        let at = |kind| deadline(command, kind, seen);
+        Self { kafkaflow: at(InstanceKind::KafkaFlow), agents: at(InstanceKind::Agent) }
+    }
+
+    pub(super) fn at(&self, kind: InstanceKind) -> Timestamp {
+        if kind == InstanceKind::KafkaFlow { self.kafkaflow } else { self.agents }
+    }
 }
 
 pub(crate) fn committed<'a>(
@@ -190,11 +207,11 @@ fn plain_members(target: &Target, seen: Seen<'_>) -> Vec<Tracked> {
 pub(crate) fn sent(command: &mut Command, seen: Seen<'_>) {
     command.sent_at = Some(seen.now);
     command.resends.last = Some(seen.now);
-    let action = command.action;
+    let deadlines = Deadlines::of(command, seen);
     for tracked in &mut command.instances {
         if tracked.state == InstanceState::Waiting {
             tracked.since = seen.now;
-            tracked.deadline = deadline(action, tracked.kind, seen);
+            tracked.deadline = deadlines.at(tracked.kind);
         }
     }
     command.state = CommandState::Sent;
@@ -203,9 +220,9 @@ pub(crate) fn sent(command: &mut Command, seen: Seen<'_>) {
 
 /// Another replica was the one that gathered evidence: what is still awaited has its time anew.
 pub(crate) fn await_anew(command: &mut Command, seen: Seen<'_>) {
-    let action = command.action;
+    let deadlines = Deadlines::of(command, seen);
     for tracked in command.instances.iter_mut().filter(|one| one.state == InstanceState::Waiting) {
-        tracked.deadline = tracked.deadline.max(deadline(action, tracked.kind, seen));
+        tracked.deadline = tracked.deadline.max(deadlines.at(tracked.kind));
     }
     settle(command, seen);
 }

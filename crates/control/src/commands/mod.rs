@@ -19,6 +19,9 @@ pub(crate) mod plan;
 pub(crate) mod rejected;
 mod resend;
 pub(crate) mod scope;
+pub(crate) mod start_task;
+pub(crate) mod starts;
+pub(crate) mod stops;
 #[cfg(test)]
 pub(crate) mod tests;
 pub(crate) mod write_task;

@@ -20,6 +20,7 @@ impl Command {
             reason: self.reason.clone(),
             for_seconds: self.for_seconds,
             offsets: self.asked_offsets.clone(),
+            by: self.by,
         }
     }
 

@@ -8,6 +8,7 @@ use flowdeck_kafka::Metadata;
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::hold::HoldChange;
 use flowdeck_model::{CommandId, ConsumerName, GroupId, Hold, PortError, Submit, Target, Timestamp, Via};
+use flowdeck_observe::HoldDefault;
 use flowdeck_observe::sampling::sample::GroupData;
 use flowdeck_observe::time_zones::RewindTimeZones;
 use flowdeck_protocol::{Malformed, Record, wire};
@@ -15,6 +16,7 @@ use flowdeck_protocol::{Malformed, Record, wire};
 use super::CommandBook;
 use super::kafkaflow::{AdminCommand, kafkaflow_instances};
 use super::offsets::Lookup;
+use super::starts::Starts;
 use crate::kinds;
 use crate::offsets::alter::Alteration;
 use flowdeck_observe::telemetry::{GroupTelemetry, TelemetryIndex};
@@ -38,6 +40,8 @@ pub(crate) struct Plan {
     pub(crate) check: Option<Check>,
     /// Commits that Flowdeck itself sets.
     pub(crate) alter: Option<Box<Alteration>>,
+    /// Consumers that were kept stopped and are started.
+    pub(crate) starts: Option<Starts>,
 }
 
 #[derive(Debug, Clone)]
@@ -65,6 +69,7 @@ pub(crate) struct Facts<'a> {
     pub(crate) offsets_quiet: Duration,
     /// By which contract it was asked for.
     pub(crate) via: Via,
+    pub(crate) hold_by: HoldDefault,
     pub(crate) now: Timestamp,
 }
 

@@ -15,6 +15,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::kafkaflow::AdminCommand;
 use super::plan::Check;
+use super::start_task::{start, start_again};
+use super::starts::Starts;
 use crate::audit::{Entry, TopicSink};
 use crate::writer::{WriteError, Writers};
 use flowdeck_observe::ClusterSettings;
@@ -44,6 +46,7 @@ pub(crate) enum WriteTask {
         admin: Vec<AdminCommand>,
         /// Messages of Flowdeck's own, each with the pair of admin topics that it goes to.
         records: Vec<(usize, Record)>,
+        starts: Option<Starts>,
     },
     /// KafkaFlow's commands once more.
     Again {
@@ -52,6 +55,8 @@ pub(crate) enum WriteTask {
         /// Of a pause, its group: nothing is sent while it rebalances.
         held: Option<GroupId>,
     },
+    /// Consumers that were kept stopped and did not start.
+    StartAgain { id: CommandId, starts: Starts },
 }
 
 #[derive(Debug)]
@@ -93,20 +98,28 @@ pub(crate) async fn run(
     let done = match task {
         WriteTask::Topics { brokers } => topics(&writers, &settings, brokers).await,
         WriteTask::Lead => WriteOutcome::Lead { result: lead(&mut writers, &settings).await },
-        WriteTask::Command { id, audit, check, changes, admin, records } => {
+        WriteTask::Command { id, audit, check, changes, admin, records, starts } => {
             let audited = match audit {
                 Some(operation) => Some(write_request(&sink, &settings, &operation).await),
                 None => None,
             };
             let written = match checked(&writers, &settings, check).await {
                 Ok(offsets) => {
-                    let written =
-                        write(&mut writers, &settings, id, changes, messages(id, admin, records)).await;
+                    let messages = messages(id, admin, records);
+                    let mut written = write(&mut writers, &settings, id, changes, messages).await;
+                    if let Some(starts) = starts.filter(|_| written.error.is_none()) {
+                        start(&mut writers, &settings, id, starts, &mut written).await;
+                    }
                     Written { offsets, ..written }
                 }
                 Err(error) => Written { error: Some(error), ..Written::default() },
             };
             WriteOutcome::Command { id, written: Written { audited, ..written } }
+        }
+        WriteTask::StartAgain { id, starts } => {
+            let mut written = Written::default();
+            start_again(&mut writers, &settings, id, starts, &mut written).await;
+            WriteOutcome::Again { id, written, seen: None }
         }
         WriteTask::Again { id, admin, held } => {
             let mut written = Written::default();
@@ -170,7 +183,7 @@ async fn checked(
         None => Ok(vec![]),
         Some(Check::NoMembers(group)) => {
             let answers = group_watch::ask(writers.cluster(), &[group], deadline).await;
-            let members = answers.first().map(|(_, seen)| seen.members);
+            let members = answers.first().map(|(_, seen)| seen.members.len());
             match members {
                 Some(0) => Ok(vec![]),
                 Some(_) => Err(WriteError::NotWritten(super::plan::RUNS_ALREADY.to_owned())),
@@ -220,12 +233,16 @@ async fn write(
 }
 
 /// As they are written to the admin topics.
-fn messages(id: CommandId, admin: Vec<AdminCommand>, records: Vec<(usize, Record)>) -> Vec<(usize, Record)> {
+pub(super) fn messages(
+    id: CommandId,
+    admin: Vec<AdminCommand>,
+    records: Vec<(usize, Record)>,
+) -> Vec<(usize, Record)> {
     let admin = admin.into_iter().map(|one| (one.pair, kafkaflow::command_record(id, one.message)));
     admin.chain(records).collect()
 }
 
-async fn send(
+pub(super) async fn send(
     writers: &mut Writers,
     settings: &ClusterSettings,
     messages: Vec<(usize, Record)>,

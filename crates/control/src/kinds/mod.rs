@@ -14,6 +14,7 @@ mod started_anew;
 mod stop;
 mod workers;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use flowdeck_model::view::SentRecord;
@@ -29,7 +30,7 @@ use crate::commands::lifecycle::Seen;
 use crate::commands::plan::{Decision, Facts};
 use crate::commands::{Command, Tracked};
 
-pub(crate) use resume::release;
+pub(crate) use resume::{release, released};
 
 /// One kind. Pure: `now` is in what is seen.
 pub(crate) trait Kind: Sync {
@@ -49,8 +50,8 @@ pub(crate) trait Kind: Sync {
 
     /// From KafkaFlow evidence is awaited so long. Where a consumer leaves its group, its workers finish first, for which
     /// KafkaFlow gives them 30 s.
-    fn kafkaflow_deadline(&self, timing: &Timing) -> Duration {
-        timing.restart_deadline
+    fn kafkaflow_deadline(&self, _command: &Command, seen: Seen<'_>) -> Duration {
+        seen.timing.restart_deadline
     }
 
     /// An agent answers by then.
@@ -69,6 +70,11 @@ pub(crate) trait Kind: Sync {
 
     /// What Kafka tells of a KafkaFlow instance after the command, whether it is heard or not.
     fn kafka_evidence(&self, _command: &Command, _tracked: &mut Tracked, _seen: Seen<'_>) {}
+
+    /// What telemetry says is no evidence for this instance: Kafka's members are.
+    fn is_by_members(&self, _command: &Command, _tracked: &Tracked, _seen: Seen<'_>) -> bool {
+        false
+    }
 
     /// The consumer leaves its group and comes back: its members are remembered as they were before, and an
     /// instance that goes silent on it has crashed or hung.
@@ -105,7 +111,7 @@ pub(crate) trait Kind: Sync {
         _heard: &[(ConsumerName, InstanceTelemetry)],
         _seen: Seen<'_>,
     ) -> Again {
-        Again::new()
+        Again::default()
     }
 
     /// KafkaFlow's command by a consumer's name; `None`: it has none.
@@ -143,11 +149,21 @@ pub(crate) fn of(action: Action) -> Box<dyn Kind> {
 }
 
 /// The same command once more, to the consumers that do not obey, with the topics spelled out.
-pub(crate) fn again(action: Action, wanted: Again, zones: &RewindTimeZones) -> Vec<AdminCommand> {
+pub(crate) fn again(
+    action: Action,
+    topics: BTreeMap<(usize, ConsumerName), BTreeSet<TopicName>>,
+    zones: &RewindTimeZones,
+) -> Vec<AdminCommand> {
     let kind = of(action);
-    let commands = wanted.into_iter().filter_map(|((pair, consumer), topics)| {
+    let commands = topics.into_iter().filter_map(|((pair, consumer), topics)| {
         let message = kind.message(consumer, topics.into_iter().collect(), zones)?;
         Some(AdminCommand { pair, message })
     });
     commands.collect()
+}
+
+/// KafkaFlow's stop to each of them.
+pub(crate) fn stops(wanted: BTreeSet<(usize, ConsumerName)>) -> Vec<AdminCommand> {
+    let stop = |consumer| kafkaflow::Command::StopConsumerByName { consumer };
+    wanted.into_iter().map(|(pair, consumer)| AdminCommand { pair, message: stop(consumer) }).collect()
 }

@@ -1,12 +1,13 @@
 //! Pause: a hold for each scope, and KafkaFlow's own command where an instance without the agent listens.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use flowdeck_model::hold::{HoldChange, not_yet_held};
 use flowdeck_model::view::SentRecord;
 use flowdeck_model::{
-    ActionKind, ConsumerName, Hold, HoldId, InstanceState, PortError, Scope, Submit, Target, TopicName,
+    ActionKind, ConsumerName, Hold, HoldBy, HoldId, InstanceState, PortError, Scope, Submit, Target,
+    TopicName,
 };
 use flowdeck_observe::Timing;
 use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
@@ -14,14 +15,17 @@ use flowdeck_observe::time_zones::RewindTimeZones;
 use flowdeck_protocol::kafkaflow;
 
 use super::Kind;
+use super::by_name::BUFFERED;
 use crate::commands::evidence::owns_nothing;
 use crate::commands::follow_up::{Again, join};
 use crate::commands::held::Told;
 use crate::commands::kafkaflow::{AdminCommand, by_pair, violated};
 use crate::commands::lifecycle::Seen;
-use crate::commands::plan::{Decision, Facts, Plan, check_names, check_readable, nobody, unreadable};
+use crate::commands::plan::{Decision, Facts, Plan, check_names, check_readable, nobody, unique, unreadable};
 use crate::commands::scope::{is_held, listening, streams};
+use crate::commands::stops;
 use crate::commands::{Command, Tracked};
+use crate::kinds;
 
 pub(super) struct Pause;
 
@@ -37,9 +41,11 @@ impl Kind for Pause {
         let span = submit.for_seconds.map(|seconds| Duration::from_secs(seconds.into()));
         let until = span.map(|span| facts.now.plus(span));
         let enough = span.map(|span| facts.now.plus(span - (span / 10).min(SAME_WISH)));
-        let missing = not_yet_held(facts.active, &target.scopes(), enough);
+        let by = submit.by.unwrap_or_else(|| stops::default_by(target, facts, telemetry));
+        let missing = missing(facts.active, &target.scopes(), enough, submit.by);
         if missing.is_empty() {
-            let lasting = facts.active.iter().filter(|hold| hold.outlasts(enough));
+            let is_enough = |hold: &&Hold| hold.outlasts(enough) && submit.by.is_none_or(|by| hold.by == by);
+            let lasting = facts.active.iter().filter(is_enough);
             let stands = target
                 .scopes()
                 .first()
@@ -60,6 +66,7 @@ impl Kind for Pause {
                 reason: submit.reason.clone(),
                 since: facts.now,
                 until,
+                by,
                 except: vec![],
             })
         });
@@ -67,6 +74,19 @@ impl Kind for Pause {
         check_readable(&plan.changes).map_err(unreadable)?;
         // Topics that stand already are not commanded again.
         let topics = missing.iter().filter_map(|scope| scope.topic.clone()).collect();
+        if by == HoldBy::Stop {
+            // By their names, which reach every group that has them.
+            let kafkaflow: BTreeSet<(usize, ConsumerName)> = by_pair(target, telemetry, facts)
+                .into_iter()
+                .flat_map(|(pair, consumers)| consumers.into_keys().map(move |name| (pair, name.clone())))
+                .collect();
+            kafkaflow.iter().try_for_each(|(_, name)| unique(name, facts.telemetry))?;
+            plan.admin = kinds::stops(kafkaflow);
+            if !plan.admin.is_empty() {
+                plan.notes.extend([STOPS, BUFFERED, EXPIRE].map(str::to_owned));
+            }
+            return Ok(Decision::Write(plan));
+        }
         plan.admin = pause_commands(&Target { topics, ..target.clone() }, facts, telemetry);
         if !plan.admin.is_empty() {
             plan.notes.push(
@@ -81,8 +101,25 @@ impl Kind for Pause {
         false
     }
 
-    fn kafkaflow_deadline(&self, timing: &Timing) -> Duration {
-        timing.kafkaflow_deadline
+    fn kafkaflow_deadline(&self, command: &Command, seen: Seen<'_>) -> Duration {
+        if stops::is_by_stop(command, seen) {
+            seen.timing.restart_deadline
+        } else {
+            seen.timing.kafkaflow_deadline
+        }
+    }
+
+    fn is_by_members(&self, command: &Command, tracked: &Tracked, seen: Seen<'_>) -> bool {
+        let consumer = tracked.key.consumer.as_ref();
+        consumer.is_some_and(|name| stops::is_stopped(seen.holds, &command.target.group, name))
+    }
+
+    fn kafka_evidence(&self, command: &Command, tracked: &mut Tracked, seen: Seen<'_>) {
+        if self.is_by_members(command, tracked, seen)
+            && let Some(consumer) = tracked.key.consumer.clone()
+        {
+            stops::evidence(tracked, &consumer, seen);
+        }
     }
 
     fn agent_deadline(&self, timing: &Timing) -> Duration {
@@ -136,8 +173,14 @@ impl Kind for Pause {
         seen: Seen<'_>,
     ) -> Again {
         let told = Told::of(command, seen);
-        let mut wanted = Again::new();
+        let mut wanted = Again { stop: stops::again(command, seen), ..Again::default() };
         for (consumer, instance) in heard {
+            if stops::is_stopped(seen.holds, &command.target.group, consumer) {
+                if !command.restored && instance.first_heard > command.began() {
+                    join(command, consumer, instance, true, seen);
+                }
+                continue;
+            }
             let topics =
                 violated(&command.target, holds, consumer, instance, |stream| told.counts(instance, stream));
             if topics.is_empty() {
@@ -148,19 +191,24 @@ impl Kind for Pause {
                 continue;
             }
             join(command, consumer, instance, false, seen);
-            wanted.entry((instance.pair, consumer.clone())).or_default().extend(topics);
+            wanted.topics.entry((instance.pair, consumer.clone())).or_default().extend(topics);
         }
         if seen.is_rebalancing() {
             // It would not be heard, or be forgotten at once.
-            return Again::new();
+            return Again { stop: wanted.stop, ..Again::default() };
         }
         let rebalanced = seen.held.and_then(|held| held.rebalances.ended_at());
         let rebalanced = rebalanced.filter(|at| *at > command.began());
-        if wanted.is_empty() {
-            let due = command.resends.obeyed(rebalanced, seen.now);
-            return if due { held_topics(&command.target, holds, heard) } else { Again::new() };
+        let is_due = if wanted.topics.is_empty() {
+            wanted.topics = held_topics(&command.target, holds, heard, seen.holds);
+            command.resends.obeyed(rebalanced, seen.now)
+        } else {
+            command.resends.not_obeyed(rebalanced, seen.now)
+        };
+        if !is_due {
+            wanted.topics.clear();
         }
-        if command.resends.not_obeyed(rebalanced, seen.now) { wanted } else { Again::new() }
+        wanted
     }
 
     fn message(
@@ -180,6 +228,24 @@ impl Kind for Pause {
 /// A pause that ends so little sooner, or by a tenth of what is asked, is as long: another tab, Back or a reload asks
 /// for the same once more.
 const SAME_WISH: Duration = Duration::from_secs(60);
+
+const STOPS: &str = "KafkaFlow consumers are stopped and not paused: they leave the group, so that none locks up in a rebalance, \
+    as KafkaFlow does where a pause of all partitions met a backlog. Who joins is stopped too; the resume starts them.";
+const EXPIRE: &str = "Kafka deletes the offsets of a group without members after offsets.retention.minutes (7 days by default): \
+    Flowdeck keeps them, and puts back what is missing before the start. Records that are not read are deleted by each topic's retention.";
+
+/// The scopes that no hold covers for as long, in the way that is asked for.
+fn missing(
+    active: &[Hold],
+    scopes: &[Scope],
+    until: Option<flowdeck_model::Timestamp>,
+    by: Option<HoldBy>,
+) -> Vec<Scope> {
+    let same: Vec<Hold> = active.iter().filter(|hold| by.is_none_or(|by| hold.by == by)).cloned().collect();
+    not_yet_held(&same, scopes, until)
+}
+
+type Topics = BTreeMap<(usize, ConsumerName), BTreeSet<TopicName>>;
 
 fn pause_commands(
     target: &Target,
@@ -204,9 +270,17 @@ fn pause_commands(
 }
 
 /// All that these instances read and the holds may cover, whether they list partitions of it or not.
-fn held_topics(target: &Target, holds: &[Hold], heard: &[(ConsumerName, InstanceTelemetry)]) -> Again {
-    let mut all = Again::new();
+fn held_topics(
+    target: &Target,
+    holds: &[Hold],
+    heard: &[(ConsumerName, InstanceTelemetry)],
+    all_holds: &[Hold],
+) -> Topics {
+    let mut all = Topics::new();
     for (consumer, instance) in heard {
+        if stops::is_stopped(all_holds, &target.group, consumer) {
+            continue;
+        }
         let is_held = |topic: &TopicName| {
             let part = Scope {
                 consumer: Some(consumer.clone()),

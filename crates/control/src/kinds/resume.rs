@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use flowdeck_model::hold::resume;
+use flowdeck_model::hold::{HoldChange, resume};
 use flowdeck_model::{
-    Action, ActionKind, CommandId, CommandState, ConsumerName, Hold, InstanceState, Partition, PortError,
-    Scope, Submit, Target, Timestamp, TopicName,
+    Action, ActionKind, CommandId, CommandState, ConsumerName, Hold, HoldBy, InstanceState, Partition,
+    PortError, Scope, Submit, Target, Timestamp, TopicName, shown,
 };
 use flowdeck_observe::Timing;
 use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
@@ -23,6 +23,8 @@ use crate::commands::plan::{
     Decision, Facts, Plan, apply, check_names, check_readable, needs_names, nobody, unreadable,
 };
 use crate::commands::scope::{is_held, listening, streams};
+use crate::commands::starts::{STARTS, hand_over, starts};
+use crate::commands::stops::is_stopped;
 use crate::commands::{Command, Tracked};
 
 pub(super) struct Resume;
@@ -37,7 +39,9 @@ impl Kind for Resume {
     ) -> Result<Decision, PortError> {
         let target = &submit.target;
         let scopes = target.scopes();
-        let changes = resume(facts.active, &scopes);
+        check_whole(target, facts.active)?;
+        let mut changes = resume(facts.active, &scopes);
+        hand_over(facts.active, &mut changes, facts, &target.group);
         check_readable(&changes).map_err(unreadable)?;
         if changes.is_empty() {
             if let Some(former) = earlier_resume(target, &scopes, facts, telemetry) {
@@ -55,24 +59,24 @@ impl Kind for Resume {
         } else if telemetry.is_some_and(|telemetry| needs_names(target, telemetry, facts)) {
             check_names(target, facts, telemetry)?;
         }
-        let after = apply(facts.active, &changes);
-        let (admin, mut notes) = resume_commands(target, &after, facts, telemetry);
-        if !changes.is_empty() && listening(target, telemetry, facts.now, facts.heard_within).next().is_none()
+        let mut plan = released(target, changes, facts);
+        if !plan.changes.is_empty()
+            && listening(target, telemetry, facts.now, facts.heard_within).next().is_none()
         {
-            notes.push(
+            plan.notes.push(
                 "no instance listens at the moment: the hold is released, and what starts later runs"
                     .to_owned(),
             );
         }
-        Ok(Decision::Write(Plan { changes, admin, notes, ..Plan::default() }))
+        Ok(Decision::Write(plan))
     }
 
     fn needs_audit(&self) -> bool {
         false
     }
 
-    fn kafkaflow_deadline(&self, timing: &Timing) -> Duration {
-        timing.kafkaflow_resume_deadline
+    fn kafkaflow_deadline(&self, command: &Command, seen: Seen<'_>) -> Duration {
+        if command.starts() { seen.timing.restart_deadline } else { seen.timing.kafkaflow_resume_deadline }
     }
 
     fn agent_deadline(&self, timing: &Timing) -> Duration {
@@ -165,11 +169,11 @@ impl Kind for Resume {
         seen: Seen<'_>,
     ) -> Again {
         let since = command.resends.last.unwrap_or(command.began());
-        let mut wanted = Again::new();
+        let mut wanted = Again { start: start_again(command, heard, since, seen), ..Again::default() };
         for (consumer, instance) in heard {
             let topics = still_paused(command, consumer, instance, since, seen);
             if !topics.is_empty() {
-                wanted.entry((instance.pair, consumer.clone())).or_default().extend(topics);
+                wanted.topics.entry((instance.pair, consumer.clone())).or_default().extend(topics);
             }
         }
         if wanted.is_empty() {
@@ -177,10 +181,10 @@ impl Kind for Resume {
         }
         if command.resends.count >= seen.timing.resend_max {
             command.resends.capped = true;
-            return Again::new();
+            return Again::default();
         }
         if seen.now.since(since) < seen.timing.resend_every {
-            return Again::new();
+            return Again::default();
         }
         wanted
     }
@@ -197,6 +201,49 @@ impl Kind for Resume {
     fn undo(&self) -> Option<ActionKind> {
         Some(ActionKind::Pause)
     }
+}
+
+/// Where a hold keeps consumers stopped, only the whole of one can be resumed.
+fn check_whole(target: &Target, active: &[Hold]) -> Result<(), PortError> {
+    let scopes = target.scopes();
+    let touches = |hold: &&Hold| {
+        hold.by == HoldBy::Stop && scopes.iter().any(|scope| hold.scope.intersect(scope).is_some())
+    };
+    let stopped = active.iter().find(touches).filter(|_| !target.topics.is_empty());
+    let Some(hold) = stopped else { return Ok(()) };
+    let detail = format!(
+        "a hold of {} keeps the consumer stopped, which cannot run a part of its topics: resume the whole consumer or group",
+        shown::name(&hold.owner)
+    );
+    Err(PortError::Unprocessable { detail })
+}
+
+/// Consumers that were kept stopped, are heard and have not started, while Kafka lists no member of the group.
+fn start_again(
+    command: &Command,
+    heard: &[(ConsumerName, InstanceTelemetry)],
+    since: Timestamp,
+    seen: Seen<'_>,
+) -> BTreeSet<(usize, ConsumerName)> {
+    let no_members = seen.group.is_some_and(|group| {
+        group.members.as_deref().is_some_and(<[_]>::is_empty) && group.members_at.is_some_and(|at| at > since)
+    });
+    if !no_members || !command.starts() {
+        return BTreeSet::new();
+    }
+    let pending = |consumer: &ConsumerName, instance: &InstanceTelemetry| {
+        command.instances.iter().any(|one| {
+            one.key.consumer.as_ref() == Some(consumer)
+                && one.key.instance == instance.instance
+                && !one.state.is_done()
+        })
+    };
+    let was_stopped = |consumer: &ConsumerName| {
+        let group = &command.target.group;
+        is_stopped(&command.before, group, consumer) && !is_stopped(seen.holds, group, consumer)
+    };
+    let wanted = heard.iter().filter(|(name, instance)| was_stopped(name) && pending(name, instance));
+    wanted.map(|(name, instance)| (instance.pair, name.clone())).collect()
 }
 
 /// A resume of the same that went through, with nothing paused there since.
@@ -289,13 +336,28 @@ fn topics(
     (names(free), names(held))
 }
 
-/// KafkaFlow's resume for holds whose time is over.
-pub(crate) fn release(
-    target: &Target,
-    after: &[Hold],
-    facts: &Facts<'_>,
-) -> (Vec<AdminCommand>, Vec<String>) {
-    resume_commands(target, after, facts, facts.telemetry.group(&target.group))
+/// For holds whose time is over.
+pub(crate) fn release(target: &Target, mut changes: Vec<HoldChange>, facts: &Facts<'_>) -> Plan {
+    hand_over(facts.active, &mut changes, facts, &target.group);
+    released(target, changes, facts)
+}
+
+/// KafkaFlow is resumed, or started where it was kept stopped.
+pub(crate) fn released(target: &Target, changes: Vec<HoldChange>, facts: &Facts<'_>) -> Plan {
+    let after = apply(facts.active, &changes);
+    let telemetry = facts.telemetry.group(&target.group);
+    let (mut admin, mut notes) = resume_commands(target, &after, facts, telemetry);
+    let starts = starts(facts.active, &after, facts, &target.group);
+    if let Some(starts) = &starts {
+        notes.push(STARTS.to_owned());
+        let is_started = |name: &ConsumerName| starts.consumers.iter().any(|(_, one)| one == name);
+        let mut reached = by_pair(target, telemetry, facts).into_values().flat_map(BTreeMap::into_keys);
+        // There is nothing to resume of one that does not run.
+        if reached.all(is_started) {
+            admin.clear();
+        }
+    }
+    Plan { changes, admin, notes, starts, ..Plan::default() }
 }
 
 /// Only instances that this resume tracks, and that have given no evidence.

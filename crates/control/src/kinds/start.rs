@@ -1,7 +1,7 @@
 //! Start of a stopped consumer. A second start of one that runs damages KafkaFlow, so it is sent only while Kafka lists
 //! no member of the group.
 
-use flowdeck_model::{ActionKind, ConsumerName, PortError, Submit, TopicName};
+use flowdeck_model::{ActionKind, ConsumerName, PortError, Submit, TopicName, Via, shown};
 use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
 use flowdeck_observe::time_zones::RewindTimeZones;
 use flowdeck_protocol::kafkaflow;
@@ -9,6 +9,7 @@ use flowdeck_protocol::kafkaflow;
 use super::Kind;
 use super::by_name::{CRASH, Reached};
 use super::started_anew::{not_proven, partitions, proven, runs};
+use crate::commands::external::ended_by_start;
 use crate::commands::lifecycle::Seen;
 use crate::commands::plan::{Check, Decision, Facts, RUNS_ALREADY};
 use crate::commands::{Command, Tracked};
@@ -36,8 +37,15 @@ impl Kind for Start {
             // Kafka forgets a group without members and commits.
             Some(Some(_)) | None => {}
         }
+        let held = facts.active.iter().find(|hold| hold.stops(&submit.target.group, reached.name));
+        if let Some(hold) = held.filter(|_| facts.via != Via::KafkaFlow) {
+            let owner = shown::name(&hold.owner);
+            let detail = format!("a hold of {owner} keeps the consumer stopped: resume it instead");
+            return Err(PortError::Conflict { detail });
+        }
         let message = self.message(reached.name.clone(), vec![], facts.time_zones);
         let mut plan = reached.plan(message.as_ref(), vec![NOT_KNOWN.to_owned(), CRASH.to_owned()]);
+        plan.changes = ended_by_start(facts.active, &submit.target);
         plan.check = Some(Check::NoMembers(submit.target.group.clone()));
         Ok(Decision::Write(plan))
     }

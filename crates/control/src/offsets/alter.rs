@@ -116,7 +116,7 @@ impl Altering {
             group_watch::ask(&self.cluster, &asked, deadline),
             committed(&self.cluster, &task.group, deadline)
         );
-        match seen.first().map(|(_, seen)| seen.members) {
+        match seen.first().map(|(_, seen)| seen.members.len()) {
             Some(0) => {}
             Some(members) => return Err(format!("the group has {members} members now")),
             None => return Err("Kafka did not tell the members of the group".to_owned()),

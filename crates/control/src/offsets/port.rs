@@ -112,7 +112,7 @@ impl BoundControl {
         let group = [command.target.group.clone()];
         let seen = group_watch::ask(&kafka, &group, deadline).await;
         // Commits of a live group move on; its agents say from where they moved each.
-        if seen.first().is_some_and(|(_, seen)| seen.members > 0) {
+        if seen.first().is_some_and(|(_, seen)| !seen.members.is_empty()) {
             return Ok(());
         }
         let commits = committed(&kafka, &command.target.group, deadline).await;
@@ -137,7 +137,9 @@ fn change(one: &OffsetChange) -> Option<OffsetMove> {
     let to = match one.to {
         OffsetTarget::Offset(to) => Some(to),
         OffsetTarget::Deleted => None,
-        OffsetTarget::NoRecord | OffsetTarget::Unassigned | OffsetTarget::Unknown => return None,
+        OffsetTarget::NoRecord | OffsetTarget::Unassigned | OffsetTarget::Unknown | OffsetTarget::Kept => {
+            return None;
+        }
     };
     (one.from != to).then(|| OffsetMove {
         topic: one.topic.clone(),

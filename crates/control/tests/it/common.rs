@@ -112,6 +112,7 @@ pub(crate) fn submit(action: Action, group: &str, consumer: Option<&str>, topics
         reason: "INC-1".to_owned(),
         for_seconds: None,
         offsets: None,
+        by: None,
     }
 }
 

@@ -241,6 +241,7 @@ async fn holds_that_cannot_be_read_are_said_until_they_are_released() {
         reason: "INC-1".to_owned(),
         since: Timestamp::from_millis(0),
         until: None,
+        by: flowdeck_model::HoldBy::Pause,
         except: vec![],
     };
     // Not under the writer's id: the Flowdeck that runs takes it over once somebody looks.

@@ -69,6 +69,7 @@ impl Scene {
             reason: "INC-1".to_owned(),
             for_seconds: None,
             offsets: Some(Box::new(SetOffsets { to: to.to_owned(), moves, skips, confirm })),
+            by: None,
         }
     }
 

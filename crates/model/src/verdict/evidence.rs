@@ -24,6 +24,15 @@ pub struct NotObeyed {
     pub words: String,
 }
 
+/// KafkaFlow instances that are locked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LockedUp {
+    /// The first of them.
+    pub since: Timestamp,
+    /// Who, and what frees them.
+    pub words: String,
+}
+
 /// It had members while Flowdeck watched, and has none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped {
@@ -128,11 +137,14 @@ pub struct Evidence {
     pub paused_by: Vec<String>,
     /// No partition is without a hold.
     pub wholly_held: bool,
+    /// One of these holds keeps KafkaFlow consumers stopped.
+    pub stopped_by_hold: bool,
     /// Telemetry lists paused partitions that no hold covers.
     pub paused_by_application: bool,
     /// Instances that run what a hold covers.
     pub not_obeyed: Option<NotObeyed>,
     pub rebalance: Option<Rebalance>,
+    pub locked_up: Option<LockedUp>,
     pub stopped: Option<Stopped>,
     pub stall: Option<Stall>,
     /// The last one that is not regained.
@@ -168,6 +180,8 @@ impl Evidence {
             paused_by_application: false,
             not_obeyed: None,
             rebalance: None,
+            locked_up: None,
+            stopped_by_hold: false,
             stopped: None,
             stall: None,
             rewind: None,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::sum::counted;
 use super::{
     Evidence, Finding, GroupType, Level, NotObeyed, Proof, REBALANCES_WITHIN, Rules, Verdict, hysteresis,
-    names,
+    lock_up, names,
 };
 use crate::lag::{Precision, TimeLag, Unknown};
 use crate::shown;
@@ -30,8 +30,9 @@ pub fn judge(evidence: &Evidence, rules: &Rules, before: &[Finding]) -> Vec<Find
         return only(Verdict::Ok, None);
     }
     let group = Group { evidence, rules, before };
-    let all: [fn(&Group<'_>) -> Option<Raw>; 20] = [
+    let all: [fn(&Group<'_>) -> Option<Raw>; 21] = [
         losing_data,
+        locked_up,
         rebalance_stuck,
         pause_not_obeyed,
         stopped,
@@ -127,6 +128,13 @@ fn losing_data(group: &Group<'_>) -> Option<Raw> {
     let were = if deleted == 1 { "was" } else { "were" };
     let why = || format!("{} {were} deleted", counted(deleted, "unread record"));
     (deleted > 0).then(|| Raw::new(Verdict::LosingData, Some(why())))
+}
+
+fn locked_up(group: &Group<'_>) -> Option<Raw> {
+    let locked = group.evidence.locked_up.as_ref()?;
+    let lasted = group.evidence.now.since(locked.since);
+    let level = if lasted >= lock_up::CRITICAL { Level::Critical } else { Level::Warning };
+    Some(Raw::new(Verdict::LockedUp, Some(locked.words.clone())).at(level).since(locked.since))
 }
 
 fn rebalance_stuck(group: &Group<'_>) -> Option<Raw> {
@@ -315,7 +323,8 @@ fn behind(group: &Group<'_>) -> Option<Raw> {
 
 fn paused(group: &Group<'_>) -> Option<Raw> {
     let by = &group.evidence.paused_by;
-    (!by.is_empty()).then(|| Raw::new(Verdict::Paused, Some(format!("by {}", names(by)))))
+    let how = if group.evidence.stopped_by_hold { "; its KafkaFlow consumers are kept stopped" } else { "" };
+    (!by.is_empty()).then(|| Raw::new(Verdict::Paused, Some(format!("by {}{how}", names(by)))))
 }
 
 fn never_committed(group: &Group<'_>) -> Option<Raw> {

@@ -45,7 +45,7 @@ pub struct CommandView {
     /// It was not obeyed, or a rebalance made instances forget it.
     pub sent_again: Option<SentAgain>,
     pub holds: Vec<HoldId>,
-    /// Of a reset or rewind, as it was found when it was sent.
+    /// Of a reset or rewind, as it was found when it was sent; of a hold by stop, the commits that are kept.
     pub offsets: Vec<OffsetChange>,
     pub instances: Vec<InstanceOutcome>,
     /// What it cannot do, or what went otherwise: "up to 300 records may still finish".
@@ -122,6 +122,8 @@ pub enum OffsetTarget {
     Unknown,
     /// The commit is deleted.
     Deleted,
+    /// Of a hold by stop: put back where it is missing before the consumer starts.
+    Kept,
 }
 
 impl OffsetTarget {
@@ -132,6 +134,7 @@ impl OffsetTarget {
             Self::Unassigned => "left as it is: not assigned",
             Self::Unknown => "not known",
             Self::Deleted => "deleted",
+            Self::Kept => "kept: put back where it is missing",
         }
     }
 }

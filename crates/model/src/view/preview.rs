@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{InstanceOutcome, OffsetChange};
 use crate::action::ActionKind;
+use crate::hold::HoldBy;
 use crate::ids::{CommandId, HoldId};
 use crate::names::{Partition, TopicName};
 use crate::scope::Scope;
@@ -14,6 +15,8 @@ use crate::scope::Scope;
 pub struct PreviewView {
     /// What is asked for is in force already, by this command: nothing would be written.
     pub existing: Option<CommandId>,
+    /// Of a pause: how it would be kept with KafkaFlow consumers.
+    pub by: Option<HoldBy>,
     /// What would be written to `flowdeck.holds`, in one transaction.
     pub holds: Vec<HoldPreview>,
     /// What would be sent to KafkaFlow.

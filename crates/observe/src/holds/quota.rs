@@ -117,6 +117,7 @@ mod tests {
             reason: "x".into(),
             since: Timestamp::from_millis(0),
             until: None,
+            by: flowdeck_model::HoldBy::Pause,
             except: vec![],
         }
     }

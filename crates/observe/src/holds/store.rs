@@ -288,6 +288,7 @@ mod tests {
             reason: reason.into(),
             since: Timestamp::from_millis(0),
             until: Some(Timestamp::from_millis(10)),
+            by: flowdeck_model::HoldBy::Pause,
             except: vec![],
         }
     }

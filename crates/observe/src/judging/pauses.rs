@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use flowdeck_model::verdict::{LagSum, sum};
-use flowdeck_model::{TimeLag, Timestamp};
+use flowdeck_model::view::InstanceKind;
+use flowdeck_model::{HoldBy, TimeLag, Timestamp};
 
 use super::Beside;
 use crate::holds::cover::{holds_now, may_hold, place_of};
 use crate::sampling::sample::GroupData;
-use crate::telemetry::InstanceTelemetry;
 use crate::telemetry::trust::is_trusted;
+use crate::telemetry::{GroupTelemetry, InstanceTelemetry};
 
 pub(super) struct Pauses {
     /// Owners of the holds that cover something that it reads.
@@ -47,6 +48,13 @@ pub(super) fn of(group: &GroupData, beside: Beside<'_>, now: Timestamp, heard_wi
         }
     }
     Pauses { owners, whole: free.is_empty(), free: sum(&free), time_lag, by_application: false }
+}
+
+/// A hold keeps KafkaFlow consumers stopped.
+pub(super) fn stop_kafkaflow(beside: Beside<'_>) -> bool {
+    let has_kafkaflow =
+        |all: &GroupTelemetry| all.instances().any(|(_, one)| one.kind() == InstanceKind::KafkaFlow);
+    beside.holds.iter().any(|hold| hold.by == HoldBy::Stop) && beside.telemetry.is_some_and(has_kafkaflow)
 }
 
 /// Telemetry that may be believed lists paused partitions since the last resume.

@@ -1,7 +1,8 @@
 //! `flowdeck.holds`: one record for each hold, under its scope and id; a tombstone releases it.
 
 use flowdeck_model::{
-    CommandId, ConsumerName, GroupId, Hold, HoldId, InstanceName, Partition, Scope, Timestamp, TopicName,
+    CommandId, ConsumerName, GroupId, Hold, HoldBy, HoldId, InstanceName, Partition, Scope, Timestamp,
+    TopicName,
 };
 use serde::{Deserialize, Serialize};
 
@@ -53,6 +54,9 @@ struct ValueJson {
     since: i64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     until: Option<i64>,
+    /// `stop`, or absent. A word that is not known is a pause: that is what agents do either way.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
     #[serde(default)]
     except: Vec<ScopeJson>,
 }
@@ -113,6 +117,7 @@ fn hold(scope: Scope, id: HoldId, value: ValueJson) -> Result<Hold, Malformed> {
     if value.except.len() > EXCEPTIONS_MAX {
         return Err(Malformed::TooManyExceptions);
     }
+    let by = value.by.as_deref().and_then(HoldBy::from_word).filter(|_| scope.is_whole()).unwrap_or_default();
     Ok(Hold {
         scope,
         id,
@@ -120,6 +125,7 @@ fn hold(scope: Scope, id: HoldId, value: ValueJson) -> Result<Hold, Malformed> {
         reason: value.reason,
         since: Timestamp::from_millis(value.since),
         until: value.until.map(Timestamp::from_millis),
+        by,
         except: value.except.into_iter().map(Scope::try_from).collect::<Result<_, _>>()?,
     })
 }
@@ -131,6 +137,7 @@ impl From<&Hold> for ValueJson {
             reason: hold.reason.clone(),
             since: hold.since.millis(),
             until: hold.until.map(Timestamp::millis),
+            by: (hold.by == HoldBy::Stop).then(|| HoldBy::Stop.word().to_owned()),
             except: hold.except.iter().map(ScopeJson::from).collect(),
         }
     }

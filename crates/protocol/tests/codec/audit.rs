@@ -5,8 +5,8 @@ use flowdeck_model::command::{FOR_SECONDS_MAX, REASON_MAX, TOPICS_MAX};
 use flowdeck_model::offsets::SetOffsets;
 use flowdeck_model::view::{InstanceKind, InstanceOutcome, OffsetChange, OffsetTarget, SentRecord};
 use flowdeck_model::{
-    Action, CommandId, CommandState, Hold, HoldId, Incarnation, InstanceState, Partition, Scope, Submit,
-    Target, Timestamp, TopicName,
+    Action, CommandId, CommandState, Hold, HoldBy, HoldId, Incarnation, InstanceState, Partition, Scope,
+    Submit, Target, Timestamp, TopicName,
 };
 use flowdeck_protocol::wire::{
     AuditRecord, LONGEST, LeftOut, LogIn, LogInOutcome, Operation, OperationInstance, REQUEST_MAX, Request,
@@ -37,6 +37,7 @@ pub(crate) fn submit() -> Submit {
         reason: "INC-1: poison \"record\"".into(),
         for_seconds: Some(3_600),
         offsets: None,
+        by: None,
     }
 }
 
@@ -80,6 +81,7 @@ fn earlier_hold() -> Hold {
         reason: "deploy".into(),
         since: at(-600),
         until: Some(at(600)),
+        by: HoldBy::Pause,
         except: vec![Scope { consumer: Some("audit".into()), ..Scope::group("payments".into()) }],
     }
 }
@@ -406,6 +408,7 @@ fn longest_submit() -> Submit {
         },
         reason: "\u{1}".repeat(REASON_MAX),
         for_seconds: Some(FOR_SECONDS_MAX),
+        by: Some(HoldBy::Pause),
         ..submit()
     }
 }

@@ -6,8 +6,8 @@ use crate::support::{Vector, decode_as, vectors};
 use flowdeck_model::actor::{ActorKind, ActorView, Via};
 use flowdeck_model::view::{InstanceKind, InstanceOutcome, SentRecord};
 use flowdeck_model::{
-    Action, CommandId, CommandState, Hold, HoldId, Incarnation, InstanceState, Partition, Scope, Submit,
-    Target, Timestamp, TopicName,
+    Action, CommandId, CommandState, Hold, HoldBy, HoldId, Incarnation, InstanceState, Partition, Scope,
+    Submit, Target, Timestamp, TopicName,
 };
 use flowdeck_protocol::Headers;
 use flowdeck_protocol::kafkaflow::{
@@ -134,17 +134,21 @@ fn scope() -> impl Strategy<Value = Scope> {
 }
 
 fn hold() -> impl Strategy<Value = Hold> {
-    let words = (any::<String>(), any::<String>());
+    let words = (any::<String>(), any::<String>(), any::<bool>());
     let times = (timestamp(), prop::option::of(timestamp()));
     (scope(), uuid(), words, times, prop::collection::vec(scope(), 0..3)).prop_map(
-        |(scope, id, (owner, reason), (since, until), except)| Hold {
-            scope,
-            id: HoldId::from_uuid(id),
-            owner,
-            reason,
-            since,
-            until,
-            except,
+        |(scope, id, (owner, reason, by_stop), (since, until), except)| {
+            let is_whole = scope.is_whole();
+            Hold {
+                scope,
+                id: HoldId::from_uuid(id),
+                owner,
+                reason,
+                since,
+                until,
+                by: if by_stop && is_whole { HoldBy::Stop } else { HoldBy::Pause },
+                except,
+            }
         },
     )
 }
@@ -193,14 +197,15 @@ fn submit() -> impl Strategy<Value = Submit> {
     let plain = prop::sample::select(vec![Action::Pause, Action::Resume, Action::Stop, Action::Reset]);
     let action = prop_oneof![plain, data];
     let target = (any::<String>(), prop::option::of(any::<String>()), topics());
-    (uuid(), action, target, any::<String>(), prop::option::of(any::<u32>())).prop_map(
-        |(id, action, (group, consumer, topics), reason, for_seconds)| Submit {
+    (uuid(), action, target, any::<String>(), (prop::option::of(any::<u32>()), any::<bool>())).prop_map(
+        |(id, action, (group, consumer, topics), reason, (for_seconds, by_stop))| Submit {
             id: CommandId::from_uuid(id),
             action,
             target: Target { group: group.into(), consumer: consumer.map(Into::into), topics },
             reason,
             for_seconds,
             offsets: None,
+            by: by_stop.then_some(HoldBy::Stop),
         },
     )
 }

@@ -5,7 +5,7 @@ use flowdeck_model::view::{
     RunningHandler,
 };
 use flowdeck_model::{
-    CommandId, Hold, HoldId, Incarnation, InstanceState, Partition, Scope, Timestamp, TopicName,
+    CommandId, Hold, HoldBy, HoldId, Incarnation, InstanceState, Partition, Scope, Timestamp, TopicName,
 };
 use flowdeck_protocol::kafkaflow::{Decoded, decode};
 use flowdeck_protocol::wire::dead_letters::DeadLetter;
@@ -51,6 +51,7 @@ fn hold() -> Hold {
         reason: "INC-1: poison\nrecord".into(),
         since: Timestamp::from_millis(1_795_270_137_123),
         until: Some(Timestamp::from_millis(1_795_273_737_123)),
+        by: HoldBy::Pause,
         except: vec![Scope { topic: Some(topic("t")), ..Scope::group("payments".into()) }],
     }
 }
@@ -101,6 +102,40 @@ fn a_hold_byte_by_byte() {
     {"scope":{"group":""},"id":"67e55044-10b1-426f-9247-bb680e5fe0c8"}
     {"owner":"ana","reason":"","since":1795270137123,"except":[]}
     "#);
+    let by_stop = Hold { by: HoldBy::Stop, ..small_hold() };
+    insta::assert_snapshot!(text(&hold_record(&by_stop, CommandId::from_uuid(ONE))), @r#"
+    Flowdeck-Version: 1
+    Flowdeck-Command: 67e55044-10b1-426f-9247-bb680e5fe0c8
+    {"scope":{"group":""},"id":"67e55044-10b1-426f-9247-bb680e5fe0c8"}
+    {"owner":"ana","reason":"","since":1795270137123,"by":"stop","except":[]}
+    "#);
+}
+
+/// Of whole groups and consumers only; and a word of a later version is a pause, as agents take it either way.
+#[test]
+fn a_hold_by_stop_is_of_a_whole_consumer() {
+    let read_by = |scope: Scope, by: &str| {
+        let record = hold_record(&Hold { scope, ..small_hold() }, CommandId::from_uuid(ONE));
+        let value = String::from_utf8(record.value.clone().unwrap()).unwrap();
+        let value = value.replace(r#""except""#, &format!(r#""by":{by},"except""#));
+        match read_hold(&record.headers(), Some(&record.key), Some(value.as_bytes())) {
+            HoldRecord::Set(hold) => Ok(hold.by),
+            other => Err(format!("{other:?}")),
+        }
+    };
+    let consumer = || Scope { consumer: Some("orders".into()), ..Scope::group("g".into()) };
+    let one_topic = || Scope { topic: Some(topic("t")), ..consumer() };
+    for (scope, by, want) in [
+        (consumer(), r#""stop""#, HoldBy::Stop),
+        (consumer(), r#""pause""#, HoldBy::Pause),
+        (consumer(), r#""later""#, HoldBy::Pause),
+        (consumer(), "null", HoldBy::Pause),
+        (one_topic(), r#""stop""#, HoldBy::Pause),
+    ] {
+        assert_eq!(read_by(scope.clone(), by), Ok(want), "{scope:?} {by}");
+    }
+    let malformed = HoldRecord::Malformed(Malformed::ValueJson);
+    assert_eq!(read_by(consumer(), "1"), Err(format!("{malformed:?}")));
 }
 
 #[test]
@@ -277,7 +312,7 @@ fn read_back(record: &Record) -> HoldRecord {
 
 #[test]
 fn what_is_written_is_read() {
-    for hold in [hold(), small_hold()] {
+    for hold in [hold(), small_hold(), Hold { by: HoldBy::Stop, ..small_hold() }] {
         let record = hold_record(&hold, CommandId::from_uuid(TWO));
         assert_eq!(command_of(&record.headers()), Some(CommandId::from_uuid(TWO)));
         assert_eq!(read_back(&record), HoldRecord::Set(hold.clone()));

@@ -81,7 +81,15 @@ fn ana() -> ActorView {
 
 fn submit(number: u128, action: Action, group: &str) -> Submit {
     let target = Target { group: group.into(), consumer: None, topics: vec![] };
-    Submit { id: id(number), action, target, reason: "INC-1".into(), for_seconds: None, offsets: None }
+    Submit {
+        id: id(number),
+        action,
+        target,
+        reason: "INC-1".into(),
+        for_seconds: None,
+        offsets: None,
+        by: None,
+    }
 }
 
 /// A request as the audit has it.
@@ -117,6 +125,7 @@ pub(super) fn hold(group: &str, number: u128) -> Hold {
         reason: "INC-1".into(),
         since: at(0),
         until: None,
+        by: flowdeck_model::HoldBy::Pause,
         except: vec![],
     }
 }

@@ -74,6 +74,7 @@ impl Given {
             time_zones: &self.zones,
             heard_within: Duration::from_secs(15),
             via: Via::Api,
+            hold_by: flowdeck_observe::HoldDefault::default(),
             now: at(12),
         };
         let actor = Actor::anonymous(via, None).view;

@@ -311,7 +311,7 @@ fn a_pause_is_sent_again_when_a_rebalance_ends_and_never_while_it_goes_on() {
         world.held.rebalances.note(GroupSeen::new(at(now), state, members), at(now));
         let wanted = follow_up(&mut command, &holds, world.seen(now));
         if !wanted.is_empty() {
-            assert_eq!(wanted.values().flatten().collect::<Vec<_>>(), [&topic("a")]);
+            assert_eq!(wanted.topics.values().flatten().collect::<Vec<_>>(), [&topic("a")]);
             sent_again(&mut command, world.seen(now));
             resent.push(now);
         }

@@ -3,6 +3,7 @@
 mod by_name;
 mod lifecycle;
 mod plan;
+mod stops;
 
 use flowdeck_model::{
     Action, CommandId, ConsumerName, GroupId, Hold, HoldId, Incarnation, Partition, Scope, Submit, Target,
@@ -43,6 +44,7 @@ pub(crate) fn submit(number: u128, action: Action, target: Target) -> Submit {
         reason: "INC-1".into(),
         for_seconds: None,
         offsets: None,
+        by: None,
     }
 }
 
@@ -95,6 +97,7 @@ pub(crate) fn hold(number: u128, consumer: Option<&str>, name: Option<&str>) -> 
         reason: "INC-1".into(),
         since: at(0),
         until: None,
+        by: flowdeck_model::HoldBy::Pause,
         except: vec![],
     }
 }

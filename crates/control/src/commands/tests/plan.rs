@@ -10,7 +10,7 @@ use crate::commands::plan::{Decision, Facts, Plan, decide};
 use crate::commands::{Command, CommandBook};
 
 /// `audio` on KafkaFlow with two topics, `video` with an agent.
-fn mixed() -> GroupTelemetry {
+pub(super) fn mixed() -> GroupTelemetry {
     group(vec![
         ("audio", vec![instance("host-1", false, 10, &[("a", &[0, 1], &[]), ("b", &[0], &[])])]),
         ("video", vec![instance("pod-1", true, 10, &[("v", &[0], &[])])]),
@@ -21,7 +21,7 @@ fn paused() -> GroupTelemetry {
     group(vec![("audio", vec![instance("host-1", false, 10, &[("a", &[], &[0, 1]), ("b", &[], &[0])])])])
 }
 
-fn run(
+pub(super) fn run(
     submit: &Submit,
     telemetry: &TelemetryIndex,
     active: &[Hold],
@@ -38,12 +38,13 @@ fn run(
         time_zones: &flowdeck_observe::time_zones::RewindTimeZones::default(),
         heard_within: Duration::from_secs(15),
         via: Via::Api,
+        hold_by: flowdeck_observe::HoldDefault::default(),
         now: at(12),
     };
     decide(submit, "ana", &facts)
 }
 
-fn plan(submit: &Submit, telemetry: GroupTelemetry, active: &[Hold]) -> Plan {
+pub(super) fn plan(submit: &Submit, telemetry: GroupTelemetry, active: &[Hold]) -> Plan {
     match run(submit, &index(vec![("g", telemetry)]), active, &CommandBook::new(10)) {
         Ok(Decision::Write(plan)) => plan,
         other => panic!("{other:?}"),
@@ -189,16 +190,14 @@ fn what_a_resume_sends_to_kafkaflow() {
     }
 }
 
-#[test]
-fn another_hold_on_the_same_partitions_keeps_them_paused() {
-    // Two holds cover topic a; the consumer's alone is released by its end.
-    let facts_holds = [hold(2, None, Some("a"))];
-    let telemetry = index(vec![("g", paused())]);
-    let book = CommandBook::new(10);
+/// The end of holds on a consumer whose time is over.
+pub(super) fn release(over: &[Hold], others: &[Hold], telemetry: GroupTelemetry) -> Plan {
+    let active = [over, others].concat();
+    let (telemetry, book) = (index(vec![("g", telemetry)]), CommandBook::new(10));
     let facts = Facts {
         offsets_quiet: std::time::Duration::ZERO,
         telemetry: &telemetry,
-        active: &facts_holds,
+        active: &active,
         book: &book,
         group_known: true,
         group: None,
@@ -206,9 +205,18 @@ fn another_hold_on_the_same_partitions_keeps_them_paused() {
         time_zones: &flowdeck_observe::time_zones::RewindTimeZones::default(),
         heard_within: Duration::from_secs(15),
         via: Via::Api,
+        hold_by: flowdeck_observe::HoldDefault::default(),
         now: at(12),
     };
-    let (admin, notes) = crate::kinds::release(&target(Some("audio"), &[]), &facts_holds, &facts);
+    let changes = over.iter().cloned().map(HoldChange::Release).collect();
+    crate::kinds::release(&target(Some("audio"), &[]), changes, &facts)
+}
+
+#[test]
+fn another_hold_on_the_same_partitions_keeps_them_paused() {
+    // Two holds cover topic a; the consumer's alone is released by its end.
+    let facts_holds = [hold(2, None, Some("a"))];
+    let Plan { admin, notes, .. } = release(&[], &facts_holds, paused());
     let sent: Vec<C> = admin.into_iter().map(|command| command.message).collect();
     assert_eq!(sent, [C::ResumeConsumerByName { consumer: "audio".into(), topics: names(&["b"]) }]);
     assert_eq!(notes, ["a of audio stays paused: another hold stands there"]);

@@ -5,7 +5,7 @@ use std::fmt;
 
 use flowdeck_model::action::{ActionFields, Workers};
 use flowdeck_model::offsets::{OffsetMoves, SetOffsets};
-use flowdeck_model::{ActionKind, CommandId, GroupId, Submit, Target, Timestamp};
+use flowdeck_model::{ActionKind, CommandId, GroupId, HoldBy, Submit, Target, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -36,6 +36,8 @@ struct SubmitJson {
     for_seconds: Option<u32>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     offsets: Option<OffsetsJson>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<HoldBy>,
 }
 
 /// With `setOffsets` and `deleteGroup`: all of it, so that it can be taken back exactly.
@@ -100,6 +102,7 @@ impl Request {
             reason: submit.reason.clone(),
             for_seconds: submit.for_seconds,
             offsets: submit.offsets.as_deref().map(OffsetsJson::from),
+            by: submit.by,
         })?;
         // By the readers' own rules.
         request.submit(submit.id).ok_or(Malformed::NameTooLong("target"))?;
@@ -142,7 +145,7 @@ impl Request {
 
     /// `None`: another kind, or one with more to it than is known here.
     pub fn submit(&self, id: CommandId) -> Option<Submit> {
-        let SubmitJson { action, workers, to, target, reason, for_seconds, offsets } = self.decode()?;
+        let SubmitJson { action, workers, to, target, reason, for_seconds, offsets, by } = self.decode()?;
         let to = match to {
             Some(to) => Some(Timestamp::from_millis_exact(to)?),
             None => None,
@@ -151,7 +154,7 @@ impl Request {
         let longest = target.consumer.as_ref().map_or(0, |name| name.as_str().len());
         let named = target.group.as_str().len().max(longest) <= NAME_MAX;
         let offsets = offsets.map(|set| Box::new(SetOffsets::from(set)));
-        named.then_some(Submit { id, action, target, reason, for_seconds, offsets })
+        named.then_some(Submit { id, action, target, reason, for_seconds, offsets, by })
     }
 
     /// As the type of a kind.

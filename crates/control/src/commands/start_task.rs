@@ -1,0 +1,83 @@
+//! Starting consumers that a hold kept stopped: commits that are missing are put back, then KafkaFlow is told. By Start
+//! while Kafka lists no member of the group: it damages a consumer that runs.
+
+use std::time::Duration;
+
+use flowdeck_kafka::Deadline;
+use flowdeck_model::{CommandId, GroupId};
+use flowdeck_observe::{ClusterSettings, group_watch};
+use flowdeck_protocol::kafkaflow;
+
+use super::kafkaflow::AdminCommand;
+use super::starts::Starts;
+use super::write_task::{Written, messages, send};
+use crate::writer::Writers;
+
+/// For two answers of the group's coordinator.
+const PUT_BACK: Duration = Duration::from_secs(5);
+
+/// By Restart where Kafka lists a member, or does not tell.
+pub(super) async fn start(
+    writers: &mut Writers,
+    settings: &ClusterSettings,
+    id: CommandId,
+    starts: Starts,
+    written: &mut Written,
+) {
+    let deadline = Deadline::after(settings.timing.write_deadline);
+    let is_empty = has_no_member(writers, &starts.group, deadline).await;
+    if is_empty {
+        put_back(writers, &starts, written).await;
+    } else {
+        let words = "Kafka lists members of the group, or did not tell: started by Restart".to_owned();
+        written.notes.push(words);
+    }
+    send(writers, settings, messages(id, commands(starts, is_empty), vec![]), written).await;
+}
+
+/// Only by Start: who restarts under way would begin anew.
+pub(super) async fn start_again(
+    writers: &mut Writers,
+    settings: &ClusterSettings,
+    id: CommandId,
+    starts: Starts,
+    written: &mut Written,
+) {
+    let deadline = Deadline::after(settings.timing.write_deadline);
+    if has_no_member(writers, &starts.group, deadline).await {
+        send(writers, settings, messages(id, commands(starts, true), vec![]), written).await;
+    }
+}
+
+/// A start is not kept waiting for it: the consumer may begin where its configuration says.
+async fn put_back(writers: &Writers, starts: &Starts, written: &mut Written) {
+    let kept: Vec<_> =
+        starts.kept.iter().filter_map(|one| Some((one.topic.clone(), one.partition, one.from?))).collect();
+    if kept.is_empty() {
+        return;
+    }
+    let deadline = Deadline::after(PUT_BACK);
+    match writers.cluster().put_back(&starts.group, &kept, deadline).await {
+        Ok(0) => {}
+        Ok(1) => written.notes.push("1 commit that Kafka had deleted was put back".to_owned()),
+        Ok(count) => written.notes.push(format!("{count} commits that Kafka had deleted were put back")),
+        Err(error) => {
+            let why = error.with_cause();
+            written.notes.push(format!("commits that are missing were not put back: {why}"));
+        }
+    }
+}
+
+async fn has_no_member(writers: &Writers, group: &GroupId, deadline: Deadline) -> bool {
+    let answers = group_watch::ask(writers.cluster(), std::slice::from_ref(group), deadline).await;
+    answers.first().is_some_and(|(_, seen)| seen.members.is_empty())
+}
+
+pub(crate) fn commands(starts: Starts, is_empty: bool) -> Vec<AdminCommand> {
+    let message = |consumer| match is_empty {
+        true => kafkaflow::Command::StartConsumerByName { consumer },
+        false => kafkaflow::Command::RestartConsumerByName { consumer },
+    };
+    let all = starts.consumers.into_iter();
+    all.map(|(pair, consumer)| AdminCommand { pair, message: message(consumer) }).collect()
+}
