@@ -1,5 +1,6 @@
 //! From the configuration to the admin service and back: the only place that knows both.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -40,6 +41,8 @@ fn settings(cluster: &ClusterConfig, config: &Config) -> ClusterSettings {
     settings.hold_by = cluster.hold_by;
     settings.allowed_lag = cluster.allowed_lag.unwrap_or(settings.allowed_lag);
     settings.refresh = cluster.refresh.unwrap_or(settings.refresh);
+    settings.requests_per_second =
+        cluster.requests_per_second.map_or(settings.requests_per_second, NonZeroU32::get);
     settings.timing.offsets_quiet = cluster.offsets_quiet.unwrap_or(settings.timing.offsets_quiet);
     settings.protected = cluster.protected.clone();
     settings.decoders = cluster.decoders.clone();
@@ -150,6 +153,11 @@ fn numbers(one: &ClusterNumbers) -> Vec<Number> {
         counter("refreshes_failed", "Refreshes that did not come to an end", one.refreshes_failed as f64),
         counter("refresh_seconds", "Time spent in refreshes", one.refresh_total.as_secs_f64()),
         gauge("refresh_last_seconds", "Time that the last refresh took", one.refresh_last.as_secs_f64()),
+        counter(
+            "sampling_requests",
+            "OffsetFetch and group descriptions asked for by refreshes, with a FindCoordinator for each",
+            (2 * (one.commits_asked + one.descriptions_asked)) as f64,
+        ),
         gauge("groups", "Groups in the newest snapshot", one.groups as f64),
         gauge("group_partitions", "Partitions of all groups in the newest snapshot", one.partitions as f64),
         counter("snapshots_published", "Snapshots published", one.snapshots_published as f64),
@@ -171,6 +179,10 @@ fn numbers(one: &ClusterNumbers) -> Vec<Number> {
         let help = "When the newest complete refresh read the commits";
         gauge("last_refresh_timestamp_seconds", help, at.millis() as f64 / 1_000.0)
     });
+    let oldest = one.oldest_reading.map(|at| {
+        let help = "When the commits were read of the group that was read the longest ago";
+        gauge("oldest_reading_timestamp_seconds", help, at.millis() as f64 / 1_000.0)
+    });
     let brokers = one.brokers.map(|count| gauge("brokers", "Brokers of the cluster", f64::from(count)));
     let health = one.health.iter().flat_map(|health| {
         [
@@ -182,7 +194,7 @@ fn numbers(one: &ClusterNumbers) -> Vec<Number> {
             ),
         ]
     });
-    all.extend(read_at.into_iter().chain(brokers).chain(health));
+    all.extend(read_at.into_iter().chain(oldest).chain(brokers).chain(health));
     all.extend(not_obeyed(one));
     let dropped = "Records of telemetry, acks, holds and commands that were skipped, by reason";
     all.extend(one.records_dropped.iter().map(|(reason, count)| Number {

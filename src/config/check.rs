@@ -123,6 +123,9 @@ fn write_cluster(out: &mut String, cluster: &ClusterConfig) -> std::fmt::Result 
     if let Some(refresh) = cluster.refresh {
         writeln!(out, "refresh = {:?}", humantime::format_duration(refresh).to_string())?;
     }
+    if let Some(requests) = cluster.requests_per_second {
+        writeln!(out, "requests_per_second = {requests}")?;
+    }
     if let Some(quiet) = cluster.offsets_quiet {
         writeln!(out, "offsets_quiet = {:?}", humantime::format_duration(quiet).to_string())?;
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -103,6 +104,8 @@ pub struct ClusterConfig {
     pub allowed_lag: Option<u64>,
     /// How often the cluster is read; the admin service's default where absent.
     pub refresh: Option<Duration>,
+    /// For commits and descriptions of groups; the admin service's default where absent.
+    pub requests_per_second: Option<NonZeroU32>,
     /// No commit of a group moves for so long before its offsets are set; the default where absent.
     pub offsets_quiet: Option<Duration>,
     /// Groups whose name is typed before their offsets are changed.
@@ -134,6 +137,7 @@ impl ClusterConfig {
             hold_by: HoldDefault::default(),
             allowed_lag: None,
             refresh: None,
+            requests_per_second: None,
             offsets_quiet: None,
             protected: vec![],
             decoders: Choices::default(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -140,6 +141,7 @@ struct ClusterTable {
     hold_by: HoldDefault,
     allowed_lag: Option<u64>,
     refresh: Option<Refresh>,
+    requests_per_second: Option<NonZeroU32>,
     offsets_quiet: Option<Refresh>,
     protected: Option<Protected>,
     #[serde(default)]
@@ -444,6 +446,7 @@ fn into_cluster(
     made.hold_by = table.hold_by;
     made.allowed_lag = table.allowed_lag;
     made.refresh = table.refresh.map(|refresh| refresh.0);
+    made.requests_per_second = table.requests_per_second;
     made.offsets_quiet = table.offsets_quiet.map(|quiet| quiet.0);
     made.protected = table.protected.map(Protected::patterns).unwrap_or_default();
     made.decoders = payloads::decoders(table.schemas, at)?;

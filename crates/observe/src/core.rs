@@ -103,7 +103,13 @@ impl ClusterHandle {
             Arc::clone(&self.stats),
             samples,
             self.viewers.pace(self.settings.refresh),
-            Beside { watched, proofs: proven, details: detailed },
+            Beside {
+                watched,
+                proofs: proven,
+                details: detailed,
+                viewers: self.viewers.clone(),
+                history: self.history.clone(),
+            },
         );
         let looks = Look {
             cluster: cluster.clone(),

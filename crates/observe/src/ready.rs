@@ -50,6 +50,7 @@ impl Core {
                 handle.stats.read(handle.settings.name.clone(), groups, partitions, one.holds.count() as u64);
             let unanswered = handle.cluster.as_ref().map_or(0, Cluster::unanswered);
             numbers.as_of = one.view.as_of;
+            numbers.oldest_reading = one.sample.groups.iter().filter_map(|group| group.as_of).min();
             numbers.brokers = one.view.brokers;
             numbers.health = one.sample.metadata.as_deref().map(Health::of);
             numbers.pauses_not_obeyed = not_obeyed::numbers(one.not_obeying.values());

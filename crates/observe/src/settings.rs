@@ -256,6 +256,8 @@ pub struct ClusterSettings {
     pub protected: Vec<Pattern>,
     /// Requests in flight at a time.
     pub in_flight: usize,
+    /// For commits and descriptions, the FindCoordinator before each counted; the first refresh may make more.
+    pub requests_per_second: u32,
     /// Groups described in one refresh; the ones that changed come first, then the longest ago.
     pub describe_per_cycle: usize,
     pub metadata_every: Duration,
@@ -350,6 +352,7 @@ impl ClusterSettings {
             refresh: Duration::from_secs(2),
             protected: vec![],
             in_flight: 64,
+            requests_per_second: 1_500,
             describe_per_cycle: 500,
             metadata_every: Duration::from_secs(10),
             others_every: Duration::from_secs(30),

@@ -16,6 +16,8 @@ pub struct ClusterStats {
     refreshes_failed: AtomicU64,
     refresh_last_micros: AtomicU64,
     refresh_total_micros: AtomicU64,
+    commits_asked: AtomicU64,
+    descriptions_asked: AtomicU64,
     published: AtomicU64,
     peeks: AtomicU64,
     submits_refused_full: AtomicU64,
@@ -46,6 +48,11 @@ pub struct ClusterNumbers {
     pub refreshes_failed: u64,
     pub refresh_last: Duration,
     pub refresh_total: Duration,
+    /// Groups whose commits were asked for, and those that were described: one request each, and a FindCoordinator.
+    pub commits_asked: u64,
+    pub descriptions_asked: u64,
+    /// The oldest reading of a group's commits.
+    pub oldest_reading: Option<Timestamp>,
     pub groups: u64,
     pub partitions: u64,
     pub snapshots_published: u64,
@@ -91,6 +98,11 @@ impl ClusterStats {
         }
     }
 
+    pub fn asked_groups(&self, commits: u64, descriptions: u64) {
+        self.commits_asked.fetch_add(commits, Ordering::Relaxed);
+        self.descriptions_asked.fetch_add(descriptions, Ordering::Relaxed);
+    }
+
     pub fn published(&self) {
         self.published.fetch_add(1, Ordering::Relaxed);
     }
@@ -134,6 +146,9 @@ impl ClusterStats {
             refreshes_failed: load(&self.refreshes_failed),
             refresh_last: Duration::from_micros(load(&self.refresh_last_micros)),
             refresh_total: Duration::from_micros(load(&self.refresh_total_micros)),
+            commits_asked: load(&self.commits_asked),
+            descriptions_asked: load(&self.descriptions_asked),
+            oldest_reading: None,
             groups,
             partitions,
             snapshots_published: load(&self.published),

@@ -403,6 +403,7 @@ impl ClusterActor {
             return self.state.answer_overdue(now);
         }
         self.state.ticked(now);
+        self.viewers.follow(self.state.followed_groups());
         if self.state.awaits_evidence() {
             self.viewers.look();
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::hold::HoldChange;
 use flowdeck_model::{
-    Action, ActorKind, CommandId, CommandState, Hold, HoldId, Submit, Target, Timestamp, Via,
+    Action, ActorKind, CommandId, CommandState, GroupId, Hold, HoldId, Submit, Target, Timestamp, Via,
 };
 
 use super::state::{State, TRY_AGAIN};
@@ -52,6 +52,12 @@ impl State {
     /// Commands and pauses are followed by what the brokers say now.
     pub(crate) fn awaits_evidence(&self) -> bool {
         !self.observed.holds.is_empty() || self.book.iter().any(|command| !command.state.is_settled())
+    }
+
+    /// Groups of which every reading may be evidence.
+    pub(crate) fn followed_groups(&self) -> HashSet<GroupId> {
+        let waiting = self.book.iter().filter(|command| !command.state.is_settled());
+        self.held.keys().chain(waiting.map(|command| &command.target.group)).cloned().collect()
     }
 
     pub(super) fn tick_command(&mut self, id: CommandId, may_write: bool, now: Timestamp) {

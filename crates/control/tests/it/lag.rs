@@ -5,6 +5,7 @@ use std::time::Duration;
 use flowdeck_model::rate::Rate;
 use flowdeck_model::view::{GroupView, Mode};
 use flowdeck_model::{FleetQuery, Level, TimeLag, Unknown, Verdict};
+use flowdeck_observe::ClusterSettings;
 use flowdeck_observe::clock::now;
 use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
 
@@ -154,5 +155,37 @@ async fn no_members_and_no_lag_is_inactive() {
     kafka.produce(&topic, 0, ["c"]).await;
     let view = running.group(&group, "one waits", |view| view.row.lag == Some(1)).await;
     assert_eq!((view.row.verdict, view.row.level), (Verdict::NoActiveMembers, Level::Critical));
+    running.stop().await;
+}
+
+/// Two groups may be read in each refresh, of 20 and those of other tests.
+#[tokio::test]
+async fn where_requests_do_not_suffice_what_is_looked_at_is_read_first_and_all_in_turn() {
+    let kafka = kafka();
+    let topic = unique("orders");
+    kafka.create_topic(&topic, 1).await;
+    kafka.produce(&topic, 0, vec!["x"; 10]).await;
+    let groups: Vec<String> = (0..20).map(|n| unique(&format!("g{n}"))).collect();
+    for group in &groups {
+        kafka.commit(group, &[(&topic, 0, 1)]);
+    }
+    let running = Running::start(ClusterSettings { requests_per_second: 4, ..settings(Mode::Observe) });
+    let looked = &groups[7];
+    running.group(looked, "the group is read", |view| view.row.lag == Some(9)).await;
+    for group in &groups {
+        kafka.commit(group, &[(&topic, 0, 6)]);
+    }
+    let view = running.group(looked, "its new commit", |view| view.row.lag == Some(4)).await;
+    let fleet = |search: &str| {
+        let query = FleetQuery { search: search.to_owned(), ..FleetQuery::default() };
+        running.ports.fleet.fleet(&query).unwrap().groups
+    };
+    let as_of = |row: &flowdeck_model::view::GroupRow| row.as_of.unwrap();
+    let rows: Vec<_> = groups.iter().filter_map(|group| fleet(group).into_iter().next()).collect();
+    assert!(rows.iter().any(|row| as_of(row) < as_of(&view.row)), "not all are read in each refresh");
+    wait_for("each group has its turn", DEADLINE, async || {
+        groups.iter().all(|group| fleet(group).iter().any(|row| row.lag == Some(4))).then_some(())
+    })
+    .await;
     running.stop().await;
 }

@@ -8,7 +8,7 @@ use flowdeck_model::verdict::LagSum;
 use flowdeck_model::{Timestamp, TopicName, trend};
 
 use super::sample::{CommitRow, Ends, GroupData, Mark, Sample, TopicRows};
-use super::sampler::GroupRead;
+use super::sampler::Commits;
 
 /// What became of topics since the last refresh.
 #[derive(Default)]
@@ -32,10 +32,10 @@ pub(super) fn why_gone(answer: Option<&Result<TopicId, Cause>>) -> Mark {
 
 /// The topics that groups read, and those that they read in the refresh before; of a group that reads nothing any more
 /// those that are known to be deleted, too.
-pub(super) fn names_to_ask(listed: &[ListedGroup], read: &[GroupRead], old: &Sample) -> Vec<TopicName> {
+pub(super) fn names_to_ask(listed: &[ListedGroup], read: &[Commits], old: &Sample) -> Vec<TopicName> {
     let mut names: HashSet<&TopicName> = HashSet::new();
     for (group, read) in listed.iter().zip(read) {
-        let Ok(rows) = &read.rows else { continue };
+        let Some(rows) = read.newest(&group.id, old) else { continue };
         names.extend(rows.iter().map(|rows| rows.topic.as_ref()));
         let Some(former) = old.group(&group.id) else { continue };
         let is_missing = |topic: &&Topic| rows.binary_search_by(|one| one.topic.cmp(topic)).is_err();

@@ -8,6 +8,7 @@ mod movement;
 pub mod pace;
 pub mod sample;
 pub(crate) mod sampler;
+pub mod schedule;
 pub mod track;
 pub mod verify;
 pub(crate) mod watched;

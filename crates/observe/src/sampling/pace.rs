@@ -2,9 +2,11 @@
 //! does, a refresh takes a bounded share of the time, so that a cluster with ten thousand groups costs
 //! little; a look ends that at once.
 
-use std::sync::Arc;
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use flowdeck_model::GroupId;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -15,18 +17,30 @@ const IDLE_PARTS: u32 = 8;
 /// While nobody looks, a reading is never older than this, so that it is never stale.
 const IDLE_MAX: Duration = Duration::from_secs(15);
 
-/// When somebody last asked for what is known of the cluster.
+/// When somebody last asked for what is known of the cluster, and the groups that every refresh reads.
 #[derive(Debug, Clone, Default)]
-pub struct Viewers(Arc<watch::Sender<Option<Instant>>>);
+pub struct Viewers {
+    looked: Arc<watch::Sender<Option<Instant>>>,
+    followed: Arc<Mutex<HashSet<GroupId>>>,
+}
 
 impl Viewers {
     /// Somebody asks now, or waits for something to happen.
     pub fn look(&self) {
-        self.0.send_replace(Some(Instant::now()));
+        self.looked.send_replace(Some(Instant::now()));
+    }
+
+    /// These are held, or an operation on them waits for evidence: their commits are read in every refresh.
+    pub fn follow(&self, groups: HashSet<GroupId>) {
+        *self.followed.lock().unwrap_or_else(PoisonError::into_inner) = groups;
+    }
+
+    pub(crate) fn followed(&self) -> HashSet<GroupId> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn pace(&self, refresh: Duration) -> Pace {
-        Pace { refresh, viewed: self.0.subscribe() }
+        Pace { refresh, viewed: self.looked.subscribe() }
     }
 }
 

@@ -15,6 +15,7 @@ use flowdeck_model::{
 };
 
 use super::details::Details;
+use super::schedule::{AT_REST, at_rest};
 use super::track::Track;
 use super::verify::Proofs;
 use crate::telemetry::trust::Listed;
@@ -262,8 +263,11 @@ impl GroupData {
         self.rows.binary_search_by(|rows| rows.topic.as_ref().cmp(topic)).is_ok()
     }
 
+    /// A group at rest is read less often.
     pub fn is_stale(&self, now: Timestamp, after: Duration) -> bool {
-        self.as_of.is_some_and(|as_of| now.since(as_of) > after)
+        let Some(as_of) = self.as_of else { return false };
+        let after = if at_rest(Some(self.state), self, now) { after + AT_REST } else { after };
+        now.since(as_of) > after
     }
 }
 
@@ -401,7 +405,8 @@ pub fn together(rows: &[TopicRows], ends: &Ends, watched: Option<Timestamp>, pro
 pub struct Ends {
     /// Just before the ends were asked for.
     pub read_at: Timestamp,
-    topics: HashMap<Topic, LogRows>,
+    /// Shared with the reading before where nothing changed: groups keep the ends that were read with their commits.
+    topics: HashMap<Topic, Arc<LogRows>>,
 }
 
 impl Default for Ends {
@@ -416,7 +421,7 @@ pub struct LogRows {
     rows: Box<[LogRow]>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogRow {
     pub partition: Partition,
     pub refused: Option<Unknown>,
@@ -480,7 +485,9 @@ impl Ends {
                 let former = former.and_then(|former| former.partition(row.partition));
                 row.follow(former, before.read_at, read_at);
             }
-            (topic, LogRows { rows: rows.into_boxed_slice() })
+            let same = former.is_some_and(|former| former.rows[..] == rows[..]);
+            let kept = before.topics.get(&topic).filter(|_| same).map(Arc::clone);
+            (topic, kept.unwrap_or_else(|| Arc::new(LogRows { rows: rows.into_boxed_slice() })))
         });
         Self { read_at, topics: sorted.collect() }
     }
@@ -492,16 +499,18 @@ impl Ends {
     }
 
     pub fn topic(&self, topic: &TopicName) -> Option<&LogRows> {
-        self.topics.get(topic)
+        self.topics.get(topic).map(AsRef::as_ref)
     }
 
     /// What was traced of a topic's former log says nothing of the one that it has now.
     pub fn forget<'a>(&mut self, topics: impl IntoIterator<Item = &'a TopicName>) {
         for topic in topics {
-            let rows = self.topics.get_mut(topic).into_iter().flat_map(|logs| logs.rows.iter_mut());
-            for row in rows {
+            let Some(logs) = self.topics.get_mut(topic) else { continue };
+            let mut rows = logs.rows.clone();
+            for row in &mut rows {
                 row.follow(None, self.read_at, self.read_at);
             }
+            *logs = Arc::new(LogRows { rows });
         }
     }
 }

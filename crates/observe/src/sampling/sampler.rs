@@ -20,12 +20,14 @@ use super::describe::Described;
 use super::details::Details;
 use super::merge::{self, Commit, Reading};
 use super::movement;
-use super::pace::Pace;
+use super::pace::{Pace, Viewers};
 use super::sample::{Ends, GroupData, GroupError, LogRow, Mark, Sample, Together, TopicRows, together};
+use super::schedule::{self, Allowed};
 use super::track::Track;
 use super::verify::Proofs;
 use super::watched::Watched;
 use crate::clock;
+use crate::history::History;
 use crate::rebalance::{self, is_rebalancing};
 use crate::settings::ClusterSettings;
 use crate::stats::ClusterStats;
@@ -41,6 +43,8 @@ pub(crate) struct Sampler {
     ids: HashMap<TopicName, TopicId>,
     /// How many partitions each of them has.
     counts: HashMap<TopicName, usize>,
+    /// When the last refresh began that read commits.
+    began: Option<Instant>,
     beside: Beside,
 }
 
@@ -50,6 +54,9 @@ pub(crate) struct Beside {
     pub(crate) watched: watch::Receiver<Arc<Watched>>,
     pub(crate) proofs: watch::Receiver<Arc<Proofs>>,
     pub(crate) details: watch::Receiver<Arc<Details>>,
+    /// Which groups matter most: those that are followed, and those that somebody looks at.
+    pub(crate) viewers: Viewers,
+    pub(crate) history: History,
 }
 
 impl Sampler {
@@ -72,6 +79,7 @@ impl Sampler {
             metadata: None,
             ids: HashMap::new(),
             counts: HashMap::new(),
+            began: None,
             beside,
         }
     }
@@ -92,7 +100,7 @@ impl Sampler {
 
     async fn refresh(&mut self) {
         let started = Instant::now();
-        let result = self.read().await;
+        let result = self.read(started).await;
         let took = started.elapsed();
         self.stats.refreshed(took, result.is_ok());
         let sample = match result {
@@ -123,8 +131,10 @@ impl Sampler {
         }
     }
 
-    async fn read(&mut self) -> Result<Sample, String> {
+    async fn read(&mut self, started: Instant) -> Result<Sample, String> {
         let old = Arc::clone(&self.out.borrow());
+        let allowed =
+            Allowed::of(self.settings.requests_per_second, self.began.map(|before| started - before));
         let asked = clock::now();
         let listing = self.cluster.list_groups(self.deadline()).await;
         let listing = listing.map_err(|error| error.with_cause())?;
@@ -133,25 +143,27 @@ impl Sampler {
         let election = GroupId::from(self.settings.writer_id.as_str());
         let listed = listed_groups(listing.groups, &listing.errors, &watched, &old, &election);
         let began = clock::now();
-        let commits = self.read_groups(&listed, asked).await;
+        let commits = self.read_groups(&listed, &old, allowed, asked).await;
+        self.began = Some(started);
         if let Some(cause) = all_failed(&commits) {
             return Err(format!("could not read committed offsets: {cause}"));
         }
         if self.names_unknown_topic(&commits) {
             self.refresh_metadata(true).await;
         }
-        let read: Vec<GroupRead> =
+        let read: Vec<Commits> =
             listed.iter().zip(commits).map(|(group, commits)| self.group_read(group, commits)).collect();
-        let mut ends = self.read_ends(&read, &old.ends).await?;
+        let mut ends = self.read_ends(&listed, &read, &old).await?;
         let changes = self.changes(&listed, &read, &old).await;
         ends.forget(&changes.recreated);
         let ends = Arc::new(ends);
-        let groups = listed
+        let groups: Vec<Arc<GroupData>> = listed
             .into_iter()
             .zip(read)
             .map(|(listed, read)| self.group(listed, read, &old, &ends, &changes, began))
             .collect();
         let mut notes = watched.notes.clone();
+        notes.extend(schedule::behind(&groups, self.settings.requests_per_second, began));
         notes.extend(
             listing.errors.iter().map(|cause| format!("a broker's part of the groups is missing: {cause}")),
         );
@@ -192,13 +204,17 @@ impl Sampler {
     async fn read_groups(
         &mut self,
         listed: &[ListedGroup],
+        old: &Sample,
+        allowed: Allowed,
         asked: Timestamp,
-    ) -> Vec<Result<Vec<TopicRows>, Cause>> {
+    ) -> Vec<Commits> {
         let deadline = self.deadline();
         let cap = (self.settings.in_flight / 2).max(1);
-        let ids: Vec<GroupId> =
-            listed.iter().filter(|group| group.kind.has_lag()).map(|group| group.id.clone()).collect();
-        let wanted = self.described.choose(listed, self.settings.describe_per_cycle);
+        let groups = listed.iter().filter(|group| group.kind.has_lag()).count();
+        let most = allowed.descriptions(groups).min(self.settings.describe_per_cycle);
+        let wanted = self.described.choose(listed, most);
+        let ids = self.to_read(listed, old, allowed.commits(wanted.len()), asked);
+        self.stats.asked_groups(ids.len() as u64, wanted.len() as u64);
         let mut answers: Vec<Result<Vec<TopicRows>, Cause>> =
             ids.iter().map(|_| Err(Cause::Cancelled)).collect();
         let committed = self.cluster.committed(&ids, cap, deadline, |index, answer| {
@@ -209,33 +225,41 @@ impl Sampler {
         let describe = self.cluster.describe_groups(&wanted, cap, deadline);
         let ((), descriptions) = tokio::join!(committed, describe);
         self.described.learn(listed, descriptions, asked);
-        let mut answers = answers.into_iter();
+        let mut answers: HashMap<GroupId, Result<Vec<TopicRows>, Cause>> =
+            ids.into_iter().zip(answers).collect();
         listed
             .iter()
             .map(|group| match group.kind {
-                GroupType::Other | GroupType::Flowdeck => Ok(Vec::new()),
-                _ => answers.next().unwrap_or(Err(Cause::Cancelled)),
+                GroupType::Other | GroupType::Flowdeck => Commits::Read(Vec::new()),
+                _ => answers.remove(&group.id).map_or(Commits::NotAsked, Commits::from),
             })
             .collect()
     }
 
-    fn names_unknown_topic(&self, commits: &[Result<Vec<TopicRows>, Cause>]) -> bool {
+    /// The groups whose commits are asked for now.
+    fn to_read(&self, listed: &[ListedGroup], old: &Sample, most: usize, now: Timestamp) -> Vec<GroupId> {
+        let mut looked = self.beside.viewers.followed();
+        looked.extend(self.beside.history.lock().viewed_groups(now));
+        let chosen = schedule::choose(listed, old, &looked, most, now);
+        listed.iter().map(|group| &group.id).filter(|id| chosen.contains(*id)).cloned().collect()
+    }
+
+    fn names_unknown_topic(&self, commits: &[Commits]) -> bool {
         let Some((at, metadata)) = &self.metadata else { return false };
         // A topic that is gone for good must not make every refresh ask again.
         let is_new = |topic: &TopicName| metadata.topic(topic).is_none();
         at.elapsed() > self.settings.refresh
-            && (commits.iter().flatten().flatten().any(|rows| is_new(&rows.topic))
+            && (commits.iter().filter_map(Commits::rows).flatten().any(|rows| is_new(&rows.topic))
                 || self.described.assigned().any(is_new))
     }
 
-    fn group_read(&self, listed: &ListedGroup, commits: Result<Vec<TopicRows>, Cause>) -> GroupRead {
+    /// With the partitions that the group reads and never committed.
+    fn group_read(&self, listed: &ListedGroup, commits: Commits) -> Commits {
+        let Commits::Read(rows) = commits else { return commits };
         let described = self.described.get(&listed.id);
         let members = described.and_then(|group| group.members.as_deref());
-        let rows = commits.map(|rows| {
-            let reading = Reading::of(listed.simple, members);
-            merge::with_uncommitted(rows, reading, members.unwrap_or_default(), self)
-        });
-        GroupRead { rows }
+        let reading = Reading::of(listed.simple, members);
+        Commits::Read(merge::with_uncommitted(rows, reading, members.unwrap_or_default(), self))
     }
 
     fn partitions_of(&self, topic: &TopicName) -> Option<(Topic, Vec<Partition>)> {
@@ -245,9 +269,15 @@ impl Sampler {
     }
 
     /// One batch over all partitions of all topics that a group reads, after the commits.
-    async fn read_ends(&self, groups: &[GroupRead], before: &Ends) -> Result<Ends, String> {
+    async fn read_ends(
+        &self,
+        listed: &[ListedGroup],
+        read: &[Commits],
+        old: &Sample,
+    ) -> Result<Ends, String> {
         let mut wanted: BTreeMap<Topic, Vec<Partition>> = BTreeMap::new();
-        for rows in groups.iter().filter_map(|group| group.rows.as_ref().ok()).flatten() {
+        for rows in listed.iter().zip(read).filter_map(|(group, read)| read.newest(&group.id, old)).flatten()
+        {
             if wanted.contains_key(&rows.topic) {
                 continue;
             }
@@ -286,12 +316,12 @@ impl Sampler {
             let refused = not_permitted.then_some(Unknown::NotPermitted);
             (topic, LogRow::new(partition, refused, start.ok(), end.ok()))
         });
-        Ok(Ends::new(rows, before, read_at))
+        Ok(Ends::new(rows, &old.ends, read_at))
     }
 
     /// What became of the topics that groups read. Asked after the ends, so that a topic that was made anew or
     /// deleted between commits and ends is noticed in the same refresh.
-    async fn changes(&mut self, listed: &[ListedGroup], read: &[GroupRead], old: &Sample) -> Changes {
+    async fn changes(&mut self, listed: &[ListedGroup], read: &[Commits], old: &Sample) -> Changes {
         let names = names_to_ask(listed, read, old);
         if names.is_empty() {
             return Changes::default();
@@ -338,7 +368,7 @@ impl Sampler {
     fn group(
         &self,
         listed: ListedGroup,
-        read: GroupRead,
+        read: Commits,
         old: &Sample,
         ends: &Arc<Ends>,
         changes: &Changes,
@@ -352,17 +382,26 @@ impl Sampler {
         let members_at = described.and_then(|group| group.members_at);
         let members_since = described.and_then(|group| group.members_since);
         let describe_error = described.and_then(|group| group.error.clone());
-        let (rows, ends, as_of, error) = match (read.rows, former) {
-            (Ok(mut rows), _) => {
+        let (rows, ends, as_of, error) = match (read, former) {
+            (Commits::NotAsked, Some(former)) => {
+                let mut rows = former.rows.to_vec();
+                merge::mark_gone(&mut rows, &changes.gone);
+                let rows = merge::settle(rows, Some(&former.rows), &changes.recreated, began);
+                (rows, Arc::clone(&former.ends), former.as_of, describe_error)
+            }
+            (Commits::NotAsked, None) => (Vec::new().into(), Arc::clone(ends), None, describe_error),
+            (Commits::Read(mut rows), _) => {
                 merge::mark_gone(&mut rows, &changes.gone);
                 let former = former.map(|former| &former.rows);
                 let rows = merge::settle(rows, former, &changes.recreated, began);
                 (rows, Arc::clone(ends), Some(began), describe_error)
             }
-            (Err(cause), Some(former)) => {
+            (Commits::Failed(cause), Some(former)) => {
                 (Arc::clone(&former.rows), Arc::clone(&former.ends), former.as_of, Some(group_error(&cause)))
             }
-            (Err(cause), None) => (Vec::new().into(), Arc::clone(ends), None, Some(group_error(&cause))),
+            (Commits::Failed(cause), None) => {
+                (Vec::new().into(), Arc::clone(ends), None, Some(group_error(&cause)))
+            }
         };
         let deleted_topics = deleted_topics(&rows, former, changes);
         let owned = members.as_deref().unwrap_or_default();
@@ -438,8 +477,36 @@ impl merge::Topics for Sampler {
     }
 }
 
-pub(super) struct GroupRead {
-    pub(super) rows: Result<Vec<TopicRows>, Cause>,
+/// What a refresh read of one group's commits.
+pub(super) enum Commits {
+    Read(Vec<TopicRows>),
+    Failed(Cause),
+    /// It was not its turn: what was read before counts.
+    NotAsked,
+}
+
+impl From<Result<Vec<TopicRows>, Cause>> for Commits {
+    fn from(answer: Result<Vec<TopicRows>, Cause>) -> Self {
+        answer.map_or_else(Self::Failed, Self::Read)
+    }
+}
+
+impl Commits {
+    fn rows(&self) -> Option<&[TopicRows]> {
+        match self {
+            Self::Read(rows) => Some(rows),
+            Self::Failed(_) | Self::NotAsked => None,
+        }
+    }
+
+    /// As they were read last; `None` where that failed now.
+    pub(super) fn newest<'a>(&'a self, group: &GroupId, old: &'a Sample) -> Option<&'a [TopicRows]> {
+        match self {
+            Self::Read(rows) => Some(rows),
+            Self::Failed(_) => None,
+            Self::NotAsked => old.group(group).map(|former| &former.rows[..]),
+        }
+    }
 }
 
 pub(super) fn group_error(cause: &Cause) -> GroupError {
@@ -456,15 +523,16 @@ fn commit(row: Committed) -> Commit {
 }
 
 /// The reason, where not one group's commits could be read and asking again may help.
-fn all_failed(commits: &[Result<Vec<TopicRows>, Cause>]) -> Option<&Cause> {
+fn all_failed(commits: &[Commits]) -> Option<&Cause> {
     let mut first = None;
     for answer in commits {
         match answer {
+            Commits::NotAsked => {}
             // Groups of other kinds answer with nothing, without being asked.
-            Ok(rows) if rows.is_empty() => {}
-            Ok(_) => return None,
-            Err(cause) if !cause.may_pass() => return None,
-            Err(cause) => first = first.or(Some(cause)),
+            Commits::Read(rows) if rows.is_empty() => {}
+            Commits::Read(_) => return None,
+            Commits::Failed(cause) if !cause.may_pass() => return None,
+            Commits::Failed(cause) => first = first.or(Some(cause)),
         }
     }
     first
@@ -534,9 +602,9 @@ mod tests {
 
     #[test]
     fn one_group_that_answers_makes_a_refresh() {
-        let rows = || Ok(merge::compact(vec![]));
+        let rows = || Commits::Read(merge::compact(vec![]));
         let some = || {
-            Ok(merge::compact(vec![Commit {
+            Commits::Read(merge::compact(vec![Commit {
                 topic: Arc::new("t".parse().unwrap()),
                 partition: Partition::new(0).unwrap(),
                 offset: Some(1),
@@ -544,8 +612,11 @@ mod tests {
             }]))
         };
         assert!(all_failed(&[]).is_none());
-        assert!(all_failed(&[rows(), Err(Cause::Timeout)]).is_some());
-        assert!(all_failed(&[some(), Err(Cause::Timeout)]).is_none());
-        assert!(all_failed(&[Err(Cause::Timeout), Err(Cause::UnknownTopic)]).is_none());
+        assert!(all_failed(&[Commits::NotAsked, Commits::Failed(Cause::Timeout)]).is_some());
+        assert!(all_failed(&[rows(), Commits::Failed(Cause::Timeout)]).is_some());
+        assert!(all_failed(&[some(), Commits::Failed(Cause::Timeout)]).is_none());
+        assert!(
+            all_failed(&[Commits::Failed(Cause::Timeout), Commits::Failed(Cause::UnknownTopic)]).is_none()
+        );
     }
 }

@@ -1,0 +1,254 @@
+//! Which groups' commits a refresh reads, where a cluster has more groups than requests may be made: what somebody looks at
+//! and what is about to change first, and every group in turn. Pure.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowdeck_kafka::ListedGroup;
+use flowdeck_model::{GroupId, GroupState, Timestamp};
+
+use super::sample::{GroupData, Sample};
+
+/// No group waits longer for its turn, as long as the requests suffice.
+const IN_TURN: Duration = Duration::from_secs(15);
+/// As long as a group without members commits nothing, it is read so often.
+pub const AT_REST: Duration = Duration::from_secs(60);
+/// A group without members whose commits did not move for so long is at rest.
+const RESTS_AFTER: Duration = Duration::from_secs(600);
+/// A commit that moved so long ago is about to move again.
+const MOVED: Duration = Duration::from_secs(60);
+/// OffsetFetch, and the FindCoordinator before it: librdkafka remembers the coordinators of eleven groups.
+pub(super) const REQUESTS: u64 = 2;
+/// A refresh after a long pause makes no more requests than one after this.
+const LONGEST_INTERVAL: Duration = Duration::from_secs(15);
+
+/// Where commits of all groups and as many descriptions as wanted are too much, one in so many is a description.
+const DESCRIPTIONS: usize = 8;
+
+/// What one refresh may ask for, about groups.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Allowed(usize);
+
+impl Allowed {
+    /// `since`: how long ago the refresh before began; `None`: there was none, and the first one is whole.
+    pub(super) fn of(requests_per_second: u32, since: Option<Duration>) -> Self {
+        let Some(since) = since else { return Self(usize::MAX) };
+        let millis = u64::try_from(since.min(LONGEST_INTERVAL).as_millis()).unwrap_or(u64::MAX);
+        let requests = u64::from(requests_per_second).saturating_mul(millis) / 1_000;
+        Self(usize::try_from(requests / REQUESTS).unwrap_or(usize::MAX))
+    }
+
+    /// Of a cluster with so many groups.
+    pub(super) fn descriptions(self, groups: usize) -> usize {
+        self.0.saturating_sub(groups).max(self.0 / DESCRIPTIONS).max(1)
+    }
+
+    /// Two at least: one that is looked at, and one of the others.
+    pub(super) fn commits(self, descriptions: usize) -> usize {
+        self.0.saturating_sub(descriptions).max(2)
+    }
+}
+
+/// Lower is read first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Turn {
+    /// Somebody looks at it, it is held, or an operation is under way.
+    Looked,
+    /// Never read, or its time has come.
+    Due,
+    /// Records wait, and members may commit at any moment: a verdict may change.
+    Behind,
+    Moving,
+    Other,
+    AtRest,
+}
+
+/// The groups to read now, at most `most`; the others keep what was read of them.
+pub(super) fn choose(
+    listed: &[ListedGroup],
+    old: &Sample,
+    looked: &HashSet<GroupId>,
+    most: usize,
+    now: Timestamp,
+) -> HashSet<GroupId> {
+    let groups = listed.iter().filter(|group| group.kind.has_lag());
+    if groups.clone().count() <= most {
+        return groups.map(|group| group.id.clone()).collect();
+    }
+    let mut turns: Vec<(Turn, Option<Timestamp>, &GroupId)> = groups
+        .map(|group| {
+            let former = old.group(&group.id).map(AsRef::as_ref);
+            let turn = if looked.contains(&group.id) { Turn::Looked } else { turn(group, former, now) };
+            (turn, former.and_then(|former| former.as_of), &group.id)
+        })
+        .collect();
+    turns.sort_unstable();
+    // However many are looked at, the others have their turn.
+    let looked = turns.partition_point(|(turn, ..)| *turn == Turn::Looked);
+    let first = looked.min((most / 2).max(1));
+    turns[first..].sort_unstable_by_key(|(turn, as_of, id)| ((*turn).max(Turn::Due), *as_of, *id));
+    turns.into_iter().take(most).map(|(_, _, id)| id.clone()).collect()
+}
+
+fn turn(listed: &ListedGroup, former: Option<&GroupData>, now: Timestamp) -> Turn {
+    let Some((former, read)) = former.and_then(|former| Some((former, former.as_of?))) else {
+        return Turn::Due;
+    };
+    let age = now.since(read);
+    let rests = at_rest(listed.state, former, now);
+    if age >= if rests { AT_REST } else { IN_TURN } {
+        return Turn::Due;
+    }
+    if rests {
+        return Turn::AtRest;
+    }
+    let has_members = former.members.as_deref().is_some_and(|members| !members.is_empty());
+    if has_members && former.sum.at_least.is_some_and(|lag| lag > 0) {
+        return Turn::Behind;
+    }
+    if former.last_commit.is_some_and(|at| now.since(at) < MOVED) { Turn::Moving } else { Turn::Other }
+}
+
+/// Said where the requests do not suffice for every group's turn.
+pub(super) fn behind(groups: &[Arc<GroupData>], requests_per_second: u32, now: Timestamp) -> Option<String> {
+    let read = groups.iter().filter(|group| !at_rest(Some(group.state), group, now));
+    let oldest = read.filter(|group| group.error.is_none()).filter_map(|group| group.as_of).min()?;
+    let age = now.since(oldest);
+    (age > IN_TURN + LONGEST_INTERVAL).then(|| {
+        format!(
+            "{requests_per_second} requests a second do not suffice for {} groups: the commits of some were read {} s ago",
+            groups.len(),
+            age.as_secs()
+        )
+    })
+}
+
+/// Whether it has no members, and has committed nothing for long.
+pub(super) fn at_rest(state: Option<GroupState>, former: &GroupData, now: Timestamp) -> bool {
+    let last = former.last_commit.or(former.watched_since);
+    matches!(state, Some(GroupState::Empty | GroupState::Dead))
+        && former.error.is_none()
+        && last.is_some_and(|last| now.since(last) >= RESTS_AFTER)
+}
+
+#[cfg(test)]
+mod tests {
+    use flowdeck_model::GroupType;
+    use flowdeck_model::verdict::LagSum;
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_millis(seconds * 1_000)
+    }
+
+    fn listed(id: &str, state: GroupState) -> ListedGroup {
+        ListedGroup { id: id.into(), kind: GroupType::Classic, state: Some(state), simple: false }
+    }
+
+    fn read(id: &str, seconds: i64) -> GroupData {
+        GroupData { as_of: Some(at(seconds)), watched_since: Some(at(0)), ..GroupData::test(id) }
+    }
+
+    fn sample(groups: Vec<GroupData>) -> Sample {
+        Sample { as_of: Some(at(0)), groups: groups.into_iter().map(Arc::new).collect(), ..Sample::default() }
+    }
+
+    /// In the order in which they are read.
+    fn order(listed: &[ListedGroup], old: &Sample, looked: &[&str], now: i64) -> Vec<String> {
+        let looked = looked.iter().map(|id| GroupId::from(*id)).collect();
+        let mut all: Vec<String> = Vec::new();
+        for most in 1..listed.len() {
+            let chosen = choose(listed, old, &looked, most, at(now));
+            assert_eq!(chosen.len(), most);
+            let next = chosen.iter().map(ToString::to_string).find(|id| !all.contains(id));
+            all.extend(next);
+        }
+        all
+    }
+
+    #[test]
+    fn requests_bound_the_groups_of_a_refresh() {
+        let seconds = Duration::from_secs;
+        for (per_second, since, groups, want) in [
+            (1_500, Some(seconds(2)), 300, (1_200, 1_000)),
+            (1_500, Some(seconds(2)), 10_000, (187, 1_313)),
+            (1_500, Some(seconds(3_600)), 10_000, (1_406, 10_750)),
+            (1, Some(seconds(1)), 500, (1, 2)),
+        ] {
+            let allowed = Allowed::of(per_second, since);
+            let descriptions = allowed.descriptions(groups);
+            let got = (descriptions, allowed.commits(descriptions.min(500)));
+            assert_eq!(got, want, "{per_second} {since:?} {groups}");
+        }
+        assert!(Allowed::of(1, None).commits(500) > 1_000_000, "the first reading is whole");
+    }
+
+    #[test]
+    fn all_groups_are_read_where_the_requests_suffice() {
+        let groups = [listed("a", GroupState::Stable), listed("b", GroupState::Empty)];
+        let count = |old: &Sample, most| choose(&groups, old, &HashSet::new(), most, at(700)).len();
+        assert_eq!(count(&sample(vec![]), 2), 2);
+        assert_eq!(count(&sample(vec![]), 1), 1);
+    }
+
+    #[test]
+    fn what_is_looked_at_and_what_is_due_comes_before_what_moves_and_what_rests() {
+        use GroupState::{Empty, Stable};
+        let member = flowdeck_kafka::Member {
+            member_id: "m".into(),
+            client_id: "c".into(),
+            host: "/h".into(),
+            group_instance_id: None,
+            assignment: vec![],
+            target_assignment: None,
+        };
+        let behind = GroupData {
+            members: Some(Arc::from([member])),
+            sum: LagSum { lag: Some(3), at_least: Some(3), ..LagSum::default() },
+            ..read("behind", 995)
+        };
+        let old = sample(vec![
+            behind,
+            read("due", 985),
+            read("looked", 999),
+            GroupData { last_commit: Some(at(980)), ..read("moving", 998) },
+            read("other", 990),
+            read("rests", 950),
+        ]);
+        let names = ["behind", "due", "looked", "moving", "never", "other"];
+        let mut groups: Vec<ListedGroup> = names.iter().map(|id| listed(id, Stable)).collect();
+        groups.push(listed("rests", Empty));
+        let order = order(&groups, &old, &["looked"], 1_000);
+        assert_eq!(order, ["looked", "never", "due", "behind", "moving", "other"]);
+    }
+
+    #[test]
+    fn the_others_have_their_turn_however_many_are_looked_at() {
+        let names: Vec<String> = (0..10).map(|n| format!("g{n}")).collect();
+        let groups: Vec<ListedGroup> = names.iter().map(|id| listed(id, GroupState::Stable)).collect();
+        let old = sample(names.iter().map(|id| read(id, if id == "g9" { 980 } else { 999 })).collect());
+        let looked = names[..9].iter().map(|id| GroupId::from(id.as_str())).collect();
+        let chosen = choose(&groups, &old, &looked, 4, at(1_000));
+        assert!(chosen.contains(&"g9".into()), "{chosen:?}");
+    }
+
+    #[test]
+    fn every_group_has_its_turn() {
+        let count = 100;
+        let groups: Vec<ListedGroup> =
+            (0..count).map(|n| listed(&format!("g{n:03}"), GroupState::Stable)).collect();
+        let mut seen: Vec<i64> = vec![0; count];
+        for second in (2..120).step_by(2) {
+            let old = sample((0..count).map(|n| read(&format!("g{n:03}"), seen[n])).collect());
+            let chosen = choose(&groups, &old, &HashSet::new(), 14, at(second));
+            for (n, group) in groups.iter().enumerate() {
+                if chosen.contains(&group.id) {
+                    seen[n] = second;
+                }
+                assert!(second - seen[n] <= 17, "{} was read {} s ago", group.id, second - seen[n]);
+            }
+        }
+    }
+}
