@@ -34,6 +34,8 @@ use super::{names, ports::ApiPorts, problem::Problem};
         ("header" = Option<String>, Query, description = "name, or name:text for a text in its value."),
         ("path" = Option<String>, Query, description = "A path of JSON in the value, and a comparison: \
             $.order.id == 7."),
+        ("cel" = Option<String>, Query, description = "An expression of the Common Expression Language over key, \
+            value, headers, timestamp, partition and offset: value.total > 100 && headers.source == 'shop'."),
         ("until" = Option<String>, Query, description = "Only records before this time."),
         ("seen" = Option<u64>, Query, description = "Records of earlier scans, of the query of a next scan."),
         ("unmasked" = Option<bool>, Query, description = "Without masks; needs the permission read unmasked."),

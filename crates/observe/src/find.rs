@@ -1,10 +1,12 @@
 //! Which records a search finds: judged by what the reader may see of them, so that a hit tells nothing of what is
 //! masked.
 
+use std::sync::{Arc, Mutex, PoisonError};
+
 use flowdeck_kafka::Record;
 use flowdeck_model::PortError;
 use flowdeck_model::query::Find;
-use flowdeck_payload::{Needle, Part, PathCondition};
+use flowdeck_payload::{CelCondition, CelRecord, Judged, Kind, Needle, Part, PathCondition};
 
 use crate::payload::{Parts, Reading};
 
@@ -19,7 +21,17 @@ pub(crate) struct Matcher {
     key: Option<Needle>,
     header: Option<HeaderCondition>,
     path: Option<PathCondition>,
+    cel: Option<CelCondition>,
+    unjudged: Arc<Mutex<Unjudged>>,
     reading: Reading,
+}
+
+/// Records of which an expression could not be evaluated; they are not found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Unjudged {
+    pub(crate) records: u64,
+    /// Of the first one, with its place.
+    pub(crate) why: String,
 }
 
 struct HeaderCondition {
@@ -32,7 +44,22 @@ impl Matcher {
         let header = (!find.header.is_empty()).then(|| header(&find.header)).transpose()?;
         let path = (!find.path.is_empty()).then(|| PathCondition::parse(&find.path));
         let path = path.transpose().map_err(|problem| PortError::invalid("path", problem))?;
-        Ok(Self { text: needle("text", &find.text)?, key: needle("key", &find.key)?, header, path, reading })
+        let cel = (!find.cel.is_empty()).then(|| CelCondition::parse(&find.cel));
+        let cel = cel.transpose().map_err(|problem| PortError::invalid("cel", problem))?;
+        Ok(Self {
+            text: needle("text", &find.text)?,
+            key: needle("key", &find.key)?,
+            header,
+            path,
+            cel,
+            unjudged: Arc::default(),
+            reading,
+        })
+    }
+
+    /// What it could not judge, while it goes on.
+    pub(crate) fn unjudged(&self) -> Arc<Mutex<Unjudged>> {
+        Arc::clone(&self.unjudged)
     }
 
     pub(crate) fn is_match(&self, record: &Record) -> bool {
@@ -41,6 +68,21 @@ impl Matcher {
             && self.header.as_ref().is_none_or(|header| in_header(&parts, header))
             && self.text.as_ref().is_none_or(|text| self.in_any(record, &parts, text))
             && self.path.as_ref().is_none_or(|path| in_json(&parts, path))
+            && self.cel.as_ref().is_none_or(|cel| self.judges(record, &parts, cel))
+    }
+
+    fn judges(&self, record: &Record, parts: &Parts<'_>, cel: &CelCondition) -> bool {
+        let why = match cel.judge(&cel_record(record, parts, cel)) {
+            Judged::Holds => return true,
+            Judged::DoesNot => return false,
+            Judged::Failed(why) => why,
+        };
+        let mut unjudged = self.unjudged.lock().unwrap_or_else(PoisonError::into_inner);
+        if unjudged.records == 0 {
+            unjudged.why = format!("partition {}, offset {}: {why}", record.partition, record.offset);
+        }
+        unjudged.records += 1;
+        false
     }
 
     fn in_any(&self, record: &Record, parts: &Parts<'_>, text: &Needle) -> bool {
@@ -78,4 +120,24 @@ fn in_header(parts: &Parts<'_>, wanted: &HeaderCondition) -> bool {
 
 fn in_json(parts: &Parts<'_>, path: &PathCondition) -> bool {
     path.matches(&parts.value(SEARCHED).decoded.text)
+}
+
+/// What the expression uses of the record, as its reader may see it.
+fn cel_record<'a>(record: &Record, parts: &Parts<'a>, cel: &CelCondition) -> CelRecord<'a> {
+    let header = |(name, shown, _): (&'a str, flowdeck_payload::Shown, usize)| {
+        let decoded = shown.decoded;
+        (name, (decoded.kind != Kind::Null).then_some(decoded.text))
+    };
+    CelRecord {
+        key: cel.uses("key").then(|| parts.key(SEARCHED).decoded),
+        value: cel.uses("value").then(|| parts.value(SEARCHED).decoded),
+        headers: if cel.uses("headers") {
+            parts.headers(HEADER_SEARCHED).map(header).collect()
+        } else {
+            vec![]
+        },
+        timestamp: record.timestamp.map(|time| time.millis),
+        partition: record.partition.get(),
+        offset: record.offset,
+    }
 }

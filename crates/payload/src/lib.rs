@@ -6,6 +6,7 @@ mod avro;
 mod cbor;
 mod choice;
 mod cloud_events;
+mod condition;
 mod consumer_offsets;
 mod dead_letter;
 mod decode;
@@ -28,6 +29,7 @@ mod writer;
 mod tests;
 
 pub use choice::{Choices, Decoder};
+pub use condition::{CelCondition, CelRecord, Judged};
 pub use dead_letter::{
     DeadLetter, FailedAt, HeaderList, NoOriginal, Original, Shape, dead_letter, is_usual_name, original,
 };

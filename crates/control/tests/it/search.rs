@@ -74,12 +74,29 @@ async fn search_finds_in_both_directions_and_goes_on() {
         ("from=earliest&header=trace:abc&text=needle", 1),
         ("from=earliest&header=trace:xyz", 0),
         ("path=$.kind == Needle&text=1007", 1),
+        ("from=earliest&cel=has(value.n) %26%26 value.n >= 2998", 2),
+        ("from=earliest&cel=key == 'needle-key' %26%26 headers.trace == 'abc'", 1),
+        (
+            "from=earliest&cel=partition == 1 %26%26 offset < 10 %26%26 timestamp > timestamp('2020-01-01T00:00:00Z')",
+            10,
+        ),
     ] {
         let encoded = text.replace(' ', "+").replace("==", "%3D%3D").replace(">=", "%3E%3D");
         assert_eq!(whole(&running, &name, &encoded).await.0.len(), count, "{text}");
     }
     let refused = running.ports.peek.messages(&running.cluster, &topic(&name), &query("path=n")).await;
     assert!(matches!(&refused, Err(PortError::Invalid { field, .. }) if field == "path"), "{refused:?}");
+    let wrong =
+        running.ports.peek.messages(&running.cluster, &topic(&name), &query("cel=value.n+%3D%3D")).await;
+    assert!(
+        matches!(&wrong, Err(PortError::Invalid { field, problem }) if field == "cel" && problem.contains("column")),
+        "{wrong:?}"
+    );
+    // What an expression cannot be evaluated for is not found, and said.
+    let part = query("from=earliest&partition=0&cel=value.k+%3D%3D+1");
+    let view = running.ports.peek.messages(&running.cluster, &topic(&name), &part).await.unwrap();
+    let note = view.note.unwrap_or_default();
+    assert!(view.records.is_empty() && note.contains("No such key: k"), "{note}");
     // A range of times, without a condition.
     let all = whole(&running, &name, "from=2020-01-01&until=2020-01-02").await;
     assert_eq!(all, (vec![], 0));
@@ -145,6 +162,9 @@ async fn masked_values_are_neither_shown_nor_found() {
         ("text=bearer", 0),
         ("text=t-1", 1),
         ("path=$.password+==+hunter2", 0),
+        ("cel=value.password+==+'hunter2'", 0),
+        ("cel=value.user.email.contains('ana')", 0),
+        ("cel=value.note+==+'hello'", 1),
         ("header=authorization:abc", 0),
     ] {
         assert_eq!(ask(&text.replace("==", "%3D%3D")).await.unwrap().records.len(), count, "{text}");

@@ -160,6 +160,8 @@ pub struct Find {
     pub header: String,
     /// `$.a.b[0] == 5`
     pub path: String,
+    /// An expression of the Common Expression Language over the record.
+    pub cel: String,
     /// Records before this time only.
     pub until: Option<Timestamp>,
 }
@@ -171,8 +173,14 @@ impl Find {
         self.fields().iter().all(|(_, text)| text.is_empty())
     }
 
-    fn fields(&self) -> [(&'static str, &str); 4] {
-        [("text", &self.text), ("key", &self.key), ("header", &self.header), ("path", &self.path)]
+    fn fields(&self) -> [(&'static str, &str); 5] {
+        [
+            ("text", &self.text),
+            ("key", &self.key),
+            ("header", &self.header),
+            ("path", &self.path),
+            ("cel", &self.cel),
+        ]
     }
 
     /// `None`: no field of a search.
@@ -182,6 +190,7 @@ impl Find {
             "key" => ("key", &mut self.key),
             "header" => ("header", &mut self.header),
             "path" => ("path", &mut self.path),
+            "cel" => ("cel", &mut self.cel),
             _ => return None,
         };
         if value.len() > FIND_MAX {

@@ -64,7 +64,7 @@ impl Peek for BoundPeek {
         }
         let reading = reading(&one.settings, name, query)?;
         let is_search = search::is_search(query);
-        let filter = search::filter(query, &reading)?;
+        let (filter, unjudged) = search::filter(query, &reading)?;
         let unavailable = |detail: String| PortError::Unavailable { cluster: cluster.clone(), detail };
         let Some(kafka) = &handle.cluster else {
             return Err(unavailable(one.view.error.clone().unwrap_or_default()));
@@ -100,7 +100,7 @@ impl Peek for BoundPeek {
         }
         let (older, newer) = (older(&outcome, query), newer(&outcome, query));
         let is_complete = matches!(outcome.end, ReadEnd::Complete) || is_enough(&outcome, query);
-        let note = note(&outcome, query, settings);
+        let note = note(&outcome, query, settings).or_else(|| search::note(&unjudged));
         let further = if query.from.is_backwards() { &older } else { &newer };
         let search = is_search.then(|| search::view(&outcome, query, further));
         let records = std::mem::take(&mut outcome.records);

@@ -3,18 +3,32 @@
 use flowdeck_kafka::{Filter, PartitionRead, ReadEnd, ReadOutcome};
 use flowdeck_model::view::SearchView;
 use flowdeck_model::{MessagesQuery, PortError};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::find::Matcher;
+use crate::find::{Matcher, Unjudged};
 use crate::payload::Reading;
 
 pub(super) fn is_search(query: &MessagesQuery) -> bool {
     !query.find.is_none() || query.find.until.is_some()
 }
 
-pub(super) fn filter(query: &MessagesQuery, reading: &Reading) -> Result<Filter, PortError> {
+/// The filter, and what it could not judge.
+pub(super) fn filter(
+    query: &MessagesQuery,
+    reading: &Reading,
+) -> Result<(Filter, Arc<Mutex<Unjudged>>), PortError> {
     let matcher = Matcher::new(&query.find, reading.clone())?;
-    Ok(Arc::new(move |record| matcher.is_match(record)))
+    let unjudged = matcher.unjudged();
+    Ok((Arc::new(move |record| matcher.is_match(record)), unjudged))
+}
+
+/// Said of a scan in which an expression could not be evaluated: such records are not found.
+pub(super) fn note(unjudged: &Mutex<Unjudged>) -> Option<String> {
+    let unjudged = unjudged.lock().unwrap_or_else(PoisonError::into_inner);
+    let count = unjudged.records;
+    let records = if count == 1 { "1 record".to_owned() } else { format!("{count} records") };
+    (count > 0)
+        .then(|| format!("the expression could not be evaluated for {records}; first {}", unjudged.why))
 }
 
 /// `next`: the query of what lies before or after, in the direction of the search.
