@@ -1,7 +1,7 @@
 //! Links inside Flowdeck, with the base path before them. Every `href` of a page comes from here.
 
 use flowdeck_model::query::{FleetQuery, MessagesQuery};
-use flowdeck_model::{ClusterName, CommandId, GroupId, TopicName, url};
+use flowdeck_model::{ClusterName, CommandId, GroupId, Partition, TopicName, url};
 
 use crate::site;
 
@@ -45,6 +45,15 @@ pub(crate) fn groups_file(query: &flowdeck_model::query::GroupsQuery, format: &s
 
 pub(crate) fn group(cluster: &ClusterName, group: &GroupId) -> String {
     to(&url::group_path(cluster, group))
+}
+
+pub(crate) fn tail(cluster: &ClusterName, topic: &TopicName, query: &MessagesQuery) -> String {
+    with_query(&to(&url::tail_path(cluster, topic)), &query.to_query())
+}
+
+/// The record at which a partition of the group waits; `group`: the path of its page.
+pub(crate) fn stuck(group: &str, topic: &TopicName, partition: Partition) -> String {
+    [group, "/stuck?topic=", topic.as_str(), "&partition=", &partition.to_string()].concat()
 }
 
 pub(crate) fn agents(cluster: &ClusterName, group: &GroupId) -> String {

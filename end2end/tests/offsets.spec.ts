@@ -6,6 +6,7 @@ import type { APIRequestContext, Page } from "@playwright/test";
 
 const TOPIC = `offsets-${process.pid}`;
 const groups = [true, false].map((scripts) => `offsets-${process.pid}-${scripts}`);
+const STUCK = `offsets-${process.pid}-stuck`;
 
 /** A group that has committed offset 40 of a topic of 50 records. */
 async function commit(request: APIRequestContext, group: string): Promise<void> {
@@ -30,7 +31,7 @@ test.beforeAll(() => {
 });
 
 test.afterAll(() => {
-  deleteGroups(groups);
+  deleteGroups([...groups, STUCK]);
   deleteTopic(TOPIC);
 });
 
@@ -91,3 +92,23 @@ for (const javaScriptEnabled of [true, false]) {
     });
   });
 }
+
+test("the record at which a group waits is skipped", async ({ page, playwright }) => {
+  test.setTimeout(240_000);
+  const request = await playwright.request.newContext({ baseURL: `${env.url}/` });
+  await commit(request, STUCK);
+  await request.dispose();
+  await page.goto(groupPath(STUCK));
+  await hydrated(page);
+  await page.getByRole("link", { name: "40", exact: true }).click();
+  await expect(page.getByRole("heading", { name: `Next record of ${TOPIC}, partition 0` })).toBeVisible();
+  await expect(page.locator(".record")).toContainText("40");
+  await expect(page.getByText("No agent reports")).toBeVisible();
+  await page.getByRole("link", { name: "Skip it: set offset 41" }).click();
+  await page.getByLabel(/number of records that are skipped/).fill("1");
+  await page.getByLabel("Reason").fill("it cannot be handled");
+  await page.getByRole("button", { name: "Set these offsets" }).click();
+  await until_confirmed(page, true);
+  await page.goto(groupPath(STUCK));
+  await expect(page.getByRole("link", { name: "41", exact: true })).toBeVisible({ timeout: 60_000 });
+});

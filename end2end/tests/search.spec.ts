@@ -78,3 +78,42 @@ test.describe("without JavaScript", () => {
     expect((await download).suggestedFilename()).toBe(`${TOPIC}.csv`);
   });
 });
+
+test("an expression finds records, and a wrong one says where", async ({ page }) => {
+  await page.goto(page_of("?cel=value.n+%3E%3D+198&from=earliest"));
+  await hydrated(page);
+  await expect(page.locator(".messages tbody tr")).toHaveCount(2);
+  await expect(page.getByText(/could not be evaluated for 1 record/)).toBeVisible();
+  await page.goto(page_of("?cel=value.n+%3D%3D"));
+  await expect(page.getByText(/cel: line 1, column/)).toBeVisible();
+});
+
+test("a topic is followed, paused and gone on with", async ({ page }) => {
+  await page.goto(page_of());
+  await hydrated(page);
+  await page.getByRole("link", { name: "Live" }).click();
+  await expect(page.locator("[data-state]")).toHaveText("Live", { timeout: 30_000 });
+  const rows = page.locator(".messages tbody tr");
+  const before = await rows.count();
+  send([{ topic: TOPIC, key: "live", value: JSON.stringify({ live: 1, password: "hunter2" }) }]);
+  await expect(rows.first()).toContainText('"live":1', { timeout: 30_000 });
+  await expect(rows.first()).toContainText('"password":"***"');
+  await expect(rows).toHaveCount(before + 1);
+  await page.getByRole("button", { name: "Pause" }).click();
+  await expect(page.locator("[data-state]")).toHaveText("Paused");
+  send([{ topic: TOPIC, key: "live", value: JSON.stringify({ live: 2 }) }]);
+  await page.getByRole("button", { name: "Resume" }).click();
+  await expect(rows.first()).toContainText('"live":2', { timeout: 30_000 });
+  await rows.first().getByRole("link").click();
+  await expect(page.getByLabel("Value", { exact: true })).toContainText('"live": 2');
+});
+
+test("a followed topic shows its newest records without JavaScript", async ({ browser }) => {
+  const context = await browser.newContext({ javaScriptEnabled: false, baseURL: `${env.url}/` });
+  const page = await context.newPage();
+  await page.goto(`./c/${CLUSTER}/topics/${TOPIC}/live?text=needle`);
+  await expect(page.locator(".messages tbody tr")).toHaveCount(2);
+  await expect(page.getByText("Not live without JavaScript")).toBeVisible();
+  await expect(page.getByRole("link", { name: "Reload" })).toBeVisible();
+  await context.close();
+});

@@ -16,4 +16,5 @@ pub(crate) mod openapi;
 pub(crate) mod ports;
 pub(crate) mod problem;
 pub(crate) mod redrives;
+pub(crate) mod tail;
 pub(crate) mod topics;

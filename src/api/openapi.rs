@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::{
     audit, brokers, commands, dead_letters, downloads, groups, groups_file, messages, offsets,
-    problem::Problem, redrives, topics,
+    problem::Problem, redrives, tail, topics,
 };
 use crate::state::AppState;
 
@@ -71,6 +71,7 @@ pub(crate) fn routes() -> (Router<AppState>, Document) {
         .routes(routes!(topics::one))
         .routes(routes!(messages::list))
         .routes(routes!(downloads::download))
+        .routes(routes!(tail::follow))
         .routes(routes!(dead_letters::topics))
         .routes(routes!(dead_letters::letters))
         .routes(routes!(dead_letters::letter))

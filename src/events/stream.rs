@@ -9,31 +9,25 @@ use axum::response::sse::Event;
 use flowdeck_model::{PortError, Ports, Version};
 use futures::Stream;
 use serde_json::json;
-use tokio::time::{Instant, Interval, MissedTickBehavior, interval, interval_at, sleep_until};
+use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 
 use super::bye::Bye;
 use super::streams::StreamSlot;
+use super::validity::Validity;
 use super::watch::{Seen, Watch};
-use crate::auth::{Authenticated, Ended};
 use crate::clock;
 use crate::layers::actor::BoundActor;
 use crate::state::AppState;
 
 /// `wire.md`: a page greys after 10 s without a word.
-const BEAT: Duration = Duration::from_secs(5);
-/// How soon a withdrawn right ends a stream.
-const CHECK: Duration = Duration::from_secs(15);
-/// Checks in a row that may go without an answer: a minute.
-const UNANSWERED: u32 = 4;
+pub(super) const BEAT: Duration = Duration::from_secs(5);
 /// At most two changes a second: more helps no reader.
 const BETWEEN: Duration = Duration::from_millis(500);
 
 pub(super) struct Live {
     state: AppState,
     ports: Ports,
-    authenticated: Authenticated,
-    /// Checks in a row to which the session store gave no answer.
-    unanswered: u32,
+    validity: Validity,
     watch: Watch,
     /// What the client has, to its last word.
     sent: Seen,
@@ -43,7 +37,6 @@ pub(super) struct Live {
     looked: Version,
     not_before: Instant,
     beat: Interval,
-    check: Interval,
     over: bool,
     slot: StreamSlot,
 }
@@ -59,20 +52,16 @@ impl Live {
     ) -> Self {
         let mut beat = interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut check = interval_at(Instant::now() + CHECK, CHECK);
-        check.set_missed_tick_behavior(MissedTickBehavior::Delay);
         Self {
             state: state.clone(),
             ports: bound.ports,
-            authenticated: bound.authenticated,
-            unanswered: 0,
+            validity: Validity::new(bound.authenticated),
             watch,
             snapshot_due: have != Some(first.version),
             looked: first.version,
             sent: first,
             not_before: Instant::now(),
             beat,
-            check,
             over: false,
             slot,
         }
@@ -103,8 +92,8 @@ impl Live {
                 biased;
                 () = self.state.options.shutdown.cancelled() => return Some(self.end(Bye::Shutdown)),
                 () = self.slot.replaced() => return Some(self.end(Bye::Replaced)),
-                _ = self.check.tick() => {
-                    if !self.still_valid().await {
+                () = self.validity.due() => {
+                    if !self.validity.holds(&self.state).await {
                         return Some(self.end(Bye::Expired));
                     }
                 }
@@ -117,16 +106,6 @@ impl Live {
                 }
             }
         }
-    }
-
-    /// A session store that is away for a moment ends no stream; one that stays away does.
-    async fn still_valid(&mut self) -> bool {
-        match self.state.options.authenticator.still_valid(&self.authenticated).await {
-            Ok(()) => self.unanswered = 0,
-            Err(Ended::Unavailable) => self.unanswered += 1,
-            Err(_) => return false,
-        }
-        self.unanswered <= UNANSWERED
     }
 
     /// `None`: a reader would see no change.

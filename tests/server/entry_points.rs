@@ -176,6 +176,24 @@ fn rows() -> Vec<Row> {
             Payloads,
         ),
         read(
+            Stream,
+            "/kafkaflow/api/v1/clusters/{cluster}/topics/{topic}/messages/tail",
+            "/kafkaflow/api/v1/clusters/demo/topics/orders/messages/tail",
+            Payloads,
+        ),
+        read(
+            Page,
+            "/kafkaflow/c/{cluster}/groups/{group}/stuck",
+            "/kafkaflow/c/demo/groups/payments/stuck?topic=orders&partition=0",
+            View,
+        ),
+        read(
+            Page,
+            "/kafkaflow/c/{cluster}/topics/{topic}/live",
+            "/kafkaflow/c/demo/topics/orders/live",
+            Payloads,
+        ),
+        read(
             Api,
             "/kafkaflow/api/v1/clusters/{cluster}/dead-letters",
             "/kafkaflow/api/v1/clusters/demo/dead-letters",

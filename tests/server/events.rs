@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use flowdeck_model::live::{Delta, apply};
-use flowdeck_model::view::{CommandView, FleetView, GroupView};
+use flowdeck_model::view::{CommandView, FleetView, GroupView, TailView};
 use flowdeck_model::{Timestamp, url};
 use http::StatusCode;
 use serde::de::DeserializeOwned;
@@ -32,7 +32,11 @@ struct Stream {
 
 impl Stream {
     async fn open(site: &Listening, query: &str) -> Self {
-        let request = reqwest::Client::new().get(site.url(&format!("/events?{query}")));
+        Self::open_at(site, &format!("/events?{query}")).await
+    }
+
+    async fn open_at(site: &Listening, path: &str) -> Self {
+        let request = reqwest::Client::new().get(site.url(path));
         let response = request.header("accept", "text/event-stream").send().await.unwrap();
         assert_eq!(response.status(), 200);
         assert_eq!(response.headers()["content-type"], "text/event-stream");
@@ -277,4 +281,24 @@ async fn a_stream_is_no_form() {
     let answer = site_with(options()).ask(form("/kafkaflow/events", &[])).await;
     assert_eq!(answer.status, StatusCode::METHOD_NOT_ALLOWED);
     assert_eq!(site().ask(get("/kafkaflow/events/")).await.status, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn topic_is_followed_with_what_was_left_out() {
+    let site = Listening::start(options()).await;
+    let mut stream =
+        Stream::open_at(&site, "/api/v1/clusters/demo/topics/orders/messages/tail?limit=10").await;
+    let first = stream.change().await;
+    assert_eq!((first.kind.as_str(), first.id.as_str()), ("records", "offsets:42"));
+    let view: TailView = first.view();
+    assert_eq!((view.records.len(), view.left_out), (1, 0));
+    let second: TailView = stream.change().await.view();
+    assert_eq!((second.records.len(), second.left_out), (0, 1));
+    for (path, status) in [
+        ("/api/v1/clusters/demo/topics/orders/messages/tail?limit=0", 400),
+        ("/api/v1/clusters/demo/topics/nothing/messages/tail", 404),
+    ] {
+        let answer = reqwest::get(site.url(path)).await.unwrap();
+        assert_eq!(answer.status(), status, "{path}");
+    }
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::offsets::OffsetsQuery;
-use flowdeck_model::ports::{AuditLog, Bind, Control, DeadLetters, Fleet, Peek, Redrives};
+use flowdeck_model::ports::{AuditLog, Bind, Control, DeadLetters, Fleet, Peek, Redrives, Tail};
 use flowdeck_model::query::GroupsQuery;
 use flowdeck_model::record_place::RecordPlace;
 use flowdeck_model::redrive::RedriveOrder;
@@ -18,7 +18,7 @@ use flowdeck_model::view::{
     AgentsView, AuditView, BrokersView, ClusterView, CommandView, DeadLetterTopicsView, DeadLetterView,
     DeadLettersView, DecodersView, FleetView, GroupRow, GroupView, HistoryStorage, HistoryView, MessageView,
     MessagesView, Mode, OffsetsPreview, PartitionRow, Payload, PreviewView, RedrivePreview, RedriveRow,
-    RedriveView, Submitted, TelemetryView, TopicView, TopicsView,
+    RedriveView, Submitted, TailView, TelemetryView, TopicView, TopicsView,
 };
 use flowdeck_model::{
     Actor, AuditQuery, ClusterName, CommandId, CommandState, DeadLettersQuery, FleetQuery, GroupId,
@@ -509,6 +509,30 @@ impl Peek for MemoryPorts {
             search: None,
             readers: vec![],
         })
+    }
+
+    async fn tail(
+        &self,
+        cluster: &ClusterName,
+        topic: &TopicName,
+        query: &MessagesQuery,
+    ) -> Result<Box<dyn Tail>, PortError> {
+        let records = self.messages(cluster, topic, query).await?.records;
+        Ok(Box::new(MemoryTail { records }))
+    }
+}
+
+/// One record, then one that is left out at each look.
+struct MemoryTail {
+    records: Vec<MessageView>,
+}
+
+#[async_trait]
+impl Tail for MemoryTail {
+    async fn next(&mut self) -> Result<TailView, PortError> {
+        let records = std::mem::take(&mut self.records);
+        let left_out = u64::from(records.is_empty());
+        Ok(TailView { records, scanned: 1, left_out, position: Some("offsets:42".into()), note: None })
     }
 }
 

@@ -858,4 +858,17 @@ impl Peek for Made {
             readers: vec![RecordReader { group: "audio-worker".into(), committed: 86_000, is_past: false }],
         })
     }
+
+    async fn tail(
+        &self,
+        cluster: &ClusterName,
+        _: &TopicName,
+        _: &MessagesQuery,
+    ) -> Result<Box<dyn Tail>, PortError> {
+        self.cluster(cluster)?;
+        Err(PortError::Unavailable {
+            cluster: cluster.clone(),
+            detail: "nothing is followed here".to_owned(),
+        })
+    }
 }

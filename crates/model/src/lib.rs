@@ -35,7 +35,7 @@ pub use hold::{Hold, HoldBy};
 pub use ids::{CommandId, HoldId, Incarnation, Version};
 pub use lag::{Lag, PartitionReading, TimeLag, Unknown};
 pub use names::{ClusterName, ConsumerName, GroupId, InstanceName, Partition, TopicName};
-pub use ports::{AuditLog, Control, DeadLetters, Fleet, Peek, Ports, Redrives};
+pub use ports::{AuditLog, Control, DeadLetters, Fleet, Peek, Ports, Redrives, Tail};
 pub use query::{AuditQuery, DeadLettersQuery, FleetQuery, HistoryQuery, MessagesQuery};
 pub use redrive::{RedriveRequest, SubmitRedrive};
 pub use scope::Scope;

@@ -20,7 +20,7 @@ use crate::redrive::{RedriveOrder, RedriveRequest, SubmitRedrive};
 use crate::view::{
     AgentsView, AuditView, BrokersView, ClusterView, CommandView, DeadLetterTopicsView, DeadLetterView,
     DeadLettersView, FleetView, GroupView, HistoryView, MessagesView, OffsetsPreview, PreviewView,
-    RedrivePreview, RedriveRow, RedriveView, Submitted, TelemetryView, TopicView, TopicsView,
+    RedrivePreview, RedriveRow, RedriveView, Submitted, TailView, TelemetryView, TopicView, TopicsView,
 };
 
 /// Reads the published snapshot; never waits for Kafka, but for `topic` and `brokers`.
@@ -77,6 +77,21 @@ pub trait Peek: Send + Sync {
         topic: &TopicName,
         query: &MessagesQuery,
     ) -> Result<MessagesView, PortError>;
+    /// Follows the topic: from now on where the query starts at the latest records, else from its offsets. Its limit
+    /// is of records a second.
+    async fn tail(
+        &self,
+        cluster: &ClusterName,
+        topic: &TopicName,
+        query: &MessagesQuery,
+    ) -> Result<Box<dyn Tail>, PortError>;
+}
+
+/// A topic that is followed. Nothing is read between two looks, and nothing is kept.
+#[async_trait]
+pub trait Tail: Send {
+    /// What came since the look before, 1.5 s at most; what is more than the limit is left out and counted.
+    async fn next(&mut self) -> Result<TailView, PortError>;
 }
 
 /// Reads dead letters, within bounds and without a group.

@@ -44,6 +44,16 @@ pub fn topic_path(cluster: &ClusterName, topic: &TopicName) -> String {
     format!("/c/{}/topics/{}", encode(cluster.as_str()), encode(topic.as_str()))
 }
 
+/// The page of a topic's records as they come.
+pub fn tail_path(cluster: &ClusterName, topic: &TopicName) -> String {
+    format!("{}/live", topic_path(cluster, topic))
+}
+
+/// The stream of the same, below `/api/v1`.
+pub fn tail_path_of_api(cluster: &ClusterName, topic: &TopicName) -> String {
+    format!("/clusters/{}/topics/{}/messages/tail", encode(cluster.as_str()), encode(topic.as_str()))
+}
+
 pub fn dead_letters_path(cluster: &ClusterName, topic: &TopicName) -> String {
     format!("/c/{}/dead-letters/{}", encode(cluster.as_str()), encode(topic.as_str()))
 }

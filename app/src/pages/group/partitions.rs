@@ -33,9 +33,10 @@ pub(super) fn panel(state: State) -> AnyView {
         (shown, all) => [&number::exact(shown), " of ", &number::exact(all)].concat(),
     };
     let holds = Memo::new(move |_| state.header.with(|view| view.row.holds.clone()));
+    let lines_here = here.clone();
     let lines = view! {
         <For each=move || rows.order.get() key=Clone::clone
-            children=move |key| rows.row(&key).map(|row| line(row, state.most, holds, cluster.clone()))/>
+            children=move |key| rows.row(&key).map(|row| line(row, state.most, holds, cluster.clone(), lines_here.clone()))/>
     };
     let many = Memo::new(move |_| all() > FEW as u64 || !listing.read().is_whole());
     let tools_here = here.clone();
@@ -135,17 +136,33 @@ fn line(
     most: RwSignal<u64>,
     holds: Memo<Vec<Hold>>,
     cluster: ClusterName,
+    group: String,
 ) -> impl IntoView {
-    view! { <tr>{move || row.with(|row| cells(row, most.get(), &holds.read(), &cluster))}</tr> }
+    view! { <tr>{move || row.with(|row| cells(row, most.get(), &holds.read(), &cluster, &group))}</tr> }
 }
 
-fn cells(row: &PartitionRow, most: u64, holds: &[Hold], cluster: &ClusterName) -> impl IntoView + use<> {
+fn cells(
+    row: &PartitionRow,
+    most: u64,
+    holds: &[Hold],
+    cluster: &ClusterName,
+    group: &str,
+) -> impl IntoView + use<> {
     let at = |offset: Option<i64>| offset.map(number::offset).unwrap_or_else(|| "–".to_owned());
     let from = row.committed.or(row.start).unwrap_or_default();
     let query = MessagesQuery {
         partition: Some(row.partition),
         from: Start::Offset(from),
         ..MessagesQuery::default()
+    };
+    let committed = match row.lag {
+        // It waits there: the record, and the ways past it.
+        Some(1..) => {
+            let href = links::stuck(group, &row.topic, row.partition);
+            view! { <a class="link" href=href rel="external" title="The next record">{at(row.committed)}</a> }
+                .into_any()
+        }
+        _ => at(row.committed).into_any(),
     };
     let name = [row.topic.as_str(), ", partition ", &row.partition.to_string()].concat();
     let lag = match (row.lag, row.unknown) {
@@ -160,7 +177,7 @@ fn cells(row: &PartitionRow, most: u64, holds: &[Hold], cluster: &ClusterName) -
                 <span class="sub whole">{row.partition.to_string()}</span>
             </div>
         </td>
-        <td class="num mono" data-l="committed">{at(row.committed)}</td>
+        <td class="num mono" data-l="committed">{committed}</td>
         <td class="num mono" data-l="end">{at(row.end)}</td>
         <td class="num" data-l="lag">{lag} " " {row.lag.is_some_and(|lag| lag > 0).then(|| view! { <span class="sub">{flow::time_lag(row.time_lag)}</span> })}</td>
         <td class="hide" data-c="trend">{spark::spark(&row.lag_trend)} {meter(row.lag.unwrap_or_default(), most)}</td>

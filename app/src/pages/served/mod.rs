@@ -11,6 +11,8 @@ mod dead_letters;
 mod groups;
 mod login;
 mod offsets;
+mod stuck;
+mod tail;
 
 use flowdeck_model::record_place::RecordPlace;
 use flowdeck_model::{ClusterName, CommandId, GroupId, Partition, Ports, TopicName, url};
@@ -23,6 +25,8 @@ use audit::AuditPage;
 use dead_letters::{LetterPage, LetterTopicsPage, LettersPage, RedriveFormPage, RedrivePage};
 use login::LoginPage;
 use offsets::OffsetsPage;
+use stuck::StuckPage;
+use tail::TailPage;
 
 /// One of these pages, with what its path names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,6 +49,14 @@ pub(crate) enum ServedPage {
     Offsets {
         cluster: ClusterName,
         group: GroupId,
+    },
+    Stuck {
+        cluster: ClusterName,
+        group: GroupId,
+    },
+    Tail {
+        cluster: ClusterName,
+        topic: TopicName,
     },
     RedriveForm {
         cluster: ClusterName,
@@ -72,8 +84,10 @@ pub const PATHS: &[&str] = &[
     "/c/{cluster}/dead-letters/{topic}/{partition}/{offset}",
     "/c/{cluster}/groups/{group}/agents",
     "/c/{cluster}/groups/{group}/offsets",
+    "/c/{cluster}/groups/{group}/stuck",
     "/c/{cluster}/dead-letters/{topic}/redrive",
     "/c/{cluster}/redrives/{id}",
+    "/c/{cluster}/topics/{topic}/live",
     "/login",
 ];
 
@@ -103,6 +117,12 @@ impl ServedPage {
             ["c", cluster, "groups", group, "offsets"] => {
                 Some(Self::Offsets { cluster: named(cluster)?, group: url::decode(group)?.into() })
             }
+            ["c", cluster, "groups", group, "stuck"] => {
+                Some(Self::Stuck { cluster: named(cluster)?, group: url::decode(group)?.into() })
+            }
+            ["c", cluster, "topics", topic, "live"] => {
+                Some(Self::Tail { cluster: named(cluster)?, topic: named(topic)? })
+            }
             ["login"] => Some(Self::Login),
             ["c", cluster, "audit"] => Some(Self::Audit { cluster: named(cluster)? }),
             ["c", cluster, "groups", group, "agents"] => {
@@ -122,6 +142,8 @@ impl ServedPage {
             Self::Letters { cluster, topic } => {
                 view! { <LettersPage cluster topic query=query()/> }.into_any()
             }
+            Self::Stuck { cluster, group } => view! { <StuckPage cluster group query=query()/> }.into_any(),
+            Self::Tail { cluster, topic } => view! { <TailPage cluster topic query=query()/> }.into_any(),
             Self::RedriveForm { cluster, topic } => {
                 view! { <RedriveFormPage cluster topic query=query()/> }.into_any()
             }

@@ -127,6 +127,7 @@ fn tools(
         .collect_view();
     let limits = [20, MESSAGES_DEFAULT, 200, MESSAGES_MAX]
         .map(|limit| view! { <option value=limit.to_string() selected=query.limit == limit>{limit.to_string()}</option> });
+    let live = MessagesQuery { from: Start::Latest, order: None, seen: 0, ..query.clone() };
     let more = more(decoders, query);
     let levels = [Isolation::ReadUncommitted, Isolation::ReadCommitted].map(
         |level| view! { <option value=level.key() selected=query.isolation == level>{level.key()}</option> },
@@ -147,6 +148,7 @@ fn tools(
                 </label>
                 {more}
                 <button class="btn small">"Fetch"</button>
+                <a class="btn small" href=links::tail(&place.cluster, &place.topic, &live) rel="external">"Live"</a>
             </form>
         </div>
     }

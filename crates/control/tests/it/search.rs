@@ -204,3 +204,54 @@ async fn record_says_which_groups_are_before_and_past_it() {
     assert_eq!(is_past(3).await, Some((3, false)));
     running.stop().await;
 }
+
+#[tokio::test]
+async fn topic_is_followed_from_its_end_with_a_limit_and_masks() {
+    let kafka = kafka();
+    let name = unique("followed");
+    kafka.create_topic(&name, 2).await;
+    kafka.produce(&name, 0, (0..20).map(|n| format!("old {n}"))).await;
+    let running = Running::start(settings(Mode::Observe));
+    wait_for("the topic", DEADLINE, async || {
+        running.ports.peek.messages(&running.cluster, &topic(&name), &query("")).await.ok()
+    })
+    .await;
+    let open =
+        async |text: &str| running.ports.peek.tail(&running.cluster, &topic(&name), &query(text)).await;
+    let mut all = open("limit=10").await.unwrap();
+    let mut some = open("cel=value.n+%25+2+%3D%3D+1").await.unwrap();
+    for tail in [&mut all, &mut some] {
+        let first = tail.next().await.unwrap();
+        assert_eq!((first.records.len(), first.left_out), (0, 0), "what was there before is not shown");
+        assert_eq!(first.position.as_deref(), Some("offsets:20.0"));
+    }
+    let password = r#"{"n":1,"password":"hunter2"}"#.to_owned();
+    kafka.produce(&name, 1, (0..3).map(|n| format!("{{\"n\":{n}}}")).chain([password])).await;
+    let came = all.next().await.unwrap();
+    let texts = came.records.iter().map(|record| record.value.text.as_str()).collect::<Vec<_>>();
+    assert_eq!(texts, ["{\"n\":0}", "{\"n\":1}", "{\"n\":2}", "{\"n\":1,\"password\":\"***\"}"]);
+    let odd = some.next().await.unwrap();
+    assert_eq!((odd.records.len(), odd.scanned, odd.left_out), (2, 4, 0));
+    // More than the limit: the newest are shown, and the others counted.
+    kafka.produce(&name, 0, (0..100).map(|n| format!("new {n}"))).await;
+    let came = all.next().await.unwrap();
+    assert_eq!((came.records.len(), came.left_out), (10, 90));
+    assert_eq!(came.records.last().map(|record| record.value.text.as_str()), Some("new 99"));
+    assert!(all.next().await.unwrap().records.is_empty());
+    // It goes on behind a position.
+    let mut again = open("limit=10&from=offsets%3A115.4").await.unwrap();
+    let came = again.next().await.unwrap();
+    assert_eq!((came.records.len(), came.left_out, came.position.as_deref()), (5, 0, Some("offsets:120.4")));
+    for (text, field) in [("from=earliest", "from"), ("until=2030-01-01", "until"), ("cel=value+%3D", "cel")]
+    {
+        let refused = open(text).await.map(drop);
+        assert!(
+            matches!(&refused, Err(PortError::Invalid { field: found, .. }) if found == field),
+            "{refused:?}"
+        );
+    }
+    let viewer = running.who_may(&[Permission::View]);
+    let refused = viewer.peek.tail(&running.cluster, &topic(&name), &query("")).await.map(drop);
+    assert!(matches!(refused, Err(PortError::Forbidden { .. })), "{refused:?}");
+    running.stop().await;
+}

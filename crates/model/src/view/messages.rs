@@ -10,6 +10,23 @@ use crate::time::Timestamp;
 pub const PAYLOAD_LIST: usize = 512;
 pub const PAYLOAD_FULL: usize = 1024 * 1024;
 
+/// What came to a followed topic since the look before.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct TailView {
+    /// Oldest first.
+    pub records: Vec<MessageView>,
+    /// Records that were read for it.
+    pub scanned: u64,
+    /// Offsets that were not read, since more came than the limit or the time allows.
+    pub left_out: u64,
+    /// `from` of a stream that goes on behind it; null where there are too many partitions for a query.
+    pub position: Option<String>,
+    /// Why there may be less than there is.
+    pub note: Option<String>,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]

@@ -41,7 +41,7 @@ pub use group::{
 pub use history::{HistoryEvent, HistoryEventKind, HistoryPoint, HistoryStorage, HistoryView};
 pub use messages::{
     DecodeProblem, DecodersView, HeaderView, MessageView, MessagesView, Payload, PayloadKind, RecordReader,
-    SearchView,
+    SearchView, TailView,
 };
 pub use offsets::{CatchUp, OffsetPlan, OffsetsPreview, OffsetsWay, RecordAt};
 pub use preview::{HoldChangeKind, HoldPreview, MessagePreview, PreviewView};

@@ -2,6 +2,7 @@
 
 mod readers;
 mod search;
+mod tail;
 
 use std::sync::Arc;
 
@@ -13,15 +14,18 @@ use flowdeck_model::error::ResourceKind;
 use flowdeck_model::query::{self, DecoderName, From as Start, Order, Positions};
 use flowdeck_model::view::messages::{PAYLOAD_FULL, PAYLOAD_LIST};
 use flowdeck_model::view::{MessageView, MessagesView};
-use flowdeck_model::{Actor, ClusterName, MessagesQuery, Partition, Peek, Permission, PortError, TopicName};
+use flowdeck_model::{
+    Actor, ClusterName, MessagesQuery, Partition, Peek, Permission, PortError, Tail, TopicName,
+};
 use flowdeck_payload::{How, Mask};
 
 use super::{allowed_payloads, cluster_of, topic};
 use crate::clock;
-use crate::core::Core;
+use crate::core::{ClusterHandle, Core};
 use crate::find;
 use crate::payload::{self, Reading};
 use crate::settings::{ClusterSettings, ConfiguredDecoder};
+use crate::snapshot::ClusterSnapshot;
 
 pub struct BoundPeek {
     core: Arc<Core>,
@@ -42,27 +46,7 @@ impl Peek for BoundPeek {
         name: &TopicName,
         query: &MessagesQuery,
     ) -> Result<MessagesView, PortError> {
-        let snapshot = self.core.publisher.current();
-        let found = cluster_of(&self.core, &snapshot, cluster);
-        let there = found.as_ref().ok().map(|(one, _)| &**one);
-        allowed_payloads(&self.actor, cluster, there, name)?;
-        let (one, handle) = found?;
-        let metadata = topic::known(&one, name)?;
-        if let Some(partition) = query.partition
-            && !metadata.partitions.iter().any(|known| known.partition == partition)
-        {
-            let hint = format!("{name} has {} partitions", metadata.partitions.len());
-            return Err(PortError::not_found_because(ResourceKind::Partition, partition.to_string(), hint));
-        }
-        let start = start(query, metadata)?;
-        if !one.settings.shows_payloads(name) {
-            return Err(PortError::PayloadsOff { on: format!("topic {name} of {cluster}") });
-        }
-        if query.unmasked && !self.actor.may_on_topic(Permission::ReadUnmasked, cluster, name) {
-            let on = format!("topic {name} of {cluster}");
-            return Err(PortError::Forbidden { permission: Permission::ReadUnmasked, on });
-        }
-        let reading = reading(&one.settings, name, query)?;
+        let Allowed { one, handle, start, reading } = allowed(&self.core, &self.actor, cluster, name, query)?;
         let is_search = search::is_search(query);
         let (filter, unjudged) = search::filter(query, &reading)?;
         let unavailable = |detail: String| PortError::Unavailable { cluster: cluster.clone(), detail };
@@ -78,7 +62,8 @@ impl Peek for BoundPeek {
             return Err(PortError::TooMany { detail });
         };
         handle.stats.peeked();
-        audit(&self.actor, cluster, name, query);
+        let event = if is_search { "searchRecords" } else { "readRecords" };
+        audit(&self.actor, cluster, name, query, event);
         let settings = &self.core.settings;
         let started = tokio::time::Instant::now();
         let mut request = request(settings, name, query, start);
@@ -122,6 +107,55 @@ impl Peek for BoundPeek {
             readers: readers::of(&one, &self.actor, cluster, name, query),
         })
     }
+
+    async fn tail(
+        &self,
+        cluster: &ClusterName,
+        topic: &TopicName,
+        query: &MessagesQuery,
+    ) -> Result<Box<dyn Tail>, PortError> {
+        let tail = tail::BoundTail::open(Arc::clone(&self.core), self.actor.clone(), cluster, topic, query)?;
+        Ok(Box::new(tail))
+    }
+}
+
+/// What somebody may read, and how it is shown to them.
+struct Allowed<'a> {
+    one: Arc<ClusterSnapshot>,
+    handle: &'a ClusterHandle,
+    start: ReadStart,
+    reading: Reading,
+}
+
+fn allowed<'a>(
+    core: &'a Core,
+    actor: &Actor,
+    cluster: &ClusterName,
+    name: &TopicName,
+    query: &MessagesQuery,
+) -> Result<Allowed<'a>, PortError> {
+    let snapshot = core.publisher.current();
+    let found = cluster_of(core, &snapshot, cluster);
+    let there = found.as_ref().ok().map(|(one, _)| &**one);
+    allowed_payloads(actor, cluster, there, name)?;
+    let (one, handle) = found?;
+    let metadata = topic::known(&one, name)?;
+    if let Some(partition) = query.partition
+        && !metadata.partitions.iter().any(|known| known.partition == partition)
+    {
+        let hint = format!("{name} has {} partitions", metadata.partitions.len());
+        return Err(PortError::not_found_because(ResourceKind::Partition, partition.to_string(), hint));
+    }
+    let start = start(query, metadata)?;
+    if !one.settings.shows_payloads(name) {
+        return Err(PortError::PayloadsOff { on: format!("topic {name} of {cluster}") });
+    }
+    if query.unmasked && !actor.may_on_topic(Permission::ReadUnmasked, cluster, name) {
+        let on = format!("topic {name} of {cluster}");
+        return Err(PortError::Forbidden { permission: Permission::ReadUnmasked, on });
+    }
+    let reading = reading(&one.settings, name, query)?;
+    Ok(Allowed { one, handle, start, reading })
 }
 
 fn request(
@@ -150,10 +184,10 @@ fn request(
 }
 
 /// Whose payloads somebody read or searched, one line each; what was looked for may be a secret, and is not in it.
-fn audit(actor: &Actor, cluster: &ClusterName, topic: &TopicName, query: &MessagesQuery) {
+fn audit(actor: &Actor, cluster: &ClusterName, topic: &TopicName, query: &MessagesQuery, event: &str) {
     tracing::info!(
         target: "audit",
-        event = if search::is_search(query) { "searchRecords" } else { "readRecords" },
+        event,
         cluster = cluster.as_str(),
         topic = topic.as_str(),
         from = %query.from,
