@@ -37,6 +37,7 @@ struct Table {
     rewound: Option<Span>,
     hot_share: Option<u8>,
     rebalances: Option<u32>,
+    paused: Option<Span>,
     clear_after: Option<Span>,
     #[serde(default)]
     groups: Vec<OfGroups>,
@@ -57,6 +58,7 @@ struct OfGroups {
     rewound: Option<Span>,
     hot_share: Option<u8>,
     rebalances: Option<u32>,
+    paused: Option<Span>,
     clear_after: Option<Span>,
 }
 
@@ -96,6 +98,7 @@ impl TryFrom<Table> for Verdicts {
             rewound: time(table.rewound),
             hot_share: share(table.hot_share)?,
             rebalances: table.rebalances,
+            paused: time(table.paused),
             clear_after: time(table.clear_after),
         };
         let groups = table.groups.into_iter().map(|of| {
@@ -107,6 +110,7 @@ impl TryFrom<Table> for Verdicts {
                 rewound: time(of.rewound),
                 hot_share: share(of.hot_share)?,
                 rebalances: of.rebalances,
+                paused: time(of.paused),
                 clear_after: time(of.clear_after),
             };
             Ok((of.pattern, set))
@@ -171,6 +175,7 @@ fn fields(of: &Thresholds, before: &str) -> String {
         ("falling_behind", of.falling_behind),
         ("stalled", of.stalled),
         ("rewound", of.rewound),
+        ("paused", of.paused),
         ("clear_after", of.clear_after),
     ];
     let mut out = String::new();

@@ -38,6 +38,7 @@ groups = [{ pattern = "batch-*", warning = "5m", critical = "10m" }]
 behind = "2m"
 hot_share = 90
 rebalances = 20
+paused = "8h"
 ignore = ["tmp-*"]
 mute = [{ pattern = "old-*", until = "2026-12-01T08:00:00Z", reason = "migration" }]
 groups = [{ pattern = "batch-*", behind = "1h", allowed_lag = 50 }]
@@ -76,7 +77,7 @@ fn a_whole_file() {
         r#"rebalancing = { warning = "20s", critical = "1m", groups = [{ pattern = "batch-*", warning = "5m", critical = "10m" }] }"#
     ));
     assert!(config.in_force().contains(
-        r#"verdicts = { ignore = ["tmp-*"], mute = [{ pattern = "old-*", until = "2026-12-01T08:00:00.000Z", reason = "migration" }], verify_stalls = true, behind = "2m", hot_share = 90, rebalances = 20, groups = [{ pattern = "batch-*", behind = "1h", allowed_lag = 50 }] }"#
+        r#"verdicts = { ignore = ["tmp-*"], mute = [{ pattern = "old-*", until = "2026-12-01T08:00:00.000Z", reason = "migration" }], verify_stalls = true, behind = "2m", paused = "8h", hot_share = 90, rebalances = 20, groups = [{ pattern = "batch-*", behind = "1h", allowed_lag = 50 }] }"#
     ));
     let [eu, demo] = &config.clusters[..] else { panic!("two clusters, in the order of the file") };
     assert_eq!((eu.name.as_str(), eu.mode, eu.allowed_lag), ("eu", Mode::Observe, Some(1_000)));

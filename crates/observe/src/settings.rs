@@ -157,6 +157,7 @@ pub struct Thresholds {
     pub rewound: Option<Duration>,
     pub hot_share: Option<u8>,
     pub rebalances: Option<u32>,
+    pub paused: Option<Duration>,
     pub clear_after: Option<Duration>,
 }
 
@@ -171,6 +172,7 @@ impl Thresholds {
             rewound: self.rewound.unwrap_or(rules.rewound),
             hot_share: self.hot_share.unwrap_or(rules.hot_share),
             rebalances: self.rebalances.unwrap_or(rules.rebalances),
+            paused: self.paused.unwrap_or(rules.paused),
             clear_after: self.clear_after.unwrap_or(rules.clear_after),
         }
     }

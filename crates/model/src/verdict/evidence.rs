@@ -135,6 +135,8 @@ pub struct Evidence {
     pub rates: Option<(Rate, Rate)>,
     /// Owners of the holds that cover something of it.
     pub paused_by: Vec<String>,
+    /// When the oldest of them began.
+    pub paused_since: Option<Timestamp>,
     /// No partition is without a hold.
     pub wholly_held: bool,
     /// One of these holds keeps KafkaFlow consumers stopped.
@@ -176,6 +178,7 @@ impl Evidence {
             trend: Trend::Steady,
             rates: None,
             paused_by: vec![],
+            paused_since: None,
             wholly_held: false,
             paused_by_application: false,
             not_obeyed: None,

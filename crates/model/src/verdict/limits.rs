@@ -37,6 +37,8 @@ pub struct Rules {
     pub hot_share: u8,
     /// Rebalances within [`REBALANCES_WITHIN`] up to which there is nothing to say.
     pub rebalances: u32,
+    /// A pause that lasts as long is a warning: it may be forgotten.
+    pub paused: Duration,
     /// For how long a verdict that goes by a trend is kept when it ceases to apply.
     pub clear_after: Duration,
 }
@@ -53,6 +55,7 @@ impl Default for Rules {
             rewound: seconds(15 * 60),
             hot_share: 75,
             rebalances: 8,
+            paused: seconds(4 * 3_600),
             clear_after: seconds(15),
         }
     }

@@ -324,7 +324,14 @@ fn behind(group: &Group<'_>) -> Option<Raw> {
 fn paused(group: &Group<'_>) -> Option<Raw> {
     let by = &group.evidence.paused_by;
     let how = if group.evidence.stopped_by_hold { "; its KafkaFlow consumers are kept stopped" } else { "" };
-    (!by.is_empty()).then(|| Raw::new(Verdict::Paused, Some(format!("by {}{how}", names(by)))))
+    if by.is_empty() {
+        return None;
+    }
+    let lasted = group.evidence.paused_since.map(|since| group.evidence.now.since(since));
+    let forgotten = lasted.filter(|lasted| *lasted >= group.rules.paused);
+    let long = forgotten.map(|lasted| format!(", for {}", shown::span(lasted))).unwrap_or_default();
+    let level = if forgotten.is_some() { Level::Warning } else { Verdict::Paused.level() };
+    Some(Raw::new(Verdict::Paused, Some(format!("by {}{how}{long}", names(by)))).at(level))
 }
 
 fn never_committed(group: &Group<'_>) -> Option<Raw> {

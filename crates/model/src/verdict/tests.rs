@@ -569,3 +569,15 @@ proptest! {
         prop_assert!(again.iter().zip(&said).all(|(now, before)| now.since == before.since));
     }
 }
+
+#[test]
+fn a_pause_of_four_hours_is_a_warning() {
+    let since = |hours: i64| {
+        let paused = held(with(lag(0)), true);
+        let since = crate::time::Timestamp::from_millis(paused.now.millis() - hours * 3_600_000);
+        let said = judge(&Evidence { paused_since: Some(since), ..paused }, &Rules::default(), &[]).remove(0);
+        (said.verdict, said.level, said.evidence.unwrap())
+    };
+    assert_eq!(since(3), (Verdict::Paused, Level::Info, "by ana".to_owned()));
+    assert_eq!(since(5), (Verdict::Paused, Level::Warning, "by ana, for 5 h".to_owned()));
+}

@@ -78,6 +78,7 @@ pub(crate) fn judge_group(
         rebalances: group.track.rebalances(now),
         wholly_held: pauses.whole,
         stopped_by_hold: is_held && pauses::stop_kafkaflow(beside),
+        paused_since: pauses.since,
         paused_by: pauses.owners,
         paused_by_application: pauses.by_application,
         not_obeyed: beside.not_obeying.map(|all| not_obeyed::judge(all, now)),

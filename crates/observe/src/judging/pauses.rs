@@ -15,6 +15,8 @@ use crate::telemetry::{GroupTelemetry, InstanceTelemetry};
 pub(super) struct Pauses {
     /// Owners of the holds that cover something that it reads.
     pub(super) owners: Vec<String>,
+    /// When the oldest of these holds began.
+    pub(super) since: Option<Timestamp>,
     /// No partition is without a hold.
     pub(super) whole: bool,
     /// The partitions that no hold covers.
@@ -26,14 +28,23 @@ pub(super) struct Pauses {
 
 pub(super) fn of(group: &GroupData, beside: Beside<'_>, now: Timestamp, heard_within: Duration) -> Pauses {
     let mut owners: Vec<String> = Vec::new();
+    let mut since: Option<Timestamp> = None;
     for hold in beside.holds.iter().filter(|hold| holds_now(hold, group, beside.telemetry)) {
+        since = Some(since.map_or(hold.since, |oldest| oldest.min(hold.since)));
         if !owners.contains(&hold.owner) {
             owners.push(hold.owner.clone());
         }
     }
     if owners.is_empty() {
         let by_application = by_application(group, beside, now, heard_within);
-        return Pauses { owners, whole: false, free: group.sum, time_lag: group.time_lag, by_application };
+        return Pauses {
+            owners,
+            since,
+            whole: false,
+            free: group.sum,
+            time_lag: group.time_lag,
+            by_application,
+        };
     }
     let mut time_lag: Option<TimeLag> = None;
     let mut free = Vec::new();
@@ -47,7 +58,7 @@ pub(super) fn of(group: &GroupData, beside: Beside<'_>, now: Timestamp, heard_wi
             time_lag = Some(time_lag.map_or(more, |worst| worst.worse(more)));
         }
     }
-    Pauses { owners, whole: free.is_empty(), free: sum(&free), time_lag, by_application: false }
+    Pauses { owners, since, whole: free.is_empty(), free: sum(&free), time_lag, by_application: false }
 }
 
 /// A hold keeps KafkaFlow consumers stopped.
