@@ -173,6 +173,7 @@ fn numbers(one: &ClusterNumbers) -> Vec<Number> {
             one.instances_dropped as f64,
         ),
         gauge("holds", "Holds in force", one.holds as f64),
+        gauge("locked_up_instances", "KafkaFlow instances that are locked up", one.locked_up as f64),
         counter("peeks", "Reads of records for a user", one.peeks as f64),
     ];
     let read_at = one.as_of.map(|at| {

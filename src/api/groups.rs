@@ -14,7 +14,7 @@ use super::{names, ports::ApiPorts, problem::Problem};
     params(
         ("cluster" = Option<String>, Query, description = "Only this cluster."),
         ("search" = Option<String>, Query, description = "Part of a group's, topic's or cluster's name, or of a label's value."),
-        ("verdict" = Option<String>, Query, description = "Only these, by commas: losingData, rebalanceStuck, pauseNotObeyed, pauseUnconfirmed, stopped, stalled, pausedByApplication, rewound, fallingBehind, rebalancingTooOften, hotPartition, slowInstance, noActiveMembers, behind, paused, neverCommitted, unknown, surplusInstances, catchingUp, assignedByHand, inactive, ok."),
+        ("verdict" = Option<String>, Query, description = "Only these, by commas: losingData, lockedUp, rebalanceStuck, pauseNotObeyed, pauseUnconfirmed, stopped, stalled, pausedByApplication, rewound, fallingBehind, rebalancingTooOften, hotPartition, slowInstance, noActiveMembers, behind, paused, neverCommitted, unknown, surplusInstances, catchingUp, assignedByHand, inactive, ok."),
         ("type" = Option<String>, Query, description = "Only these types, by commas: classic, consumer, streams, other, flowdeck, unknown."),
         ("ignored" = Option<bool>, Query, description = "True: only the groups that `ignore` or `mute` of the configuration leaves out of all counts."),
         ("label" = Option<String>, Query, description = "NAME:VALUE by commas, all of which a group must have; NAME alone: any value."),

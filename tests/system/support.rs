@@ -148,6 +148,10 @@ impl Consumer {
     pub(crate) async fn stop(&mut self) {
         self.0.stop().await;
     }
+
+    pub(crate) fn kill(&mut self) {
+        self.0.kill();
+    }
 }
 
 /// `flowdeck-fleets`: named, or beside the server, where every run of all tests builds it; a run of this

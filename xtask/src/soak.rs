@@ -2,6 +2,7 @@
 //! minute. It fails where they grow beyond the bounds of `tests/faults/end.rs`, or where anything else is not true.
 //! `cargo xtask soak agent-records`: the check of an agent's records, for longer, a third of the time in each protocol.
 //! `cargo xtask soak redrive`: a re-drive of many records, killed at random.
+//! `cargo xtask soak holds`: deploys, crashes and scale-outs under holds, with consumers that lock up as KafkaFlow does.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -20,10 +21,13 @@ const AROUND: Duration = Duration::from_secs(10 * 60);
 /// Records of a re-drive.
 const REDRIVE_RECORDS: u32 = 100_000;
 const REDRIVE_LIMIT: Duration = Duration::from_secs(30 * 60);
+/// A round of holds takes 1 to 3 minutes.
+const HOLD_ROUNDS: u32 = 50;
+const HOLDS_LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// What runs; `redrive`: a re-drive of 100,000 records that is killed at random
+    /// What runs; `redrive`: a re-drive of 100,000 records that is killed at random; `holds`: faults under holds
     #[arg(value_enum, default_value_t = What::Faults)]
     what: What,
     /// How long faults come
@@ -38,6 +42,9 @@ pub(crate) struct Args {
     /// Of agent-records: how many are written a second
     #[arg(long, default_value_t = 1_500)]
     records: u32,
+    /// Of holds: how many rounds
+    #[arg(long, default_value_t = HOLD_ROUNDS, value_parser = clap::value_parser!(u32).range(2..))]
+    rounds: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -45,11 +52,12 @@ enum What {
     Faults,
     AgentRecords,
     Redrive,
+    Holds,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     match args.what {
-        What::Faults | What::Redrive => faults(args),
+        What::Faults | What::Redrive | What::Holds => faults(args),
         What::AgentRecords => agent_records(args),
     }
 }
@@ -83,8 +91,8 @@ fn faults(args: &Args) -> Result<ExitCode> {
         true => build::release()?.0,
         false => programs.server,
     };
-    if args.what == What::Redrive {
-        return redrive(args, &machine, &server, &programs.fleets, &home);
+    if let Some(of_system) = of_system(args) {
+        return system(args, &of_system, &machine, &server, &programs.fleets, &home);
     }
     // As all tests are built, so that nothing is built twice.
     let words = ["test", "--workspace", "--exclude", "frontend", "--test", "faults"];
@@ -104,8 +112,38 @@ fn faults(args: &Args) -> Result<ExitCode> {
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-fn redrive(
+/// One of the tests of the whole, for longer.
+struct OfSystem {
+    what: String,
+    test: &'static str,
+    setting: (&'static str, u32),
+    seed: &'static str,
+    limit: Duration,
+}
+
+fn of_system(args: &Args) -> Option<OfSystem> {
+    match args.what {
+        What::Redrive => Some(OfSystem {
+            what: format!("a re-drive of {REDRIVE_RECORDS} records"),
+            test: "redrive_killed_at_random",
+            setting: ("FLOWDECK_REDRIVE_RECORDS", REDRIVE_RECORDS),
+            seed: "FLOWDECK_REDRIVE_SEED",
+            limit: REDRIVE_LIMIT,
+        }),
+        What::Holds => Some(OfSystem {
+            what: format!("{} faults under holds", args.rounds),
+            test: "holds_survive_deploys_crashes_and_scale_outs",
+            setting: ("FLOWDECK_HOLDS_ROUNDS", args.rounds),
+            seed: "FLOWDECK_HOLDS_SEED",
+            limit: HOLDS_LIMIT,
+        }),
+        What::Faults | What::AgentRecords => None,
+    }
+}
+
+fn system(
     args: &Args,
+    of: &OfSystem,
     machine: &machine::Machine,
     server: &std::path::Path,
     fleets: &std::path::Path,
@@ -114,15 +152,15 @@ fn redrive(
     let words = ["test", "--workspace", "--exclude", "frontend", "--test", "system"];
     let build = [&words[..], &["--no-run"]].concat();
     must("the build of the tests", cargo(&build).args(machine.features()), BUILD_LIMIT)?;
-    say::step(&format!("a re-drive of {REDRIVE_RECORDS} records on {}", shown(server)));
+    say::step(&format!("{} on {}", of.what, shown(server)));
     let mut soak = cargo(&words);
-    soak.args(machine.features()).args(["--", "--nocapture", "redrive_killed_at_random"]);
-    soak.env("FLOWDECK_REDRIVE_RECORDS", REDRIVE_RECORDS.to_string());
+    soak.args(machine.features()).args(["--", "--nocapture", of.test]);
+    soak.env(of.setting.0, of.setting.1.to_string());
     soak.env("FLOWDECK_BIN", server).env("FLEETS_BIN", fleets).env(env::KAFKA_LIBS, home.libs());
     if let Some(seed) = args.seed {
-        soak.env("FLOWDECK_REDRIVE_SEED", seed.to_string());
+        soak.env(of.seed, seed.to_string());
     }
-    let status = supervise::run("the re-drive", &soak, REDRIVE_LIMIT)?;
+    let status = supervise::run(&of.what, &soak, of.limit)?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

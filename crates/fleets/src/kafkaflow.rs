@@ -11,6 +11,7 @@
 mod admin;
 mod consumer;
 mod flow;
+mod lock_up;
 mod offsets;
 mod telemetry;
 mod workers;
@@ -73,6 +74,9 @@ pub struct Options {
     telemetry_ms: u64,
     #[arg(long, value_enum, default_value_t = Protocol::ClassicEager)]
     protocol: Protocol,
+    /// Lock up as KafkaFlow does, where a pause of all partitions meets a backlog and the group rebalances
+    #[arg(long)]
+    locks_up: bool,
     /// Print a line for each record
     #[arg(long)]
     trace: bool,

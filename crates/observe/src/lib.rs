@@ -15,6 +15,7 @@ pub mod group_watch;
 pub mod history;
 pub mod holds;
 mod judging;
+pub mod locked_up;
 pub mod not_obeyed;
 pub mod observation;
 mod offers;

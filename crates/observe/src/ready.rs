@@ -53,6 +53,7 @@ impl Core {
             numbers.oldest_reading = one.sample.groups.iter().filter_map(|group| group.as_of).min();
             numbers.brokers = one.view.brokers;
             numbers.health = one.sample.metadata.as_deref().map(Health::of);
+            numbers.locked_up = one.locked_up.values().map(|all| all.len() as u64).sum();
             numbers.pauses_not_obeyed = not_obeyed::numbers(one.not_obeying.values());
             numbers.queue_depth.push(("broker_requests", unanswered as u64));
             numbers

@@ -10,6 +10,7 @@ use tokio::sync::{broadcast, watch};
 
 use crate::holds::HoldIndex;
 use crate::judging::{Beside, judge_group};
+use crate::locked_up::Locked;
 use crate::not_obeyed::NotObeying;
 use crate::operations::OperationIndex;
 use crate::sampling::sample::{GroupData, Sample};
@@ -36,6 +37,7 @@ pub struct ClusterSnapshot {
     pub operations: Arc<OperationIndex>,
     pub repeated: HashSet<GroupId>,
     pub not_obeying: HashMap<GroupId, NotObeying>,
+    pub locked_up: HashMap<GroupId, Vec<Locked>>,
     pub made_at: Timestamp,
 }
 
@@ -61,11 +63,19 @@ impl ClusterSnapshot {
                 let holds = parts.holds.group(&group.id);
                 let telemetry = parts.telemetry.group(&group.id);
                 let not_obeying = parts.controlled.not_obeying.get(&group.id);
+                let locked_up = parts.controlled.locked_up.get(&group.id).map_or(&[][..], Vec::as_slice);
                 let resumed = resumed.get(&group.id).copied();
                 let before = before.and_then(|before| before.group(&group.id)).map(|(_, judged)| judged);
                 let before = before.map_or(&[][..], |judged| &judged.findings);
-                let beside =
-                    Beside { holds, telemetry, not_obeying, resumed, proofs: &sample.proofs, before };
+                let beside = Beside {
+                    holds,
+                    telemetry,
+                    not_obeying,
+                    locked_up,
+                    resumed,
+                    proofs: &sample.proofs,
+                    before,
+                };
                 judge_group(group, beside, &settings, now)
             })
             .collect();
@@ -84,7 +94,7 @@ impl ClusterSnapshot {
             capped: parts.telemetry.warnings.clone(),
         };
         let Parts { telemetry, holds, controlled, .. } = parts;
-        let Controlled { operations, repeated, not_obeying, .. } = controlled;
+        let Controlled { operations, repeated, not_obeying, locked_up, .. } = controlled;
         Self {
             settings,
             view,
@@ -95,6 +105,7 @@ impl ClusterSnapshot {
             operations,
             repeated,
             not_obeying,
+            locked_up,
             made_at: now,
         }
     }
@@ -129,6 +140,8 @@ pub struct Controlled {
     pub repeated: HashSet<GroupId>,
     /// Instances that run what is held.
     pub not_obeying: HashMap<GroupId, NotObeying>,
+    /// KafkaFlow instances that are locked up.
+    pub locked_up: HashMap<GroupId, Vec<Locked>>,
     pub warnings: Vec<String>,
 }
 

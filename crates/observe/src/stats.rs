@@ -69,6 +69,8 @@ pub struct ClusterNumbers {
     pub holds: u64,
     /// Groups in which a pause is not obeyed.
     pub pauses_not_obeyed: NotObeyedNumbers,
+    /// KafkaFlow instances that are locked up.
+    pub locked_up: u64,
     pub peeks: u64,
 }
 
@@ -164,6 +166,7 @@ impl ClusterStats {
             instances_dropped: load(&self.instances_dropped),
             holds,
             pauses_not_obeyed: NotObeyedNumbers::default(),
+            locked_up: 0,
             peeks: load(&self.peeks),
         }
     }

@@ -3,7 +3,7 @@
 use flowdeck_model::view::{
     ConsumerView, GroupView, InstanceHolds, InstanceKind, InstanceView, Mode, TopicPartitions,
 };
-use flowdeck_model::{ActionKind, Scope, TopicName};
+use flowdeck_model::{ActionKind, Scope, TopicName, Verdict};
 use leptos::prelude::*;
 
 use super::ask::Ask;
@@ -107,7 +107,10 @@ fn one(view: &GroupView, consumer: &ConsumerView, shown: &[&InstanceView], listi
     let button = |action: &ActionKind| {
         view! { <a class="btn small" href=link(*action, None)>{icon(shape(*action))} {[action.label(), "…"].concat()}</a> }
     };
-    let buttons = control.then(|| all(&states).actions().iter().map(button).collect_view());
+    // A resume frees what is locked up, also where nothing is held.
+    let locked = view.row.verdicts.iter().any(|one| one.verdict == Verdict::LockedUp);
+    let state = if locked { Running::InPart } else { all(&states) };
+    let buttons = control.then(|| state.actions().iter().map(button).collect_view());
     let more = control.then(|| {
         let run = if view.row.members == Some(0) { ActionKind::Start } else { ActionKind::Stop };
         let kinds = [ActionKind::Restart, ActionKind::ChangeWorkers, ActionKind::Reset, ActionKind::Rewind, run];

@@ -75,8 +75,8 @@ fn other(view: &GroupView, one: &flowdeck_model::verdict::Finding) -> String {
 
 /// What the rules say is one sentence without its end. Some begin with the name of an instance or a topic.
 fn sentence(verdict: Verdict, why: &str) -> String {
-    use Verdict::{HotPartition, PauseNotObeyed, PauseUnconfirmed, Rewound};
-    if matches!(verdict, PauseNotObeyed | PauseUnconfirmed | Rewound | HotPartition) {
+    use Verdict::{HotPartition, LockedUp, PauseNotObeyed, PauseUnconfirmed, Rewound};
+    if matches!(verdict, LockedUp | PauseNotObeyed | PauseUnconfirmed | Rewound | HotPartition) {
         return [why, "."].concat();
     }
     [&capital(why), "."].concat()

@@ -13,6 +13,7 @@ use flowdeck_observe::group_seen::GroupSeen;
 use super::alterations;
 use super::state::State;
 use crate::commands::as_kafkaflow;
+use crate::commands::heal::Heal;
 use crate::commands::plan::{self, Decision, Plan};
 use crate::commands::write_task::{self, WriteOutcome, WriteTask, Written};
 use crate::commands::{Command, follow_up, lifecycle};
@@ -148,6 +149,7 @@ impl State {
             let lines = alterations::lines(&command, "its owners are asked", now);
             command.instances.extend(lines);
         }
+        command.heal = plan.heal.as_deref().cloned();
         let id = command.id;
         if nothing {
             for tracked in &mut command.instances {
@@ -166,6 +168,32 @@ impl State {
         self.unwritten.add(id, external, &plan.changes);
         let Plan { changes, admin, records, check, starts, .. } = plan;
         self.jobs.push_back(WriteTask::Command { id, audit, check, changes, admin, records, starts });
+    }
+
+    /// The second half of a resume of what was locked up.
+    pub(super) fn resume_healed(&mut self, mut command: Command, plan: Plan) {
+        let id = command.id;
+        for note in plan.notes.into_iter().filter(|note| !command.notes.contains(note)).collect::<Vec<_>>() {
+            command.notes.push(note);
+        }
+        for tracked in &mut command.instances {
+            tracked.detail = None;
+        }
+        if let Some(heal) = &mut command.heal {
+            heal.is_resuming = true;
+        }
+        let Plan { changes, admin, records, starts, .. } = plan;
+        self.enter(command);
+        self.unwritten.add(id, false, &changes);
+        self.jobs.push_back(WriteTask::Command {
+            id,
+            audit: None,
+            check: None,
+            changes,
+            admin,
+            records,
+            starts,
+        });
     }
 
     pub(crate) fn written(&mut self, outcome: WriteOutcome, now: Timestamp) {
@@ -238,6 +266,13 @@ impl State {
             command.notes.extend(written.notes);
             if !written.offsets.is_empty() {
                 command.offsets = written.offsets;
+            }
+            if let Some(heal) = command.heal.take_if(|heal| heal.is_resuming)
+                && failed
+            {
+                // It is tried again while there is time.
+                command.heal = Some(Heal { is_resuming: false, ..heal });
+                return;
             }
             match &error {
                 None => lifecycle::sent(command, seen),

@@ -12,7 +12,7 @@ use super::state::State;
 use crate::commands::plan::{Plan, check_readable};
 use crate::commands::rejected::Why;
 use crate::commands::stops::is_stopped;
-use crate::commands::{Command, external, lifecycle};
+use crate::commands::{Command, external, heal, lifecycle};
 use crate::kinds;
 use flowdeck_observe::holds::quota::HoldQuota;
 
@@ -175,6 +175,9 @@ impl State {
             if self.book.get(id).is_some() || self.holds_to_restore.contains(&HoldId::from(id)) {
                 continue;
             }
+            if action == Action::Resume {
+                self.resumed_from_outside(&target, now);
+            }
             let active = self.unwritten.over(&target.group, self.observed.holds.of_group(&target.group));
             let changes = external::changes(action, &target, id, &active, now);
             external::grow(&mut room, &changes, &active);
@@ -224,14 +227,19 @@ impl State {
         let active =
             self.unwritten.over(&command.target.group, self.observed.holds.of_group(&command.target.group));
         // KafkaFlow has heard the command; a resume starts nothing that was kept stopped.
-        let starts = match action {
+        let plan = match action {
             Action::Resume => {
                 let facts = self.facts(&active, &command.target.group, now);
-                kinds::released(&command.target, changes.clone(), &facts).starts
+                let is_free = self.healing(&command.target.group).is_none();
+                let heal = is_free.then(|| heal::plan(&command.submit(), external::OWNER, &facts)).flatten();
+                heal.unwrap_or_else(|| {
+                    let starts = kinds::released(&command.target, changes.clone(), &facts).starts;
+                    Plan { changes, starts, ..Plan::default() }
+                })
             }
-            _ => None,
+            _ => Plan { changes, ..Plan::default() },
         };
-        self.begin_own(command, Plan { changes, starts, ..Plan::default() }, now);
+        self.begin_own(command, plan, now);
     }
 
     /// The brokers list it, or telemetry has shown it: anybody can name a group.

@@ -9,6 +9,7 @@ mod carry_out;
 mod external;
 pub(crate) mod held;
 mod intake;
+mod lock_ups;
 mod preview;
 mod requests;
 pub(crate) mod role;

@@ -46,7 +46,7 @@ impl State {
                 }
             };
         // As it would be where Kafka lists no member, as it does while they are kept stopped.
-        admin.extend(starts.into_iter().flat_map(|starts| start_task::commands(starts, true)));
+        admin.extend(starts.into_iter().flat_map(|starts| start_task::commands(*starts, true)));
         let after = plan::apply(&active, &changes);
         let command = Command::new(submit.clone(), actor.clone(), now);
         let instances = lifecycle::expected(&command, self.seen(group, &after, now));

@@ -255,6 +255,7 @@ impl State {
             offsets_quiet: self.observed.settings.timing.offsets_quiet,
             via: Via::Api,
             hold_by: self.observed.settings.hold_by,
+            lock_ups: self.lock_ups.get(group),
             now,
         }
     }

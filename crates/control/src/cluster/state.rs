@@ -23,6 +23,7 @@ use super::unwritten::Unwritten;
 use crate::audit::LogSink;
 use crate::commands::external::Repeats;
 use crate::commands::lifecycle::Seen;
+use crate::commands::lock_up::LockUps;
 use crate::commands::rejected::RejectedCommands;
 use crate::commands::write_task::WriteTask;
 use crate::commands::{Change, Command, CommandBook};
@@ -79,6 +80,11 @@ pub(crate) struct State {
     pub(super) expiring: HashMap<HoldId, (Timestamp, CommandId)>,
     /// Groups that are held.
     pub(super) held: HashMap<GroupId, Held>,
+    /// Groups with KafkaFlow instances that are locked up, or may be; and when they were last looked at.
+    pub(super) lock_ups: HashMap<GroupId, LockUps>,
+    pub(super) lock_ups_at: Option<Timestamp>,
+    /// Holds that are being turned into ones by stop, and since when.
+    pub(super) containing: HashMap<HoldId, Timestamp>,
     /// Of these, those of which something came in that is not looked at yet, and when that was last done.
     pub(super) touched: HashSet<GroupId>,
     pub(super) followed: Option<Timestamp>,
@@ -128,6 +134,9 @@ impl State {
             writer_problem: None,
             expiring: HashMap::new(),
             held: HashMap::new(),
+            lock_ups: HashMap::new(),
+            lock_ups_at: None,
+            containing: HashMap::new(),
             touched: HashSet::new(),
             followed: None,
             redrive_records: Vec::new(),
@@ -153,6 +162,7 @@ impl State {
         let controlled = Controlled {
             operations: Arc::clone(&self.operation_index),
             not_obeying: self.not_obeying(now),
+            locked_up: self.locked_up(),
             repeated: self.repeats.capped(now).cloned().collect(),
             warnings: self.warnings(now),
         };

@@ -7,14 +7,16 @@ use std::time::Duration;
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::hold::HoldChange;
 use flowdeck_model::{
-    Action, ActorKind, CommandId, CommandState, GroupId, Hold, HoldId, Submit, Target, Timestamp, Via,
+    Action, ActorKind, CommandId, CommandState, ConsumerName, GroupId, Hold, HoldId, Submit, Target,
+    Timestamp, Via,
 };
 
 use super::state::{State, TRY_AGAIN};
 use crate::commands::follow_up::Again;
+use crate::commands::plan;
 use crate::commands::starts::Starts;
 use crate::commands::write_task::WriteTask;
-use crate::commands::{Command, evidence, external, follow_up, stops};
+use crate::commands::{Command, evidence, external, follow_up, heal, stops};
 use crate::kinds;
 
 /// A settled command is looked at for so long, for evidence that comes late.
@@ -29,11 +31,12 @@ impl State {
         self.observed.registry.expire(now);
         self.answer_overdue(now);
         self.take_waiting(now);
+        self.observed.fresh_telemetry(now);
+        self.look_at_lock_ups(now);
         if self.book.is_empty() && self.observed.holds.is_empty() {
             self.held.clear();
             return;
         }
-        self.observed.fresh_telemetry(now);
         self.touched.clear();
         self.look_at_held(now);
         // On what was known before nothing is written.
@@ -46,6 +49,7 @@ impl State {
         if may_write {
             self.expire_holds(now);
             self.release_ended(now);
+            self.contain(now);
         }
     }
 
@@ -66,7 +70,9 @@ impl State {
         if !self.leads() && !command.restored {
             return;
         }
-        let stands = self.observed.holds.stands(HoldId::from(id));
+        // Also of one that only changed the hold of another.
+        let stands =
+            command.holds.iter().chain([&HoldId::from(id)]).any(|one| self.observed.holds.stands(*one));
         let late = command.sent_at.is_none_or(|at| now.since(at) > LATE);
         // An instance that started anew may crash on it yet.
         let watched = kinds::of(command.action).starts_anew() && command.sent_at.is_some();
@@ -86,7 +92,8 @@ impl State {
         let seen = self.seen(&group, &active, now);
         let tracked = (command.instances.len(), command.resends.clone());
         let mut changed = evidence::observe(&mut command, seen, retired);
-        if may_write && !retired && (command.sent_at.is_some() || command.restored) {
+        let follows = command.action != Action::Pause || !own.is_empty();
+        if may_write && !retired && follows && (command.sent_at.is_some() || command.restored) {
             let wanted = follow_up::follow_up(&mut command, &own, seen);
             if !wanted.is_empty() && !self.is_contested(&group, now) {
                 let wanted = self.without_resent(&group, wanted, now);
@@ -105,13 +112,25 @@ impl State {
         if changed {
             self.enter(command);
         }
+        if may_write {
+            self.heal(id, now);
+        }
     }
 
-    fn send_again(&mut self, command: &Command, wanted: Again, pause_stands: bool) {
+    fn send_again(&mut self, command: &Command, mut wanted: Again, pause_stands: bool) {
         let (id, group) = (command.id, command.target.group.clone());
+        // Another group may have come to use the name.
+        let is_exact = |name: &ConsumerName| plan::unique(name, &self.observed.telemetry).is_ok();
+        wanted.stop.retain(|(_, name)| is_exact(name));
+        wanted.start.retain(|(_, name)| is_exact(name));
         if !wanted.stop.is_empty() {
             let admin = kinds::stops(wanted.stop);
             self.jobs.push_back(WriteTask::Again { id, admin, held: None });
+        }
+        if !wanted.pause.is_empty() {
+            let zones = &self.observed.settings.rewind_time_zones;
+            let admin = kinds::again(Action::Pause, wanted.pause, zones);
+            self.jobs.push_back(WriteTask::Again { id, admin, held: Some(group.clone()) });
         }
         if !wanted.topics.is_empty() {
             let zones = &self.observed.settings.rewind_time_zones;
@@ -141,8 +160,10 @@ impl State {
     fn expire_holds(&mut self, now: Timestamp) {
         let book = &self.book;
         // One that could not be written is tried again as the same command.
-        self.expiring
-            .retain(|_, (at, id)| now.since(*at) < TRY_AGAIN || book.get(*id).is_some_and(is_requested));
+        self.expiring.retain(|_, (at, id)| {
+            now.since(*at) < TRY_AGAIN
+                || book.get(*id).is_some_and(|one| is_requested(one) || one.heal.is_some())
+        });
         for id in self.ended(now).into_iter().take(ENDS_AT_ONCE) {
             let holds: Vec<Hold> =
                 self.observed.holds.of_id(id).into_iter().filter(|hold| hold.is_overdue(now)).collect();
@@ -150,9 +171,11 @@ impl State {
             let command = former.unwrap_or_else(CommandId::random);
             self.expiring.insert(id, (now, command));
             let Some(target) = target_of(&holds) else { continue };
+            if self.healing(&target.group).is_some() {
+                continue;
+            }
             let changes: Vec<HoldChange> = holds.into_iter().map(HoldChange::Release).collect();
             let active = self.observed.holds.of_group(&target.group);
-            let plan = kinds::release(&target, changes, &self.facts(&active, &target.group, now));
             let submit = Submit {
                 id: command,
                 action: Action::Resume,
@@ -164,6 +187,9 @@ impl State {
             };
             let known = self.book.get(command).cloned();
             let command = known.unwrap_or_else(|| Command::new(submit, system(), now));
+            let facts = self.facts(&active, &command.target.group, now);
+            let plan = heal::plan(&command.submit(), &command.actor.name, &facts)
+                .unwrap_or_else(|| kinds::release(&command.target, changes, &facts));
             self.begin_own(command, plan, now);
         }
     }

@@ -16,6 +16,7 @@ use flowdeck_observe::telemetry::InstanceId;
 use flowdeck_protocol::wire::Ack;
 
 use super::flow::Flow;
+use super::heal::Heal;
 use super::resend::Resends;
 use super::stops::Stops;
 
@@ -55,6 +56,8 @@ pub(crate) struct Command {
     /// Restored from its hold; who it is for is not known.
     pub(crate) restored: bool,
     pub(crate) resends: Resends,
+    /// What of a resume comes before it, until that is done.
+    pub(crate) heal: Option<Heal>,
     /// Of a hold by stop.
     pub(crate) stops: Stops,
 }
@@ -137,6 +140,7 @@ impl Command {
             acks: vec![],
             restored: false,
             resends: Resends::default(),
+            heal: None,
             stops: Stops::default(),
         }
     }

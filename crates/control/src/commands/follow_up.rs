@@ -17,6 +17,8 @@ use flowdeck_observe::telemetry::InstanceTelemetry;
 pub(crate) struct Again {
     /// The command itself, with these topics.
     pub(crate) topics: BTreeMap<(usize, ConsumerName), BTreeSet<TopicName>>,
+    /// A pause, of what a resume brings back first.
+    pub(crate) pause: BTreeMap<(usize, ConsumerName), BTreeSet<TopicName>>,
     /// A stop, under a hold by stop: also while the group rebalances.
     pub(crate) stop: BTreeSet<(usize, ConsumerName)>,
     /// A start, while Kafka lists no member of the group.
@@ -25,7 +27,7 @@ pub(crate) struct Again {
 
 impl Again {
     pub(crate) fn is_empty(&self) -> bool {
-        self.topics.is_empty() && self.stop.is_empty() && self.start.is_empty()
+        self.topics.is_empty() && self.pause.is_empty() && self.stop.is_empty() && self.start.is_empty()
     }
 }
 
@@ -74,7 +76,7 @@ pub(crate) fn join(
 /// instances keep their time.
 pub(crate) fn sent_again(command: &mut Command, seen: Seen<'_>) {
     command.resends.sent(seen.now);
-    let anew = kinds::of(command.action).awaits_anew();
+    let anew = kinds::of(command.action).awaits_anew() && command.heal.is_none();
     let deadlines = Deadlines::of(command, seen);
     for tracked in command.instances.iter_mut().filter(|one| anew && one.kind == InstanceKind::KafkaFlow) {
         if matches!(tracked.state, InstanceState::Waiting | InstanceState::NoResponse) {

@@ -15,6 +15,7 @@ use flowdeck_protocol::wire::Ack;
 
 use super::command::Anew;
 use super::flow::Flow;
+use super::heal::HEAL_WITHIN;
 use super::held::HeldGroup;
 use super::moved;
 use super::scope::{listening, names, streams};
@@ -116,6 +117,14 @@ pub(super) fn tracked(
     }
 }
 
+/// What was committed until now is no proof of what comes.
+pub(crate) fn begin_flows(command: &mut Command, seen: Seen<'_>) {
+    let all = flows(command, InstanceKind::KafkaFlow, seen);
+    for tracked in command.instances.iter_mut().filter(|one| one.kind == InstanceKind::KafkaFlow) {
+        tracked.flows.clone_from(&all);
+    }
+}
+
 /// What was committed, and could be drained, before a resume.
 fn flows(command: &Command, kind: InstanceKind, seen: Seen<'_>) -> HashMap<(TopicName, Partition), Flow> {
     if !kinds::of(command.action).awaits_flow() || kind != InstanceKind::KafkaFlow {
@@ -134,6 +143,9 @@ fn flows(command: &Command, kind: InstanceKind, seen: Seen<'_>) -> HashMap<(Topi
 }
 
 pub(crate) fn deadline(command: &Command, kind: InstanceKind, seen: Seen<'_>) -> Timestamp {
+    if command.heal.is_some() {
+        return seen.now.plus(HEAL_WITHIN);
+    }
     let span = match kind {
         InstanceKind::KafkaFlow => kinds::of(command.action).kafkaflow_deadline(command, seen),
         // What sets them has an end of its own, and each of its waits has a deadline.
@@ -254,6 +266,10 @@ pub(crate) fn is_borrowed(command: &Command, ack: &Ack) -> bool {
 
 /// An agent's answer. `false`: nothing changed.
 pub(crate) fn acknowledged(command: &mut Command, ack: &Ack, now: Timestamp) -> bool {
+    // Of what changes first: the resume itself is not written yet.
+    if command.heal.as_ref().is_some_and(|heal| !heal.is_resuming) {
+        return false;
+    }
     let moved = moved::note(command, ack, now);
     let changed = answered(command, ack, now);
     moved::close(command, now) || moved || changed

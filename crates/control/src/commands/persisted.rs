@@ -9,6 +9,7 @@ use flowdeck_protocol::Malformed;
 use flowdeck_protocol::wire::{LeftOut, Operation, OperationInstance, Request};
 
 use super::command::Anew;
+use super::heal::Heal;
 use super::{Command, Tracked};
 
 impl Command {
@@ -42,6 +43,7 @@ impl Command {
             offsets: if self.offsets_as_asked() { vec![] } else { self.offsets.clone() },
             instances: self.instances.iter().map(Tracked::to_audit).collect(),
             notes: self.notes.clone(),
+            brings_back: self.heal.iter().flat_map(|heal| &heal.consumers).cloned().collect(),
             left_out: LeftOut::default(),
         })
     }
@@ -62,6 +64,7 @@ impl Command {
             command.offsets = operation.offsets;
         }
         command.notes = operation.notes;
+        command.heal = Heal::from_audit(operation.brings_back);
         let began = command.began();
         command.instances =
             operation.instances.into_iter().map(|one| Tracked::from_audit(one, began)).collect();

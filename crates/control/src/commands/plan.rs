@@ -14,7 +14,9 @@ use flowdeck_observe::time_zones::RewindTimeZones;
 use flowdeck_protocol::{Malformed, Record, wire};
 
 use super::CommandBook;
+use super::heal::Heal;
 use super::kafkaflow::{AdminCommand, kafkaflow_instances};
+use super::lock_up::LockUps;
 use super::offsets::Lookup;
 use super::starts::Starts;
 use crate::kinds;
@@ -41,7 +43,9 @@ pub(crate) struct Plan {
     /// Commits that Flowdeck itself sets.
     pub(crate) alter: Option<Box<Alteration>>,
     /// Consumers that were kept stopped and are started.
-    pub(crate) starts: Option<Starts>,
+    pub(crate) starts: Option<Box<Starts>>,
+    /// What comes before the resume itself.
+    pub(crate) heal: Option<Box<Heal>>,
 }
 
 #[derive(Debug, Clone)]
@@ -70,6 +74,8 @@ pub(crate) struct Facts<'a> {
     /// By which contract it was asked for.
     pub(crate) via: Via,
     pub(crate) hold_by: HoldDefault,
+    /// Of the target's group.
+    pub(crate) lock_ups: Option<&'a LockUps>,
     pub(crate) now: Timestamp,
 }
 

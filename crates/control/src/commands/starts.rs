@@ -7,7 +7,7 @@ use flowdeck_model::hold::HoldChange;
 use flowdeck_model::view::{OffsetChange, OffsetTarget};
 use flowdeck_model::{ConsumerName, GroupId, Hold, HoldBy, Scope, Target};
 
-use super::plan::{Facts, apply};
+use super::plan::{Facts, apply, unique};
 use super::stops::{consumers, is_stopped};
 use super::{Command, CommandBook};
 
@@ -44,12 +44,14 @@ pub(crate) fn starts(active: &[Hold], after: &[Hold], facts: &Facts<'_>, group: 
     let all = Target { group: group.clone(), consumer: None, topics: vec![] };
     let mut consumers = consumers(&all, facts.telemetry.group(group));
     consumers.retain(|(_, name)| is_stopped(active, group, name) && !is_stopped(after, group, name));
+    // A start of the same name in another group would damage it.
+    consumers.retain(|(_, name)| unique(name, facts.telemetry).is_ok());
     let kept = kept(active, facts.book);
     (!consumers.is_empty()).then(|| Starts { group: group.clone(), consumers, kept })
 }
 
 /// By the operations that made the holds.
-fn kept(active: &[Hold], book: &CommandBook) -> Vec<OffsetChange> {
+pub(super) fn kept(active: &[Hold], book: &CommandBook) -> Vec<OffsetChange> {
     let by_stop = active.iter().filter(|hold| hold.by == HoldBy::Stop);
     let commands = by_stop.filter_map(|hold| book.get(hold.id.into()));
     let kept = |one: &&OffsetChange| one.to == OffsetTarget::Kept;

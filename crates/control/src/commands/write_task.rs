@@ -46,7 +46,7 @@ pub(crate) enum WriteTask {
         admin: Vec<AdminCommand>,
         /// Messages of Flowdeck's own, each with the pair of admin topics that it goes to.
         records: Vec<(usize, Record)>,
-        starts: Option<Starts>,
+        starts: Option<Box<Starts>>,
     },
     /// KafkaFlow's commands once more.
     Again {
@@ -108,7 +108,7 @@ pub(crate) async fn run(
                     let messages = messages(id, admin, records);
                     let mut written = write(&mut writers, &settings, id, changes, messages).await;
                     if let Some(starts) = starts.filter(|_| written.error.is_none()) {
-                        start(&mut writers, &settings, id, starts, &mut written).await;
+                        start(&mut writers, &settings, id, *starts, &mut written).await;
                     }
                     Written { offsets, ..written }
                 }

@@ -17,6 +17,7 @@ use super::Kind;
 use crate::commands::evidence::owns_nothing;
 use crate::commands::flow::{Flow, Proof};
 use crate::commands::follow_up::Again;
+use crate::commands::heal;
 use crate::commands::kafkaflow::{AdminCommand, by_pair};
 use crate::commands::lifecycle::{Seen, committed};
 use crate::commands::plan::{
@@ -33,13 +34,21 @@ impl Kind for Resume {
     fn plan(
         &self,
         submit: &Submit,
-        _owner: &str,
+        owner: &str,
         facts: &Facts<'_>,
         telemetry: Option<&GroupTelemetry>,
     ) -> Result<Decision, PortError> {
         let target = &submit.target;
         let scopes = target.scopes();
         check_whole(target, facts.active)?;
+        let same_group = |one: &&Command| one.heal.is_some() && one.target.group == target.group;
+        if let Some(under_way) = facts.book.iter().find(same_group) {
+            return Ok(Decision::Existing(under_way.id));
+        }
+        if let Some(plan) = heal::plan(submit, owner, facts) {
+            check_readable(&plan.changes).map_err(unreadable)?;
+            return Ok(Decision::Write(plan));
+        }
         let mut changes = resume(facts.active, &scopes);
         hand_over(facts.active, &mut changes, facts, &target.group);
         check_readable(&changes).map_err(unreadable)?;
@@ -90,6 +99,9 @@ impl Kind for Resume {
         instance: &InstanceTelemetry,
         seen: Seen<'_>,
     ) {
+        if let Some(heal) = &command.heal {
+            return heal::evidence(command, heal, tracked, instance, seen);
+        }
         let target = &command.target;
         let Some(consumer) = tracked.key.consumer.clone() else { return };
         let all = || streams(target, instance);
@@ -169,6 +181,10 @@ impl Kind for Resume {
         seen: Seen<'_>,
     ) -> Again {
         let since = command.resends.last.unwrap_or(command.began());
+        if command.heal.is_some() {
+            let start = start_again(command, heard, since, seen);
+            return Again { start, ..heal::pauses(command, heard, seen) };
+        }
         let mut wanted = Again { start: start_again(command, heard, since, seen), ..Again::default() };
         for (consumer, instance) in heard {
             let topics = still_paused(command, consumer, instance, since, seen);
@@ -347,7 +363,7 @@ pub(crate) fn released(target: &Target, changes: Vec<HoldChange>, facts: &Facts<
     let after = apply(facts.active, &changes);
     let telemetry = facts.telemetry.group(&target.group);
     let (mut admin, mut notes) = resume_commands(target, &after, facts, telemetry);
-    let starts = starts(facts.active, &after, facts, &target.group);
+    let starts = starts(facts.active, &after, facts, &target.group).map(Box::new);
     if let Some(starts) = &starts {
         notes.push(STARTS.to_owned());
         let is_started = |name: &ConsumerName| starts.consumers.iter().any(|(_, one)| one == name);

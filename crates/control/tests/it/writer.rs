@@ -158,6 +158,7 @@ async fn what_was_done_long_ago_is_left_as_it_is() {
             offsets: vec![],
             instances: vec![],
             notes: vec![],
+            brings_back: vec![],
             left_out: wire::LeftOut::default(),
         })
     };

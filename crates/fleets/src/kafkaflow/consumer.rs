@@ -2,11 +2,13 @@
 //! make and drop the client, as KafkaFlow does.
 
 use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use flowdeck_model::ConsumerName;
+use flowdeck_protocol::kafkaflow::ConsumerStatus;
 use rdkafka::client::ClientContext;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance};
 use rdkafka::error::KafkaResult;
@@ -17,6 +19,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::flow::{Flow, Place};
+use super::lock_up::{LockUp, Revoked};
 use super::offsets::Offsets;
 use super::workers::{Job, Pool, Work};
 use super::{Identity, Options, Protocol};
@@ -49,6 +52,11 @@ struct Shared {
     /// What a reset or rewind commits once the workers have stopped.
     moved: Mutex<Vec<(Place, i64)>>,
     assigned: watch::Sender<bool>,
+    lock_up: LockUp,
+    /// A record waits for space in the workers' buffers.
+    waits: AtomicBool,
+    /// Of the present life.
+    stop: Mutex<CancellationToken>,
     runtime: Handle,
     /// The process ends.
     end: CancellationToken,
@@ -56,7 +64,7 @@ struct Shared {
 }
 
 /// What a test cannot poison: no lock here is held over a call that panics.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -71,6 +79,9 @@ impl Consumer {
             workers: Mutex::new(options.workers),
             moved: Mutex::default(),
             assigned: watch::Sender::new(false),
+            lock_up: LockUp::default(),
+            waits: AtomicBool::new(false),
+            stop: Mutex::default(),
             runtime: Handle::current(),
             end,
             options: options.clone(),
@@ -113,6 +124,7 @@ impl Consumer {
         let client = Arc::new(self.client()?);
         *lock(&self.shared.client) = Some(client.clone());
         let stop = self.shared.end.child_token();
+        lock(&self.shared.stop).clone_from(&stop);
         let feeder = thread::spawn({
             let (shared, stop) = (self.shared.clone(), stop.clone());
             move || feed(&shared, client, &stop)
@@ -126,6 +138,7 @@ impl Consumer {
     pub(super) fn stop(&self) {
         let Some(life) = lock(&self.life).take() else { return };
         life.stop.cancel();
+        self.shared.lock_up.stopped();
         if life.feeder.join().is_err() {
             tracing::error!("the feeding thread panicked");
         }
@@ -158,6 +171,9 @@ impl Consumer {
         let Some(client) = lock(&self.shared.client).clone() else { return Ok(()) };
         let mut flow = lock(&self.shared.flow);
         let new = flow.pause(places);
+        if flow.status() == ConsumerStatus::Paused {
+            self.shared.lock_up.paused(self.shared.waits.load(Ordering::SeqCst));
+        }
         if new.is_empty() { Ok(()) } else { client.pause(&list(&new)) }
     }
 
@@ -165,6 +181,7 @@ impl Consumer {
         let Some(client) = lock(&self.shared.client).clone() else { return Ok(()) };
         let mut flow = lock(&self.shared.flow);
         let resumed = flow.resume(places);
+        self.shared.lock_up.resumed();
         if resumed.is_empty() { Ok(()) } else { client.resume(&list(&resumed)) }
     }
 
@@ -237,6 +254,7 @@ fn enqueue(shared: &Shared, message: &BorrowedMessage<'_>, stop: &CancellationTo
     lock(&shared.offsets).begin(&place, message.offset());
     let job = Job { place, offset: message.offset() };
     // The workers outlive their channel: a send fails only when the pool is being dropped.
+    shared.waits.store(lane.capacity() == 0, Ordering::SeqCst);
     let _ = shared.runtime.block_on(stop.run_until_cancelled(lane.send(job)));
 }
 
@@ -269,6 +287,22 @@ impl Shared {
         };
         let pool = Pool::start(*lock(&self.workers), self.options.buffer, &work);
         *lock(&self.pool) = Some(pool);
+    }
+
+    /// Sharp edge: it polls in a task that waits for the resume, and the revocation waits for that task.
+    fn answer_or_lock_up(&self, revoked: &BTreeSet<Place>) {
+        let stop = lock(&self.stop).clone();
+        if !self.options.locks_up || stop.is_cancelled() {
+            return;
+        }
+        let until = match self.lock_up.revoked() {
+            Revoked::Answered => return,
+            Revoked::Locked => stop,
+            Revoked::Lost => self.end.clone(),
+        };
+        lock(&self.flow).revoke(revoked);
+        tracing::warn!("locked up");
+        self.runtime.block_on(until.cancelled());
     }
 
     fn commit(&self, client: &Client) {
@@ -324,6 +358,7 @@ impl ConsumerContext for Session {
         let Rebalance::Revoke(revoked) = rebalance else { return };
         let revoked = places(revoked);
         tracing::warn!(?revoked, "Partitions revoked");
+        self.0.answer_or_lock_up(&revoked);
         self.0.stop_pool();
         self.0.commit(client);
         lock(&self.0.offsets).forget(&revoked);

@@ -11,6 +11,7 @@ use flowdeck_model::verdict::{Evidence, Finding, Hot, judge};
 use flowdeck_model::{Hold, Level, TimeLag, Timestamp, Verdict};
 use std::time::Duration;
 
+use crate::locked_up::{self, Locked};
 use crate::not_obeyed::{self, NotObeying};
 use crate::sampling::sample::GroupData;
 use crate::sampling::verify::Proofs;
@@ -44,6 +45,7 @@ pub(crate) struct Beside<'a> {
     pub(crate) holds: &'a [Hold],
     pub(crate) telemetry: Option<&'a GroupTelemetry>,
     pub(crate) not_obeying: Option<&'a NotObeying>,
+    pub(crate) locked_up: &'a [Locked],
     /// When it was last resumed.
     pub(crate) resumed: Option<Timestamp>,
     pub(crate) proofs: &'a Proofs,
@@ -82,6 +84,7 @@ pub(crate) fn judge_group(
         paused_by: pauses.owners,
         paused_by_application: pauses.by_application,
         not_obeyed: beside.not_obeying.map(|all| not_obeyed::judge(all, now)),
+        locked_up: locked_up::judge(beside.locked_up, beside.holds),
         rebalance: crate::rebalance::of(group, beside.telemetry, now, settings.timing.heard_within),
         stopped: group.track.stopped(group.flow.written()),
         rewind: group.track.rewind.as_deref().cloned(),

@@ -5,7 +5,15 @@ use std::sync::{Arc, LazyLock};
 
 fn beside() -> Beside<'static> {
     static NONE: LazyLock<Proofs> = LazyLock::new(Proofs::default);
-    Beside { holds: &[], telemetry: None, not_obeying: None, resumed: None, proofs: &NONE, before: &[] }
+    Beside {
+        holds: &[],
+        telemetry: None,
+        not_obeying: None,
+        locked_up: &[],
+        resumed: None,
+        proofs: &NONE,
+        before: &[],
+    }
 }
 
 fn settings() -> Arc<ClusterSettings> {

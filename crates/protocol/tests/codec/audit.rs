@@ -108,6 +108,7 @@ pub(crate) fn operation() -> Operation {
         offsets: vec![],
         instances: vec![instance("web-1-42"), plain_member()],
         notes: vec!["up to 300 records may still finish".into()],
+        brings_back: vec![],
         left_out: LeftOut::default(),
     }
 }
@@ -157,6 +158,14 @@ fn operation_byte_by_byte() {
     67e55044-10b1-426f-9247-bb680e5fe0c8
     {"type":"operation","id":"67e55044-10b1-426f-9247-bb680e5fe0c8","at":1795270141000,"actor":{"name":"ana","kind":"User","via":"Page","address":"192.0.2.7"},"request":{"action":"pause","target":{"group":"payments","consumer":"orders","topics":["dev-orders"]},"reason":"INC-1: poison \"record\"","forSeconds":3600},"state":"partiallyConfirmed","requestedAt":1795270137000,"sentAt":1795270138000,"until":1795273737000,"sent":[{"topic":"flowdeck.holds","partition":0,"offset":17,"at":1795270138000}],"written":1,"holds":["67e55044-10b1-426f-9247-bb680e5fe0c8"],"before":[{"scope":{"group":"payments","topic":"dev-orders"},"id":"0b9c9e1c-3f7e-4b43-9d0e-5f8e7d5b1a77","owner":"ben","reason":"deploy","since":1795269537000,"until":1795270737000,"except":[{"group":"payments","consumer":"audit"}]}],"instances":[{"consumer":"orders","instance":"web-1-42","incarnation":"0b9c9e1c-3f7e-4b43-9d0e-5f8e7d5b1a77","kind":"agent","state":"drained","at":1795270140000,"deadline":1795270144000,"detail":"2 partitions"},{"instance":"rdkafka on 10.0.0.7","kind":"member","state":"notControllable","at":1795270138000}],"notes":["up to 300 records may still finish"]}
     "#);
+}
+
+#[test]
+fn a_resume_that_brings_consumers_back_names_them() {
+    let resume = Operation { brings_back: vec!["orders".into(), "a b".into()], ..requested() };
+    let record = operation_record(&resume);
+    assert_eq!(value(&record)["bringsBack"], serde_json::json!(["orders", "a b"]));
+    assert!(matches!(read(&record), Ok(AuditRecord::Operation(one)) if *one == resume));
 }
 
 #[test]

@@ -265,6 +265,7 @@ fn operation() -> impl Strategy<Value = Operation> {
                 offsets: vec![],
                 instances: said.0,
                 notes: said.1,
+                brings_back: vec![],
                 left_out: LeftOut::default(),
             }
         },

@@ -75,6 +75,7 @@ impl Given {
             heard_within: Duration::from_secs(15),
             via: Via::Api,
             hold_by: flowdeck_observe::HoldDefault::default(),
+            lock_ups: None,
             now: at(12),
         };
         let actor = Actor::anonymous(via, None).view;

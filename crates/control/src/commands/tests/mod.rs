@@ -2,6 +2,7 @@
 
 mod by_name;
 mod lifecycle;
+mod lock_up;
 mod plan;
 mod stops;
 

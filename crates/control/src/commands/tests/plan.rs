@@ -6,6 +6,7 @@ use flowdeck_protocol::kafkaflow::Command as C;
 use flowdeck_protocol::wire::EXCEPTIONS_MAX;
 
 use super::*;
+use crate::commands::lock_up::LockUps;
 use crate::commands::plan::{Decision, Facts, Plan, decide};
 use crate::commands::{Command, CommandBook};
 
@@ -27,7 +28,17 @@ pub(super) fn run(
     active: &[Hold],
     book: &CommandBook,
 ) -> Result<Decision, PortError> {
-    let facts = Facts {
+    with_facts(telemetry, active, book, None, |facts| decide(submit, "ana", facts))
+}
+
+pub(super) fn with_facts<T>(
+    telemetry: &TelemetryIndex,
+    active: &[Hold],
+    book: &CommandBook,
+    lock_ups: Option<&LockUps>,
+    with: impl FnOnce(&Facts<'_>) -> T,
+) -> T {
+    with(&Facts {
         offsets_quiet: std::time::Duration::ZERO,
         telemetry,
         active,
@@ -39,9 +50,9 @@ pub(super) fn run(
         heard_within: Duration::from_secs(15),
         via: Via::Api,
         hold_by: flowdeck_observe::HoldDefault::default(),
+        lock_ups,
         now: at(12),
-    };
-    decide(submit, "ana", &facts)
+    })
 }
 
 pub(super) fn plan(submit: &Submit, telemetry: GroupTelemetry, active: &[Hold]) -> Plan {
@@ -206,6 +217,7 @@ pub(super) fn release(over: &[Hold], others: &[Hold], telemetry: GroupTelemetry)
         heard_within: Duration::from_secs(15),
         via: Via::Api,
         hold_by: flowdeck_observe::HoldDefault::default(),
+        lock_ups: None,
         now: at(12),
     };
     let changes = over.iter().cloned().map(HoldChange::Release).collect();

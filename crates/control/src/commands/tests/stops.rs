@@ -30,7 +30,7 @@ fn a_pause_by_stop_stops_kafkaflow_by_name_and_holds_the_agents() {
 #[test]
 fn what_is_paused_already_can_be_stopped() {
     let paused = hold(1, None, None);
-    assert_eq!(plan(&pause(HoldBy::Stop, None), mixed(), &[paused.clone()]).changes.len(), 1);
+    assert_eq!(plan(&pause(HoldBy::Stop, None), mixed(), std::slice::from_ref(&paused)).changes.len(), 1);
     let book = CommandBook::new(10);
     let again = run(&pause(HoldBy::Pause, None), &index(vec![("g", mixed())]), &[paused], &book);
     assert!(matches!(again, Ok(crate::commands::plan::Decision::Existing(_))), "{again:?}");

@@ -2,7 +2,7 @@
 
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::view::{InstanceOutcome, OffsetChange, SentRecord};
-use flowdeck_model::{CommandId, CommandState, Hold, HoldId, Timestamp};
+use flowdeck_model::{CommandId, CommandState, ConsumerName, Hold, HoldId, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -21,6 +21,7 @@ const SCALARS: usize = 4 * 1024;
 /// These lists may take so much; the instances what is left, and what was in force before the rest of that.
 const HOLDS: usize = 8 * 1024;
 const NOTES: usize = 8 * 1024;
+const NAMES: usize = 8 * 1024;
 const SENT: usize = 16 * 1024;
 const OFFSETS: usize = 32 * 1024;
 /// In characters.
@@ -48,6 +49,8 @@ pub struct Operation {
     pub offsets: Vec<OffsetChange>,
     pub instances: Vec<OperationInstance>,
     pub notes: Vec<String>,
+    /// Of a resume: consumers that are brought back first, until that is done.
+    pub brings_back: Vec<ConsumerName>,
     pub left_out: LeftOut,
 }
 
@@ -60,7 +63,7 @@ pub struct OperationInstance {
 
 /// How many of each list the record has no space for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub struct LeftOut {
     #[serde(skip_serializing_if = "is_zero")]
     pub sent: u32,
@@ -74,6 +77,8 @@ pub struct LeftOut {
     pub instances: u32,
     #[serde(skip_serializing_if = "is_zero")]
     pub notes: u32,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub brings_back: u32,
 }
 
 fn is_zero(count: &u32) -> bool {
@@ -89,7 +94,7 @@ impl LeftOut {
 /// `List` is [`RawValue`] where it is written, so that no list is serialised twice.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct OperationJson<Sent, Before, Offset, Instance, Note, Id> {
+struct OperationJson<Sent, Before, Offset, Instance, Note, Id, Name> {
     r#type: String,
     id: CommandId,
     at: i64,
@@ -115,13 +120,15 @@ struct OperationJson<Sent, Before, Offset, Instance, Note, Id> {
     instances: Vec<Instance>,
     #[serde(default = "Vec::new")]
     notes: Vec<Note>,
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    brings_back: Vec<Name>,
     #[serde(default, skip_serializing_if = "LeftOut::is_empty")]
     left_out: LeftOut,
 }
 
 type Json = Box<RawValue>;
-type Written = OperationJson<Json, Json, Json, Json, Json, Json>;
-type Read = OperationJson<SentJson, HoldJson, OffsetJson, InstanceJson, String, HoldId>;
+type Written = OperationJson<Json, Json, Json, Json, Json, Json, Json>;
+type Read = OperationJson<SentJson, HoldJson, OffsetJson, InstanceJson, String, HoldId, ConsumerName>;
 
 /// However many instances there are and whatever they are called, the record is one that is read: names and
 /// texts are cut, and of a list that is too long its first entries are written.
@@ -130,6 +137,7 @@ pub fn operation_record(operation: &Operation) -> Record {
     let notes = operation.notes.iter().map(|note| limit::text(note, NOTE_MAX));
     let holds = limited(&operation.holds, HOLDS, &mut space);
     let notes = limited(notes, NOTES, &mut space);
+    let brings_back = limited(&operation.brings_back, NAMES, &mut space);
     let sent = limited(operation.sent.iter().map(SentJson::from), SENT, &mut space);
     let offsets = limited(operation.offsets.iter().map(OffsetJson::from), OFFSETS, &mut space);
     let instances = limit::fitting(operation.instances.iter().map(InstanceJson::from), &mut space);
@@ -143,6 +151,7 @@ pub fn operation_record(operation: &Operation) -> Record {
         offsets: more(earlier.offsets, operation.offsets.len() - offsets.len()),
         instances: more(earlier.instances, operation.instances.len() - instances.len()),
         notes: more(earlier.notes, operation.notes.len() - notes.len()),
+        brings_back: more(earlier.brings_back, operation.brings_back.len() - brings_back.len()),
     };
     let json = Written {
         r#type: TYPE.to_owned(),
@@ -161,6 +170,7 @@ pub fn operation_record(operation: &Operation) -> Record {
         offsets,
         instances,
         notes,
+        brings_back,
         left_out,
     };
     record(operation.id.uuid(), &json)
@@ -196,6 +206,7 @@ pub(super) fn read(key: Uuid, value: &[u8]) -> Result<Operation, Malformed> {
         offsets: json.offsets.into_iter().map(OffsetChange::from).collect(),
         instances: json.instances.into_iter().map(OperationInstance::try_from).collect::<Result<_, _>>()?,
         notes: json.notes,
+        brings_back: json.brings_back,
         left_out: json.left_out,
     })
 }

@@ -1,0 +1,227 @@
+//! KafkaFlow instances that are locked up: found, and contained where a hold by pause covers them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use flowdeck_model::hold::HoldChange;
+use flowdeck_model::verdict;
+use flowdeck_model::{
+    Action, CommandId, ConsumerName, GroupId, Hold, HoldBy, Scope, Submit, Target, Timestamp, shown,
+};
+use flowdeck_observe::locked_up::Locked;
+use flowdeck_observe::telemetry::InstanceId;
+
+use super::state::{State, TRY_AGAIN};
+use super::upkeep::{ENDS_AT_ONCE, system, target_of};
+use crate::commands::lock_up::Told;
+use crate::commands::plan::{Plan, unique};
+use crate::commands::stops::{consumers, is_stopped};
+use crate::commands::{Command, heal, lifecycle};
+use crate::kinds;
+
+/// Telemetry comes every 5 s.
+const EVERY: Duration = Duration::from_secs(1);
+
+impl State {
+    pub(super) fn look_at_lock_ups(&mut self, now: Timestamp) {
+        if self.lock_ups_at.is_some_and(|at| now.since(at) < EVERY) {
+            return;
+        }
+        self.lock_ups_at = Some(now);
+        let within = self.observed.settings.timing.heard_within;
+        let before = self.locked_up();
+        let mut former = std::mem::take(&mut self.lock_ups);
+        let mut all = HashMap::new();
+        for (id, telemetry) in self.observed.telemetry.groups.iter() {
+            let mut one = former.remove(id).unwrap_or_default();
+            let holds = self.observed.holds.of_group(id);
+            let told = |consumer: &ConsumerName| self.told(id, consumer, &holds);
+            let group = self.observed.sample.group(id).map(Arc::as_ref);
+            one.observe(telemetry, group, told, within, now);
+            if !one.is_empty() {
+                all.insert(id.clone(), one);
+            }
+        }
+        self.lock_ups = all;
+        self.dirty |= before != self.locked_up();
+    }
+
+    /// For views.
+    pub(super) fn locked_up(&self) -> HashMap<GroupId, Vec<Locked>> {
+        let all = self.lock_ups.iter().map(|(id, one)| (id.clone(), one.locked()));
+        all.filter(|(_, locked)| !locked.is_empty()).collect()
+    }
+
+    fn told(&self, group: &GroupId, consumer: &ConsumerName, holds: &[Hold]) -> Told {
+        let moves = |one: &&Command| {
+            let is_named = one.target.consumer.as_ref() == Some(consumer);
+            &one.target.group == group
+                && one.sent_at.is_some()
+                && (one.starts()
+                    || one.heal.as_ref().is_some_and(|heal| heal.consumers.contains(consumer))
+                    || (is_named && one.action.kind().is_for_consumer()))
+        };
+        let newest = self.book.iter().find(moves);
+        let is_stopped =
+            is_stopped(holds, group, consumer) || newest.is_some_and(|one| one.action == Action::Stop);
+        Told { is_stopped, moved_at: newest.and_then(|one| one.sent_at) }
+    }
+
+    /// The resume in the group that first brings back what is locked up.
+    pub(super) fn healing(&self, group: &GroupId) -> Option<&Command> {
+        self.book.iter().find(|one| one.heal.is_some() && &one.target.group == group)
+    }
+
+    /// Somebody else resumes what is being brought back. Who is not paused yet obeys nothing any more.
+    pub(super) fn resumed_from_outside(&mut self, target: &Target, now: Timestamp) {
+        let Some(command) = self.healing(&target.group) else { return };
+        let (id, group) = (command.id, command.target.group.clone());
+        let active = self.observed.holds.of_group(&group);
+        let is_meant = |consumer: &ConsumerName| target.consumer.as_ref().is_none_or(|one| one == consumer);
+        let is_named = command.heal.iter().flat_map(|heal| &heal.consumers).any(is_meant);
+        let seen = self.seen(&group, &active, now);
+        if !is_named || heal::is_done(command, seen) {
+            return;
+        }
+        let missing: Vec<InstanceId> = heal::missing(command, seen)
+            .into_iter()
+            .map(|one| one.key.clone())
+            .filter(|key| key.consumer.as_ref().is_some_and(is_meant))
+            .collect();
+        if missing.is_empty() {
+            return;
+        }
+        if let Some(lock_ups) = self.lock_ups.get_mut(&group) {
+            for one in &missing {
+                lock_ups.resumed_too_soon(one, now);
+            }
+        }
+        self.dirty = true;
+        let names: Vec<String> = missing.iter().map(|one| one.instance.to_string()).collect();
+        self.change(id, now, |command, _| {
+            command.heal = None;
+            command.notes.push(format!(
+                "somebody else resumed {} before all were back and paused: each of these processes must be ended",
+                verdict::names(&names)
+            ));
+        });
+    }
+
+    /// A lock-up under a hold by pause turns it into one by stop: left alone, Kafka lets the others run after
+    /// max.poll.interval.ms, and they are unpaused until they are told.
+    pub(super) fn contain(&mut self, now: Timestamp) {
+        self.containing.retain(|_, at| now.since(*at) < TRY_AGAIN);
+        let mut due: Vec<(Hold, Locked)> = Vec::new();
+        for (group, one) in self.lock_ups.iter().filter(|(group, _)| self.healing(group).is_none()) {
+            let holds = self.observed.holds.of_group(group);
+            for locked in one.locked() {
+                let Some(consumer) = locked.id.consumer.clone() else { continue };
+                let of = Scope { consumer: Some(consumer.clone()), ..Scope::group(group.clone()) };
+                let by_pause =
+                    |hold: &&Hold| hold.by == HoldBy::Pause && hold.scope.is_whole() && hold.covers(&of);
+                // By their names, which must reach nobody else.
+                let target = Target { group: group.clone(), consumer: None, topics: vec![] };
+                let telemetry = &self.observed.telemetry;
+                let all = consumers(&target, telemetry.group(group));
+                let is_exact = all.iter().all(|(_, name)| unique(name, telemetry).is_ok());
+                for hold in holds.iter().filter(by_pause).filter(|_| is_exact && locked.must_end.is_none()) {
+                    let is_known = due.iter().any(|(one, _)| one.id == hold.id && one.scope == hold.scope);
+                    if !is_known && !self.containing.contains_key(&hold.id) {
+                        due.push((hold.clone(), locked.clone()));
+                    }
+                }
+            }
+        }
+        for (hold, locked) in due.into_iter().take(ENDS_AT_ONCE) {
+            self.contain_one(hold, &locked, now);
+        }
+    }
+
+    /// What is locked up is back and paused: now it is resumed. Or it is not, and its process must be ended.
+    pub(super) fn heal(&mut self, id: CommandId, now: Timestamp) {
+        let is_open = |one: &&Command| one.heal.as_ref().is_some_and(|heal| !heal.is_resuming);
+        let Some((command, sent_at)) =
+            self.book.get(id).filter(is_open).and_then(|one| Some((one, one.sent_at?)))
+        else {
+            return;
+        };
+        let group = command.target.group.clone();
+        let active = self.observed.holds.of_group(&group);
+        let seen = self.seen(&group, &active, now);
+        if heal::is_done(command, seen) {
+            if !self.jobs.is_empty() {
+                return;
+            }
+            let mut command = command.clone();
+            lifecycle::begin_flows(&mut command, seen);
+            let changes = heal::releases(&command, &active);
+            // Everything was paused, whatever was asked for.
+            let whole = Target { topics: vec![], ..command.target.clone() };
+            let plan = kinds::released(&whole, changes, &self.facts(&active, &group, now));
+            return self.resume_healed(command, plan);
+        }
+        let missing: Vec<InstanceId> =
+            heal::missing(command, seen).into_iter().map(|one| one.key.clone()).collect();
+        let is_settled = command.state.is_settled();
+        if now.since(sent_at) >= heal::COMES_BACK_WITHIN || is_settled {
+            self.name_missing(id, &group, &missing, now);
+        }
+        if is_settled {
+            let names: Vec<String> = missing.iter().map(|one| one.instance.to_string()).collect();
+            self.change(id, now, |command, _| {
+                command.heal = None;
+                command.notes.push(format!(
+                    "nothing was resumed: {} did not come back, paused, within 90 s",
+                    verdict::names(&names)
+                ));
+            });
+        }
+    }
+
+    fn name_missing(&mut self, id: CommandId, group: &GroupId, missing: &[InstanceId], now: Timestamp) {
+        let Some(lock_ups) = self.lock_ups.get_mut(group) else { return };
+        let ended: Vec<String> = missing
+            .iter()
+            .filter(|one| lock_ups.did_not_come_back(one, now))
+            .map(|one| one.instance.to_string())
+            .collect();
+        if ended.is_empty() {
+            return;
+        }
+        self.dirty = true;
+        self.change(id, now, |command, _| {
+            command.notes.push(format!(
+                "{} did not come back within 30 s of the restart: the process must be ended",
+                verdict::names(&ended)
+            ));
+        });
+    }
+
+    fn contain_one(&mut self, hold: Hold, locked: &Locked, now: Timestamp) {
+        let Some(target) = target_of(std::slice::from_ref(&hold)) else { return };
+        self.containing.insert(hold.id, now);
+        let who = locked.id.instance.shown();
+        let reason = format!(
+            "{who} is locked up under the pause of {}: it is kept by stop from now on",
+            shown::name(&hold.owner)
+        );
+        let submit = Submit {
+            id: CommandId::random(),
+            action: Action::Pause,
+            target: target.clone(),
+            reason: reason.chars().take(500).collect(),
+            for_seconds: None,
+            offsets: None,
+            by: Some(HoldBy::Stop),
+        };
+        let mut stopped = consumers(&target, self.observed.telemetry.group(&target.group));
+        stopped.retain(|(_, name)| {
+            let of = Scope { consumer: Some(name.clone()), ..Scope::group(target.group.clone()) };
+            hold.covers(&of)
+        });
+        let changes = vec![HoldChange::Set(Hold { by: HoldBy::Stop, ..hold })];
+        let plan = Plan { changes, admin: kinds::stops(stopped), ..Plan::default() };
+        self.begin_own(Command::new(submit, system(), now), plan, now);
+    }
+}
