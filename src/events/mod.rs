@@ -43,7 +43,7 @@ pub(crate) async fn open(
     let first = watch.read(&bound.ports)?;
     let slot = match slot(&state, &bound, address, &headers) {
         Ok(slot) => slot,
-        Err(refused) => return Ok(refused),
+        Err(refused) => return Ok(*refused),
     };
     let stream = stream::Live::new(&state, bound, watch, first, have, slot).into_stream();
     Ok(unbuffered(Sse::new(stream)))
@@ -55,13 +55,13 @@ fn slot(
     bound: &BoundActor,
     ClientAddress(address): ClientAddress,
     headers: &HeaderMap,
-) -> Result<StreamSlot, Response> {
+) -> Result<StreamSlot, Box<Response>> {
     let session = bound.authenticated.ticket.session();
     let owner = session.map_or(StreamOwner::Address(address), StreamOwner::Session);
     state.streams.open(owner).ok_or_else(|| {
         let detail = "as many event streams are open as may be, in all or from this address";
         let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, "too-many", detail);
-        refuse(headers, Bye::TooMany, problem)
+        Box::new(refuse(headers, Bye::TooMany, problem))
     })
 }
 

@@ -38,7 +38,7 @@ pub(crate) async fn open(
     let query = MessagesQuery::parse(&from_last_event(query, headers), true)?;
     let slot = match slot(&state, &bound, address, headers) {
         Ok(slot) => slot,
-        Err(refused) => return Ok(refused),
+        Err(refused) => return Ok(*refused),
     };
     let tail = bound.ports.peek.tail(&cluster, &topic, &query).await?;
     let mut beat = interval(BEAT);

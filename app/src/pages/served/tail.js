@@ -39,7 +39,7 @@
     while (rows.rows.length > KEEP) rows.lastElementChild.remove();
     shown += view.records.length;
     leftOut += view.leftOut;
-    counts.textContent = `${number(shown)} since this page was opened, ${number(leftOut)} left out`;
+    counts.textContent = ` · ${number(shown)} since this page was opened, ${number(leftOut)} left out`;
     note.textContent = view.note || "";
     note.className = view.note ? "note warn" : "";
     say("Live");

@@ -115,7 +115,7 @@ fn form(asked: &MessagesQuery) -> AnyView {
     let kept = kept.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value/> });
     let find = &asked.find;
     view! {
-        <form class="from" method="get">
+        <form class="from tail" method="get">
             {kept.collect_view()}
             {field("Partition", "partition", partition, "all")}
             {field("Search", "text", find.text.clone(), "text")}
