@@ -23,5 +23,6 @@ mod prometheus;
 mod redrive;
 mod replicas;
 mod secure;
+mod services;
 mod slow_clients;
 mod support;

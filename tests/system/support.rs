@@ -156,7 +156,7 @@ impl Consumer {
 
 /// `flowdeck-fleets`: named, or beside the server, where every run of all tests builds it; a run of this
 /// package alone builds it here.
-fn fleets() -> &'static Path {
+pub(crate) fn fleets() -> &'static Path {
     static FLEETS: OnceLock<PathBuf> = OnceLock::new();
     FLEETS.get_or_init(|| {
         if let Some(named) = std::env::var_os("FLEETS_BIN") {

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::mpsc;
 
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum as _;
 use flowdeck_broker::{Broker, KafkaHome, NodeOptions, stop};
 
 use crate::build::{self, Programs};
@@ -29,6 +30,32 @@ pub(crate) struct Args {
     /// Do not ask before writing to the cluster of --bootstrap
     #[arg(long)]
     yes: bool,
+    /// A service in place of the demo's fleet; may be repeated, or separated by commas. Where each takes its commands
+    /// is in fleet.log
+    #[arg(long, value_enum, value_delimiter = ',')]
+    fleet: Vec<Fleet>,
+    /// Troubles come to the services by themselves, one after the other
+    #[arg(long, requires = "fleet")]
+    troubles: bool,
+}
+
+/// The services of `flowdeck-fleets`.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum Fleet {
+    Novatune,
+    CustomService,
+    Convex,
+    Momentum,
+}
+
+impl Args {
+    /// For `flowdeck-fleets`.
+    fn services(&self) -> Vec<String> {
+        let names =
+            self.fleet.iter().filter_map(|fleet| Some(fleet.to_possible_value()?.get_name().to_owned()));
+        let named = names.flat_map(|name| ["--fleet".to_owned(), name]);
+        named.chain(self.troubles.then(|| "--troubles".to_owned())).collect()
+    }
 }
 
 pub(crate) fn run(args: &Args) -> Result<()> {
@@ -51,7 +78,7 @@ pub(crate) fn run(args: &Args) -> Result<()> {
     let dir = target_dir(&format!("demo/{}", args.port))?;
     let (bootstrap, broker) = match (&args.bootstrap, home) {
         (Some(bootstrap), _) => {
-            agree(bootstrap, &programs, args.yes)?;
+            agree(bootstrap, &programs, args)?;
             (bootstrap.clone(), None)
         }
         (None, Some(home)) => {
@@ -60,8 +87,16 @@ pub(crate) fn run(args: &Args) -> Result<()> {
         }
         (None, None) => bail!("no Kafka to use"),
     };
-    let plan =
-        Plan { programs: &programs, site: &site, bootstrap, cluster: "demo", port: args.port, dir: &dir };
+    let services = args.services();
+    let plan = Plan {
+        programs: &programs,
+        site: &site,
+        bootstrap,
+        cluster: "demo",
+        port: args.port,
+        services: &services,
+        dir: &dir,
+    };
     let mut stack = Stack::start(&plan, broker)?;
     say::step(&format!("ready; Kafka is at {}, logs are in {}", plan.bootstrap, dir.display()));
     println!("{}", stack.url());
@@ -86,13 +121,13 @@ fn start_broker(home: &KafkaHome, dir: &Path, fresh: bool) -> Result<Broker> {
 }
 
 /// Says what will be created on somebody's cluster, and waits for their word.
-fn agree(bootstrap: &str, programs: &Programs, yes: bool) -> Result<()> {
+fn agree(bootstrap: &str, programs: &Programs, args: &Args) -> Result<()> {
     println!("At {bootstrap} the demo will create and run, and write to its topics:");
-    println!("{}", stack::planned(programs)?.trim_end());
+    println!("{}", stack::planned(programs, &args.services())?.trim_end());
     println!(
         "Flowdeck's own topics, since the cluster will be in control mode: flowdeck.holds, flowdeck.acks, flowdeck.audit, flowdeck.samples"
     );
-    if yes {
+    if args.yes {
         return Ok(());
     }
     println!("Go on? y/N");

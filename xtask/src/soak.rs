@@ -1,6 +1,7 @@
 //! `cargo xtask soak`: the fault run of the tests, for longer, with the server's memory, handles and tasks minute by
 //! minute. It fails where they grow beyond the bounds of `tests/faults/end.rs`, or where anything else is not true.
 //! `cargo xtask soak agent-records`: the check of an agent's records, for longer, a third of the time in each protocol.
+//! `cargo xtask soak fleets`: the four services under all their troubles; `--minutes 10`.
 //! `cargo xtask soak redrive`: a re-drive of many records, killed at random.
 //! `cargo xtask soak holds`: deploys, crashes and scale-outs under holds, with consumers that lock up as KafkaFlow does.
 
@@ -53,11 +54,13 @@ enum What {
     AgentRecords,
     Redrive,
     Holds,
+    /// The four services under all their troubles
+    Fleets,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     match args.what {
-        What::Faults | What::Redrive | What::Holds => faults(args),
+        What::Faults | What::Redrive | What::Holds | What::Fleets => faults(args),
         What::AgentRecords => agent_records(args),
     }
 }
@@ -117,7 +120,8 @@ struct OfSystem {
     what: String,
     test: &'static str,
     setting: (&'static str, u32),
-    seed: &'static str,
+    /// Where faults come at random.
+    seed: Option<&'static str>,
     limit: Duration,
 }
 
@@ -127,15 +131,22 @@ fn of_system(args: &Args) -> Option<OfSystem> {
             what: format!("a re-drive of {REDRIVE_RECORDS} records"),
             test: "redrive_killed_at_random",
             setting: ("FLOWDECK_REDRIVE_RECORDS", REDRIVE_RECORDS),
-            seed: "FLOWDECK_REDRIVE_SEED",
+            seed: Some("FLOWDECK_REDRIVE_SEED"),
             limit: REDRIVE_LIMIT,
         }),
         What::Holds => Some(OfSystem {
             what: format!("{} faults under holds", args.rounds),
             test: "holds_survive_deploys_crashes_and_scale_outs",
             setting: ("FLOWDECK_HOLDS_ROUNDS", args.rounds),
-            seed: "FLOWDECK_HOLDS_SEED",
+            seed: Some("FLOWDECK_HOLDS_SEED"),
             limit: HOLDS_LIMIT,
+        }),
+        What::Fleets => Some(OfSystem {
+            what: format!("{} minutes of the services' troubles", args.minutes),
+            test: "services_under_their_troubles",
+            setting: ("FLOWDECK_FLEETS_SECONDS", args.minutes.saturating_mul(60)),
+            seed: None,
+            limit: Duration::from_secs(u64::from(args.minutes) * 60) + AROUND,
         }),
         What::Faults | What::AgentRecords => None,
     }
@@ -157,8 +168,8 @@ fn system(
     soak.args(machine.features()).args(["--", "--nocapture", of.test]);
     soak.env(of.setting.0, of.setting.1.to_string());
     soak.env("FLOWDECK_BIN", server).env("FLEETS_BIN", fleets).env(env::KAFKA_LIBS, home.libs());
-    if let Some(seed) = args.seed {
-        soak.env(of.seed, seed.to_string());
+    if let Some((name, seed)) = of.seed.zip(args.seed) {
+        soak.env(name, seed.to_string());
     }
     let status = supervise::run(&of.what, &soak, of.limit)?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

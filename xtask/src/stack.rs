@@ -26,6 +26,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) bootstrap: String,
     pub(crate) cluster: &'a str,
     pub(crate) port: u16,
+    /// Of `flowdeck-fleets`: which services run in place of its own fleet.
+    pub(crate) services: &'a [String],
     /// Logs go here.
     pub(crate) dir: &'a Path,
 }
@@ -42,12 +44,15 @@ pub(crate) struct Stack {
 impl Stack {
     /// Starts fleet and server on a broker that stays ours (`Some`) or is somebody else's (`None`).
     pub(crate) fn start(plan: &Plan<'_>, broker: Option<Broker>) -> Result<Self> {
-        say::step("creating the services' topics");
-        topics(plan)?;
+        // Services create their own topics.
+        if plan.services.is_empty() {
+            say::step("creating the services' topics");
+            topics(plan)?;
+        }
         say::step("starting the services");
         let fleet_log = fresh_log(plan.dir, "fleet")?;
         let mut fleet = Command::new(&plan.programs.fleets);
-        fleet.args(["run", "--bootstrap", &plan.bootstrap]);
+        fleet.args(["run", "--bootstrap", &plan.bootstrap]).args(plan.services);
         let fleet = Job::spawn("the services", &fleet, Output::Log(&fleet_log), GRACE)?;
         say::step("starting the server");
         let server_log = fresh_log(plan.dir, "server")?;
@@ -93,9 +98,9 @@ fn topics(plan: &Plan<'_>) -> Result<()> {
 }
 
 /// What the services would create and run, as they say it; nothing is touched.
-pub(crate) fn planned(programs: &Programs) -> Result<String> {
+pub(crate) fn planned(programs: &Programs, services: &[String]) -> Result<String> {
     let mut command = Command::new(&programs.fleets);
-    command.arg("plan");
+    command.arg("plan").args(services);
     let (status, text) = supervise::capture("the services' plan", &command, TOPICS_LIMIT)?;
     if !status.success() {
         bail!("the services could not say what they would create");
@@ -153,7 +158,10 @@ mod tests {
             Programs { server: program(dir, "server", server), fleets: program(dir, "fleet", FLEET) };
         let site = Site::for_test(dir);
         let bootstrap = "127.0.0.1:1".to_owned();
-        Stack::start(&Plan { programs: &programs, site: &site, bootstrap, cluster: "demo", port, dir }, None)
+        Stack::start(
+            &Plan { programs: &programs, site: &site, bootstrap, cluster: "demo", port, services: &[], dir },
+            None,
+        )
     }
 
     fn alive(dir: &Path, name: &str) -> bool {

@@ -282,12 +282,11 @@ pub(crate) fn writer(base: &ClientConfig, settings: &Settings) -> ClientConfig {
 /// The producer of dead letters, and of a service's own messages.
 pub(crate) fn publisher(base: &ClientConfig) -> ClientConfig {
     let mut config = without(&without(base, &OF_THE_GROUP), &OF_A_CONSUMER);
-    config
-        .set("acks", "all")
-        .set("enable.idempotence", "true")
-        .set("allow.auto.create.topics", "false")
-        .remove("enable.auto.commit")
-        .remove("transactional.id");
+    config.set("allow.auto.create.topics", "false").remove("enable.auto.commit").remove("transactional.id");
+    if config.get("request.required.acks").is_none() {
+        default(&mut config, "acks", "all");
+    }
+    default(&mut config, "enable.idempotence", "true");
     // A handler's worker waits for it.
     default(&mut config, "message.timeout.ms", "10000");
     default(&mut config, "topic.metadata.propagation.max.ms", "5000");

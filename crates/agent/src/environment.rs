@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
 
 use rdkafka::ClientConfig;
 
@@ -86,6 +88,8 @@ impl fmt::Debug for Security {
 /// | consumer group, prefix of topics | `KAFKA_CONSUMER_GROUP`, `…__ConsumerGroup`; `KAFKA_TOPIC_PREFIX`, `…__TopicPrefix`, `NovaTune__TopicPrefix` |
 /// | client | `…__ClientId`, `…__Acks`, `…__EnableIdempotence`, `…__MaxInFlight`, `…__MessageTimeoutMs`, `…__RequestTimeoutMs`, `…__RetryBackoffMs`, `…__SessionTimeoutMs`, `…__AutoOffsetReset` |
 /// | retries | `…__MaxRetryAttempts`, `…__RetryDelaySeconds` |
+/// | commits | `…__AutoCommitIntervalMs`; `…__EnableAutoCommit` changes nothing: what was handled is committed |
+/// | retention of topics that are created | `…__MessageRetentionMs` |
 /// | topics | `Kafka__Topics__NAME=topic` |
 /// | any other property of librdkafka | `KAFKA_PROPERTY_NAME`, with `_` for `.`: `KAFKA_PROPERTY_LINGER_MS` is `linger.ms` |
 ///
@@ -109,6 +113,10 @@ pub struct KafkaSettings {
     pub max_retry_attempts: Option<u32>,
     /// Between two tries, in seconds.
     pub retry_delay_seconds: Option<u32>,
+    /// Between two commits, for [`crate::Timings::commit`].
+    pub commit_interval: Option<Duration>,
+    /// How long topics keep records that the service creates, for [`crate::TopicSpec::retention`].
+    pub retention: Option<Duration>,
     /// Of librdkafka, by their names.
     pub properties: BTreeMap<String, String>,
 }
@@ -174,6 +182,8 @@ impl KafkaSettings {
             topics: all.topics(),
             max_retry_attempts: all.number("maxretryattempts")?,
             retry_delay_seconds: all.number("retrydelayseconds")?,
+            commit_interval: all.number("autocommitintervalms")?.map(Duration::from_millis),
+            retention: all.number("messageretentionms")?.map(Duration::from_millis),
             properties,
         })
     }
@@ -231,7 +241,7 @@ impl Variables {
         Ok(found.map(|(_, value)| value.trim()))
     }
 
-    fn number(&self, setting: &str) -> Result<Option<u32>, SettingsError> {
+    fn number<N: FromStr>(&self, setting: &str) -> Result<Option<N>, SettingsError> {
         let Some(value) = self.one(setting, &[])? else { return Ok(None) };
         let problem = SettingsError::Value { name: setting.to_owned(), problem: "a whole number" };
         value.parse().map(Some).map_err(|_| problem)
@@ -312,6 +322,9 @@ mod tests {
             ("ConvexMessaging__MaxRetryAttempts", "3"),
             ("ConvexMessaging__RetryDelaySeconds", "5"),
             ("ConvexMessaging__AutoOffsetReset", "Earliest"),
+            ("ConvexMessaging__EnableAutoCommit", "true"),
+            ("ConvexMessaging__AutoCommitIntervalMs", "5000"),
+            ("ConvexMessaging__MessageRetentionMs", "604800000"),
         ])
         .unwrap();
         assert_eq!(
@@ -320,6 +333,8 @@ mod tests {
         );
         assert_eq!((convex.max_retry_attempts, convex.retry_delay_seconds), (Some(3), Some(5)));
         assert_eq!(convex.client().get("auto.offset.reset"), Some("earliest"));
+        assert_eq!(convex.commit_interval, Some(Duration::from_secs(5)));
+        assert_eq!(convex.retention, Some(Duration::from_secs(7 * 24 * 3600)));
 
         let custom = read(&[
             ("Kafka__BootstrapServers", "kafka-1:9092,kafka-2:9092"),

@@ -1,5 +1,7 @@
 //! Sends messages: for dead letters, and for a service's own.
 
+mod metrics;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -9,6 +11,9 @@ use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 
 use crate::config;
+use metrics::{INTERVAL, Measuring};
+
+pub use metrics::{Latency, PublisherMetrics};
 
 /// How long the producer's queue may stay full.
 const QUEUE_LIMIT: Duration = Duration::from_secs(5);
@@ -71,12 +76,19 @@ pub struct PublishError {
 pub trait Publisher: Send + Sync + 'static {
     /// Returns once Kafka has it, on all replicas that are in sync.
     async fn publish(&self, message: Outgoing) -> Result<(), PublishError>;
+
+    /// What its client measured; `None` where there is none, or nothing yet.
+    fn metrics(&self) -> Option<PublisherMetrics> {
+        None
+    }
 }
 
-/// Sends to Kafka: acknowledged by all replicas in sync, idempotent, within ten seconds. It creates no topic.
+/// Sends to Kafka: acknowledged by all replicas in sync, idempotent, within ten seconds, unless its configuration says
+/// otherwise. It creates no topic.
 #[derive(Clone)]
 pub struct KafkaPublisher {
-    producer: FutureProducer,
+    producer: FutureProducer<Measuring>,
+    measuring: Measuring,
 }
 
 impl std::fmt::Debug for KafkaPublisher {
@@ -91,7 +103,22 @@ impl KafkaPublisher {
     /// # Errors
     /// For a configuration that the client refuses.
     pub fn new(config: &ClientConfig) -> Result<Self, KafkaError> {
-        Ok(Self { producer: config::publisher(config).create()? })
+        Self::of(config::publisher(config))
+    }
+
+    /// For records that must not be lost: `acks` and idempotence are not the host's to say.
+    pub(crate) fn safe(config: &ClientConfig) -> Result<Self, KafkaError> {
+        let mut config = config.clone();
+        config.set("acks", "all").set("enable.idempotence", "true");
+        // What goes with weaker promises than these.
+        config.remove("max.in.flight").remove("max.in.flight.requests.per.connection");
+        Self::new(&config)
+    }
+
+    fn of(mut config: ClientConfig) -> Result<Self, KafkaError> {
+        config.set("statistics.interval.ms", INTERVAL);
+        let measuring = Measuring::default();
+        Ok(Self { producer: config.create_with_context(measuring.clone())?, measuring })
     }
 }
 
@@ -107,5 +134,8 @@ impl Publisher for KafkaPublisher {
             Ok(_) => Ok(()),
             Err((error, _)) => Err(PublishError { topic: message.topic.clone(), source: Box::new(error) }),
         }
+    }
+    fn metrics(&self) -> Option<PublisherMetrics> {
+        self.measuring.metrics()
     }
 }

@@ -133,7 +133,7 @@ fn with_publisher(base: &ClientConfig, mut settings: Settings) -> Result<Setting
     if letters.is_none() && retries.is_none() {
         return Ok(settings);
     }
-    let publisher = KafkaPublisher::new(base).map_err(|source| AgentError::Client {
+    let publisher = KafkaPublisher::safe(base).map_err(|source| AgentError::Client {
         consumer: settings.consumer.to_string(),
         group: settings.group.to_string(),
         source: Box::new(source),

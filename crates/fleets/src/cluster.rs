@@ -14,7 +14,7 @@ pub struct Cluster {
     pub properties: Vec<(String, String)>,
 }
 
-fn property(text: &str) -> Result<(String, String)> {
+pub(crate) fn property(text: &str) -> Result<(String, String)> {
     let (name, value) = text.split_once('=').context("use NAME=VALUE")?;
     Ok((name.trim().to_owned(), value.to_owned()))
 }

@@ -60,7 +60,7 @@ fn pick<'a>(words: &[&'a str]) -> &'a str {
     words.choose(&mut rand::rng()).copied().unwrap_or_default()
 }
 
-fn timestamp() -> String {
+pub(crate) fn timestamp() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     flowdeck_model::Timestamp::from_millis(i64::try_from(now.as_millis()).unwrap_or(i64::MAX)).to_string()
 }

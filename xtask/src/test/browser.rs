@@ -40,6 +40,7 @@ pub(crate) fn run(choice: &BrowserTests) -> Result<Tally> {
         bootstrap: bootstrap.clone(),
         cluster: "demo",
         port,
+        services: &[],
         dir: &dir,
     };
     let mut stack = Stack::start(&plan, Some(broker))?;

@@ -31,8 +31,10 @@
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(run()).unwrap();
 //! ```
 
+mod correlation;
 mod naming;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
@@ -43,13 +45,10 @@ use serde_json::json;
 use uuid::Uuid;
 
 use crate::message::Context;
-use crate::publish::{Outgoing, PublishError, Publisher};
+use crate::publish::{Outgoing, PublishError, Publisher, PublisherMetrics};
 
+pub use correlation::Correlation;
 pub use naming::{NamingError, TopicFields, TopicNaming, environment};
-
-/// Carried from a consumed message to what is published because of it.
-const TRACE: [&str; 2] = ["traceparent", "tracestate"];
-const CORRELATION: &str = "correlation-id";
 
 /// One kind of message.
 pub trait Event: Serialize + Sync {
@@ -61,7 +60,8 @@ pub trait Event: Serialize + Sync {
     /// Of the pattern that names topics.
     fn topic() -> TopicFields;
 
-    /// By which Kafka chooses the partition: events of one key stay in their order. None by default.
+    /// By which Kafka chooses the partition: events of one key stay in their order. None by default; as a rule one of
+    /// the event's fields. As a CloudEvent it is the attribute `partitionkey` too.
     fn key(&self) -> Option<String> {
         None
     }
@@ -133,6 +133,8 @@ pub struct Producer {
     publisher: Arc<dyn Publisher>,
     naming: TopicNaming,
     format: EventFormat,
+    topics: Arc<BTreeMap<String, String>>,
+    correlation: Option<Correlation>,
     counts: Arc<Counts>,
 }
 
@@ -158,7 +160,8 @@ impl Producer {
     /// [`crate::testing::RecordingPublisher`].
     pub fn new(publisher: impl Publisher, naming: TopicNaming) -> Self {
         let publisher = Arc::new(publisher);
-        Self { publisher, naming, format: EventFormat::Json, counts: Arc::default() }
+        let (format, topics, counts) = (EventFormat::Json, Arc::default(), Arc::default());
+        Self { publisher, naming, format, topics, correlation: None, counts }
     }
 
     /// What values look like.
@@ -168,13 +171,27 @@ impl Producer {
         self
     }
 
-    /// Returns once Kafka has it. It begins a correlation of its own; where a handler publishes, use
-    /// [`Producer::publish_within`].
+    /// Topics by the types of events ([`Event::TYPE`]), in place of what the pattern names.
+    #[must_use]
+    pub fn topics(mut self, topics: BTreeMap<String, String>) -> Self {
+        self.topics = Arc::new(topics);
+        self
+    }
+
+    /// The same producer, whose events carry this correlation id and trace: those of a request, or of the message that
+    /// is being handled. It counts with the one that it was made of.
+    #[must_use]
+    pub fn correlated(&self, correlation: Correlation) -> Self {
+        Self { correlation: Some(correlation), ..self.clone() }
+    }
+
+    /// Returns once Kafka has it. It begins a correlation of its own unless it was told one ([`Producer::correlated`]);
+    /// where a handler publishes, use [`Producer::publish_within`].
     ///
     /// # Errors
     /// Where the topic has no name, the event is no JSON, or Kafka did not take it.
     pub async fn publish<E: Event>(&self, event: &E) -> Result<(), EventError> {
-        self.send(event, vec![(CORRELATION.to_owned(), Uuid::new_v4().to_string())]).await
+        self.send(event, self.correlation.clone().unwrap_or_default().headers()).await
     }
 
     /// The same, with the correlation id and the W3C trace context of the message that is being handled.
@@ -182,7 +199,7 @@ impl Producer {
     /// # Errors
     /// As [`Producer::publish`].
     pub async fn publish_within<E: Event>(&self, context: &Context, event: &E) -> Result<(), EventError> {
-        self.send(event, carried(context)).await
+        self.send(event, Correlation::of(context).headers()).await
     }
 
     /// For events without which the work goes on: a failure is logged and counted, and no error.
@@ -204,6 +221,12 @@ impl Producer {
         }
     }
 
+    /// Of the Kafka client: rate, queue, times of sending and acknowledgement. `None` where there is none, or nothing was
+    /// measured yet.
+    pub fn metrics(&self) -> Option<PublisherMetrics> {
+        self.publisher.metrics()
+    }
+
     async fn send<E: Event>(&self, event: &E, headers: Vec<(String, String)>) -> Result<(), EventError> {
         let began = Instant::now();
         let sent = match self.outgoing(event, headers) {
@@ -223,8 +246,8 @@ impl Producer {
     }
 
     fn outgoing<E: Event>(&self, event: &E, headers: Vec<(String, String)>) -> Result<Outgoing, EventError> {
-        let topic =
-            self.naming.name(&E::topic()).map_err(|source| EventError::Naming { event: E::TYPE, source })?;
+        let named = self.topics.get(E::TYPE).cloned().map_or_else(|| self.naming.name(&E::topic()), Ok);
+        let topic = named.map_err(|source| EventError::Naming { event: E::TYPE, source })?;
         let json = |source| EventError::Json { event: E::TYPE, source };
         let key = event.key();
         let mut message = Outgoing::to(topic);
@@ -275,17 +298,6 @@ fn attributes<E: Event>(source: &str, key: Option<&str>) -> Vec<(&'static str, S
     ];
     attributes.extend(key.map(|key| ("partitionkey", key.to_owned())));
     attributes
-}
-
-fn carried(context: &Context) -> Vec<(String, String)> {
-    let correlation = context.correlation_id().map_or_else(|| Uuid::new_v4().to_string(), str::to_owned);
-    let mut carried = vec![(CORRELATION.to_owned(), correlation)];
-    for name in TRACE {
-        let mut found = context.headers().filter(|(header, _)| header.eq_ignore_ascii_case(name));
-        let text = found.find_map(|(_, value)| std::str::from_utf8(value?).ok());
-        carried.extend(text.map(|text| (name.to_owned(), text.to_owned())));
-    }
-    carried
 }
 
 impl EventError {

@@ -118,3 +118,29 @@ async fn a_failure_is_an_error_or_a_line_of_the_log_and_counted() {
     let unnamed = Producer::new(sent, TopicNaming::new("{domain}.{topic}").unwrap());
     assert!(matches!(unnamed.publish(&event()).await, Err(EventError::Naming { event: "OrderCreated", .. })));
 }
+
+#[tokio::test]
+async fn what_belongs_together_carries_one_correlation() {
+    let sent = RecordingPublisher::default();
+    let producer = Producer::new(sent.clone(), TopicNaming::prefixed("dev"));
+    let request = producer.correlated(Correlation::with_id("req-7").traced());
+    request.publish(&event()).await.unwrap();
+    request.publish_or_log(&event()).await;
+    producer.publish(&event()).await.unwrap();
+    let messages = sent.messages();
+    let ids: Vec<_> = messages.iter().map(|message| header(message, "correlation-id").unwrap()).collect();
+    assert_eq!((&ids[0][..], &ids[1][..]), ("req-7", "req-7"));
+    assert_ne!(ids[2], "req-7");
+    assert!(header(&messages[0], "traceparent").is_some());
+    assert_eq!(header(&messages[0], "traceparent"), header(&messages[1], "traceparent"));
+    assert_eq!(producer.counts().published, 3, "clones count together");
+}
+
+#[tokio::test]
+async fn a_topic_may_be_named_by_the_type_of_its_event() {
+    let sent = RecordingPublisher::default();
+    let producer = Producer::new(sent.clone(), TopicNaming::prefixed("dev"));
+    let producer = producer.topics([("OrderCreated".to_owned(), "orders-of-old".to_owned())].into());
+    producer.publish(&event()).await.unwrap();
+    assert_eq!(sent.messages()[0].topic, "orders-of-old");
+}

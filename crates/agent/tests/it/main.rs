@@ -2,12 +2,14 @@
 
 mod admin;
 mod backlog;
+mod bus;
 mod commands;
 mod common;
 mod distribution;
 mod examples;
 mod failures;
 mod functions;
+mod guide;
 mod holds;
 mod rebalances;
 mod records;

@@ -4,3 +4,4 @@ mod common;
 mod kafkaflow;
 mod pause_with_agents;
 mod run;
+mod services;
