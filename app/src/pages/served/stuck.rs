@@ -254,7 +254,7 @@ fn ways(shown: &Shown) -> AnyView {
             notice::warning(["It cannot be skipped from here: ", &error.to_string()].concat())
         }
         (None, _) => notice::empty(
-            "Nothing waits",
+            "Caught up",
             "The group has read this partition to its end, or committed nothing.",
         ),
     }
