@@ -112,7 +112,7 @@ async fn dead_letter_is_looked_at_and_redriven_once_the_service_is_mended() {
         let text = String::from_utf8_lossy(record.value.as_deref().unwrap_or_default()).into_owned();
         text.contains("\"BetId\":0,")
     };
-    let copy = scene.kafka.read_all("convex.bet.placed").into_iter().filter(again).last().expect("the copy");
+    let copy = scene.kafka.read_all("convex.bet.placed").into_iter().rfind(again).expect("the copy");
     // Handled: it is committed, and no dead letter followed.
     wait_for("the copy is handled", LIMIT, async || {
         let rows = scene.kafka.judge("convex-group");
