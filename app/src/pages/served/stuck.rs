@@ -253,10 +253,9 @@ fn ways(shown: &Shown) -> AnyView {
         (Some(Err(error)), _) => {
             notice::warning(["It cannot be skipped from here: ", &error.to_string()].concat())
         }
-        (None, _) => notice::empty(
-            "Caught up",
-            "The group has read this partition to its end, or committed nothing.",
-        ),
+        (None, _) => {
+            notice::empty("Caught up", "The group has read this partition to its end, or committed nothing.")
+        }
     }
 }
 
