@@ -130,13 +130,13 @@ fn mounted(base: &str) -> Mounted {
         .route(&at("/login"), get(pages::login::page).post(pages::login::submit))
         .route(&at("/logout"), post(pages::login::log_out))
         .route(&at("/logout-everywhere"), post(pages::login::log_out_everywhere))
-        .route(
-            &at("/c/{cluster}/groups/{group}/offsets"),
-            get(pages::page::show).post(pages::forms::preview_offsets),
-        )
+        .route(&at("/c/{cluster}/groups/{group}/offsets"), get(pages::page::show).post(pages::forms::preview))
         .route(&at("/c/{cluster}/commands"), get(pages::page::show).post(pages::forms::submit))
         .route(&at("/c/{cluster}/redrives"), get(pages::page::show).post(pages::redrives::submit))
         .route(&at("/c/{cluster}/redrives/{id}"), get(pages::page::show).post(pages::redrives::order))
+        .route(&at("/c/{cluster}/bulk"), get(pages::page::show).post(pages::forms::preview))
+        .route(&at("/c/{cluster}/bulks"), get(pages::page::show).post(pages::bulks::submit))
+        .route(&at("/c/{cluster}/bulks/{id}"), get(pages::page::show).post(pages::bulks::stop))
         // Pages. Which one, the app's own router knows.
         .route(&at("/{*page}"), get(pages::page::show));
     if base.is_empty() {

@@ -152,6 +152,23 @@ pub(crate) fn redrive_orders(cluster: &ClusterName, id: CommandId) -> String {
     redrive(cluster, id)
 }
 
+/// The page that previews a bulk operation.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn bulk_form(cluster: &ClusterName, query: &str) -> String {
+    to(&with_query(&join(&join("/c/", &url::encode(cluster.as_str())), "/bulk"), query))
+}
+
+/// Where forms send bulk operations.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn bulks(cluster: &ClusterName) -> String {
+    to(&join(&join("/c/", &url::encode(cluster.as_str())), "/bulks"))
+}
+
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn bulk(cluster: &ClusterName, id: CommandId) -> String {
+    to(&url::bulk_path(cluster, id))
+}
+
 pub(crate) fn command(cluster: &ClusterName, id: CommandId) -> String {
     to(&url::command_path(cluster, id))
 }

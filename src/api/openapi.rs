@@ -10,7 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    audit, brokers, commands, dead_letters, downloads, groups, groups_file, messages, offsets,
+    audit, brokers, bulks, commands, dead_letters, downloads, groups, groups_file, messages, offsets,
     problem::Problem, redrives, tail, topics,
 };
 use crate::state::AppState;
@@ -79,6 +79,10 @@ pub(crate) fn routes() -> (Router<AppState>, Document) {
         .routes(routes!(redrives::preview))
         .routes(routes!(redrives::one))
         .routes(routes!(redrives::order))
+        .routes(routes!(bulks::submit))
+        .routes(routes!(bulks::preview))
+        .routes(routes!(bulks::one))
+        .routes(routes!(bulks::stop))
         .split_for_parts()
 }
 

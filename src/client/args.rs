@@ -18,6 +18,9 @@ pub enum Ask {
     Operations(Operations),
     /// Show who asked for what, and what came of it.
     Audit(Audit),
+    /// One operation over many groups.
+    #[command(subcommand)]
+    Bulk(super::bulk::Bulk),
     #[command(flatten)]
     Operate(Operate),
 }
@@ -259,7 +262,7 @@ pub enum Of {
     Group(GroupId),
 }
 
-fn scope(text: &str) -> Result<TopicScope, String> {
+pub(super) fn scope(text: &str) -> Result<TopicScope, String> {
     text.parse().map_err(|error: PortError| error.to_string())
 }
 

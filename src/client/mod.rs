@@ -2,6 +2,7 @@
 
 mod api;
 pub mod args;
+mod bulk;
 pub mod exit;
 mod offsets;
 mod operate;
@@ -23,6 +24,7 @@ pub fn run(ask: &Ask) -> Result<Exit, Failed> {
         Ask::Lag(args) => lag(args),
         Ask::Operations(args) => operations(args),
         Ask::Audit(args) => audit(args),
+        Ask::Bulk(args) => bulk::run(args),
         Ask::Operate(args) => operate::run(args),
     }
 }

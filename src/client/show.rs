@@ -3,7 +3,8 @@
 use comfy_table::{CellAlignment, Table, presets};
 use flowdeck_model::shown;
 use flowdeck_model::view::{
-    AuditEntry, AuditView, CommandView, FleetView, GroupView, InstanceOutcome, OffsetsPreview, PreviewView,
+    AuditEntry, AuditView, BulkPreview, BulkView, CommandView, FleetView, GroupView, InstanceOutcome,
+    OffsetsPreview, PreviewView,
 };
 
 fn table(heads: &[&str], right: &[usize]) -> Table {
@@ -88,6 +89,14 @@ pub(super) fn audit(audit: &AuditView) -> String {
                 shown::name(&one.actor.name),
                 shown::text(&one.reason),
             ]),
+            AuditEntry::Bulk(one) => table.add_row([
+                one.at.to_string(),
+                one.id.to_string(),
+                shown::text(&one.title),
+                one.event.clone(),
+                shown::name(&one.actor.name),
+                shown::text(&one.reason),
+            ]),
             AuditEntry::LogIn(one) => table.add_row([
                 one.at.to_string(),
                 String::new(),
@@ -106,6 +115,46 @@ pub(super) fn audit(audit: &AuditView) -> String {
         text += &format!("There is more: --before {before}\n");
     }
     text
+}
+
+pub(super) fn bulk(view: &BulkView) -> String {
+    let mut table = table(&["GROUP", "STATE", "OPERATION", "NOTE"], &[]);
+    for one in &view.groups {
+        let note = one.note.as_deref().map(shown::text).unwrap_or_default();
+        let label = one.state.label().to_owned();
+        table.add_row([one.group.shown(), label, one.command.to_string(), note]);
+    }
+    let count = view.groups.len() + view.hidden as usize;
+    let counts = &view.counts;
+    format!(
+        "{}: {}; {} confirmed, {} in force before, {} failed, {} under way, {} not begun\n{table}\n",
+        view.action.title(count),
+        view.state.label(),
+        counts.confirmed,
+        counts.in_force,
+        counts.failed(),
+        counts.sent,
+        counts.waiting
+    ) + &notes(&view.notes)
+}
+
+pub(super) fn bulk_preview(preview: &BulkPreview) -> String {
+    let mut table = table(&["GROUP", "PLAN", "NOTES"], &[]);
+    for plan in &preview.groups {
+        let what = match &plan.refused {
+            Some(why) => ["cannot be done: ", &shown::text(why)].concat(),
+            None => shown::text(&plan.plan),
+        };
+        table.add_row([plan.group.shown(), what, shown::text(&plan.notes.join(" "))]);
+    }
+    format!(
+        "{}; {} with nothing to do, {} that cannot be done; {} offsets replayed, {} skipped\n{table}\n",
+        preview.action.title(preview.ready as usize),
+        preview.nothing_to_do,
+        preview.refused,
+        preview.replayed,
+        preview.skipped
+    ) + &notes(&preview.notes)
 }
 
 pub(super) fn operations(commands: &[CommandView]) -> String {

@@ -63,9 +63,9 @@ pub(super) async fn refused(
     response
 }
 
-/// `POST {base}/c/{cluster}/groups/{group}/offsets`: the page with the preview. Nothing is done; a file may be longer than
-/// an address.
-pub(crate) async fn preview_offsets(
+/// `POST {base}/c/{cluster}/groups/{group}/offsets` and `…/c/{cluster}/bulk`: the page with the preview. Nothing is done; a
+/// file or a list of groups may be longer than an address.
+pub(crate) async fn preview(
     State(state): State<AppState>,
     FormPorts(bound): FormPorts,
     headers: HeaderMap,

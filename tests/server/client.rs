@@ -83,6 +83,19 @@ async fn exit_codes_say_how_it_ended() {
         assert_eq!(code, want, "{arguments:?}: {said}");
         assert!(!said.is_empty());
     }
+    // Once nothing more is awaited.
+    for (group, want, label) in [
+        ("ends-confirmed", 0, "confirmed"),
+        ("ends-partiallyConfirmed", 3, "partially confirmed"),
+        ("ends-timedOut", 4, "timed out"),
+        ("ends-refused", 4, "refused"),
+    ] {
+        let (code, said, _) = run(&url, &[&pause(group)[..], &["--wait"]].concat()).await;
+        assert_eq!(code, want, "{group}: {said}");
+        assert!(said.contains(label), "{group}: {said}");
+        let id = server.memory.submitted().last().unwrap().id.to_string();
+        assert_eq!(run(&url, &["operations", &id, "--cluster", "demo"]).await.0, want, "{group}");
+    }
     let (code, _, said) = run("http://127.0.0.1:1/kafkaflow", &["groups"]).await;
     assert_eq!(code, 5, "{said}");
     let (code, script, _) = run(&url, &["completions", "bash"]).await;

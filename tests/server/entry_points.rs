@@ -65,6 +65,8 @@ struct Row {
 
 const JSON: &str = r#"{"action":"pause","target":{"group":"payments"},"reason":"x"}"#;
 const REDRIVE: &str = r#"{"topic":"orders.dlq","records":{"matching":{}},"reason":"x"}"#;
+const BULK: &str = r#"{"action":"pause","groups":[{"group":"payments"}],"reason":"x"}"#;
+const BULK_QUERY: &str = r#"{"action":"pause","groups":["payments"]}"#;
 const FORM: &str = "id=7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b&action=pause&group=payments&reason=x";
 const OFFSETS: &str = r#"{"group":"payments","to":"earliest","topics":["orders"]}"#;
 const ID: &str = "7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b";
@@ -236,6 +238,33 @@ fn rows() -> Vec<Row> {
             "/kafkaflow/api/v1/clusters/{cluster}/redrives/{id}/order",
             "/kafkaflow/api/v1/clusters/demo/redrives/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b/order",
             "{\"order\":\"stop\"}",
+            View,
+        ),
+        send(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/bulks",
+            "/kafkaflow/api/v1/clusters/demo/bulks",
+            BULK,
+            Control,
+        ),
+        send(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/bulks/preview",
+            "/kafkaflow/api/v1/clusters/demo/bulks/preview",
+            BULK_QUERY,
+            Control,
+        ),
+        read(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/bulks/{id}",
+            "/kafkaflow/api/v1/clusters/demo/bulks/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
+            View,
+        ),
+        send(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/bulks/{id}/stop",
+            "/kafkaflow/api/v1/clusters/demo/bulks/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b/stop",
+            "{}",
             View,
         ),
         // KafkaFlow's own contracts, on the default cluster.
@@ -457,6 +486,40 @@ fn rows() -> Vec<Row> {
             "/kafkaflow/c/{cluster}/dead-letters/{topic}/redrive",
             "/kafkaflow/c/demo/dead-letters/orders.dlq/redrive",
             Payloads,
+        ),
+        read(
+            Page,
+            "/kafkaflow/c/{cluster}/bulk",
+            "/kafkaflow/c/demo/bulk?group=payments&action=pause",
+            Control,
+        ),
+        send(
+            Page,
+            "/kafkaflow/c/{cluster}/bulk",
+            "/kafkaflow/c/demo/bulk",
+            "group=payments&action=pause",
+            Control,
+        ),
+        read(Page, "/kafkaflow/c/{cluster}/bulks", "/kafkaflow/c/demo/bulks", Actor),
+        send(
+            Page,
+            "/kafkaflow/c/{cluster}/bulks",
+            "/kafkaflow/c/demo/bulks",
+            "id=7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b&action=pause&group=payments&reason=x",
+            Control,
+        ),
+        read(
+            Page,
+            "/kafkaflow/c/{cluster}/bulks/{id}",
+            "/kafkaflow/c/demo/bulks/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
+            View,
+        ),
+        send(
+            Page,
+            "/kafkaflow/c/{cluster}/bulks/{id}",
+            "/kafkaflow/c/demo/bulks/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
+            "",
+            View,
         ),
         // Pages.
         read(Page, "/kafkaflow", "/kafkaflow", Actor),

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::offsets::OffsetsQuery;
-use flowdeck_model::ports::{AuditLog, Bind, Control, DeadLetters, Fleet, Peek, Redrives, Tail};
+use flowdeck_model::ports::{AuditLog, Bind, Bulks, Control, DeadLetters, Fleet, Peek, Redrives, Tail};
 use flowdeck_model::query::GroupsQuery;
 use flowdeck_model::record_place::RecordPlace;
 use flowdeck_model::redrive::RedriveOrder;
@@ -15,15 +15,16 @@ use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::view::fleet::VerdictCount;
 use flowdeck_model::view::messages::PayloadKind;
 use flowdeck_model::view::{
-    AgentsView, AuditView, BrokersView, ClusterView, CommandView, DeadLetterTopicsView, DeadLetterView,
-    DeadLettersView, DecodersView, FleetView, GroupRow, GroupView, HistoryStorage, HistoryView, MessageView,
-    MessagesView, Mode, OffsetsPreview, PartitionRow, Payload, PreviewView, RedrivePreview, RedriveRow,
-    RedriveView, Submitted, TailView, TelemetryView, TopicView, TopicsView,
+    AgentsView, AuditView, BrokersView, BulkPreview, BulkView, ClusterView, CommandView,
+    DeadLetterTopicsView, DeadLetterView, DeadLettersView, DecodersView, FleetView, GroupRow, GroupView,
+    HistoryStorage, HistoryView, MessageView, MessagesView, Mode, OffsetsPreview, PartitionRow, Payload,
+    PreviewView, RedrivePreview, RedriveRow, RedriveView, Submitted, TailView, TelemetryView, TopicView,
+    TopicsView,
 };
 use flowdeck_model::{
-    Actor, AuditQuery, ClusterName, CommandId, CommandState, DeadLettersQuery, FleetQuery, GroupId,
-    GroupState, GroupType, HistoryQuery, Level, MessagesQuery, Partition, Permission, PortError, Ports,
-    RedriveRequest, Submit, SubmitRedrive, Timestamp, TopicName, Verdict, Version,
+    Actor, AuditQuery, BulkQuery, ClusterName, CommandId, CommandState, DeadLettersQuery, FleetQuery,
+    GroupId, GroupState, GroupType, HistoryQuery, Level, MessagesQuery, Partition, Permission, PortError,
+    Ports, RedriveRequest, Submit, SubmitBulk, SubmitRedrive, Timestamp, TopicName, Verdict, Version,
 };
 use tokio::sync::watch;
 
@@ -108,7 +109,8 @@ impl Bind for Memory {
             peek: ports.clone(),
             dead_letters: ports.clone(),
             audit: ports.clone(),
-            redrives: ports,
+            redrives: ports.clone(),
+            bulks: ports,
         }
     }
 }
@@ -184,6 +186,12 @@ fn fails(name: &str) -> Option<PortError> {
         "error-panic" => panic!("a handler's own mistake"),
         _ => return None,
     })
+}
+
+/// What becomes of a command, by the group that it is for.
+fn state_of(name: &str) -> CommandState {
+    let ends = CommandState::ALL.into_iter().find(|state| name.strip_prefix("ends-") == Some(state.key()));
+    ends.unwrap_or(CommandState::Sent)
 }
 
 impl MemoryPorts {
@@ -436,7 +444,7 @@ impl Control for MemoryPorts {
             target: command.target.clone(),
             actor: self.actor.view.clone(),
             reason: command.reason.clone(),
-            state: CommandState::Sent,
+            state: state_of(command.target.group.as_str()),
             now: now(),
             requested_at: read_at(),
             until: None,
@@ -581,5 +589,24 @@ impl Redrives for MemoryPorts {
 
     fn of_topic(&self, _: &ClusterName, _: &TopicName) -> Result<Vec<RedriveRow>, PortError> {
         Ok(vec![])
+    }
+}
+
+#[async_trait]
+impl Bulks for MemoryPorts {
+    async fn preview(&self, cluster: &ClusterName, _: BulkQuery) -> Result<BulkPreview, PortError> {
+        Err(PortError::ObserveMode { cluster: cluster.clone() })
+    }
+
+    async fn submit(&self, cluster: &ClusterName, _: SubmitBulk) -> Result<BulkView, PortError> {
+        Err(PortError::ObserveMode { cluster: cluster.clone() })
+    }
+
+    async fn stop(&self, _: &ClusterName, id: CommandId) -> Result<BulkView, PortError> {
+        Err(PortError::not_found(ResourceKind::Command, id.to_string()))
+    }
+
+    fn bulk(&self, _: &ClusterName, id: CommandId) -> Result<BulkView, PortError> {
+        Err(PortError::not_found(ResourceKind::Command, id.to_string()))
     }
 }

@@ -5,6 +5,7 @@ mod acls;
 mod audit;
 mod away;
 mod brokers;
+mod bulk;
 mod by_stop;
 mod commands;
 mod exhausted;

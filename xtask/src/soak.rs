@@ -3,6 +3,7 @@
 //! `cargo xtask soak agent-records`: the check of an agent's records, for longer, a third of the time in each protocol.
 //! `cargo xtask soak fleets`: the four services under all their troubles; `--minutes 10`.
 //! `cargo xtask soak redrive`: a re-drive of many records, killed at random.
+//! `cargo xtask soak offsets`: a group's offsets are set again and again while server and broker are killed at random.
 //! `cargo xtask soak holds`: deploys, crashes and scale-outs under holds, with consumers that lock up as KafkaFlow does.
 
 use std::process::ExitCode;
@@ -28,7 +29,8 @@ const HOLDS_LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
 
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// What runs; `redrive`: a re-drive of 100,000 records that is killed at random; `holds`: faults under holds
+    /// What runs; `redrive`: a re-drive of 100,000 records that is killed at random; `holds`: faults under holds;
+    /// `offsets`: offsets are set while server and broker are killed
     #[arg(value_enum, default_value_t = What::Faults)]
     what: What,
     /// How long faults come
@@ -56,11 +58,12 @@ enum What {
     Holds,
     /// The four services under all their troubles
     Fleets,
+    Offsets,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     match args.what {
-        What::Faults | What::Redrive | What::Holds | What::Fleets => faults(args),
+        What::Faults | What::Redrive | What::Holds | What::Fleets | What::Offsets => faults(args),
         What::AgentRecords => agent_records(args),
     }
 }
@@ -146,6 +149,13 @@ fn of_system(args: &Args) -> Option<OfSystem> {
             test: "services_under_their_troubles",
             setting: ("FLOWDECK_FLEETS_SECONDS", args.minutes.saturating_mul(60)),
             seed: None,
+            limit: Duration::from_secs(u64::from(args.minutes) * 60) + AROUND,
+        }),
+        What::Offsets => Some(OfSystem {
+            what: format!("{} minutes of offsets that are set through kills", args.minutes),
+            test: "no_offset_changes_without_an_operation_in_the_audit",
+            setting: ("FLOWDECK_OFFSETS_SECONDS", args.minutes.saturating_mul(60)),
+            seed: Some("FLOWDECK_OFFSETS_SEED"),
             limit: Duration::from_secs(u64::from(args.minutes) * 60) + AROUND,
         }),
         What::Faults | What::AgentRecords => None,

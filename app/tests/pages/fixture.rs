@@ -491,7 +491,8 @@ pub(crate) fn ports(empty: bool) -> Ports {
         peek: made.clone(),
         dead_letters: made.clone(),
         audit: made.clone(),
-        redrives: made,
+        redrives: made.clone(),
+        bulks: made,
     }
 }
 

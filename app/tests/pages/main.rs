@@ -1,6 +1,7 @@
 //! The pages as the server sends them, from a made-up fleet: status, what must and must not be on
 //! them. `FLOWDECK_PAGES_OUT=<folder>` writes them there, to look at.
 
+mod bulks;
 mod dead_letters;
 mod fixture;
 
@@ -103,6 +104,12 @@ async fn every_page_renders() {
         ("dead-letter", "/c/prod-eu/dead-letters/dev-orders.dlq/0/7", 200),
         ("redrive-form", "/c/prod-eu/dead-letters/dev-orders.dlq/redrive?original=orders", 200),
         ("redrive", "/c/prod-eu/redrives/6fa459ea-ee8a-4ca4-894e-db77e160355e", 200),
+        ("bulk-choose", "/c/prod-eu/bulk?group=payments&group=billing", 200),
+        ("bulk-preview", "/c/prod-eu/bulk?group=payments&action=pause&minutes=10", 200),
+        ("bulk-offsets", "/c/prod-eu/bulk?group=payments&action=setOffsets&to=latest&allTopics=true", 200),
+        ("bulk-undo", "/c/prod-eu/bulk?undo=6fa459ea-ee8a-4ca4-894e-db77e160355e", 200),
+        ("bulk", "/c/prod-eu/bulks/6fa459ea-ee8a-4ca4-894e-db77e160355e", 200),
+        ("groups-select", "/all-groups?cluster=prod-eu", 200),
         ("not-found", "/nowhere", 404),
     ] {
         let page = page(path).await;

@@ -5,6 +5,7 @@
 //! where an operation asks for that; in observe mode there is no producer at all. It builds no HTML and knows no HTTP.
 
 mod audit;
+mod bulk;
 mod cluster;
 mod commands;
 mod kinds;

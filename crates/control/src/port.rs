@@ -25,6 +25,7 @@ use crate::commands::Command;
 use crate::commands::offsets::Lookup;
 use crate::service::Requests;
 
+#[derive(Clone)]
 pub(crate) struct BoundControl {
     pub(crate) core: Arc<Core>,
     requests: Requests,
@@ -143,7 +144,7 @@ impl Control for BoundControl {
     }
 
     async fn offsets(&self, cluster: &ClusterName, query: OffsetsQuery) -> Result<OffsetsPreview, PortError> {
-        self.preview_offsets(cluster, &query).await
+        self.preview_offsets(cluster, &query, true).await
     }
 
     fn command(&self, cluster: &ClusterName, id: CommandId) -> Result<CommandView, PortError> {

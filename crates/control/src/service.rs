@@ -21,9 +21,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::audit::{Audit, OldOperations, TopicSink, write_log_ins};
+use crate::bulk::{self, BoundBulks, BulkBook, BulkDesk};
 use crate::cluster::actor::{ClusterActor, Inputs, Request};
 use crate::port::BoundControl;
-use crate::redrive::{self, BoundRedrives, Desks, RedriveBook, RedriveDesk};
+use crate::redrive::{self, BoundRedrives, RedriveBook, RedriveDesk};
 use crate::samples::MinuteWriter;
 use crate::settings::AdminSettings;
 
@@ -35,7 +36,8 @@ pub struct Admin {
     tracker: TaskTracker,
     audit: Audit,
     old_operations: Arc<OldOperations>,
-    redrives: Desks,
+    redrives: redrive::Desks,
+    bulks: bulk::Desks,
 }
 
 /// The way to each cluster's actor.
@@ -52,11 +54,11 @@ impl Admin {
         let core = Arc::new(Core::new(settings.observe.clone(), clusters, shutdown));
         let tracker = TaskTracker::new();
         let mut requests = HashMap::new();
-        let mut redrives = HashMap::new();
+        let (mut redrives, mut bulks) = (HashMap::new(), HashMap::new());
         let mut audit = Audit::log_alone();
         for (at, handle) in core.clusters.iter().enumerate() {
             let (request, requested) = mpsc::channel(settings.submit_queue.max(1));
-            requests.insert(handle.settings.name.clone(), request);
+            requests.insert(handle.settings.name.clone(), request.clone());
             let Some(cluster) = &handle.cluster else { continue };
             let sink = Arc::new(TopicSink::new(cluster.clone(), handle.settings.audit_topic.clone()));
             if at == 0 && handle.settings.mode == Mode::Control {
@@ -64,7 +66,10 @@ impl Admin {
             }
             let (book, known) = redrive::book();
             redrives.insert(handle.settings.name.clone(), RedriveDesk::new(known, Arc::clone(&sink)));
-            start_cluster(&core, &settings, at, cluster, (sink, book), requested, &tracker);
+            let (bulk_book, known) = bulk::book();
+            bulks.insert(handle.settings.name.clone(), BulkDesk::new(known, Arc::clone(&sink)));
+            let audited = Audited { sink, redrive_book: book, bulk_book };
+            start_cluster(&core, &settings, at, cluster, audited, (request, requested), &tracker);
         }
         let histories = core.clusters.iter().map(|handle| handle.history.clone()).collect();
         tracker.spawn(history::record(core.publisher.subscribe(), histories, core.shutdown.clone()));
@@ -80,6 +85,7 @@ impl Admin {
             audit,
             old_operations: Arc::default(),
             redrives: Arc::new(redrives),
+            bulks: Arc::new(bulks),
         }
     }
 
@@ -112,13 +118,20 @@ impl Admin {
     }
 }
 
+/// What a cluster's actor writes to the audit, and what it folds from it.
+struct Audited {
+    sink: Arc<TopicSink>,
+    redrive_book: watch::Sender<Arc<RedriveBook>>,
+    bulk_book: watch::Sender<Arc<BulkBook>>,
+}
+
 fn start_cluster(
     core: &Arc<Core>,
     settings: &AdminSettings,
     at: usize,
     cluster: &Cluster,
-    (sink, redrive_book): (Arc<TopicSink>, watch::Sender<Arc<RedriveBook>>),
-    requests: mpsc::Receiver<Request>,
+    Audited { sink, redrive_book, bulk_book }: Audited,
+    (own_requests, requests): (mpsc::Sender<Request>, mpsc::Receiver<Request>),
     tracker: &TaskTracker,
 ) {
     let handle = &core.clusters[at];
@@ -130,9 +143,11 @@ fn start_cluster(
         stats: Arc::clone(&handle.stats),
         samples: handle.sample(cluster, &core.shutdown, tracker),
         requests,
+        own_requests,
         viewers: handle.viewers.clone(),
         sink,
         redrive_book,
+        bulk_book,
         history: handle.history.clone(),
     };
     let actor = ClusterActor::new(inputs, settings);
@@ -198,14 +213,17 @@ fn start_log_ins(
 impl Bind for Admin {
     fn bind(&self, actor: Actor) -> Ports {
         let core = &self.core;
+        let control = BoundControl::new(
+            Arc::clone(core),
+            Arc::clone(&self.requests),
+            Arc::clone(&self.old_operations),
+            actor.clone(),
+        );
+        let bulks = Arc::clone(&self.bulks);
         Ports {
             fleet: Arc::new(BoundFleet::new(Arc::clone(core), actor.clone())),
-            control: Arc::new(BoundControl::new(
-                Arc::clone(core),
-                Arc::clone(&self.requests),
-                Arc::clone(&self.old_operations),
-                actor.clone(),
-            )),
+            bulks: Arc::new(BoundBulks::new(Arc::clone(core), bulks, control.clone(), actor.clone())),
+            control: Arc::new(control),
             audit: Arc::new(BoundAudit::new(Arc::clone(core), actor.clone())),
             peek: Arc::new(BoundPeek::new(Arc::clone(core), actor.clone())),
             dead_letters: Arc::new(BoundDeadLetters::new(Arc::clone(core), actor.clone())),

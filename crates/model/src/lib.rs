@@ -6,6 +6,7 @@
 
 pub mod action;
 pub mod actor;
+pub mod bulk;
 pub mod command;
 pub mod error;
 pub mod hold;
@@ -29,13 +30,14 @@ pub mod view;
 
 pub use action::{Action, ActionKind};
 pub use actor::{Actor, ActorKind, Grant, Pattern, Permission, Via};
+pub use bulk::{BulkQuery, BulkRequest, SubmitBulk};
 pub use command::{CommandState, InstanceState, Submit, Target};
 pub use error::PortError;
 pub use hold::{Hold, HoldBy};
 pub use ids::{CommandId, HoldId, Incarnation, Version};
 pub use lag::{Lag, PartitionReading, TimeLag, Unknown};
 pub use names::{ClusterName, ConsumerName, GroupId, InstanceName, Partition, TopicName};
-pub use ports::{AuditLog, Control, DeadLetters, Fleet, Peek, Ports, Redrives, Tail};
+pub use ports::{AuditLog, Bulks, Control, DeadLetters, Fleet, Peek, Ports, Redrives, Tail};
 pub use query::{AuditQuery, DeadLettersQuery, FleetQuery, HistoryQuery, MessagesQuery};
 pub use redrive::{RedriveRequest, SubmitRedrive};
 pub use scope::Scope;

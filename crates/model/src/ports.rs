@@ -7,6 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use crate::actor::Actor;
+use crate::bulk::{BulkQuery, SubmitBulk};
 use crate::command::Submit;
 use crate::error::PortError;
 use crate::ids::{CommandId, Version};
@@ -18,9 +19,10 @@ use crate::query::{AuditQuery, DeadLettersQuery, FleetQuery, HistoryQuery, Messa
 use crate::record_place::RecordPlace;
 use crate::redrive::{RedriveOrder, RedriveRequest, SubmitRedrive};
 use crate::view::{
-    AgentsView, AuditView, BrokersView, ClusterView, CommandView, DeadLetterTopicsView, DeadLetterView,
-    DeadLettersView, FleetView, GroupView, HistoryView, MessagesView, OffsetsPreview, PreviewView,
-    RedrivePreview, RedriveRow, RedriveView, Submitted, TailView, TelemetryView, TopicView, TopicsView,
+    AgentsView, AuditView, BrokersView, BulkPreview, BulkView, ClusterView, CommandView,
+    DeadLetterTopicsView, DeadLetterView, DeadLettersView, FleetView, GroupView, HistoryView, MessagesView,
+    OffsetsPreview, PreviewView, RedrivePreview, RedriveRow, RedriveView, Submitted, TailView, TelemetryView,
+    TopicView, TopicsView,
 };
 
 /// Reads the published snapshot; never waits for Kafka, but for `topic` and `brokers`.
@@ -144,6 +146,18 @@ pub trait Redrives: Send + Sync {
     fn of_topic(&self, cluster: &ClusterName, topic: &TopicName) -> Result<Vec<RedriveRow>, PortError>;
 }
 
+/// One operation over many groups. On clusters in control mode alone.
+#[async_trait]
+pub trait Bulks: Send + Sync {
+    /// What it would do with each group; nothing happens.
+    async fn preview(&self, cluster: &ClusterName, query: BulkQuery) -> Result<BulkPreview, PortError>;
+    /// Returns once the request is in the audit.
+    async fn submit(&self, cluster: &ClusterName, bulk: SubmitBulk) -> Result<BulkView, PortError>;
+    /// No other group is begun. Returns once that is in the audit.
+    async fn stop(&self, cluster: &ClusterName, id: CommandId) -> Result<BulkView, PortError>;
+    fn bulk(&self, cluster: &ClusterName, id: CommandId) -> Result<BulkView, PortError>;
+}
+
 /// All ports of one actor, for one request or one stream.
 #[derive(Clone)]
 pub struct Ports {
@@ -154,6 +168,7 @@ pub struct Ports {
     pub dead_letters: Arc<dyn DeadLetters>,
     pub audit: Arc<dyn AuditLog>,
     pub redrives: Arc<dyn Redrives>,
+    pub bulks: Arc<dyn Bulks>,
 }
 
 /// The only way to a port.

@@ -62,6 +62,10 @@ pub fn redrive_path(cluster: &ClusterName, id: crate::CommandId) -> String {
     format!("/c/{}/redrives/{id}", encode(cluster.as_str()))
 }
 
+pub fn bulk_path(cluster: &ClusterName, id: crate::CommandId) -> String {
+    format!("/c/{}/bulks/{id}", encode(cluster.as_str()))
+}
+
 pub fn command_path(cluster: &ClusterName, id: crate::CommandId) -> String {
     format!("/c/{}/commands/{id}", encode(cluster.as_str()))
 }

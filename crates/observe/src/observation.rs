@@ -9,7 +9,7 @@ use flowdeck_model::{CommandId, GroupId, Timestamp};
 use flowdeck_protocol::Headers;
 use flowdeck_protocol::kafkaflow::{self, Decoded, Message};
 use flowdeck_protocol::wire::{self, Ack, AckRecord, AgentTelemetryRecord, HoldRecord, Sender};
-use flowdeck_protocol::wire::{AuditRecord, Operation, RedriveRecord};
+use flowdeck_protocol::wire::{AuditRecord, BulkRecord, Operation, RedriveRecord};
 
 use crate::holds::{HoldIndex, HoldKey, HoldStore, UndecodableHolds};
 use crate::sampling::sample::Sample;
@@ -51,6 +51,7 @@ pub enum Notice {
     /// An operation as the audit tells it.
     Operation(Box<Operation>),
     Redrive(Box<RedriveRecord>),
+    Bulk(Box<BulkRecord>),
     /// A command on an admin topic that did not come from Flowdeck.
     ExternalCommand {
         id: CommandId,
@@ -366,6 +367,7 @@ impl Observation {
             Ok(AuditRecord::Operation(operation)) => return Some(Notice::Operation(operation)),
             Ok(AuditRecord::LogIn(_)) => {}
             Ok(AuditRecord::Redrive(record)) => return Some(Notice::Redrive(record)),
+            Ok(AuditRecord::Bulk(record)) => return Some(Notice::Bulk(record)),
             Ok(AuditRecord::NewerVersion | AuditRecord::UnknownType) => {
                 self.stats.dropped("newer_audit_version");
             }

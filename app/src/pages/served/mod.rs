@@ -7,6 +7,7 @@
 mod agents;
 mod audit;
 mod brokers;
+mod bulk;
 mod dead_letters;
 mod groups;
 mod login;
@@ -22,6 +23,7 @@ use leptos_router::hooks::use_location;
 use crate::api::{Answer, PageError};
 use crate::components::error;
 use audit::AuditPage;
+use bulk::{BulkFormPage, BulkPage};
 use dead_letters::{LetterPage, LetterTopicsPage, LettersPage, RedriveFormPage, RedrivePage};
 use login::LoginPage;
 use offsets::OffsetsPage;
@@ -66,6 +68,13 @@ pub(crate) enum ServedPage {
         cluster: ClusterName,
         id: CommandId,
     },
+    BulkForm {
+        cluster: ClusterName,
+    },
+    Bulk {
+        cluster: ClusterName,
+        id: CommandId,
+    },
     Login,
     /// The names of a cluster and a group, encoded.
     Agents(String, String),
@@ -79,6 +88,8 @@ pub const PATHS: &[&str] = &[
     "/all-groups",
     "/c/{cluster}/audit",
     "/c/{cluster}/brokers",
+    "/c/{cluster}/bulk",
+    "/c/{cluster}/bulks/{id}",
     "/c/{cluster}/dead-letters",
     "/c/{cluster}/dead-letters/{topic}",
     "/c/{cluster}/dead-letters/{topic}/{partition}/{offset}",
@@ -123,6 +134,10 @@ impl ServedPage {
             ["c", cluster, "topics", topic, "live"] => {
                 Some(Self::Tail { cluster: named(cluster)?, topic: named(topic)? })
             }
+            ["c", cluster, "bulk"] => Some(Self::BulkForm { cluster: named(cluster)? }),
+            ["c", cluster, "bulks", id] => {
+                Some(Self::Bulk { cluster: named(cluster)?, id: id.parse().ok()? })
+            }
             ["login"] => Some(Self::Login),
             ["c", cluster, "audit"] => Some(Self::Audit { cluster: named(cluster)? }),
             ["c", cluster, "groups", group, "agents"] => {
@@ -152,6 +167,8 @@ impl ServedPage {
             Self::Offsets { cluster, group } => {
                 view! { <OffsetsPage cluster group query=query()/> }.into_any()
             }
+            Self::BulkForm { cluster } => view! { <BulkFormPage cluster query=query()/> }.into_any(),
+            Self::Bulk { cluster, id } => view! { <BulkPage cluster id/> }.into_any(),
             Self::Login => view! { <LoginPage/> }.into_any(),
             Self::Agents(cluster, group) => agents::page(&cluster, &group),
             Self::Brokers(cluster) => brokers::page(cluster),

@@ -3,7 +3,9 @@
 
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::{ActorKind, ClusterName};
-use flowdeck_protocol::wire::{LogIn, LogInOutcome, Operation, RedriveEvent, RedriveRecord};
+use flowdeck_protocol::wire::{
+    BulkEvent, BulkRecord, LogIn, LogInOutcome, Operation, RedriveEvent, RedriveRecord,
+};
 
 use super::Entry;
 
@@ -21,6 +23,7 @@ impl LogSink {
             Entry::Operation(operation) => self.operation(operation),
             Entry::LogIn(log_in) => log_in_line(log_in),
             Entry::Redrive(redrive) => self.redrive(redrive),
+            Entry::Bulk(bulk) => self.bulk(bulk),
         }
     }
 
@@ -40,6 +43,28 @@ impl LogSink {
             actor.via = ?redrive.actor.via,
             actor.address = address(&redrive.actor),
             "redrive"
+        );
+    }
+
+    fn bulk(&self, bulk: &BulkRecord) {
+        let (event, reason) = match &bulk.event {
+            BulkEvent::Requested { request, .. } => {
+                (format!("requested: {}", request.title()), request.reason.as_str())
+            }
+            BulkEvent::Stop => ("stop".to_owned(), ""),
+            BulkEvent::Progress { state, .. } => (state.label().to_owned(), ""),
+        };
+        tracing::info!(
+            target: "audit",
+            cluster = self.cluster.as_ref().map(ClusterName::as_str).unwrap_or_default(),
+            bulk.id = %bulk.id,
+            bulk.event = event,
+            bulk.reason = reason,
+            actor.name = bulk.actor.name,
+            actor.kind = ?bulk.actor.kind,
+            actor.via = ?bulk.actor.via,
+            actor.address = address(&bulk.actor),
+            "bulk"
         );
     }
 

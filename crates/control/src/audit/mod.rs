@@ -6,7 +6,7 @@ mod log_ins;
 mod old;
 mod topic;
 
-use flowdeck_protocol::wire::{LogIn, Operation, RedriveRecord};
+use flowdeck_protocol::wire::{BulkRecord, LogIn, Operation, RedriveRecord};
 
 pub(crate) use log::LogSink;
 pub use log_ins::Audit;
@@ -18,4 +18,5 @@ pub(crate) enum Entry<'a> {
     Operation(&'a Operation),
     LogIn(&'a LogIn),
     Redrive(&'a RedriveRecord),
+    Bulk(&'a BulkRecord),
 }

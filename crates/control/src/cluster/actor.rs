@@ -2,6 +2,7 @@
 //! publishes snapshots. Everything is serialised here, and nothing here waits for Kafka: what is written is written
 //! by one task at a time, beside it, and the audit beside that.
 
+use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
@@ -33,6 +34,7 @@ use super::candidate::Candidate;
 use super::role::ElectionProblem;
 use super::state::State;
 use crate::audit::TopicSink;
+use crate::bulk::{BulkBook, BulkRunner};
 use crate::commands::offsets::Lookup;
 use crate::commands::write_task::{self, Answer, WriteOutcome, WriteTask};
 use crate::offsets::alter::{Altered, Altering};
@@ -91,6 +93,7 @@ pub(crate) struct ClusterActor {
     altering: FuturesUnordered<BoxFuture<'static, Altered>>,
     audit: AuditWriter,
     redrives: RedriveRunner,
+    bulks: BulkRunner,
     /// Of which the pages say why it is not kept.
     history: History,
     started: Instant,
@@ -106,9 +109,12 @@ pub(crate) struct Inputs {
     pub(crate) stats: Arc<ClusterStats>,
     pub(crate) samples: watch::Receiver<Arc<Sample>>,
     pub(crate) requests: mpsc::Receiver<Request>,
+    /// To `requests`.
+    pub(crate) own_requests: mpsc::Sender<Request>,
     pub(crate) viewers: Viewers,
     pub(crate) sink: Arc<TopicSink>,
     pub(crate) redrive_book: watch::Sender<Arc<RedriveBook>>,
+    pub(crate) bulk_book: watch::Sender<Arc<BulkBook>>,
     pub(crate) history: History,
 }
 
@@ -122,9 +128,11 @@ impl ClusterActor {
             stats,
             samples,
             requests,
+            own_requests,
             viewers,
             sink,
             redrive_book,
+            bulk_book,
             history,
         } = inputs;
         let state = State::new(Arc::clone(&settings), admin, Arc::clone(&stats));
@@ -138,8 +146,20 @@ impl ClusterActor {
             candidate.leadership(),
             redrive_book,
         );
+        let bulks = BulkRunner {
+            core: core.clone(),
+            at,
+            settings: Arc::clone(&settings),
+            sink: Arc::clone(&sink),
+            leadership: candidate.leadership(),
+            requests: own_requests,
+            book: bulk_book,
+            running: HashMap::new(),
+            over: HashSet::new(),
+        };
         Self {
             redrives,
+            bulks,
             writers: candidate.leadership().map(writers),
             candidate,
             audit: AuditWriter::new(sink, settings.timing),
@@ -206,6 +226,7 @@ impl ClusterActor {
                     self.ticked();
                     let leads = self.state.leads() && self.state.observed.is_audit_known();
                     self.redrives.ticked(leads, &shutdown, &tracker).await;
+                    self.bulks.ticked(leads, &shutdown, &tracker).await;
                     self.watch_groups(&watched);
                 }
                 Some(answers) = seen.recv() => self.saw_groups(answers),
@@ -365,6 +386,7 @@ impl ClusterActor {
             }
         }
         self.redrives.heard(std::mem::take(&mut self.state.redrive_records));
+        self.bulks.heard(std::mem::take(&mut self.state.bulk_records));
         self.state.restore();
         self.follow_touched();
     }

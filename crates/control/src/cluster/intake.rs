@@ -21,6 +21,7 @@ impl State {
             Some(Notice::Ack(ack)) => self.heard_ack(ack, at),
             Some(Notice::Operation(operation)) => self.heard_operation(*operation, at),
             Some(Notice::Redrive(record)) => self.redrive_records.push(*record),
+            Some(Notice::Bulk(record)) => self.bulk_records.push(*record),
             Some(Notice::ExternalCommand { id, command }) => self.external_command(id, command, at),
             Some(Notice::Telemetry(group)) if !self.observed.holds.of_group(&group).is_empty() => {
                 self.touched.insert(group);

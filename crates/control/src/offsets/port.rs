@@ -20,10 +20,12 @@ use super::read::committed;
 use crate::port::BoundControl;
 
 impl BoundControl {
+    /// `records`: with the first and last record that is replayed or skipped.
     pub(crate) async fn preview_offsets(
         &self,
         cluster: &ClusterName,
         query: &OffsetsQuery,
+        records: bool,
     ) -> Result<OffsetsPreview, PortError> {
         let (snapshot, kafka) = self.for_offsets(cluster, &query.group)?;
         if let OffsetTo::Group(other) = &query.to {
@@ -42,6 +44,7 @@ impl BoundControl {
             undone,
             telemetry: snapshot.telemetry.group(&query.group),
             protected,
+            records,
         };
         previewer.preview(query).await
     }

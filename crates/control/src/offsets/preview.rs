@@ -27,6 +27,8 @@ pub(crate) struct Previewer<'a> {
     pub(crate) telemetry: Option<&'a GroupTelemetry>,
     /// The configuration asks for the group's name.
     pub(crate) protected: bool,
+    /// With the first and last record that is replayed or skipped.
+    pub(crate) records: bool,
 }
 
 impl Previewer<'_> {
@@ -36,7 +38,9 @@ impl Previewer<'_> {
             Reader { cluster: self.cluster, name: self.name, undone: self.undone.as_ref(), deadline };
         let (members, plans) = tokio::join!(self.members(&query.group, deadline), reader.plans(query));
         let (members, mut plans) = (members?, plans?);
-        records::add(self.cluster, &mut plans).await;
+        if self.records {
+            records::add(self.cluster, &mut plans).await;
+        }
         let moves = match moves(&plans) {
             Ok(moves) => Some(moves),
             Err(MovesError::Nothing) => None,

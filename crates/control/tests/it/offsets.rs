@@ -3,9 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use flowdeck_model::bulk::{BulkAction, BulkRequest, BulkTarget, SubmitBulk};
 use flowdeck_model::offsets::{OffsetMoves, OffsetScope, OffsetTo, OffsetsQuery, SetOffsets, file_rows};
 use flowdeck_model::view::{CommandView, Mode, OffsetsPreview, OffsetsWay};
-use flowdeck_model::{Action, CommandId, CommandState, InstanceState, Permission, PortError, Submit, Target};
+use flowdeck_model::{
+    Action, BulkQuery, CommandId, CommandState, ConsumerName, InstanceState, Pattern, Permission, PortError,
+    Submit, Target,
+};
 use flowdeck_protocol::wire::{AuditRecord, read_audit};
 use flowdeck_testkit::{DEADLINE, Tool, kafka, unique, wait_for};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
@@ -330,5 +334,72 @@ async fn who_may_not_change_offsets_sees_no_preview() {
         let refused = ports.control.offsets(&scene.running.cluster, query.clone()).await;
         assert!(matches!(refused, Err(PortError::Forbidden { .. })), "{refused:?}");
     }
+    scene.running.stop().await;
+}
+
+#[tokio::test]
+async fn offsets_of_a_protected_group_ask_for_its_name() {
+    let mut scene = scene().await;
+    let mut settings = scene.running.settings.clone();
+    scene.running.stop().await;
+    settings.protected = vec![Pattern::new(format!("{}*", &scene.group[..scene.group.len() - 1]))];
+    scene.running = Running::start(settings);
+    scene.running.group(&scene.group, "its commits", |view| view.row.lag.is_some()).await;
+    let (ports, cluster) = (&scene.running.ports, &scene.running.cluster);
+    let preview = scene.preview(OffsetTo::Earliest, &[&scene.topic]).await;
+    assert!(preview.confirm, "{preview:?}");
+    let before = scene.committed();
+    let submit = scene.submit(&preview);
+    for typed in [None, Some("billing".to_owned())] {
+        let mut submit = submit.clone();
+        submit.offsets.as_mut().unwrap().confirm = typed;
+        let refused = ports.control.submit(cluster, submit).await;
+        assert!(
+            matches!(&refused, Err(PortError::Invalid { field, .. }) if field == "confirm"),
+            "{refused:?}"
+        );
+    }
+    // What asks for no name is not done at all: by the consumer itself, and in bulk.
+    let by_consumer = Submit {
+        action: Action::Reset,
+        target: Target { consumer: Some(ConsumerName::from("orders")), ..submit.target.clone() },
+        offsets: None,
+        ..submit.clone()
+    };
+    let refused = ports.control.submit(cluster, by_consumer).await;
+    assert!(
+        matches!(&refused, Err(PortError::Unprocessable { detail }) if detail.contains("protected")),
+        "{refused:?}"
+    );
+    let group = scene.group.as_str().into();
+    let query =
+        BulkQuery::SetOffsets { groups: vec![group], to: OffsetTo::Earliest, scope: OffsetScope::AllTopics };
+    let plan = ports.bulks.preview(cluster, query).await.unwrap().groups.remove(0);
+    assert!(plan.refused.as_deref().is_some_and(|why| why.contains("typed")), "{plan:?}");
+    let target = BulkTarget {
+        group: scene.group.as_str().into(),
+        seen: None,
+        for_seconds: None,
+        to: Some(preview.to.clone()),
+        offsets: preview.moves.clone(),
+    };
+    let request = BulkRequest {
+        action: BulkAction::SetOffsets,
+        groups: vec![target],
+        stop_after: 1,
+        undoes: None,
+        skips: None,
+        reason: "INC-1".to_owned(),
+    };
+    let refused = ports.bulks.submit(cluster, SubmitBulk { id: CommandId::random(), request }).await;
+    assert!(
+        matches!(&refused, Err(PortError::Invalid { problem, .. }) if problem.contains("protected")),
+        "{refused:?}"
+    );
+    assert_eq!(scene.committed(), before);
+    let mut submit = submit;
+    submit.offsets.as_mut().unwrap().confirm = Some(scene.group.clone());
+    scene.confirmed(submit).await;
+    assert_ne!(scene.committed(), before);
     scene.running.stop().await;
 }

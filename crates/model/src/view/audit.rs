@@ -33,6 +33,7 @@ pub enum AuditEntry {
     Operation(AuditOperation),
     LogIn(AuditLogIn),
     Redrive(AuditRedrive),
+    Bulk(AuditBulk),
 }
 
 impl AuditEntry {
@@ -42,6 +43,7 @@ impl AuditEntry {
             Self::Operation(operation) => operation.offset,
             Self::LogIn(log_in) => log_in.offset,
             Self::Redrive(redrive) => redrive.offset,
+            Self::Bulk(bulk) => bulk.offset,
         }
     }
 }
@@ -60,6 +62,25 @@ pub struct AuditRedrive {
     /// Of its request.
     pub reason: String,
     /// `requested`, an order, or the state in which it ended.
+    pub event: String,
+    pub notes: Vec<String>,
+}
+
+/// One record of a bulk operation: its request, that it was stopped, or its end. The commands of its groups are operations
+/// of their own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct AuditBulk {
+    pub offset: i64,
+    pub at: Timestamp,
+    pub id: CommandId,
+    /// What was asked for or came of it, in words.
+    pub title: String,
+    pub actor: ActorView,
+    /// Of its request.
+    pub reason: String,
+    /// `requested`, `stop`, or the state in which it ended.
     pub event: String,
     pub notes: Vec<String>,
 }

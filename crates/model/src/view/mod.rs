@@ -5,6 +5,7 @@ pub mod agent;
 pub mod audit;
 mod both;
 pub mod brokers;
+pub mod bulk;
 pub mod cluster;
 pub mod command;
 pub mod dead_letters;
@@ -22,8 +23,9 @@ pub use agent::{
     AgentCounts, AgentReport, AgentView, AgentsView, CircuitBreakerView, CircuitState, HandlerFailure,
     ProcessingTimes, RunningHandler,
 };
-pub use audit::{AuditEntry, AuditLogIn, AuditOperation, AuditRedrive, AuditView, LogInOutcome};
+pub use audit::{AuditBulk, AuditEntry, AuditLogIn, AuditOperation, AuditRedrive, AuditView, LogInOutcome};
 pub use brokers::BrokersView;
+pub use bulk::{BulkGroupView, BulkPlan, BulkPreview, BulkView};
 pub use cluster::{ClusterView, Mode};
 pub use command::{
     CommandView, InstanceKind, InstanceOutcome, OffsetChange, OffsetTarget, SentAgain, SentRecord, Submitted,

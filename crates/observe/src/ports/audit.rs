@@ -5,10 +5,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use flowdeck_kafka::{Deadline, Filter};
+use flowdeck_model::bulk::{BulkCounts, BulkGroupState};
 use flowdeck_model::query::AuditKind;
-use flowdeck_model::view::{AuditEntry, AuditLogIn, AuditOperation, AuditRedrive, AuditView, Mode};
+use flowdeck_model::view::{
+    AuditBulk, AuditEntry, AuditLogIn, AuditOperation, AuditRedrive, AuditView, Mode,
+};
 use flowdeck_model::{Actor, AuditLog, AuditQuery, ClusterName, GroupId, Permission, PortError, Timestamp};
-use flowdeck_protocol::wire::{AuditRecord, LogIn, Operation, RedriveEvent, RedriveRecord};
+use flowdeck_protocol::wire::{
+    AuditRecord, BulkEvent, BulkRecord, LogIn, Operation, RedriveEvent, RedriveRecord,
+};
 use uuid::Uuid;
 
 use super::{allowed_on_cluster, cluster_of};
@@ -151,7 +156,21 @@ impl MaySee {
             },
             AuditRecord::LogIn(_) => self.actor.may_all(&self.cluster),
             AuditRecord::Redrive(_) => self.actor.may_on_cluster(Permission::View, &self.cluster),
+            AuditRecord::Bulk(bulk) => self.sees_bulk(&bulk.event),
             AuditRecord::NewerVersion | AuditRecord::UnknownType => false,
+        }
+    }
+
+    /// For who may view one of its groups. Orders and ends name none.
+    fn sees_bulk(&self, event: &BulkEvent) -> bool {
+        match event {
+            BulkEvent::Requested { request, .. } => {
+                let mut groups = request.groups.iter().map(|target| &target.group);
+                groups.any(|group| self.actor.may(Permission::View, &self.cluster, group))
+            }
+            BulkEvent::Stop | BulkEvent::Progress { .. } => {
+                self.actor.may_on_cluster(Permission::View, &self.cluster)
+            }
         }
     }
 }
@@ -169,6 +188,7 @@ fn matches(query: &AuditQuery, record: &AuditRecord) -> bool {
         AuditRecord::Operation(operation) => matches_operation(query, operation),
         AuditRecord::LogIn(log_in) => matches_log_in(query, log_in),
         AuditRecord::Redrive(redrive) => matches_redrive(query, redrive),
+        AuditRecord::Bulk(bulk) => matches_bulk(query, bulk),
         AuditRecord::NewerVersion | AuditRecord::UnknownType => false,
     }
 }
@@ -204,6 +224,42 @@ fn matches_redrive(query: &AuditQuery, redrive: &RedriveRecord) -> bool {
         && contains(&redrive.actor.name, &query.actor)
         && contains(redrive_reason(&redrive.event), &query.search)
         && is_within(query, redrive.at)
+}
+
+/// Its id finds it as it finds the commands of its groups, in whose reasons it is.
+fn matches_bulk(query: &AuditQuery, bulk: &BulkRecord) -> bool {
+    let (reason, is_of_group) = match &bulk.event {
+        BulkEvent::Requested { request, .. } => {
+            let mut groups = request.groups.iter();
+            (request.reason.as_str(), groups.any(|target| contains(target.group.as_str(), &query.group)))
+        }
+        BulkEvent::Stop | BulkEvent::Progress { .. } => ("", query.group.is_empty()),
+    };
+    query.kind != AuditKind::LogIns
+        && is_of_group
+        && query.action.is_none()
+        && query.state.is_none()
+        && contains(&bulk.actor.name, &query.actor)
+        && (contains(reason, &query.search) || contains(&bulk.id.to_string(), &query.search))
+        && is_within(query, bulk.at)
+}
+
+/// What it is, in words and in one, and its reason.
+fn bulk_words(event: &BulkEvent) -> (String, &'static str, String) {
+    match event {
+        BulkEvent::Requested { request, .. } => (request.title(), "requested", request.reason.clone()),
+        BulkEvent::Stop => ("Bulk operation".to_owned(), "stop", String::new()),
+        BulkEvent::Progress { state, outcomes, .. } => {
+            let counts = BulkCounts::of(outcomes.iter().map(|one| one.state));
+            let done = outcomes.iter().filter(|one| one.state != BulkGroupState::InForce).count();
+            let words = format!(
+                "Bulk operation: {done} groups begun, {} confirmed, {} failed",
+                counts.confirmed,
+                counts.failed()
+            );
+            (words, state.label(), String::new())
+        }
+    }
 }
 
 fn redrive_reason(event: &RedriveEvent) -> &str {
@@ -284,6 +340,16 @@ fn entry(offset: i64, record: AuditRecord) -> Option<AuditEntry> {
                 event: event.to_owned(),
                 notes,
             }))
+        }
+        AuditRecord::Bulk(bulk) => {
+            let (title, event, reason) = bulk_words(&bulk.event);
+            let notes = match bulk.event {
+                BulkEvent::Progress { notes, .. } => notes,
+                BulkEvent::Requested { .. } | BulkEvent::Stop => vec![],
+            };
+            let event = event.to_owned();
+            let (id, at, actor) = (bulk.id, bulk.at, bulk.actor);
+            Some(AuditEntry::Bulk(AuditBulk { offset, at, id, title, actor, reason, event, notes }))
         }
         AuditRecord::NewerVersion | AuditRecord::UnknownType => None,
     }

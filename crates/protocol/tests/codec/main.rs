@@ -1,6 +1,7 @@
 //! The codec from outside: golden vectors, Flowdeck's own bytes, properties.
 
 mod audit;
+mod bulk;
 mod kafkaflow;
 mod properties;
 mod redrive;

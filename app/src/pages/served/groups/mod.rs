@@ -2,6 +2,7 @@
 //! shown; all of it in the URL.
 
 mod form;
+mod select;
 mod table;
 
 use flowdeck_model::query::GroupsQuery;
@@ -18,20 +19,26 @@ use crate::links;
 
 pub(super) fn page() -> AnyView {
     let query = use_location().search.get_untracked();
+    let all = form_urlencoded::parse(query.trim_start_matches('?').as_bytes())
+        .any(|(name, value)| name == "selected" && value == "all");
     match api::served::groups(&query) {
-        Ok((query, view)) => body(&query, &view),
+        Ok((query, view)) => body(&query, &view, all),
         Err(error) => error::page(&error),
     }
 }
 
-fn body(query: &GroupsQuery, view: &FleetView) -> AnyView {
+/// `all`: every group that is shown is selected.
+fn body(query: &GroupsQuery, view: &FleetView, all: bool) -> AnyView {
     Clock::provide(view.now);
     let trouble = view.clusters.iter().map(|one| (cluster::trouble(one), cluster::notes(one))).collect_view();
     let rows = if view.groups.is_empty() {
         let all = view! { <a class="link" href=links::groups(&GroupsQuery::default())>"Show all groups"</a> };
         notice::empty("No group matches", all)
     } else {
-        table::table(query, view)
+        match select::cluster(query, view) {
+            Some(cluster) => select::form(query, cluster, all, table::table(query, view, Some(all))),
+            None => table::table(query, view, None),
+        }
     };
     view! {
         <Title text="Groups"/>
@@ -48,6 +55,7 @@ fn body(query: &GroupsQuery, view: &FleetView) -> AnyView {
         {form::form(query, view)}
         <section class="panel" aria-label="Groups">
             {rows}
+            {select::note(query, view)}
             {table::pager(query, view)}
         </section>
     }

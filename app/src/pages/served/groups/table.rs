@@ -10,17 +10,20 @@ use crate::components::{cluster, figures, flow, hold, name, verdict};
 use crate::format::number;
 use crate::links;
 
-pub(super) fn table(query: &GroupsQuery, view: &FleetView) -> AnyView {
+/// `select`: with a checkbox before each group, and whether these are ticked.
+pub(super) fn table(query: &GroupsQuery, view: &FleetView, select: Option<bool>) -> AnyView {
     let columns = &query.columns;
     let heads =
         columns.iter().filter(|one| **one != Column::Verdict).map(|one| head(query, *one)).collect_view();
     let first = columns.contains(&Column::Verdict).then(|| head(query, Column::Verdict));
-    let rows = view.groups.iter().map(|row| line(columns, row, view)).collect_view();
+    let rows = view.groups.iter().map(|row| line(columns, row, view, select)).collect_view();
+    let ticks = select.map(|_| view! { <th scope="col"><span class="unseen">"Select"</span></th> });
     view! {
         <div class="scroll">
             <table class="cards groups-table">
                 <caption class="unseen">"Consumer groups with the chosen columns"</caption>
                 <thead><tr>
+                    {ticks}
                     {first}
                     {heading(query, SortKey::Group, "Group", "")}
                     {heads}
@@ -71,7 +74,7 @@ fn heading(query: &GroupsQuery, key: SortKey, words: &'static str, class: &'stat
         .into_any()
 }
 
-fn line(columns: &[Column], row: &GroupRow, view: &FleetView) -> AnyView {
+fn line(columns: &[Column], row: &GroupRow, view: &FleetView, select: Option<bool>) -> AnyView {
     let name = match row.group.as_str() {
         "" => "(empty name)".to_owned(),
         name => flowdeck_model::shown::name(name),
@@ -79,8 +82,13 @@ fn line(columns: &[Column], row: &GroupRow, view: &FleetView) -> AnyView {
     let cells =
         columns.iter().filter(|one| **one != Column::Verdict).map(|one| cell(*one, row, view)).collect_view();
     let first = columns.contains(&Column::Verdict).then(|| cell(Column::Verdict, row, view));
+    let tick = select.map(|ticked| {
+        let label = ["Select ", &name].concat();
+        view! { <td data-c="select"><input type="checkbox" name="group" value=row.group.to_string() checked=ticked aria-label=label/></td> }
+    });
     view! {
         <tr>
+            {tick}
             {first}
             <td data-c="group"><div class="cell"><a class="name" href=links::group(&row.cluster, &row.group) rel="external">{name::cut(name)}</a></div></td>
             {cells}

@@ -1,11 +1,12 @@
 //! `flowdeck.audit`: who asked for what, and what came of it. Each record holds the whole state of an
-//! operation or one log-in, so that a reader needs no earlier record; of a re-drive its request, an order, or how far it
-//! came.
+//! operation or one log-in, so that a reader needs no earlier record; of a re-drive and of a bulk operation its request, an
+//! order, or how far it came.
 //!
 //! Of the records of one id with the state `requested`, the first one decides what the id means: a later
 //! one with another request ([`Request::is_same_as`]) is ignored by every reader.
 
 mod actor;
+mod bulk;
 mod limit;
 mod log_in;
 mod operation;
@@ -16,6 +17,7 @@ mod request;
 use serde::Deserialize;
 use uuid::Uuid;
 
+pub use bulk::{BulkEvent, BulkRecord, bulk_record, check_bulk};
 pub use log_in::{LogIn, LogInOutcome, log_in_record};
 pub use operation::{LeftOut, Operation, OperationInstance, operation_record};
 pub use redrive::{RedriveEvent, RedriveRecord, redrive_record};
@@ -30,6 +32,7 @@ pub enum AuditRecord {
     Operation(Box<Operation>),
     LogIn(LogIn),
     Redrive(Box<RedriveRecord>),
+    Bulk(Box<BulkRecord>),
     /// Without our version header or with another version: skipped and counted.
     NewerVersion,
     /// Of version 1, but a type that was added later: skipped and counted.
@@ -62,6 +65,7 @@ pub fn read_audit(
         operation::TYPE => operation::read(id, value).map(|it| AuditRecord::Operation(Box::new(it))),
         log_in::TYPE => log_in::read(id, value).map(AuditRecord::LogIn),
         redrive::TYPE => redrive::read(id, value).map(|it| AuditRecord::Redrive(Box::new(it))),
+        bulk::TYPE => bulk::read(id, value).map(|it| AuditRecord::Bulk(Box::new(it))),
         _ => Ok(AuditRecord::UnknownType),
     }
 }
