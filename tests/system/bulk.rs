@@ -57,7 +57,9 @@ async fn committed(kafka: &Kafka, groups: &[String], partitions: i32) -> BTreeMa
             let mut client = client;
             let client: BaseConsumer = client.set("group.id", &group).create().unwrap();
             let mut list = TopicPartitionList::new();
-            (0..partitions).for_each(|partition| drop(list.add_partition("orders", partition)));
+            for partition in 0..partitions {
+                list.add_partition("orders", partition);
+            }
             let found = client.committed_offsets(list, DEADLINE).unwrap();
             let offset = |offset| if let Offset::Offset(offset) = offset { offset } else { -1 };
             (group, found.elements().iter().map(|one| offset(one.offset())).collect())
@@ -121,7 +123,7 @@ async fn bulk_killed_in_the_middle_goes_on_and_undo_brings_all_groups_back() {
     server.process.kill();
     drop(server);
     let middle = committed(&kafka, &groups, 2).await;
-    let moved = middle.values().filter(|offsets| offsets.iter().any(|one| *one == 0)).count() as u64;
+    let moved = middle.values().filter(|offsets| offsets.contains(&0)).count() as u64;
     assert!(moved > 0 && moved < number, "killed in the middle: {moved} of {number}");
 
     let mut server = Server::start_at(&config, &listen).await;
