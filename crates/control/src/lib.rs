@@ -8,6 +8,7 @@ mod audit;
 mod bulk;
 mod cluster;
 mod commands;
+mod kept;
 mod kinds;
 mod offsets;
 mod own_topics;

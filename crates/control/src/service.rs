@@ -21,10 +21,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::audit::{Audit, OldOperations, TopicSink, write_log_ins};
-use crate::bulk::{self, BoundBulks, BulkBook, BulkDesk};
+use crate::bulk::{BoundBulks, Bulk, BulkBook};
 use crate::cluster::actor::{ClusterActor, Inputs, Request};
+use crate::kept::{Desk, Desks};
 use crate::port::BoundControl;
-use crate::redrive::{self, BoundRedrives, RedriveBook, RedriveDesk};
+use crate::redrive::{BoundRedrives, Redrive, RedriveBook};
 use crate::samples::MinuteWriter;
 use crate::settings::AdminSettings;
 
@@ -36,8 +37,8 @@ pub struct Admin {
     tracker: TaskTracker,
     audit: Audit,
     old_operations: Arc<OldOperations>,
-    redrives: redrive::Desks,
-    bulks: bulk::Desks,
+    redrives: Desks<Redrive>,
+    bulks: Desks<Bulk>,
 }
 
 /// The way to each cluster's actor.
@@ -64,11 +65,11 @@ impl Admin {
             if at == 0 && handle.settings.mode == Mode::Control {
                 audit = start_log_ins(handle, Arc::clone(&sink), &core.shutdown, &tracker);
             }
-            let (book, known) = redrive::book();
-            redrives.insert(handle.settings.name.clone(), RedriveDesk::new(known, Arc::clone(&sink)));
-            let (bulk_book, known) = bulk::book();
-            bulks.insert(handle.settings.name.clone(), BulkDesk::new(known, Arc::clone(&sink)));
-            let audited = Audited { sink, redrive_book: book, bulk_book };
+            let (redrive_book, desk) = Desk::new(Arc::clone(&sink));
+            redrives.insert(handle.settings.name.clone(), desk);
+            let (bulk_book, desk) = Desk::new(Arc::clone(&sink));
+            bulks.insert(handle.settings.name.clone(), desk);
+            let audited = Audited { sink, redrive_book, bulk_book };
             start_cluster(&core, &settings, at, cluster, audited, (request, requested), &tracker);
         }
         let histories = core.clusters.iter().map(|handle| handle.history.clone()).collect();

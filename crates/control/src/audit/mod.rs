@@ -6,6 +6,7 @@ mod log_ins;
 mod old;
 mod topic;
 
+use flowdeck_model::actor::{ActorKind, ActorView, Via};
 use flowdeck_protocol::wire::{BulkRecord, LogIn, Operation, RedriveRecord};
 
 pub(crate) use log::LogSink;
@@ -19,4 +20,9 @@ pub(crate) enum Entry<'a> {
     LogIn(&'a LogIn),
     Redrive(&'a RedriveRecord),
     Bulk(&'a BulkRecord),
+}
+
+/// Flowdeck itself.
+pub(crate) fn system() -> ActorView {
+    ActorView { name: "flowdeck".to_owned(), kind: ActorKind::System, via: Via::Api, address: None }
 }

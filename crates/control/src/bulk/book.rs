@@ -1,15 +1,11 @@
 //! What is known of the bulk operations of a cluster: folded from the audit, record by record, by every replica alike. Pure.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::bulk::{BulkGroupState, BulkOutcome, BulkRequest, BulkState};
 use flowdeck_model::{CommandId, Timestamp};
 use flowdeck_protocol::wire::{BulkEvent, BulkRecord};
 
-/// Bulk operations that are remembered; of those that are over the oldest are forgotten first.
-const REMEMBERED: usize = 50;
+use crate::kept::{Book, Kept};
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Bulk {
@@ -33,11 +29,18 @@ pub(crate) struct Outcome {
     pub(crate) note: Option<String>,
 }
 
-#[derive(Debug, Clone, Default)]
-pub(crate) struct BulkBook {
-    all: BTreeMap<CommandId, Arc<Bulk>>,
-    /// In the order of the audit.
-    order: Vec<CommandId>,
+pub(crate) type BulkBook = Book<Bulk>;
+
+impl Kept for Bulk {
+    const REMEMBERED: usize = 50;
+
+    fn id(&self) -> CommandId {
+        self.id
+    }
+
+    fn is_over(&self) -> bool {
+        self.state.is_over()
+    }
 }
 
 impl BulkBook {
@@ -45,32 +48,29 @@ impl BulkBook {
     pub(crate) fn heard(&mut self, record: BulkRecord) -> bool {
         let BulkRecord { id, at, actor, event } = record;
         match event {
-            BulkEvent::Requested { request, commands } => self.requested(id, at, actor, request, commands),
-            BulkEvent::Stop => self.change(id, |one| one.stopped |= !one.state.is_over()),
+            BulkEvent::Requested { request, commands } => {
+                self.requested(Bulk::new(id, at, actor, request, commands))
+            }
+            BulkEvent::Stop => self.change(id, |one| one.stopped = true),
             BulkEvent::Progress { state, outcomes, notes } => self.change(id, |one| {
-                if !one.state.is_over() {
-                    (one.state, one.notes, one.changed_at) = (state, notes, at);
-                    one.take(outcomes);
-                }
+                (one.state, one.notes, one.changed_at) = (state, notes, at);
+                one.take(outcomes);
             }),
         }
     }
+}
 
-    /// The first request under an id decides what it means.
-    fn requested(
-        &mut self,
+impl Bulk {
+    fn new(
         id: CommandId,
         at: Timestamp,
         actor: ActorView,
         request: BulkRequest,
         commands: Vec<CommandId>,
-    ) -> bool {
-        if self.all.contains_key(&id) {
-            return false;
-        }
+    ) -> Self {
         let waiting = Outcome { state: BulkGroupState::Waiting, note: None };
-        let groups = vec![waiting; request.groups.len()];
-        let bulk = Bulk {
+        Self {
+            groups: vec![waiting; request.groups.len()],
             id,
             request,
             commands,
@@ -79,48 +79,10 @@ impl BulkBook {
             changed_at: at,
             stopped: false,
             state: BulkState::Requested,
-            groups,
             notes: vec![],
-        };
-        self.all.insert(id, Arc::new(bulk));
-        self.order.push(id);
-        self.forget();
-        true
-    }
-
-    fn forget(&mut self) {
-        if self.order.len() <= REMEMBERED {
-            return;
-        }
-        let is_over = |id: &CommandId| self.all.get(id).is_none_or(|one| one.state.is_over());
-        if let Some(at) = self.order.iter().position(is_over) {
-            let id = self.order.remove(at);
-            self.all.remove(&id);
         }
     }
 
-    fn change(&mut self, id: CommandId, change: impl FnOnce(&mut Bulk)) -> bool {
-        let Some(known) = self.all.get_mut(&id) else { return false };
-        let mut changed = known.as_ref().clone();
-        change(&mut changed);
-        if changed == **known {
-            return false;
-        }
-        *known = Arc::new(changed);
-        true
-    }
-
-    pub(crate) fn get(&self, id: CommandId) -> Option<&Arc<Bulk>> {
-        self.all.get(&id)
-    }
-
-    /// Those that are not over, in the order of the audit.
-    pub(crate) fn open(&self) -> impl Iterator<Item = &Arc<Bulk>> {
-        self.order.iter().filter_map(|id| self.all.get(id)).filter(|one| !one.state.is_over())
-    }
-}
-
-impl Bulk {
     /// Groups that are not named were not begun.
     fn take(&mut self, outcomes: Vec<BulkOutcome>) {
         for outcome in outcomes {
@@ -204,7 +166,7 @@ mod tests {
                 book.heard(record(n, progress(BulkState::Completed, &[])));
             }
         }
-        assert_eq!((book.order.len(), book.all.len(), book.open().count()), (REMEMBERED, REMEMBERED, 11));
+        assert_eq!((book.sizes(), book.open().count()), ((Bulk::REMEMBERED, Bulk::REMEMBERED), 11));
         assert!(book.get(id(11)).is_none() && book.get(id(79)).is_some());
     }
 }

@@ -12,37 +12,22 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Weak};
 
 use flowdeck_kafka::Leadership;
-use flowdeck_model::{ClusterName, CommandId};
+use flowdeck_model::CommandId;
 use flowdeck_observe::ClusterSettings;
 use flowdeck_observe::core::Core;
 use flowdeck_protocol::wire::BulkRecord;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use book::BulkBook;
+pub(crate) use book::{Bulk, BulkBook};
 pub(crate) use port::BoundBulks;
 use run::Run;
 
 use crate::audit::TopicSink;
 use crate::cluster::actor::Request;
-
-/// By cluster: what its port needs.
-pub(crate) type Desks = Arc<HashMap<ClusterName, BulkDesk>>;
-
-pub(crate) struct BulkDesk {
-    book: watch::Receiver<Arc<BulkBook>>,
-    sink: Arc<TopicSink>,
-    /// One preview at a time on one cluster.
-    previews: Arc<Semaphore>,
-}
-
-impl BulkDesk {
-    pub(crate) fn new(book: watch::Receiver<Arc<BulkBook>>, sink: Arc<TopicSink>) -> Self {
-        Self { book, sink, previews: Arc::new(Semaphore::new(1)) }
-    }
-}
+use crate::kept;
 
 /// So many go on at once; others wait.
 const AT_ONCE: usize = 4;
@@ -74,10 +59,7 @@ impl BulkRunner {
         if records.is_empty() {
             return;
         }
-        self.book.send_if_modified(|book| {
-            let book = Arc::make_mut(book);
-            records.into_iter().fold(false, |changed, record| book.heard(record) | changed)
-        });
+        kept::fold(&self.book, records, BulkBook::heard);
         let book = self.book.borrow();
         for (id, running) in &self.running {
             if book.get(*id).is_some_and(|one| one.stopped) {
@@ -131,8 +113,4 @@ impl BulkRunner {
             self.running.insert(id, Running { stopped, stop, task });
         }
     }
-}
-
-pub(crate) fn book() -> (watch::Sender<Arc<BulkBook>>, watch::Receiver<Arc<BulkBook>>) {
-    watch::channel(Arc::default())
 }

@@ -2,10 +2,8 @@
 //! the audit and waits until it is read there. Whoever leads carries it out.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use flowdeck_kafka::Deadline;
 use flowdeck_model::bulk::{BulkAction, BulkCounts, BulkRequest};
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::view::{BulkGroupView, BulkPreview, BulkView, Mode};
@@ -20,25 +18,23 @@ use flowdeck_protocol::wire::{BulkEvent, BulkRecord, check_bulk};
 
 use super::book::Bulk;
 use super::plan::{Planner, Wanted, What};
-use super::{BulkDesk, Desks, changed, undo};
+use super::{changed, undo};
 use crate::audit::Entry;
-use crate::commands::write_task;
+use crate::kept::{Desk, Desks};
 use crate::port::BoundControl;
 
-/// What was written is read back by then.
-const HEARD: Duration = Duration::from_secs(10);
 /// Groups that a conflict names.
 const NAMED: usize = 5;
 
 pub(crate) struct BoundBulks {
     core: Arc<Core>,
-    desks: Desks,
+    desks: Desks<Bulk>,
     control: BoundControl,
     actor: Actor,
 }
 
 impl BoundBulks {
-    pub(crate) fn new(core: Arc<Core>, desks: Desks, control: BoundControl, actor: Actor) -> Self {
+    pub(crate) fn new(core: Arc<Core>, desks: Desks<Bulk>, control: BoundControl, actor: Actor) -> Self {
         Self { core, desks, control, actor }
     }
 
@@ -46,16 +42,14 @@ impl BoundBulks {
     fn writable(
         &self,
         cluster: &ClusterName,
-    ) -> Result<(Arc<ClusterSnapshot>, &ClusterHandle, &BulkDesk), PortError> {
+    ) -> Result<(Arc<ClusterSnapshot>, &ClusterHandle, &Desk<Bulk>), PortError> {
         let snapshot = self.core.publisher.current();
         allowed_on_cluster(&self.actor, Permission::View, cluster)?;
         let (one, handle) = cluster_of(&self.core, &snapshot, cluster)?;
         if handle.settings.mode != Mode::Control {
             return Err(PortError::ObserveMode { cluster: cluster.clone() });
         }
-        let desk = self.desks.get(cluster);
-        let desk = desk.ok_or_else(|| PortError::not_found(ResourceKind::Cluster, cluster.as_str()))?;
-        Ok((one, handle, desk))
+        Ok((one, handle, Desk::of(&self.desks, cluster)?))
     }
 
     /// Who may not do it with one of the groups does it with none.
@@ -79,7 +73,7 @@ impl BoundBulks {
         let snapshot = self.core.publisher.current();
         allowed_on_cluster(&self.actor, Permission::View, cluster)?;
         let (one, _) = cluster_of(&self.core, &snapshot, cluster)?;
-        let known = self.desks.get(cluster).and_then(|desk| desk.book.borrow().get(id).cloned());
+        let known = self.desks.get(cluster).and_then(|desk| desk.get(id));
         // That it is there is for who may view one of its groups.
         let sees =
             |bulk: &Arc<Bulk>| bulk.request.groups.iter().any(|target| self.sees(cluster, &target.group));
@@ -147,37 +141,14 @@ impl BoundBulks {
         Err(PortError::Conflict { detail })
     }
 
-    /// Writes it to the audit, and returns once it is read there.
     async fn write(
         &self,
         handle: &ClusterHandle,
-        desk: &BulkDesk,
+        desk: &Desk<Bulk>,
         record: BulkRecord,
         is_heard: impl Fn(&Bulk) -> bool,
     ) -> Result<Arc<Bulk>, PortError> {
-        let (cluster, id) = (&handle.settings.name, record.id);
-        let mut book = desk.book.clone();
-        let deadline = Deadline::after(handle.settings.timing.write_deadline);
-        let written = desk.sink.write(Entry::Bulk(&record), deadline).await;
-        written.map_err(|error| {
-            let topic = &handle.settings.audit_topic;
-            let why = write_task::words(&error);
-            unavailable(
-                cluster,
-                format!("{topic} could not be written, and without it nothing is done: {why}"),
-            )
-        })?;
-        let heard = book.wait_for(|book| book.get(id).is_some_and(|one| is_heard(one)));
-        match tokio::time::timeout(HEARD, heard).await {
-            Ok(Ok(book)) => {
-                book.get(id).cloned().ok_or_else(|| unavailable(cluster, "it is not remembered any more"))
-            }
-            Ok(Err(_)) => Err(unavailable(cluster, "Flowdeck is shutting down")),
-            Err(_) => Err(unavailable(
-                cluster,
-                "it is in the audit, and was not read back in time; its page tells what became of it",
-            )),
-        }
+        desk.write(handle, record.id, Entry::Bulk(&record), is_heard).await
     }
 
     fn view(&self, one: &ClusterSnapshot, bulk: &Bulk) -> BulkView {
@@ -211,10 +182,6 @@ impl BoundBulks {
     }
 }
 
-fn unavailable(cluster: &ClusterName, detail: impl Into<String>) -> PortError {
-    PortError::Unavailable { cluster: cluster.clone(), detail: detail.into() }
-}
-
 fn each(groups: Vec<GroupId>, what: impl Fn() -> What) -> Vec<Wanted> {
     groups.into_iter().map(|group| Wanted { group, what: what() }).collect()
 }
@@ -231,10 +198,7 @@ impl Bulks for BoundBulks {
             BulkQuery::Undo(_) => {}
         }
         let (one, _, desk) = self.writable(cluster)?;
-        let Ok(_permit) = Arc::clone(&desk.previews).try_acquire_owned() else {
-            let detail = "another preview runs: try again in a moment".to_owned();
-            return Err(PortError::TooMany { detail });
-        };
+        let _permit = desk.begin_preview()?;
         let (action, undoes, wanted) = match query {
             BulkQuery::Pause { groups, for_seconds } => {
                 (BulkAction::Pause, None, each(groups, || What::Pause { for_seconds }))
@@ -276,8 +240,7 @@ impl Bulks for BoundBulks {
         self.allowed(cluster, request.action, request.groups.iter().map(|one| &one.group))?;
         let (one, handle, desk) = self.writable(cluster)?;
         let conflict = || PortError::Conflict { detail: format!("{id} is the id of another operation") };
-        let known = desk.book.borrow().get(id).cloned();
-        if let Some(known) = known {
+        if let Some(known) = desk.get(id) {
             return if known.request == request { Ok(self.view(&one, &known)) } else { Err(conflict()) };
         }
         if one.operations.get(id).is_some() {

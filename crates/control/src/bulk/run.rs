@@ -7,7 +7,6 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use flowdeck_kafka::{Deadline, Leadership};
-use flowdeck_model::actor::{ActorKind, ActorView, Via};
 use flowdeck_model::bulk::{BulkGroupState, BulkOutcome, BulkState};
 use flowdeck_model::view::Submitted;
 use flowdeck_model::{CommandId, CommandState, PortError, Submit};
@@ -24,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::book::{Bulk, Outcome};
 use super::changed;
-use crate::audit::{Entry, TopicSink};
+use crate::audit::{Entry, TopicSink, system};
 use crate::cluster::actor::{Request, Wants};
 
 /// Groups that are under way at once. Never more than may still fail.
@@ -253,9 +252,4 @@ fn failures(groups: &[Outcome]) -> usize {
 
 fn refused(note: impl Into<String>) -> Outcome {
     Outcome { state: BulkGroupState::Refused, note: Some(note.into()) }
-}
-
-/// Flowdeck itself.
-fn system() -> ActorView {
-    ActorView { name: "flowdeck".to_owned(), kind: ActorKind::System, via: Via::Api, address: None }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use flowdeck_model::hold::HoldChange;
 use flowdeck_model::view::Mode;
-use flowdeck_model::{Action, CommandId, GroupId, HoldId, Submit, Target, Timestamp};
+use flowdeck_model::{Action, CommandId, GroupId, HoldId, Target, Timestamp};
 use flowdeck_protocol::kafkaflow as wire;
 
 use super::role::Role;
@@ -12,7 +12,7 @@ use super::state::State;
 use crate::commands::plan::{Plan, check_readable};
 use crate::commands::rejected::Why;
 use crate::commands::stops::is_stopped;
-use crate::commands::{Command, external, heal, lifecycle};
+use crate::commands::{external, heal, lifecycle};
 use crate::kinds;
 use flowdeck_observe::holds::quota::HoldQuota;
 
@@ -78,16 +78,7 @@ impl State {
                 continue;
             }
             let group = target.group.clone();
-            let submit = Submit {
-                id,
-                action,
-                target,
-                reason: external::reason(),
-                for_seconds: None,
-                offsets: None,
-                by: None,
-            };
-            let mut command = Command::new(submit, external::actor(), now);
+            let mut command = external::command(id, action, target, now);
             let active = self.observed.holds.of_group(&group);
             let seen = self.seen(&group, &active, now);
             command.instances = lifecycle::expected(&command, seen);
@@ -214,16 +205,7 @@ impl State {
 
     fn begin_external(&mut self, action: Action, wanted: Wanted, now: Timestamp) {
         let Wanted { id, target, changes } = wanted;
-        let submit = Submit {
-            id,
-            action,
-            target,
-            reason: external::reason(),
-            for_seconds: None,
-            offsets: None,
-            by: None,
-        };
-        let command = Command::new(submit, external::actor(), now);
+        let command = external::command(id, action, target, now);
         let active =
             self.unwritten.over(&command.target.group, self.observed.holds.of_group(&command.target.group));
         // KafkaFlow has heard the command; a resume starts nothing that was kept stopped.

@@ -11,7 +11,8 @@ use flowdeck_model::{
 };
 
 use super::state::{State, TRY_AGAIN};
-use super::upkeep::{ENDS_AT_ONCE, system, target_of};
+use super::upkeep::{ENDS_AT_ONCE, target_of};
+use crate::audit::system;
 use crate::commands::consumers::has_ended;
 use crate::commands::follow_up::Again;
 use crate::commands::held::{HeldGroup, InForce, Told};

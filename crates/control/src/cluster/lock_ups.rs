@@ -13,7 +13,8 @@ use flowdeck_observe::locked_up::Locked;
 use flowdeck_observe::telemetry::InstanceId;
 
 use super::state::{State, TRY_AGAIN};
-use super::upkeep::{ENDS_AT_ONCE, system, target_of};
+use super::upkeep::{ENDS_AT_ONCE, target_of};
+use crate::audit::system;
 use crate::commands::lock_up::Told;
 use crate::commands::plan::{Plan, unique};
 use crate::commands::stops::{consumers, is_stopped};

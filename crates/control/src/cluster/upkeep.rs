@@ -12,6 +12,7 @@ use flowdeck_model::{
 };
 
 use super::state::{State, TRY_AGAIN};
+use crate::audit::system;
 use crate::commands::follow_up::Again;
 use crate::commands::plan;
 use crate::commands::starts::Starts;
@@ -259,11 +260,6 @@ pub(super) fn target_of(holds: &[Hold]) -> Option<Target> {
     topics.sort();
     topics.dedup();
     Some(Target { group: first.scope.group.clone(), consumer: first.scope.consumer.clone(), topics })
-}
-
-/// Flowdeck itself.
-pub(super) fn system() -> ActorView {
-    ActorView { name: "flowdeck".to_owned(), kind: ActorKind::System, via: Via::Api, address: None }
 }
 
 /// Of a hold only the owner's name is known; what kind of actor he was follows from the two names

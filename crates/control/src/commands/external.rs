@@ -8,14 +8,16 @@ use std::time::Duration;
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::hold::{HoldChange, not_yet_held, resume};
 use flowdeck_model::{
-    Action, ActorKind, CommandId, ConsumerName, GroupId, Hold, HoldBy, HoldId, Target, Timestamp, TopicName,
-    Via,
+    Action, ActorKind, CommandId, ConsumerName, GroupId, Hold, HoldBy, HoldId, Submit, Target, Timestamp,
+    TopicName, Via,
 };
 use flowdeck_protocol::kafkaflow;
 
 use flowdeck_observe::holds::quota::{EXTERNAL_GROUP_MAX, EXTERNAL_MAX, HoldQuota};
 use flowdeck_observe::telemetry::TelemetryIndex;
 use flowdeck_observe::time_zones::RewindTimeZones;
+
+use super::Command;
 
 pub(crate) const OWNER: &str = "external";
 const REASON: &str = "a command on the admin topic that did not come from Flowdeck";
@@ -118,8 +120,10 @@ pub(crate) fn actor() -> ActorView {
     ActorView { name: OWNER.to_owned(), kind: ActorKind::External, via: Via::Api, address: None }
 }
 
-pub(crate) fn reason() -> String {
-    REASON.to_owned()
+pub(crate) fn command(id: CommandId, action: Action, target: Target, now: Timestamp) -> Command {
+    let reason = REASON.to_owned();
+    let submit = Submit { id, action, target, reason, for_seconds: None, offsets: None, by: None };
+    Command::new(submit, actor(), now)
 }
 
 /// Whether there may be room for it at all, before it is looked at closely: holds of a pause, and scopes that a

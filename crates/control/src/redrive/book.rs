@@ -1,16 +1,12 @@
 //! What is known of the re-drives of a cluster: folded from the audit, record by record, by every replica alike. Pure.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use flowdeck_model::actor::{ActorView, Pattern};
 use flowdeck_model::redrive::{RedriveOrder, RedriveProgress, RedriveRequest, RedriveState};
 use flowdeck_model::view::{ClusterView, RedriveRow, RedriveView};
 use flowdeck_model::{CommandId, Timestamp, TopicName};
 use flowdeck_protocol::wire::{RedriveEvent, RedriveRecord};
 
-/// Re-drives that are remembered; of those that are over the oldest are forgotten first.
-const REMEMBERED: usize = 200;
+use crate::kept::{Book, Kept};
 
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Redrive {
@@ -26,11 +22,18 @@ pub(crate) struct Redrive {
     pub(crate) notes: Vec<String>,
 }
 
-#[derive(Debug, Clone, Default)]
-pub(crate) struct RedriveBook {
-    all: BTreeMap<CommandId, Arc<Redrive>>,
-    /// In the order of the audit.
-    order: Vec<CommandId>,
+pub(crate) type RedriveBook = Book<Redrive>;
+
+impl Kept for Redrive {
+    const REMEMBERED: usize = 200;
+
+    fn id(&self) -> CommandId {
+        self.id
+    }
+
+    fn is_over(&self) -> bool {
+        self.state.is_over()
+    }
 }
 
 impl RedriveBook {
@@ -38,34 +41,36 @@ impl RedriveBook {
     pub(crate) fn heard(&mut self, record: RedriveRecord) -> bool {
         let RedriveRecord { id, at, actor, event } = record;
         match event {
-            RedriveEvent::Requested { request, allowed } => self.requested(id, at, actor, request, allowed),
+            RedriveEvent::Requested { request, allowed } => {
+                self.requested(Redrive::new(id, at, actor, request, allowed))
+            }
             RedriveEvent::Ordered(order) => self.change(id, |one| {
                 // What is stopped is stopped for good.
-                if one.order != RedriveOrder::Stop && !one.state.is_over() {
+                if one.order != RedriveOrder::Stop {
                     one.order = order;
                 }
             }),
             RedriveEvent::Progress { state, progress, notes } => self.change(id, |one| {
-                if !one.state.is_over() {
-                    (one.state, one.progress, one.notes, one.changed_at) = (state, progress, notes, at);
-                }
+                (one.state, one.progress, one.notes, one.changed_at) = (state, progress, notes, at);
             }),
         }
     }
 
-    /// The first request under an id decides what it means.
-    fn requested(
-        &mut self,
+    /// Newest first.
+    pub(crate) fn of_topic(&self, topic: &TopicName) -> Vec<RedriveRow> {
+        self.iter().rev().filter(|one| one.request.topic == *topic).map(|one| one.row()).collect()
+    }
+}
+
+impl Redrive {
+    fn new(
         id: CommandId,
         at: Timestamp,
         actor: ActorView,
         request: RedriveRequest,
         allowed: Vec<Pattern>,
-    ) -> bool {
-        if self.all.contains_key(&id) {
-            return false;
-        }
-        let redrive = Redrive {
+    ) -> Self {
+        Self {
             id,
             request,
             allowed,
@@ -76,52 +81,9 @@ impl RedriveBook {
             state: RedriveState::Requested,
             progress: RedriveProgress::default(),
             notes: vec![],
-        };
-        self.all.insert(id, Arc::new(redrive));
-        self.order.push(id);
-        self.forget();
-        true
-    }
-
-    fn forget(&mut self) {
-        if self.order.len() <= REMEMBERED {
-            return;
-        }
-        let is_over = |id: &CommandId| self.all.get(id).is_none_or(|one| one.state.is_over());
-        if let Some(at) = self.order.iter().position(is_over) {
-            let id = self.order.remove(at);
-            self.all.remove(&id);
         }
     }
 
-    fn change(&mut self, id: CommandId, change: impl FnOnce(&mut Redrive)) -> bool {
-        let Some(known) = self.all.get_mut(&id) else { return false };
-        let mut changed = known.as_ref().clone();
-        change(&mut changed);
-        if changed == **known {
-            return false;
-        }
-        *known = Arc::new(changed);
-        true
-    }
-
-    pub(crate) fn get(&self, id: CommandId) -> Option<&Arc<Redrive>> {
-        self.all.get(&id)
-    }
-
-    /// Those that are not over, in the order of the audit.
-    pub(crate) fn open(&self) -> impl Iterator<Item = &Arc<Redrive>> {
-        self.order.iter().filter_map(|id| self.all.get(id)).filter(|one| !one.state.is_over())
-    }
-
-    /// Newest first.
-    pub(crate) fn of_topic(&self, topic: &TopicName) -> Vec<RedriveRow> {
-        let all = self.order.iter().rev().filter_map(|id| self.all.get(id));
-        all.filter(|one| one.request.topic == *topic).map(|one| one.row()).collect()
-    }
-}
-
-impl Redrive {
     fn row(&self) -> RedriveRow {
         RedriveRow {
             id: self.id,
@@ -206,7 +168,7 @@ mod tests {
                 book.heard(record(n, progress(RedriveState::Completed)));
             }
         }
-        assert_eq!((book.order.len(), book.all.len()), (REMEMBERED, REMEMBERED));
+        assert_eq!(book.sizes(), (Redrive::REMEMBERED, Redrive::REMEMBERED));
         assert_eq!(book.open().count(), 11);
         assert!(book.get(id(11)).is_none() && book.get(id(249)).is_some());
     }

@@ -11,52 +11,31 @@ mod preview;
 mod run;
 mod targets;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use flowdeck_kafka::{Cluster, Leadership};
-use flowdeck_model::actor::{ActorKind, ActorView, Via};
+use flowdeck_model::CommandId;
 use flowdeck_model::redrive::RedriveOrder;
-use flowdeck_model::{ClusterName, CommandId};
 use flowdeck_observe::ClusterSettings;
 use flowdeck_observe::sampling::sample::Sample;
 use flowdeck_protocol::wire::RedriveRecord;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-pub(crate) use book::RedriveBook;
+pub(crate) use book::{Redrive, RedriveBook};
 pub(crate) use port::BoundRedrives;
 use run::Run;
 
 use crate::audit::TopicSink;
-
-/// By cluster: what its port needs.
-pub(crate) type Desks = Arc<HashMap<ClusterName, RedriveDesk>>;
-
-pub(crate) struct RedriveDesk {
-    book: watch::Receiver<Arc<RedriveBook>>,
-    sink: Arc<TopicSink>,
-    /// One preview at a time on one cluster.
-    previews: Arc<Semaphore>,
-}
-
-impl RedriveDesk {
-    pub(crate) fn new(book: watch::Receiver<Arc<RedriveBook>>, sink: Arc<TopicSink>) -> Self {
-        Self { book, sink, previews: Arc::new(Semaphore::new(1)) }
-    }
-}
+use crate::kept;
 
 /// Fixed for the cluster, so that a newer leader fences the one before. Not the one of the holds: a large transaction must
 /// not keep a pause waiting.
 fn transactional_id(settings: &ClusterSettings) -> String {
     format!("{}.redrive", settings.writer_id)
-}
-
-/// Flowdeck itself.
-fn system() -> ActorView {
-    ActorView { name: "flowdeck".to_owned(), kind: ActorKind::System, via: Via::Api, address: None }
 }
 
 /// The re-drives of one cluster, in its actor.
@@ -96,10 +75,7 @@ impl RedriveRunner {
         if records.is_empty() {
             return;
         }
-        self.book.send_if_modified(|book| {
-            let book = Arc::make_mut(book);
-            records.into_iter().fold(false, |changed, record| book.heard(record) | changed)
-        });
+        kept::fold(&self.book, records, RedriveBook::heard);
         if let Some(running) = &self.running
             && let Some(known) = self.book.borrow().get(running.id)
         {
@@ -141,8 +117,4 @@ impl RedriveRunner {
         let task = tracker.spawn(run.run());
         self.running = Some(Running { id, order, stop, task });
     }
-}
-
-pub(crate) fn book() -> (watch::Sender<Arc<RedriveBook>>, watch::Receiver<Arc<RedriveBook>>) {
-    watch::channel(Arc::default())
 }

@@ -2,10 +2,9 @@
 //! there. Whoever leads carries it out.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
-use flowdeck_kafka::{Cluster, Deadline, OffsetSpec};
+use flowdeck_kafka::{Cluster, OffsetSpec};
 use flowdeck_model::actor::Pattern;
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::redrive::{
@@ -23,21 +22,18 @@ use flowdeck_protocol::wire::{RedriveEvent, RedriveRecord};
 
 use super::book::Redrive;
 use super::preview::Look;
-use super::{Desks, RedriveDesk, run, targets};
+use super::{run, targets};
 use crate::audit::Entry;
-use crate::commands::write_task;
-
-/// What was written is read back by then.
-const HEARD: Duration = Duration::from_secs(10);
+use crate::kept::{Desk, Desks, unavailable};
 
 pub(crate) struct BoundRedrives {
     core: Arc<Core>,
-    desks: Desks,
+    desks: Desks<Redrive>,
     actor: Actor,
 }
 
 impl BoundRedrives {
-    pub(crate) fn new(core: Arc<Core>, desks: Desks, actor: Actor) -> Self {
+    pub(crate) fn new(core: Arc<Core>, desks: Desks<Redrive>, actor: Actor) -> Self {
         Self { core, desks, actor }
     }
 
@@ -50,7 +46,7 @@ impl BoundRedrives {
         &self,
         cluster: &ClusterName,
         topic: &TopicName,
-    ) -> Result<(Arc<ClusterSnapshot>, &ClusterHandle, &RedriveDesk), PortError> {
+    ) -> Result<(Arc<ClusterSnapshot>, &ClusterHandle, &Desk<Redrive>), PortError> {
         let snapshot = self.core.publisher.current();
         if !self.actor.may_on_topic(Permission::Redrive, cluster, topic) {
             return Err(Self::forbidden(cluster, topic));
@@ -59,9 +55,7 @@ impl BoundRedrives {
         if handle.settings.mode != Mode::Control {
             return Err(PortError::ObserveMode { cluster: cluster.clone() });
         }
-        let desk = self.desks.get(cluster);
-        let desk = desk.ok_or_else(|| PortError::not_found(ResourceKind::Cluster, cluster.as_str()))?;
-        Ok((one, handle, desk))
+        Ok((one, handle, Desk::of(&self.desks, cluster)?))
     }
 
     fn kafka<'a>(&self, one: &ClusterSnapshot, handle: &'a ClusterHandle) -> Result<&'a Cluster, PortError> {
@@ -113,39 +107,16 @@ impl BoundRedrives {
         Ok(request)
     }
 
-    /// Writes it to the audit, and returns once it is read there.
     async fn write(
         &self,
         handle: &ClusterHandle,
-        desk: &RedriveDesk,
+        desk: &Desk<Redrive>,
         id: CommandId,
         event: RedriveEvent,
         is_heard: impl Fn(&Redrive) -> bool,
     ) -> Result<Arc<Redrive>, PortError> {
-        let cluster = &handle.settings.name;
-        let mut book = desk.book.clone();
         let record = RedriveRecord { id, at: clock::now(), actor: self.actor.view.clone(), event };
-        let deadline = Deadline::after(handle.settings.timing.write_deadline);
-        let written = desk.sink.write(Entry::Redrive(&record), deadline).await;
-        written.map_err(|error| {
-            let topic = &handle.settings.audit_topic;
-            let why = write_task::words(&error);
-            unavailable(
-                cluster,
-                format!("{topic} could not be written, and without it nothing is done: {why}"),
-            )
-        })?;
-        let heard = book.wait_for(|book| book.get(id).is_some_and(|one| is_heard(one)));
-        match tokio::time::timeout(HEARD, heard).await {
-            Ok(Ok(book)) => {
-                book.get(id).cloned().ok_or_else(|| unavailable(cluster, "it is not remembered any more"))
-            }
-            Ok(Err(_)) => Err(unavailable(cluster, "Flowdeck is shutting down")),
-            Err(_) => Err(unavailable(
-                cluster,
-                "it is in the audit, and was not read back in time; its page tells what became of it",
-            )),
-        }
+        desk.write(handle, id, Entry::Redrive(&record), is_heard).await
     }
 
     fn known(
@@ -156,16 +127,12 @@ impl BoundRedrives {
         let snapshot = self.core.publisher.current();
         allowed_on_cluster(&self.actor, Permission::View, cluster)?;
         let (one, _) = cluster_of(&self.core, &snapshot, cluster)?;
-        let known = self.desks.get(cluster).and_then(|desk| desk.book.borrow().get(id).cloned());
+        let known = self.desks.get(cluster).and_then(|desk| desk.get(id));
         let hint = "no re-drive is remembered under this id";
         let known =
             known.ok_or_else(|| PortError::not_found_because(ResourceKind::Command, id.to_string(), hint))?;
         Ok((one, known))
     }
-}
-
-fn unavailable(cluster: &ClusterName, detail: impl Into<String>) -> PortError {
-    PortError::Unavailable { cluster: cluster.clone(), detail: detail.into() }
 }
 
 #[async_trait]
@@ -176,11 +143,7 @@ impl Redrives for BoundRedrives {
         request: RedriveRequest,
     ) -> Result<RedrivePreview, PortError> {
         let (one, handle, desk) = self.writable(cluster, &request.topic)?;
-        let Ok(_permit) = Arc::clone(&desk.previews).try_acquire_owned() else {
-            return Err(PortError::TooMany {
-                detail: "another preview runs: try again in a moment".to_owned(),
-            });
-        };
+        let _permit = desk.begin_preview()?;
         let request = self.fixed(&one, handle, request).await?;
         // Dropping the future drops the guard, which ends the reads.
         let stop = self.core.shutdown.child_token();
@@ -199,8 +162,7 @@ impl Redrives for BoundRedrives {
     async fn submit(&self, cluster: &ClusterName, redrive: SubmitRedrive) -> Result<RedriveView, PortError> {
         let SubmitRedrive { id, request } = redrive;
         let (one, handle, desk) = self.writable(cluster, &request.topic)?;
-        let known = desk.book.borrow().get(id).cloned();
-        if let Some(known) = known {
+        if let Some(known) = desk.get(id) {
             return match is_same(&known.request, &request) {
                 true => Ok(known.view(&one.view, clock::now())),
                 false => Err(PortError::Conflict { detail: format!("{id} is the id of another re-drive") }),
@@ -250,7 +212,7 @@ impl Redrives for BoundRedrives {
         let snapshot = self.core.publisher.current();
         allowed_on_cluster(&self.actor, Permission::View, cluster)?;
         cluster_of(&self.core, &snapshot, cluster)?;
-        Ok(self.desks.get(cluster).map(|desk| desk.book.borrow().of_topic(topic)).unwrap_or_default())
+        Ok(self.desks.get(cluster).map(|desk| desk.book().of_topic(topic)).unwrap_or_default())
     }
 }
 

@@ -26,7 +26,7 @@ use super::copy::{self, Copy};
 use super::ledger::{self, Ledger};
 use super::letters::Letters;
 use super::targets::Targets;
-use crate::audit::{Entry, TopicSink};
+use crate::audit::{Entry, TopicSink, system};
 use crate::own_topics;
 use crate::writer::new_record;
 
@@ -137,7 +137,7 @@ impl Run {
         let record = RedriveRecord {
             id: self.redrive.id,
             at: clock::now(),
-            actor: super::system(),
+            actor: system(),
             event: RedriveEvent::Progress { state, progress: progress.clone(), notes },
         };
         let deadline = Deadline::after(self.settings.timing.write_deadline);
