@@ -21,6 +21,13 @@ pub(super) struct Changes {
     pub(super) added: HashMap<TopicName, usize>,
 }
 
+impl Changes {
+    /// What was committed on it speaks of a log that is not there any more.
+    pub(super) fn concern(&self, topic: &TopicName) -> bool {
+        self.recreated.contains(topic) || self.gone.contains_key(topic)
+    }
+}
+
 /// A broker that is asked for a topic by its name tells one that is not there from one that may not be seen.
 pub(super) fn why_gone(answer: Option<&Result<TopicId, Cause>>) -> Mark {
     match answer {

@@ -240,8 +240,7 @@ impl Sampler {
     fn to_read(&self, listed: &[ListedGroup], old: &Sample, most: usize, now: Timestamp) -> Vec<GroupId> {
         let mut looked = self.beside.viewers.followed();
         looked.extend(self.beside.history.lock().viewed_groups(now));
-        let chosen = schedule::choose(listed, old, &looked, most, now);
-        listed.iter().map(|group| &group.id).filter(|id| chosen.contains(*id)).cloned().collect()
+        schedule::choose(listed, old, &looked, most, now)
     }
 
     fn names_unknown_topic(&self, commits: &[Commits]) -> bool {
@@ -384,9 +383,14 @@ impl Sampler {
         let describe_error = described.and_then(|group| group.error.clone());
         let (rows, ends, as_of, error) = match (read, former) {
             (Commits::NotAsked, Some(former)) => {
-                let mut rows = former.rows.to_vec();
-                merge::mark_gone(&mut rows, &changes.gone);
-                let rows = merge::settle(rows, Some(&former.rows), &changes.recreated, began);
+                let is_concerned = former.rows.iter().any(|rows| changes.concern(rows.topic.as_ref()));
+                let rows = if is_concerned {
+                    let mut rows = former.rows.to_vec();
+                    merge::mark_gone(&mut rows, &changes.gone);
+                    merge::settle(rows, Some(&former.rows), &changes.recreated, began)
+                } else {
+                    Arc::clone(&former.rows)
+                };
                 (rows, Arc::clone(&former.ends), former.as_of, describe_error)
             }
             (Commits::NotAsked, None) => (Vec::new().into(), Arc::clone(ends), None, describe_error),

@@ -71,7 +71,7 @@ pub(super) fn choose(
     looked: &HashSet<GroupId>,
     most: usize,
     now: Timestamp,
-) -> HashSet<GroupId> {
+) -> Vec<GroupId> {
     let groups = listed.iter().filter(|group| group.kind.has_lag());
     if groups.clone().count() <= most {
         return groups.map(|group| group.id.clone()).collect();
