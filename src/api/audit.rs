@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, RawQuery};
 use axum::response::Response;
 use flowdeck_model::query::AUDIT_LIMIT_MAX;
-use flowdeck_model::view::{AuditEntry, AuditView};
+use flowdeck_model::view::{AuditEntry, AuditRun, AuditView};
 use flowdeck_model::{ActorKind, AuditQuery, PortError};
 
 use super::file::{FileType, attachment, csv_line, lines};
@@ -106,36 +106,8 @@ fn csv(entries: &[AuditEntry]) -> String {
                 one.state.key().to_owned(),
                 one.notes.join("\n"),
             ],
-            AuditEntry::Redrive(one) => [
-                "redrive".to_owned(),
-                one.at.to_string(),
-                String::new(),
-                one.id.to_string(),
-                "redrive".to_owned(),
-                one.title.clone(),
-                String::new(),
-                one.actor.name.clone(),
-                kind(one.actor.kind),
-                one.actor.address.clone().unwrap_or_default(),
-                one.reason.clone(),
-                one.event.clone(),
-                one.notes.join("\n"),
-            ],
-            AuditEntry::Bulk(one) => [
-                "bulk".to_owned(),
-                one.at.to_string(),
-                String::new(),
-                one.id.to_string(),
-                "bulk".to_owned(),
-                one.title.clone(),
-                String::new(),
-                one.actor.name.clone(),
-                kind(one.actor.kind),
-                one.actor.address.clone().unwrap_or_default(),
-                one.reason.clone(),
-                one.event.clone(),
-                one.notes.join("\n"),
-            ],
+            AuditEntry::Redrive(one) => run("redrive", one),
+            AuditEntry::Bulk(one) => run("bulk", one),
             AuditEntry::LogIn(one) => [
                 "logIn".to_owned(),
                 one.at.to_string(),
@@ -155,6 +127,24 @@ fn csv(entries: &[AuditEntry]) -> String {
         csv_line(&mut out, &cells);
     }
     out
+}
+
+fn run(name: &str, one: &AuditRun) -> [String; 13] {
+    [
+        name.to_owned(),
+        one.at.to_string(),
+        String::new(),
+        one.id.to_string(),
+        name.to_owned(),
+        one.title.clone(),
+        String::new(),
+        one.actor.name.clone(),
+        kind(one.actor.kind),
+        one.actor.address.clone().unwrap_or_default(),
+        one.reason.clone(),
+        one.event.clone(),
+        one.notes.join("\n"),
+    ]
 }
 
 fn kind(kind: ActorKind) -> String {

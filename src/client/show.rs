@@ -81,15 +81,7 @@ pub(super) fn audit(audit: &AuditView) -> String {
                 shown::name(&one.actor.name),
                 shown::text(&one.reason),
             ]),
-            AuditEntry::Redrive(one) => table.add_row([
-                one.at.to_string(),
-                one.id.to_string(),
-                shown::text(&one.title),
-                one.event.clone(),
-                shown::name(&one.actor.name),
-                shown::text(&one.reason),
-            ]),
-            AuditEntry::Bulk(one) => table.add_row([
+            AuditEntry::Redrive(one) | AuditEntry::Bulk(one) => table.add_row([
                 one.at.to_string(),
                 one.id.to_string(),
                 shown::text(&one.title),

@@ -2,10 +2,8 @@
 
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::query::AuditKind;
-use flowdeck_model::view::{
-    AuditBulk, AuditEntry, AuditLogIn, AuditOperation, AuditRedrive, AuditView, LogInOutcome,
-};
-use flowdeck_model::{ActionKind, AuditQuery, ClusterName, CommandState, Timestamp, shown};
+use flowdeck_model::view::{AuditEntry, AuditLogIn, AuditOperation, AuditRun, AuditView, LogInOutcome};
+use flowdeck_model::{ActionKind, AuditQuery, ClusterName, CommandState, shown};
 use leptos::prelude::*;
 use leptos_meta::Title;
 
@@ -122,12 +120,8 @@ fn row(cluster: &ClusterName, entry: &AuditEntry) -> AnyView {
     match entry {
         AuditEntry::Operation(one) => operation(cluster, one),
         AuditEntry::LogIn(one) => log_in(one),
-        AuditEntry::Redrive(AuditRedrive { id, at, title, actor, event, reason, notes, .. }) => {
-            long(links::redrive(cluster, *id), (*at, title, actor, event, reason, notes))
-        }
-        AuditEntry::Bulk(AuditBulk { id, at, title, actor, event, reason, notes, .. }) => {
-            long(links::bulk(cluster, *id), (*at, title, actor, event, reason, notes))
-        }
+        AuditEntry::Redrive(one) => run(links::redrive(cluster, one.id), one),
+        AuditEntry::Bulk(one) => run(links::bulk(cluster, one.id), one),
     }
 }
 
@@ -149,18 +143,15 @@ fn operation(cluster: &ClusterName, one: &AuditOperation) -> AnyView {
 }
 
 /// A record of what goes on for a while, and has a page of its own.
-fn long(
-    page: String,
-    (at, title, actor, event, reason, notes): (Timestamp, &str, &ActorView, &str, &str, &[String]),
-) -> AnyView {
-    let why = notes.first().map(|note| view! { <small class="sub">{note.clone()}</small> });
+fn run(page: String, one: &AuditRun) -> AnyView {
+    let why = one.notes.first().map(|note| view! { <small class="sub">{note.clone()}</small> });
     view! {
         <tr>
-            <td data-l="time">{at_time(at)} " " <span class="sub">{ago(at)} " ago"</span></td>
-            <td data-c="group"><a class="name" href=page rel="external">{title.to_owned()}</a></td>
-            <td data-l="by">{by(actor)}</td>
-            <td data-l="state"><span class="tag">{event.to_owned()}</span></td>
-            <td data-l="reason"><div>{shown::name(reason)}</div>{why}</td>
+            <td data-l="time">{at_time(one.at)} " " <span class="sub">{ago(one.at)} " ago"</span></td>
+            <td data-c="group"><a class="name" href=page rel="external">{one.title.clone()}</a></td>
+            <td data-l="by">{by(&one.actor)}</td>
+            <td data-l="state"><span class="tag">{one.event.clone()}</span></td>
+            <td data-l="reason"><div>{shown::name(&one.reason)}</div>{why}</td>
         </tr>
     }
     .into_any()

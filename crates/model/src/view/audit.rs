@@ -32,8 +32,9 @@ pub struct AuditView {
 pub enum AuditEntry {
     Operation(AuditOperation),
     LogIn(AuditLogIn),
-    Redrive(AuditRedrive),
-    Bulk(AuditBulk),
+    Redrive(AuditRun),
+    /// The commands of its groups are operations of their own.
+    Bulk(AuditRun),
 }
 
 impl AuditEntry {
@@ -42,17 +43,16 @@ impl AuditEntry {
         match self {
             Self::Operation(operation) => operation.offset,
             Self::LogIn(log_in) => log_in.offset,
-            Self::Redrive(redrive) => redrive.offset,
-            Self::Bulk(bulk) => bulk.offset,
+            Self::Redrive(run) | Self::Bulk(run) => run.offset,
         }
     }
 }
 
-/// One record of a re-drive: its request, an order, or its end.
+/// One record of a re-drive or a bulk operation: its request, an order, or its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
-pub struct AuditRedrive {
+pub struct AuditRun {
     pub offset: i64,
     pub at: Timestamp,
     pub id: CommandId,
@@ -62,25 +62,6 @@ pub struct AuditRedrive {
     /// Of its request.
     pub reason: String,
     /// `requested`, an order, or the state in which it ended.
-    pub event: String,
-    pub notes: Vec<String>,
-}
-
-/// One record of a bulk operation: its request, that it was stopped, or its end. The commands of its groups are operations
-/// of their own.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
-#[serde(rename_all = "camelCase")]
-pub struct AuditBulk {
-    pub offset: i64,
-    pub at: Timestamp,
-    pub id: CommandId,
-    /// What was asked for or came of it, in words.
-    pub title: String,
-    pub actor: ActorView,
-    /// Of its request.
-    pub reason: String,
-    /// `requested`, `stop`, or the state in which it ended.
     pub event: String,
     pub notes: Vec<String>,
 }

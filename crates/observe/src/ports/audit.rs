@@ -7,9 +7,7 @@ use async_trait::async_trait;
 use flowdeck_kafka::{Deadline, Filter};
 use flowdeck_model::bulk::{BulkCounts, BulkGroupState};
 use flowdeck_model::query::AuditKind;
-use flowdeck_model::view::{
-    AuditBulk, AuditEntry, AuditLogIn, AuditOperation, AuditRedrive, AuditView, Mode,
-};
+use flowdeck_model::view::{AuditEntry, AuditLogIn, AuditOperation, AuditRun, AuditView, Mode};
 use flowdeck_model::{Actor, AuditLog, AuditQuery, ClusterName, GroupId, Permission, PortError, Timestamp};
 use flowdeck_protocol::wire::{
     AuditRecord, BulkEvent, BulkRecord, LogIn, Operation, RedriveEvent, RedriveRecord,
@@ -330,7 +328,7 @@ fn entry(offset: i64, record: AuditRecord) -> Option<AuditEntry> {
                 RedriveEvent::Progress { notes, .. } => notes,
                 RedriveEvent::Requested { .. } | RedriveEvent::Ordered(_) => vec![],
             };
-            Some(AuditEntry::Redrive(AuditRedrive {
+            Some(AuditEntry::Redrive(AuditRun {
                 offset,
                 at: redrive.at,
                 id: redrive.id,
@@ -349,7 +347,7 @@ fn entry(offset: i64, record: AuditRecord) -> Option<AuditEntry> {
             };
             let event = event.to_owned();
             let (id, at, actor) = (bulk.id, bulk.at, bulk.actor);
-            Some(AuditEntry::Bulk(AuditBulk { offset, at, id, title, actor, reason, event, notes }))
+            Some(AuditEntry::Bulk(AuditRun { offset, at, id, title, actor, reason, event, notes }))
         }
         AuditRecord::NewerVersion | AuditRecord::UnknownType => None,
     }
