@@ -12,8 +12,8 @@ use http::header::HeaderMap;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::commands::{accepted, json_only};
-use super::{body, names, ports::ApiPorts, problem::Problem};
+use super::commands::{accepted, json, json_only};
+use super::{names, ports::ApiPorts, problem::Problem};
 use crate::state::AppState;
 
 /// One operation over many groups, as its preview gave it.
@@ -117,8 +117,7 @@ pub(crate) async fn submit(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let cluster = names::cluster(&cluster)?;
-    json_only(&headers)?;
-    let body::Object(new) = body::parse::<body::Object<NewBulk>>(&body)?;
+    let new: NewBulk = json(&headers, &body)?;
     let view = ports.bulks.submit(&cluster, new.into()).await?;
     let path = format!("/clusters/{cluster}/bulks/{}", view.id);
     Ok(accepted(&state, &path, view))
@@ -143,8 +142,7 @@ pub(crate) async fn preview(
     body: Bytes,
 ) -> Result<Json<BulkPreview>, Problem> {
     let cluster = names::cluster(&cluster)?;
-    json_only(&headers)?;
-    let body::Object(asked) = body::parse::<body::Object<BulkQuestion>>(&body)?;
+    let asked: BulkQuestion = json(&headers, &body)?;
     Ok(Json(ports.bulks.preview(&cluster, asked.query()?).await?))
 }
 

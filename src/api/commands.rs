@@ -12,6 +12,7 @@ use flowdeck_model::{
 };
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -185,6 +186,13 @@ pub(super) fn json_only(headers: &HeaderMap) -> Result<(), Problem> {
     }
     let detail = "send JSON, with Content-Type: application/json";
     Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "media-type", detail))
+}
+
+/// An object, sent as JSON.
+pub(super) fn json<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Problem> {
+    json_only(headers)?;
+    let body::Object(parsed) = body::parse::<body::Object<T>>(bytes)?;
+    Ok(parsed)
 }
 
 fn parse(bytes: &[u8]) -> Result<Submit, PortError> {

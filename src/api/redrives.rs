@@ -9,11 +9,10 @@ use flowdeck_model::view::{RedrivePreview, RedriveView};
 use flowdeck_model::{CommandId, RedriveRequest, SubmitRedrive, TopicName};
 use http::header::HeaderMap;
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use super::commands::{accepted, json_only};
-use super::{body, names, ports::ApiPorts, problem::Problem};
+use super::commands::{accepted, json};
+use super::{names, ports::ApiPorts, problem::Problem};
 use crate::state::AppState;
 
 /// What is to be copied.
@@ -58,12 +57,6 @@ impl NewRedrive {
     }
 }
 
-fn parse<T: DeserializeOwned>(headers: &HeaderMap, bytes: &[u8]) -> Result<T, Problem> {
-    json_only(headers)?;
-    let body::Object(parsed) = body::parse::<body::Object<T>>(bytes)?;
-    Ok(parsed)
-}
-
 /// Copies dead letters back to where they are consumed, each once.
 #[utoipa::path(
     post, path = "/clusters/{cluster}/redrives", tag = "dead letters", operation_id = "submitRedrive",
@@ -84,7 +77,7 @@ pub(crate) async fn submit(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let cluster = names::cluster(&cluster)?;
-    let redrive = parse::<NewRedrive>(&headers, &body)?.into_submit();
+    let redrive = json::<NewRedrive>(&headers, &body)?.into_submit();
     let view = ports.redrives.submit(&cluster, redrive).await?;
     let path = format!("/clusters/{cluster}/redrives/{}", view.id);
     Ok(accepted(&state, &path, view))
@@ -108,7 +101,7 @@ pub(crate) async fn preview(
     body: Bytes,
 ) -> Result<Json<RedrivePreview>, Problem> {
     let cluster = names::cluster(&cluster)?;
-    let redrive = parse::<NewRedrive>(&headers, &body)?.into_submit();
+    let redrive = json::<NewRedrive>(&headers, &body)?.into_submit();
     Ok(Json(ports.redrives.preview(&cluster, redrive.request).await?))
 }
 
@@ -143,6 +136,6 @@ pub(crate) async fn order(
     body: Bytes,
 ) -> Result<Json<RedriveView>, Problem> {
     let (cluster, id) = (names::cluster(&cluster)?, names::command(&id)?);
-    let NewOrder { order } = parse(&headers, &body)?;
+    let NewOrder { order } = json(&headers, &body)?;
     Ok(Json(ports.redrives.order(&cluster, id, order).await?))
 }
