@@ -78,10 +78,7 @@ pub fn bulk_record(bulk: &BulkRecord) -> Record {
             let note = one.note.take().filter(|_| n < NOTED_MAX);
             one.note = note.map(|note| limit::text(&note, NOTE_MAX).into_owned());
         }
-        notes.truncate(NOTES_MAX);
-        for note in notes {
-            *note = limit::text(note, NOTE_MAX).into_owned();
-        }
+        limit::notes(notes, NOTES_MAX, NOTE_MAX);
     }
     let json = BulkJson {
         r#type: TYPE.to_owned(),

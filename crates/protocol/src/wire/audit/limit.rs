@@ -13,6 +13,16 @@ pub(super) fn text(text: &str, max: usize) -> Cow<'_, str> {
     }
 }
 
+/// At most `count`, each of at most `max` characters.
+pub(super) fn notes(notes: &mut Vec<String>, count: usize, max: usize) {
+    notes.truncate(count);
+    for note in notes {
+        if let Cow::Owned(cut) = text(note, max) {
+            *note = cut;
+        }
+    }
+}
+
 /// At most `max` bytes, the `…` for the rest included.
 pub(super) fn name(name: &str, max: usize) -> Cow<'_, str> {
     if name.len() <= max {

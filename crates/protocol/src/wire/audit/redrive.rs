@@ -70,10 +70,7 @@ struct RedriveJson {
 pub fn redrive_record(redrive: &RedriveRecord) -> Record {
     let mut event = redrive.event.clone();
     if let RedriveEvent::Progress { notes, .. } = &mut event {
-        notes.truncate(NOTES_MAX);
-        for note in notes {
-            *note = limit::text(note, NOTE_MAX).into_owned();
-        }
+        limit::notes(notes, NOTES_MAX, NOTE_MAX);
     }
     let json = RedriveJson {
         r#type: TYPE.to_owned(),
