@@ -4,35 +4,17 @@
 
 use std::time::{Duration, Instant};
 
-use flowdeck_testkit::{Kafka, NodeOptions, PrivateKafka, private, wait_for};
+use flowdeck_testkit::{Kafka, PrivateKafka, wait_for};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
 
+use crate::locking_up;
 use crate::support::{Consumer, Server, cluster, new_id};
 
 const COMMANDS: &str = "/api/v1/clusters/shop/commands";
 const PARTITIONS: i32 = 6;
 const MOST: usize = 4;
-const ARGS: [&str; 17] = [
-    "--group",
-    "billing",
-    "--consumer",
-    "bills",
-    "--topic",
-    "orders",
-    "--workers",
-    "1",
-    "--buffer",
-    "2",
-    "--handle-ms",
-    "50",
-    "--commit-ms",
-    "300",
-    "--telemetry-ms",
-    "1000",
-    "--locks-up",
-];
 /// A lock-up is said after 15 s; the one of a process that was killed begins when Kafka gives it up, after 45 s.
 const SAID: Duration = Duration::from_secs(20);
 const GIVEN_UP: Duration = Duration::from_secs(50);
@@ -68,9 +50,7 @@ fn setting(name: &str, usual: u64) -> u64 {
 
 impl Soak {
     async fn new(seed: u64) -> Self {
-        // As Kafka has it by default: processes that come back apart from each other revoke each other.
-        let delay = ("group.initial.rebalance.delay.ms".to_owned(), "3000".to_owned());
-        let kafka = private(&NodeOptions { properties: vec![delay], ..NodeOptions::default() });
+        let kafka = locking_up::kafka();
         kafka.create_topic("orders", PARTITIONS).await;
         kafka.create_topic("kafkaflow.admin", 1).await;
         let server = Server::start(&cluster("shop", "control", kafka.bootstrap())).await;
@@ -100,7 +80,7 @@ impl Soak {
     fn start(&mut self) {
         self.started += 1;
         let kafka: &Kafka = &self.kafka;
-        let consumer = Consumer::start(kafka, "kafkaflow", &format!("flow-{}", self.started), &ARGS);
+        let consumer = locking_up::consumer(kafka, &format!("flow-{}", self.started));
         self.consumers.push((self.started, consumer));
     }
 

@@ -3,31 +3,13 @@
 
 use std::time::{Duration, Instant};
 
-use flowdeck_testkit::{Kafka, NodeOptions, PrivateKafka, private};
+use flowdeck_testkit::PrivateKafka;
 use serde_json::{Value, json};
 
+use crate::locking_up::{self, consumer};
 use crate::support::{Consumer, Server, cluster, heard, new_id};
 
 const COMMANDS: &str = "/api/v1/clusters/shop/commands";
-const ARGS: [&str; 17] = [
-    "--group",
-    "billing",
-    "--consumer",
-    "bills",
-    "--topic",
-    "orders",
-    "--workers",
-    "1",
-    "--buffer",
-    "2",
-    "--handle-ms",
-    "50",
-    "--commit-ms",
-    "300",
-    "--telemetry-ms",
-    "1000",
-    "--locks-up",
-];
 /// 90 s are given to a consumer that is brought back, and then 60 s to prove that records flow.
 const LONG: Duration = Duration::from_secs(180);
 
@@ -37,21 +19,15 @@ struct Scene {
     first: Consumer,
 }
 
-fn flow(kafka: &Kafka, instance: &str) -> Consumer {
-    Consumer::start(kafka, "kafkaflow", instance, &ARGS)
-}
-
 async fn scene() -> Scene {
-    // As Kafka has it by default: processes that come back apart from each other revoke each other.
-    let delay = ("group.initial.rebalance.delay.ms".to_owned(), "3000".to_owned());
-    let kafka = private(&NodeOptions { properties: vec![delay], ..NodeOptions::default() });
+    let kafka = locking_up::kafka();
     kafka.create_topic("orders", 4).await;
     kafka.create_topic("kafkaflow.admin", 1).await;
     for partition in 0..4 {
         kafka.produce("orders", partition, (0..1_000).map(|n| n.to_string())).await;
     }
     let server = Server::start(&cluster("shop", "control", kafka.bootstrap())).await;
-    let first = flow(&kafka, "flow-1");
+    let first = consumer(&kafka, "flow-1");
     first.wait_handled(20).await;
     let scene = Scene { kafka, server, first };
     scene.group("it is heard", |view| heard(1)(view) && view["members"] == 1).await;
@@ -100,7 +76,7 @@ impl Scene {
 async fn a_lock_up_under_a_pause_turns_it_into_one_by_stop_and_the_resume_heals() {
     let scene = scene().await;
     scene.confirmed(json!({ "action": "pause", "by": "pause" })).await;
-    let second = flow(&scene.kafka, "flow-2");
+    let second = consumer(&scene.kafka, "flow-2");
     let contained = scene.group("kept by stop", |view| view["holds"][0]["by"] == "stop").await;
     let contains = &contained["commands"][0];
     assert!(contains["reason"].as_str().unwrap().contains("is locked up under the pause"), "{contained}");
@@ -111,7 +87,7 @@ async fn a_lock_up_under_a_pause_turns_it_into_one_by_stop_and_the_resume_heals(
     scene.group("released", |view| view["holds"] == json!([])).await;
     scene.runs(&[&second]).await;
     // Its defect is gone: another one joins.
-    let third = flow(&scene.kafka, "flow-3");
+    let third = consumer(&scene.kafka, "flow-3");
     scene.runs(&[&second, &third]).await;
 }
 
@@ -121,7 +97,7 @@ async fn a_lock_up_is_said_and_counted_and_the_resume_frees_it() {
     let scene = scene().await;
     let target = json!({ "group": "billing", "topics": ["orders"] });
     scene.confirmed(json!({ "action": "pause", "target": target })).await;
-    let second = flow(&scene.kafka, "flow-2");
+    let second = consumer(&scene.kafka, "flow-2");
     let locked = scene.group("locked up", |view| view["verdict"] == "lockedUp").await;
     assert!(locked["why"].as_str().unwrap().contains("does not answer its group's rebalance"), "{locked}");
     let metric = "flowdeck_locked_up_instances{cluster=\"shop\"}";

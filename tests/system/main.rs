@@ -17,6 +17,7 @@ mod killed;
 mod kinds;
 mod leaders;
 mod locked_up;
+mod locking_up;
 mod network;
 mod observe;
 mod offsets;
