@@ -180,7 +180,7 @@ fn more(decoders: &DecodersView, query: &MessagesQuery) -> AnyView {
                 {field("Key has", "key", find.key.clone(), "text")}
                 {field("Header", "header", find.header.clone(), "name or name:text")}
                 {field("JSON path", "path", find.path.clone(), "$.order.id == 7")}
-                {field("CEL", "cel", find.cel.clone(), "value.total > 100")}
+                {field("CEL", "cel", find.cel.clone(), "value.amount > 100")}
                 {field("Before", "until", until, "time")}
                 {decoder("Key as", "keyDecoder", &decoders.names, &decoders.key, &query.key_decoder)}
                 {decoder("Value as", "valueDecoder", &decoders.names, &decoders.value, &query.value_decoder)}
