@@ -25,7 +25,6 @@ pub enum Operation {
     Tail,
     Producer,
     Election,
-    PutBack,
 }
 
 impl Operation {
@@ -46,7 +45,6 @@ impl Operation {
             Self::Tail => "follow a topic",
             Self::Producer => "start a producer",
             Self::Election => "take part in an election",
-            Self::PutBack => "put back committed offsets",
         }
     }
 }

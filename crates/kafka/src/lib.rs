@@ -28,7 +28,6 @@ mod groups;
 mod metadata;
 mod offsets;
 mod producer;
-mod put_back;
 mod records;
 mod rights;
 mod tail;

@@ -1,10 +1,12 @@
 //! Starting consumers that a hold kept stopped: commits that are missing are put back, then KafkaFlow is told. By Start
 //! while Kafka lists no member of the group: it damages a consumer that runs.
 
+use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
-use flowdeck_kafka::Deadline;
-use flowdeck_model::{CommandId, GroupId};
+use flowdeck_kafka::{Cause, Cluster, Deadline, Topic};
+use flowdeck_model::{CommandId, GroupId, Partition};
 use flowdeck_observe::{ClusterSettings, group_watch};
 use flowdeck_protocol::kafkaflow;
 
@@ -51,21 +53,42 @@ pub(super) async fn start_again(
 
 /// A start is not kept waiting for it: the consumer may begin where its configuration says.
 async fn put_back(writers: &Writers, starts: &Starts, written: &mut Written) {
-    let kept: Vec<_> =
-        starts.kept.iter().filter_map(|one| Some((one.topic.clone(), one.partition, one.from?))).collect();
-    if kept.is_empty() {
-        return;
-    }
-    let deadline = Deadline::after(PUT_BACK);
-    match writers.cluster().put_back(&starts.group, &kept, deadline).await {
+    let kept = starts.kept.iter();
+    let kept = kept.filter_map(|one| Some((Arc::new(one.topic.clone()), one.partition, one.from?)));
+    match put_back_missing(writers.cluster(), &starts.group, kept.collect()).await {
         Ok(0) => {}
         Ok(1) => written.notes.push("1 commit that Kafka had deleted was put back".to_owned()),
         Ok(count) => written.notes.push(format!("{count} commits that Kafka had deleted were put back")),
-        Err(error) => {
-            let why = error.with_cause();
-            written.notes.push(format!("commits that are missing were not put back: {why}"));
-        }
+        Err(why) => written.notes.push(format!("commits that are missing were not put back: {why}")),
     }
+}
+
+/// Those that the group has no commit of; how many they were.
+async fn put_back_missing(
+    cluster: &Cluster,
+    group: &GroupId,
+    kept: Vec<(Topic, Partition, i64)>,
+) -> Result<usize, Cause> {
+    if kept.is_empty() {
+        return Ok(0);
+    }
+    let deadline = Deadline::after(PUT_BACK);
+    let mut answer = Err(Cause::Timeout);
+    cluster.committed(std::slice::from_ref(group), 1, deadline, |_, one| answer = one).await;
+    // What is not known is not missing.
+    let known: HashSet<(Topic, Partition)> = answer?
+        .into_iter()
+        .filter(|one| !matches!(one.offset(), Ok(None)))
+        .map(|one| (one.topic, one.partition))
+        .collect();
+    let is_missing =
+        |(topic, partition, _): &(Topic, Partition, i64)| !known.contains(&(topic.clone(), *partition));
+    let missing: Vec<_> = kept.into_iter().filter(is_missing).collect();
+    if missing.is_empty() {
+        return Ok(0);
+    }
+    let answers = cluster.set_committed(group, &missing, deadline).await?;
+    answers.into_iter().collect::<Result<Vec<()>, Cause>>().map(|all| all.len())
 }
 
 async fn has_no_member(writers: &Writers, group: &GroupId, deadline: Deadline) -> bool {
