@@ -122,7 +122,7 @@ fn form(asked: &MessagesQuery) -> AnyView {
             {field("Key has", "key", find.key.clone(), "text")}
             {field("Header", "header", find.header.clone(), "name or name:text")}
             {field("JSON path", "path", find.path.clone(), "$.order.id == 7")}
-            {field("CEL", "cel", find.cel.clone(), "value.total > 100")}
+            {field("CEL", "cel", find.cel.clone(), "value.amount > 100")}
             <label><span>"At most a second"</span> <select name="limit">{rates} {other}</select></label>
             <button class="btn small">"Follow"</button>
         </form>
