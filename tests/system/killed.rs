@@ -86,7 +86,7 @@ async fn server_killed_during_a_pause_reports_the_truth_after_restart() {
             found.status
         );
         if found.status == 404 {
-            assert!(found.text.contains("not remembered since the restart"), "{}", found.text);
+            assert!(found.text.contains("not in flowdeck.audit"), "{}", found.text);
             let view = server.api("/clusters/shop/groups/payments").await;
             assert!(held == 0 && view["verdict"] != "paused", "{held} holds: {view}");
         } else {

@@ -767,7 +767,7 @@ impl Control for Made {
             _ => Err(PortError::not_found_because(
                 ResourceKind::Command,
                 id.to_string(),
-                "not remembered since the restart at 2026-11-21T13:00:00.000Z",
+                "not in flowdeck.audit",
             )),
         }
     }

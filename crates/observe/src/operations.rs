@@ -62,14 +62,13 @@ pub struct OperationIndex {
 }
 
 impl OperationIndex {
-    /// From the oldest to the newest.
+    /// Ordered by when they were asked for: what waited for a leader may be entered after what came later.
     pub fn new(operations: impl Iterator<Item = Arc<Operation>>) -> Self {
-        let mut index = Self::default();
-        for operation in operations {
-            index.order.push(operation.id);
-            index.by_id.insert(operation.id, operation);
-        }
-        index
+        let mut operations: Vec<_> = operations.collect();
+        operations.sort_by_key(|one| one.requested_at);
+        let order = operations.iter().map(|one| one.id).collect();
+        let by_id = operations.into_iter().map(|one| (one.id, one)).collect();
+        Self { by_id, order }
     }
 
     pub fn get(&self, id: CommandId) -> Option<&Arc<Operation>> {

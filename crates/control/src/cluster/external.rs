@@ -187,7 +187,7 @@ impl State {
         }
         for one in wanted {
             if self.is_admitted(&one.target.group, came) {
-                self.begin_external(action, one, now);
+                self.begin_external(action, one, came, now);
             }
         }
     }
@@ -203,9 +203,9 @@ impl State {
         admitted
     }
 
-    fn begin_external(&mut self, action: Action, wanted: Wanted, now: Timestamp) {
+    fn begin_external(&mut self, action: Action, wanted: Wanted, came: Timestamp, now: Timestamp) {
         let Wanted { id, target, changes } = wanted;
-        let command = external::command(id, action, target, now);
+        let command = external::command(id, action, target, came);
         let active =
             self.unwritten.over(&command.target.group, self.observed.holds.of_group(&command.target.group));
         // KafkaFlow has heard the command; a resume starts nothing that was kept stopped.
