@@ -5,19 +5,23 @@ use leptos::prelude::use_context;
 
 /// The choice of a pause's length that takes it from the field `minutes`.
 pub const OWN_LENGTH: &str = "minutes";
+/// The one that takes its end from the field `until`.
+pub const OWN_END: &str = "until";
 
 /// The fields of a command's form, as they came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Typed {
     pub reason: String,
-    /// Of `forSeconds`: nothing, seconds, or [`OWN_LENGTH`].
+    /// Of `forSeconds`: nothing, seconds, [`OWN_LENGTH`] or [`OWN_END`].
     pub length: String,
     pub minutes: String,
+    pub until: String,
 }
 
 impl Default for Typed {
     fn default() -> Self {
-        Self { reason: String::new(), length: String::new(), minutes: "30".to_owned() }
+        let (reason, length, until) = Default::default();
+        Self { reason, length, minutes: "30".to_owned(), until }
     }
 }
 

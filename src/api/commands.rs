@@ -8,7 +8,8 @@ use flowdeck_model::action::{ActionFields, Workers};
 use flowdeck_model::offsets::{GivenOffsets, OffsetMoves};
 use flowdeck_model::view::{CommandView, PreviewView, Submitted};
 use flowdeck_model::{
-    ActionKind, CommandId, ConsumerName, GroupId, HoldBy, PortError, Submit, Target, Timestamp, TopicName,
+    ActionKind, CommandId, ConsumerName, GroupId, HoldBy, PauseEnd, PortError, Submit, Target, Timestamp,
+    TopicName,
 };
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
@@ -43,9 +44,12 @@ pub(crate) struct NewCommand {
     /// For the next operator on call. All but a resume need one.
     #[schema(required = false)]
     reason: String,
-    /// A pause ends by itself after so many seconds.
+    /// A pause ends by itself after so many seconds, at most 30 days.
     #[schema(required = false)]
     for_seconds: Option<u32>,
+    /// Or at this time, which is ahead, at most 30 days. Without a zone it is UTC.
+    #[schema(required = false)]
+    until: Option<String>,
     /// With `setOffsets` and `deleteGroup`: `moves` of the preview.
     #[schema(required = false)]
     offsets: Option<OffsetMoves>,
@@ -71,6 +75,7 @@ struct CommandBody {
     target: Option<body::Object<TargetBody>>,
     reason: Option<String>,
     for_seconds: Option<u32>,
+    until: Option<String>,
     offsets: Option<String>,
     skips: Option<u64>,
     confirm: Option<String>,
@@ -212,22 +217,23 @@ fn parse(bytes: &[u8]) -> Result<Submit, PortError> {
         confirm: command.confirm.as_deref(),
     };
     let offsets = given.parse(action, &target)?;
-    let to = command.to.as_deref().filter(|_| offsets.is_none()).map(time).transpose()?;
+    let to = command.to.as_deref().filter(|_| offsets.is_none()).map(|to| time("to", to)).transpose()?;
+    let until = command.until.as_deref().map(|until| time("until", until)).transpose()?;
     Ok(Submit {
         id: command.id.unwrap_or_else(CommandId::random),
         action: ActionFields { action, workers: command.workers, to }.try_into()?,
         target,
         offsets,
         reason: command.reason.unwrap_or_default(),
-        for_seconds: command.for_seconds,
+        ends: PauseEnd::of_fields(command.for_seconds, until)?,
         by: command.by,
     })
 }
 
 /// With its zone, or in UTC.
-fn time(text: &str) -> Result<Timestamp, PortError> {
+fn time(field: &str, text: &str) -> Result<Timestamp, PortError> {
     let problem = "a time, such as 2026-11-21T14:00:00Z";
-    Timestamp::parse_given(text).ok_or_else(|| PortError::invalid("to", problem))
+    Timestamp::parse_given(text).ok_or_else(|| PortError::invalid(field, problem))
 }
 
 #[cfg(test)]
@@ -265,6 +271,11 @@ mod tests {
             (r#"{"action":"pause","target":{"group":"g"},"id":"7"}"#, "id"),
             (r#"{"action":"pause","target":{"group":"g"},"forSeconds":-1}"#, "forSeconds"),
             (r#"{"action":"pause","target":{"group":"g"},"forSeconds":1e99}"#, "forSeconds"),
+            (r#"{"action":"pause","target":{"group":"g"},"until":"soon"}"#, "until"),
+            (
+                r#"{"action":"pause","target":{"group":"g"},"until":"2026-11-21T14:00Z","forSeconds":9}"#,
+                "until",
+            ),
             (r#"{"action":"pause","target":{"group":"g"},"by":"rest"}"#, "by"),
         ] {
             match parse(body.as_bytes()) {
@@ -285,9 +296,14 @@ mod tests {
         )
         .unwrap();
         assert_eq!(submit.id.to_string(), "6fa459ea-ee8a-4ca4-894e-db77e160355e");
-        assert_eq!((submit.action, submit.for_seconds), (Action::Pause, Some(60)));
+        assert_eq!((submit.action, submit.ends), (Action::Pause, Some(PauseEnd::After(60))));
         assert_eq!(submit.by, Some(HoldBy::Stop));
         assert_eq!(submit.target.to_string(), "topic t in a/b (consumer c)");
+        let until = parse(
+            br#"{"action":"pause","until":"2026-11-21T16:00:00+02:00","reason":"x","target":{"group":"g"}}"#,
+        );
+        let end = "2026-11-21T14:00:00Z".parse().unwrap();
+        assert_eq!(until.unwrap().ends, Some(PauseEnd::At(end)));
         let rewind = parse(
             br#"{"action":"rewind","to":"2026-11-21T16:00:00+02:00","reason":"x","target":{"group":"g","consumer":"c"}}"#,
         );

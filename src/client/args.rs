@@ -6,7 +6,9 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use flowdeck_model::action::Workers;
 use flowdeck_model::offsets::TopicScope;
-use flowdeck_model::{ClusterName, CommandId, ConsumerName, GroupId, HoldBy, PortError, TopicName};
+use flowdeck_model::{
+    ClusterName, CommandId, ConsumerName, GroupId, HoldBy, PortError, Timestamp, TopicName,
+};
 
 #[derive(Debug, Subcommand)]
 pub enum Ask {
@@ -113,10 +115,17 @@ pub struct Pause {
     /// Ends by itself after so long, such as 15m or 2h.
     #[arg(long = "for", value_name = "TIME", value_parser = humantime::parse_duration)]
     pub lasts: Option<Duration>,
+    /// Ends by itself at this time, such as 2026-11-29T08:00:00Z; without a zone it is UTC.
+    #[arg(long, value_name = "TIME", value_parser = time, conflicts_with = "lasts")]
+    pub until: Option<Timestamp>,
     /// How it is kept with KafkaFlow consumers: stop (whole groups and consumers) or pause. By default stop where records
     /// wait, else pause; the cluster's configuration may say otherwise.
     #[arg(long, value_parser = by)]
     pub by: Option<HoldBy>,
+}
+
+fn time(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse_given(text).ok_or_else(|| "a time, such as 2026-11-29T08:00:00Z".to_owned())
 }
 
 fn by(word: &str) -> Result<HoldBy, String> {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use flowdeck_model::action::{Action, ActionFields};
 use flowdeck_model::offsets::OffsetTo;
 use flowdeck_model::view::{CommandView, PreviewView, Submitted};
-use flowdeck_model::{ClusterName, CommandId, ConsumerName, HoldBy, Target};
+use flowdeck_model::{ClusterName, CommandId, ConsumerName, HoldBy, Target, Timestamp};
 use serde::Serialize;
 
 use super::api::{Answer, Api};
@@ -29,6 +29,8 @@ struct Body {
     #[serde(skip_serializing_if = "Option::is_none")]
     for_seconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    until: Option<Timestamp>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     by: Option<HoldBy>,
 }
 
@@ -37,30 +39,31 @@ struct Wanted<'a> {
     action: Action,
     target: Target,
     lasts: Option<Duration>,
+    until: Option<Timestamp>,
     by: Option<HoldBy>,
 }
 
 impl<'a> Wanted<'a> {
-    fn part(action: Action, part: &'a Part, lasts: Option<Duration>) -> Self {
+    fn part(action: Action, part: &'a Part) -> Self {
         let Part { operation, group, consumer, topics } = part;
         let target = Target { group: group.clone(), consumer: consumer.clone(), topics: topics.clone() };
-        Self { operation, action, target, lasts, by: None }
+        Self { operation, action, target, lasts: None, until: None, by: None }
     }
 
     fn consumer(action: Action, one: &'a OneConsumer) -> Self {
         let target =
             Target { group: one.group.clone(), consumer: Some(one.consumer.clone()), topics: vec![] };
-        Self { operation: &one.operation, action, target, lasts: None, by: None }
+        Self { operation: &one.operation, action, target, lasts: None, until: None, by: None }
     }
 }
 
 pub(super) fn run(args: &Operate) -> Result<Exit, Failed> {
     submit(&match args {
         Operate::Pause(args) => {
-            let pause = Wanted::part(Action::Pause, &args.target, args.lasts);
-            Wanted { by: args.by, ..pause }
+            let pause = Wanted::part(Action::Pause, &args.target);
+            Wanted { lasts: args.lasts, until: args.until, by: args.by, ..pause }
         }
-        Operate::Resume(args) => Wanted::part(Action::Resume, &args.target, None),
+        Operate::Resume(args) => Wanted::part(Action::Resume, &args.target),
         Operate::Stop(one) => Wanted::consumer(Action::Stop, one),
         Operate::Start(one) => Wanted::consumer(Action::Start, one),
         Operate::Restart(one) => Wanted::consumer(Action::Restart, one),
@@ -92,7 +95,7 @@ fn by_consumer<'a>(args: &'a Reset, consumer: &ConsumerName) -> Result<Wanted<'a
     }
     let topics = args.topics.iter().map(|one| one.topic.clone()).collect();
     let target = Target { group: args.group.clone(), consumer: Some(consumer.clone()), topics };
-    Ok(Wanted { operation: &args.operation, action, target, lasts: None, by: None })
+    Ok(Wanted { operation: &args.operation, action, target, lasts: None, until: None, by: None })
 }
 
 fn submit(wanted: &Wanted<'_>) -> Result<Exit, Failed> {
@@ -105,6 +108,7 @@ fn submit(wanted: &Wanted<'_>) -> Result<Exit, Failed> {
         target: wanted.target.clone(),
         reason: reason.clone(),
         for_seconds: wanted.lasts.map(|lasts| lasts.as_secs()),
+        until: wanted.until,
         by: wanted.by,
     };
     let path = format!("/clusters/{cluster}/commands");

@@ -109,15 +109,8 @@ impl<'a> Operate<'a> {
 
     async fn submit(&self, action: Action, target: Target) -> Result<Response, PortError> {
         let id = CommandId::random();
-        let submit = Submit {
-            id,
-            action,
-            target,
-            reason: REASON.to_owned(),
-            for_seconds: None,
-            offsets: None,
-            by: None,
-        };
+        let submit =
+            Submit { id, action, target, reason: REASON.to_owned(), ends: None, offsets: None, by: None };
         let submitted = self.ports.control.submit(self.cluster, submit).await?;
         let mut response = self.done.into_response();
         let path = format!("/api/v1/clusters/{}/commands/{}", self.cluster, submitted.id);

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use flowdeck_model::action::{ActionFields, Workers, WorkersError};
 use flowdeck_model::offsets::{GivenOffsets, OffsetMove, OffsetMoves};
 use flowdeck_model::{
-    ActionKind, ClusterName, CommandId, GroupId, HoldBy, PortError, Submit, Target, Timestamp, url,
+    ActionKind, ClusterName, CommandId, GroupId, HoldBy, PauseEnd, PortError, Submit, Target, Timestamp, url,
 };
 use http::header::{HeaderMap, HeaderValue, LOCATION};
 use http::{StatusCode, Uri};
@@ -134,7 +134,7 @@ fn offsets_page(
     Some(format!("{}/offsets?{}", url::group_path(cluster, &GroupId::from(group)), query.finish()))
 }
 
-/// Fields: `id`, `action`, `workers`, `to`, `group`, `consumer`, `topic` (as often as wanted), `reason`, `forSeconds`, `minutes`,
+/// Fields: `id`, `action`, `workers`, `to`, `group`, `consumer`, `topic` (as often as wanted), `reason`, `forSeconds`, `minutes`, `until`,
 /// `offsets`, `skips`, `confirm`, `by`.
 /// An empty field is an absent one, but for the group, which may have the empty name.
 fn parse(body: &[u8]) -> Result<Submit, PortError> {
@@ -142,7 +142,7 @@ fn parse(body: &[u8]) -> Result<Submit, PortError> {
     let mut action = None;
     let (mut workers, mut to) = (None, None);
     let (mut length, mut by) = (None, None);
-    let mut minutes = String::new();
+    let (mut minutes, mut until) = (String::new(), String::new());
     let mut reason = String::new();
     let mut group = None;
     let mut consumer = None;
@@ -168,6 +168,7 @@ fn parse(body: &[u8]) -> Result<Submit, PortError> {
             }
             "forSeconds" => length = Some(value.into_owned()),
             "minutes" => minutes = value.into_owned(),
+            "until" => until = value.into_owned(),
             "by" => by = Some(parse_by(&value)?),
             _ => {}
         }
@@ -178,14 +179,14 @@ fn parse(body: &[u8]) -> Result<Submit, PortError> {
     let given =
         GivenOffsets { to: to.as_deref(), moves: moves.as_deref(), skips, confirm: confirm.as_deref() };
     let offsets = given.parse(action, &target)?;
-    let to = to.filter(|_| offsets.is_none()).map(|to| parse_time(&to)).transpose()?;
+    let to = to.filter(|_| offsets.is_none()).map(|to| parse_time("to", &to)).transpose()?;
     Ok(Submit {
         id: id.ok_or_else(|| missing("id"))?,
         action: ActionFields { action, workers, to }.try_into()?,
         target,
         offsets,
         reason,
-        for_seconds: length.map(|length| parse_length(&length, &minutes)).transpose()?,
+        ends: length.map(|length| parse_end(&length, &minutes, &until)).transpose()?,
         by,
     })
 }
@@ -203,9 +204,9 @@ fn parse_workers(value: &str) -> Result<Workers, PortError> {
     count.ok_or_else(|| PortError::invalid("workers", WorkersError.to_string()))
 }
 
-fn parse_time(value: &str) -> Result<Timestamp, PortError> {
+fn parse_time(field: &str, value: &str) -> Result<Timestamp, PortError> {
     let problem = "a time in UTC, such as 2026-11-21T14:00";
-    Timestamp::parse_given(value.trim()).ok_or_else(|| PortError::invalid("to", problem))
+    Timestamp::parse_given(value.trim()).ok_or_else(|| PortError::invalid(field, problem))
 }
 
 fn parse_skips(value: &str) -> Result<u64, PortError> {
@@ -214,14 +215,19 @@ fn parse_skips(value: &str) -> Result<u64, PortError> {
     digits.parse().map_err(|_| PortError::invalid("skips", "a whole number of records"))
 }
 
-/// The minutes are in the form at all times; they count where their choice was made.
-fn parse_length(length: &str, minutes: &str) -> Result<u32, PortError> {
+/// Minutes and time are in the form at all times; they count where their choice was made.
+fn parse_end(length: &str, minutes: &str, until: &str) -> Result<PauseEnd, PortError> {
+    if length == app::OWN_END {
+        return parse_time("until", until).map(PauseEnd::At);
+    }
     if length != app::OWN_LENGTH {
-        let seconds = length.trim().parse();
+        let seconds = length.trim().parse().map(PauseEnd::After);
         return seconds.map_err(|_| PortError::invalid("forSeconds", "a whole number of seconds"));
     }
     let seconds = minutes.trim().parse().ok().and_then(|minutes: u32| minutes.checked_mul(60));
-    seconds.ok_or_else(|| PortError::invalid("minutes", "a whole number of minutes, at most 30 days"))
+    seconds
+        .map(PauseEnd::After)
+        .ok_or_else(|| PortError::invalid("minutes", "a whole number of minutes, at most 30 days"))
 }
 
 /// What the form shows again.
@@ -232,6 +238,7 @@ fn typed(body: &[u8]) -> Typed {
             "reason" => typed.reason = value.into_owned(),
             "forSeconds" => typed.length = value.into_owned(),
             "minutes" => typed.minutes = value.into_owned(),
+            "until" => typed.until = value.into_owned(),
             _ => {}
         }
     }

@@ -2,6 +2,8 @@
 
 use std::process::Output;
 
+use flowdeck_model::PauseEnd;
+
 use crate::program::command;
 use crate::support::{Listening, options};
 
@@ -56,9 +58,16 @@ async fn an_operation_is_shown_before_and_given() {
     assert_eq!(code, 0);
     let submitted = server.memory.submitted();
     let [one] = submitted.as_slice() else { panic!("{submitted:?}") };
-    assert_eq!((one.for_seconds, one.reason.as_str()), (Some(900), "INC-1"));
+    assert_eq!((one.ends, one.reason.as_str()), (Some(PauseEnd::After(900)), "INC-1"));
     assert_eq!(one.target.to_string(), "topic orders in payments");
     assert!(said.starts_with(&one.id.to_string()), "{said}");
+
+    let until =
+        ["pause", "payments", "--cluster", "demo", "--reason", "INC-1", "--until", "2026-11-30T16:00+02:00"];
+    assert_eq!(run(&url, &until).await.0, 0);
+    let end = "2026-11-30T14:00:00Z".parse().unwrap();
+    assert_eq!(server.memory.submitted().last().and_then(|one| one.ends), Some(PauseEnd::At(end)));
+    assert_eq!(run(&url, &[&until[..], &["--for", "15m"]].concat()).await.0, 2);
 
     let workers = ["workers", "payments", "orders-consumer", "5", "--cluster", "demo", "--reason", "more"];
     assert_eq!(run(&url, &workers).await.0, 0);

@@ -1,6 +1,7 @@
 //! Commands by API and by form.
 
 use axum::body::Body;
+use flowdeck_model::PauseEnd;
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -112,7 +113,7 @@ async fn form_redirects_to_command_and_is_idempotent() {
     }
     let [submitted] = &site.memory.submitted()[..] else { panic!("one command") };
     assert_eq!((submitted.target.group.as_str(), submitted.reason.as_str()), ("a/b", "INC-1"));
-    assert_eq!((submitted.for_seconds, submitted.target.topics.len()), (None, 0));
+    assert_eq!((submitted.ends, submitted.target.topics.len()), (None, 0));
 }
 
 #[tokio::test]
@@ -164,7 +165,40 @@ async fn custom_duration_is_in_minutes_and_kept_in_refused_form() {
     }
     assert_eq!(site.memory.submitted().len(), 0);
     assert_eq!(site.ask(form(FORM, &fields(" 90 "))).await.status, StatusCode::SEE_OTHER);
-    assert_eq!(site.memory.submitted()[0].for_seconds, Some(90 * 60));
+    assert_eq!(site.memory.submitted()[0].ends, Some(PauseEnd::After(90 * 60)));
+}
+
+/// The form's time has no zone: it is UTC, as the form says. It counts where its choice was made.
+#[tokio::test]
+async fn pause_until_a_time_is_in_utc_and_kept_in_refused_form() {
+    let site = site();
+    let fields = |length: &'static str, until: &'static str| {
+        let mut fields = FIELDS.to_vec();
+        fields.retain(|(field, _)| !["group", "forSeconds"].contains(field));
+        fields.extend([("group", "payments"), ("forSeconds", length), ("minutes", "30"), ("until", until)]);
+        fields
+    };
+    for until in ["", "soon", "14:08"] {
+        let refused = site.ask(form(FORM, &fields("until", until))).await;
+        assert_eq!(refused.status, 400, "{until}");
+        assert!(refused.body.contains("a time in UTC"), "{}", refused.body);
+        let own = refused.body.split("value=\"until\"").nth(1).unwrap();
+        assert!(own[..own.find('>').unwrap()].contains("checked"), "{}", refused.body);
+    }
+    assert_eq!(site.memory.submitted().len(), 0);
+    assert_eq!(
+        site.ask(form(FORM, &fields("until", "2026-11-30T14:08"))).await.status,
+        StatusCode::SEE_OTHER
+    );
+    let end = "2026-11-30T14:08:00Z".parse().unwrap();
+    assert_eq!(site.memory.submitted()[0].ends, Some(PauseEnd::At(end)));
+    // Sent again it is the same command; with a duration under the same id it is another one.
+    assert_eq!(
+        site.ask(form(FORM, &fields("until", "2026-11-30T14:08"))).await.status,
+        StatusCode::SEE_OTHER
+    );
+    assert_eq!(site.memory.submitted().len(), 1);
+    assert_eq!(site.ask(form(FORM, &fields("900", "2026-11-30T14:08"))).await.status, StatusCode::CONFLICT);
 }
 
 #[tokio::test]

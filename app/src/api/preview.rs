@@ -59,7 +59,7 @@ fn parse(body: &str) -> Result<Submit, PortError> {
         action: ActionFields { action, workers, to }.try_into()?,
         target,
         reason: "preview".to_owned(),
-        for_seconds: None,
+        ends: None,
         offsets: None,
         by,
     })

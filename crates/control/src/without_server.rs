@@ -124,7 +124,7 @@ fn resume(hold: &Hold, actor: &ActorView, reason: &str) -> Command {
         action: Action::Resume,
         target,
         reason: reason.to_owned(),
-        for_seconds: None,
+        ends: None,
         offsets: None,
         by: None,
     };

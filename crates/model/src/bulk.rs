@@ -13,6 +13,7 @@ use crate::error::PortError;
 use crate::ids::CommandId;
 use crate::names::GroupId;
 use crate::offsets::{OffsetMoves, OffsetScope, OffsetTo, SetOffsets};
+use crate::pause_end::PauseEnd;
 pub use progress::{BulkCounts, BulkGroupState, BulkOutcome, BulkState};
 
 /// The most groups of one bulk operation.
@@ -171,7 +172,7 @@ impl BulkRequest {
             action: self.action.action(),
             target: Target { group: target.group.clone(), consumer: None, topics: vec![] },
             reason: format!("{} (bulk operation {bulk})", self.reason),
-            for_seconds: target.for_seconds,
+            ends: target.for_seconds.map(PauseEnd::After),
             offsets,
             by: None,
         }
@@ -269,7 +270,7 @@ mod tests {
         let id = |n| CommandId::from_uuid(uuid::Uuid::from_u128(n));
         let request = request(vec![BulkTarget { for_seconds: Some(60), ..target("a") }]);
         let submit = request.submit(id(1), id(2), &request.groups[0]);
-        assert_eq!((submit.id, submit.for_seconds), (id(2), Some(60)));
+        assert_eq!((submit.id, submit.ends), (id(2), Some(PauseEnd::After(60))));
         assert_eq!(submit.reason, format!("INC-1 (bulk operation {})", id(1)));
         assert_eq!(submit.check(), Ok(()));
         let longest = BulkRequest { reason: "x".repeat(BULK_REASON_MAX), ..request };

@@ -11,6 +11,7 @@ use crate::hold::HoldBy;
 use crate::ids::CommandId;
 use crate::names::{ConsumerName, GroupId, TopicName};
 use crate::offsets::{SetOffsets, TO_MAX};
+use crate::pause_end::PauseEnd;
 use crate::scope::Scope;
 
 /// A group, a consumer of it, or topics of either. No topics means all of them.
@@ -63,17 +64,16 @@ pub struct Submit {
     pub action: Action,
     pub target: Target,
     pub reason: String,
-    /// After so many seconds a pause ends by itself. Never with a resume.
-    pub for_seconds: Option<u32>,
+    /// When a pause ends by itself. Never with a resume.
+    pub ends: Option<PauseEnd>,
     /// With what sets commits, and only there.
     pub offsets: Option<Box<SetOffsets>>,
     /// How a pause is kept with KafkaFlow consumers; `None`: by the rules of the cluster. Never with a resume.
     pub by: Option<HoldBy>,
 }
 
-/// The longest reason, in characters, and the longest pause with an end: 30 days.
+/// The longest reason, in characters.
 pub const REASON_MAX: usize = 500;
-pub const FOR_SECONDS_MAX: u32 = 30 * 24 * 3600;
 /// So many topics may be named; for each a pause writes a hold of its own.
 pub const TOPICS_MAX: usize = 100;
 
@@ -94,13 +94,10 @@ impl Submit {
         self.check_target(self.action.kind())?;
         self.check_offsets()?;
         self.check_by()?;
-        match (self.action, self.for_seconds) {
-            (Action::Pause, Some(0)) => Err(PortError::invalid("forSeconds", "1 or more")),
-            (Action::Pause, Some(seconds)) if seconds > FOR_SECONDS_MAX => {
-                Err(PortError::invalid("forSeconds", format!("at most {FOR_SECONDS_MAX} (30 days)")))
-            }
-            (Action::Pause, _) | (_, None) => Ok(()),
-            (_, Some(_)) => Err(PortError::invalid("forSeconds", "only a pause has an end")),
+        match (self.action, self.ends) {
+            (_, None) => Ok(()),
+            (Action::Pause, Some(end)) => end.check(),
+            (_, Some(end)) => Err(PortError::invalid(end.field(), "only a pause has an end")),
         }
     }
 
@@ -344,12 +341,12 @@ mod tests {
 
     #[test]
     fn a_wrong_body_names_its_field() {
-        let submit = |action, reason: &str, for_seconds| Submit {
+        let submit = |action, reason: &str, for_seconds: Option<u32>| Submit {
             id: CommandId::from_uuid(uuid::Uuid::nil()),
             action,
             target: Target { group: "g".into(), consumer: None, topics: vec![] },
             reason: reason.into(),
-            for_seconds,
+            ends: for_seconds.map(PauseEnd::After),
             offsets: None,
             by: None,
         };
@@ -363,6 +360,9 @@ mod tests {
         assert_eq!(field(submit(Action::Resume, "", None)), "");
         assert_eq!(field(submit(Action::Resume, "", Some(1))), "forSeconds");
         assert_eq!(field(submit(Action::Pause, "x", Some(0))), "forSeconds");
+        let until = Some(PauseEnd::At(crate::Timestamp::from_millis(1)));
+        assert_eq!(field(Submit { ends: until, ..submit(Action::Pause, "x", None) }), "");
+        assert_eq!(field(Submit { ends: until, ..submit(Action::Resume, "", None) }), "until");
         assert_eq!(field(submit(Action::Restart, "x", None)), "target.consumer");
         for (action, topics, for_seconds, want) in [
             (Action::Restart, 0, None, ""),

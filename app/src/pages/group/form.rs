@@ -1,6 +1,9 @@
 //! The form that sends a command: what it will do, what it cannot, and for whom, before the button. A plain form: the server answers with the command's page.
 
-use flowdeck_model::command::{FOR_SECONDS_MAX, REASON_MAX};
+use std::time::Duration;
+
+use flowdeck_model::command::REASON_MAX;
+use flowdeck_model::pause_end::FOR_SECONDS_MAX;
 use flowdeck_model::view::{GroupView, Mode};
 use flowdeck_model::{ActionKind, CommandId, ConsumerName, Target};
 use leptos::prelude::*;
@@ -8,11 +11,12 @@ use leptos::prelude::*;
 use super::ask::{Ask, Reach, reach};
 use super::listing::Listing;
 use super::{choice, preview};
+use crate::components::clock::use_clock;
 use crate::components::icons::{Icon, icon};
 use crate::components::{cluster, notice};
 use crate::format::number;
 use crate::links;
-use crate::typed::{OWN_LENGTH, Typed, typed};
+use crate::typed::{OWN_END, OWN_LENGTH, Typed, typed};
 use crate::{api, browser};
 
 pub(super) fn observe_words(label: &str, cluster: &str) -> String {
@@ -213,40 +217,58 @@ fn effects(kind: ActionKind, reach: Reach) -> Vec<String> {
 const CHOICES: [(&str, &str); 4] =
     [("", "until resumed"), ("900", "15 min"), ("3600", "1 h"), ("14400", "4 h")];
 
-/// "other" takes its length from the field beside it, with scripts and without.
+/// "other" and "until" take their value from the field beside them, with scripts and without.
 fn durations(typed: &Typed) -> AnyView {
-    let choice = |value: &'static str| {
-        let known = typed.length == OWN_LENGTH || CHOICES.iter().any(|(value, _)| *value == typed.length);
-        if known { value == typed.length } else { value.is_empty() }
+    let own = [OWN_LENGTH, OWN_END];
+    let is_known = own.contains(&&*typed.length) || CHOICES.iter().any(|(value, _)| *value == typed.length);
+    let chosen = if is_known { typed.length.clone() } else { String::new() };
+    let radio = |value: &'static str, words: &'static str, own| {
+        view! { <label><input type="radio" name="forSeconds" value=value checked=value == chosen node_ref=own/> <span>{words}</span></label> }
     };
-    let choices = CHOICES.map(|(value, words)| {
-        view! { <label><input type="radio" name="forSeconds" value=value checked=choice(value)/> <span>{words}</span></label> }
-    });
-    let own = NodeRef::<leptos::html::Input>::new();
-    let choose = move |_| {
-        if let Some(own) = own.get_untracked() {
-            own.set_checked(true);
-        }
+    // What is typed beside a choice makes it.
+    let with_field = |value, words, field: AnyView| {
+        let own = NodeRef::<leptos::html::Input>::new();
+        let choose = move |_| {
+            if let Some(own) = own.get_untracked() {
+                own.set_checked(true);
+            }
+        };
+        view! { <span class="custom" on:input=choose>{radio(value, words, own)}{field}</span> }
+    };
+    let minutes = view! {
+        <label>
+            <input type="number" name="minutes" min="1" max=(FOR_SECONDS_MAX / 60).to_string() value=typed.minutes.clone() aria-label="Minutes"/>
+            <span>"min"</span>
+        </label>
+    };
+    let until = view! {
+        <label>
+            <input type="datetime-local" name="until" value=until(typed) aria-label="Until, in UTC"/>
+            <span>"UTC"</span>
+        </label>
     };
     view! {
         <fieldset class="durations">
             <legend>"Duration"</legend>
-            {choices}
-            <span class="custom">
-                <label>
-                    <input type="radio" name="forSeconds" value=OWN_LENGTH checked=choice(OWN_LENGTH) node_ref=own/>
-                    <span>"other"</span>
-                </label>
-                <label>
-                    <input type="number" name="minutes" min="1" max=(FOR_SECONDS_MAX / 60).to_string() value=typed.minutes.clone()
-                        aria-label="Minutes" on:input=choose/>
-                    <span>"min"</span>
-                </label>
-            </span>
+            {CHOICES.map(|(value, words)| radio(value, words, NodeRef::new()))}
+            {with_field(OWN_LENGTH, "other", minutes.into_any())}
+            {with_field(OWN_END, "until", until.into_any())}
         </fieldset>
     }
     .into_any()
 }
+
+/// As it was typed; else an hour from now, so that the zone cannot be mistaken.
+fn until(typed: &Typed) -> String {
+    if !typed.until.is_empty() {
+        return typed.until.clone();
+    }
+    let time = untrack(|| use_clock().now()).plus(HOUR).to_string();
+    // `2026-11-21T14:08`, always ASCII.
+    time[..16].to_owned()
+}
+
+const HOUR: Duration = Duration::from_secs(3_600);
 
 #[cfg(test)]
 mod tests {

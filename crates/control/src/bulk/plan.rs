@@ -7,7 +7,7 @@ use flowdeck_model::bulk::{BulkAction, BulkTarget};
 use flowdeck_model::offsets::{OffsetScope, OffsetTo, OffsetsQuery};
 use flowdeck_model::view::{BulkPlan, OffsetsPreview, OffsetsWay, PreviewView};
 use flowdeck_model::{
-    ClusterName, CommandId, Control as _, GroupId, HoldBy, InstanceState, PortError, Submit, Target,
+    ClusterName, CommandId, Control as _, GroupId, HoldBy, InstanceState, PauseEnd, PortError, Submit, Target,
 };
 use flowdeck_observe::snapshot::ClusterSnapshot;
 use futures::StreamExt as _;
@@ -96,7 +96,7 @@ impl Planner<'_> {
             action: action.action(),
             target: Target { group: group.clone(), consumer: None, topics: vec![] },
             reason: "preview".to_owned(),
-            for_seconds,
+            ends: for_seconds.map(PauseEnd::After),
             offsets: None,
             by: None,
         };

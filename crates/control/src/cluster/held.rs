@@ -242,7 +242,7 @@ impl State {
             action: Action::Resume,
             target,
             reason: "every consumer that was heard under the hold was resumed".to_owned(),
-            for_seconds: None,
+            ends: None,
             offsets: None,
             by: None,
         };

@@ -212,7 +212,7 @@ impl State {
             action: Action::Pause,
             target: target.clone(),
             reason: reason.chars().take(500).collect(),
-            for_seconds: None,
+            ends: None,
             offsets: None,
             by: Some(HoldBy::Stop),
         };

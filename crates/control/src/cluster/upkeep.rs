@@ -182,7 +182,7 @@ impl State {
                 action: Action::Resume,
                 target,
                 reason: "the time of the pause is over".to_owned(),
-                for_seconds: None,
+                ends: None,
                 offsets: None,
                 by: None,
             };
@@ -223,7 +223,7 @@ impl State {
             action: Action::Pause,
             target,
             reason: first.reason.clone(),
-            for_seconds: None,
+            ends: None,
             offsets: None,
             by: None,
         };

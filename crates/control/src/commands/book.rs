@@ -149,7 +149,7 @@ mod tests {
             action: Action::Pause,
             target: Target { group: "g".into(), consumer: None, topics: vec![] },
             reason: "INC-1".into(),
-            for_seconds: None,
+            ends: None,
             offsets: None,
             by: None,
         };

@@ -8,8 +8,8 @@ use flowdeck_model::view::{
     InstanceKind, InstanceOutcome, OffsetChange, OffsetTarget, SentAgain, SentRecord,
 };
 use flowdeck_model::{
-    Action, CommandId, CommandState, Hold, HoldBy, HoldId, InstanceState, Partition, Scope, Submit, Target,
-    Timestamp, TopicName,
+    Action, CommandId, CommandState, Hold, HoldBy, HoldId, InstanceState, Partition, PauseEnd, Scope, Submit,
+    Target, Timestamp, TopicName,
 };
 use flowdeck_observe::operations::Operation;
 use flowdeck_observe::telemetry::InstanceId;
@@ -29,7 +29,8 @@ pub(crate) struct Command {
     pub(crate) action: Action,
     pub(crate) target: Target,
     pub(crate) reason: String,
-    pub(crate) for_seconds: Option<u32>,
+    /// Its end, as it was asked for.
+    pub(crate) ends: Option<PauseEnd>,
     /// Of what sets commits: exactly what was asked for.
     pub(crate) asked_offsets: Option<Box<SetOffsets>>,
     pub(crate) by: Option<HoldBy>,
@@ -114,14 +115,13 @@ impl Tracked {
 
 impl Command {
     pub(crate) fn new(submit: Submit, actor: ActorView, now: Timestamp) -> Self {
-        let until =
-            submit.for_seconds.map(|seconds| now.plus(std::time::Duration::from_secs(seconds.into())));
+        let until = submit.ends.map(|end| end.time(now));
         Self {
             id: submit.id,
             action: submit.action,
             target: submit.target,
             reason: submit.reason,
-            for_seconds: submit.for_seconds,
+            ends: submit.ends,
             offsets: submit.offsets.as_deref().map(offset_changes).unwrap_or_default(),
             asked_offsets: submit.offsets,
             by: submit.by,
@@ -162,7 +162,7 @@ impl Command {
             && topics.0 == topics.1
             && self.reason == submit.reason
             && (self.restored || self.asked_offsets == submit.offsets)
-            && (self.restored || (self.for_seconds == submit.for_seconds && self.by == submit.by))
+            && (self.restored || (self.ends == submit.ends && self.by == submit.by))
     }
 
     /// It was refused before anything was written: it may be asked again under its id.

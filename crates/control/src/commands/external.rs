@@ -122,7 +122,7 @@ pub(crate) fn actor() -> ActorView {
 
 pub(crate) fn command(id: CommandId, action: Action, target: Target, now: Timestamp) -> Command {
     let reason = REASON.to_owned();
-    let submit = Submit { id, action, target, reason, for_seconds: None, offsets: None, by: None };
+    let submit = Submit { id, action, target, reason, ends: None, offsets: None, by: None };
     Command::new(submit, actor(), now)
 }
 

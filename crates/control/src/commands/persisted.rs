@@ -19,7 +19,7 @@ impl Command {
             action: self.action,
             target: self.target.clone(),
             reason: self.reason.clone(),
-            for_seconds: self.for_seconds,
+            ends: self.ends,
             offsets: self.asked_offsets.clone(),
             by: self.by,
         }

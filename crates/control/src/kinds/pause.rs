@@ -38,9 +38,12 @@ impl Kind for Pause {
         telemetry: Option<&GroupTelemetry>,
     ) -> Result<Decision, PortError> {
         let target = &submit.target;
-        let span = submit.for_seconds.map(|seconds| Duration::from_secs(seconds.into()));
-        let until = span.map(|span| facts.now.plus(span));
-        let enough = span.map(|span| facts.now.plus(span - (span / 10).min(SAME_WISH)));
+        submit.ends.map_or(Ok(()), |end| end.check_from(facts.now))?;
+        let until = submit.ends.map(|end| end.time(facts.now));
+        let enough = until.map(|until| {
+            let span = until.since(facts.now);
+            facts.now.plus(span - (span / 10).min(SAME_WISH))
+        });
         let by = submit.by.unwrap_or_else(|| stops::default_by(target, facts, telemetry));
         let missing = missing(facts.active, &target.scopes(), enough, submit.by);
         if missing.is_empty() {

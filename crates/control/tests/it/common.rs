@@ -110,7 +110,7 @@ pub(crate) fn submit(action: Action, group: &str, consumer: Option<&str>, topics
         action,
         target,
         reason: "INC-1".to_owned(),
-        for_seconds: None,
+        ends: None,
         offsets: None,
         by: None,
     }

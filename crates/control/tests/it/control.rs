@@ -6,8 +6,8 @@ use flowdeck_model::command::TOPICS_MAX;
 use flowdeck_model::ports::Bind as _;
 use flowdeck_model::view::{CommandView, Mode};
 use flowdeck_model::{
-    Action, Actor, CommandId, CommandState, Grant, Hold, InstanceState, Pattern, Permission, PortError,
-    Scope, Submit, Target, Timestamp, Verdict, Via,
+    Action, Actor, CommandId, CommandState, Grant, Hold, InstanceState, Pattern, PauseEnd, Permission,
+    PortError, Scope, Submit, Target, Timestamp, Verdict, Via,
 };
 use flowdeck_observe::ClusterSettings;
 use flowdeck_protocol::Record;
@@ -311,7 +311,7 @@ async fn a_narrow_resume_splits_the_hold_and_a_restart_rebuilds_it() {
 async fn a_pause_with_an_end_ends_by_itself() {
     let scene = scene().await;
     let mut pause = submit(Action::Pause, &scene.group, None, &[]);
-    pause.for_seconds = Some(1);
+    pause.ends = Some(PauseEnd::After(1));
     scene.submit(pause).await.unwrap();
     let view = scene.running.group(&scene.group, "ended", |view| {
         view.row.holds.is_empty() && view.commands.iter().any(|one| one.action == Action::Resume)
@@ -326,7 +326,7 @@ async fn a_pause_with_an_end_ends_by_itself() {
 async fn a_pause_that_came_to_its_end_while_no_flowdeck_ran_ends_at_the_start() {
     let scene = scene().await;
     let mut pause = submit(Action::Pause, &scene.group, None, &[]);
-    pause.for_seconds = Some(3_600);
+    pause.ends = Some(PauseEnd::After(3_600));
     scene.submit(pause.clone()).await.unwrap();
     let (settings, group) = (scene.running.settings.clone(), scene.group.clone());
     scene.running.stop().await;

@@ -71,7 +71,7 @@ impl Scene {
             action: Action::SetOffsets,
             target: Target { group: self.group.as_str().into(), consumer: None, topics: vec![] },
             reason: "INC-1".to_owned(),
-            for_seconds: None,
+            ends: None,
             offsets: Some(Box::new(SetOffsets { to: to.to_owned(), moves, skips, confirm })),
             by: None,
         }

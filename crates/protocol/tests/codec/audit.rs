@@ -1,12 +1,13 @@
 //! `flowdeck.audit`, byte by byte: version 1 is frozen, so these texts never change.
 
 use flowdeck_model::actor::{ActorKind, ActorView, Via};
-use flowdeck_model::command::{FOR_SECONDS_MAX, REASON_MAX, TOPICS_MAX};
+use flowdeck_model::command::{REASON_MAX, TOPICS_MAX};
 use flowdeck_model::offsets::SetOffsets;
+use flowdeck_model::pause_end::FOR_SECONDS_MAX;
 use flowdeck_model::view::{InstanceKind, InstanceOutcome, OffsetChange, OffsetTarget, SentRecord};
 use flowdeck_model::{
-    Action, CommandId, CommandState, Hold, HoldBy, HoldId, Incarnation, InstanceState, Partition, Scope,
-    Submit, Target, Timestamp, TopicName,
+    Action, CommandId, CommandState, Hold, HoldBy, HoldId, Incarnation, InstanceState, Partition, PauseEnd,
+    Scope, Submit, Target, Timestamp, TopicName,
 };
 use flowdeck_protocol::wire::{
     AuditRecord, LONGEST, LeftOut, LogIn, LogInOutcome, Operation, OperationInstance, REQUEST_MAX, Request,
@@ -35,7 +36,7 @@ pub(crate) fn submit() -> Submit {
             topics: vec![topic("dev-orders")],
         },
         reason: "INC-1: poison \"record\"".into(),
-        for_seconds: Some(3_600),
+        ends: Some(PauseEnd::After(3_600)),
         offsets: None,
         by: None,
     }
@@ -245,7 +246,7 @@ fn actions_with_data_and_offsets_are_written_as_the_wire_page_says() {
         ),
         (Action::Restart, json!({ "action": "restart" })),
     ] {
-        let asked_for = Submit { action, for_seconds: None, ..submit() };
+        let asked_for = Submit { action, ends: None, ..submit() };
         let operation = Operation {
             request: Request::of(&asked_for).unwrap(),
             offsets: vec![
@@ -292,7 +293,7 @@ fn a_request_for_offsets_has_all_that_it_moves() {
         action: Action::SetOffsets,
         target,
         reason: "INC-1".into(),
-        for_seconds: None,
+        ends: None,
         offsets: Some(Box::new(offsets)),
         ..submit()
     };
@@ -347,13 +348,18 @@ fn unknown_actions_are_kept_with_their_group() {
 
 #[test]
 fn same_requests_are_recognized() {
-    let of = |topics: &[&str], for_seconds| {
+    let of = |topics: &[&str], ends| {
         let target = Target { topics: topics.iter().copied().map(topic).collect(), ..submit().target };
-        Request::of(&Submit { target, for_seconds, ..submit() }).unwrap()
+        Request::of(&Submit { target, ends, ..submit() }).unwrap()
     };
     let one = of(&["a", "b"], None);
     assert!(one.is_same_as(&of(&["b", "a"], None)));
-    assert!(!one.is_same_as(&of(&["a"], None)) && !one.is_same_as(&of(&["a", "b"], Some(1))));
+    assert!(
+        !one.is_same_as(&of(&["a"], None)) && !one.is_same_as(&of(&["a", "b"], Some(PauseEnd::After(1))))
+    );
+    let until = of(&["a", "b"], Some(PauseEnd::At(at(1))));
+    assert!(until.is_same_as(&of(&["b", "a"], Some(PauseEnd::At(at(1))))));
+    assert!(!until.is_same_as(&of(&["a", "b"], Some(PauseEnd::At(at(2))))) && !until.is_same_as(&one));
     let reordered = json!({
         "reason": submit().reason, "action": "pause",
         "target": { "topics": ["b", "a"], "consumer": "orders", "group": "payments" },
@@ -416,7 +422,7 @@ fn longest_submit() -> Submit {
             topics: (0..TOPICS_MAX).map(|n| topic(&format!("{n:0>249}"))).collect(),
         },
         reason: "\u{1}".repeat(REASON_MAX),
-        for_seconds: Some(FOR_SECONDS_MAX),
+        ends: Some(PauseEnd::After(FOR_SECONDS_MAX)),
         by: Some(HoldBy::Pause),
         ..submit()
     }

@@ -6,8 +6,8 @@ use crate::support::{Vector, decode_as, vectors};
 use flowdeck_model::actor::{ActorKind, ActorView, Via};
 use flowdeck_model::view::{InstanceKind, InstanceOutcome, SentRecord};
 use flowdeck_model::{
-    Action, CommandId, CommandState, Hold, HoldBy, HoldId, Incarnation, InstanceState, Partition, Scope,
-    Submit, Target, Timestamp, TopicName,
+    Action, CommandId, CommandState, Hold, HoldBy, HoldId, Incarnation, InstanceState, Partition, PauseEnd,
+    Scope, Submit, Target, Timestamp, TopicName,
 };
 use flowdeck_protocol::Headers;
 use flowdeck_protocol::kafkaflow::{
@@ -197,13 +197,14 @@ fn submit() -> impl Strategy<Value = Submit> {
     let plain = prop::sample::select(vec![Action::Pause, Action::Resume, Action::Stop, Action::Reset]);
     let action = prop_oneof![plain, data];
     let target = (any::<String>(), prop::option::of(any::<String>()), topics());
-    (uuid(), action, target, any::<String>(), (prop::option::of(any::<u32>()), any::<bool>())).prop_map(
-        |(id, action, (group, consumer, topics), reason, (for_seconds, by_stop))| Submit {
+    let end = prop_oneof![any::<u32>().prop_map(PauseEnd::After), timestamp().prop_map(PauseEnd::At)];
+    (uuid(), action, target, any::<String>(), (prop::option::of(end), any::<bool>())).prop_map(
+        |(id, action, (group, consumer, topics), reason, (ends, by_stop))| Submit {
             id: CommandId::from_uuid(id),
             action,
             target: Target { group: group.into(), consumer: consumer.map(Into::into), topics },
             reason,
-            for_seconds,
+            ends,
             offsets: None,
             by: by_stop.then_some(HoldBy::Stop),
         },

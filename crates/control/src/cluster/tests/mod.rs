@@ -81,15 +81,7 @@ fn ana() -> ActorView {
 
 fn submit(number: u128, action: Action, group: &str) -> Submit {
     let target = Target { group: group.into(), consumer: None, topics: vec![] };
-    Submit {
-        id: id(number),
-        action,
-        target,
-        reason: "INC-1".into(),
-        for_seconds: None,
-        offsets: None,
-        by: None,
-    }
+    Submit { id: id(number), action, target, reason: "INC-1".into(), ends: None, offsets: None, by: None }
 }
 
 /// A request as the audit has it.

@@ -43,7 +43,7 @@ pub(crate) fn submit(number: u128, action: Action, target: Target) -> Submit {
         action,
         target,
         reason: "INC-1".into(),
-        for_seconds: None,
+        ends: None,
         offsets: None,
         by: None,
     }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use flowdeck_model::hold::HoldChange;
-use flowdeck_model::{Action, Actor, CommandState, Hold, PortError, Submit, Target, Via};
+use flowdeck_model::{Action, Actor, CommandState, Hold, PauseEnd, PortError, Submit, Target, Via};
 use flowdeck_protocol::kafkaflow::Command as C;
 use flowdeck_protocol::wire::EXCEPTIONS_MAX;
 
@@ -164,15 +164,40 @@ fn a_hold_that_no_reader_would_take_is_not_written() {
 #[test]
 fn a_longer_pause_is_written_over_one_that_ends_sooner() {
     let timed = Hold { until: Some(at(60)), ..hold(1, None, None) };
-    let pause = |for_seconds| Submit { for_seconds, ..submit(2, Action::Pause, target(None, &[])) };
+    let pause = |ends| Submit { ends, ..submit(2, Action::Pause, target(None, &[])) };
+    let after = |seconds| Some(PauseEnd::After(seconds));
     // It has 48 s left.
-    for (for_seconds, is_written) in [(None, true), (Some(54), true), (Some(53), false), (Some(48), false)] {
+    for (ends, is_written) in [
+        (None, true),
+        (after(54), true),
+        (after(53), false),
+        (after(48), false),
+        (Some(PauseEnd::At(at(66))), true),
+        (Some(PauseEnd::At(at(65))), false),
+    ] {
         let telemetry = index(vec![("g", mixed())]);
-        let decision =
-            run(&pause(for_seconds), &telemetry, std::slice::from_ref(&timed), &CommandBook::new(10));
+        let decision = run(&pause(ends), &telemetry, std::slice::from_ref(&timed), &CommandBook::new(10));
         match decision.unwrap() {
-            Decision::Write(plan) => assert!(is_written && plan.changes.len() == 1, "{for_seconds:?}"),
-            Decision::Existing(id) => assert!(!is_written && id == timed.id.into(), "{for_seconds:?}"),
+            Decision::Write(plan) => assert!(is_written && plan.changes.len() == 1, "{ends:?}"),
+            Decision::Existing(id) => assert!(!is_written && id == timed.id.into(), "{ends:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_pause_until_a_time_ends_then_and_not_in_the_past() {
+    let telemetry = index(vec![("g", mixed())]);
+    let until = |end| Submit { ends: Some(PauseEnd::At(end)), ..submit(2, Action::Pause, target(None, &[])) };
+    // It is second 12.
+    let decision = run(&until(at(60)), &telemetry, &[], &CommandBook::new(10)).unwrap();
+    let Decision::Write(plan) = decision else { panic!("nothing is in force") };
+    assert_eq!(plan.changes[0].hold().until, Some(at(60)));
+    for past in [at(0), at(12)] {
+        match run(&until(past), &telemetry, &[], &CommandBook::new(10)) {
+            Err(PortError::Invalid { field, problem }) => {
+                assert!(field == "until" && problem.contains("past"))
+            }
+            other => panic!("{other:?}"),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 
 use flowdeck_model::action::{ActionFields, Workers};
 use flowdeck_model::offsets::{OffsetMoves, SetOffsets};
-use flowdeck_model::{ActionKind, CommandId, GroupId, HoldBy, Submit, Target, Timestamp};
+use flowdeck_model::{ActionKind, CommandId, GroupId, HoldBy, PauseEnd, Submit, Target, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -34,6 +34,8 @@ struct SubmitJson {
     reason: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     for_seconds: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    until: Option<i64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     offsets: Option<OffsetsJson>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -100,7 +102,8 @@ impl Request {
             to: to.map(Timestamp::millis),
             target: submit.target.clone(),
             reason: submit.reason.clone(),
-            for_seconds: submit.for_seconds,
+            for_seconds: submit.ends.and_then(PauseEnd::for_seconds),
+            until: submit.ends.and_then(PauseEnd::until).map(Timestamp::millis),
             offsets: submit.offsets.as_deref().map(OffsetsJson::from),
             by: submit.by,
         })?;
@@ -145,16 +148,19 @@ impl Request {
 
     /// `None`: another kind, or one with more to it than is known here.
     pub fn submit(&self, id: CommandId) -> Option<Submit> {
-        let SubmitJson { action, workers, to, target, reason, for_seconds, offsets, by } = self.decode()?;
-        let to = match to {
-            Some(to) => Some(Timestamp::from_millis_exact(to)?),
-            None => None,
+        let SubmitJson { action, workers, to, target, reason, for_seconds, until, offsets, by } =
+            self.decode()?;
+        let time = |millis: Option<i64>| match millis {
+            Some(millis) => Timestamp::from_millis_exact(millis).map(Some),
+            None => Some(None),
         };
+        let (to, until) = (time(to)?, time(until)?);
+        let ends = PauseEnd::of_fields(for_seconds, until).ok()?;
         let action = ActionFields { action, workers, to }.try_into().ok()?;
         let longest = target.consumer.as_ref().map_or(0, |name| name.as_str().len());
         let named = target.group.as_str().len().max(longest) <= NAME_MAX;
         let offsets = offsets.map(|set| Box::new(SetOffsets::from(set)));
-        named.then_some(Submit { id, action, target, reason, for_seconds, offsets, by })
+        named.then_some(Submit { id, action, target, reason, ends, offsets, by })
     }
 
     /// As the type of a kind.
