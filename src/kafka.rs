@@ -43,6 +43,7 @@ fn settings(cluster: &ClusterConfig, config: &Config) -> ClusterSettings {
     settings.refresh = cluster.refresh.unwrap_or(settings.refresh);
     settings.requests_per_second =
         cluster.requests_per_second.map_or(settings.requests_per_second, NonZeroU32::get);
+    settings.read_committed = cluster.read_committed.clone();
     settings.timing.offsets_quiet = cluster.offsets_quiet.unwrap_or(settings.timing.offsets_quiet);
     settings.protected = cluster.protected.clone();
     settings.decoders = cluster.decoders.clone();

@@ -129,9 +129,13 @@ fn write_cluster(out: &mut String, cluster: &ClusterConfig) -> std::fmt::Result 
     if let Some(quiet) = cluster.offsets_quiet {
         writeln!(out, "offsets_quiet = {:?}", humantime::format_duration(quiet).to_string())?;
     }
-    let protected: Vec<String> = cluster.protected.iter().map(|one| format!("{:?}", one.as_str())).collect();
-    if !protected.is_empty() {
-        writeln!(out, "protected = [{}]", protected.join(", "))?;
+    for (setting, patterns) in
+        [("read_committed", &cluster.read_committed), ("protected", &cluster.protected)]
+    {
+        let patterns: Vec<String> = patterns.iter().map(|one| format!("{:?}", one.as_str())).collect();
+        if !patterns.is_empty() {
+            writeln!(out, "{setting} = [{}]", patterns.join(", "))?;
+        }
     }
     let pairs: Vec<String> = cluster
         .admin_topics

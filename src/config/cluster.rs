@@ -106,6 +106,8 @@ pub struct ClusterConfig {
     pub refresh: Option<Duration>,
     /// For commits and descriptions of groups; the admin service's default where absent.
     pub requests_per_second: Option<NonZeroU32>,
+    /// Groups that read up to the last stable offset.
+    pub read_committed: Vec<Pattern>,
     /// No commit of a group moves for so long before its offsets are set; the default where absent.
     pub offsets_quiet: Option<Duration>,
     /// Groups whose name is typed before their offsets are changed.
@@ -138,6 +140,7 @@ impl ClusterConfig {
             allowed_lag: None,
             refresh: None,
             requests_per_second: None,
+            read_committed: Vec::new(),
             offsets_quiet: None,
             protected: vec![],
             decoders: Choices::default(),

@@ -142,6 +142,8 @@ struct ClusterTable {
     allowed_lag: Option<u64>,
     refresh: Option<Refresh>,
     requests_per_second: Option<NonZeroU32>,
+    #[serde(default)]
+    read_committed: Vec<Pattern>,
     offsets_quiet: Option<Refresh>,
     protected: Option<Protected>,
     #[serde(default)]
@@ -447,6 +449,7 @@ fn into_cluster(
     made.allowed_lag = table.allowed_lag;
     made.refresh = table.refresh.map(|refresh| refresh.0);
     made.requests_per_second = table.requests_per_second;
+    made.read_committed = table.read_committed;
     made.offsets_quiet = table.offsets_quiet.map(|quiet| quiet.0);
     made.protected = table.protected.map(Protected::patterns).unwrap_or_default();
     made.decoders = payloads::decoders(table.schemas, at)?;

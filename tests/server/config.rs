@@ -49,6 +49,7 @@ colour = "red"
 bootstrap = "a.example:9093,b.example:9093"
 allowed_lag = 1000
 refresh = "5s"
+read_committed = ["ledger-*"]
 admin_topics = ["kafkaflow.admin:1", { commands = "a", telemetry = "b:2" }]
 rewind_time_zones = [{ consumer = "orders-*", zone = "Europe/Berlin" }]
 
@@ -86,6 +87,8 @@ fn a_whole_file() {
     assert_eq!(eu.rewind_time_zones.of(&"orders-1".into()).name(), "Europe/Berlin");
     let zones = r#"rewind_time_zones = [{ consumer = "orders-*", zone = "Europe/Berlin" }]"#;
     assert!(config.in_force().contains(zones));
+    assert_eq!(eu.read_committed[0].as_str(), "ledger-*");
+    assert!(config.in_force().contains(r#"read_committed = ["ledger-*"]"#));
     assert_eq!((demo.name.as_str(), demo.mode), ("demo", Mode::Control));
     let list = "[[clusters]]\nname = 'b'\nbootstrap = 'x:1'\n[[clusters]]\nname = 'a'\nbootstrap = 'x:1'\n";
     let names: Vec<String> =

@@ -408,6 +408,7 @@ fn agent() -> AgentView {
             started_at: Some(at(9_000)),
             labels: [("region".into(), "eu-1".into()), ("<b>".into(), "not markup".into())].into(),
             workers: 3,
+            read_committed: Some(true),
             cpu_millicores: Some(420),
             memory_bytes: Some(48_000_000),
             processing: Some(ProcessingTimes {

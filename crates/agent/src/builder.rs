@@ -316,6 +316,7 @@ impl<H: Handler> AgentBuilder<H> {
             timings: self.timings.sane(),
             labels: self.labels,
             poll_interval: health::poll_interval(&self.config),
+            read_committed: config::reads_committed(&self.config),
         };
         if settings.on_error.then == Then::DeadLetter && settings.dead_letters.is_none() {
             return Err(AgentError::NoDeadLetters { group: settings.group.to_string() });

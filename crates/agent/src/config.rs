@@ -110,6 +110,8 @@ pub(crate) struct Settings {
     pub(crate) buffer: usize,
     /// Each worker has a thread of its own.
     pub(crate) thread_per_worker: bool,
+    /// Of the host's consumer: librdkafka's own default.
+    pub(crate) read_committed: bool,
     pub(crate) distribution: Distribution,
     pub(crate) on_error: OnError,
     pub(crate) mapping: Mapping,
@@ -145,6 +147,11 @@ impl Settings {
     pub(crate) fn is_circuit_open(&self) -> bool {
         self.breaker.as_ref().is_some_and(|breaker| breaker.state() == CircuitState::Open)
     }
+}
+
+/// As librdkafka does where nothing is said.
+pub(crate) fn reads_committed(config: &ClientConfig) -> bool {
+    config.get("isolation.level").is_none_or(|level| level == "read_committed")
 }
 
 /// `<machine>-<pid>`, as KafkaFlow names its instances.
@@ -325,6 +332,7 @@ pub(crate) mod tests {
             workers: 2,
             buffer: 10,
             thread_per_worker: false,
+            read_committed: true,
             distribution: Distribution::default(),
             on_error: OnError::default(),
             mapping: Mapping::default(),

@@ -82,6 +82,7 @@ impl Reporter {
             started_at: Some(self.started_at),
             labels: shared.settings.labels.clone(),
             workers: u32::try_from(workers).unwrap_or(u32::MAX),
+            read_committed: Some(shared.settings.read_committed),
             cpu_millicores: self.cpu.millicores(at),
             memory_bytes: process::memory(),
             processing: self.window.times(at),

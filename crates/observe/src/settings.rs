@@ -250,6 +250,8 @@ pub struct ClusterSettings {
     /// Labels of groups whose name matches; of a label that several have, the first counts.
     pub labels_of: Vec<(Pattern, GroupLabels)>,
     pub mutes: Vec<Mute>,
+    /// Groups whose consumers get records up to the last stable offset only, which is their end.
+    pub read_committed: Vec<Pattern>,
     /// Whether a read at the committed offset shows that a record waits where no commit moves.
     pub verify_stalls: bool,
     /// From the start of one refresh to the start of the next.
@@ -348,6 +350,7 @@ impl ClusterSettings {
             verdicts: Rules::default(),
             verdicts_of: vec![],
             ignore: vec![Pattern::new("console-consumer-*")],
+            read_committed: Vec::new(),
             labels_of: vec![],
             mutes: vec![],
             verify_stalls: true,
@@ -412,6 +415,10 @@ impl ClusterSettings {
     /// By its name, or for a time.
     pub fn ignores(&self, group: &GroupId, now: Timestamp) -> bool {
         self.ignore.iter().any(|pattern| pattern.matches(group.as_str())) || self.muted(group, now).is_some()
+    }
+
+    pub fn reads_committed(&self, group: &GroupId) -> bool {
+        self.read_committed.iter().any(|pattern| pattern.matches(group.as_str()))
     }
 
     /// Why the group is not counted for a time: of several, the one that lasts longest.

@@ -426,6 +426,7 @@ impl ClusterActor {
         }
         self.state.ticked(now);
         self.viewers.follow(self.state.followed_groups());
+        self.viewers.tell_readers_of_committed(self.state.readers_of_committed());
         if self.state.awaits_evidence() {
             self.viewers.look();
         }

@@ -65,6 +65,10 @@ impl State {
         self.held.keys().chain(waiting.map(|command| &command.target.group)).cloned().collect()
     }
 
+    pub(crate) fn readers_of_committed(&self) -> HashSet<GroupId> {
+        self.observed.telemetry.readers_of_committed()
+    }
+
     pub(super) fn tick_command(&mut self, id: CommandId, may_write: bool, now: Timestamp) {
         let Some(command) = self.book.get(id) else { return };
         // The leader gathers the evidence, and all others read of it in the audit.

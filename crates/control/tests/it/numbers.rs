@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use flowdeck_model::Timestamp;
-use flowdeck_model::view::Mode;
-use flowdeck_observe::clock;
-use flowdeck_testkit::{DEADLINE, kafka, unique};
+use flowdeck_model::view::{AgentReport, GroupView, Mode};
+use flowdeck_model::{Pattern, Timestamp};
+use flowdeck_observe::{ClusterSettings, clock};
+use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 
 use crate::common::{Running, settings};
+use crate::voices::Voice;
 
 type Transactional = ThreadedProducer<DefaultProducerContext>;
 
@@ -67,5 +68,51 @@ async fn retention_expiry_and_an_open_transaction_are_said() {
         })
         .await;
     assert!(!has(&view.facts, "open transaction"), "{:?}", view.facts);
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn lag_of_readers_of_committed_records_ends_at_the_last_stable_offset() {
+    let (topic, reader, other) = (unique("orders"), unique("reader"), unique("other"));
+    let (told, wrong) = (unique("told"), unique("wrong"));
+    kafka().create_topic(&topic, 1).await;
+    kafka().produce_at(&topic, [(0, "waits")]).await;
+    kafka().commit(&reader, &[(&topic, 0, 0)]);
+    kafka().commit(&other, &[(&topic, 0, 0)]);
+    kafka().commit(&told, &[(&topic, 0, 0)]);
+    let name = topic.clone();
+    let open = tokio::task::spawn_blocking(move || open_transaction(&name, clock::now())).await.unwrap();
+    kafka().produce_at(&topic, [(0, "behind"), (0, "it")]).await;
+    kafka().commit(&wrong, &[(&topic, 0, 3)]);
+
+    let read_committed = [&reader, &wrong].map(|group| Pattern::new(group)).to_vec();
+    let settings = ClusterSettings { read_committed, ..settings(Mode::Observe) };
+    kafka().create_topic(settings.admin_topics[0].telemetry.0.as_str(), 1).await;
+    let running = Running::start(settings);
+    let said = |view: &GroupView, words: &str| view.facts.iter().any(|one| one.contains(words));
+    let view = running.group(&reader, "its lag", |view| view.row.lag.is_some()).await;
+    assert_eq!((view.row.lag, view.partitions[0].end), (Some(1), Some(1)), "{view:?}");
+    assert!(said(&view, "its lag ends at the last stable offset"), "{:?}", view.facts);
+    // As its agent tells.
+    let report: AgentReport =
+        serde_json::from_value(serde_json::json!({ "at": clock::now(), "readCommitted": true })).unwrap();
+    let voice = Voice::new(&running.settings, &told, &told, &topic).agent();
+    wait_for("the agent is believed", DEADLINE, async || {
+        voice.says(&[0], &[]).await;
+        voice.reports(report.clone()).await;
+        let view = running.ports.fleet.group(&running.cluster, &told.as_str().into()).ok()?;
+        (view.row.lag == Some(1)).then_some(())
+    })
+    .await;
+    let view = running.group(&other, "its lag", |view| view.row.lag.is_some()).await;
+    assert_eq!((view.row.lag, view.partitions[0].end), (Some(4), Some(4)), "{view:?}");
+    // Its commit shows that it is no such reader.
+    let view = running.group(&wrong, "its lag", |view| view.row.lag.is_some()).await;
+    assert_eq!((view.row.lag, view.partitions[0].end), (Some(1), Some(4)), "{view:?}");
+    assert!(said(&view, "committed beyond the last stable offset"), "{:?}", view.facts);
+
+    tokio::task::spawn_blocking(move || open.abort_transaction(DEADLINE).unwrap()).await.unwrap();
+    // With the marker that ends the transaction.
+    running.group(&reader, "what waited behind it", |view| view.row.lag == Some(5)).await;
     running.stop().await;
 }

@@ -56,6 +56,8 @@ pub struct AgentReport {
     pub labels: BTreeMap<String, String>,
     #[serde(default)]
     pub workers: u32,
+    /// Whether its consumer gets records up to the last stable offset only. Null from older agents.
+    pub read_committed: Option<bool>,
     /// Thousandths of a core that the process used, since the report before. Null where the system does not tell.
     pub cpu_millicores: Option<u32>,
     /// Resident memory of the process, in bytes.

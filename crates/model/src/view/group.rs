@@ -89,7 +89,8 @@ pub struct PartitionRow {
     /// The log's first offset.
     pub start: Option<i64>,
     pub committed: Option<i64>,
-    /// One past the last offset.
+    /// One past the last offset; of a group that reads committed records (`read_committed` of the configuration) the last
+    /// stable offset.
     pub end: Option<i64>,
     pub lag: Option<u64>,
     /// Why `lag` is null. Null too where nothing was ever written or committed: then lag is 0.

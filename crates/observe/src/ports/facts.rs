@@ -25,11 +25,22 @@ pub(super) fn of(
     let muted = mute.map(|mute| format!("Not counted until {}: {}.", mute.until, shown::name(&mute.reason)));
     let all = [
         muted,
+        reads_committed(cluster, group),
         unread(cluster, group, judged, now),
         offsets(cluster, group, now),
         open_transaction(cluster, group, now),
     ];
     all.into_iter().flatten().collect()
+}
+
+fn reads_committed(cluster: &ClusterSnapshot, group: &GroupData) -> Option<String> {
+    if group.ends.are_stable {
+        return Some("It reads committed records: its lag ends at the last stable offset.".to_owned());
+    }
+    let is_told = cluster.settings.reads_committed(&group.id) && group.as_of.is_some();
+    is_told.then(|| {
+        "The configuration says that it reads committed records, but it committed beyond the last stable offset: its lag ends at the log's end.".to_owned()
+    })
 }
 
 pub(super) fn last_stable(cluster: &ClusterSnapshot, one: &PartitionData<'_>) -> Option<i64> {

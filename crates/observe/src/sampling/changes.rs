@@ -92,7 +92,9 @@ pub(super) fn sentences(
             all.push(format!("Topic {name} was deleted; the group's committed offsets are left"));
         }
         all.extend(vanished(topic, before));
-        all.extend(lost(name, ends, &former.ends));
+        if ends.are_stable == former.ends.are_stable {
+            all.extend(lost(name, ends, &former.ends));
+        }
     }
     let had_commits =
         |topic: &&TopicRows| topic.rows.iter().any(|row| row.mark == Mark::Fine && row.committed().is_some());

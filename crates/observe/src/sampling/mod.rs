@@ -6,6 +6,7 @@ pub mod details;
 pub mod merge;
 mod movement;
 pub mod pace;
+mod read_ends;
 pub mod sample;
 pub(crate) mod sampler;
 pub mod schedule;

@@ -51,7 +51,9 @@ pub(super) fn between(
             }
             let log = log.and_then(|log| log.partition(row.partition));
             let log_before = log_before.and_then(|log| log.partition(row.partition));
-            all.written = all.written.saturating_add(written(log, log_before));
+            if ends.are_stable == former.ends.are_stable {
+                all.written = all.written.saturating_add(written(log, log_before));
+            }
             if let Some(before) = before.partition(row.partition) {
                 all.commit(&topic.topic, *row, *before);
                 if row.offset > before.offset && before.offset >= 0 {

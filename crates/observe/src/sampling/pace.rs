@@ -22,6 +22,7 @@ const IDLE_MAX: Duration = Duration::from_secs(15);
 pub struct Viewers {
     looked: Arc<watch::Sender<Option<Instant>>>,
     followed: Arc<Mutex<HashSet<GroupId>>>,
+    readers: Arc<Mutex<Arc<HashSet<GroupId>>>>,
 }
 
 impl Viewers {
@@ -37,6 +38,15 @@ impl Viewers {
 
     pub(crate) fn followed(&self) -> HashSet<GroupId> {
         self.followed.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Groups that read committed records only, as their agents tell.
+    pub fn tell_readers_of_committed(&self, groups: HashSet<GroupId>) {
+        *self.readers.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(groups);
+    }
+
+    pub(crate) fn readers_of_committed(&self) -> Arc<HashSet<GroupId>> {
+        Arc::clone(&self.readers.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub fn pace(&self, refresh: Duration) -> Pace {

@@ -35,6 +35,8 @@ pub struct Sample {
     /// Of brokers that have one.
     pub racks: Arc<BTreeMap<i32, String>>,
     pub ends: Arc<Ends>,
+    /// Where readers of committed records stop, in topics of groups that are such readers.
+    pub stable_ends: Arc<Ends>,
     /// What reads at committed offsets found.
     pub proofs: Arc<Proofs>,
     /// What is read of the groups that somebody looks at.
@@ -405,13 +407,15 @@ pub fn together(rows: &[TopicRows], ends: &Ends, watched: Option<Timestamp>, pro
 pub struct Ends {
     /// Just before the ends were asked for.
     pub read_at: Timestamp,
+    /// They are last stable offsets, where readers of committed records stop.
+    pub are_stable: bool,
     /// Shared with the reading before where nothing changed: groups keep the ends that were read with their commits.
     topics: HashMap<Topic, Arc<LogRows>>,
 }
 
 impl Default for Ends {
     fn default() -> Self {
-        Self { read_at: Timestamp::from_millis(0), topics: HashMap::new() }
+        Self { read_at: Timestamp::from_millis(0), are_stable: false, topics: HashMap::new() }
     }
 }
 
@@ -489,7 +493,15 @@ impl Ends {
             let kept = before.topics.get(&topic).filter(|_| same).map(Arc::clone);
             (topic, kept.unwrap_or_else(|| Arc::new(LogRows { rows: rows.into_boxed_slice() })))
         });
-        Self { read_at, topics: sorted.collect() }
+        Self { read_at, are_stable: false, topics: sorted.collect() }
+    }
+
+    pub fn last_stable(
+        rows: impl IntoIterator<Item = (Topic, LogRow)>,
+        before: &Self,
+        read_at: Timestamp,
+    ) -> Self {
+        Self { are_stable: true, ..Self::new(rows, before, read_at) }
     }
 
     /// A first reading.
@@ -500,6 +512,18 @@ impl Ends {
 
     pub fn topic(&self, topic: &TopicName) -> Option<&LogRows> {
         self.topics.get(topic).map(AsRef::as_ref)
+    }
+
+    /// Whether a commit is beyond them: its reader does not stop at them.
+    pub fn are_passed(&self, rows: &[TopicRows]) -> bool {
+        rows.iter().any(|topic| {
+            let logs = self.topic(&topic.topic);
+            let end = |partition| logs?.partition(partition)?.end;
+            topic
+                .rows
+                .iter()
+                .any(|row| row.mark == Mark::Fine && end(row.partition).is_some_and(|end| row.offset > end))
+        })
     }
 
     /// What was traced of a topic's former log says nothing of the one that it has now.

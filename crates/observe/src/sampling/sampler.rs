@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowdeck_kafka::{
-    Cause, Cluster, Committed, Deadline, GroupDescription, ListedGroup, Metadata, OffsetSpec, Topic, TopicId,
+    Cause, Cluster, Committed, Deadline, GroupDescription, ListedGroup, Metadata, Topic, TopicId,
 };
 use flowdeck_model::rate::Flow;
-use flowdeck_model::{GroupId, GroupState, GroupType, Partition, Timestamp, TopicName, Unknown};
+use flowdeck_model::{GroupId, GroupState, GroupType, Partition, Timestamp, TopicName};
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
@@ -21,7 +21,8 @@ use super::details::Details;
 use super::merge::{self, Commit, Reading};
 use super::movement;
 use super::pace::{Pace, Viewers};
-use super::sample::{Ends, GroupData, GroupError, LogRow, Mark, Sample, Together, TopicRows, together};
+use super::read_ends::ReadTo;
+use super::sample::{GroupData, GroupError, Mark, Sample, Together, TopicRows, together};
 use super::schedule::{self, Allowed};
 use super::track::Track;
 use super::verify::Proofs;
@@ -33,13 +34,13 @@ use crate::settings::ClusterSettings;
 use crate::stats::ClusterStats;
 
 pub(crate) struct Sampler {
-    cluster: Cluster,
-    settings: Arc<ClusterSettings>,
+    pub(super) cluster: Cluster,
+    pub(super) settings: Arc<ClusterSettings>,
     stats: Arc<ClusterStats>,
     out: watch::Sender<Arc<Sample>>,
     pace: Pace,
     described: Described,
-    metadata: Option<(Instant, Arc<Metadata>)>,
+    pub(super) metadata: Option<(Instant, Arc<Metadata>)>,
     ids: HashMap<TopicName, TopicId>,
     /// How many partitions each of them has.
     counts: HashMap<TopicName, usize>,
@@ -124,6 +125,7 @@ impl Sampler {
             metadata_at: old.metadata_at,
             racks: Arc::clone(&old.racks),
             ends: Arc::clone(&old.ends),
+            stable_ends: Arc::clone(&old.stable_ends),
             proofs: Arc::clone(&old.proofs),
             details: Arc::clone(&old.details),
             notes: self.beside.watched.borrow().notes.clone(),
@@ -154,9 +156,12 @@ impl Sampler {
         let read: Vec<Commits> =
             listed.iter().zip(commits).map(|(group, commits)| self.group_read(group, commits)).collect();
         let mut ends = self.read_ends(&listed, &read, &old).await?;
+        let readers = self.beside.viewers.readers_of_committed();
+        let mut stable = self.read_stable_ends(&listed, &read, (&ends, &readers), &old).await;
         let changes = self.changes(&listed, &read, &old).await;
         ends.forget(&changes.recreated);
-        let ends = Arc::new(ends);
+        stable.forget(&changes.recreated);
+        let ends = ReadTo { all: Arc::new(ends), stable: Arc::new(stable), readers };
         let groups: Vec<Arc<GroupData>> = listed
             .into_iter()
             .zip(read)
@@ -174,7 +179,8 @@ impl Sampler {
             metadata: self.metadata.as_ref().map(|(_, metadata)| Arc::clone(metadata)),
             metadata_at: self.metadata.as_ref().map(|(at, _)| clock::now().minus(at.elapsed())),
             racks: Arc::clone(&watched.racks),
-            ends,
+            ends: ends.all,
+            stable_ends: ends.stable,
             proofs: Arc::clone(&self.beside.proofs.borrow()),
             details: Arc::clone(&self.beside.details.borrow()),
             notes,
@@ -182,7 +188,7 @@ impl Sampler {
         })
     }
 
-    fn deadline(&self) -> Deadline {
+    pub(super) fn deadline(&self) -> Deadline {
         Deadline::after(self.settings.call_deadline)
     }
 
@@ -261,61 +267,10 @@ impl Sampler {
         Commits::Read(merge::with_uncommitted(rows, reading, members.unwrap_or_default(), self))
     }
 
-    fn partitions_of(&self, topic: &TopicName) -> Option<(Topic, Vec<Partition>)> {
+    pub(super) fn partitions_of(&self, topic: &TopicName) -> Option<(Topic, Vec<Partition>)> {
         let (_, metadata) = self.metadata.as_ref()?;
         let topic = metadata.topic(topic)?;
         Some((Arc::clone(&topic.name), topic.partitions.iter().map(|one| one.partition).collect()))
-    }
-
-    /// One batch over all partitions of all topics that a group reads, after the commits.
-    async fn read_ends(
-        &self,
-        listed: &[ListedGroup],
-        read: &[Commits],
-        old: &Sample,
-    ) -> Result<Ends, String> {
-        let mut wanted: BTreeMap<Topic, Vec<Partition>> = BTreeMap::new();
-        for rows in listed.iter().zip(read).filter_map(|(group, read)| read.newest(&group.id, old)).flatten()
-        {
-            if wanted.contains_key(&rows.topic) {
-                continue;
-            }
-            match (self.partitions_of(&rows.topic), &self.metadata) {
-                (Some((topic, partitions)), _) => drop(wanted.insert(topic, partitions)),
-                // Not in the full list: it is gone, so there is nothing to ask for.
-                (None, Some(_)) => {}
-                (None, None) => {
-                    let partitions = rows.rows.iter().map(|row| row.partition).collect();
-                    wanted.insert(Arc::clone(&rows.topic), partitions);
-                }
-            }
-        }
-        let asked: Vec<(Topic, Partition)> = wanted
-            .into_iter()
-            .flat_map(|(topic, all)| all.into_iter().map(move |one| (Arc::clone(&topic), one)))
-            .collect();
-        if asked.is_empty() {
-            return Ok(Ends::default());
-        }
-        let read_at = clock::now();
-        let deadline = self.deadline();
-        let (ends, starts) = tokio::join!(
-            self.cluster.offsets(&asked, OffsetSpec::Latest, deadline),
-            self.cluster.offsets(&asked, OffsetSpec::Earliest, deadline)
-        );
-        if let Some(Err(cause)) = ends.first()
-            && cause.may_pass()
-            && ends.iter().all(Result::is_err)
-        {
-            return Err(format!("could not read log offsets: {cause}"));
-        }
-        let rows = asked.into_iter().zip(ends).zip(starts).map(|(((topic, partition), end), start)| {
-            let not_permitted =
-                [&end, &start].into_iter().any(|one| matches!(one, Err(Cause::NotPermitted(_))));
-            let refused = not_permitted.then_some(Unknown::NotPermitted);
-            (topic, LogRow::new(partition, refused, start.ok(), end.ok()))
-        });
-        Ok(Ends::new(rows, &old.ends, read_at))
     }
 
     /// What became of the topics that groups read. Asked after the ends, so that a topic that was made anew or
@@ -369,7 +324,7 @@ impl Sampler {
         listed: ListedGroup,
         read: Commits,
         old: &Sample,
-        ends: &Arc<Ends>,
+        ends: &ReadTo,
         changes: &Changes,
         began: Timestamp,
     ) -> Arc<GroupData> {
@@ -393,18 +348,19 @@ impl Sampler {
                 };
                 (rows, Arc::clone(&former.ends), former.as_of, describe_error)
             }
-            (Commits::NotAsked, None) => (Vec::new().into(), Arc::clone(ends), None, describe_error),
+            (Commits::NotAsked, None) => (Vec::new().into(), Arc::clone(&ends.all), None, describe_error),
             (Commits::Read(mut rows), _) => {
                 merge::mark_gone(&mut rows, &changes.gone);
                 let former = former.map(|former| &former.rows);
                 let rows = merge::settle(rows, former, &changes.recreated, began);
-                (rows, Arc::clone(ends), Some(began), describe_error)
+                let ends = ends.of(self.reads_committed(&ends.readers, &listed.id), &rows);
+                (rows, ends, Some(began), describe_error)
             }
             (Commits::Failed(cause), Some(former)) => {
                 (Arc::clone(&former.rows), Arc::clone(&former.ends), former.as_of, Some(group_error(&cause)))
             }
             (Commits::Failed(cause), None) => {
-                (Vec::new().into(), Arc::clone(ends), None, Some(group_error(&cause)))
+                (Vec::new().into(), Arc::clone(&ends.all), None, Some(group_error(&cause)))
             }
         };
         let deleted_topics = deleted_topics(&rows, former, changes);

@@ -1,6 +1,6 @@
 //! Telemetry as views and rules read it: by group, immutable, shared between snapshots.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -157,6 +157,16 @@ impl InstanceTelemetry {
 impl TelemetryIndex {
     pub fn group(&self, group: &GroupId) -> Option<&GroupTelemetry> {
         self.groups.get(group).map(Arc::as_ref)
+    }
+
+    /// Groups all of whose agents tell that they read committed records only.
+    pub fn readers_of_committed(&self) -> HashSet<GroupId> {
+        let readers = self.groups.iter().filter(|(_, group)| {
+            let mut told =
+                group.instances().filter_map(|(_, one)| one.report.as_ref()?.of.read_committed).peekable();
+            told.peek().is_some() && told.all(|reads_committed| reads_committed)
+        });
+        readers.map(|(id, _)| id.clone()).collect()
     }
 
     /// Every group in which a consumer of this name is heard.

@@ -212,6 +212,7 @@ fn telemetry() -> AgentTelemetry {
             started_at: Some(at(-60_000)),
             labels: [("region".into(), "eu-1".into())].into(),
             workers: 3,
+            read_committed: Some(true),
             cpu_millicores: Some(420),
             memory_bytes: Some(48_000_000),
             processing: Some(ProcessingTimes {
