@@ -4,6 +4,7 @@
 //! `cargo xtask soak fleets`: the four services under all their troubles; `--minutes 10`.
 //! `cargo xtask soak redrive`: a re-drive of many records, killed at random.
 //! `cargo xtask soak offsets`: a group's offsets are set again and again while server and broker are killed at random.
+//! `cargo xtask soak bulk`: one operation over 200 groups, killed in the middle and taken back.
 //! `cargo xtask soak holds`: deploys, crashes and scale-outs under holds, with consumers that lock up as KafkaFlow does.
 
 use std::process::ExitCode;
@@ -23,6 +24,9 @@ const AROUND: Duration = Duration::from_secs(10 * 60);
 /// Records of a re-drive.
 const REDRIVE_RECORDS: u32 = 100_000;
 const REDRIVE_LIMIT: Duration = Duration::from_secs(30 * 60);
+/// Groups of a bulk operation: 0.4 s for each on an idle machine.
+const BULK_GROUPS: u32 = 200;
+const BULK_LIMIT: Duration = Duration::from_secs(20 * 60);
 /// A round of holds takes 1 to 3 minutes.
 const HOLD_ROUNDS: u32 = 50;
 const HOLDS_LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
@@ -30,7 +34,7 @@ const HOLDS_LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// What runs; `redrive`: a re-drive of 100,000 records that is killed at random; `holds`: faults under holds;
-    /// `offsets`: offsets are set while server and broker are killed
+    /// `offsets`: offsets are set while server and broker are killed; `bulk`: one operation over 200 groups
     #[arg(value_enum, default_value_t = What::Faults)]
     what: What,
     /// How long faults come
@@ -59,11 +63,14 @@ enum What {
     /// The four services under all their troubles
     Fleets,
     Offsets,
+    Bulk,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     match args.what {
-        What::Faults | What::Redrive | What::Holds | What::Fleets | What::Offsets => faults(args),
+        What::Faults | What::Redrive | What::Holds | What::Fleets | What::Offsets | What::Bulk => {
+            faults(args)
+        }
         What::AgentRecords => agent_records(args),
     }
 }
@@ -157,6 +164,13 @@ fn of_system(args: &Args) -> Option<OfSystem> {
             setting: ("FLOWDECK_OFFSETS_SECONDS", args.minutes.saturating_mul(60)),
             seed: Some("FLOWDECK_OFFSETS_SEED"),
             limit: Duration::from_secs(u64::from(args.minutes) * 60) + AROUND,
+        }),
+        What::Bulk => Some(OfSystem {
+            what: format!("a bulk operation over {BULK_GROUPS} groups"),
+            test: "bulk_killed_in_the_middle_goes_on_and_undo_brings_all_groups_back",
+            setting: ("FLOWDECK_BULK_GROUPS", BULK_GROUPS),
+            seed: None,
+            limit: BULK_LIMIT,
         }),
         What::Faults | What::AgentRecords => None,
     }
