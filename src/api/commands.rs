@@ -60,7 +60,7 @@ pub(crate) struct NewCommand {
     #[schema(required = false)]
     confirm: Option<String>,
     /// With `pause`: how it is kept with KafkaFlow consumers. `stop` is for whole groups and consumers, and the default
-    /// where records wait; else `pause`.
+    /// where records wait; else `pause`. With `setOffsets` of a live KafkaFlow group: `stop`.
     #[schema(required = false)]
     by: Option<HoldBy>,
 }

@@ -173,7 +173,7 @@ pub struct Reset {
     pub operation: Operation,
     pub group: GroupId,
     /// A consumer that runs, by its name: it moves its own offsets, to `earliest` or a time. Without it the group's
-    /// offsets are set, while it has no members.
+    /// offsets are set, while it has no members, or by its agents.
     pub consumer: Option<ConsumerName>,
     /// `orders`, or some partitions: `orders:0,2`. May be given more than once.
     #[arg(long = "topic", value_name = "TOPIC", value_parser = scope)]
@@ -193,6 +193,9 @@ pub struct Reset {
     /// A file with lines `topic,partition,offset`.
     #[arg(long, value_name = "FILE")]
     pub from_file: Option<PathBuf>,
+    /// Where consumers of KafkaFlow run in the group: stop them, set the offsets, and start them.
+    #[arg(long, conflicts_with = "consumer")]
+    pub stop: bool,
     #[command(flatten)]
     pub guards: Guards,
 }

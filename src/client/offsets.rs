@@ -1,7 +1,7 @@
 //! Offsets of a group from a shell: previewed, and then exactly that.
 
-use flowdeck_model::view::OffsetsPreview;
-use flowdeck_model::{ActionKind, ClusterName, CommandId, GroupId, Target};
+use flowdeck_model::view::{OffsetsPreview, OffsetsWay};
+use flowdeck_model::{ActionKind, ClusterName, CommandId, GroupId, HoldBy, Target};
 use serde::Serialize;
 
 use super::api::{Answer, Api};
@@ -32,6 +32,8 @@ struct Body<'a> {
     offsets: String,
     skips: Option<u64>,
     confirm: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    by: Option<HoldBy>,
 }
 
 pub(super) fn reset(args: &Reset) -> Result<Exit, Failed> {
@@ -46,12 +48,12 @@ pub(super) fn reset(args: &Reset) -> Result<Exit, Failed> {
         all_topics: args.all_topics,
         file: file.transpose()?,
     };
-    set(&args.operation, &query, &args.guards, ActionKind::SetOffsets)
+    set(&args.operation, &query, &args.guards, ActionKind::SetOffsets, args.stop)
 }
 
 pub(super) fn delete_group(args: &DeleteGroup) -> Result<Exit, Failed> {
     let query = Query { group: &args.group, to: "none", topics: vec![], all_topics: true, file: None };
-    set(&args.operation, &query, &args.guards, ActionKind::DeleteGroup)
+    set(&args.operation, &query, &args.guards, ActionKind::DeleteGroup, false)
 }
 
 fn set(
@@ -59,6 +61,7 @@ fn set(
     query: &Query<'_>,
     guards: &Guards,
     action: ActionKind,
+    stop: bool,
 ) -> Result<Exit, Failed> {
     let api = Api::new(&operation.server)?;
     let cluster: ClusterName = cluster(&api, operation.cluster.as_ref())?;
@@ -69,6 +72,12 @@ fn set(
     let preview = preview.view;
     if let Some(why) = &preview.refused {
         return Err(Failed::new(Exit::NotDone, flowdeck_model::shown::text(why)));
+    }
+    let is_stopped = preview.way == OffsetsWay::StopAndStart;
+    if is_stopped && !stop {
+        let words =
+            "KafkaFlow consumers run in the group: --stop stops them, sets the offsets and starts them";
+        return Err(Failed::new(Exit::NotDone, words));
     }
     let Some(moves) = &preview.moves else {
         return Err(Failed::new(Exit::NotDone, "no offset would be changed"));
@@ -82,6 +91,7 @@ fn set(
         offsets: moves.to_string(),
         skips: guards.skips,
         confirm: guards.confirm.as_deref(),
+        by: is_stopped.then_some(HoldBy::Stop),
     };
     send(&api, &cluster, operation, &body)
 }

@@ -21,6 +21,7 @@ mod locking_up;
 mod network;
 mod observe;
 mod offsets;
+mod offsets_by_stop;
 mod prometheus;
 mod redrive;
 mod replicas;

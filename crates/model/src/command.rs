@@ -68,7 +68,8 @@ pub struct Submit {
     pub ends: Option<PauseEnd>,
     /// With what sets commits, and only there.
     pub offsets: Option<Box<SetOffsets>>,
-    /// How a pause is kept with KafkaFlow consumers; `None`: by the rules of the cluster. Never with a resume.
+    /// How a pause is kept with KafkaFlow consumers; `None`: by the rules of the cluster. `Stop` with `SetOffsets`: those
+    /// of a live group are stopped first, and started afterwards. Never with a resume.
     pub by: Option<HoldBy>,
 }
 
@@ -136,7 +137,10 @@ impl Submit {
     fn check_by(&self) -> Result<(), crate::PortError> {
         use crate::PortError;
         match self.by {
-            Some(_) if self.action != Action::Pause => Err(PortError::invalid("by", "only with a pause")),
+            Some(HoldBy::Stop) if self.action == Action::SetOffsets => Ok(()),
+            Some(_) if self.action != Action::Pause => {
+                Err(PortError::invalid("by", "only with a pause; stop also with setOffsets"))
+            }
             Some(HoldBy::Stop) if !self.target.topics.is_empty() => {
                 Err(PortError::invalid("by", "stop is for a whole group or consumer: name no topics"))
             }

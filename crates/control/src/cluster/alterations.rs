@@ -8,8 +8,8 @@ use flowdeck_model::{CommandId, InstanceName, InstanceState, Timestamp};
 use flowdeck_observe::telemetry::InstanceId;
 
 use super::state::State;
-use crate::commands::command::Anew;
-use crate::commands::{Command, Tracked, lifecycle};
+use crate::commands::command::{Anew, offset_changes};
+use crate::commands::{Command, Tracked, by_stop, lifecycle};
 use crate::offsets::alter::{Alteration, Altered, Outcome, Step};
 
 impl State {
@@ -37,12 +37,18 @@ impl State {
 
     pub(crate) fn altered(&mut self, done: Altered, now: Timestamp) {
         self.dirty = true;
-        let outcomes = done.outcomes;
-        self.change(done.id, now, |command, seen| {
-            command.instances = outcomes.into_iter().map(|one| tracked(one, now)).collect();
+        let Altered { id, outcomes, moves } = done;
+        self.change(id, now, |command, seen| {
+            command.instances.retain(|one| one.kind != InstanceKind::Commits);
+            command.instances.extend(outcomes.into_iter().map(|one| tracked(one, now)));
             command.instances.truncate(lifecycle::TRACKED_MAX);
+            if let Some(moves) = &moves {
+                command.offsets = offset_changes(moves);
+            }
+            by_stop::start(command, seen);
             lifecycle::settle(command, seen);
         });
+        self.start_stopped(id, false, now);
     }
 }
 

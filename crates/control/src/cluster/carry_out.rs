@@ -13,6 +13,7 @@ use flowdeck_observe::group_seen::GroupSeen;
 use super::alterations;
 use super::state::State;
 use crate::commands::as_kafkaflow;
+use crate::commands::by_stop;
 use crate::commands::heal::Heal;
 use crate::commands::plan::{self, Decision, Plan};
 use crate::commands::write_task::{self, WriteOutcome, WriteTask, Written};
@@ -145,6 +146,11 @@ impl State {
         command.before = before(&active, &plan.changes);
         let after = plan::apply(&active, &plan.changes);
         command.instances = lifecycle::expected(&command, self.seen(&command.target.group, &after, now));
+        if !plan.stopped.is_empty() {
+            by_stop::begin(&mut command, plan.stopped);
+            let lines = alterations::lines(&command, by_stop::WAITS, now);
+            command.instances.extend(lines);
+        }
         if !plan.records.is_empty() {
             let lines = alterations::lines(&command, "its owners are asked", now);
             command.instances.extend(lines);
@@ -225,10 +231,15 @@ impl State {
         }
         self.change(id, now, |command, seen| {
             command.wrote(written.sent);
+            written.notes.into_iter().for_each(|words| note(command, words));
             if let Some(error) = written.error {
                 note(command, format!("could not be sent again: {}", write_task::words(&error)));
             }
-            follow_up::sent_again(command, seen);
+            // Its start is no repetition.
+            match command.by_stop {
+                Some(_) => command.written = command.sent.len(),
+                None => follow_up::sent_again(command, seen),
+            }
         });
     }
 

@@ -4,6 +4,7 @@ pub(crate) mod actor;
 mod alterations;
 mod audit_writer;
 mod audited;
+mod by_stop;
 mod candidate;
 mod carry_out;
 mod external;

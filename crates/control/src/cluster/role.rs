@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use flowdeck_model::view::InstanceKind;
-use flowdeck_model::{CommandId, CommandState, PortError, Timestamp};
+use flowdeck_model::{CommandId, CommandState, HoldBy, PortError, Timestamp};
 use flowdeck_observe::topic_events::Source;
 
 use super::state::State;
@@ -207,7 +207,10 @@ impl State {
             }
             let by_agents = command.instances.iter().any(|one| one.kind == InstanceKind::Agent);
             if command.action.kind().sets_commits() && !by_agents && !command.state.is_settled() {
-                self.look_at_commits(id, now);
+                match command.by {
+                    Some(HoldBy::Stop) => self.take_over_by_stop(id, now),
+                    _ => self.look_at_commits(id, now),
+                }
                 continue;
             }
             if command.state == CommandState::Requested {

@@ -119,6 +119,7 @@ impl State {
         }
         if may_write {
             self.heal(id, now);
+            self.step_by_stop(id, now);
         }
     }
 
@@ -145,7 +146,7 @@ impl State {
         }
         if !wanted.start.is_empty() {
             let starts = Starts { group, consumers: wanted.start, kept: vec![] };
-            self.jobs.push_back(WriteTask::StartAgain { id, starts });
+            self.jobs.push_back(WriteTask::StartAgain { id, starts, or_restart: false });
         }
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use flowdeck_model::actor::ActorView;
-use flowdeck_model::offsets::{OffsetMove, SetOffsets};
+use flowdeck_model::offsets::{OffsetMove, OffsetMoves, SetOffsets};
 use flowdeck_model::view::{
     InstanceKind, InstanceOutcome, OffsetChange, OffsetTarget, SentAgain, SentRecord,
 };
@@ -15,6 +15,7 @@ use flowdeck_observe::operations::Operation;
 use flowdeck_observe::telemetry::InstanceId;
 use flowdeck_protocol::wire::Ack;
 
+use super::by_stop::ByStop;
 use super::flow::Flow;
 use super::heal::Heal;
 use super::resend::Resends;
@@ -59,8 +60,10 @@ pub(crate) struct Command {
     pub(crate) resends: Resends,
     /// What of a resume comes before it, until that is done.
     pub(crate) heal: Option<Heal>,
-    /// Of a hold by stop.
+    /// Of a hold by stop, and of what stops consumers for a while.
     pub(crate) stops: Stops,
+    /// Of offsets that are set while KafkaFlow consumers are stopped.
+    pub(crate) by_stop: Option<ByStop>,
 }
 
 #[derive(Debug, Clone)]
@@ -122,7 +125,7 @@ impl Command {
             target: submit.target,
             reason: submit.reason,
             ends: submit.ends,
-            offsets: submit.offsets.as_deref().map(offset_changes).unwrap_or_default(),
+            offsets: submit.offsets.as_deref().map(|asked| offset_changes(&asked.moves)).unwrap_or_default(),
             asked_offsets: submit.offsets,
             by: submit.by,
             actor,
@@ -142,12 +145,13 @@ impl Command {
             resends: Resends::default(),
             heal: None,
             stops: Stops::default(),
+            by_stop: None,
         }
     }
 
     /// No member said that a commit was elsewhere before.
     pub(crate) fn offsets_as_asked(&self) -> bool {
-        self.asked_offsets.as_deref().is_some_and(|asked| self.offsets == offset_changes(asked))
+        self.asked_offsets.as_deref().is_some_and(|asked| self.offsets == offset_changes(&asked.moves))
     }
 
     /// Whether `submit` is this very command sent again. Of one that was restored from its hold, only
@@ -231,14 +235,14 @@ impl Command {
     }
 }
 
-fn offset_changes(asked: &SetOffsets) -> Vec<OffsetChange> {
+pub(crate) fn offset_changes(moves: &OffsetMoves) -> Vec<OffsetChange> {
     let change = |one: &OffsetMove| OffsetChange {
         topic: one.topic.clone(),
         partition: one.partition,
         from: one.from,
         to: one.to.map_or(OffsetTarget::Deleted, OffsetTarget::Offset),
     };
-    asked.moves.iter().map(change).collect()
+    moves.iter().map(change).collect()
 }
 
 impl Tracked {

@@ -33,7 +33,8 @@ pub(crate) fn observe(command: &mut Command, seen: Seen<'_>, retired: bool) -> b
     // What is known in between must not be lost, and is shown.
     let between = |command: &Command, one: &Tracked| {
         let anew = (one.anew.left_at, one.anew.proven_at, one.anew.moved.len(), one.detail.clone());
-        (command.action.kind().is_for_consumer() || command.heal.is_some()).then_some(anew)
+        let is_kept = command.action.kind().is_for_consumer() || command.heal.is_some();
+        (is_kept || command.by_stop.is_some()).then_some(anew)
     };
     let shape = |command: &Command| -> Vec<_> {
         command.instances.iter().map(|one| (one.state, one.at, one.moved, between(command, one))).collect()

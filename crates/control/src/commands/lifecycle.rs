@@ -27,7 +27,7 @@ use flowdeck_observe::telemetry::matching::{instance_of, member_words};
 use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
 use flowdeck_observe::{AdminTopics, Timing};
 
-const COMMITS: Duration = Duration::from_secs(180);
+pub(super) const COMMITS: Duration = Duration::from_secs(180);
 
 /// Instances that one command tracks: acks could claim any number.
 pub(crate) const TRACKED_MAX: usize = 1_000;
@@ -159,16 +159,24 @@ pub(crate) fn deadline(command: &Command, kind: InstanceKind, seen: Seen<'_>) ->
 pub(super) struct Deadlines {
     kafkaflow: Timestamp,
     agents: Timestamp,
+    commits: Timestamp,
 }
 
 impl Deadlines {
     pub(super) fn of(command: &Command, seen: Seen<'_>) -> Self {
         let at = |kind| deadline(command, kind, seen);
-        Self { kafkaflow: at(InstanceKind::KafkaFlow), agents: at(InstanceKind::Agent) }
+        let agents = at(InstanceKind::Agent);
+        // Those that agents set are said with the agents' answers.
+        let commits = if command.by_stop.is_some() { at(InstanceKind::KafkaFlow) } else { agents };
+        Self { kafkaflow: at(InstanceKind::KafkaFlow), agents, commits }
     }
 
     pub(super) fn at(&self, kind: InstanceKind) -> Timestamp {
-        if kind == InstanceKind::KafkaFlow { self.kafkaflow } else { self.agents }
+        match kind {
+            InstanceKind::KafkaFlow => self.kafkaflow,
+            InstanceKind::Commits => self.commits,
+            _ => self.agents,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod as_kafkaflow;
 pub(crate) mod book;
+pub(crate) mod by_stop;
 pub(crate) mod command;
 pub(crate) mod consumers;
 pub(crate) mod evidence;

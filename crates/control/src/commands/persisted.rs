@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use flowdeck_model::view::InstanceOutcome;
-use flowdeck_model::{InstanceState, Submit, Timestamp};
+use flowdeck_model::{Action, ConsumerName, InstanceState, Submit, Timestamp};
 use flowdeck_observe::telemetry::InstanceId;
 use flowdeck_protocol::Malformed;
 use flowdeck_protocol::wire::{LeftOut, Operation, OperationInstance, Request};
 
+use super::by_stop::ByStop;
 use super::command::Anew;
 use super::heal::Heal;
 use super::{Command, Tracked};
@@ -43,9 +44,15 @@ impl Command {
             offsets: if self.offsets_as_asked() { vec![] } else { self.offsets.clone() },
             instances: self.instances.iter().map(Tracked::to_audit).collect(),
             notes: self.notes.clone(),
-            brings_back: self.heal.iter().flat_map(|heal| &heal.consumers).cloned().collect(),
+            brings_back: self.brings_back(),
             left_out: LeftOut::default(),
         })
+    }
+
+    fn brings_back(&self) -> Vec<ConsumerName> {
+        let healed = self.heal.iter().flat_map(|heal| &heal.consumers);
+        let stopped = self.by_stop.iter().flat_map(|by_stop| &by_stop.consumers);
+        healed.chain(stopped.filter(|_| !self.state.is_settled())).cloned().collect()
     }
 
     /// `None`: of a kind that this version does not know.
@@ -64,7 +71,10 @@ impl Command {
             command.offsets = operation.offsets;
         }
         command.notes = operation.notes;
-        command.heal = Heal::from_audit(operation.brings_back);
+        match command.action {
+            Action::SetOffsets => command.by_stop = ByStop::from_audit(operation.brings_back),
+            _ => command.heal = Heal::from_audit(operation.brings_back),
+        }
         let began = command.began();
         command.instances =
             operation.instances.into_iter().map(|one| Tracked::from_audit(one, began)).collect();

@@ -44,6 +44,8 @@ pub(crate) struct Plan {
     pub(crate) alter: Option<Box<Alteration>>,
     /// Consumers that were kept stopped and are started.
     pub(crate) starts: Option<Box<Starts>>,
+    /// KafkaFlow consumers that are stopped for it, and started afterwards.
+    pub(crate) stopped: BTreeSet<ConsumerName>,
     /// What comes before the resume itself.
     pub(crate) heal: Option<Box<Heal>>,
 }

@@ -100,7 +100,7 @@ fn of_consumer<'a>(
 }
 
 /// What Kafka last told of the group's members, and when it was asked.
-fn members(seen: Seen<'_>) -> Option<(&[Member], Timestamp)> {
+pub(crate) fn members(seen: Seen<'_>) -> Option<(&[Member], Timestamp)> {
     let listed = seen.group.and_then(|group| Some((group.members.as_deref()?, group.members_at?)));
     let watched = seen.held.and_then(|held| held.rebalances.last()).map(|last| (&*last.members, last.at));
     listed.into_iter().chain(watched).max_by_key(|(_, at)| *at)
@@ -135,7 +135,7 @@ pub(crate) struct Stops {
 
 impl Stops {
     /// `listed`: those that are still there, as Kafka told after the last send.
-    fn is_due(&mut self, listed: BTreeSet<String>, began: Timestamp, now: Timestamp) -> bool {
+    pub(crate) fn is_due(&mut self, listed: BTreeSet<String>, began: Timestamp, now: Timestamp) -> bool {
         let last = self.last.unwrap_or(began);
         let is_new = self.last.is_some() && !listed.is_subset(&self.members);
         let wait = match AGAIN.get(self.sends) {

@@ -55,8 +55,8 @@ pub(crate) enum WriteTask {
         /// Of a pause, its group: nothing is sent while it rebalances.
         held: Option<GroupId>,
     },
-    /// Consumers that were kept stopped and did not start.
-    StartAgain { id: CommandId, starts: Starts },
+    /// Consumers that were stopped and did not start. `or_restart`: by Restart where Kafka lists members.
+    StartAgain { id: CommandId, starts: Starts, or_restart: bool },
 }
 
 #[derive(Debug)]
@@ -116,9 +116,12 @@ pub(crate) async fn run(
             };
             WriteOutcome::Command { id, written: Written { audited, ..written } }
         }
-        WriteTask::StartAgain { id, starts } => {
+        WriteTask::StartAgain { id, starts, or_restart } => {
             let mut written = Written::default();
-            start_again(&mut writers, &settings, id, starts, &mut written).await;
+            match or_restart {
+                true => start(&mut writers, &settings, id, starts, &mut written).await,
+                false => start_again(&mut writers, &settings, id, starts, &mut written).await,
+            }
             WriteOutcome::Again { id, written, seen: None }
         }
         WriteTask::Again { id, admin, held } => {

@@ -79,7 +79,7 @@ pub(super) fn evidence(
         1 => "1 commit moved".to_owned(),
         n => format!("{n} commits moved"),
     };
-    match runs(command, instance, since, seen) {
+    match runs(command, command.target.consumer.as_ref(), instance, since, seen) {
         Ok(count) => proven(tracked, instance, format!("{moved}; {}", partitions(count)), seen),
         Err(why) => not_proven(tracked, &format!("{moved}; {why}")),
     }
@@ -90,7 +90,7 @@ fn external(command: &Command, tracked: &mut Tracked, instance: &InstanceTelemet
     let Some(left) = tracked.anew.left_at else {
         return not_proven(tracked, "it has not left the group yet");
     };
-    match runs(command, instance, left, seen) {
+    match runs(command, command.target.consumer.as_ref(), instance, left, seen) {
         Ok(count) => {
             let detail = format!("it started anew; {}; its commits were not compared", partitions(count));
             proven(tracked, instance, detail, seen);

@@ -66,7 +66,7 @@ fn evidence(command: &Command, tracked: &mut Tracked, instance: &InstanceTelemet
     let Some(left) = tracked.anew.left_at else {
         return not_proven(tracked, "Kafka lists its member as before: it has not left the group yet");
     };
-    match runs(command, instance, left, seen) {
+    match runs(command, command.target.consumer.as_ref(), instance, left, seen) {
         Ok(count) => {
             proven(
                 tracked,

@@ -1,5 +1,5 @@
 //! Sets a group's commits, partition by partition, or deletes the group: what its preview showed, and nothing else.
-//! Flowdeck does it where the group has no members.
+//! Flowdeck does it where the group has no members, and on request while its KafkaFlow consumers are stopped.
 
 use std::time::Duration;
 
@@ -12,12 +12,14 @@ use flowdeck_observe::time_zones::RewindTimeZones;
 use flowdeck_protocol::wire::SetOffset;
 use flowdeck_protocol::{kafkaflow, wire};
 
-use super::Kind;
+use super::started_anew::{not_proven, partitions, proven, runs};
+use super::{Kind, stops};
+use crate::commands::by_stop;
 use crate::commands::lifecycle::Seen;
 use crate::commands::plan::{Decision, Facts, Plan};
 use crate::commands::{Command, Tracked};
 use crate::offsets::alter::{Alteration, Step};
-use crate::offsets::way::{Agents, Way, way};
+use crate::offsets::way::{Consumers, Way, way};
 
 pub(super) struct SetOffsets {
     pub(super) delete_group: bool,
@@ -29,20 +31,25 @@ impl Kind for SetOffsets {
         submit: &Submit,
         _owner: &str,
         facts: &Facts<'_>,
-        telemetry: Option<&GroupTelemetry>,
+        _telemetry: Option<&GroupTelemetry>,
     ) -> Result<Decision, PortError> {
         let Some(asked) = submit.offsets.as_deref() else {
             return Err(PortError::invalid("offsets", "they are missing"));
         };
         check_alone(submit, facts)?;
         let members = facts.group.and_then(|group| group.members.as_deref()).unwrap_or_default();
-        let way = way(&submit.target.group, members, telemetry, Some(&asked.moves));
+        let way = way(&submit.target.group, members, facts.telemetry, Some(&asked.moves));
         match way.map_err(|detail| PortError::Unprocessable { detail })? {
+            // Whoever asked knew it to run, and it is not to be started by this.
+            Way::Empty if submit.by.is_some() => {
+                Err(PortError::Conflict { detail: by_stop::NO_MEMBERS.to_owned() })
+            }
             Way::Empty => Ok(Decision::Write(self.alter(submit, asked, facts))),
-            Way::Agents(_) if self.delete_group => Err(PortError::Unprocessable {
+            Way::Agents(_) | Way::StopAndStart(_) if self.delete_group => Err(PortError::Unprocessable {
                 detail: "a group with active members cannot be deleted".to_owned(),
             }),
             Way::Agents(agents) => Ok(Decision::Write(by_agents(submit, asked, agents, facts))),
+            Way::StopAndStart(consumers) => stop_and_start(submit, asked, consumers, facts),
         }
     }
 
@@ -50,7 +57,37 @@ impl Kind for SetOffsets {
         timing.restart_deadline
     }
 
-    fn evidence(&self, _: &Command, _: &mut Tracked, _: &InstanceTelemetry, _: Seen<'_>) {}
+    fn kafkaflow_deadline(&self, command: &Command, seen: Seen<'_>) -> Duration {
+        by_stop::deadline(command, seen.timing)
+    }
+
+    fn evidence(
+        &self,
+        command: &Command,
+        tracked: &mut Tracked,
+        instance: &InstanceTelemetry,
+        seen: Seen<'_>,
+    ) {
+        if by_stop::is_unclear(command, tracked, seen.now) {
+            return not_proven(
+                tracked,
+                "it may stop yet, since another replica began it or members were left",
+            );
+        }
+        let consumer = tracked.key.consumer.clone();
+        match runs(command, consumer.as_ref(), instance, tracked.since, seen) {
+            Ok(count) => proven(tracked, instance, partitions(count), seen),
+            Err(why) => not_proven(tracked, &by_stop::not_started(why)),
+        }
+    }
+
+    fn is_by_members(&self, command: &Command, _: &Tracked, _: Seen<'_>) -> bool {
+        !by_stop::is_starting(command)
+    }
+
+    fn starts_anew(&self) -> bool {
+        true
+    }
 
     fn message(&self, _: ConsumerName, _: Vec<TopicName>, _: &RewindTimeZones) -> Option<kafkaflow::Command> {
         None
@@ -76,7 +113,7 @@ impl SetOffsets {
 
 /// Each owner sets what it owns, and answers. Where the group was quiet, the commit has to be what the preview saw; of one
 /// that goes on, it never would be.
-fn by_agents(submit: &Submit, asked: &Asked, agents: Agents, facts: &Facts<'_>) -> Plan {
+fn by_agents(submit: &Submit, asked: &Asked, agents: Consumers, facts: &Facts<'_>) -> Plan {
     let quiet = still_to_wait(&asked.moves, facts).is_zero();
     let partitions = asked.moves.iter().filter_map(|one| {
         let from = one.from.filter(|_| quiet);
@@ -90,6 +127,19 @@ fn by_agents(submit: &Submit, asked: &Asked, agents: Agents, facts: &Facts<'_>) 
     };
     let records = agents.into_iter().map(record).collect();
     Plan { records, notes: vec![described(asked), GOES_ON.to_owned()], ..Plan::default() }
+}
+
+/// Their last commits come with the stop, so where each commit was is known only then.
+fn stop_and_start(
+    submit: &Submit,
+    asked: &Asked,
+    consumers: Consumers,
+    facts: &Facts<'_>,
+) -> Result<Decision, PortError> {
+    by_stop::check(submit, &consumers, facts)?;
+    let notes = vec![described(asked), by_stop::described(&consumers)];
+    let names = consumers.iter().map(|(_, name)| name.clone()).collect();
+    Ok(Decision::Write(Plan { admin: stops(consumers), stopped: names, notes, ..Plan::default() }))
 }
 
 const GOES_ON: &str = "Agents finish what is in flight first; from where each offset was moved, they answer.";

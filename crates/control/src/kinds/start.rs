@@ -66,7 +66,7 @@ impl Kind for Start {
         instance: &InstanceTelemetry,
         seen: Seen<'_>,
     ) {
-        match runs(command, instance, tracked.since, seen) {
+        match runs(command, command.target.consumer.as_ref(), instance, tracked.since, seen) {
             Ok(count) => proven(tracked, instance, partitions(count), seen),
             Err(why) => not_proven(tracked, why),
         }

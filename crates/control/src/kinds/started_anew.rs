@@ -1,7 +1,7 @@
 //! Evidence that a consumer left its group and runs again: Kafka's members, and then the partition lists of telemetry.
 //! It counts only once the instance is heard on for a while: one that crashes on a restart goes silent.
 
-use flowdeck_model::InstanceState;
+use flowdeck_model::{ConsumerName, InstanceState};
 use flowdeck_observe::telemetry::InstanceTelemetry;
 use flowdeck_observe::telemetry::matching::instance_of;
 
@@ -35,6 +35,7 @@ pub(super) fn note_leaving(tracked: &mut Tracked, seen: Seen<'_>) {
 /// It lists partitions, or Kafka lists it as a member that owns none; said after `since`.
 pub(super) fn runs(
     command: &Command,
+    consumer: Option<&ConsumerName>,
     instance: &InstanceTelemetry,
     since: flowdeck_model::Timestamp,
     seen: Seen<'_>,
@@ -50,14 +51,19 @@ pub(super) fn runs(
     if partitions > 0 {
         return Ok(partitions);
     }
-    if command.target.consumer.is_some() && is_listed(command, instance, seen) {
+    if consumer.is_some() && is_listed(command, consumer, instance, seen) {
         return Ok(0);
     }
     Err(why_without(instance, seen).unwrap_or("it lists no partition"))
 }
 
 /// Of an instance without partitions: the group has a member for each instance of the consumer.
-fn is_listed(command: &Command, instance: &InstanceTelemetry, seen: Seen<'_>) -> bool {
+fn is_listed(
+    command: &Command,
+    own: Option<&ConsumerName>,
+    instance: &InstanceTelemetry,
+    seen: Seen<'_>,
+) -> bool {
     let (Some(group), Some(telemetry)) = (seen.group, seen.telemetry) else { return false };
     if why_without(instance, seen).is_some() {
         return false;
@@ -65,8 +71,7 @@ fn is_listed(command: &Command, instance: &InstanceTelemetry, seen: Seen<'_>) ->
     let members = group.members.as_deref().unwrap_or_default();
     let others = members.iter().filter(|member| {
         instance_of(telemetry, member).is_some_and(|(consumer, other)| {
-            InstanceId::of(consumer, other) != InstanceId::of(consumer, instance)
-                || Some(consumer) != command.target.consumer.as_ref()
+            InstanceId::of(consumer, other) != InstanceId::of(consumer, instance) || Some(consumer) != own
         })
     });
     group.members_at.is_some_and(|at| at > command.began()) && others.count() < members.len()

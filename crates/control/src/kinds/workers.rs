@@ -61,7 +61,7 @@ impl Kind for ChangeWorkers {
             Some(workers) => return not_proven(tracked, &format!("it has {workers} workers")),
             None => return not_proven(tracked, "it does not tell how many workers it has"),
         }
-        match runs(command, instance, tracked.since, seen) {
+        match runs(command, command.target.consumer.as_ref(), instance, tracked.since, seen) {
             Ok(count) => {
                 proven(tracked, instance, format!("{} workers; {}", self.workers, partitions(count)), seen);
             }

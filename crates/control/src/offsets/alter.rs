@@ -32,6 +32,8 @@ pub(crate) struct Alteration {
 pub(crate) enum Step {
     /// After the group was quiet for so long more.
     Alter { quiet: Duration },
+    /// The same of a group whose consumers were just stopped: their last commits came after the preview.
+    AfterStop { quiet: Duration },
     /// Another process led, and may have altered: what is committed tells.
     Look,
 }
@@ -40,6 +42,8 @@ pub(crate) enum Step {
 pub(crate) struct Altered {
     pub(crate) id: CommandId,
     pub(crate) outcomes: Vec<Outcome>,
+    /// After a stop: from where each commit was moved.
+    pub(crate) moves: Option<OffsetMoves>,
 }
 
 /// What came of a topic's commits, or of one partition's.
@@ -59,17 +63,43 @@ pub(crate) struct Altering {
 impl Altering {
     pub(crate) async fn run(self, task: Alteration) -> Altered {
         let outcomes = match task.step {
-            Step::Alter { quiet } => match self.alter(&task, quiet).await {
-                Ok(answers) => self.read_back(&task, Some(&answers)).await,
-                Err(why) => all(&task.moves, InstanceState::Refused, &format!("not changed: {why}")),
-            },
+            Step::Alter { quiet } => self.altered(&task, quiet).await,
+            Step::AfterStop { quiet } => return self.after_stop(task, quiet).await,
             Step::Look => {
                 // Whoever led before ended by then.
                 sleep(self.timing.write_deadline).await;
                 self.read_back(&task, None).await
             }
         };
-        Altered { id: task.id, outcomes }
+        Altered { id: task.id, outcomes, moves: None }
+    }
+
+    async fn altered(&self, task: &Alteration, quiet: Duration) -> Vec<Outcome> {
+        match self.alter(task, quiet).await {
+            Ok(answers) => self.read_back(task, Some(&answers)).await,
+            Err(why) => all(&task.moves, InstanceState::Refused, &format!("not changed: {why}")),
+        }
+    }
+
+    async fn after_stop(&self, mut task: Alteration, quiet: Duration) -> Altered {
+        let id = task.id;
+        let deadline = Deadline::after(self.timing.write_deadline);
+        let commits = match committed(&self.cluster, &task.group, deadline).await {
+            Ok(commits) => commits,
+            Err(why) => {
+                let outcomes = all(&task.moves, InstanceState::Refused, &format!("not changed: {why}"));
+                return Altered { id, outcomes, moves: None };
+            }
+        };
+        let (moves, left) = after_last_commits(&task.moves, &commits);
+        // Each of the partitions is where it was to go, or beyond.
+        let Ok(moves) = OffsetMoves::new(moves) else {
+            return Altered { id, outcomes: left, moves: None };
+        };
+        task.moves = moves;
+        let mut outcomes = self.altered(&task, quiet).await;
+        outcomes.extend(left);
+        Altered { id, outcomes, moves: Some(task.moves) }
     }
 
     /// `Err`: nothing was sent.
@@ -147,6 +177,29 @@ impl Altering {
             }
         }
     }
+}
+
+/// What is left to move once the last commits are known. Nobody is to handle again what was to be skipped.
+fn after_last_commits(moves: &OffsetMoves, commits: &Commits) -> (Vec<OffsetMove>, Vec<Outcome>) {
+    let (mut left_to_move, mut left_alone) = (Vec::new(), Vec::new());
+    for one in moves.iter() {
+        let now = commits.get(&(one.topic.clone(), one.partition)).copied();
+        let detail = match (one.from, one.to, now) {
+            (_, to, now) if to == now => Some("as asked for already: its consumer went there".to_owned()),
+            (Some(from), Some(to), Some(now)) if from < to && to < now => {
+                Some(format!("left at {now}: its consumer went beyond {to} before it was stopped"))
+            }
+            _ => None,
+        };
+        match detail {
+            None => left_to_move.push(OffsetMove { from: now, ..one.clone() }),
+            Some(detail) => {
+                let name = format!("{} partition {}", one.topic, one.partition);
+                left_alone.push(Outcome { name, state: InstanceState::NothingToDo, detail });
+            }
+        }
+    }
+    (left_to_move, left_alone)
 }
 
 /// With their places among the moves.
@@ -276,6 +329,17 @@ mod tests {
             let outcomes = judge(&moves, answers.as_deref(), &commits);
             assert_eq!(outcomes[0].state, want, "{answers:?} {now:?} {outcomes:?}");
         }
+    }
+
+    #[test]
+    fn a_skip_that_the_last_commits_went_beyond_is_left() {
+        // To be skipped to 8, read again from 2, and skipped to 6.
+        let moves: OffsetMoves = "t 0*5*8 1*5*2 2*5*6".parse().unwrap();
+        let (moved, left) = after_last_commits(&moves, &commits(&[(0, 9), (1, 7), (2, 6)]));
+        let moved: Vec<_> = moved.iter().map(|one| (one.partition.get(), one.from, one.to)).collect();
+        assert_eq!(moved, [(1, Some(7), Some(2))]);
+        let left: Vec<_> = left.iter().map(|one| one.detail.as_str()).collect();
+        assert!(left[0].contains("left at 9") && left[1].contains("already"), "{left:?}");
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl BoundControl {
             name: cluster,
             history,
             undone,
-            telemetry: snapshot.telemetry.group(&query.group),
+            telemetry: &snapshot.telemetry,
             protected,
             records,
         };

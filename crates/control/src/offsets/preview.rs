@@ -6,11 +6,12 @@ use flowdeck_kafka::{Cluster, Deadline, Member};
 use flowdeck_model::offsets::{MovesError, OffsetMove, OffsetMoves, OffsetTo, OffsetsQuery};
 use flowdeck_model::view::{HistoryView, OffsetPlan, OffsetsPreview, OffsetsWay};
 use flowdeck_model::{ClusterName, GroupId, PortError};
-use flowdeck_observe::telemetry::GroupTelemetry;
+use flowdeck_observe::telemetry::TelemetryIndex;
 
 use super::read::Reader;
 use super::way::{Way, way};
 use super::{catch_up, command_line, records};
+use crate::commands::by_stop;
 
 /// A preview waits so long for Kafka at most.
 const LOOK_UP: Duration = Duration::from_secs(5);
@@ -24,7 +25,7 @@ pub(crate) struct Previewer<'a> {
     pub(crate) history: Option<HistoryView>,
     /// Of the operation that is taken back, what it changed.
     pub(crate) undone: Option<OffsetMoves>,
-    pub(crate) telemetry: Option<&'a GroupTelemetry>,
+    pub(crate) telemetry: &'a TelemetryIndex,
     /// The configuration asks for the group's name.
     pub(crate) protected: bool,
     /// With the first and last record that is replayed or skipped.
@@ -77,7 +78,10 @@ impl Previewer<'_> {
         let catch_up = catch_up::catch_up(&plans, self.history.as_ref());
         let command = command_line::line(query, &plans);
         let more = count(plans.len().saturating_sub(SHOWN));
-        let notes = notes(query, moves.as_ref(), &plans);
+        let mut notes = notes(query, moves.as_ref(), &plans);
+        if let (Ok(Way::StopAndStart(consumers)), Some(_)) = (&way, &moves) {
+            notes.push(by_stop::described(consumers));
+        }
         plans.truncate(SHOWN);
         OffsetsPreview {
             group: query.group.clone(),

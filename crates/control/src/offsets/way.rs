@@ -1,25 +1,29 @@
-//! By whom a group's commits can be set: by Flowdeck where it has no members, else by its agents, each for the partitions
-//! that it owns. Pure.
+//! By whom a group's commits can be set: by Flowdeck where it has no members, by its agents, each for the partitions
+//! that it owns, or by Flowdeck while its KafkaFlow consumers are stopped. Pure.
 
 use std::collections::BTreeSet;
 
 use flowdeck_kafka::Member;
 use flowdeck_model::offsets::OffsetMoves;
 use flowdeck_model::view::{InstanceKind, OffsetsWay};
-use flowdeck_model::{ConsumerName, GroupId};
-use flowdeck_observe::telemetry::GroupTelemetry;
+use flowdeck_model::{ConsumerName, GroupId, PortError};
+use flowdeck_observe::telemetry::TelemetryIndex;
 use flowdeck_observe::telemetry::matching::{instance_of, member_words};
+
+use crate::commands::plan::unique;
 
 /// Members that a refusal names.
 const NAMED: usize = 3;
 
 /// Consumers, each with the pair of admin topics that it reads.
-pub(crate) type Agents = BTreeSet<(usize, ConsumerName)>;
+pub(crate) type Consumers = BTreeSet<(usize, ConsumerName)>;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Way {
     Empty,
-    Agents(Agents),
+    Agents(Consumers),
+    /// KafkaFlow's, which are stopped first and started afterwards.
+    StopAndStart(Consumers),
 }
 
 impl Way {
@@ -27,6 +31,7 @@ impl Way {
         match self {
             Self::Empty => OffsetsWay::Empty,
             Self::Agents(_) => OffsetsWay::Agents,
+            Self::StopAndStart(_) => OffsetsWay::StopAndStart,
         }
     }
 }
@@ -35,32 +40,45 @@ impl Way {
 pub(crate) fn way(
     group: &GroupId,
     members: &[Member],
-    telemetry: Option<&GroupTelemetry>,
+    telemetry: &TelemetryIndex,
     moves: Option<&OffsetMoves>,
 ) -> Result<Way, String> {
     if members.is_empty() {
         return Ok(Way::Empty);
     }
-    let mut agents = Agents::new();
-    let mut kafkaflow = false;
+    let mut agents = Consumers::new();
+    let mut kafkaflow = Consumers::new();
     let mut others = Vec::new();
     for member in members {
-        match telemetry.and_then(|telemetry| instance_of(telemetry, member)) {
+        match telemetry.group(group).and_then(|telemetry| instance_of(telemetry, member)) {
             Some((consumer, instance)) if instance.kind() == InstanceKind::Agent => {
                 agents.insert((instance.pair, consumer.clone()));
             }
-            Some(_) => kafkaflow = true,
+            Some((consumer, instance)) => {
+                kafkaflow.insert((instance.pair, consumer.clone()));
+            }
             // It owns nothing that could be set.
             None if member.assignment.is_empty() => {}
             None => others.push(member),
         }
     }
-    if !others.is_empty() || agents.is_empty() || kafkaflow {
-        return Err(live(group, members, kafkaflow && others.is_empty()));
+    match (others.is_empty(), agents.is_empty(), kafkaflow.is_empty()) {
+        (true, true, false) => return stop_and_start(kafkaflow, telemetry),
+        (true, false, true) => {}
+        _ => return Err(live(group, members)),
     }
     match moves {
         Some(moves) => check_moves(moves, members).map(|()| Way::Agents(agents)),
         None => Ok(Way::Agents(agents)),
+    }
+}
+
+/// A stop by a name that another group uses would reach that group, too.
+fn stop_and_start(consumers: Consumers, telemetry: &TelemetryIndex) -> Result<Way, String> {
+    match consumers.iter().find_map(|(_, name)| unique(name, telemetry).err()) {
+        None => Ok(Way::StopAndStart(consumers)),
+        Some(PortError::Unprocessable { detail }) => Err(detail),
+        Some(error) => Err(error.to_string()),
     }
 }
 
@@ -88,19 +106,14 @@ fn check_moves(moves: &OffsetMoves, members: &[Member]) -> Result<(), String> {
     Ok(())
 }
 
-fn live(group: &GroupId, members: &[Member], kafkaflow: bool) -> String {
+fn live(group: &GroupId, members: &[Member]) -> String {
     let mut names: Vec<String> = members.iter().take(NAMED).map(member_words).collect();
     if members.len() > NAMED {
         names.push(format!("{} more", members.len() - NAMED));
     }
     let count = members.len();
     let members = if count == 1 { "active member" } else { "active members" };
-    let todo = if kafkaflow {
-        "They are of KafkaFlow: to the start offsets or to a time they go by their own reset and rewind, on the group's page. \
-         For all else stop the consumers there, ask again, and start them once the offsets are set"
-    } else {
-        "Stop them all (scale to 0), wait until the group shows no active members, and ask again"
-    };
+    let todo = "Stop them all (scale to 0), wait until the group shows no active members, and ask again";
     format!(
         "{} has {count} {members} ({}), and Kafka takes commits from members alone. {todo}",
         group.shown(),
@@ -135,8 +148,9 @@ mod tests {
             let said = check_moves(&moves.parse().unwrap(), &members).err().unwrap_or_default();
             assert!(said.contains(want) && said.is_empty() == want.is_empty(), "{moves}: {said}");
         }
-        assert_eq!(way(&"g".into(), &[], None, None), Ok(Way::Empty));
-        let plain = way(&"g".into(), &members, None, None).unwrap_err();
+        let telemetry = TelemetryIndex::default();
+        assert_eq!(way(&"g".into(), &[], &telemetry, None), Ok(Way::Empty));
+        let plain = way(&"g".into(), &members, &telemetry, None).unwrap_err();
         assert!(plain.contains("1 active member (m on h)"), "{plain}");
     }
 }

@@ -2,7 +2,7 @@
 
 use flowdeck_model::offsets::OffsetMoves;
 use flowdeck_model::view::{CatchUp, ClusterView, OffsetPlan, OffsetsPreview, OffsetsWay, RecordAt};
-use flowdeck_model::{ActionKind, CommandId};
+use flowdeck_model::{ActionKind, CommandId, HoldBy};
 use leptos::prelude::*;
 
 use crate::components::notice;
@@ -142,6 +142,7 @@ fn confirm(cluster: &ClusterView, view: &OffsetsPreview, moves: &OffsetMoves) ->
     });
     let go = match view.to.as_str() {
         "none" => "Delete these commits",
+        _ if view.way == OffsetsWay::StopAndStart => "Stop the consumers, set these offsets, start them",
         _ => "Set these offsets",
     };
     view! {
@@ -150,6 +151,7 @@ fn confirm(cluster: &ClusterView, view: &OffsetsPreview, moves: &OffsetMoves) ->
             {hidden("group", view.group.as_str().to_owned())}
             {hidden("to", view.to.clone())}
             {hidden("offsets", moves.to_string())}
+            {(view.way == OffsetsWay::StopAndStart).then(|| hidden("by", HoldBy::Stop.word().to_owned()))}
             <label class="field"><span>"Reason"</span>
                 <input type="text" name="reason" required maxlength="500" value=reason/>
             </label>

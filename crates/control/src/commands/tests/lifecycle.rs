@@ -19,7 +19,7 @@ use flowdeck_observe::{AdminTopics, Timing};
 pub(super) struct World {
     timing: Timing,
     pairs: Vec<AdminTopics>,
-    holds: Vec<Hold>,
+    pub(super) holds: Vec<Hold>,
     pub(super) telemetry: GroupTelemetry,
     pub(super) group: Option<GroupData>,
     held: HeldGroup,

@@ -1,6 +1,7 @@
 //! The rules of commands as tables: what is written, what counts as evidence.
 
 mod by_name;
+mod by_stop;
 mod lifecycle;
 mod lock_up;
 mod plan;
