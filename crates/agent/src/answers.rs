@@ -91,7 +91,7 @@ impl Answers {
             return;
         }
         let made_by = CommandId::from(hold.id);
-        let freed: Vec<Scope> = hold.except.iter().filter(|except| is_new(except, before)).cloned().collect();
+        let freed = freed(hold, before);
         let split = command.filter(|command| *command != made_by && !freed.is_empty());
         let pause = self.pauses.entry(made_by).or_insert_with(|| Pause::new(offset));
         pause.holds.insert(hold.scope.clone(), hold.clone());
@@ -180,6 +180,11 @@ impl Answers {
         let soon = |since: Instant| now.saturating_duration_since(since) < CALLED + CALLED;
         self.pauses.values().any(|pause| !pause.called_said && pause.waits_since.is_some_and(soon))
     }
+}
+
+/// What a record of a hold resumes: exceptions that the one before it had not.
+pub(crate) fn freed(hold: &Hold, before: Option<&Hold>) -> Vec<Scope> {
+    hold.except.iter().filter(|except| is_new(except, before)).cloned().collect()
 }
 
 fn is_new(except: &Scope, before: Option<&Hold>) -> bool {

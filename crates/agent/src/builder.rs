@@ -43,6 +43,7 @@ impl Agent {
             breaker: None,
             handler_timeout: None,
             on_unknown: OnUnknown::default(),
+            start_paused: false,
             commands: ("kafkaflow.admin".into(), 0),
             obey_commands: true,
             telemetry: ("kafkaflow.admin".into(), 0),
@@ -80,6 +81,7 @@ pub struct AgentBuilder<H = NoHandler> {
     breaker: Option<CircuitBreaker>,
     handler_timeout: Option<Duration>,
     on_unknown: OnUnknown,
+    start_paused: bool,
     commands: (String, i32),
     obey_commands: bool,
     telemetry: (String, i32),
@@ -189,6 +191,15 @@ impl<H> AgentBuilder<H> {
         self
     }
 
+    /// Starts with all its partitions paused: no record is handled before an operator resumes the group, the consumer or a
+    /// part of it. Each start of the process is paused anew; pages say that it is paused by the application. A resume is
+    /// a release that is written to the topic of holds while this instance runs; where there is no such topic, an admin
+    /// command.
+    pub fn start_paused(mut self) -> Self {
+        self.start_paused = true;
+        self
+    }
+
     /// Where KafkaFlow's admin commands and telemetry go: `kafkaflow.admin`, partition 0, unless told
     /// otherwise.
     pub fn admin_topic(mut self, topic: impl Into<String>, partition: i32) -> Self {
@@ -264,6 +275,7 @@ impl<H> AgentBuilder<H> {
             breaker: self.breaker,
             handler_timeout: self.handler_timeout,
             on_unknown: self.on_unknown,
+            start_paused: self.start_paused,
             commands: self.commands,
             obey_commands: self.obey_commands,
             telemetry: self.telemetry,
@@ -313,6 +325,7 @@ impl<H: Handler> AgentBuilder<H> {
             breaker: self.breaker,
             handler_timeout: self.handler_timeout,
             on_unknown: self.on_unknown,
+            start_paused: self.start_paused,
             timings: self.timings.sane(),
             labels: self.labels,
             poll_interval: health::poll_interval(&self.config),

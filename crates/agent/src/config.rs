@@ -120,6 +120,7 @@ pub(crate) struct Settings {
     pub(crate) breaker: Option<CircuitBreaker>,
     pub(crate) handler_timeout: Option<Duration>,
     pub(crate) on_unknown: OnUnknown,
+    pub(crate) start_paused: bool,
     pub(crate) commands: Stream,
     /// Stop, start, restart, workers, reset and rewind from there.
     pub(crate) obey_commands: bool,
@@ -341,6 +342,7 @@ pub(crate) mod tests {
             breaker: None,
             handler_timeout: None,
             on_unknown: OnUnknown::Run,
+            start_paused: false,
             commands: admin.clone(),
             obey_commands: true,
             telemetry: admin,

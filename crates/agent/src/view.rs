@@ -38,6 +38,8 @@ pub(crate) struct View {
     unreadable: BTreeSet<Vec<u8>>,
     /// Made by admin commands where there is no topic of holds.
     local: Vec<Hold>,
+    /// What the service itself started with: nothing, or a pause of this consumer.
+    start: Vec<Hold>,
 }
 
 impl View {
@@ -49,6 +51,7 @@ impl View {
             holds: BTreeMap::new(),
             unreadable: BTreeSet::new(),
             local: vec![],
+            start: settings.start_paused.then(|| started_paused(settings)).into_iter().collect(),
         }
     }
 
@@ -76,6 +79,9 @@ impl View {
 
     /// Whether a partition is held.
     pub(crate) fn holds(&self, settings: &Settings, at: &TopicPartition, now: Timestamp) -> bool {
+        if self.start.iter().any(|hold| covers(settings, hold, at)) {
+            return true;
+        }
         match self.status {
             HoldsStatus::Reading => return true,
             HoldsStatus::Absent => return self.local.iter().any(|hold| covers(settings, hold, at)),
@@ -145,15 +151,42 @@ impl View {
     }
 
     pub(crate) fn resume_locally(&mut self, scopes: &[Scope]) {
-        for change in hold::resume(&self.local, scopes) {
-            match change {
-                HoldChange::Release(gone) => self.local.retain(|hold| hold.id != gone.id),
-                HoldChange::Set(left) => {
-                    self.local.retain(|hold| hold.id != left.id);
-                    self.local.push(left);
-                }
+        resume(&mut self.local, scopes);
+        self.resume_start(scopes);
+    }
+
+    /// An operator resumed: what the service started with is over there.
+    pub(crate) fn resume_start(&mut self, scopes: &[Scope]) {
+        resume(&mut self.start, scopes);
+    }
+}
+
+fn resume(holds: &mut Vec<Hold>, scopes: &[Scope]) {
+    for change in hold::resume(holds, scopes) {
+        match change {
+            HoldChange::Release(gone) => holds.retain(|hold| hold.id != gone.id),
+            HoldChange::Set(left) => {
+                holds.retain(|hold| hold.id != left.id);
+                holds.push(left);
             }
         }
+    }
+}
+
+fn started_paused(settings: &Settings) -> Hold {
+    Hold {
+        scope: Scope {
+            consumer: Some(settings.consumer.clone()),
+            instance: Some(settings.instance.clone()),
+            ..Scope::group(settings.group.clone())
+        },
+        id: HoldId::random(),
+        owner: "application".into(),
+        reason: "started paused".into(),
+        since: Timestamp::from_millis(0),
+        until: None,
+        by: HoldBy::Pause,
+        except: vec![],
     }
 }
 
@@ -210,6 +243,29 @@ pub(crate) mod tests {
 
     fn now() -> Timestamp {
         Timestamp::from_millis(1_000_000)
+    }
+
+    #[test]
+    fn what_started_paused_runs_where_it_is_resumed() {
+        let settings = Settings { start_paused: true, ..settings() };
+        let mut view = View::new(&settings);
+        view.set_status(HoldsStatus::Known);
+        let held = |view: &View| [at("t", 0), at("t", 1)].map(|at| view.holds(&settings, &at, now()));
+        assert_eq!(held(&view), [true, true]);
+        let group = Scope::group("g".into());
+        view.resume_start(&[
+            Scope::group("h".into()),
+            Scope { consumer: Some("other".into()), ..group.clone() },
+        ]);
+        assert_eq!(held(&view), [true, true]);
+        let part = Scope { topic: Some("t".parse().unwrap()), partition: 1.try_into().ok(), ..group.clone() };
+        view.resume_start(&[part]);
+        assert_eq!(held(&view), [true, false]);
+        // The topic of holds is read anew: what was resumed stays so.
+        view.forget();
+        assert_eq!(held(&view), [true, false]);
+        view.resume_start(&[group]);
+        assert_eq!(held(&view), [false, false]);
     }
 
     #[test]

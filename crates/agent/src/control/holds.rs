@@ -9,6 +9,7 @@ use flowdeck_protocol::wire::{self, HoldRecord};
 use rdkafka::Offset;
 use tracing::{info, warn};
 
+use crate::answers::freed;
 use crate::shared::{add, now};
 use crate::view::HoldsStatus;
 
@@ -122,6 +123,7 @@ impl Control {
                 let before = state.view.set(key, hold.clone());
                 self.expired.remove(&(hold.scope.clone(), hold.id));
                 if live {
+                    state.view.resume_start(&freed(&hold, before.as_ref()));
                     self.answers.set(settings, &hold, before.as_ref(), command, record.offset);
                 }
             }
@@ -131,6 +133,7 @@ impl Control {
             HoldRecord::Released { scope, id } => {
                 state.view.release(key);
                 if live {
+                    state.view.resume_start(std::slice::from_ref(&scope));
                     self.answers.release(settings, &scope, id, command, record.offset);
                 }
             }

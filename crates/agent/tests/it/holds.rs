@@ -43,6 +43,26 @@ async fn a_pause_is_answered_and_kept_and_a_resume_loses_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_instance_that_starts_paused_runs_once_it_is_resumed() {
+    let world = World::new(2).await;
+    world.produce(0, 50).await;
+    // A release of before its start resumes nothing.
+    let earlier = world.pause(world.scope()).await;
+    world.release(&earlier).await;
+    let (seen, handler) = noting(0);
+    let agent = world.agent("i-1").start_paused().handler(handler).start().await.unwrap();
+    settled(&agent, 0, 2).await;
+    a_while().await;
+    assert_eq!(seen.count(), 0);
+    // There is no hold: the resume is a tombstone of one that never was.
+    let resume = world.release(&world.hold(world.scope())).await;
+    world.ack(resume, "i-1", Acknowledged).await;
+    seen.wait_for(50).await;
+    settled(&agent, 2, 0).await;
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_instance_that_starts_under_a_hold_handles_nothing() {
     let world = World::new(2).await;
     world.produce(0, 50).await;
