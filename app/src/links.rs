@@ -60,6 +60,11 @@ pub(crate) fn agents(cluster: &ClusterName, group: &GroupId) -> String {
     to(&url::agents_path(cluster, group))
 }
 
+/// Where partitions of the group are paused.
+pub(crate) fn pause_parts(cluster: &ClusterName, id: &GroupId) -> String {
+    join(&group(cluster, id), "/pause")
+}
+
 pub(crate) fn topics(cluster: &ClusterName) -> String {
     to(&join(&join("/c/", &url::encode(cluster.as_str())), "/topics"))
 }

@@ -24,10 +24,11 @@ test("a group says what is wrong with it, on what evidence", async ({ page }) =>
   await expect(page.locator(".finding")).toContainText(/No active members\.|Stopped\./);
   await expect(page.getByRole("row", { name: /dev-audio-events/ })).not.toHaveCount(0);
   await expect(page.getByText("No telemetry received from this group")).toBeVisible();
-  // Nobody would hear it, so there is nothing to send.
+  // Nobody hears it: a pause waits for who starts, and says so.
   await page.keyboard.press("p");
   await expect(page.locator("#form")).toContainText("No active instance receives commands");
-  await expect(page.locator("#form button[type=submit]")).toBeHidden();
+  await expect(page.locator("#form")).toContainText("nothing is paused now");
+  await expect(page.locator("#form button[type=submit]")).toBeVisible();
 });
 
 test("a pause is shown once there is evidence, is in force on the group, and is resumed", async ({ page }) => {

@@ -8,8 +8,8 @@ use flowdeck_model::action::{ActionFields, Workers};
 use flowdeck_model::offsets::{GivenOffsets, OffsetMoves};
 use flowdeck_model::view::{CommandView, PreviewView, Submitted};
 use flowdeck_model::{
-    ActionKind, CommandId, ConsumerName, GroupId, HoldBy, PauseEnd, PortError, Submit, Target, Timestamp,
-    TopicName,
+    ActionKind, CommandId, ConsumerName, GroupId, HoldBy, Partition, PauseEnd, PortError, Submit, Target,
+    Timestamp, TopicName,
 };
 use http::StatusCode;
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION};
@@ -88,6 +88,7 @@ struct TargetBody {
     group: Option<GroupId>,
     consumer: Option<ConsumerName>,
     topics: Option<Vec<TopicName>>,
+    partitions: Option<Vec<Partition>>,
 }
 
 /// What was accepted. `Location` says where its life can be followed.
@@ -209,6 +210,7 @@ fn parse(bytes: &[u8]) -> Result<Submit, PortError> {
         group: target.group.ok_or_else(|| missing("target.group"))?,
         consumer: target.consumer,
         topics: target.topics.unwrap_or_default(),
+        partitions: target.partitions.unwrap_or_default(),
     };
     let given = GivenOffsets {
         to: command.to.as_deref(),
@@ -264,6 +266,10 @@ mod tests {
             (r#"{"action":"pause","target":{}}"#, "target.group"),
             (r#"{"action":"pause","target":{"group":1}}"#, "target.group"),
             (r#"{"action":"pause","target":{"group":"g","topic":"t"}}"#, "target.topic"),
+            (
+                r#"{"action":"pause","target":{"group":"g","topics":["t"],"partitions":[-1]}}"#,
+                "target.partitions[0]",
+            ),
             (r#"{"action":"pause","target":{"group":"g","topics":"t"}}"#, "target.topics"),
             (r#"{"action":"pause","target":{"group":"g","topics":["t","a b"]}}"#, "target.topics[1]"),
             (r#"{"action":"pause","target":["g"]}"#, "target"),
@@ -299,6 +305,10 @@ mod tests {
         assert_eq!((submit.action, submit.ends), (Action::Pause, Some(PauseEnd::After(60))));
         assert_eq!(submit.by, Some(HoldBy::Stop));
         assert_eq!(submit.target.to_string(), "topic t in a/b (consumer c)");
+        let partitions = parse(
+            br#"{"action":"pause","reason":"x","target":{"group":"g","topics":["t"],"partitions":[0,2]}}"#,
+        );
+        assert_eq!(partitions.unwrap().target.to_string(), "topic t, partitions 0, 2 in g");
         let until = parse(
             br#"{"action":"pause","until":"2026-11-21T16:00:00+02:00","reason":"x","target":{"group":"g"}}"#,
         );

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use flowdeck_model::action::Workers;
 use flowdeck_model::offsets::TopicScope;
 use flowdeck_model::{
-    ClusterName, CommandId, ConsumerName, GroupId, HoldBy, PortError, Timestamp, TopicName,
+    ClusterName, CommandId, ConsumerName, GroupId, HoldBy, Partition, PortError, Timestamp, TopicName,
 };
 
 #[derive(Debug, Subcommand)]
@@ -138,7 +138,7 @@ pub struct Resume {
     pub target: Part,
 }
 
-/// A group, a consumer of it, or topics of either.
+/// A group, a consumer of it, topics of either, or partitions of one topic.
 #[derive(Debug, Args)]
 pub struct Part {
     #[command(flatten)]
@@ -149,6 +149,13 @@ pub struct Part {
     /// May be given more than once.
     #[arg(long = "topic", value_name = "TOPIC")]
     pub topics: Vec<TopicName>,
+    /// Only these partitions of the one topic, such as 0,2. Only agents can pause a part of a topic.
+    #[arg(long, value_name = "PARTITIONS", value_parser = partition, value_delimiter = ',', requires = "topics")]
+    pub partitions: Vec<Partition>,
+}
+
+fn partition(number: &str) -> Result<Partition, String> {
+    number.parse().ok().and_then(Partition::new).ok_or_else(|| "a number of a partition".to_owned())
 }
 
 #[derive(Debug, Args)]

@@ -85,7 +85,7 @@ fn set(
     let body = Body {
         id: CommandId::random(),
         action,
-        target: Target { group: query.group.clone(), consumer: None, topics: vec![] },
+        target: Target::group(query.group.clone()),
         reason: &operation.reason,
         to: &preview.to,
         offsets: moves.to_string(),

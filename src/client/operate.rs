@@ -45,14 +45,18 @@ struct Wanted<'a> {
 
 impl<'a> Wanted<'a> {
     fn part(action: Action, part: &'a Part) -> Self {
-        let Part { operation, group, consumer, topics } = part;
-        let target = Target { group: group.clone(), consumer: consumer.clone(), topics: topics.clone() };
+        let Part { operation, group, consumer, topics, partitions } = part;
+        let target = Target {
+            group: group.clone(),
+            consumer: consumer.clone(),
+            topics: topics.clone(),
+            partitions: partitions.clone(),
+        };
         Self { operation, action, target, lasts: None, until: None, by: None }
     }
 
     fn consumer(action: Action, one: &'a OneConsumer) -> Self {
-        let target =
-            Target { group: one.group.clone(), consumer: Some(one.consumer.clone()), topics: vec![] };
+        let target = Target { consumer: Some(one.consumer.clone()), ..Target::group(one.group.clone()) };
         Self { operation: &one.operation, action, target, lasts: None, until: None, by: None }
     }
 }
@@ -94,7 +98,7 @@ fn by_consumer<'a>(args: &'a Reset, consumer: &ConsumerName) -> Result<Wanted<'a
         return Err(usage("--topic: for a consumer that runs, whole topics"));
     }
     let topics = args.topics.iter().map(|one| one.topic.clone()).collect();
-    let target = Target { group: args.group.clone(), consumer: Some(consumer.clone()), topics };
+    let target = Target { consumer: Some(consumer.clone()), topics, ..Target::group(args.group.clone()) };
     Ok(Wanted { operation: &args.operation, action, target, lasts: None, until: None, by: None })
 }
 

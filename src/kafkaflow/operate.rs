@@ -53,7 +53,7 @@ impl<'a> Operate<'a> {
 
     /// A group that is not there is taken as one that is: scripts rely on it, and the operation says that nobody was there.
     pub(super) async fn on_group(&self, action: Action, group: String, topics: Vec<TopicName>) -> Answer {
-        let target = Target { group: GroupId::from(group), consumer: None, topics };
+        let target = Target { topics, ..Target::group(GroupId::from(group)) };
         Ok(self.submit(action, target).await?)
     }
 
@@ -70,7 +70,7 @@ impl<'a> Operate<'a> {
         if !groups.iter().any(|(known, _)| *known == group) {
             return Err(no_consumer(name.as_str()));
         }
-        Ok(self.submit(action, Target { group, consumer: Some(name), topics }).await?)
+        Ok(self.submit(action, Target { consumer: Some(name), topics, ..Target::group(group) }).await?)
     }
 
     /// The dashboard names no group. A topic is one that telemetry tells of.
@@ -84,7 +84,7 @@ impl<'a> Operate<'a> {
         let Some((group, consumer)) = groups.pop() else { return Err(no_consumer(name.as_str())) };
         let topic = topic.map(|topic| known_topic(&consumer, &topic)).transpose()?;
         let topics = topic.into_iter().collect();
-        Ok(self.submit(action, Target { group, consumer: Some(name), topics }).await?)
+        Ok(self.submit(action, Target { consumer: Some(name), topics, ..Target::group(group) }).await?)
     }
 
     /// The port checks it too; here it comes before what is or is not there.

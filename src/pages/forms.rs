@@ -8,7 +8,8 @@ use axum::response::{IntoResponse, Response};
 use flowdeck_model::action::{ActionFields, Workers, WorkersError};
 use flowdeck_model::offsets::{GivenOffsets, OffsetMove, OffsetMoves};
 use flowdeck_model::{
-    ActionKind, ClusterName, CommandId, GroupId, HoldBy, PauseEnd, PortError, Submit, Target, Timestamp, url,
+    ActionKind, ClusterName, CommandId, GroupId, HoldBy, Partition, PauseEnd, PortError, Submit, Target,
+    Timestamp, url,
 };
 use http::header::{HeaderMap, HeaderValue, LOCATION};
 use http::{StatusCode, Uri};
@@ -113,7 +114,14 @@ fn page_of(cluster: &ClusterName, body: &[u8]) -> String {
             query.append_pair(asked, &value);
         }
     }
-    format!("{}?{}", url::group_path(cluster, &GroupId::from(group)), query.finish())
+    let page = url::group_path(cluster, &GroupId::from(group));
+    let mut partitions = form_urlencoded::parse(body).filter(|(name, _)| name == "partition").peekable();
+    if partitions.peek().is_some() {
+        // The page of partitions has the action under its own name.
+        query.append_pair("action", &field("action").unwrap_or_default()).extend_pairs(partitions);
+        return format!("{page}/pause?{}", query.finish());
+    }
+    format!("{page}?{}", query.finish())
 }
 
 /// Of an operation that sets commits: a new preview of the same.
@@ -134,7 +142,7 @@ fn offsets_page(
     Some(format!("{}/offsets?{}", url::group_path(cluster, &GroupId::from(group)), query.finish()))
 }
 
-/// Fields: `id`, `action`, `workers`, `to`, `group`, `consumer`, `topic` (as often as wanted), `reason`, `forSeconds`, `minutes`, `until`,
+/// Fields: `id`, `action`, `workers`, `to`, `group`, `consumer`, `topic` and `partition` (as often as wanted), `reason`, `forSeconds`, `minutes`, `until`,
 /// `offsets`, `skips`, `confirm`, `by`.
 /// An empty field is an absent one, but for the group, which may have the empty name.
 fn parse(body: &[u8]) -> Result<Submit, PortError> {
@@ -146,7 +154,7 @@ fn parse(body: &[u8]) -> Result<Submit, PortError> {
     let mut reason = String::new();
     let mut group = None;
     let mut consumer = None;
-    let mut topics = vec![];
+    let (mut topics, mut partitions) = (vec![], vec![]);
     let (mut moves, mut skips, mut confirm) = (None, None, None);
     for (name, value) in form_urlencoded::parse(body) {
         match &*name {
@@ -166,6 +174,7 @@ fn parse(body: &[u8]) -> Result<Submit, PortError> {
                     PortError::invalid("topic", error.to_string())
                 })?)
             }
+            "partition" => partitions.push(parse_partition(&value)?),
             "forSeconds" => length = Some(value.into_owned()),
             "minutes" => minutes = value.into_owned(),
             "until" => until = value.into_owned(),
@@ -175,7 +184,8 @@ fn parse(body: &[u8]) -> Result<Submit, PortError> {
     }
     let missing = |field: &str| PortError::invalid(field, "it is missing");
     let action = action.ok_or_else(|| missing("action"))?;
-    let target = Target { group: group.ok_or_else(|| missing("group"))?, consumer, topics };
+    let group = group.ok_or_else(|| missing("group"))?;
+    let target = Target { group, consumer, topics, partitions };
     let given =
         GivenOffsets { to: to.as_deref(), moves: moves.as_deref(), skips, confirm: confirm.as_deref() };
     let offsets = given.parse(action, &target)?;
@@ -193,6 +203,11 @@ fn parse(body: &[u8]) -> Result<Submit, PortError> {
 
 fn parse_action(value: &str) -> Result<ActionKind, PortError> {
     ActionKind::from_word(value).ok_or_else(|| PortError::invalid("action", "it is not known"))
+}
+
+fn parse_partition(value: &str) -> Result<Partition, PortError> {
+    let number = value.trim().parse().ok().and_then(Partition::new);
+    number.ok_or_else(|| PortError::invalid("partition", "a number of a partition"))
 }
 
 fn parse_by(value: &str) -> Result<HoldBy, PortError> {

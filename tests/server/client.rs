@@ -69,6 +69,22 @@ async fn an_operation_is_shown_before_and_given() {
     assert_eq!(server.memory.submitted().last().and_then(|one| one.ends), Some(PauseEnd::At(end)));
     assert_eq!(run(&url, &[&until[..], &["--for", "15m"]].concat()).await.0, 2);
 
+    let parts = [
+        "pause",
+        "payments",
+        "--cluster",
+        "demo",
+        "--reason",
+        "x",
+        "--topic",
+        "orders",
+        "--partitions",
+        "0,2",
+    ];
+    assert_eq!(run(&url, &parts).await.0, 0);
+    let target = server.memory.submitted().last().map(|one| one.target.to_string());
+    assert_eq!(target.as_deref(), Some("topic orders, partitions 0, 2 in payments"));
+
     let workers = ["workers", "payments", "orders-consumer", "5", "--cluster", "demo", "--reason", "more"];
     assert_eq!(run(&url, &workers).await.0, 0);
     let title = server.memory.submitted().last().map(|one| one.action.title(&one.target)).unwrap();

@@ -201,6 +201,36 @@ async fn pause_until_a_time_is_in_utc_and_kept_in_refused_form() {
     assert_eq!(site.ask(form(FORM, &fields("900", "2026-11-30T14:08"))).await.status, StatusCode::CONFLICT);
 }
 
+/// What is refused shows the page of partitions again, with the same of them ticked.
+#[tokio::test]
+async fn partitions_of_a_topic() {
+    let site = site();
+    let fields = |reason: &'static str| {
+        [
+            ("id", ID),
+            ("action", "pause"),
+            ("group", "payments"),
+            ("topic", "orders"),
+            ("partition", "0"),
+            ("partition", "2"),
+            ("reason", reason),
+        ]
+    };
+    let refused = site.ask(form(FORM, &fields(""))).await;
+    assert_eq!(refused.status, 400);
+    assert!(
+        refused.body.contains("Pause partitions") && refused.body.contains("say why"),
+        "{}",
+        refused.body
+    );
+    assert!(!refused.body.contains("type=\"module\""));
+    assert_eq!(site.ask(form(FORM, &fields("INC-1"))).await.status, StatusCode::SEE_OTHER);
+    let target = site.memory.submitted()[0].target.to_string();
+    assert_eq!(target, "topic orders, partitions 0, 2 in payments");
+    let wrong = [&fields("INC-1")[..], &[("partition", "-1")]].concat();
+    assert_eq!(site.ask(form(FORM, &wrong)).await.status, 400);
+}
+
 #[tokio::test]
 async fn several_topics() {
     let site = site();

@@ -185,6 +185,12 @@ fn rows() -> Vec<Row> {
         ),
         read(
             Page,
+            "/kafkaflow/c/{cluster}/groups/{group}/pause",
+            "/kafkaflow/c/demo/groups/payments/pause?topic=orders",
+            View,
+        ),
+        read(
+            Page,
             "/kafkaflow/c/{cluster}/groups/{group}/stuck",
             "/kafkaflow/c/demo/groups/payments/stuck?topic=orders&partition=0",
             View,

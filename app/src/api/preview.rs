@@ -4,7 +4,9 @@ use flowdeck_model::action::{ActionFields, Workers, WorkersError};
 use flowdeck_model::view::{
     HoldChangeKind, HoldPreview, InstanceKind, MessagePreview, OffsetChange, OffsetTarget, PreviewView,
 };
-use flowdeck_model::{ActionKind, CommandId, GroupId, HoldBy, PortError, Submit, Target, Timestamp};
+use flowdeck_model::{
+    ActionKind, CommandId, GroupId, HoldBy, Partition, PortError, Submit, Target, Timestamp,
+};
 
 use super::reads::{cluster_name, ports};
 use super::{PageError, PreviewText};
@@ -29,7 +31,7 @@ pub(super) async fn read(cluster: &str, body: &str) -> Result<PreviewText, PageE
 /// The reason comes last, so it is not there yet.
 fn parse(body: &str) -> Result<Submit, PortError> {
     let (mut action, mut workers, mut to, mut by) = (None, None, None, None);
-    let mut target = Target { group: GroupId::from(""), consumer: None, topics: vec![] };
+    let mut target = Target::group(GroupId::from(""));
     for (name, value) in form_urlencoded::parse(body.as_bytes()) {
         match &*name {
             "group" => target.group = GroupId::from(value.into_owned()),
@@ -39,6 +41,11 @@ fn parse(body: &str) -> Result<Submit, PortError> {
             "topic" => {
                 let topic = value.parse();
                 target.topics.push(topic.map_err(|_| PortError::invalid("topic", "no name of a topic"))?);
+            }
+            "partition" => {
+                let number = value.parse().ok().and_then(Partition::new);
+                let problem = "a number of a partition";
+                target.partitions.push(number.ok_or_else(|| PortError::invalid("partition", problem))?);
             }
             "workers" => {
                 let count = value.trim().parse::<u32>().ok().and_then(|count| Workers::try_from(count).ok());

@@ -294,6 +294,7 @@ pub(crate) fn command_view(n: u8, state: CommandState) -> CommandView {
             group: "prod-audio-processor".into(),
             consumer: Some("audio".into()),
             topics: vec![topic("audio-retries")],
+            partitions: vec![],
         },
         actor: Actor::anonymous(Via::Page, Some("127.0.0.1".into())).view,
         reason: "poison record, see INC-2291".into(),

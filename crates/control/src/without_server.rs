@@ -115,10 +115,11 @@ impl HoldsOnKafka {
     }
 }
 
-/// What it is in the audit. A target has no partition and no instance: the holds before it say which.
+/// What it is in the audit. A target has no instance: the holds before it say which.
 fn resume(hold: &Hold, actor: &ActorView, reason: &str) -> Command {
-    let Scope { group, consumer, topic, .. } = hold.scope.clone();
-    let target = Target { group, consumer, topics: topic.into_iter().collect() };
+    let Scope { group, consumer, topic, partition, .. } = hold.scope.clone();
+    let (topics, partitions) = (topic.into_iter().collect(), partition.into_iter().collect());
+    let target = Target { group, consumer, topics, partitions };
     let submit = Submit {
         id: CommandId::random(),
         action: Action::Resume,

@@ -316,7 +316,8 @@ mod tests {
 
     #[test]
     fn titles_say_what_is_done_with_what() {
-        let target = Target { group: "g".into(), consumer: Some("c".into()), topics: vec![] };
+        let target =
+            Target { group: "g".into(), consumer: Some("c".into()), topics: vec![], partitions: vec![] };
         for (action, want) in [
             (Action::Restart, "Restart consumer c in g"),
             (Action::ChangeWorkers { workers: Workers(5) }, "Change workers of consumer c in g to 5"),

@@ -170,7 +170,7 @@ impl BulkRequest {
         Submit {
             id,
             action: self.action.action(),
-            target: Target { group: target.group.clone(), consumer: None, topics: vec![] },
+            target: Target::group(target.group.clone()),
             reason: format!("{} (bulk operation {bulk})", self.reason),
             ends: target.for_seconds.map(PauseEnd::After),
             offsets,

@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use crate::action::{Action, ActionKind};
 use crate::hold::HoldBy;
 use crate::ids::CommandId;
-use crate::names::{ConsumerName, GroupId, TopicName};
+use crate::names::{ConsumerName, GroupId, Partition, TopicName};
 use crate::offsets::{SetOffsets, TO_MAX};
 use crate::pause_end::PauseEnd;
 use crate::scope::Scope;
 
-/// A group, a consumer of it, or topics of either. No topics means all of them.
+/// A group, a consumer of it, topics of either, or partitions of one topic. No topics means all of them, and no partitions
+/// means whole topics.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -24,21 +25,48 @@ pub struct Target {
     pub consumer: Option<ConsumerName>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub topics: Vec<TopicName>,
+    /// Of the one topic that is named.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub partitions: Vec<Partition>,
 }
 
 impl Target {
-    /// One scope for each topic, or one for all.
+    pub fn group(group: GroupId) -> Self {
+        Self { group, consumer: None, topics: vec![], partitions: vec![] }
+    }
+
+    /// One scope for each partition, else for each topic, or one for all.
     pub fn scopes(&self) -> Vec<Scope> {
         let broad = Scope { consumer: self.consumer.clone(), ..Scope::group(self.group.clone()) };
         if self.topics.is_empty() {
             return vec![broad];
         }
-        self.topics.iter().map(|topic| Scope { topic: Some(topic.clone()), ..broad.clone() }).collect()
+        let of_topics = self.topics.iter().map(|topic| Scope { topic: Some(topic.clone()), ..broad.clone() });
+        if self.partitions.is_empty() {
+            return of_topics.collect();
+        }
+        let of_partitions = |whole: Scope| {
+            self.partitions.iter().map(move |one| Scope { partition: Some(*one), ..whole.clone() })
+        };
+        of_topics.flat_map(of_partitions).collect()
+    }
+
+    /// Partitions of a topic, which KafkaFlow cannot pause: it knows groups, consumers and topics.
+    pub fn is_of_partitions(&self) -> bool {
+        !self.partitions.is_empty()
+    }
+
+    pub fn names(&self, topic: &TopicName) -> bool {
+        self.topics.is_empty() || self.topics.contains(topic)
+    }
+
+    pub fn reaches(&self, topic: &TopicName, partition: Partition) -> bool {
+        self.names(topic) && (self.partitions.is_empty() || self.partitions.contains(&partition))
     }
 }
 
-/// For a title: "payments", "consumer orders in payments", "topics a, b in payments (consumer orders)". A consumer that
-/// is named as its group is not named twice.
+/// For a title: "payments", "consumer orders in payments", "topics a, b in payments (consumer orders)", "topic a,
+/// partitions 0, 2 in payments". A consumer that is named as its group is not named twice.
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let group = self.group.shown();
@@ -46,13 +74,21 @@ impl fmt::Display for Target {
         let kind = if topics.len() == 1 { "topic" } else { "topics" };
         let consumer =
             self.consumer.as_ref().filter(|one| topics.is_empty() || one.as_str() != self.group.as_str());
+        let mut part = [kind, " ", &topics.join(", ")].concat();
+        for (n, partition) in self.partitions.iter().enumerate() {
+            let before = match (n, self.partitions.len()) {
+                (0, 1) => ", partition ",
+                (0, _) => ", partitions ",
+                _ => ", ",
+            };
+            part.push_str(before);
+            part.push_str(&partition.to_string());
+        }
         match (&topics[..], consumer) {
             ([], None) => f.write_str(&group),
             ([], Some(consumer)) => write!(f, "consumer {} in {group}", consumer.shown()),
-            (_, None) => write!(f, "{kind} {} in {group}", topics.join(", ")),
-            (_, Some(consumer)) => {
-                write!(f, "{kind} {} in {group} (consumer {})", topics.join(", "), consumer.shown())
-            }
+            (_, None) => write!(f, "{part} in {group}"),
+            (_, Some(consumer)) => write!(f, "{part} in {group} (consumer {})", consumer.shown()),
         }
     }
 }
@@ -77,6 +113,7 @@ pub struct Submit {
 pub const REASON_MAX: usize = 500;
 /// So many topics may be named; for each a pause writes a hold of its own.
 pub const TOPICS_MAX: usize = 100;
+pub const PARTITIONS_MAX: usize = 100;
 
 impl Submit {
     /// The rules that need nothing but the body; names the field that breaks one.
@@ -157,6 +194,17 @@ impl Submit {
         if !kind.takes_topics() && !self.target.topics.is_empty() {
             let problem = "none: this is for all topics of the consumer";
             return Err(PortError::invalid("target.topics", problem));
+        }
+        if self.target.is_of_partitions() {
+            let problem = match self.action {
+                Action::Pause | Action::Resume if self.target.topics.len() != 1 => "with exactly one topic",
+                Action::Pause | Action::Resume if self.target.partitions.len() > PARTITIONS_MAX => {
+                    "at most 100"
+                }
+                Action::Pause | Action::Resume => return Ok(()),
+                _ => "only with a pause or a resume",
+            };
+            return Err(PortError::invalid("target.partitions", problem));
         }
         Ok(())
     }
@@ -338,9 +386,56 @@ mod tests {
             (Some("g"), &["a"], "topic a in g"),
         ] {
             let topics = topics.iter().map(|name| name.parse().unwrap()).collect();
-            let target = Target { group: "g".into(), consumer: consumer.map(ConsumerName::from), topics };
+            let target = Target {
+                group: "g".into(),
+                consumer: consumer.map(ConsumerName::from),
+                topics,
+                partitions: vec![],
+            };
             assert_eq!(target.to_string(), want);
         }
+        let parts = |all: &[i32]| all.iter().map(|one| Partition::new(*one).unwrap()).collect();
+        let topic = || vec!["a".parse().unwrap()];
+        let of = |partitions| Target { topics: topic(), partitions, ..Target::group("g".into()) };
+        assert_eq!(of(parts(&[3])).to_string(), "topic a, partition 3 in g");
+        assert_eq!(of(parts(&[0, 2])).to_string(), "topic a, partitions 0, 2 in g");
+    }
+
+    #[test]
+    fn partitions_are_of_one_topic() {
+        let topics = |all: &[&str]| all.iter().map(|one| one.parse().unwrap()).collect::<Vec<TopicName>>();
+        let one = |action, names: &[&str], count| Submit {
+            id: CommandId::from_uuid(uuid::Uuid::nil()),
+            action,
+            target: Target {
+                topics: topics(names),
+                partitions: (0..count).map(|n| Partition::new(n).unwrap()).collect(),
+                ..Target::group("g".into())
+            },
+            reason: "x".into(),
+            ends: None,
+            offsets: None,
+            by: None,
+        };
+        for (submit, is_good) in [
+            (one(Action::Pause, &["a"], 2), true),
+            (one(Action::Resume, &["a"], 1), true),
+            (one(Action::Pause, &["a"], PARTITIONS_MAX as i32), true),
+            (one(Action::Pause, &["a"], PARTITIONS_MAX as i32 + 1), false),
+            (one(Action::Pause, &[], 1), false),
+            (one(Action::Pause, &["a", "b"], 1), false),
+            (Submit { by: Some(HoldBy::Stop), ..one(Action::Pause, &["a"], 1) }, false),
+        ] {
+            assert_eq!(submit.check().is_ok(), is_good, "{}", submit.target);
+        }
+        let mut reset = one(Action::Reset, &["a"], 1);
+        reset.target.consumer = Some("c".into());
+        assert!(reset.check().is_err());
+        let target = one(Action::Pause, &["a"], 2).target;
+        assert_eq!(target.scopes().len(), 2);
+        let part = |n| Partition::new(n).unwrap();
+        let (a, b) = (topics(&["a"]).remove(0), topics(&["b"]).remove(0));
+        assert!(target.reaches(&a, part(1)) && !target.reaches(&a, part(2)) && !target.reaches(&b, part(1)));
     }
 
     #[test]
@@ -348,7 +443,7 @@ mod tests {
         let submit = |action, reason: &str, for_seconds: Option<u32>| Submit {
             id: CommandId::from_uuid(uuid::Uuid::nil()),
             action,
-            target: Target { group: "g".into(), consumer: None, topics: vec![] },
+            target: Target::group("g".into()),
             reason: reason.into(),
             ends: for_seconds.map(PauseEnd::After),
             offsets: None,

@@ -74,9 +74,9 @@ impl Ask {
 
     pub(super) fn target(&self, view: &GroupView) -> Target {
         Target {
-            group: view.row.group.clone(),
             consumer: self.consumer.clone(),
             topics: self.topic.iter().cloned().collect(),
+            ..Target::group(view.row.group.clone())
         }
     }
 

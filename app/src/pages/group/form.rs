@@ -19,7 +19,7 @@ use crate::links;
 use crate::typed::{OWN_END, OWN_LENGTH, Typed, typed};
 use crate::{api, browser};
 
-pub(super) fn observe_words(label: &str, cluster: &str) -> String {
+pub(in crate::pages) fn observe_words(label: &str, cluster: &str) -> String {
     [
         "Flowdeck only observes ", label, ", so it writes nothing to it. To pause and resume from here, set mode = \"control\" under [clusters.",
         cluster, "] in flowdeck.toml and restart.",
@@ -41,11 +41,11 @@ pub(super) fn button_words(
     }
 }
 
-pub(super) const OPTIONAL_REASON: &str = "Reason (optional)";
+pub(in crate::pages) const OPTIONAL_REASON: &str = "Reason (optional)";
 
 /// What every command form carries. The id is made with the form, so that sending it twice is one
 /// command; `autocomplete=off` keeps browsers from restoring an old one.
-pub(super) fn hidden_target(id: CommandId, kind: ActionKind, target: &Target) -> AnyView {
+pub(in crate::pages) fn hidden_target(id: CommandId, kind: ActionKind, target: &Target) -> AnyView {
     let consumer = target
         .consumer
         .as_ref()
@@ -55,11 +55,16 @@ pub(super) fn hidden_target(id: CommandId, kind: ActionKind, target: &Target) ->
         .iter()
         .map(|name| view! { <input type="hidden" name="topic" value=name.to_string()/> })
         .collect_view();
+    let partitions = target
+        .partitions
+        .iter()
+        .map(|number| view! { <input type="hidden" name="partition" value=number.to_string()/> })
+        .collect_view();
     view! {
         <input type="hidden" name="id" value=id.to_string() autocomplete="off"/>
         <input type="hidden" name="action" value=kind.word()/>
         <input type="hidden" name="group" value=target.group.to_string()/>
-        {consumer}{topics}
+        {consumer}{topics}{partitions}
     }
     .into_any()
 }
@@ -125,7 +130,10 @@ fn fields(ask: &Ask, target: Target, header: RwSignal<GroupView>) -> AnyView {
     view! {
         <ul class="effects">{move || effects(kind, reached.get()).into_iter().map(|text| view! { <li>{text}</li> }).collect_view()}</ul>
         <Suspense fallback=notice::loading>{shown}</Suspense>
-        {send(ask, &target, header, move || reached.get().instances() > 0)}
+        {send(ask, &target, header, move || {
+            let reach = reached.get();
+            reach.instances() > 0 || kind == ActionKind::Pause && reach.uncontrollable == 0
+        })}
     }
     .into_any()
 }
@@ -176,6 +184,12 @@ fn send(
 /// What the command will do and what it cannot.
 fn effects(kind: ActionKind, reach: Reach) -> Vec<String> {
     let mut out = Vec::new();
+    if reach.instances() == 0 && kind == ActionKind::Pause && reach.uncontrollable == 0 {
+        out.push(
+            "No active instance receives commands: the pause is for agents that start later.".to_owned(),
+        );
+        return out;
+    }
     if reach.instances() == 0 {
         out.push("No active instance receives commands, so nothing can be sent. A pause needs the agent or KafkaFlow's admin topic in the service.".to_owned());
         return out;
@@ -218,7 +232,7 @@ const CHOICES: [(&str, &str); 4] =
     [("", "until resumed"), ("900", "15 min"), ("3600", "1 h"), ("14400", "4 h")];
 
 /// "other" and "until" take their value from the field beside them, with scripts and without.
-fn durations(typed: &Typed) -> AnyView {
+pub(in crate::pages) fn durations(typed: &Typed) -> AnyView {
     let own = [OWN_LENGTH, OWN_END];
     let is_known = own.contains(&&*typed.length) || CHOICES.iter().any(|(value, _)| *value == typed.length);
     let chosen = if is_known { typed.length.clone() } else { String::new() };

@@ -65,12 +65,16 @@ fn words(hold: &Hold) -> AnyView {
 /// Resumes exactly what the hold pauses.
 fn resume_form(hold: Hold, header: RwSignal<GroupView>) -> AnyView {
     let scope = hold.scope;
-    if scope.partition.is_some() || scope.instance.is_some() {
+    if scope.instance.is_some() {
         return view! { <p class="muted">"This pause is narrower than a form here can name: resume its topic, its consumer or the group to release it."</p> }.into_any();
     }
     let cluster = header.with_untracked(|view| view.cluster_info.clone());
-    let target =
-        Target { group: scope.group, consumer: scope.consumer, topics: scope.topic.into_iter().collect() };
+    let target = Target {
+        group: scope.group,
+        consumer: scope.consumer,
+        topics: scope.topic.into_iter().collect(),
+        partitions: scope.partition.into_iter().collect(),
+    };
     let title = [ActionKind::Resume.label(), " ", &target.to_string()].concat();
     let label = form::button_words(title, target.consumer.clone(), header);
     view! {

@@ -6,13 +6,13 @@ mod choice;
 mod commands;
 mod consumers;
 mod finding;
-mod form;
+pub(super) mod form;
 mod history;
 mod holds;
 mod listing;
 mod members;
 mod partitions;
-mod preview;
+pub(super) mod preview;
 
 use flowdeck_model::live::{Delta, Live as _, apply};
 use flowdeck_model::view::{GroupView, Mode};
@@ -254,6 +254,7 @@ fn actions(view: &GroupView, listing: &Listing) -> impl IntoView + use<> {
         <div class="actions">
             {resume}
             <a class="btn" data-key="pause-page" href=[&href, "#form"].concat()>{icon(Icon::Hold)} "Pause…"</a>
+            <a class="btn" href=links::pause_parts(&view.row.cluster, &view.row.group) rel="external">"Partitions…"</a>
             <a class="btn" href=links::offsets(&view.row.cluster, &view.row.group) rel="external">"Offsets…"</a>
         </div>
     }

@@ -9,7 +9,7 @@ use flowdeck_model::HoldBy;
 use flowdeck_model::view::ClusterView;
 
 /// The rows of offsets are in a scrolling part of their own.
-pub(super) fn shown(preview: &Result<PreviewText, PageError>, cluster: &ClusterView) -> AnyView {
+pub(in crate::pages) fn shown(preview: &Result<PreviewText, PageError>, cluster: &ClusterView) -> AnyView {
     let refused = |error| {
         view! { <p class="warned" role="alert">"It would be refused: " {error::text(error)}</p> }.into_any()
     };

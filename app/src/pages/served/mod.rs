@@ -12,6 +12,7 @@ mod dead_letters;
 mod groups;
 mod login;
 mod offsets;
+mod parts;
 mod stuck;
 mod tail;
 
@@ -27,6 +28,7 @@ use bulk::{BulkFormPage, BulkPage};
 use dead_letters::{LetterPage, LetterTopicsPage, LettersPage, RedriveFormPage, RedrivePage};
 use login::LoginPage;
 use offsets::OffsetsPage;
+use parts::PartsPage;
 use stuck::StuckPage;
 use tail::TailPage;
 
@@ -49,6 +51,10 @@ pub(crate) enum ServedPage {
         place: RecordPlace,
     },
     Offsets {
+        cluster: ClusterName,
+        group: GroupId,
+    },
+    Parts {
         cluster: ClusterName,
         group: GroupId,
     },
@@ -95,6 +101,7 @@ pub const PATHS: &[&str] = &[
     "/c/{cluster}/dead-letters/{topic}/{partition}/{offset}",
     "/c/{cluster}/groups/{group}/agents",
     "/c/{cluster}/groups/{group}/offsets",
+    "/c/{cluster}/groups/{group}/pause",
     "/c/{cluster}/groups/{group}/stuck",
     "/c/{cluster}/dead-letters/{topic}/redrive",
     "/c/{cluster}/redrives/{id}",
@@ -128,6 +135,9 @@ impl ServedPage {
             ["c", cluster, "groups", group, "offsets"] => {
                 Some(Self::Offsets { cluster: named(cluster)?, group: url::decode(group)?.into() })
             }
+            ["c", cluster, "groups", group, "pause"] => {
+                Some(Self::Parts { cluster: named(cluster)?, group: url::decode(group)?.into() })
+            }
             ["c", cluster, "groups", group, "stuck"] => {
                 Some(Self::Stuck { cluster: named(cluster)?, group: url::decode(group)?.into() })
             }
@@ -157,6 +167,7 @@ impl ServedPage {
             Self::Letters { cluster, topic } => {
                 view! { <LettersPage cluster topic query=query()/> }.into_any()
             }
+            Self::Parts { cluster, group } => view! { <PartsPage cluster group query=query()/> }.into_any(),
             Self::Stuck { cluster, group } => view! { <StuckPage cluster group query=query()/> }.into_any(),
             Self::Tail { cluster, topic } => view! { <TailPage cluster topic query=query()/> }.into_any(),
             Self::RedriveForm { cluster, topic } => {

@@ -56,7 +56,7 @@ mod tests {
         Arc::new(Operation {
             id: id(n),
             action: Action::Pause,
-            target: Target { group: group.into(), consumer: None, topics: vec![] },
+            target: Target::group(group.into()),
             reason: String::new(),
             actor: Actor::anonymous(Via::Api, None).view,
             requested_at: Timestamp::from_millis(n as i64),

@@ -94,7 +94,7 @@ impl Planner<'_> {
         let submit = Submit {
             id: CommandId::random(),
             action: action.action(),
-            target: Target { group: group.clone(), consumer: None, topics: vec![] },
+            target: Target::group(group.clone()),
             reason: "preview".to_owned(),
             ends: for_seconds.map(PauseEnd::After),
             offsets: None,

@@ -125,7 +125,7 @@ impl State {
         }
         let within = self.observed.settings.timing.heard_within;
         let listens = |group: &&GroupId| {
-            let target = Target { group: GroupId::clone(group), consumer: None, topics: vec![] };
+            let target = Target::group(GroupId::clone(group));
             listening(&target, self.observed.telemetry.group(group), now, within)
                 .any(|(_, instance)| instance.kind() == InstanceKind::KafkaFlow)
         };

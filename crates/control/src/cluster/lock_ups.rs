@@ -122,7 +122,7 @@ impl State {
                 let by_pause =
                     |hold: &&Hold| hold.by == HoldBy::Pause && hold.scope.is_whole() && hold.covers(&of);
                 // By their names, which must reach nobody else.
-                let target = Target { group: group.clone(), consumer: None, topics: vec![] };
+                let target = Target::group(group.clone());
                 let telemetry = &self.observed.telemetry;
                 let all = consumers(&target, telemetry.group(group));
                 let is_exact = all.iter().all(|(_, name)| unique(name, telemetry).is_ok());

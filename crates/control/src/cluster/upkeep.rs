@@ -7,7 +7,7 @@ use std::time::Duration;
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::hold::HoldChange;
 use flowdeck_model::{
-    Action, ActorKind, CommandId, CommandState, ConsumerName, GroupId, Hold, HoldId, Submit, Target,
+    Action, ActorKind, CommandId, CommandState, ConsumerName, GroupId, Hold, HoldId, Scope, Submit, Target,
     Timestamp, Via,
 };
 
@@ -258,13 +258,21 @@ fn is_requested(command: &Command) -> bool {
     command.state == CommandState::Requested
 }
 
-/// The target of a command that made these holds: the same group and consumer, all their topics.
+/// The target of a command that made these holds: the same group and consumer, all their topics and partitions.
 pub(super) fn target_of(holds: &[Hold]) -> Option<Target> {
     let first = holds.first()?;
     let mut topics: Vec<_> = holds.iter().filter_map(|hold| hold.scope.topic.clone()).collect();
     topics.sort();
     topics.dedup();
-    Some(Target { group: first.scope.group.clone(), consumer: first.scope.consumer.clone(), topics })
+    // Partitions are of one topic: a command has them of no other.
+    let mut partitions: Vec<_> = match topics.len() {
+        1 => holds.iter().filter_map(|hold| hold.scope.partition).collect(),
+        _ => vec![],
+    };
+    partitions.sort();
+    partitions.dedup();
+    let Scope { group, consumer, .. } = first.scope.clone();
+    Some(Target { group, consumer, topics, partitions })
 }
 
 /// Of a hold only the owner's name is known; what kind of actor he was follows from the two names

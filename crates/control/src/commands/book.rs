@@ -147,7 +147,7 @@ mod tests {
         let submit = Submit {
             id: CommandId::from_uuid(uuid::Uuid::from_u128(number)),
             action: Action::Pause,
-            target: Target { group: "g".into(), consumer: None, topics: vec![] },
+            target: Target::group("g".into()),
             reason: "INC-1".into(),
             ends: None,
             offsets: None,

@@ -157,13 +157,16 @@ impl Command {
     /// Whether `submit` is this very command sent again. Of one that was restored from its hold, only
     /// what the hold tells can be compared.
     pub(crate) fn is_same_as(&self, submit: &Submit) -> bool {
-        let mut topics = (self.target.topics.clone(), submit.target.topics.clone());
-        topics.0.sort();
-        topics.1.sort();
+        let parts = |target: &Target| {
+            let (mut topics, mut partitions) = (target.topics.clone(), target.partitions.clone());
+            topics.sort();
+            partitions.sort();
+            (topics, partitions)
+        };
         self.action == submit.action
             && self.target.group == submit.target.group
             && self.target.consumer == submit.target.consumer
-            && topics.0 == topics.1
+            && parts(&self.target) == parts(&submit.target)
             && self.reason == submit.reason
             && (self.restored || self.asked_offsets == submit.offsets)
             && (self.restored || (self.ends == submit.ends && self.by == submit.by))

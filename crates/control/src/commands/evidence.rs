@@ -53,6 +53,10 @@ pub(crate) fn observe(command: &mut Command, seen: Seen<'_>, retired: bool) -> b
 }
 
 fn observe_one(command: &Command, tracked: &mut Tracked, seen: Seen<'_>, retired: bool) {
+    // It was told nothing, so what it does is no evidence.
+    if tracked.kind == InstanceKind::KafkaFlow && tracked.state == InstanceState::NotControllable {
+        return;
+    }
     if !retired && tracked.kind == InstanceKind::KafkaFlow {
         kinds::of(command.action).kafka_evidence(command, tracked, seen);
     }
@@ -72,7 +76,9 @@ fn observe_one(command: &Command, tracked: &mut Tracked, seen: Seen<'_>, retired
 
 /// Plain members that turned out to be one of the instances.
 fn drop_doubles(instances: &mut Vec<Tracked>, seen: Seen<'_>) {
-    let is_plain = |tracked: &Tracked| tracked.state == InstanceState::NotControllable;
+    let is_plain = |tracked: &Tracked| {
+        tracked.kind == InstanceKind::Member && tracked.state == InstanceState::NotControllable
+    };
     if !instances.iter().any(is_plain) {
         return;
     }

@@ -44,12 +44,10 @@ pub(crate) fn targets(
     use kafkaflow::Command as C;
     let (action, targets) = match command {
         C::PauseConsumersByGroup { group, topics } => {
-            (Action::Pause, vec![Target { group: group.clone(), consumer: None, topics: topics.clone() }])
+            (Action::Pause, vec![Target { topics: topics.clone(), ..Target::group(group.clone()) }])
         }
         // KafkaFlow's group resume resumes the whole assignment, whatever topics it names.
-        C::ResumeConsumersByGroup { group, .. } => {
-            (Action::Resume, vec![Target { group: group.clone(), consumer: None, topics: vec![] }])
-        }
+        C::ResumeConsumersByGroup { group, .. } => (Action::Resume, vec![Target::group(group.clone())]),
         C::PauseConsumerByName { consumer, topics } => (Action::Pause, named(consumer, topics, telemetry)),
         C::ResumeConsumerByName { consumer, topics } => (Action::Resume, named(consumer, topics, telemetry)),
         C::StopConsumerByName { consumer } => (Action::Stop, named(consumer, &[], telemetry)),
@@ -72,9 +70,9 @@ pub(crate) fn targets(
 fn named(consumer: &ConsumerName, topics: &[TopicName], telemetry: &TelemetryIndex) -> Vec<Target> {
     let groups = telemetry.groups_of(consumer).into_iter();
     let target = |group: &GroupId| Target {
-        group: group.clone(),
         consumer: Some(consumer.clone()),
         topics: topics.to_vec(),
+        ..Target::group(group.clone())
     };
     groups.map(target).collect()
 }

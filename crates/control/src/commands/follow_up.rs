@@ -59,6 +59,9 @@ pub(crate) fn join(
         return;
     }
     let mut joiner = tracked(command, consumer, instance, seen);
+    if joiner.state == InstanceState::NotControllable {
+        return command.instances.push(joiner);
+    }
     let joined = (!command.restored && instance.first_heard > began)
         .then(|| format!("joined {} s after the pause", instance.first_heard.since(began).as_secs()));
     joiner.detail = match (&joined, obeys) {

@@ -44,6 +44,10 @@ const HEALS: &str = "KafkaFlow instances are locked up, or were stopped out of i
 pub(crate) fn plan(submit: &Submit, owner: &str, facts: &Facts<'_>) -> Option<Plan> {
     let target = &submit.target;
     let group = &target.group;
+    // KafkaFlow is told nothing of partitions.
+    if target.is_of_partitions() {
+        return None;
+    }
     let reached: BTreeSet<(usize, ConsumerName)> = by_pair(target, facts.telemetry.group(group), facts)
         .into_iter()
         .flat_map(|(pair, consumers)| consumers.into_keys().map(move |name| (pair, name.clone())))

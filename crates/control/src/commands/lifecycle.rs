@@ -8,8 +8,8 @@ use flowdeck_kafka::Member;
 use flowdeck_model::command::outcome;
 use flowdeck_model::view::InstanceKind;
 use flowdeck_model::{
-    CommandState, ConsumerName, GroupState, Hold, InstanceName, InstanceState, Partition, PartitionReading,
-    Target, Timestamp, TopicName, shown,
+    Action, CommandState, ConsumerName, GroupState, Hold, InstanceName, InstanceState, Partition,
+    PartitionReading, Target, Timestamp, TopicName, shown,
 };
 use flowdeck_protocol::wire::Ack;
 
@@ -18,7 +18,7 @@ use super::flow::Flow;
 use super::heal::HEAL_WITHIN;
 use super::held::HeldGroup;
 use super::moved;
-use super::scope::{listening, names, streams};
+use super::scope::{listening, streams};
 use super::{Command, Tracked};
 use crate::kinds;
 use flowdeck_observe::sampling::sample::GroupData;
@@ -28,6 +28,9 @@ use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
 use flowdeck_observe::{AdminTopics, Timing};
 
 pub(super) const COMMITS: Duration = Duration::from_secs(180);
+
+/// Of a KafkaFlow instance under a command for partitions.
+pub(crate) const WHOLE_TOPICS: &str = "KafkaFlow pauses and resumes whole topics only";
 
 /// Instances that one command tracks: acks could claim any number.
 pub(crate) const TRACKED_MAX: usize = 1_000;
@@ -101,15 +104,17 @@ pub(super) fn tracked(
     instance: &InstanceTelemetry,
     seen: Seen<'_>,
 ) -> Tracked {
+    let kind = instance.kind();
+    let cannot = command.target.is_of_partitions() && kind == InstanceKind::KafkaFlow;
     Tracked {
         key: InstanceId::of(consumer, instance),
-        kind: instance.kind(),
-        state: InstanceState::Waiting,
+        kind,
+        state: if cannot { InstanceState::NotControllable } else { InstanceState::Waiting },
         at: seen.now,
-        detail: None,
+        detail: cannot.then(|| WHOLE_TOPICS.to_owned()),
         since: seen.now,
-        deadline: deadline(command, instance.kind(), seen),
-        flows: flows(command, instance.kind(), seen),
+        deadline: deadline(command, kind, seen),
+        flows: flows(command, kind, seen),
         joined: None,
         moved: 0,
         anew: Anew::default(),
@@ -187,14 +192,16 @@ pub(crate) fn committed<'a>(
     group
         .into_iter()
         .flat_map(|group| group.readings(false))
-        .filter(|(topic, _, _)| names(target, topic))
+        .filter(|(topic, partition, _)| target.reaches(topic, *partition))
         .map(|(topic, partition, reading)| ((topic.as_ref().clone(), partition), reading))
 }
 
 /// Members that own something in the scope and that no telemetry matches.
 fn plain_members(target: &Target, seen: Seen<'_>) -> Vec<Tracked> {
     let members = seen.group.and_then(|group| group.members.as_deref()).unwrap_or_default();
-    let owns = |member: &&Member| member.assignment.iter().any(|(topic, _)| names(target, topic));
+    let owns = |member: &&Member| {
+        member.assignment.iter().any(|(topic, partition)| target.reaches(topic, *partition))
+    };
     let plain =
         |member: &&Member| seen.telemetry.is_none_or(|telemetry| instance_of(telemetry, member).is_none());
     members
@@ -325,5 +332,8 @@ pub(crate) fn settle(command: &mut Command, seen: Seen<'_>) {
     }
     let states: Vec<InstanceState> = command.instances.iter().map(|one| one.state).collect();
     let waited = command.sent_at.is_some_and(|at| seen.now.since(at) > seen.timing.agent_deadline);
-    command.state = if states.is_empty() && !waited { CommandState::Sent } else { outcome(&states) };
+    // Of a pause on start the first instance is awaited.
+    let awaits_start = command.action == Action::Pause && !command.holds.is_empty();
+    let nobody_yet = states.is_empty() && (!waited || awaits_start);
+    command.state = if nobody_yet { CommandState::Sent } else { outcome(&states) };
 }

@@ -10,7 +10,6 @@ use flowdeck_model::{ConsumerName, GroupId, Partition, PortError, Submit, Timest
 use flowdeck_observe::telemetry::ConsumerTelemetry;
 
 use super::plan::{Facts, nothing_assigned};
-use super::scope::names;
 
 /// Partitions of one command. Beyond these, some of the topics have to be named.
 const PARTITIONS_MAX: usize = 2_000;
@@ -47,9 +46,9 @@ impl Lookup {
             .iter()
             .flat_map(|instance| &instance.topics)
             .map(|stream| &stream.topic)
-            .filter(|topic| names(target, topic))
+            .filter(|topic| target.names(topic))
             .collect();
-        topics.extend(owned.keys().filter(|topic| names(target, topic)));
+        topics.extend(owned.keys().filter(|topic| target.names(topic)));
         if let Some(missing) = target.topics.iter().find(|topic| !topics.contains(topic)) {
             return Err(PortError::Unprocessable { detail: unread(&consumer.name, missing) });
         }

@@ -7,7 +7,10 @@ use std::time::Duration;
 use flowdeck_kafka::Metadata;
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::hold::HoldChange;
-use flowdeck_model::{CommandId, ConsumerName, GroupId, Hold, PortError, Submit, Target, Timestamp, Via};
+use flowdeck_model::view::InstanceKind;
+use flowdeck_model::{
+    CommandId, ConsumerName, GroupId, Hold, Partition, PortError, Submit, Target, Timestamp, Via,
+};
 use flowdeck_observe::HoldDefault;
 use flowdeck_observe::sampling::sample::GroupData;
 use flowdeck_observe::time_zones::RewindTimeZones;
@@ -16,8 +19,10 @@ use flowdeck_protocol::{Malformed, Record, wire};
 use super::CommandBook;
 use super::heal::Heal;
 use super::kafkaflow::{AdminCommand, kafkaflow_instances};
+use super::lifecycle::WHOLE_TOPICS;
 use super::lock_up::LockUps;
 use super::offsets::Lookup;
+use super::scope::listening;
 use super::starts::Starts;
 use crate::kinds;
 use crate::offsets::alter::Alteration;
@@ -112,6 +117,31 @@ pub(crate) fn nobody(target: &Target) -> PortError {
     PortError::Unprocessable { detail: format!("no instance of {target} listens") }
 }
 
+/// Only agents can pause and resume partitions: refused where none listens, and of partitions that there are not.
+pub(crate) fn check_partitions(
+    target: &Target,
+    facts: &Facts<'_>,
+    telemetry: Option<&GroupTelemetry>,
+) -> Result<(), PortError> {
+    if !target.is_of_partitions() {
+        return Ok(());
+    }
+    let mut heard = listening(target, telemetry, facts.now, facts.heard_within).peekable();
+    if heard.peek().is_some() && heard.all(|(_, one)| one.kind() == InstanceKind::KafkaFlow) {
+        let detail = format!("{WHOLE_TOPICS}, and no agent of {target} listens: name the whole topic");
+        return Err(PortError::Unprocessable { detail });
+    }
+    for topic in &target.topics {
+        let count = facts.metadata.and_then(|all| all.topic(topic)).map(|one| one.partitions.len());
+        let beyond = |one: &&Partition| count.is_some_and(|count| one.get() as usize >= count);
+        if let (Some(missing), Some(count)) = (target.partitions.iter().find(beyond), count) {
+            let detail = format!("{topic} has no partition {missing}: it has {count}, from 0 on");
+            return Err(PortError::Unprocessable { detail });
+        }
+    }
+    Ok(())
+}
+
 pub(crate) const RUNS_ALREADY: &str = "Kafka lists members of the group, and a start of a consumer that runs damages it: \
      restart it instead";
 
@@ -123,6 +153,7 @@ pub(crate) fn nothing_assigned(target: &Target) -> PortError {
 /// Whether a by-name command would be sent.
 pub(crate) fn needs_names(target: &Target, telemetry: &GroupTelemetry, facts: &Facts<'_>) -> bool {
     (target.consumer.is_some() || !target.topics.is_empty())
+        && !target.is_of_partitions()
         && kafkaflow_instances(target, Some(telemetry), facts).next().is_some()
 }
 
@@ -140,9 +171,10 @@ pub(crate) fn check_names(
             );
             return Err(PortError::Unprocessable { detail });
         }
-        return unique(consumer, facts.telemetry);
+        // KafkaFlow is sent nothing.
+        return if target.is_of_partitions() { Ok(()) } else { unique(consumer, facts.telemetry) };
     }
-    if target.topics.is_empty() {
+    if target.topics.is_empty() || target.is_of_partitions() {
         return Ok(());
     }
     let names: BTreeSet<&ConsumerName> =

@@ -25,16 +25,12 @@ pub(crate) fn in_scope(target: &Target, consumer: &ConsumerName, instance: &Inst
         && (target.topics.is_empty() || streams(target, instance).next().is_some())
 }
 
-pub(crate) fn names(target: &Target, topic: &TopicName) -> bool {
-    target.topics.is_empty() || target.topics.contains(topic)
-}
-
 /// What the instance tells of the topics in the scope.
 pub(crate) fn streams<'a>(
     target: &'a Target,
     instance: &'a InstanceTelemetry,
 ) -> impl Iterator<Item = &'a TopicStream> {
-    instance.topics.iter().filter(move |stream| names(target, &stream.topic))
+    instance.topics.iter().filter(move |stream| target.names(&stream.topic))
 }
 
 /// Whether any of `holds` covers the partition as this instance reads it.

@@ -24,7 +24,7 @@ pub(crate) struct Starts {
 /// Completes the changes of a resume: a hold that covers a consumer which another one kept stopped keeps it stopped in its
 /// place. A start under a pause would find a backlog, and lock up.
 pub(crate) fn hand_over(active: &[Hold], changes: &mut Vec<HoldChange>, facts: &Facts<'_>, group: &GroupId) {
-    let all = Target { group: group.clone(), consumer: None, topics: vec![] };
+    let all = Target::group(group.clone());
     let after = apply(active, changes);
     for (_, consumer) in consumers(&all, facts.telemetry.group(group)) {
         if !is_stopped(active, group, &consumer) || is_stopped(&after, group, &consumer) {
@@ -41,7 +41,7 @@ pub(crate) fn hand_over(active: &[Hold], changes: &mut Vec<HoldChange>, facts: &
 
 /// Who was kept stopped and is not any more.
 pub(crate) fn starts(active: &[Hold], after: &[Hold], facts: &Facts<'_>, group: &GroupId) -> Option<Starts> {
-    let all = Target { group: group.clone(), consumer: None, topics: vec![] };
+    let all = Target::group(group.clone());
     let mut consumers = consumers(&all, facts.telemetry.group(group));
     consumers.retain(|(_, name)| is_stopped(active, group, name) && !is_stopped(after, group, name));
     // A start of the same name in another group would damage it.

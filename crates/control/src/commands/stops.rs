@@ -19,7 +19,6 @@ use super::kafkaflow::kafkaflow_instances;
 use super::lifecycle::{Seen, committed};
 use super::plan::Facts;
 use super::resend::LEAST;
-use super::scope::names;
 use super::{Command, Tracked};
 
 /// Records that wait, from which on a pause may find the workers' buffers full: KafkaFlow's usual buffer of one worker.
@@ -194,7 +193,7 @@ pub(crate) fn keep_commits(command: &mut Command, seen: Seen<'_>) {
     let known = command.offsets.drain(..).filter_map(|one| Some(((one.topic, one.partition), one.from?)));
     let mut kept: BTreeMap<_, i64> = known.collect();
     for ((topic, partition), reading) in committed(&target, seen.group) {
-        let Some(from) = reading.committed.filter(|_| names(&target, &topic) && reads(&topic)) else {
+        let Some(from) = reading.committed.filter(|_| target.names(&topic) && reads(&topic)) else {
             continue;
         };
         kept.insert((topic, partition), from);

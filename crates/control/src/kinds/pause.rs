@@ -7,7 +7,7 @@ use flowdeck_model::hold::{HoldChange, not_yet_held};
 use flowdeck_model::view::SentRecord;
 use flowdeck_model::{
     ActionKind, ConsumerName, Hold, HoldBy, HoldId, InstanceState, PortError, Scope, Submit, Target,
-    TopicName,
+    TopicName, Via,
 };
 use flowdeck_observe::Timing;
 use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
@@ -21,7 +21,9 @@ use crate::commands::follow_up::{Again, join};
 use crate::commands::held::Told;
 use crate::commands::kafkaflow::{AdminCommand, by_pair, violated};
 use crate::commands::lifecycle::Seen;
-use crate::commands::plan::{Decision, Facts, Plan, check_names, check_readable, nobody, unique, unreadable};
+use crate::commands::plan::{
+    Decision, Facts, Plan, check_names, check_partitions, check_readable, nobody, unique, unreadable,
+};
 use crate::commands::scope::{is_held, listening, streams};
 use crate::commands::stops;
 use crate::commands::{Command, Tracked};
@@ -57,9 +59,12 @@ impl Kind for Pause {
                 return Ok(Decision::Existing(hold.id.into()));
             }
         }
-        check_names(target, facts, telemetry)?;
-        if listening(target, telemetry, facts.now, facts.heard_within).next().is_none() {
-            return Err(nobody(target));
+        let on_start = listening(target, telemetry, facts.now, facts.heard_within).next().is_none();
+        if on_start {
+            check_on_start(target, facts, telemetry)?;
+        } else {
+            check_names(target, facts, telemetry)?;
+            check_partitions(target, facts, telemetry)?;
         }
         let changes = missing.iter().map(|scope| {
             HoldChange::Set(Hold {
@@ -75,6 +80,12 @@ impl Kind for Pause {
         });
         let mut plan = Plan { changes: changes.collect(), ..Plan::default() };
         check_readable(&plan.changes).map_err(unreadable)?;
+        if on_start {
+            plan.notes.extend(on_start_notes(target, telemetry));
+        }
+        if target.is_of_partitions() {
+            return Ok(Decision::Write(plan));
+        }
         // Topics that stand already are not commanded again.
         let topics = missing.iter().filter_map(|scope| scope.topic.clone()).collect();
         if by == HoldBy::Stop {
@@ -175,6 +186,10 @@ impl Kind for Pause {
         heard: &[(ConsumerName, InstanceTelemetry)],
         seen: Seen<'_>,
     ) -> Again {
+        if command.target.is_of_partitions() {
+            heard.iter().for_each(|(consumer, instance)| join(command, consumer, instance, false, seen));
+            return Again::default();
+        }
         let told = Told::of(command, seen);
         let mut wanted = Again { stop: stops::again(command, seen), ..Again::default() };
         for (consumer, instance) in heard {
@@ -236,6 +251,44 @@ const STOPS: &str = "KafkaFlow consumers are stopped and not paused: they leave 
     as KafkaFlow does where a pause of all partitions met a backlog. Who joins is stopped too; the resume starts them.";
 const EXPIRE: &str = "Kafka deletes the offsets of a group without members after offsets.retention.minutes (7 days by default): \
     Flowdeck keeps them, and puts back what is missing before the start. Records that are not read are deleted by each topic's retention.";
+
+/// A whole group or consumer of which nobody is heard can be paused before it starts. Not where members run that take no
+/// commands, nor by KafkaFlow's contract, which knows no hold.
+fn check_on_start(
+    target: &Target,
+    facts: &Facts<'_>,
+    telemetry: Option<&GroupTelemetry>,
+) -> Result<(), PortError> {
+    if !target.topics.is_empty() || facts.via == Via::KafkaFlow {
+        check_names(target, facts, telemetry)?;
+        return Err(nobody(target));
+    }
+    let members = facts.group.and_then(|group| group.members.as_deref()).unwrap_or_default();
+    if target.consumer.is_none() && !members.is_empty() {
+        let n = members.len();
+        let members = if n == 1 { "its 1 member runs" } else { &format!("its {n} members run") };
+        let detail = format!(
+            "no instance of {target} listens: {members} neither the agent nor KafkaFlow, so nothing that Flowdeck \
+             writes reaches them. To hold it all the same, scale the service down: its offsets stay, and can be set \
+             while it has no active members"
+        );
+        return Err(PortError::Unprocessable { detail });
+    }
+    Ok(())
+}
+
+fn on_start_notes(target: &Target, telemetry: Option<&GroupTelemetry>) -> Vec<String> {
+    let mut notes = vec![ON_START.to_owned()];
+    let consumer = target.consumer.as_ref();
+    let unheard = consumer.filter(|name| telemetry.and_then(|group| group.consumer(name)).is_none());
+    notes.extend(unheard.map(|name| {
+        format!("Telemetry has never shown a consumer {} of the group: check its name.", name.shown())
+    }));
+    notes
+}
+
+const ON_START: &str = "No instance is heard: nothing is paused now. An agent that starts is paused before its first record; a KafkaFlow \
+    instance runs until it is heard and told; other consumers run. It is confirmed once an instance answers.";
 
 /// The scopes that no hold covers for as long, in the way that is asked for.
 fn missing(

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use flowdeck_model::hold::{HoldChange, resume};
+use flowdeck_model::view::InstanceKind;
 use flowdeck_model::{
-    Action, ActionKind, CommandId, CommandState, ConsumerName, Hold, HoldBy, InstanceState, Partition,
-    PortError, Scope, Submit, Target, Timestamp, TopicName, shown,
+    Action, ActionKind, CommandId, CommandState, ConsumerName, Hold, HoldBy, HoldId, InstanceState,
+    Partition, PortError, Scope, Submit, Target, Timestamp, TopicName, shown,
 };
 use flowdeck_observe::Timing;
 use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
@@ -21,7 +22,8 @@ use crate::commands::heal;
 use crate::commands::kafkaflow::{AdminCommand, by_pair};
 use crate::commands::lifecycle::{Seen, committed};
 use crate::commands::plan::{
-    Decision, Facts, Plan, apply, check_names, check_readable, needs_names, nobody, unreadable,
+    Decision, Facts, Plan, apply, check_names, check_partitions, check_readable, needs_names, nobody,
+    unreadable,
 };
 use crate::commands::scope::{is_held, listening, streams};
 use crate::commands::starts::{STARTS, hand_over, starts};
@@ -41,6 +43,7 @@ impl Kind for Resume {
         let target = &submit.target;
         let scopes = target.scopes();
         check_whole(target, facts.active)?;
+        check_partitions(target, facts, telemetry)?;
         let same_group = |one: &&Command| one.heal.is_some() && one.target.group == target.group;
         if let Some(under_way) = facts.book.iter().find(same_group) {
             return Ok(Decision::Existing(under_way.id));
@@ -60,7 +63,10 @@ impl Kind for Resume {
             if listening(target, telemetry, facts.now, facts.heard_within).next().is_none() {
                 return Err(nobody(target));
             }
-            if !tells_of_paused(target, facts, telemetry, None) {
+            changes = of_started_paused(submit, owner, facts, telemetry);
+            if changes.is_empty()
+                && (target.is_of_partitions() || !tells_of_paused(target, facts, telemetry, None))
+            {
                 let notes =
                     vec!["nothing stands paused here: no hold, and no instance tells of one".to_owned()];
                 return Ok(Decision::Write(Plan { notes, ..Plan::default() }));
@@ -180,6 +186,9 @@ impl Kind for Resume {
         heard: &[(ConsumerName, InstanceTelemetry)],
         seen: Seen<'_>,
     ) -> Again {
+        if command.target.is_of_partitions() {
+            return Again::default();
+        }
         let since = command.resends.last.unwrap_or(command.began());
         if command.heal.is_some() {
             let start = start_again(command, heard, since, seen);
@@ -299,6 +308,37 @@ fn tells_of_paused(
     })
 }
 
+/// Where agents list paused partitions that no hold covers, they may have started paused: a tombstone of a hold that never
+/// was releases that.
+fn of_started_paused(
+    submit: &Submit,
+    owner: &str,
+    facts: &Facts<'_>,
+    telemetry: Option<&GroupTelemetry>,
+) -> Vec<HoldChange> {
+    let target = &submit.target;
+    let lists_paused = |(_, instance): (_, &InstanceTelemetry)| {
+        instance.kind() == InstanceKind::Agent
+            && streams(target, instance).any(|stream| !stream.paused.is_empty())
+    };
+    if !listening(target, telemetry, facts.now, facts.heard_within).any(lists_paused) {
+        return vec![];
+    }
+    let release = |scope| {
+        HoldChange::Release(Hold {
+            scope,
+            id: HoldId::from(submit.id),
+            owner: owner.to_owned(),
+            reason: submit.reason.clone(),
+            since: facts.now,
+            until: None,
+            by: HoldBy::Pause,
+            except: vec![],
+        })
+    };
+    target.scopes().into_iter().map(release).collect()
+}
+
 fn resume_commands(
     target: &Target,
     after: &[Hold],
@@ -306,6 +346,9 @@ fn resume_commands(
     telemetry: Option<&GroupTelemetry>,
 ) -> (Vec<AdminCommand>, Vec<String>) {
     let (mut commands, mut notes) = (Vec::new(), Vec::new());
+    if target.is_of_partitions() {
+        return (commands, notes);
+    }
     for (pair, consumers) in by_pair(target, telemetry, facts) {
         if target.consumer.is_none() && target.topics.is_empty() && after.is_empty() {
             let message =

@@ -101,9 +101,9 @@ impl Running {
 
 pub(crate) fn submit(action: Action, group: &str, consumer: Option<&str>, topics: &[&str]) -> Submit {
     let target = Target {
-        group: group.into(),
         consumer: consumer.map(Into::into),
         topics: topics.iter().map(|name| topic(name)).collect(),
+        ..Target::group(group.into())
     };
     Submit {
         id: CommandId::random(),

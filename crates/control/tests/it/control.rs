@@ -355,13 +355,13 @@ async fn what_cannot_be_is_refused_with_its_reason() {
         |result: Result<_, PortError>| result.map(|_: flowdeck_model::view::Submitted| ()).unwrap_err();
     let unknown = words(scene.submit(submit(Action::Pause, "no-such-group", None, &[])).await);
     assert!(matches!(unknown, PortError::NotFound { .. }), "{unknown}");
-    let never = words(scene.submit(submit(Action::Pause, &scene.group, Some("ghost"), &[])).await);
+    let never = words(scene.submit(submit(Action::Resume, &scene.group, Some("ghost"), &[])).await);
     assert!(never.to_string().contains("never shown a consumer ghost"), "{never}");
     let silent = unique("silent");
     kafka().commit(&silent, &[(&scene.topic, 0, 0)]);
     scene.running.group(&silent, "the silent group", |_| true).await;
-    let nobody = words(scene.submit(submit(Action::Pause, &silent, None, &[])).await);
-    assert_eq!(nobody.to_string(), format!("no instance of {silent} listens"));
+    let nobody = words(scene.submit(submit(Action::Pause, &silent, None, &["t"])).await);
+    assert_eq!(nobody.to_string(), format!("no instance of topic t in {silent} listens"));
     let mut reasonless = submit(Action::Pause, &scene.group, None, &[]);
     reasonless.reason = String::new();
     assert!(matches!(words(scene.submit(reasonless).await), PortError::Invalid { .. }));
@@ -374,7 +374,7 @@ async fn what_cannot_be_is_refused_with_its_reason() {
     scene.running.heard(&twin, &[0]).await;
     let twice = words(scene.submit(submit(Action::Pause, &scene.group, Some("pay"), &[])).await);
     assert!(twice.to_string().contains("runs in several groups"), "{twice}");
-    let target = Target { group: scene.group.as_str().into(), consumer: None, topics: vec![] };
+    let target = Target::group(scene.group.as_str().into());
     assert_eq!(target.to_string(), scene.group);
     scene.running.stop().await;
 }

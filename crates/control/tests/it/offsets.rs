@@ -69,7 +69,7 @@ impl Scene {
         Submit {
             id: CommandId::random(),
             action: Action::SetOffsets,
-            target: Target { group: self.group.as_str().into(), consumer: None, topics: vec![] },
+            target: Target::group(self.group.as_str().into()),
             reason: "INC-1".to_owned(),
             ends: None,
             offsets: Some(Box::new(SetOffsets { to: to.to_owned(), moves, skips, confirm })),

@@ -34,6 +34,7 @@ pub(crate) fn submit() -> Submit {
             group: "payments".into(),
             consumer: Some("orders".into()),
             topics: vec![topic("dev-orders")],
+            partitions: vec![],
         },
         reason: "INC-1: poison \"record\"".into(),
         ends: Some(PauseEnd::After(3_600)),
@@ -288,7 +289,7 @@ fn a_request_for_offsets_has_all_that_it_moves() {
         skips: None,
         confirm: Some("payments".into()),
     };
-    let target = Target { group: "payments".into(), consumer: None, topics: vec![] };
+    let target = Target::group("payments".into());
     let asked = Submit {
         action: Action::SetOffsets,
         target,
@@ -357,6 +358,13 @@ fn same_requests_are_recognized() {
     assert!(
         !one.is_same_as(&of(&["a"], None)) && !one.is_same_as(&of(&["a", "b"], Some(PauseEnd::After(1))))
     );
+    let parts = |all: [i32; 2]| {
+        let partitions = all.map(|one| Partition::new(one).unwrap()).to_vec();
+        let target = Target { topics: vec![topic("a")], partitions, ..submit().target };
+        Request::of(&Submit { target, ..submit() }).unwrap()
+    };
+    assert!(parts([0, 2]).is_same_as(&parts([2, 0])) && !parts([0, 2]).is_same_as(&parts([0, 1])));
+    assert!(parts([0, 2]).text().contains(r#""topics":["a"],"partitions":[0,2]}"#));
     let until = of(&["a", "b"], Some(PauseEnd::At(at(1))));
     assert!(until.is_same_as(&of(&["b", "a"], Some(PauseEnd::At(at(1))))));
     assert!(!until.is_same_as(&of(&["a", "b"], Some(PauseEnd::At(at(2))))) && !until.is_same_as(&one));
@@ -420,6 +428,7 @@ fn longest_submit() -> Submit {
             group: name.as_str().into(),
             consumer: Some(name.as_str().into()),
             topics: (0..TOPICS_MAX).map(|n| topic(&format!("{n:0>249}"))).collect(),
+            partitions: vec![],
         },
         reason: "\u{1}".repeat(REASON_MAX),
         ends: Some(PauseEnd::After(FOR_SECONDS_MAX)),

@@ -196,13 +196,14 @@ fn submit() -> impl Strategy<Value = Submit> {
     ];
     let plain = prop::sample::select(vec![Action::Pause, Action::Resume, Action::Stop, Action::Reset]);
     let action = prop_oneof![plain, data];
-    let target = (any::<String>(), prop::option::of(any::<String>()), topics());
+    let partitions = prop::collection::vec(partition(), 0..3);
+    let target = (any::<String>(), prop::option::of(any::<String>()), topics(), partitions);
     let end = prop_oneof![any::<u32>().prop_map(PauseEnd::After), timestamp().prop_map(PauseEnd::At)];
     (uuid(), action, target, any::<String>(), (prop::option::of(end), any::<bool>())).prop_map(
-        |(id, action, (group, consumer, topics), reason, (ends, by_stop))| Submit {
+        |(id, action, (group, consumer, topics, partitions), reason, (ends, by_stop))| Submit {
             id: CommandId::from_uuid(id),
             action,
-            target: Target { group: group.into(), consumer: consumer.map(Into::into), topics },
+            target: Target { group: group.into(), consumer: consumer.map(Into::into), topics, partitions },
             reason,
             ends,
             offsets: None,

@@ -80,7 +80,7 @@ fn ana() -> ActorView {
 }
 
 fn submit(number: u128, action: Action, group: &str) -> Submit {
-    let target = Target { group: group.into(), consumer: None, topics: vec![] };
+    let target = Target::group(group.into());
     Submit { id: id(number), action, target, reason: "INC-1".into(), ends: None, offsets: None, by: None }
 }
 

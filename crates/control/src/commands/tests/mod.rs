@@ -32,9 +32,9 @@ pub(crate) fn parts(numbers: &[i32]) -> Vec<Partition> {
 
 pub(crate) fn target(consumer: Option<&str>, topics: &[&str]) -> Target {
     Target {
-        group: "g".into(),
         consumer: consumer.map(ConsumerName::from),
         topics: topics.iter().map(|name| topic(name)).collect(),
+        ..Target::group("g".into())
     }
 }
 

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use flowdeck_model::hold::HoldChange;
 use flowdeck_model::{Action, Actor, CommandState, Hold, PauseEnd, PortError, Submit, Target, Via};
+use flowdeck_observe::sampling::sample::GroupData;
 use flowdeck_protocol::kafkaflow::Command as C;
 use flowdeck_protocol::wire::EXCEPTIONS_MAX;
 
@@ -274,9 +275,10 @@ fn refusals() {
         // The whole group needs no names, and an agent's topic needs no by-name command.
         (target(None, &[]), &twice, None),
         (target(None, &["v"]), &twice, None),
-        (target(Some("ghost"), &[]), &once, Some("never shown a consumer ghost of g")),
+        // Not heard yet: it is paused when it starts.
+        (target(Some("ghost"), &[]), &once, None),
         (target(None, &["unread"]), &once, Some("no instance of topic unread in g listens")),
-        (target(None, &[]), &silent, Some("no instance of g listens")),
+        (target(None, &["a"]), &silent, Some("no instance of topic a in g listens")),
     ];
     for (target, telemetry, want) in cases {
         let result = run(&submit(1, Action::Pause, target.clone()), telemetry, &[], &book);
@@ -288,6 +290,82 @@ fn refusals() {
             (other, _) => panic!("{target:?}: {other:?}"),
         }
     }
+}
+
+/// Nobody is heard: the hold waits for who starts, and the plan says so. Where members run that take no commands, it is
+/// refused with what can be done.
+#[test]
+fn a_pause_before_the_start_is_written_with_a_warning() {
+    let silent = index(vec![("g", group(vec![("audio", vec![instance("host-1", false, -30, &[])])]))]);
+    let book = CommandBook::new(10);
+    for (target, warnings) in
+        [(target(None, &[]), 1), (target(Some("audio"), &[]), 1), (target(Some("new"), &[]), 2)]
+    {
+        let Ok(Decision::Write(plan)) = run(&submit(1, Action::Pause, target.clone()), &silent, &[], &book)
+        else {
+            panic!("{target} is refused");
+        };
+        assert!(plan.changes.len() == 1 && plan.admin.is_empty(), "{plan:?}");
+        assert_eq!(plan.notes.len(), warnings, "{plan:?}");
+        assert!(plan.notes[0].starts_with("No instance is heard: nothing is paused now"));
+    }
+    let plain = GroupData {
+        members: Some(Arc::from([super::lifecycle::owner("plain", &[0])])),
+        ..GroupData::test("g")
+    };
+    let refused = with_facts(&TelemetryIndex::default(), &[], &book, None, |facts| {
+        let facts = Facts { group: Some(&plain), ..*facts };
+        decide(&submit(1, Action::Pause, target(None, &[])), "ana", &facts).unwrap_err().to_string()
+    });
+    assert!(
+        refused.contains("its 1 member runs neither") && refused.contains("scale the service down"),
+        "{refused}"
+    );
+}
+
+/// KafkaFlow cannot pause a part of a topic: it is told nothing, and refused where it is alone.
+#[test]
+fn partitions_are_for_agents() {
+    let book = CommandBook::new(10);
+    let parts = |topic: &str, all: &[i32]| Target { partitions: super::parts(all), ..target(None, &[topic]) };
+    let telemetry = index(vec![("g", mixed())]);
+    let pause = |target| run(&submit(1, Action::Pause, target), &telemetry, &[], &book);
+    let Ok(Decision::Write(plan)) = pause(parts("v", &[0, 2])) else { panic!("refused") };
+    let scopes: Vec<Option<i32>> = plan
+        .changes
+        .iter()
+        .map(|change| change.hold().scope.partition.map(flowdeck_model::Partition::get))
+        .collect();
+    assert_eq!((scopes, plan.admin.len()), (vec![Some(0), Some(2)], 0));
+    let refused = pause(parts("a", &[0])).unwrap_err().to_string();
+    assert!(refused.contains("KafkaFlow pauses and resumes whole topics only"), "{refused}");
+
+    // Of two that are held, one is resumed; and under a hold on the topic a part becomes an exception.
+    let holds: Vec<Hold> = plan.changes.iter().map(|change| change.hold().clone()).collect();
+    let resume = submit(2, Action::Resume, parts("v", &[2]));
+    let Ok(Decision::Write(plan)) = run(&resume, &telemetry, &holds, &book) else { panic!("refused") };
+    assert!(
+        matches!(&plan.changes[..], [HoldChange::Release(gone)] if gone.scope == holds[1].scope),
+        "{plan:?}"
+    );
+    let broad = hold(3, None, Some("v"));
+    let Ok(Decision::Write(plan)) = run(&resume, &telemetry, &[broad], &book) else { panic!("refused") };
+    assert!(
+        matches!(&plan.changes[..], [HoldChange::Set(left)] if left.except == holds[1..].iter().map(|one| one.scope.clone()).collect::<Vec<_>>()),
+        "{plan:?}"
+    );
+}
+
+/// No hold covers what an agent lists as paused: it started so, and a tombstone of its own resumes it.
+#[test]
+fn what_started_paused_is_resumed_by_a_tombstone() {
+    let telemetry =
+        index(vec![("g", group(vec![("video", vec![instance("pod-1", true, 10, &[("v", &[], &[0])])])]))]);
+    let book = CommandBook::new(10);
+    let resume = submit(7, Action::Resume, target(Some("video"), &[]));
+    let Ok(Decision::Write(plan)) = run(&resume, &telemetry, &[], &book) else { panic!("refused") };
+    let [HoldChange::Release(gone)] = &plan.changes[..] else { panic!("{plan:?}") };
+    assert!(gone.id == resume.id.into() && gone.scope == resume.target.scopes()[0], "{gone:?}");
 }
 
 #[test]

@@ -168,7 +168,8 @@ impl Request {
         serde_json::from_str(self.0.get()).ok()
     }
 
-    /// Whether both ask for the same: neither the order of fields counts nor that of `target.topics`.
+    /// Whether both ask for the same: neither the order of fields counts nor that of `target.topics` and
+    /// `target.partitions`.
     pub fn is_same_as(&self, other: &Self) -> bool {
         self.text() == other.text()
             || self.in_order().zip(other.in_order()).is_some_and(|(own, other)| own == other)
@@ -178,6 +179,9 @@ impl Request {
         let mut value: Value = self.decode()?;
         if let Some(Value::Array(topics)) = value.pointer_mut("/target/topics") {
             topics.sort_by(|one, other| one.as_str().cmp(&other.as_str()));
+        }
+        if let Some(Value::Array(partitions)) = value.pointer_mut("/target/partitions") {
+            partitions.sort_by_key(Value::as_i64);
         }
         Some(value)
     }
