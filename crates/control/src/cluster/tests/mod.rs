@@ -5,6 +5,7 @@ mod external;
 mod held;
 mod leading;
 mod many;
+mod model;
 
 use std::sync::Arc;
 
