@@ -183,7 +183,7 @@ fn partitions(asked: &Asked, view: &GroupView) -> Option<AnyView> {
         view! {
             <section class="panel offsets-panel" aria-labelledby="choose">
                 <h2 id="choose">"Partitions of " {topic.to_string()}</h2>
-                <form method="get" action=[&here(view), "#preview"].concat() class="offsets-form">
+                <form method="get" action=[&here(view), "#preview"].concat() class="ask-body">
                     <input type="hidden" name="topic" value=topic.to_string()/>
                     <fieldset class="durations"><legend>"Action"</legend>{action(ActionKind::Pause)}{action(ActionKind::Resume)}</fieldset>
                     {consumers(asked, view, topic)}
@@ -192,7 +192,7 @@ fn partitions(asked: &Asked, view: &GroupView) -> Option<AnyView> {
                             <caption class="unseen">"Partitions to choose"</caption>
                             <thead><tr>
                                 <th scope="col">"Partition"</th><th scope="col" class="num">"Lag"</th>
-                                <th scope="col">"Owner"</th><th scope="col">"Status"</th>
+                                <th scope="col">"Status"</th><th scope="col">"Owner"</th>
                             </tr></thead>
                             <tbody>{rows}</tbody>
                         </table>
@@ -239,8 +239,8 @@ fn line(asked: &Asked, row: &PartitionRow) -> AnyView {
             <th scope="row"><label class="tick"><input type="checkbox" name="partition" value=number.clone()
                 checked=asked.partitions.contains(&row.partition)/> " " {number.clone()}</label></th>
             <td class="num" data-l="lag">{lag}</td>
-            <td data-l="owner">{owner}</td>
             <td data-l="status">{status}</td>
+            <td data-l="owner">{owner}</td>
         </tr>
     }
     .into_any()
@@ -255,7 +255,7 @@ fn send(asked: &Asked, view: &GroupView, (target, text): Previewed) -> AnyView {
     let form = can.then(|| {
         let typed = crate::typed::typed();
         view! {
-            <form method="post" action=links::commands(&info.name) class="offsets-form">
+            <form method="post" action=links::commands(&info.name) class="ask-body">
                 {form::hidden_target(CommandId::random(), kind, &target)}
                 <label class="field"><span>{if required { "Reason" } else { form::OPTIONAL_REASON }}</span>
                     <input type="text" name="reason" required=required autocomplete="off" value=typed.reason.clone()
