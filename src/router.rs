@@ -137,6 +137,10 @@ fn mounted(base: &str) -> Mounted {
         .route(&at("/c/{cluster}/bulk"), get(pages::page::show).post(pages::forms::preview))
         .route(&at("/c/{cluster}/bulks"), get(pages::page::show).post(pages::bulks::submit))
         .route(&at("/c/{cluster}/bulks/{id}"), get(pages::page::show).post(pages::bulks::stop))
+        .route(
+            &at("/c/{cluster}/topics/{topic}/produce"),
+            get(pages::page::show).post(pages::produce::submit),
+        )
         // Pages. Which one, the app's own router knows.
         .route(&at("/{*page}"), get(pages::page::show));
     if base.is_empty() {

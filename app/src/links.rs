@@ -51,6 +51,53 @@ pub(crate) fn tail(cluster: &ClusterName, topic: &TopicName, query: &MessagesQue
     with_query(&to(&url::tail_path(cluster, topic)), &query.to_query())
 }
 
+/// The form that produces to the topic.
+pub(crate) fn produce(cluster: &ClusterName, topic: &TopicName) -> String {
+    to(&url::produce_path(cluster, topic))
+}
+
+/// The same, filled with a copy of a record. What is in the names of topics needs no escape.
+pub(crate) fn republish(
+    cluster: &ClusterName,
+    topic: &TopicName,
+    partition: Partition,
+    offset: i64,
+) -> String {
+    let source = [topic.as_str(), "+", &partition.to_string(), "@", &offset.to_string()].concat();
+    [&produce(cluster, topic), "?source=", &source].concat()
+}
+
+/// The same, filled with a copy of a record as the dead letter of a group.
+pub(crate) fn give_up(
+    cluster: &ClusterName,
+    letters: &TopicName,
+    (topic, partition, offset): (&TopicName, Partition, i64),
+    group: &GroupId,
+) -> String {
+    let source = format!("{topic} {partition}@{offset}");
+    let pairs = [("source", source.as_str()), ("skip", group.as_str())];
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    with_query(&produce(cluster, letters), &query)
+}
+
+/// The form that sets the group's offset in one partition.
+pub(crate) fn skip(
+    cluster: &ClusterName,
+    group: &GroupId,
+    topic: &TopicName,
+    partition: Partition,
+    to: i64,
+) -> String {
+    let file = format!("{topic},{partition},{to}");
+    let pairs = [("to", "file"), ("file", file.as_str())];
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish();
+    with_query(&offsets(cluster, group), &query)
+}
+
+pub(crate) fn produced(cluster: &ClusterName, id: CommandId) -> String {
+    to(&url::produced_path(cluster, id))
+}
+
 /// The record at which a partition of the group waits; `group`: the path of its page.
 pub(crate) fn stuck(group: &str, topic: &TopicName, partition: Partition) -> String {
     [group, "/stuck?topic=", topic.as_str(), "&partition=", &partition.to_string()].concat()

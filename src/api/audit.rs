@@ -108,6 +108,7 @@ fn csv(entries: &[AuditEntry]) -> String {
             ],
             AuditEntry::Redrive(one) => run("redrive", one),
             AuditEntry::Bulk(one) => run("bulk", one),
+            AuditEntry::Produced(one) => run("produce", one),
             AuditEntry::LogIn(one) => [
                 "logIn".to_owned(),
                 one.at.to_string(),

@@ -16,6 +16,7 @@ mod offsets;
 pub(crate) mod openapi;
 pub(crate) mod ports;
 pub(crate) mod problem;
+pub(crate) mod produce;
 pub(crate) mod redrives;
 pub(crate) mod tail;
 pub(crate) mod topics;

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::{
     audit, brokers, bulks, commands, dead_letters, downloads, groups, groups_file, messages, offsets,
-    problem::Problem, redrives, tail, topics,
+    problem::Problem, produce, redrives, tail, topics,
 };
 use crate::state::AppState;
 
@@ -72,6 +72,10 @@ pub(crate) fn routes() -> (Router<AppState>, Document) {
         .routes(routes!(messages::list))
         .routes(routes!(downloads::download))
         .routes(routes!(tail::follow))
+        .routes(routes!(produce::submit))
+        .routes(routes!(produce::preview))
+        .routes(routes!(produce::draft))
+        .routes(routes!(produce::one))
         .routes(routes!(dead_letters::topics))
         .routes(routes!(dead_letters::letters))
         .routes(routes!(dead_letters::letter))

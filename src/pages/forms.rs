@@ -82,7 +82,7 @@ pub(crate) async fn preview(
 }
 
 /// Of the fields, as an address is written.
-const ADDRESS_MAX: usize = 64 * 1024;
+pub(super) const ADDRESS_MAX: usize = 64 * 1024;
 
 pub(super) fn see_other(path: &str) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();

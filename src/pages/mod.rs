@@ -6,6 +6,7 @@ pub(crate) mod functions;
 pub(crate) mod login;
 pub(crate) mod page;
 mod ports;
+pub(crate) mod produce;
 pub(crate) mod redrives;
 pub(crate) mod render;
 pub(crate) mod theme;

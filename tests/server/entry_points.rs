@@ -37,6 +37,8 @@ enum Need {
     Offsets,
     /// `redrive` on the topic.
     Redrive,
+    /// `produce` on the topic.
+    Produce,
 }
 
 /// How an entry point refuses.
@@ -67,6 +69,7 @@ const JSON: &str = r#"{"action":"pause","target":{"group":"payments"},"reason":"
 const REDRIVE: &str = r#"{"topic":"orders.dlq","records":{"matching":{}},"reason":"x"}"#;
 const BULK: &str = r#"{"action":"pause","groups":[{"group":"payments"}],"reason":"x"}"#;
 const BULK_QUERY: &str = r#"{"action":"pause","groups":["payments"]}"#;
+const RECORD: &str = r#"{"value":{"text":"x"},"reason":"x"}"#;
 const FORM: &str = "id=7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b&action=pause&group=payments&reason=x";
 const OFFSETS: &str = r#"{"group":"payments","to":"earliest","topics":["orders"]}"#;
 const ID: &str = "7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b";
@@ -193,6 +196,51 @@ fn rows() -> Vec<Row> {
             Page,
             "/kafkaflow/c/{cluster}/groups/{group}/stuck",
             "/kafkaflow/c/demo/groups/payments/stuck?topic=orders&partition=0",
+            View,
+        ),
+        send(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/topics/{topic}/records",
+            "/kafkaflow/api/v1/clusters/demo/topics/orders/records",
+            RECORD,
+            Produce,
+        ),
+        send(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/topics/{topic}/records/preview",
+            "/kafkaflow/api/v1/clusters/demo/topics/orders/records/preview",
+            RECORD,
+            Produce,
+        ),
+        read(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/topics/{topic}/records/{partition}/{offset}",
+            "/kafkaflow/api/v1/clusters/demo/topics/orders/records/0/7",
+            Payloads,
+        ),
+        read(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/produced/{id}",
+            "/kafkaflow/api/v1/clusters/demo/produced/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
+            View,
+        ),
+        read(
+            Page,
+            "/kafkaflow/c/{cluster}/topics/{topic}/produce",
+            "/kafkaflow/c/demo/topics/orders/produce",
+            Produce,
+        ),
+        send(
+            Page,
+            "/kafkaflow/c/{cluster}/topics/{topic}/produce",
+            "/kafkaflow/c/demo/topics/orders/produce",
+            "id=7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b&send=true&value=x&valueAs=text&keyAs=none&reason=x",
+            Produce,
+        ),
+        read(
+            Page,
+            "/kafkaflow/c/{cluster}/produced/{id}",
+            "/kafkaflow/c/demo/produced/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
             View,
         ),
         read(
@@ -571,7 +619,7 @@ const CALLERS: [(&str, &[Need]); 6] = {
         ("nobody", &[Open]),
         ("viewer", &[Open, Actor, View, ViewAll]),
         ("operator", &[Open, Actor, View, ViewAll, Payloads, Control]),
-        ("admin", &[Open, Actor, View, ViewAll, Payloads, Control, Offsets, Redrive]),
+        ("admin", &[Open, Actor, View, ViewAll, Payloads, Control, Offsets, Redrive, Produce]),
         // Of the configuration: `control` on groups `payments*` of `demo`; all on cluster `other`.
         ("payments", &[Open, Actor, View, Control]),
         ("elsewhere", &[Open, Actor]),
@@ -791,6 +839,7 @@ fn documentation_is_current() {
             Need::Control => "control",
             Need::Offsets => "control, offsets",
             Need::Redrive => "redrive",
+            Need::Produce => "produce",
         };
         let path = if row.path == "/kafkaflow/events" {
             row.ask.split("&cluster").next().unwrap()

@@ -7,7 +7,10 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::offsets::OffsetsQuery;
-use flowdeck_model::ports::{AuditLog, Bind, Bulks, Control, DeadLetters, Fleet, Peek, Redrives, Tail};
+use flowdeck_model::ports::{
+    AuditLog, Bind, Bulks, Control, DeadLetters, Fleet, Peek, Produce, Redrives, Tail,
+};
+use flowdeck_model::produce::ProduceSource;
 use flowdeck_model::query::GroupsQuery;
 use flowdeck_model::record_place::RecordPlace;
 use flowdeck_model::redrive::RedriveOrder;
@@ -18,13 +21,14 @@ use flowdeck_model::view::{
     AgentsView, AuditView, BrokersView, BulkPreview, BulkView, ClusterView, CommandView,
     DeadLetterTopicsView, DeadLetterView, DeadLettersView, DecodersView, FleetView, GroupRow, GroupView,
     HistoryStorage, HistoryView, MessageView, MessagesView, Mode, OffsetsPreview, PartitionRow, Payload,
-    PreviewView, RedrivePreview, RedriveRow, RedriveView, Submitted, TailView, TelemetryView, TopicView,
-    TopicsView,
+    PreviewView, ProducePreview, ProduceView, RedrivePreview, RedriveRow, RedriveView, Submitted, TailView,
+    TelemetryView, TopicView, TopicsView,
 };
 use flowdeck_model::{
     Actor, AuditQuery, BulkQuery, ClusterName, CommandId, CommandState, DeadLettersQuery, FleetQuery,
     GroupId, GroupState, GroupType, HistoryQuery, Level, MessagesQuery, Partition, Permission, PortError,
-    Ports, RedriveRequest, Submit, SubmitBulk, SubmitRedrive, Timestamp, TopicName, Verdict, Version,
+    Ports, ProduceRequest, RedriveRequest, Submit, SubmitBulk, SubmitProduce, SubmitRedrive, Timestamp,
+    TopicName, Verdict, Version,
 };
 use tokio::sync::watch;
 
@@ -110,7 +114,8 @@ impl Bind for Memory {
             dead_letters: ports.clone(),
             audit: ports.clone(),
             redrives: ports.clone(),
-            bulks: ports,
+            bulks: ports.clone(),
+            produce: ports,
         }
     }
 }
@@ -566,6 +571,34 @@ impl DeadLetters for MemoryPorts {
         _: RecordPlace,
     ) -> Result<DeadLetterView, PortError> {
         Err(PortError::not_found(ResourceKind::Topic, topic.as_str()))
+    }
+}
+
+#[async_trait]
+impl Produce for MemoryPorts {
+    async fn draft(&self, _: &ClusterName, source: &ProduceSource) -> Result<ProduceRequest, PortError> {
+        Err(PortError::not_found(ResourceKind::Record, source.to_string()))
+    }
+
+    async fn dead_letter(
+        &self,
+        _: &ClusterName,
+        source: &ProduceSource,
+        _: &GroupId,
+    ) -> Result<ProduceRequest, PortError> {
+        Err(PortError::not_found(ResourceKind::Record, source.to_string()))
+    }
+
+    async fn preview(&self, _: &ClusterName, request: ProduceRequest) -> Result<ProducePreview, PortError> {
+        Err(PortError::not_found(ResourceKind::Topic, request.topic.as_str()))
+    }
+
+    async fn submit(&self, _: &ClusterName, produce: SubmitProduce) -> Result<ProduceView, PortError> {
+        Err(PortError::not_found(ResourceKind::Topic, produce.request.topic.as_str()))
+    }
+
+    fn produced(&self, _: &ClusterName, id: CommandId) -> Result<ProduceView, PortError> {
+        Err(PortError::not_found(ResourceKind::Command, id.to_string()))
     }
 }
 

@@ -494,12 +494,13 @@ pub(crate) fn ports(empty: bool) -> Ports {
         dead_letters: made.clone(),
         audit: made.clone(),
         redrives: made.clone(),
-        bulks: made,
+        bulks: made.clone(),
+        produce: made,
     }
 }
 
 impl Made {
-    fn cluster(&self, name: &ClusterName) -> Result<ClusterView, PortError> {
+    pub(crate) fn cluster(&self, name: &ClusterName) -> Result<ClusterView, PortError> {
         [prod(), staging()]
             .into_iter()
             .find(|cluster| cluster.name == *name)

@@ -4,6 +4,7 @@
 mod bulks;
 mod dead_letters;
 mod fixture;
+mod produce;
 
 use app::{Site, Theme, shell};
 use axum::body::{Body, to_bytes};

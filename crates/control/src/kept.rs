@@ -1,5 +1,5 @@
-//! What goes on for a while and is kept in the audit: bulk operations and re-drives. Every replica folds the same records, so
-//! all know the same; whoever leads carries them out.
+//! What is kept in the audit by id: bulk operations, re-drives and produced records. Every replica folds the same records, so
+//! all know the same.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use flowdeck_kafka::Deadline;
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::{ClusterName, CommandId, PortError};
-use flowdeck_observe::core::ClusterHandle;
+use flowdeck_observe::ClusterSettings;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::audit::{Entry, TopicSink};
@@ -18,11 +18,16 @@ use crate::commands::write_task;
 const HEARD: Duration = Duration::from_secs(10);
 
 pub(crate) trait Kept: Clone + PartialEq {
-    /// So many are remembered; of those that are over the oldest are forgotten first.
+    /// So many are remembered; of those that may be forgotten the oldest are first.
     const REMEMBERED: usize;
 
     fn id(&self) -> CommandId;
     fn is_over(&self) -> bool;
+
+    /// What is not over is kept for whoever carries it on.
+    fn may_be_forgotten(&self) -> bool {
+        self.is_over()
+    }
 }
 
 /// Those of one cluster. Pure.
@@ -56,8 +61,8 @@ impl<T: Kept> Book<T> {
         if self.order.len() <= T::REMEMBERED {
             return;
         }
-        let is_over = |id: &CommandId| self.all.get(id).is_none_or(|one| one.is_over());
-        if let Some(at) = self.order.iter().position(is_over) {
+        let may_be_forgotten = |id: &CommandId| self.all.get(id).is_none_or(|one| one.may_be_forgotten());
+        if let Some(at) = self.order.iter().position(may_be_forgotten) {
             let id = self.order.remove(at);
             self.all.remove(&id);
         }
@@ -131,20 +136,25 @@ impl<T: Kept> Desk<T> {
         permit.map_err(|_| PortError::TooMany { detail: detail() })
     }
 
+    /// Writes to the audit.
+    pub(crate) async fn tell(&self, settings: &ClusterSettings, entry: Entry<'_>) -> Result<(), String> {
+        let deadline = Deadline::after(settings.timing.write_deadline);
+        let written = self.sink.write(entry, deadline).await;
+        written.map(drop).map_err(|error| write_task::words(&error))
+    }
+
     /// Writes to the audit, and returns once it is read there.
     pub(crate) async fn write(
         &self,
-        handle: &ClusterHandle,
+        settings: &ClusterSettings,
         id: CommandId,
         entry: Entry<'_>,
         is_heard: impl Fn(&T) -> bool,
     ) -> Result<Arc<T>, PortError> {
-        let cluster = &handle.settings.name;
+        let cluster = &settings.name;
         let mut book = self.book.clone();
-        let deadline = Deadline::after(handle.settings.timing.write_deadline);
-        self.sink.write(entry, deadline).await.map_err(|error| {
-            let topic = &handle.settings.audit_topic;
-            let why = write_task::words(&error);
+        self.tell(settings, entry).await.map_err(|why| {
+            let topic = &settings.audit_topic;
             unavailable(
                 cluster,
                 format!("{topic} could not be written, and without it nothing is done: {why}"),

@@ -13,6 +13,7 @@ mod kinds;
 mod offsets;
 mod own_topics;
 mod port;
+mod produce;
 mod redrive;
 mod samples;
 mod service;

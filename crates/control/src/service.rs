@@ -25,6 +25,7 @@ use crate::bulk::{BoundBulks, Bulk, BulkBook};
 use crate::cluster::actor::{ClusterActor, Inputs, Request};
 use crate::kept::{Desk, Desks};
 use crate::port::BoundControl;
+use crate::produce::{BoundProduce, ProduceBook, ProduceDesk, ProduceDesks};
 use crate::redrive::{BoundRedrives, Redrive, RedriveBook};
 use crate::samples::MinuteWriter;
 use crate::settings::AdminSettings;
@@ -39,6 +40,7 @@ pub struct Admin {
     old_operations: Arc<OldOperations>,
     redrives: Desks<Redrive>,
     bulks: Desks<Bulk>,
+    produced: ProduceDesks,
 }
 
 /// The way to each cluster's actor.
@@ -55,7 +57,7 @@ impl Admin {
         let core = Arc::new(Core::new(settings.observe.clone(), clusters, shutdown));
         let tracker = TaskTracker::new();
         let mut requests = HashMap::new();
-        let (mut redrives, mut bulks) = (HashMap::new(), HashMap::new());
+        let (mut redrives, mut bulks, mut produced) = (HashMap::new(), HashMap::new(), HashMap::new());
         let mut audit = Audit::log_alone();
         for (at, handle) in core.clusters.iter().enumerate() {
             let (request, requested) = mpsc::channel(settings.submit_queue.max(1));
@@ -69,7 +71,10 @@ impl Admin {
             redrives.insert(handle.settings.name.clone(), desk);
             let (bulk_book, desk) = Desk::new(Arc::clone(&sink));
             bulks.insert(handle.settings.name.clone(), desk);
-            let audited = Audited { sink, redrive_book, bulk_book };
+            let (produce_book, desk) =
+                ProduceDesk::new(cluster.clone(), Arc::clone(&sink), tracker.clone(), core.shutdown.clone());
+            produced.insert(handle.settings.name.clone(), desk);
+            let audited = Audited { sink, redrive_book, bulk_book, produce_book };
             start_cluster(&core, &settings, at, cluster, audited, (request, requested), &tracker);
         }
         let histories = core.clusters.iter().map(|handle| handle.history.clone()).collect();
@@ -87,6 +92,7 @@ impl Admin {
             old_operations: Arc::default(),
             redrives: Arc::new(redrives),
             bulks: Arc::new(bulks),
+            produced: Arc::new(produced),
         }
     }
 
@@ -124,6 +130,7 @@ struct Audited {
     sink: Arc<TopicSink>,
     redrive_book: watch::Sender<Arc<RedriveBook>>,
     bulk_book: watch::Sender<Arc<BulkBook>>,
+    produce_book: watch::Sender<Arc<ProduceBook>>,
 }
 
 fn start_cluster(
@@ -131,7 +138,7 @@ fn start_cluster(
     settings: &AdminSettings,
     at: usize,
     cluster: &Cluster,
-    Audited { sink, redrive_book, bulk_book }: Audited,
+    Audited { sink, redrive_book, bulk_book, produce_book }: Audited,
     (own_requests, requests): (mpsc::Sender<Request>, mpsc::Receiver<Request>),
     tracker: &TaskTracker,
 ) {
@@ -149,6 +156,7 @@ fn start_cluster(
         sink,
         redrive_book,
         bulk_book,
+        produce_book,
         history: handle.history.clone(),
     };
     let actor = ClusterActor::new(inputs, settings);
@@ -233,6 +241,7 @@ impl Bind for Admin {
                 Arc::clone(&self.redrives),
                 actor.clone(),
             )),
+            produce: Arc::new(BoundProduce::new(Arc::clone(core), Arc::clone(&self.produced), actor.clone())),
             actor,
         }
     }

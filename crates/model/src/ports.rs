@@ -13,6 +13,7 @@ use crate::error::PortError;
 use crate::ids::{CommandId, Version};
 use crate::names::{ClusterName, GroupId, TopicName};
 use crate::offsets::OffsetsQuery;
+use crate::produce::{ProduceRequest, ProduceSource, SubmitProduce};
 #[cfg(not(target_family = "wasm"))]
 use crate::query::GroupsQuery;
 use crate::query::{AuditQuery, DeadLettersQuery, FleetQuery, HistoryQuery, MessagesQuery};
@@ -21,8 +22,8 @@ use crate::redrive::{RedriveOrder, RedriveRequest, SubmitRedrive};
 use crate::view::{
     AgentsView, AuditView, BrokersView, BulkPreview, BulkView, ClusterView, CommandView,
     DeadLetterTopicsView, DeadLetterView, DeadLettersView, FleetView, GroupView, HistoryView, MessagesView,
-    OffsetsPreview, PreviewView, RedrivePreview, RedriveRow, RedriveView, Submitted, TailView, TelemetryView,
-    TopicView, TopicsView,
+    OffsetsPreview, PreviewView, ProducePreview, ProduceView, RedrivePreview, RedriveRow, RedriveView,
+    Submitted, TailView, TelemetryView, TopicView, TopicsView,
 };
 
 /// Reads the published snapshot; never waits for Kafka, but for `topic` and `brokers`.
@@ -158,6 +159,30 @@ pub trait Bulks: Send + Sync {
     fn bulk(&self, cluster: &ClusterName, id: CommandId) -> Result<BulkView, PortError>;
 }
 
+/// Produces records that operators write. On clusters in control mode alone, and not on those that are protected.
+#[async_trait]
+pub trait Produce: Send + Sync {
+    /// A record as it would have to be written again; refused where the actor does not see all of it.
+    async fn draft(&self, cluster: &ClusterName, source: &ProduceSource)
+    -> Result<ProduceRequest, PortError>;
+    /// The same as the dead letter of a group that does not get past it, with the headers that agents write.
+    async fn dead_letter(
+        &self,
+        cluster: &ClusterName,
+        source: &ProduceSource,
+        group: &GroupId,
+    ) -> Result<ProduceRequest, PortError>;
+    /// What it would do; nothing happens.
+    async fn preview(
+        &self,
+        cluster: &ClusterName,
+        request: ProduceRequest,
+    ) -> Result<ProducePreview, PortError>;
+    /// Returns once it is known what came of it.
+    async fn submit(&self, cluster: &ClusterName, produce: SubmitProduce) -> Result<ProduceView, PortError>;
+    fn produced(&self, cluster: &ClusterName, id: CommandId) -> Result<ProduceView, PortError>;
+}
+
 /// All ports of one actor, for one request or one stream.
 #[derive(Clone)]
 pub struct Ports {
@@ -169,6 +194,7 @@ pub struct Ports {
     pub audit: Arc<dyn AuditLog>,
     pub redrives: Arc<dyn Redrives>,
     pub bulks: Arc<dyn Bulks>,
+    pub produce: Arc<dyn Produce>,
 }
 
 /// The only way to a port.

@@ -54,6 +54,15 @@ pub fn tail_path_of_api(cluster: &ClusterName, topic: &TopicName) -> String {
     format!("/clusters/{}/topics/{}/messages/tail", encode(cluster.as_str()), encode(topic.as_str()))
 }
 
+/// The form that produces a record to a topic.
+pub fn produce_path(cluster: &ClusterName, topic: &TopicName) -> String {
+    format!("{}/produce", topic_path(cluster, topic))
+}
+
+pub fn produced_path(cluster: &ClusterName, id: crate::ids::CommandId) -> String {
+    format!("/c/{}/produced/{id}", encode(cluster.as_str()))
+}
+
 pub fn dead_letters_path(cluster: &ClusterName, topic: &TopicName) -> String {
     format!("/c/{}/dead-letters/{}", encode(cluster.as_str()), encode(topic.as_str()))
 }

@@ -9,7 +9,7 @@ use flowdeck_model::{CommandId, GroupId, Timestamp};
 use flowdeck_protocol::Headers;
 use flowdeck_protocol::kafkaflow::{self, Decoded, Message};
 use flowdeck_protocol::wire::{self, Ack, AckRecord, AgentTelemetryRecord, HoldRecord, Sender};
-use flowdeck_protocol::wire::{AuditRecord, BulkRecord, Operation, RedriveRecord};
+use flowdeck_protocol::wire::{AuditRecord, BulkRecord, Operation, ProduceRecord, RedriveRecord};
 
 use crate::holds::{HoldIndex, HoldKey, HoldStore, UndecodableHolds};
 use crate::sampling::sample::Sample;
@@ -52,6 +52,7 @@ pub enum Notice {
     Operation(Box<Operation>),
     Redrive(Box<RedriveRecord>),
     Bulk(Box<BulkRecord>),
+    Produce(Box<ProduceRecord>),
     /// A command on an admin topic that did not come from Flowdeck.
     ExternalCommand {
         id: CommandId,
@@ -366,6 +367,7 @@ impl Observation {
         match wire::read_audit(headers, record.key.as_deref(), record.value.as_deref()) {
             Ok(AuditRecord::Operation(operation)) => return Some(Notice::Operation(operation)),
             Ok(AuditRecord::LogIn(_)) => {}
+            Ok(AuditRecord::Produce(record)) => return Some(Notice::Produce(record)),
             Ok(AuditRecord::Redrive(record)) => return Some(Notice::Redrive(record)),
             Ok(AuditRecord::Bulk(record)) => return Some(Notice::Bulk(record)),
             Ok(AuditRecord::NewerVersion | AuditRecord::UnknownType) => {

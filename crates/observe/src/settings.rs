@@ -327,6 +327,11 @@ impl ClusterSettings {
         self.protected.iter().any(|pattern| pattern.matches(group.as_str()))
     }
 
+    /// `protected = true`: no group's offsets are changed without its name, and no record is produced by hand.
+    pub fn is_all_protected(&self) -> bool {
+        self.protected.iter().any(|pattern| pattern.as_str() == "*")
+    }
+
     /// Observe mode, and the defaults of everything else.
     pub fn new(name: ClusterName, kafka: ClusterConfig) -> Self {
         Self {

@@ -21,8 +21,8 @@ pub use agent::{
 };
 pub use audit::{
     AuditRecord, BulkEvent, BulkRecord, LeftOut, LogIn, LogInOutcome, Operation, OperationInstance,
-    REQUEST_MAX, RedriveEvent, RedriveRecord, Request, bulk_record, check_bulk, log_in_record,
-    operation_record, read_audit, redrive_record,
+    ProduceEvent, ProduceRecord, ProduceRequested, REQUEST_MAX, RedriveEvent, RedriveRecord, Request,
+    bulk_record, check_bulk, log_in_record, operation_record, produce_record, read_audit, redrive_record,
 };
 pub use holds::{EXCEPTIONS_MAX, HoldRecord, check_hold, hold_record, read_hold, release_record};
 pub use ledger::{

@@ -122,6 +122,7 @@ fn row(cluster: &ClusterName, entry: &AuditEntry) -> AnyView {
         AuditEntry::LogIn(one) => log_in(one),
         AuditEntry::Redrive(one) => run(links::redrive(cluster, one.id), one),
         AuditEntry::Bulk(one) => run(links::bulk(cluster, one.id), one),
+        AuditEntry::Produced(one) => run(links::produced(cluster, one.id), one),
     }
 }
 

@@ -13,6 +13,7 @@ mod groups;
 mod login;
 mod offsets;
 mod parts;
+mod produce;
 mod stuck;
 mod tail;
 
@@ -29,6 +30,7 @@ use dead_letters::{LetterPage, LetterTopicsPage, LettersPage, RedriveFormPage, R
 use login::LoginPage;
 use offsets::OffsetsPage;
 use parts::PartsPage;
+use produce::{ProducePage, ProducedPage};
 use stuck::StuckPage;
 use tail::TailPage;
 
@@ -57,6 +59,14 @@ pub(crate) enum ServedPage {
     Parts {
         cluster: ClusterName,
         group: GroupId,
+    },
+    Produce {
+        cluster: ClusterName,
+        topic: TopicName,
+    },
+    Produced {
+        cluster: ClusterName,
+        id: CommandId,
     },
     Stuck {
         cluster: ClusterName,
@@ -106,6 +116,8 @@ pub const PATHS: &[&str] = &[
     "/c/{cluster}/dead-letters/{topic}/redrive",
     "/c/{cluster}/redrives/{id}",
     "/c/{cluster}/topics/{topic}/live",
+    "/c/{cluster}/topics/{topic}/produce",
+    "/c/{cluster}/produced/{id}",
     "/login",
 ];
 
@@ -138,6 +150,12 @@ impl ServedPage {
             ["c", cluster, "groups", group, "pause"] => {
                 Some(Self::Parts { cluster: named(cluster)?, group: url::decode(group)?.into() })
             }
+            ["c", cluster, "topics", topic, "produce"] => {
+                Some(Self::Produce { cluster: named(cluster)?, topic: named(topic)? })
+            }
+            ["c", cluster, "produced", id] => {
+                Some(Self::Produced { cluster: named(cluster)?, id: id.parse().ok()? })
+            }
             ["c", cluster, "groups", group, "stuck"] => {
                 Some(Self::Stuck { cluster: named(cluster)?, group: url::decode(group)?.into() })
             }
@@ -168,6 +186,10 @@ impl ServedPage {
                 view! { <LettersPage cluster topic query=query()/> }.into_any()
             }
             Self::Parts { cluster, group } => view! { <PartsPage cluster group query=query()/> }.into_any(),
+            Self::Produce { cluster, topic } => {
+                view! { <ProducePage cluster topic query=query()/> }.into_any()
+            }
+            Self::Produced { cluster, id } => view! { <ProducedPage cluster id query=query()/> }.into_any(),
             Self::Stuck { cluster, group } => view! { <StuckPage cluster group query=query()/> }.into_any(),
             Self::Tail { cluster, topic } => view! { <TailPage cluster topic query=query()/> }.into_any(),
             Self::RedriveForm { cluster, topic } => {
@@ -191,6 +213,11 @@ impl ServedPage {
 /// A name as it is in a path. One that no name can be leads to no page.
 fn named<T: std::str::FromStr>(segment: &str) -> Option<T> {
     url::decode(segment)?.parse().ok()
+}
+
+/// What is written into a text area: leptos escapes nothing there, and a browser leaves out its first line break.
+fn in_textarea(text: &str) -> String {
+    ["\n", &text.replace('&', "&amp;").replace('<', "&lt;")].concat()
 }
 
 /// The actor's, or none where nobody knows who asks.

@@ -20,6 +20,9 @@ use crate::format::{number, time};
 use crate::links;
 use crate::pages::topic::record;
 
+/// Topics of dead letters that are offered.
+const LETTERS_MAX: usize = 4;
+
 /// What the page shows.
 struct Shown {
     group: GroupView,
@@ -29,6 +32,8 @@ struct Shown {
     agents: Option<AgentsView>,
     /// What going past it would do. `None`: there is nothing to go past.
     skip: Option<Result<OffsetsPreview, PortError>>,
+    /// Topics of this topic's dead letters.
+    letters: Vec<TopicName>,
 }
 
 impl Shown {
@@ -73,13 +78,26 @@ async fn read(ports: &Ports, cluster: ClusterName, id: GroupId, query: &str) -> 
     let asked =
         MessagesQuery { partition: Some(partition), from, limit: 1, full: true, ..MessagesQuery::default() };
     let read = ports.peek.messages(&cluster, &topic, &asked).await;
-    let mut shown = Shown { group, row, read, agents, skip: None };
+    let mut shown = Shown { group, row, read, agents, skip: None, letters: vec![] };
     let waits = shown.row.committed.zip(shown.row.end).is_some_and(|(committed, end)| committed < end);
     if let Some(offset) = shown.offset().filter(|_| waits) {
         let past = past(&id, &shown.row, offset)?;
         shown.skip = Some(ports.control.offsets(&cluster, past).await);
+        shown.letters = letters(ports, &cluster, &topic).await;
     }
     Ok(shown)
+}
+
+/// Those that are named after the topic.
+async fn letters(ports: &Ports, cluster: &ClusterName, topic: &TopicName) -> Vec<TopicName> {
+    let Ok(view) = ports.dead_letters.topics(cluster, false).await else { return vec![] };
+    let all = view.topics.into_iter().map(|one| one.topic);
+    let is_of = |letters: &TopicName| {
+        let rest = letters.as_str().strip_prefix(topic.as_str()).unwrap_or_default();
+        let words = ["dlq", "dlt", "dead-letter", "dead-letters"];
+        rest.starts_with(['.', '-', '_']) && words.iter().any(|word| rest[1..].eq_ignore_ascii_case(word))
+    };
+    all.filter(is_of).take(LETTERS_MAX).collect()
 }
 
 /// The rows of a file that the form of offsets takes.
@@ -233,16 +251,14 @@ fn ways(shown: &Shown) -> AnyView {
                 }
                 OffsetsWay::None => "Its members take no command.",
             };
-            let query = form_urlencoded::Serializer::new(String::new())
-                .append_pair("to", "file")
-                .append_pair("file", &file(row, offset))
-                .finish();
-            let href = links::with_query(&links::offsets(&group.cluster_info.name, &group.row.group), &query);
+            let (info, id) = (&group.cluster_info, &group.row.group);
+            let href = links::skip(&info.name, id, &row.topic, row.partition, offset.saturating_add(1));
             let skip = ["Skip it: set offset ", &number::offset(offset.saturating_add(1))].concat();
             view! {
                 <p class="below">"The group does not handle this record any more. The record stays in its topic. " {how} " The operation can be undone."</p>
                 <p class="actions below"><a class="btn" href=href rel="external">{skip}</a>
                     <span class="muted">"shows a preview first"</span></p>
+                {dead_letter(shown, offset)}
             }
             .into_any()
         }
@@ -259,6 +275,25 @@ fn ways(shown: &Shown) -> AnyView {
     }
 }
 
+/// The record into a topic of dead letters, and then past it.
+fn dead_letter(shown: &Shown, offset: i64) -> AnyView {
+    let (info, group) = (&shown.group.cluster_info, &shown.group.row.group);
+    if shown.letters.is_empty() || shown.record().is_none() {
+        let text = "No topic of dead letters of this topic is known, such as ";
+        return view! { <p class="below muted">{text} <span class="mono">{shown.row.topic.to_string()} ".dlq"</span> "."</p> }.into_any();
+    }
+    let place = (&shown.row.topic, shown.row.partition, offset);
+    let links = shown.letters.iter().map(|letters| {
+        let href = links::give_up(&info.name, letters, place, group);
+        view! { <a class="btn" href=href>{["Copy it to ", letters.as_str(), ", then skip"].concat()}</a> " " }
+    });
+    view! {
+        <p class="below">"Or its bytes are written to a topic of dead letters first, from where it can be re-driven. Once Kafka has confirmed that, the page leads on to skipping it."</p>
+        <p class="actions below">{links.collect_view()} <span class="muted">"shows a preview first"</span></p>
+    }
+    .into_any()
+}
+
 fn of_record(shown: &Shown) -> AnyView {
     match (&shown.read, shown.record()) {
         (Err(error), _) => notice::warning(error.to_string()),
@@ -272,7 +307,8 @@ fn of_record(shown: &Shown) -> AnyView {
                 ];
                 told(words.concat())
             });
-            view! { {gap} {record::shown(one.clone())} }.into_any()
+            let copy = record::republish(&shown.group.cluster_info, &shown.row.topic, one);
+            view! { {gap} {record::shown(one.clone())} <p>{copy}</p> }.into_any()
         }
         (Ok(view), None) => {
             let text =

@@ -2,6 +2,7 @@
 //! (`tail.js`); without JavaScript it shows the newest ones and is loaded again by a link.
 
 use flowdeck_model::query::{DecoderName, From as Start};
+use flowdeck_model::view::Mode;
 use flowdeck_model::view::messages::{MessageView, MessagesView, Payload, PayloadKind};
 use flowdeck_model::{ClusterName, MessagesQuery, TopicName, url};
 use leptos::prelude::*;
@@ -40,6 +41,9 @@ fn page(asked: &MessagesQuery, view: &MessagesView) -> AnyView {
     let stream = links::with_query(&links::to(&api), &asked.to_query());
     let rows = view.records.iter().map(|record| row(record, &topic)).collect_view();
     let nonce = use_frame().site.nonce;
+    let produce = (info.mode == Mode::Control).then(|| {
+        view! { <a class="btn small" href=links::produce(&info.name, &view.topic)>"Produce…"</a> }
+    });
     view! {
         <Title text=["Live · ", view.topic.as_str(), " · ", &info.label].concat()/>
         <div>
@@ -63,6 +67,7 @@ fn page(asked: &MessagesQuery, view: &MessagesView) -> AnyView {
                 <span class="actions push">
                     <button class="btn small" type="button" data-pause="" hidden>"Pause"</button>
                     <a class="btn small" href=own data-reload="">"Reload"</a>
+                    {produce}
                 </span>
             </header>
             {form(asked)}

@@ -2,10 +2,10 @@
 
 use flowdeck_model::query::From as Start;
 use flowdeck_model::view::{
-    DecodeProblem, HeaderView, MessageView, MessagesView, Payload, PayloadKind, RecordReader,
-    TopicPartitionRow,
+    ClusterView, DecodeProblem, HeaderView, MessageView, MessagesView, Mode, Payload, PayloadKind,
+    RecordReader, TopicPartitionRow,
 };
-use flowdeck_model::{ClusterName, MessagesQuery, Partition, shown};
+use flowdeck_model::{ClusterName, MessagesQuery, Partition, TopicName, shown};
 use leptos::prelude::*;
 
 use super::messages::{self, Place, no_date};
@@ -62,13 +62,25 @@ pub(super) fn panel(
     let raw = links::download(&place.cluster, &place.topic, &at(list, partition, offset), "raw");
     let body = match found {
         Some(record) => {
-            view! { {shown(record)} <p><a class="link" href=raw rel="external" download="">"Download the value's bytes"</a></p> {readers} }
+            let copy = republish(&view.cluster_info, &place.topic, &record);
+            view! { {shown(record)} <p><a class="link" href=raw rel="external" download="">"Download the value's bytes"</a> " " {copy}</p> {readers} }
                 .into_any()
         }
         None if !view.complete => notice::empty("Timed out", view.note.unwrap_or_default()),
         None => absent(offset, rows.iter().find(|row| row.partition == partition)),
     };
     frame(title, Some(link), close, body)
+}
+
+/// To a form that is filled with the record.
+pub(in crate::pages) fn republish(
+    cluster: &ClusterView,
+    topic: &TopicName,
+    record: &MessageView,
+) -> Option<AnyView> {
+    let href = (cluster.mode == Mode::Control)
+        .then(|| links::republish(&cluster.name, topic, record.partition, record.offset));
+    href.map(|href| view! { <a class="link" href=href rel="external">"Republish…"</a> }.into_any())
 }
 
 /// The groups before and past the record.

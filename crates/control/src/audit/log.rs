@@ -4,7 +4,8 @@
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::{ActorKind, ClusterName};
 use flowdeck_protocol::wire::{
-    BulkEvent, BulkRecord, LogIn, LogInOutcome, Operation, RedriveEvent, RedriveRecord,
+    BulkEvent, BulkRecord, LogIn, LogInOutcome, Operation, ProduceEvent, ProduceRecord, RedriveEvent,
+    RedriveRecord,
 };
 
 use super::Entry;
@@ -24,7 +25,31 @@ impl LogSink {
             Entry::LogIn(log_in) => log_in_line(log_in),
             Entry::Redrive(redrive) => self.redrive(redrive),
             Entry::Bulk(bulk) => self.bulk(bulk),
+            Entry::Produce(produce) => self.produce(produce),
         }
+    }
+
+    fn produce(&self, produce: &ProduceRecord) {
+        let (event, reason) = match &produce.event {
+            ProduceEvent::Requested(request) => {
+                (format!("requested: {}", request.topic), request.reason.as_str())
+            }
+            ProduceEvent::Written(place) => (format!("written: {place}"), ""),
+            ProduceEvent::Failed { in_doubt: false, .. } => ("failed".to_owned(), ""),
+            ProduceEvent::Failed { in_doubt: true, .. } => ("in doubt".to_owned(), ""),
+        };
+        tracing::info!(
+            target: "audit",
+            cluster = self.cluster.as_ref().map(ClusterName::as_str).unwrap_or_default(),
+            produce.id = %produce.id,
+            produce.event = event,
+            produce.reason = reason,
+            actor.name = produce.actor.name,
+            actor.kind = ?produce.actor.kind,
+            actor.via = ?produce.actor.via,
+            actor.address = address(&produce.actor),
+            "produce"
+        );
     }
 
     fn redrive(&self, redrive: &RedriveRecord) {

@@ -7,7 +7,7 @@ mod old;
 mod topic;
 
 use flowdeck_model::actor::{ActorKind, ActorView, Via};
-use flowdeck_protocol::wire::{BulkRecord, LogIn, Operation, RedriveRecord};
+use flowdeck_protocol::wire::{BulkRecord, LogIn, Operation, ProduceRecord, RedriveRecord};
 
 pub(crate) use log::LogSink;
 pub use log_ins::Audit;
@@ -20,6 +20,7 @@ pub(crate) enum Entry<'a> {
     LogIn(&'a LogIn),
     Redrive(&'a RedriveRecord),
     Bulk(&'a BulkRecord),
+    Produce(&'a ProduceRecord),
 }
 
 /// Flowdeck itself.

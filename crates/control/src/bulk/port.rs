@@ -148,7 +148,7 @@ impl BoundBulks {
         record: BulkRecord,
         is_heard: impl Fn(&Bulk) -> bool,
     ) -> Result<Arc<Bulk>, PortError> {
-        desk.write(handle, record.id, Entry::Bulk(&record), is_heard).await
+        desk.write(&handle.settings, record.id, Entry::Bulk(&record), is_heard).await
     }
 
     fn view(&self, one: &ClusterSnapshot, bulk: &Bulk) -> BulkView {

@@ -37,7 +37,9 @@ use crate::audit::TopicSink;
 use crate::bulk::{BulkBook, BulkRunner};
 use crate::commands::offsets::Lookup;
 use crate::commands::write_task::{self, Answer, WriteOutcome, WriteTask};
+use crate::kept;
 use crate::offsets::alter::{Altered, Altering};
+use crate::produce::ProduceBook;
 use crate::redrive::{RedriveBook, RedriveRunner};
 use crate::settings::AdminSettings;
 use crate::writer::Writers;
@@ -94,6 +96,7 @@ pub(crate) struct ClusterActor {
     audit: AuditWriter,
     redrives: RedriveRunner,
     bulks: BulkRunner,
+    produce_book: watch::Sender<Arc<ProduceBook>>,
     /// Of which the pages say why it is not kept.
     history: History,
     started: Instant,
@@ -115,6 +118,7 @@ pub(crate) struct Inputs {
     pub(crate) sink: Arc<TopicSink>,
     pub(crate) redrive_book: watch::Sender<Arc<RedriveBook>>,
     pub(crate) bulk_book: watch::Sender<Arc<BulkBook>>,
+    pub(crate) produce_book: watch::Sender<Arc<ProduceBook>>,
     pub(crate) history: History,
 }
 
@@ -133,6 +137,7 @@ impl ClusterActor {
             sink,
             redrive_book,
             bulk_book,
+            produce_book,
             history,
         } = inputs;
         let state = State::new(Arc::clone(&settings), admin, Arc::clone(&stats));
@@ -160,6 +165,7 @@ impl ClusterActor {
         Self {
             redrives,
             bulks,
+            produce_book,
             writers: candidate.leadership().map(writers),
             candidate,
             audit: AuditWriter::new(sink, settings.timing),
@@ -387,6 +393,7 @@ impl ClusterActor {
         }
         self.redrives.heard(std::mem::take(&mut self.state.redrive_records));
         self.bulks.heard(std::mem::take(&mut self.state.bulk_records));
+        kept::fold(&self.produce_book, std::mem::take(&mut self.state.produce_records), ProduceBook::heard);
         self.state.restore();
         self.follow_touched();
     }

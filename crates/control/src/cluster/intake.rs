@@ -20,6 +20,7 @@ impl State {
             Some(Notice::Hold(notice)) => self.heard_hold(notice, at),
             Some(Notice::Ack(ack)) => self.heard_ack(ack, at),
             Some(Notice::Operation(operation)) => self.heard_operation(*operation, at),
+            Some(Notice::Produce(record)) => self.produce_records.push(*record),
             Some(Notice::Redrive(record)) => self.redrive_records.push(*record),
             Some(Notice::Bulk(record)) => self.bulk_records.push(*record),
             Some(Notice::ExternalCommand { id, command }) => self.external_command(id, command, at),

@@ -13,7 +13,7 @@ use flowdeck_observe::operations::OperationIndex;
 use flowdeck_observe::sampling::sample::Sample;
 use flowdeck_observe::snapshot::{Controlled, Parts};
 use flowdeck_observe::stats::ClusterStats;
-use flowdeck_protocol::wire::{Ack, BulkRecord, Operation, RedriveRecord};
+use flowdeck_protocol::wire::{Ack, BulkRecord, Operation, ProduceRecord, RedriveRecord};
 
 use super::external::Waiting;
 use super::held::Held;
@@ -91,6 +91,7 @@ pub(crate) struct State {
     /// Read from the audit since these were last taken.
     pub(crate) redrive_records: Vec<RedriveRecord>,
     pub(crate) bulk_records: Vec<BulkRecord>,
+    pub(crate) produce_records: Vec<ProduceRecord>,
     pub(super) dirty: bool,
 }
 
@@ -142,6 +143,7 @@ impl State {
             followed: None,
             redrive_records: Vec::new(),
             bulk_records: Vec::new(),
+            produce_records: Vec::new(),
             dirty: true,
             observed: Observation::new(settings, admin.observe.telemetry, stats),
         }

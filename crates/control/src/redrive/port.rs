@@ -116,7 +116,7 @@ impl BoundRedrives {
         is_heard: impl Fn(&Redrive) -> bool,
     ) -> Result<Arc<Redrive>, PortError> {
         let record = RedriveRecord { id, at: clock::now(), actor: self.actor.view.clone(), event };
-        desk.write(handle, id, Entry::Redrive(&record), is_heard).await
+        desk.write(&handle.settings, id, Entry::Redrive(&record), is_heard).await
     }
 
     fn known(

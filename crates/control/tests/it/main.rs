@@ -14,6 +14,7 @@ mod numbers;
 mod observe;
 mod offsets;
 mod peek;
+mod produce;
 mod redrive;
 mod rights;
 mod samples;

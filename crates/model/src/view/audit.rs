@@ -35,6 +35,7 @@ pub enum AuditEntry {
     Redrive(AuditRun),
     /// The commands of its groups are operations of their own.
     Bulk(AuditRun),
+    Produced(AuditRun),
 }
 
 impl AuditEntry {
@@ -43,12 +44,12 @@ impl AuditEntry {
         match self {
             Self::Operation(operation) => operation.offset,
             Self::LogIn(log_in) => log_in.offset,
-            Self::Redrive(run) | Self::Bulk(run) => run.offset,
+            Self::Redrive(run) | Self::Bulk(run) | Self::Produced(run) => run.offset,
         }
     }
 }
 
-/// One record of a re-drive or a bulk operation: its request, an order, or its end.
+/// One record of a re-drive, a bulk operation or a produced record: its request, an order, or its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]

@@ -15,6 +15,7 @@ pub mod history;
 pub mod messages;
 pub mod offsets;
 pub mod preview;
+pub mod produce;
 pub mod redrive;
 pub mod telemetry;
 pub mod topic;
@@ -47,6 +48,7 @@ pub use messages::{
 };
 pub use offsets::{CatchUp, OffsetPlan, OffsetsPreview, OffsetsWay, RecordAt};
 pub use preview::{HoldChangeKind, HoldPreview, MessagePreview, PreviewView};
+pub use produce::{ProducePreview, ProduceView};
 pub use redrive::{RedrivePreview, RedriveRow, RedriveTargetPreview, RedriveView};
 pub use telemetry::{
     AssignmentView, ConsumerStatus, ConsumerTelemetryView, GroupTelemetryView, TelemetryView,

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use flowdeck_kafka::{Deadline, Filter};
 use flowdeck_model::bulk::{BulkCounts, BulkGroupState};
+use flowdeck_model::produce::ProduceState;
 use flowdeck_model::query::AuditKind;
 use flowdeck_model::view::{AuditEntry, AuditLogIn, AuditOperation, AuditRun, AuditView, Mode};
 use flowdeck_model::{Actor, AuditLog, AuditQuery, ClusterName, GroupId, Permission, PortError, Timestamp};
 use flowdeck_protocol::wire::{
-    AuditRecord, BulkEvent, BulkRecord, LogIn, Operation, RedriveEvent, RedriveRecord,
+    AuditRecord, BulkEvent, BulkRecord, LogIn, Operation, ProduceEvent, ProduceRecord, RedriveEvent,
+    RedriveRecord,
 };
 use uuid::Uuid;
 
@@ -153,8 +155,10 @@ impl MaySee {
                 None => self.actor.may_all(&self.cluster),
             },
             AuditRecord::LogIn(_) => self.actor.may_all(&self.cluster),
-            AuditRecord::Redrive(_) => self.actor.may_on_cluster(Permission::View, &self.cluster),
             AuditRecord::Bulk(bulk) => self.sees_bulk(&bulk.event),
+            AuditRecord::Redrive(_) | AuditRecord::Produce(_) => {
+                self.actor.may_on_cluster(Permission::View, &self.cluster)
+            }
             AuditRecord::NewerVersion | AuditRecord::UnknownType => false,
         }
     }
@@ -187,6 +191,7 @@ fn matches(query: &AuditQuery, record: &AuditRecord) -> bool {
         AuditRecord::LogIn(log_in) => matches_log_in(query, log_in),
         AuditRecord::Redrive(redrive) => matches_redrive(query, redrive),
         AuditRecord::Bulk(bulk) => matches_bulk(query, bulk),
+        AuditRecord::Produce(produce) => matches_produce(query, produce),
         AuditRecord::NewerVersion | AuditRecord::UnknownType => false,
     }
 }
@@ -260,6 +265,50 @@ fn bulk_words(event: &BulkEvent) -> (String, &'static str, String) {
     }
 }
 
+fn matches_produce(query: &AuditQuery, produce: &ProduceRecord) -> bool {
+    query.kind != AuditKind::LogIns
+        && query.group.is_empty()
+        && query.action.is_none()
+        && query.state.is_none()
+        && contains(&produce.actor.name, &query.actor)
+        && contains(produce_reason(&produce.event), &query.search)
+        && is_within(query, produce.at)
+}
+
+fn produce_reason(event: &ProduceEvent) -> &str {
+    match event {
+        ProduceEvent::Requested(request) => &request.reason,
+        ProduceEvent::Written(_) | ProduceEvent::Failed { .. } => "",
+    }
+}
+
+fn produced(offset: i64, produce: ProduceRecord) -> AuditRun {
+    let reason = produce_reason(&produce.event).to_owned();
+    let (title, state, note) = match produce.event {
+        ProduceEvent::Requested(request) => {
+            let copy = request.source.map(|source| format!(", edited from {source}")).unwrap_or_default();
+            (format!("Produce a record to {}{copy}", request.topic), ProduceState::Requested, None)
+        }
+        ProduceEvent::Written(place) => (format!("Record written at {place}"), ProduceState::Written, None),
+        ProduceEvent::Failed { why, in_doubt: false } => {
+            ("Record not written".to_owned(), ProduceState::Failed, Some(why))
+        }
+        ProduceEvent::Failed { why, in_doubt: true } => {
+            ("Record perhaps written".to_owned(), ProduceState::InDoubt, Some(why))
+        }
+    };
+    AuditRun {
+        offset,
+        at: produce.at,
+        id: produce.id,
+        title,
+        actor: produce.actor,
+        reason,
+        event: state.label().to_owned(),
+        notes: note.into_iter().collect(),
+    }
+}
+
 fn redrive_reason(event: &RedriveEvent) -> &str {
     match event {
         RedriveEvent::Requested { request, .. } => &request.reason,
@@ -321,6 +370,7 @@ fn entry(offset: i64, record: AuditRecord) -> Option<AuditEntry> {
             outcome: log_in.outcome,
             detail: log_in.detail,
         })),
+        AuditRecord::Produce(produce) => Some(AuditEntry::Produced(produced(offset, *produce))),
         AuditRecord::Redrive(redrive) => {
             let (title, event) = redrive_words(&redrive.event);
             let reason = redrive_reason(&redrive.event).to_owned();

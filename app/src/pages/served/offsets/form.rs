@@ -7,6 +7,7 @@ use flowdeck_model::view::{ClusterView, GroupView};
 use flowdeck_model::{GroupId, TopicName};
 use leptos::prelude::*;
 
+use super::super::in_textarea;
 use super::asked::Asked;
 use crate::links;
 
@@ -39,7 +40,7 @@ pub(super) fn section(
                         <input type="text" name="fromGroup" aria-label="Group to copy from" autocomplete="off" value=asked.from_group.clone()/>
                     })}
                     {choice(asked, "file", "As in these lines: topic,partition,offset", view! {
-                        <textarea name="file" rows="3" aria-label="Lines topic,partition,offset" spellcheck="false">{asked.file.clone()}</textarea>
+                        <textarea name="file" rows="3" aria-label="Lines topic,partition,offset" spellcheck="false">{in_textarea(&asked.file)}</textarea>
                     })}
                     {choice(asked, "none", "Delete the commits", ())}
                     {other(asked)}

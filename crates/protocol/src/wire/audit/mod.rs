@@ -1,6 +1,6 @@
 //! `flowdeck.audit`: who asked for what, and what came of it. Each record holds the whole state of an
 //! operation or one log-in, so that a reader needs no earlier record; of a re-drive and of a bulk operation its request, an
-//! order, or how far it came.
+//! order, or how far it came; of a produced record its request, or what came of it.
 //!
 //! Of the records of one id with the state `requested`, the first one decides what the id means: a later
 //! one with another request ([`Request::is_same_as`]) is ignored by every reader.
@@ -11,6 +11,7 @@ mod limit;
 mod log_in;
 mod operation;
 mod parts;
+mod produce;
 mod redrive;
 mod request;
 
@@ -20,6 +21,7 @@ use uuid::Uuid;
 pub use bulk::{BulkEvent, BulkRecord, bulk_record, check_bulk};
 pub use log_in::{LogIn, LogInOutcome, log_in_record};
 pub use operation::{LeftOut, Operation, OperationInstance, operation_record};
+pub use produce::{ProduceEvent, ProduceRecord, ProduceRequested, produce_record};
 pub use redrive::{RedriveEvent, RedriveRecord, redrive_record};
 pub use request::{REQUEST_MAX, Request};
 
@@ -33,6 +35,7 @@ pub enum AuditRecord {
     LogIn(LogIn),
     Redrive(Box<RedriveRecord>),
     Bulk(Box<BulkRecord>),
+    Produce(Box<ProduceRecord>),
     /// Without our version header or with another version: skipped and counted.
     NewerVersion,
     /// Of version 1, but a type that was added later: skipped and counted.
@@ -64,6 +67,7 @@ pub fn read_audit(
     match r#type.as_str() {
         operation::TYPE => operation::read(id, value).map(|it| AuditRecord::Operation(Box::new(it))),
         log_in::TYPE => log_in::read(id, value).map(AuditRecord::LogIn),
+        produce::TYPE => produce::read(id, value).map(|it| AuditRecord::Produce(Box::new(it))),
         redrive::TYPE => redrive::read(id, value).map(|it| AuditRecord::Redrive(Box::new(it))),
         bulk::TYPE => bulk::read(id, value).map(|it| AuditRecord::Bulk(Box::new(it))),
         _ => Ok(AuditRecord::UnknownType),
