@@ -85,7 +85,7 @@ async fn lag_of_readers_of_committed_records_ends_at_the_last_stable_offset() {
     kafka().produce_at(&topic, [(0, "behind"), (0, "it")]).await;
     kafka().commit(&wrong, &[(&topic, 0, 3)]);
 
-    let read_committed = [&reader, &wrong].map(|group| Pattern::new(group)).to_vec();
+    let read_committed = [&reader, &wrong].map(Pattern::new).to_vec();
     let settings = ClusterSettings { read_committed, ..settings(Mode::Observe) };
     kafka().create_topic(settings.admin_topics[0].telemetry.0.as_str(), 1).await;
     let running = Running::start(settings);
