@@ -6,7 +6,8 @@ import type { APIRequestContext, Page } from "@playwright/test";
 
 const TOPIC = `offsets-${process.pid}`;
 const groups = [true, false].map((scripts) => `offsets-${process.pid}-${scripts}`);
-const STUCK = `offsets-${process.pid}-stuck`;
+const [STUCK, LETTER] = [`offsets-${process.pid}-stuck`, `offsets-${process.pid}-letter`];
+const LETTERS = `${TOPIC}.dlq`;
 
 /** A group that has committed offset 40 of a topic of 50 records. */
 async function commit(request: APIRequestContext, group: string): Promise<void> {
@@ -26,13 +27,13 @@ async function commit(request: APIRequestContext, group: string): Promise<void> 
 
 test.beforeAll(() => {
   test.setTimeout(120_000);
-  createTopic(TOPIC);
+  for (const topic of [TOPIC, LETTERS]) createTopic(topic);
   send(Array.from({ length: 50 }, (_, n) => ({ topic: TOPIC, key: "k", value: String(n) })));
 });
 
 test.afterAll(() => {
-  deleteGroups([...groups, STUCK]);
-  deleteTopic(TOPIC);
+  deleteGroups([...groups, STUCK, LETTER]);
+  for (const topic of [TOPIC, LETTERS]) deleteTopic(topic);
 });
 
 async function until_confirmed(page: Page, scripts: boolean): Promise<void> {
@@ -111,4 +112,36 @@ test("the record at which a group waits is skipped", async ({ page, playwright }
   await until_confirmed(page, true);
   await page.goto(groupPath(STUCK));
   await expect(page.getByRole("link", { name: "41", exact: true })).toBeVisible({ timeout: 60_000 });
+});
+
+test.describe("without JavaScript", () => {
+  test.use({ javaScriptEnabled: false });
+
+  test("the record at which a group waits becomes a dead letter, and then is skipped", async ({ page, playwright }) => {
+    test.setTimeout(240_000);
+    const request = await playwright.request.newContext({ baseURL: `${env.url}/` });
+    await commit(request, LETTER);
+    const known = async () => (await request.get(`./api/v1/clusters/${CLUSTER}/dead-letters/${LETTERS}`)).status();
+    await expect.poll(known, { timeout: 60_000 }).toBe(200);
+    await request.dispose();
+    await page.goto(`${groupPath(LETTER)}/stuck?topic=${TOPIC}&partition=0`);
+    await page.getByRole("link", { name: `Copy it to ${LETTERS}, then skip` }).click();
+    await expect(page.getByRole("heading", { name: `Produce to ${LETTERS}` })).toBeVisible();
+    await expect(page.getByLabel("Value", { exact: true })).toHaveValue("40");
+    await expect(page.getByLabel("Headers")).toHaveValue(new RegExp(`Flowdeck-Original-Topic: ${TOPIC}\\n`));
+    await page.getByRole("button", { name: "Preview" }).click();
+    await page.getByLabel("Reason").fill("it cannot be handled");
+    await page.getByRole("button", { name: "Produce", exact: true }).click();
+    await expect(page.getByRole("status").filter({ hasText: "Written." })).toContainText("Kafka confirmed it");
+    await page.getByRole("link", { name: "Skip it: set offset 41" }).click();
+    await page.getByLabel(/number of records that are skipped/).fill("1");
+    await page.getByLabel("Reason").fill("it is a dead letter");
+    await page.getByRole("button", { name: "Set these offsets" }).click();
+    await until_confirmed(page, false);
+    // As an agent would have written it: it can be re-driven.
+    await page.goto(`./c/${CLUSTER}/dead-letters/${LETTERS}`);
+    await page.locator("table.letters tbody tr").getByRole("link").first().click();
+    await expect(page.getByText("given up by an operator")).toBeVisible();
+    await expect(page.locator("section.record").filter({ hasText: "The original" }).locator("pre")).toHaveText("40");
+  });
 });
