@@ -68,6 +68,7 @@ pub(crate) fn republish(
 }
 
 /// The same, filled with a copy of a record as the dead letter of a group.
+#[cfg(not(target_family = "wasm"))]
 pub(crate) fn give_up(
     cluster: &ClusterName,
     letters: &TopicName,
@@ -81,6 +82,7 @@ pub(crate) fn give_up(
 }
 
 /// The form that sets the group's offset in one partition.
+#[cfg(not(target_family = "wasm"))]
 pub(crate) fn skip(
     cluster: &ClusterName,
     group: &GroupId,
@@ -94,6 +96,7 @@ pub(crate) fn skip(
     with_query(&offsets(cluster, group), &query)
 }
 
+#[cfg(not(target_family = "wasm"))]
 pub(crate) fn produced(cluster: &ClusterName, id: CommandId) -> String {
     to(&url::produced_path(cluster, id))
 }
