@@ -33,9 +33,14 @@ pub(super) fn of(
     all.into_iter().flatten().collect()
 }
 
+/// Where that makes a difference.
 fn reads_committed(cluster: &ClusterSnapshot, group: &GroupData) -> Option<String> {
     if group.ends.are_stable {
-        return Some("It reads committed records: its lag ends at the last stable offset.".to_owned());
+        let open = &cluster.sample.details.open;
+        let is_held_back =
+            group.partitions(false).any(|one| open.contains_key(&(one.topic.clone(), one.commit.partition)));
+        let words = "It reads committed records: its lag ends at the last stable offset.";
+        return is_held_back.then(|| words.to_owned());
     }
     let is_told = cluster.settings.reads_committed(&group.id) && group.as_of.is_some();
     is_told.then(|| {

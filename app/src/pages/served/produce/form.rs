@@ -123,11 +123,11 @@ fn fields(shown: &Shown) -> AnyView {
         <form method="post" action=links::produce(&shown.info.name, &shown.topic) class="produce">
             {copy}
             <p><label>"Partition " <input name="partition" value=form.partition.clone() size="6" inputmode="numeric" autocomplete="off" placeholder="by key"/></label></p>
-            <p><label for="key">"Key"</label> {kinds("keyAs", key_kind, "no key")}</p>
+            <p><label for="key">"Key"</label> " " {kinds("keyAs", key_kind, "no key")}</p>
             <textarea id="key" name="key" rows="2" spellcheck="false">{in_textarea(&form.key)}</textarea>
-            <p><label for="value">"Value"</label> {kinds("valueAs", &form.value_as, "tombstone (null)")}</p>
+            <p><label for="value">"Value"</label> " " {kinds("valueAs", &form.value_as, "tombstone (null)")}</p>
             <textarea id="value" name="value" rows="14" spellcheck="false">{in_textarea(&form.value)}</textarea>
-            <p><label for="headers">"Headers"</label> <span class="muted">"one a line: name: value, name hex: 00ff, or name alone for null"</span></p>
+            <p><label for="headers">"Headers"</label> " " <span class="muted">"one a line: name: value, name hex: 00ff, or name alone for null"</span></p>
             <textarea id="headers" name="headers" rows="4" spellcheck="false">{in_textarea(&form.headers)}</textarea>
             <p class="actions"><button class="btn">"Preview"</button> <span class="muted">"nothing is produced yet"</span></p>
         </form>
