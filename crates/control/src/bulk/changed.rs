@@ -1,10 +1,22 @@
-//! What changed on a group since its part of a bulk operation was previewed. Pure.
+//! Why a group is left out: it changed since its part of a bulk operation was previewed, or nobody listens in it. Pure.
 
 use std::sync::Arc;
 
 use flowdeck_model::bulk::BulkTarget;
-use flowdeck_model::{CommandId, CommandState, GroupId, Timestamp};
+use flowdeck_model::{CommandId, CommandState, GroupId, Target, Timestamp};
 use flowdeck_observe::operations::{Operation, OperationIndex};
+use flowdeck_observe::snapshot::ClusterSnapshot;
+
+use crate::commands::scope::listening;
+
+/// Who pauses a group before it starts does so on its own page: that pause has no evidence until then, and a bulk operation
+/// would wait for it.
+pub(super) fn nobody_listens(one: &ClusterSnapshot, group: &GroupId, now: Timestamp) -> Option<String> {
+    let target = Target::group(group.clone());
+    let within = one.settings.timing.heard_within;
+    let is_silent = listening(&target, one.telemetry.group(group), now, within).next().is_none();
+    is_silent.then(|| format!("no instance of {target} listens; its own page can pause it before it starts"))
+}
 
 /// What was refused changed nothing.
 fn counts(operation: &Operation) -> bool {

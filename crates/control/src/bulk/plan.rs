@@ -9,6 +9,7 @@ use flowdeck_model::view::{BulkPlan, OffsetsPreview, OffsetsWay, PreviewView};
 use flowdeck_model::{
     ClusterName, CommandId, Control as _, GroupId, HoldBy, InstanceState, PauseEnd, PortError, Submit, Target,
 };
+use flowdeck_observe::clock;
 use flowdeck_observe::snapshot::ClusterSnapshot;
 use futures::StreamExt as _;
 use tokio::time::Instant;
@@ -104,6 +105,10 @@ impl Planner<'_> {
         if let Some(id) = view.existing {
             let plan = format!("in force already, by operation {id}");
             return Ok(BulkPlan { existing: Some(id), ..nothing(group.clone(), plan) });
+        }
+        let silent = || changed::nobody_listens(&self.snapshot, group, clock::now());
+        if let Some(why) = (action == BulkAction::Pause).then(silent).flatten() {
+            return Ok(refused(group.clone(), why));
         }
         let target = BulkTarget { for_seconds, ..self.target(group) };
         let plan = words(action, &view);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use flowdeck_kafka::{Deadline, Leadership};
-use flowdeck_model::bulk::{BulkGroupState, BulkOutcome, BulkState};
+use flowdeck_model::bulk::{BulkAction, BulkGroupState, BulkOutcome, BulkState};
 use flowdeck_model::view::Submitted;
 use flowdeck_model::{CommandId, CommandState, PortError, Submit};
 use flowdeck_observe::core::Core;
@@ -168,6 +168,11 @@ impl Run {
         });
         if let Some(words) = changed {
             return (place, refused(format!("changed since the preview, so nothing was done: {words}")));
+        }
+        let silent =
+            || self.snapshot().and_then(|one| changed::nobody_listens(&one, &target.group, clock::now()));
+        if let Some(why) = (request.action == BulkAction::Pause).then(silent).flatten() {
+            return (place, refused(why));
         }
         let submit = request.submit(self.bulk.id, id, target);
         let outcome = match self.submit(submit).await {
