@@ -193,8 +193,8 @@ impl<H> AgentBuilder<H> {
 
     /// Starts with all its partitions paused: no record is handled before an operator resumes the group, the consumer or a
     /// part of it. Each start of the process is paused anew; pages say that it is paused by the application. A resume is
-    /// a release that is written to the topic of holds while this instance runs; where there is no such topic, an admin
-    /// command.
+    /// a release that is written to the topic of holds while this instance runs, but not of a hold whose time was over; where
+    /// there is no such topic, an admin command.
     pub fn start_paused(mut self) -> Self {
         self.start_paused = true;
         self

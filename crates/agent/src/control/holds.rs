@@ -2,9 +2,9 @@
 //! what is written since, and holds that nobody releases in time.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use flowdeck_model::Hold;
+use flowdeck_model::{Hold, Timestamp};
 use flowdeck_protocol::wire::{self, HoldRecord};
 use rdkafka::Offset;
 use tracing::{info, warn};
@@ -49,6 +49,13 @@ pub(super) struct Reading {
     pub(super) live: bool,
     /// The topic was missing at the last check.
     pub(super) gone: bool,
+}
+
+/// By how much Flowdeck's clock may be ahead when it releases a hold whose time is over.
+const CLOCKS: Duration = Duration::from_secs(5);
+
+fn has_ended(hold: &Hold, now: Timestamp) -> bool {
+    hold.is_overdue(now.plus(CLOCKS))
 }
 
 impl Control {
@@ -131,9 +138,12 @@ impl Control {
                 state.view.release(key);
             }
             HoldRecord::Released { scope, id } => {
-                state.view.release(key);
+                let ended = state.view.release(key).is_some_and(|hold| has_ended(&hold, now()));
                 if live {
-                    state.view.resume_start(std::slice::from_ref(&scope));
+                    // A pause that ended by itself is no operator's resume.
+                    if !ended {
+                        state.view.resume_start(std::slice::from_ref(&scope));
+                    }
                     self.answers.release(settings, &scope, id, command, record.offset);
                 }
             }

@@ -54,6 +54,13 @@ async fn an_instance_that_starts_paused_runs_once_it_is_resumed() {
     settled(&agent, 0, 2).await;
     a_while().await;
     assert_eq!(seen.count(), 0);
+    // A pause that ends by itself is no operator's resume.
+    let short = Hold { until: Some(Timestamp::from_millis(1)), ..world.hold(world.scope()) };
+    world.write(vec![hold_record(&short, short.id.into())]).await;
+    let ended = world.release(&short).await;
+    world.ack(ended, "i-1", Acknowledged).await;
+    a_while().await;
+    assert_eq!(seen.count(), 0);
     // There is no hold: the resume is a tombstone of one that never was.
     let resume = world.release(&world.hold(world.scope())).await;
     world.ack(resume, "i-1", Acknowledged).await;
