@@ -65,21 +65,40 @@ impl Api {
         self.read(request.send_json(body))
     }
 
+    /// A body that goes on; who reads it says for how long it may be silent.
+    pub(super) fn stream(&self, path: &str) -> Result<impl std::io::Read + Send + use<>, Failed> {
+        let mut request = self.agent.get(format!("{}{path}", self.at));
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        let endless = request.config().timeout_global(None).timeout_recv_response(Some(LIMIT)).build();
+        let mut answer = endless.call().map_err(|error| self.unreachable(error))?;
+        let status = answer.status();
+        if status.is_success() {
+            return Ok(answer.into_body().into_reader());
+        }
+        let json = answer.body_mut().with_config().limit(LONGEST).read_to_string().unwrap_or_default();
+        Err(Failed::new(Exit::of_status(status.as_u16()), refusal(status.as_u16(), &json)))
+    }
+
+    fn unreachable(&self, why: impl std::fmt::Display) -> Failed {
+        Failed::new(Exit::Unreachable, format!("{}: {why}", self.at))
+    }
+
     fn read<T: DeserializeOwned>(
         &self,
         answer: Result<Response<Body>, ureq::Error>,
     ) -> Result<Answer<T>, Failed> {
-        let unreachable = |why: String| Failed::new(Exit::Unreachable, format!("{}: {why}", self.at));
-        let mut answer = answer.map_err(|error| unreachable(error.to_string()))?;
+        let mut answer = answer.map_err(|error| self.unreachable(error))?;
         let status = answer.status();
         let body = answer.body_mut().with_config().limit(LONGEST).read_to_string();
-        let json = body.map_err(|error| unreachable(error.to_string()))?;
+        let json = body.map_err(|error| self.unreachable(error))?;
         if !status.is_success() {
             return Err(Failed::new(Exit::of_status(status.as_u16()), refusal(status.as_u16(), &json)));
         }
         match serde_json::from_str(&json) {
             Ok(view) => Ok(Answer { json, view }),
-            Err(error) => Err(unreachable(format!("no answer of a Flowdeck of this version: {error}"))),
+            Err(error) => Err(self.unreachable(format!("no answer of a Flowdeck of this version: {error}"))),
         }
     }
 }

@@ -20,6 +20,8 @@ pub enum Ask {
     Operations(Operations),
     /// Show who asked for what, and what came of it.
     Audit(Audit),
+    /// Print records of a topic, a line of JSON for each.
+    Peek(super::peek::Peek),
     /// One operation over many groups.
     #[command(subcommand)]
     Bulk(super::bulk::Bulk),

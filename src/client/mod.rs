@@ -6,6 +6,7 @@ mod bulk;
 pub mod exit;
 mod offsets;
 mod operate;
+pub mod peek;
 mod show;
 
 use std::io::Write as _;
@@ -24,6 +25,7 @@ pub fn run(ask: &Ask) -> Result<Exit, Failed> {
         Ask::Lag(args) => lag(args),
         Ask::Operations(args) => operations(args),
         Ask::Audit(args) => audit(args),
+        Ask::Peek(args) => peek::run(args),
         Ask::Bulk(args) => bulk::run(args),
         Ask::Operate(args) => operate::run(args),
     }

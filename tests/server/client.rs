@@ -35,6 +35,34 @@ async fn tables_and_json_of_what_is_there() {
     assert!(lag.contains("orders") && lag.contains("Lag 7"), "{lag}");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn records_are_lines_of_json() {
+    let server = Listening::start(options()).await;
+    let url = server.url("");
+    let (code, lines, said) = run(&url, &["peek", "orders", "--cluster", "demo", "--partition", "3"]).await;
+    assert_eq!(code, 0, "{said}");
+    let records: Vec<serde_json::Value> =
+        lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&records[0]["partition"], &records[0]["offset"]), (&3.into(), &41.into()));
+    let (code, _, said) = run(&url, &["peek", "nothing", "--cluster", "demo"]).await;
+    assert!(code == 4 && said.contains("nothing"), "{code}: {said}");
+    let (code, _, said) = run(&url, &["peek", "orders", "--cluster", "demo", "--limit", "0"]).await;
+    assert!(code == 2 && said.contains("limit"), "{code}: {said}");
+    // As they come: the first lines, then whoever reads them leaves.
+    let mut follow = command(&["peek", "orders", "--cluster", "demo", "--follow"]);
+    let mut process = follow.env("FLOWDECK_URL", &url).stdout(std::process::Stdio::piped()).spawn().unwrap();
+    let out = process.stdout.take().unwrap();
+    let line = tokio::task::spawn_blocking(move || {
+        let mut line = String::new();
+        std::io::BufRead::read_line(&mut std::io::BufReader::new(out), &mut line).map(|_| line)
+    });
+    let line = tokio::time::timeout(flowdeck_testkit::DEADLINE, line).await;
+    process.kill().unwrap();
+    process.wait().unwrap();
+    let record: serde_json::Value = serde_json::from_str(&line.unwrap().unwrap().unwrap()).unwrap();
+    assert_eq!(record["offset"], 41);
+}
+
 /// Bytes that would move the cursor or write over a line come from whoever names a group.
 #[tokio::test(flavor = "multi_thread")]
 async fn names_cannot_deceive_the_terminal() {
