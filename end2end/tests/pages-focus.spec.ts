@@ -102,8 +102,9 @@ for (const [width, height] of [[1440, 500], [390, 700]] as const) {
   });
 }
 
+// Its members take no commands.
 test("a form with nothing to fill in has the focus on its heading", async ({ page }) => {
-  await page.goto("./c/demo/groups/dev-royalty-report");
+  await page.goto("./c/demo/groups/dev-audit-export");
   await hydrated(page);
   await page.keyboard.press("p");
   await expect(page.locator("#form-title")).toBeFocused();
