@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::http::Response;
 use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
-use ureq::{Agent, Body};
+use ureq::{Agent, Body, RequestBuilder};
 
 use super::args::Server;
 use super::exit::{Exit, Failed};
@@ -46,10 +46,7 @@ impl Api {
     }
 
     pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, Failed> {
-        let mut request = self.agent.get(format!("{}{path}", self.at));
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
+        let request = self.authorised(self.agent.get(format!("{}{path}", self.at)));
         self.read(request.call())
     }
 
@@ -58,19 +55,20 @@ impl Api {
         path: &str,
         body: &impl Serialize,
     ) -> Result<Answer<T>, Failed> {
-        let mut request = self.agent.post(format!("{}{path}", self.at));
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
+        let request = self.authorised(self.agent.post(format!("{}{path}", self.at)));
         self.read(request.send_json(body))
+    }
+
+    fn authorised<B>(&self, request: RequestBuilder<B>) -> RequestBuilder<B> {
+        match &self.token {
+            Some(token) => request.header("authorization", format!("Bearer {token}")),
+            None => request,
+        }
     }
 
     /// A body that goes on; who reads it says for how long it may be silent.
     pub(super) fn stream(&self, path: &str) -> Result<impl std::io::Read + Send + use<>, Failed> {
-        let mut request = self.agent.get(format!("{}{path}", self.at));
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
+        let request = self.authorised(self.agent.get(format!("{}{path}", self.at)));
         let endless = request.config().timeout_global(None).timeout_recv_response(Some(LIMIT)).build();
         let mut answer = endless.call().map_err(|error| self.unreachable(error))?;
         let status = answer.status();
@@ -78,7 +76,7 @@ impl Api {
             return Ok(answer.into_body().into_reader());
         }
         let json = answer.body_mut().with_config().limit(LONGEST).read_to_string().unwrap_or_default();
-        Err(Failed::new(Exit::of_status(status.as_u16()), refusal(status.as_u16(), &json)))
+        Err(refused(status.as_u16(), &json))
     }
 
     fn unreachable(&self, why: impl std::fmt::Display) -> Failed {
@@ -94,7 +92,7 @@ impl Api {
         let body = answer.body_mut().with_config().limit(LONGEST).read_to_string();
         let json = body.map_err(|error| self.unreachable(error))?;
         if !status.is_success() {
-            return Err(Failed::new(Exit::of_status(status.as_u16()), refusal(status.as_u16(), &json)));
+            return Err(refused(status.as_u16(), &json));
         }
         match serde_json::from_str(&json) {
             Ok(view) => Ok(Answer { json, view }),
@@ -104,12 +102,14 @@ impl Api {
 }
 
 /// The server's own words, where it has some.
-fn refusal(status: u16, body: &str) -> String {
+fn refused(status: u16, body: &str) -> Failed {
     let detail = serde_json::from_str(body).ok().and_then(|problem: Value| {
         let detail = problem.get("detail")?.as_str()?;
         Some(shown::text(detail))
     });
-    detail.unwrap_or_else(|| format!("the server answers {status}: is --url the address of the pages?"))
+    let words =
+        detail.unwrap_or_else(|| format!("the server answers {status}: is --url the address of the pages?"));
+    Failed::new(Exit::of_status(status), words)
 }
 
 fn tls() -> TlsConfig {

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use serde::{Deserialize, Serialize};
 
 use crate::action::{Action, ActionKind};
-use crate::command::{REASON_MAX, Submit, Target};
+use crate::command::{REASON_MAX, Submit, Target, reason_fits, reason_is_given};
 use crate::error::PortError;
 use crate::ids::CommandId;
 use crate::names::GroupId;
@@ -119,12 +119,8 @@ pub enum BulkQuery {
 impl BulkRequest {
     /// The rules that need nothing but the request; names the field that breaks one.
     pub fn check(&self) -> Result<(), PortError> {
-        if self.reason.trim().is_empty() {
-            return Err(PortError::invalid("reason", "say why: the next person on call will read it"));
-        }
-        if self.reason.chars().count() > BULK_REASON_MAX {
-            return Err(PortError::invalid("reason", format!("at most {BULK_REASON_MAX} characters")));
-        }
+        reason_is_given(&self.reason)?;
+        reason_fits(&self.reason, BULK_REASON_MAX)?;
         check_groups(self.groups.iter().map(|one| &one.group))?;
         if !(1..=GROUPS_MAX as u32).contains(&self.stop_after) {
             return Err(PortError::invalid("stopAfter", format!("from 1 to {GROUPS_MAX} failures")));

@@ -115,15 +115,28 @@ pub const REASON_MAX: usize = 500;
 pub const TOPICS_MAX: usize = 100;
 pub const PARTITIONS_MAX: usize = 100;
 
+/// Of every operation that needs one.
+pub(crate) fn reason_is_given(reason: &str) -> Result<(), crate::PortError> {
+    if reason.trim().is_empty() {
+        return Err(crate::PortError::invalid("reason", "say why: the next person on call will read it"));
+    }
+    Ok(())
+}
+
+pub(crate) fn reason_fits(reason: &str, most: usize) -> Result<(), crate::PortError> {
+    if reason.chars().count() > most {
+        return Err(crate::PortError::invalid("reason", format!("at most {most} characters")));
+    }
+    Ok(())
+}
+
 impl Submit {
     /// The rules that need nothing but the body; names the field that breaks one.
     pub fn check(&self) -> Result<(), crate::PortError> {
         use crate::PortError;
-        if self.reason.chars().count() > REASON_MAX {
-            return Err(PortError::invalid("reason", format!("at most {REASON_MAX} characters")));
-        }
-        if self.action.kind().needs_reason() && self.reason.trim().is_empty() {
-            return Err(PortError::invalid("reason", "say why: the next person on call will read it"));
+        reason_fits(&self.reason, REASON_MAX)?;
+        if self.action.kind().needs_reason() {
+            reason_is_given(&self.reason)?;
         }
         if self.target.topics.len() > TOPICS_MAX {
             let problem = format!("at most {TOPICS_MAX} in one command; none at all means all of them");

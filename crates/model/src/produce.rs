@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::command::{REASON_MAX, reason_fits, reason_is_given};
 use crate::error::PortError;
 use crate::ids::CommandId;
 use crate::names::{Partition, TopicName};
@@ -131,18 +132,14 @@ impl Bytes {
 impl ProduceRequest {
     /// The rules that need nothing but the request; names the field that breaks one.
     pub fn check(&self) -> Result<(), PortError> {
-        if self.reason.trim().is_empty() {
-            return Err(PortError::invalid("reason", "say why: the next person on call will read it"));
-        }
+        reason_is_given(&self.reason)?;
         self.check_but_reason()
     }
 
     /// Of one that is only looked at.
     pub fn check_but_reason(&self) -> Result<(), PortError> {
         let invalid = |field: &str, problem: String| Err(PortError::invalid(field, problem));
-        if self.reason.chars().count() > crate::command::REASON_MAX {
-            return invalid("reason", format!("at most {} characters", crate::command::REASON_MAX));
-        }
+        reason_fits(&self.reason, REASON_MAX)?;
         if self.headers.len() > PRODUCE_HEADERS_MAX {
             return invalid("headers", format!("at most {PRODUCE_HEADERS_MAX}"));
         }

@@ -6,6 +6,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::command::{REASON_MAX, reason_fits, reason_is_given};
 use crate::error::PortError;
 use crate::ids::CommandId;
 use crate::names::{GroupId, TopicName};
@@ -74,18 +75,14 @@ pub const PARTITIONS_MAX: usize = 500;
 impl RedriveRequest {
     /// The rules that need nothing but the request; names the field that breaks one.
     pub fn check(&self) -> Result<(), PortError> {
-        if self.reason.trim().is_empty() {
-            return Err(PortError::invalid("reason", "say why: the next person on call will read it"));
-        }
+        reason_is_given(&self.reason)?;
         self.check_but_reason()
     }
 
     /// Of one that is only looked at.
     pub fn check_but_reason(&self) -> Result<(), PortError> {
         let invalid = |field: &str, problem: String| Err(PortError::invalid(field, problem));
-        if self.reason.chars().count() > crate::command::REASON_MAX {
-            return invalid("reason", format!("at most {} characters", crate::command::REASON_MAX));
-        }
+        reason_fits(&self.reason, REASON_MAX)?;
         if !(1..=RATE_MAX).contains(&self.rate) {
             return invalid("rate", format!("from 1 to {RATE_MAX} records a second"));
         }

@@ -18,12 +18,14 @@ mod stuck;
 mod tail;
 
 use flowdeck_model::record_place::RecordPlace;
-use flowdeck_model::{ClusterName, CommandId, GroupId, Partition, Ports, TopicName, url};
+use flowdeck_model::view::ClusterView;
+use flowdeck_model::{ClusterName, CommandId, GroupId, Partition, Ports, Timestamp, TopicName, url};
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
 use crate::api::{Answer, PageError};
-use crate::components::error;
+use crate::components::{bar, cluster, error, name};
+use crate::links;
 use audit::AuditPage;
 use bulk::{BulkFormPage, BulkPage};
 use dead_letters::{LetterPage, LetterTopicsPage, LettersPage, RedriveFormPage, RedrivePage};
@@ -218,6 +220,25 @@ fn named<T: std::str::FromStr>(segment: &str) -> Option<T> {
 /// What is written into a text area: leptos escapes nothing there, and a browser leaves out its first line break.
 fn in_textarea(text: &str) -> String {
     ["\n", &text.replace('&', "&amp;").replace('<', "&lt;")].concat()
+}
+
+/// The head of a page about one thing of a group.
+fn head_of_group(info: &ClusterView, id: &GroupId, title: String, now: Timestamp) -> AnyView {
+    view! {
+        <div>
+            <nav class="crumbs" aria-label="Where you are">
+                <a href=links::to("/")>"Fleet"</a> " / " {info.label.clone()} " / "
+                <a href=links::group(&info.name, id)>{name::cut(id.shown())}</a>
+            </nav>
+            <div class="title">
+                {cluster::pill(info.label.clone(), info.colour)}
+                <h1>{title}</h1>
+                {bar::updated(Some(now))}
+            </div>
+        </div>
+        {cluster::trouble(info)}
+    }
+    .into_any()
 }
 
 /// The actor's, or none where nobody knows who asks.

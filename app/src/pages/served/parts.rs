@@ -10,10 +10,10 @@ use flowdeck_model::{
 use leptos::prelude::*;
 use leptos_meta::Title;
 
-use super::{answered, ports};
+use super::{answered, head_of_group, ports};
 use crate::api::{self, PageError, PreviewText};
 use crate::components::clock::Clock;
-use crate::components::{bar, cluster, name, notice};
+use crate::components::notice;
 use crate::format::number;
 use crate::links;
 use crate::pages::group::form;
@@ -121,18 +121,7 @@ fn page(asked: &Asked, view: &GroupView, previewed: Option<Previewed>) -> AnyVie
     };
     view! {
         <Title text=["Pause partitions of ", &id.shown(), " · ", &info.label].concat()/>
-        <div>
-            <nav class="crumbs" aria-label="Where you are">
-                <a href=links::to("/")>"Fleet"</a> " / " {info.label.clone()} " / "
-                <a href=links::group(&info.name, id)>{name::cut(id.shown())}</a>
-            </nav>
-            <div class="title">
-                {cluster::pill(info.label.clone(), info.colour)}
-                <h1>"Pause partitions"</h1>
-                {bar::updated(Some(view.now))}
-            </div>
-        </div>
-        {cluster::trouble(info)}
+        {head_of_group(info, id, "Pause partitions".to_owned(), view.now)}
         {body}
     }
     .into_any()

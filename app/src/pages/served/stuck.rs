@@ -12,10 +12,10 @@ use flowdeck_model::{ClusterName, GroupId, MessagesQuery, Partition, PortError, 
 use leptos::prelude::*;
 use leptos_meta::Title;
 
-use super::{answered, ports};
+use super::{answered, head_of_group, ports};
 use crate::api::{Answer, PageError};
 use crate::components::clock::{Clock, ago};
-use crate::components::{bar, cluster, name, notice};
+use crate::components::notice;
 use crate::format::{number, time};
 use crate::links;
 use crate::pages::topic::record;
@@ -117,18 +117,7 @@ fn page(shown: &Shown) -> AnyView {
     let place = [row.topic.as_str(), ", partition ", &row.partition.to_string()].concat();
     view! {
         <Title text=["Next record of ", &place, " · ", &id.shown()].concat()/>
-        <div>
-            <nav class="crumbs" aria-label="Where you are">
-                <a href=links::to("/")>"Fleet"</a> " / " {info.label.clone()} " / "
-                <a href=links::group(&info.name, id)>{name::cut(id.shown())}</a>
-            </nav>
-            <div class="title">
-                {cluster::pill(info.label.clone(), info.colour)}
-                <h1>{["Next record of ", &place].concat()}</h1>
-                {bar::updated(Some(group.now))}
-            </div>
-        </div>
-        {cluster::trouble(info)}
+        {head_of_group(info, id, ["Next record of ", &place].concat(), group.now)}
         <section class="panel" aria-labelledby="where">
             <header><h2 id="where">"Where the group is"</h2></header>
             {facts(shown)}

@@ -24,14 +24,7 @@ impl State {
     /// The leader before may have altered, or not: what is committed tells.
     pub(super) fn look_at_commits(&mut self, id: CommandId, now: Timestamp) {
         let Some(command) = self.book.get(id).cloned() else { return };
-        let Some(asked) = command.asked_offsets.clone() else { return };
-        let alteration = Alteration {
-            id,
-            group: command.target.group.clone(),
-            moves: asked.moves,
-            delete_group: command.action == flowdeck_model::Action::DeleteGroup,
-            step: Step::Look,
-        };
+        let Some(alteration) = alteration(&command, Step::Look) else { return };
         self.begin_alteration(command, alteration, now);
     }
 
@@ -50,6 +43,17 @@ impl State {
         });
         self.start_stopped(id, false, now);
     }
+}
+
+pub(super) fn alteration(command: &Command, step: Step) -> Option<Alteration> {
+    let asked = command.asked_offsets.as_deref()?;
+    Some(Alteration {
+        id: command.id,
+        group: command.target.group.clone(),
+        moves: asked.moves.clone(),
+        delete_group: command.action == flowdeck_model::Action::DeleteGroup,
+        step,
+    })
 }
 
 /// One for each topic.

@@ -14,7 +14,7 @@ use crate::commands::stops::{consumers, is_stopped};
 use crate::commands::write_task::WriteTask;
 use crate::commands::{Command, lifecycle};
 use crate::kinds;
-use crate::offsets::alter::{Alteration, Step};
+use crate::offsets::alter::Step;
 
 impl State {
     /// What is due of it now. By the leader.
@@ -33,7 +33,7 @@ impl State {
             Next::Set => {
                 by_stop::set(&mut command);
                 let quiet = self.observed.settings.timing.offsets_quiet;
-                let alteration = alteration(&command, Step::AfterStop { quiet });
+                let alteration = alterations::alteration(&command, Step::AfterStop { quiet });
                 self.enter(command);
                 self.alterations.extend(alteration);
             }
@@ -84,7 +84,7 @@ impl State {
         let Some(mut command) = self.book.get(id).cloned() else { return };
         by_stop::take_over(&mut command);
         let is_set = by_stop::is_set(&command);
-        let look = alteration(&command, Step::Look).filter(|_| !is_set);
+        let look = alterations::alteration(&command, Step::Look).filter(|_| !is_set);
         if !is_set {
             let words = "another replica began it: what is committed tells what was done";
             let lines = alterations::lines(&command, words, now);
@@ -99,15 +99,4 @@ impl State {
             self.start_stopped(id, false, now);
         }
     }
-}
-
-fn alteration(command: &Command, step: Step) -> Option<Alteration> {
-    let asked = command.asked_offsets.as_deref()?;
-    Some(Alteration {
-        id: command.id,
-        group: command.target.group.clone(),
-        moves: asked.moves.clone(),
-        delete_group: false,
-        step,
-    })
 }

@@ -36,9 +36,7 @@ pub(super) fn of(
 /// Where that makes a difference.
 fn reads_committed(cluster: &ClusterSnapshot, group: &GroupData) -> Option<String> {
     if group.ends.are_stable {
-        let open = &cluster.sample.details.open;
-        let is_held_back =
-            group.partitions(false).any(|one| open.contains_key(&(one.topic.clone(), one.commit.partition)));
+        let is_held_back = open(cluster, group).next().is_some();
         let words = "It reads committed records: its lag ends at the last stable offset.";
         return is_held_back.then(|| words.to_owned());
     }
@@ -155,16 +153,22 @@ fn offsets(cluster: &ClusterSnapshot, group: &GroupData, now: Timestamp) -> Opti
     ))
 }
 
+/// Partitions of the group in which a transaction is open.
+fn open<'a>(
+    cluster: &'a ClusterSnapshot,
+    group: &'a GroupData,
+) -> impl Iterator<Item = (PartitionData<'a>, Open)> {
+    let open = &cluster.sample.details.open;
+    let partitions = (!open.is_empty()).then(|| group.partitions(false));
+    partitions.into_iter().flatten().filter_map(|one| {
+        let open = open.get(&(one.topic.clone(), one.commit.partition))?;
+        Some((one, *open))
+    })
+}
+
 /// The one that is open for the longest.
 fn open_transaction(cluster: &ClusterSnapshot, group: &GroupData, now: Timestamp) -> Option<String> {
-    let open = &cluster.sample.details.open;
-    if open.is_empty() {
-        return None;
-    }
-    let found = group.partitions(false).filter_map(|one| {
-        let open = open.get(&(one.topic.clone(), one.commit.partition))?;
-        (now.since(open.since) >= OPEN_FOR).then_some((one, *open))
-    });
+    let found = open(cluster, group).filter(|(_, open)| now.since(open.since) >= OPEN_FOR);
     let (one, Open { stable, end, since }) = found.min_by_key(|(_, open)| open.since)?;
     let waits = end.saturating_sub(stable).unsigned_abs();
     let (records, wait) = if waits == 1 { ("record", "waits") } else { ("records", "wait") };

@@ -202,16 +202,16 @@ fn operator(state: &mut State, group: &str, number: u128, when: Timestamp) {
     state.begin_own(command, Plan { changes, ..Plan::default() }, when);
 }
 
-/// An instance of the consumer is heard, in a group that no broker lists.
-fn hear(state: &mut State, group: &str, consumer: &str, when: Timestamp) {
-    let heard = Heard {
+/// What an instance of KafkaFlow tells of the consumer.
+fn heard(group: &str, consumer: &str, topic: &str, when: Timestamp) -> Heard {
+    Heard {
         pair: 0,
         group: group.into(),
         consumer: consumer.into(),
         instance: "i".into(),
         agent: false,
         incarnation: None,
-        topic: flowdeck_protocol::kafkaflow::TelemetryTopic::Name("t".parse().unwrap()),
+        topic: flowdeck_protocol::kafkaflow::TelemetryTopic::Name(topic.parse().unwrap()),
         status: flowdeck_model::view::ConsumerStatus::Running,
         running: vec![Partition::new(0).unwrap()],
         paused: vec![],
@@ -221,7 +221,12 @@ fn hear(state: &mut State, group: &str, consumer: &str, when: Timestamp) {
         sent_at: None,
         offset: 0,
         at: when,
-    };
+    }
+}
+
+/// An instance of the consumer is heard, in a group that no broker lists.
+fn hear(state: &mut State, group: &str, consumer: &str, when: Timestamp) {
+    let heard = heard(group, consumer, "t", when);
     state.observed.registry.hear(heard, |_| Trust::UnknownGroup).expect("there is room");
 }
 

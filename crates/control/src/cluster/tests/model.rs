@@ -133,22 +133,11 @@ impl World {
         for (consumer, number) in CONSUMERS.into_iter().zip(1..) {
             for topic in TOPICS {
                 let heard = Heard {
-                    pair: 0,
-                    group: "g".into(),
-                    consumer: consumer.into(),
                     instance: consumer.into(),
                     agent: true,
                     incarnation: Some(Incarnation::from_uuid(uuid::Uuid::from_u128(number))),
-                    topic: flowdeck_protocol::kafkaflow::TelemetryTopic::Name(topic.parse().unwrap()),
-                    status: flowdeck_model::view::ConsumerStatus::Running,
                     running: PARTITIONS.iter().filter_map(|one| Partition::new(*one)).collect(),
-                    paused: vec![],
-                    cut: 0,
-                    workers: None,
-                    holds: None,
-                    sent_at: None,
-                    offset: 0,
-                    at: at(self.now),
+                    ..heard("g", consumer, topic, at(self.now))
                 };
                 self.leader.observed.registry.hear(heard, |_| Trust::UnknownGroup).expect("there is room");
             }
