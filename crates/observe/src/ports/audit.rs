@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use flowdeck_kafka::{Deadline, Filter};
+use flowdeck_model::actor::ActorView;
 use flowdeck_model::bulk::{BulkCounts, BulkGroupState};
 use flowdeck_model::produce::ProduceState;
 use flowdeck_model::query::AuditKind;
@@ -219,14 +220,26 @@ fn matches_log_in(query: &AuditQuery, log_in: &LogIn) -> bool {
         && is_within(query, log_in.at)
 }
 
-fn matches_redrive(query: &AuditQuery, redrive: &RedriveRecord) -> bool {
+/// Of what goes on in the audit by itself: it has neither an action nor a state of commands. `is_of_group` and `is_found`: it
+/// is one of the groups and the texts that are looked for.
+fn matches_run(
+    query: &AuditQuery,
+    (actor, at): (&ActorView, Timestamp),
+    is_of_group: bool,
+    is_found: bool,
+) -> bool {
     query.kind != AuditKind::LogIns
-        && query.group.is_empty()
+        && is_of_group
         && query.action.is_none()
         && query.state.is_none()
-        && contains(&redrive.actor.name, &query.actor)
-        && contains(redrive_reason(&redrive.event), &query.search)
-        && is_within(query, redrive.at)
+        && contains(&actor.name, &query.actor)
+        && is_found
+        && is_within(query, at)
+}
+
+fn matches_redrive(query: &AuditQuery, redrive: &RedriveRecord) -> bool {
+    let is_found = contains(redrive_reason(&redrive.event), &query.search);
+    matches_run(query, (&redrive.actor, redrive.at), query.group.is_empty(), is_found)
 }
 
 /// Its id finds it as it finds the commands of its groups, in whose reasons it is.
@@ -238,13 +251,8 @@ fn matches_bulk(query: &AuditQuery, bulk: &BulkRecord) -> bool {
         }
         BulkEvent::Stop | BulkEvent::Progress { .. } => ("", query.group.is_empty()),
     };
-    query.kind != AuditKind::LogIns
-        && is_of_group
-        && query.action.is_none()
-        && query.state.is_none()
-        && contains(&bulk.actor.name, &query.actor)
-        && (contains(reason, &query.search) || contains(&bulk.id.to_string(), &query.search))
-        && is_within(query, bulk.at)
+    let is_found = contains(reason, &query.search) || contains(&bulk.id.to_string(), &query.search);
+    matches_run(query, (&bulk.actor, bulk.at), is_of_group, is_found)
 }
 
 /// What it is, in words and in one, and its reason.
@@ -266,13 +274,8 @@ fn bulk_words(event: &BulkEvent) -> (String, &'static str, String) {
 }
 
 fn matches_produce(query: &AuditQuery, produce: &ProduceRecord) -> bool {
-    query.kind != AuditKind::LogIns
-        && query.group.is_empty()
-        && query.action.is_none()
-        && query.state.is_none()
-        && contains(&produce.actor.name, &query.actor)
-        && contains(produce_reason(&produce.event), &query.search)
-        && is_within(query, produce.at)
+    let is_found = contains(produce_reason(&produce.event), &query.search);
+    matches_run(query, (&produce.actor, produce.at), query.group.is_empty(), is_found)
 }
 
 fn produce_reason(event: &ProduceEvent) -> &str {
