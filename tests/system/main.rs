@@ -22,6 +22,7 @@ mod network;
 mod observe;
 mod offsets;
 mod offsets_by_stop;
+mod old_releases;
 mod prometheus;
 mod redrive;
 mod replicas;

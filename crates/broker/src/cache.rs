@@ -1,4 +1,4 @@
-//! Kafka's jars: resolved once with Maven from the pinned pom, into a cache that outlives `cargo clean`.
+//! Kafka's jars: resolved once with Maven from a pinned pom, into a cache that outlives `cargo clean`.
 //! A directory under its final name is complete: a half download never gets that name.
 
 use std::fs;
@@ -12,6 +12,28 @@ use sha2::{Digest, Sha256};
 use crate::{env, supervise};
 
 const POM: &str = include_str!("../kafka/pom.xml");
+/// Of a release with ZooKeeper; `@VERSION@` is Kafka's.
+const OLD_POM: &str = include_str!("../kafka/pom-zookeeper.xml");
+
+/// A release that keeps its metadata in ZooKeeper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OldRelease {
+    V2_8,
+    V3_6,
+}
+
+impl OldRelease {
+    fn version(self) -> &'static str {
+        match self {
+            Self::V2_8 => "2.8.2",
+            Self::V3_6 => "3.6.2",
+        }
+    }
+
+    fn pom(self) -> String {
+        OLD_POM.replace("@VERSION@", self.version())
+    }
+}
 
 /// What is resolved, for people.
 pub const KAFKA_VERSION_LINE: &str = "Apache Kafka 4.1";
@@ -40,11 +62,20 @@ impl KafkaHome {
             ensure!(libs.is_dir(), "{} names {}, which is no directory", env::KAFKA_LIBS, libs.display());
             return Ok(Self { libs });
         }
+        Self::of_pom(POM, KAFKA_VERSION_LINE, progress)
+    }
+
+    /// The jars of an old release, from the cache or resolved now.
+    pub fn resolve_old(release: OldRelease, progress: &mut dyn FnMut(&str)) -> Result<Self> {
+        Self::of_pom(&release.pom(), &format!("Apache Kafka {}", release.version()), progress)
+    }
+
+    fn of_pom(pom: &str, name: &str, progress: &mut dyn FnMut(&str)) -> Result<Self> {
         let all = cache_dir()?.join("kafka");
-        let dir = all.join(pom_hash(POM));
+        let dir = all.join(pom_hash(pom));
         if !dir.is_dir() {
-            progress(&format!("resolving {KAFKA_VERSION_LINE} with Maven into {} (once)", dir.display()));
-            download(&all, &dir)?;
+            progress(&format!("resolving {name} with Maven into {} (once)", dir.display()));
+            download(pom, name, &all, &dir)?;
         }
         Ok(Self { libs: dir.join("libs") })
     }
@@ -62,11 +93,11 @@ impl KafkaHome {
 }
 
 /// Resolves into a directory of this process, then renames. Of two at once, one wins and the other's is dropped.
-fn download(all: &Path, dir: &Path) -> Result<()> {
-    let work = all.join(format!(".resolving-{}", std::process::id()));
+fn download(pom: &str, name: &str, all: &Path, dir: &Path) -> Result<()> {
+    let work = all.join(format!(".resolving-{}-{}", pom_hash(pom), std::process::id()));
     let _ = fs::remove_dir_all(&work);
     fs::create_dir_all(&work).with_context(|| format!("create {}", work.display()))?;
-    let result = maven(&work).and_then(|()| match fs::rename(&work, dir) {
+    let result = maven(pom, name, &work).and_then(|()| match fs::rename(&work, dir) {
         Err(_) if dir.is_dir() => Ok(()),
         done => done.with_context(|| format!("move the jars to {}", dir.display())),
     });
@@ -74,16 +105,13 @@ fn download(all: &Path, dir: &Path) -> Result<()> {
     result
 }
 
-fn maven(work: &Path) -> Result<()> {
-    fs::write(work.join("pom.xml"), POM).context("write the pom")?;
+fn maven(pom: &str, name: &str, work: &Path) -> Result<()> {
+    fs::write(work.join("pom.xml"), pom).context("write the pom")?;
     let mut command = Command::new("mvn");
     command.args(["--quiet", "--batch-mode", "-Dstyle.color=never", "dependency:copy-dependencies"]);
     command.arg(format!("-DoutputDirectory={}", work.join("libs").display())).current_dir(work);
     let (status, said) = supervise::capture("Maven", &command, RESOLVE_LIMIT)?;
-    ensure!(
-        status.success(),
-        "Maven could not resolve {KAFKA_VERSION_LINE} (is Maven Central reachable?):\n{said}"
-    );
+    ensure!(status.success(), "Maven could not resolve {name} (is Maven Central reachable?):\n{said}");
     let broker = fs::read_dir(work.join("libs")).context("read what Maven resolved")?;
     let found = broker.flatten().any(|jar| jar.file_name().to_string_lossy().starts_with("kafka_2.13-"));
     ensure!(found, "Maven ended well but left no broker behind");
@@ -117,7 +145,10 @@ mod tests {
 
     #[test]
     fn the_pom_pins_every_version() {
-        assert!(!POM.contains("LATEST") && !POM.contains("SNAPSHOT") && !POM.contains("version>["));
+        for pom in [POM, &OldRelease::V2_8.pom(), &OldRelease::V3_6.pom()] {
+            let is_open = |text| pom.contains(text);
+            assert!(!["LATEST", "SNAPSHOT", "version>[", "@VERSION@"].into_iter().any(is_open));
+        }
         assert!(kafka_version().starts_with("4.1.") && KAFKA_VERSION_LINE.ends_with(" 4.1"));
     }
 }

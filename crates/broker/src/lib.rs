@@ -16,9 +16,10 @@ pub mod stop;
 pub mod supervise;
 mod tail;
 mod tools;
+mod zookeeper;
 
 pub use broker::Broker;
-pub use cache::{KAFKA_VERSION_LINE, KafkaHome, kafka_version};
+pub use cache::{KAFKA_VERSION_LINE, KafkaHome, OldRelease, kafka_version};
 pub use java::{Jvm, jvm};
 pub use node::{Node, NodeOptions};
 pub use quorum::Brokers;
@@ -26,3 +27,4 @@ pub use secure::{ScramUser, SecureEndpoint};
 pub use supervise::Job;
 pub use tail::tail;
 pub use tools::Tool;
+pub use zookeeper::OldBroker;

@@ -4,9 +4,9 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 
@@ -14,14 +14,14 @@ use crate::cache::KafkaHome;
 use crate::java::Jvm;
 use crate::secure::{self, ScramUser, SecureEndpoint};
 use crate::tail::tail;
-use crate::{java, port, ready, stop, supervise};
+use crate::{java, port, ready, supervise};
 
-const PROPERTIES: &str = include_str!("../kafka/server.properties");
+/// Of every broker, whatever its release.
+pub(crate) const PROPERTIES: &str = include_str!("../kafka/server.properties");
+const KRAFT: &str = include_str!("../kafka/kraft.properties");
 const LOG4J: &str = include_str!("../kafka/log4j2.properties");
-/// A cold start takes about 3 s alone on two cores; a busy machine has this long.
-const READY_LIMIT: Duration = Duration::from_secs(90);
-/// Lines of its log that are told where it does not start.
-const TOLD: usize = 15;
+/// Of the end of its log.
+const LINES: usize = 15;
 const FORMAT_LIMIT: Duration = Duration::from_secs(60);
 
 /// What is asked of a node.
@@ -91,7 +91,7 @@ impl Node {
             true => None,
             false => Some(secure::endpoint(&dir, secure)?),
         };
-        let mut text = PROPERTIES.to_owned();
+        let mut text = [PROPERTIES, KRAFT].concat();
         for (key, value) in
             properties(ports, &member, &dir, secure.as_ref()).iter().chain(&options.properties)
         {
@@ -138,7 +138,7 @@ impl Node {
 
     /// Whether its log ends by telling that somebody else listens on one of its ports.
     pub(crate) fn lost_a_port(&self) -> bool {
-        tail(&self.log(), TOLD).contains("Address already in use")
+        tail(&self.log(), LINES).contains("Address already in use")
     }
 
     /// The broker's JVM.
@@ -149,21 +149,8 @@ impl Node {
     }
 
     /// Waits until the node answers, while `alive` says that it still runs.
-    pub fn wait_ready(&self, mut alive: impl FnMut() -> Result<bool>) -> Result<()> {
-        let end = Instant::now() + READY_LIMIT;
-        loop {
-            let Err(reason) = ready::answers(self.address(), Duration::from_secs(2)) else { return Ok(()) };
-            stop::check()?;
-            if !alive()? {
-                bail!("Kafka ended while it started. Its last lines:\n{}", tail(&self.log(), TOLD));
-            }
-            if Instant::now() >= end {
-                let lines = tail(&self.log(), TOLD);
-                let limit = READY_LIMIT.as_secs();
-                return Err(reason.context(format!("Kafka did not answer within {limit} s:\n{lines}")));
-            }
-            std::thread::sleep(stop::TICK);
-        }
+    pub fn wait_ready(&self, alive: impl FnMut() -> Result<bool>) -> Result<()> {
+        ready::wait(self.address(), &self.log(), alive)
     }
 
     fn data(&self) -> PathBuf {

@@ -3,15 +3,42 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::path::Path;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::stop;
+use crate::tail::tail;
 
 /// size 10, api key 18, version 0, correlation id 1, client id null.
 const REQUEST: [u8; 14] = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff];
 
+/// A cold start takes about 3 s alone on two cores; a busy machine has this long.
+const LIMIT: Duration = Duration::from_secs(90);
+const ANSWER_LIMIT: Duration = Duration::from_secs(2);
+/// Lines of its log that are told where it does not start.
+const TOLD: usize = 15;
+
+/// Waits until the broker answers, while `alive` says that it still runs. `log`: of which an error tells the end.
+pub(crate) fn wait(address: SocketAddr, log: &Path, mut alive: impl FnMut() -> Result<bool>) -> Result<()> {
+    let end = Instant::now() + LIMIT;
+    loop {
+        let Err(reason) = answers(address, ANSWER_LIMIT) else { return Ok(()) };
+        stop::check()?;
+        if !alive()? {
+            bail!("Kafka ended while it started. Its last lines:\n{}", tail(log, TOLD));
+        }
+        if Instant::now() >= end {
+            let (lines, limit) = (tail(log, TOLD), LIMIT.as_secs());
+            return Err(reason.context(format!("Kafka did not answer within {limit} s:\n{lines}")));
+        }
+        std::thread::sleep(stop::TICK);
+    }
+}
+
 /// One question, at most `limit` for the connection and again for the answer.
-pub(crate) fn answers(address: SocketAddr, limit: Duration) -> Result<()> {
+fn answers(address: SocketAddr, limit: Duration) -> Result<()> {
     let mut stream = TcpStream::connect_timeout(&address, limit).context("connect")?;
     stream.set_read_timeout(Some(limit)).context("set the read timeout")?;
     stream.write_all(&REQUEST).context("ask for the API versions")?;

@@ -4,6 +4,7 @@
 //! - [`kafka`]: the broker that all tests share. Take names from [`unique`], so that no test sees another's.
 //! - [`private`]: a broker of the test's own, to stop, kill, secure or configure.
 //! - [`private_cluster`]: several brokers of the test's own, to kill one of them.
+//! - [`old`]: a broker of an old release, with ZooKeeper.
 //! - [`Proxy`]: a network before a broker that stalls, is cut, or slows down.
 //! - [`wait_for`]: a condition with a deadline, instead of a sleep.
 //! - [`PlainConsumer`]: a consumer on rdkafka alone, to compare the agent with.
@@ -13,6 +14,7 @@
 mod acls;
 mod cluster;
 pub mod judge;
+mod old;
 mod plain_consumer;
 mod private;
 mod proxy;
@@ -24,7 +26,8 @@ mod world;
 
 pub use acls::Rule;
 pub use cluster::{PrivateCluster, private_cluster};
-pub use flowdeck_broker::{NodeOptions, ScramUser, SecureEndpoint, Tool, port};
+pub use flowdeck_broker::{NodeOptions, OldRelease, ScramUser, SecureEndpoint, Tool, port};
+pub use old::{OldKafka, old};
 pub use plain_consumer::{PlainConsumer, PlainHandler};
 pub use private::{PrivateKafka, private};
 pub use proxy::{Network, Proxy};
