@@ -9,11 +9,16 @@ use flowdeck_kafka::{Capability, Cluster, ClusterConfig as Reach, ConfigError, D
 use flowdeck_model::CommandState;
 use flowdeck_model::ports::Bind;
 use flowdeck_observe::{AdminTopics, ClusterNumbers, ClusterSettings, NotObeyedNumbers};
+use flowdeck_payload::Schemas;
+use flowdeck_registry::Registry;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, ClusterConfig, Config};
 use crate::metrics::snake_case;
 use crate::work::{Figures, Number, Work};
+
+/// Of librdkafka: a file of certificates in PEM.
+const CA_LOCATION: &str = "ssl.ca.location";
 
 fn reach(cluster: &ClusterConfig) -> Reach {
     let mut reach = Reach::new(cluster.bootstrap.clone());
@@ -47,6 +52,8 @@ fn settings(cluster: &ClusterConfig, config: &Config) -> ClusterSettings {
     settings.timing.offsets_quiet = cluster.offsets_quiet.unwrap_or(settings.timing.offsets_quiet);
     settings.protected = cluster.protected.clone();
     settings.decoders = cluster.decoders.clone();
+    // What cannot be read of its certificates is refused by `validate`.
+    settings.schemas = registry(cluster).ok().flatten();
     settings.topics = cluster.topics.clone();
     settings.payloads = cluster.payloads;
     settings.mask_secrets = cluster.mask_secrets;
@@ -64,6 +71,28 @@ fn settings(cluster: &ClusterConfig, config: &Config) -> ClusterSettings {
     settings
 }
 
+/// The cluster's schema registry. Certificates are those of its own setting, else those that the cluster's brokers have.
+fn registry(cluster: &ClusterConfig) -> Result<Option<Arc<dyn Schemas>>, config::ConfigError> {
+    let Some(settings) = cluster.schema_registry.clone() else { return Ok(None) };
+    let of_brokers = cluster.properties.get(CA_LOCATION).filter(|_| settings.is_tls() && !settings.has_ca());
+    let settings = match of_brokers {
+        None => settings,
+        Some(path) => {
+            let told = |problem: String| {
+                let problem = format!(
+                    "{} {problem}: schema_registry of this cluster needs certificates, name a file of them as its ca",
+                    path.expose()
+                );
+                config::ConfigError::new(cluster.place_of(CA_LOCATION), problem)
+            };
+            let pem =
+                std::fs::read(path.expose()).map_err(|error| told(format!("could not be read: {error}")))?;
+            settings.with_ca(&pem).map_err(|error| told(error.to_string()))?
+        }
+    };
+    Ok(Some(Arc::new(Registry::new(cluster.name.as_str(), &settings))))
+}
+
 /// The holds of a cluster, without a server. Inside a tokio runtime.
 pub fn holds(config: &Config, cluster: &ClusterConfig) -> Result<HoldsOnKafka, ConfigError> {
     HoldsOnKafka::new(settings(cluster, config))
@@ -71,6 +100,7 @@ pub fn holds(config: &Config, cluster: &ClusterConfig) -> Result<HoldsOnKafka, C
 
 /// Whether librdkafka takes these properties. Nothing is sent to the brokers.
 pub fn validate(cluster: &ClusterConfig) -> Result<(), config::ConfigError> {
+    registry(cluster)?;
     // Made and dropped: a client that was told no brokers yet connects to none.
     let Err(error) = Cluster::new(reach(cluster)) else { return Ok(()) };
     let place = match &error {

@@ -166,6 +166,9 @@ fn write_cluster(out: &mut String, cluster: &ClusterConfig) -> std::fmt::Result 
     for schema in cluster.decoders.schemas() {
         writeln!(out, "# schema {:?}: {:?}", schema.name, schema.schema)?;
     }
+    if let Some(registry) = &cluster.schema_registry {
+        writeln!(out, "schema_registry = {{ url = {:?}, {} }}", registry.address(), registry.credentials())?;
+    }
     for topic in &cluster.topics {
         write_topic(out, topic)?;
     }

@@ -12,6 +12,7 @@ use flowdeck_model::{ClusterName, Partition, Pattern, TopicName};
 use flowdeck_observe::time_zones::RewindTimeZones;
 use flowdeck_observe::{HoldDefault, MaskRule, SearchLimits, TopicSettings};
 use flowdeck_payload::Choices;
+use flowdeck_registry::RegistrySettings;
 
 use super::error::Place;
 
@@ -114,6 +115,7 @@ pub struct ClusterConfig {
     pub protected: Vec<Pattern>,
     /// How records are decoded that a reader looks at.
     pub decoders: Choices,
+    pub schema_registry: Option<RegistrySettings>,
     pub topics: Vec<TopicSettings>,
     /// Whether records are shown at all.
     pub payloads: bool,
@@ -144,6 +146,7 @@ impl ClusterConfig {
             offsets_quiet: None,
             protected: vec![],
             decoders: Choices::default(),
+            schema_registry: None,
             topics: vec![],
             payloads: true,
             mask_secrets: true,

@@ -25,6 +25,7 @@ use super::limits::Limits;
 use super::metrics::Metrics;
 use super::payloads::{self, MaskTable, SchemaTable, SearchTable, TopicTable};
 use super::rebalancing::Rebalancing;
+use super::registry::{self, RegistryTable};
 use super::schema::{Config, TlsFiles};
 use super::values::{Base, Cidr, HostName, Listen, LogFormat, LogLevel, PublicUrl};
 use super::verdicts::Verdicts;
@@ -150,6 +151,7 @@ struct ClusterTable {
     schemas: BTreeMap<String, Spanned<SchemaTable>>,
     #[serde(default)]
     topics: Vec<TopicTable>,
+    schema_registry: Option<RegistryTable>,
     payloads: Option<bool>,
     mask_secrets: Option<bool>,
     #[serde(default)]
@@ -258,7 +260,7 @@ impl<'de> Deserialize<'de> for Refresh {
 
 /// A property's value: as it is, or from an environment variable or a file, so that the configuration
 /// need not hold a secret.
-enum Value {
+pub(super) enum Value {
     Plain(String),
     Env(String),
     File(PathBuf),
@@ -301,7 +303,7 @@ impl<'de> Deserialize<'de> for Value {
 }
 
 impl Value {
-    fn resolve(self) -> Result<Property, String> {
+    pub(super) fn resolve(self) -> Result<Property, String> {
         match self {
             Self::Plain(text) => Ok(Property::new(text)),
             Self::Env(name) => std::env::var(&name)
@@ -452,7 +454,8 @@ fn into_cluster(
     made.read_committed = table.read_committed;
     made.offsets_quiet = table.offsets_quiet.map(|quiet| quiet.0);
     made.protected = table.protected.map(Protected::patterns).unwrap_or_default();
-    made.decoders = payloads::decoders(table.schemas, at)?;
+    made.decoders = payloads::decoders(table.schemas, at)?.with_registry(table.schema_registry.is_some());
+    made.schema_registry = table.schema_registry.map(|table| registry::registry(table, at)).transpose()?;
     made.topics = payloads::topics(table.topics, &made.decoders, at)?;
     made.payloads = table.payloads.unwrap_or(true);
     made.mask_secrets = table.mask_secrets.unwrap_or(true);

@@ -14,6 +14,7 @@ mod load;
 mod metrics;
 mod payloads;
 mod rebalancing;
+mod registry;
 mod schema;
 mod values;
 mod verdicts;

@@ -25,6 +25,7 @@ mod offsets_by_stop;
 mod old_releases;
 mod prometheus;
 mod redrive;
+mod registry;
 mod replicas;
 mod secure;
 mod services;

@@ -71,12 +71,7 @@ impl KafkaHome {
     }
 
     fn of_pom(pom: &str, name: &str, progress: &mut dyn FnMut(&str)) -> Result<Self> {
-        let all = cache_dir()?.join("kafka");
-        let dir = all.join(pom_hash(pom));
-        if !dir.is_dir() {
-            progress(&format!("resolving {name} with Maven into {} (once)", dir.display()));
-            download(pom, name, &all, &dir)?;
-        }
+        let dir = resolved("kafka", pom, name, progress, |work| maven(name, work))?;
         Ok(Self { libs: dir.join("libs") })
     }
 
@@ -92,12 +87,30 @@ impl KafkaHome {
     }
 }
 
+/// The cache's directory of a pom. Where it is missing, `fill` makes it of a directory that has the pom.
+pub(crate) fn resolved(
+    kind: &str,
+    pom: &str,
+    name: &str,
+    progress: &mut dyn FnMut(&str),
+    fill: impl FnOnce(&Path) -> Result<()>,
+) -> Result<PathBuf> {
+    let all = cache_dir()?.join(kind);
+    let dir = all.join(pom_hash(pom));
+    if !dir.is_dir() {
+        progress(&format!("resolving {name} with Maven into {} (once)", dir.display()));
+        download(&all, &dir, pom, fill)?;
+    }
+    Ok(dir)
+}
+
 /// Resolves into a directory of this process, then renames. Of two at once, one wins and the other's is dropped.
-fn download(pom: &str, name: &str, all: &Path, dir: &Path) -> Result<()> {
+fn download(all: &Path, dir: &Path, pom: &str, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let work = all.join(format!(".resolving-{}-{}", pom_hash(pom), std::process::id()));
     let _ = fs::remove_dir_all(&work);
     fs::create_dir_all(&work).with_context(|| format!("create {}", work.display()))?;
-    let result = maven(pom, name, &work).and_then(|()| match fs::rename(&work, dir) {
+    fs::write(work.join("pom.xml"), pom).context("write the pom")?;
+    let result = fill(&work).and_then(|()| match fs::rename(&work, dir) {
         Err(_) if dir.is_dir() => Ok(()),
         done => done.with_context(|| format!("move the jars to {}", dir.display())),
     });
@@ -105,8 +118,7 @@ fn download(pom: &str, name: &str, all: &Path, dir: &Path) -> Result<()> {
     result
 }
 
-fn maven(pom: &str, name: &str, work: &Path) -> Result<()> {
-    fs::write(work.join("pom.xml"), pom).context("write the pom")?;
+fn maven(name: &str, work: &Path) -> Result<()> {
     let mut command = Command::new("mvn");
     command.args(["--quiet", "--batch-mode", "-Dstyle.color=never", "dependency:copy-dependencies"]);
     command.arg(format!("-DoutputDirectory={}", work.join("libs").display())).current_dir(work);

@@ -1,8 +1,10 @@
 //! Records as they are shown: their parts decoded as it was asked for, bounded.
 
+use std::sync::Arc;
+
 use flowdeck_kafka::{Record, RecordTime, TimeKind, Transaction};
 use flowdeck_model::view::{DecodeProblem, HeaderView, MessageView, Payload, PayloadKind};
-use flowdeck_payload::{How, Kind, MASKED, Mask, Part, Shown, Source, show};
+use flowdeck_payload::{How, Kind, MASKED, Mask, Part, Schemas, Shown, Source, show};
 
 /// Bytes of a value that are read to judge what it is, in lists.
 pub(crate) const JUDGED_BYTES: usize = 64 * 1024;
@@ -17,6 +19,7 @@ pub(crate) struct Reading {
     pub(crate) key: How,
     pub(crate) value: How,
     pub(crate) mask: Mask,
+    pub(crate) schemas: Option<Arc<dyn Schemas>>,
     /// Bytes of a value's text.
     pub(crate) most: usize,
 }
@@ -40,6 +43,7 @@ impl<'a> Parts<'a> {
             part,
             key: self.record.key.as_deref(),
             headers: &self.headers,
+            schemas: self.reading.schemas.as_deref(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! What is configured: clusters, and the bounds of the work. Parsing configuration is
 //! the server's job; everything here has a sane default.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use flowdeck_kafka::ClusterConfig;
@@ -8,7 +9,7 @@ use flowdeck_model::verdict::{RebalanceLimits, Rules};
 use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::view::{FoundBy, GroupLabels, Mode};
 use flowdeck_model::{ClusterName, GroupId, Partition, Pattern, Timestamp, TopicName};
-use flowdeck_payload::{Choices, Decoder, Mask};
+use flowdeck_payload::{Choices, Decoder, Mask, Schemas};
 
 use crate::time_zones::RewindTimeZones;
 
@@ -274,6 +275,8 @@ pub struct ClusterSettings {
     pub topics: Vec<TopicSettings>,
     /// Decoders that a reader may choose.
     pub decoders: Choices,
+    /// Schemas by their ids, of the cluster's registry.
+    pub schemas: Option<Arc<dyn Schemas>>,
     /// False: nobody is shown a record of this cluster.
     pub payloads: bool,
     /// What is masked, beside the usual names of secrets; all rules count whose pattern matches.
@@ -371,6 +374,7 @@ impl ClusterSettings {
             timing: Timing::default(),
             topics: vec![],
             decoders: Choices::default(),
+            schemas: None,
             payloads: true,
             masks: vec![],
             mask_secrets: true,

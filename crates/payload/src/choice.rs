@@ -26,6 +26,8 @@ pub(crate) enum Choice {
     /// One block of Snappy without a frame, and what it holds detected.
     Snappy,
     Schema(Arc<NamedSchema>),
+    /// In the frame of the cluster's schema registry.
+    Registry,
 }
 
 const PLAIN: [(&str, Choice); 8] = [
@@ -40,16 +42,22 @@ const PLAIN: [(&str, Choice); 8] = [
 ];
 const SCHEMA: &str = "schema:";
 const TEXT: &str = "text:";
+const REGISTRY: &str = "registry";
 
-/// The decoders of one cluster: all that need no schema, and its schemas.
+/// The decoders of one cluster: all that need no schema, its schemas, and its registry if it has one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Choices {
     schemas: Vec<Arc<NamedSchema>>,
+    has_registry: bool,
 }
 
 impl Choices {
     pub fn new(schemas: Vec<NamedSchema>) -> Self {
-        Self { schemas: schemas.into_iter().map(Arc::new).collect() }
+        Self { schemas: schemas.into_iter().map(Arc::new).collect(), has_registry: false }
+    }
+
+    pub fn with_registry(self, has_registry: bool) -> Self {
+        Self { has_registry, ..self }
     }
 
     pub fn schemas(&self) -> impl Iterator<Item = &NamedSchema> {
@@ -60,7 +68,12 @@ impl Choices {
     pub fn names(&self) -> Vec<String> {
         let plain = PLAIN.iter().map(|(name, _)| (*name).to_owned());
         let numbers = Number::ALL.iter().map(|number| number.key().to_owned());
-        plain.chain(numbers).chain(self.schemas.iter().map(|one| [SCHEMA, &one.name].concat())).collect()
+        let registry = self.has_registry.then(|| REGISTRY.to_owned());
+        plain
+            .chain(numbers)
+            .chain(registry)
+            .chain(self.schemas.iter().map(|one| [SCHEMA, &one.name].concat()))
+            .collect()
     }
 
     /// `Err` says which there are.
@@ -76,6 +89,9 @@ impl Choices {
             let unknown =
                 || format!("{label} is no encoding; write one such as text:windows-1252 or text:utf-16le");
             return known.map(|encoding| Decoder(Choice::Text(encoding))).ok_or_else(unknown);
+        }
+        if name == REGISTRY && self.has_registry {
+            return Ok(Decoder(Choice::Registry));
         }
         let given = name.strip_prefix(SCHEMA);
         match given.and_then(|given| self.schemas.iter().find(|one| one.name == given)) {

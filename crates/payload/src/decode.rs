@@ -2,8 +2,11 @@
 
 use std::borrow::Cow;
 
+use prost_reflect::MessageDescriptor;
+
 use crate::choice::{Choice, Decoder};
 use crate::input::{Fault, Result, Stop};
+use crate::registry::{self, Schemas};
 use crate::schema::{NamedSchema, Schema};
 use crate::unwrap::{self, Compression};
 use crate::writer::Writer;
@@ -21,6 +24,8 @@ pub struct Source<'a> {
     /// The record's key.
     pub key: Option<&'a [u8]>,
     pub headers: &'a [(&'a str, Option<&'a [u8]>)],
+    /// Of the cluster's schema registry, if it has one.
+    pub schemas: Option<&'a dyn Schemas>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,6 +151,7 @@ fn choose(source: &Source<'_>, given: Bytes<'_>, choice: &Choice) -> Decoded {
             Err(stop) => hex(given, Some(problem(number.key(), stop, given.bytes.len()))),
         },
         Choice::Schema(schema) => by_schema(given, schema),
+        Choice::Registry => registry::chosen(source, given),
     }
 }
 
@@ -226,33 +232,40 @@ fn with_schema(given: Bytes<'_>, schema: &Schema, at: usize) -> Result<Decoded> 
             Ok(made(Kind::Json, text, ""))
         }
         Schema::Protobuf(message) => {
-            let begin = if at == 0 { 0 } else { message_indexes(bytes, at)? };
-            let mut unknown = 0;
-            let text = written(given, |out| {
-                unknown = protobuf::described(message, bytes, begin, given.whole, out)?;
-                Ok(())
-            })?;
-            let problem = (unknown > 0).then(|| Problem {
-                decoder: "Protobuf".to_owned(),
-                at: None,
-                why: format!("{unknown} fields are not in the schema and are not shown"),
-            });
-            Ok(Decoded { problem, ..made(Kind::Json, text, "") })
+            let begin = if at == 0 { 0 } else { message_indexes(bytes, at)?.1 };
+            protobuf_text(given, message, begin)
         }
     }
 }
 
-/// Past the list that names one of a schema's messages: a count and as many numbers; a zero is the first message.
-fn message_indexes(bytes: &[u8], at: usize) -> Result<usize> {
+/// The message that begins at byte `at`.
+pub(crate) fn protobuf_text(given: Bytes<'_>, message: &MessageDescriptor, at: usize) -> Result<Decoded> {
+    let mut unknown = 0;
+    let text = written(given, |out| {
+        unknown = protobuf::described(message, given.bytes, at, given.whole, out)?;
+        Ok(())
+    })?;
+    let problem = (unknown > 0).then(|| Problem {
+        decoder: "Protobuf".to_owned(),
+        at: None,
+        why: format!("{unknown} fields are not in the schema and are not shown"),
+    });
+    Ok(Decoded { problem, ..made(Kind::Json, text, "") })
+}
+
+/// The list that names one of a schema's messages (a count and as many numbers; a zero is the first message), and where
+/// it ends.
+pub(crate) fn message_indexes(bytes: &[u8], at: usize) -> Result<(Vec<usize>, usize)> {
     let mut input = crate::input::Input::starting_at(bytes, at);
     let count = input.varint()? >> 1;
     if count > 64 {
         return Err(Stop::fault(at, "the list of message indexes is too long"));
     }
+    let mut indexes = vec![];
     for _ in 0..count {
-        input.varint()?;
+        indexes.push(usize::try_from(input.varint()? >> 1).unwrap_or(usize::MAX));
     }
-    Ok(input.at())
+    Ok((indexes, input.at()))
 }
 
 pub(crate) fn made(kind: Kind, (text, cut): (String, bool), decoder: &str) -> Decoded {

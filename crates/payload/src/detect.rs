@@ -9,26 +9,48 @@ use crate::decode::{
 };
 use crate::input::Result;
 use crate::writer::Writer;
-use crate::{cbor, cloud_events, consumer_offsets, json, kafkaflow, message_pack, protobuf, text};
+use crate::{cbor, cloud_events, consumer_offsets, json, kafkaflow, message_pack, protobuf, registry, text};
 
 pub(crate) fn detect(source: &Source<'_>, given: Bytes<'_>) -> Decoded {
     if source.topic == consumer_offsets::TOPIC && source.part != Part::Header {
         return of_consumer_offsets(source, given);
     }
+    match registry::detected(source, given) {
+        None => without_registry(source, given),
+        // Around a record with a schema are the same headers.
+        Some(Ok(decoded)) => with_headers(source, decoded),
+        Some(Err(problem)) => {
+            let decoded = without_registry(source, given);
+            let is_text = matches!(decoded.kind, Kind::Binary | Kind::Text);
+            if is_text { Decoded { problem: Some(problem), ..decoded } } else { decoded }
+        }
+    }
+}
+
+fn without_registry(source: &Source<'_>, given: Bytes<'_>) -> Decoded {
     if source.part != Part::Value {
         return by_looks(source, given);
     }
     let message_type = source.header(kafkaflow::MESSAGE_TYPE).map(kafkaflow::type_name);
-    let mut decoded = match message_type.map(kafkaflow::fields) {
+    let decoded = match message_type.map(kafkaflow::fields) {
         Some(names) if !names.is_empty() => or_hex("Protobuf of KafkaFlow", given, |out| {
             protobuf::raw(given.bytes, 0, names, given.whole, out)
         }),
         _ => by_content_type(source, given).unwrap_or_else(|| by_looks(source, given)),
     };
+    with_headers(source, decoded)
+}
+
+/// What the headers of a value say it is.
+fn with_headers(source: &Source<'_>, mut decoded: Decoded) -> Decoded {
+    if source.part != Part::Value {
+        return decoded;
+    }
     if let Some(event) = cloud_events::binary(source) {
         decoded.decoder = [&event.label, " · ", &decoded.decoder].concat();
         decoded.problem = decoded.problem.or_else(|| missing(&event));
     }
+    let message_type = source.header(kafkaflow::MESSAGE_TYPE).map(kafkaflow::type_name);
     if let Some(name) = message_type.filter(|name| !name.is_empty()) {
         decoded.decoder = [&decoded.decoder, " · ", text::cut(name, 200)].concat();
     }
@@ -165,10 +187,12 @@ fn guess(
 
 /// Eight bytes are a number more often than a record with a schema.
 fn registry_hint(source: &Source<'_>, given: Bytes<'_>) -> Option<Problem> {
-    let id = framed(given.bytes).filter(|id| *id > 0 && source.part == Part::Value)?;
+    let is_asked = source.schemas.is_some();
+    let id = framed(given.bytes).filter(|id| *id > 0 && source.part == Part::Value && !is_asked)?;
     (given.bytes.len() > 5 && given.bytes.len() != 8).then(|| Problem {
         decoder: "Schema registry".to_owned(),
         at: Some(5),
-        why: format!("it begins as a record with schema id {id} does: choose a decoder with that schema"),
+        why: format!("it begins as a record with schema id {id} does: choose a decoder with that schema, or name the cluster's \
+             schema_registry in the configuration"),
     })
 }

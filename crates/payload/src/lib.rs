@@ -19,6 +19,7 @@ mod mask;
 mod message_pack;
 mod numbers;
 mod protobuf;
+mod registry;
 mod schema;
 mod show;
 mod text;
@@ -36,6 +37,7 @@ pub use dead_letter::{
 pub use decode::{Decoded, Kind, Part, Problem, Source, decode};
 pub use find::{Needle, PathCondition};
 pub use mask::{MASKED, Mask, MaskPath};
+pub use registry::{NoSchema, RegisteredSchema, Schemas};
 pub use schema::{NamedSchema, Schema, SchemaError};
 pub use show::{How, Shown, show};
 

@@ -3,6 +3,7 @@
 use crate::choice::Decoder;
 use crate::decode::{Decoded, Kind, Part, Problem, Source, decode};
 use crate::mask::{MARGIN, MASKED, Mask};
+use crate::registry;
 use crate::text::cut;
 
 /// How the payloads of one topic are shown to one reader.
@@ -63,12 +64,13 @@ fn apply(part: Part, decoded: Decoded, mask: &Mask, shown: usize) -> Shown {
     let is_json = decoded.kind == Kind::Json || decoded.text.trim_start().starts_with(['{', '[']);
     let hides = part == Part::Value && mask.needs_json() && !is_json;
     if hides && decoded.kind != Kind::Null && !decoded.text.is_empty() {
-        let problem = Problem {
-            decoder: "Masking".to_owned(),
-            at: None,
-            why: "fields of this topic are masked, and this value could not be read as JSON to mask them"
-                .to_owned(),
+        let hidden = "fields of this topic are masked, and this value could not be read as JSON to mask them";
+        // What other decoders say may repeat a part of it.
+        let why = match decoded.problem {
+            Some(problem) if problem.decoder == registry::LABEL => [hidden, ": ", &problem.why].concat(),
+            _ => hidden.to_owned(),
         };
+        let problem = Problem { decoder: "Masking".to_owned(), at: None, why };
         let decoded =
             Decoded { kind: Kind::Text, text: MASKED.to_owned(), problem: Some(problem), ..decoded };
         return Shown { decoded, masked: 1 };

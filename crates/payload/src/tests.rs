@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use crate::{Choices, Decoded, Kind, NamedSchema, Part, Schema, Source, decode};
 
-const VALUE: Source<'static> = Source { topic: "orders", part: Part::Value, key: None, headers: &[] };
+const VALUE: Source<'static> =
+    Source { topic: "orders", part: Part::Value, key: None, headers: &[], schemas: None };
 
 fn shown(bytes: &[u8], decoder: &str, shown: usize) -> Decoded {
     let decoder = choices().parse(decoder).unwrap();
@@ -281,7 +282,7 @@ proptest! {
 
     #[test]
     fn no_record_of_consumer_offsets_panics(key in prop::collection::vec(any::<u8>(), 0..40), bytes in prop::collection::vec(0u8..4, 0..200)) {
-        let source = Source { topic: "__consumer_offsets", part: Part::Value, key: Some(&key), headers: &[] };
+        let source = Source { topic: "__consumer_offsets", part: Part::Value, key: Some(&key), headers: &[], schemas: None };
         let key_source = Source { part: Part::Key, ..source };
         decode(&source, Some(&bytes), bytes.len(), &Default::default(), 300);
         decode(&key_source, Some(&key), key.len(), &Default::default(), 300);

@@ -40,7 +40,7 @@ fn choices(vector: &Vector) -> Choices {
 fn decoded(vector: &Vector, bytes: &[u8], size: usize, shown: usize) -> Decoded {
     let headers: Vec<(&str, Option<&[u8]>)> =
         vector.headers.iter().map(|(name, value)| (name.as_str(), Some(value.as_bytes()))).collect();
-    let source = Source { topic: "orders", part: Part::Value, key: None, headers: &headers };
+    let source = Source { topic: "orders", part: Part::Value, key: None, headers: &headers, schemas: None };
     let decoder = choices(vector).parse(&vector.decoder).expect("a decoder");
     decode(&source, Some(bytes), size, &decoder, shown)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use flowdeck_broker::supervise::Output;
-use flowdeck_broker::{Job, env};
+use flowdeck_broker::{Job, RegistryHome, env};
 
 use super::filter::RustTests;
 use super::shared::SharedBroker;
@@ -29,6 +29,7 @@ pub(crate) fn run(choice: &RustTests, machine: &Machine) -> Result<Tally> {
     let dir = target_dir("test")?.join(format!("kafka-{}", std::process::id()));
     let broker = SharedBroker::open(dir.clone())?;
     let prometheus = prometheus(choice)?;
+    registry(choice);
     let runs = Runs { broker, prometheus };
     let tally = match choice {
         RustTests::All => all(machine, &runs)?,
@@ -53,11 +54,23 @@ struct Runs {
 
 /// Only the server's tests ask for it; where it cannot be had, the test that does says so.
 fn prometheus(choice: &RustTests) -> Result<Option<PathBuf>> {
-    let wanted = match choice {
+    if of_the_server(choice) { machine::unpacked("prometheus", "prometheus") } else { Ok(None) }
+}
+
+/// In the cache before a test waits for it; where it cannot be had, the test that asks for it says so.
+fn registry(choice: &RustTests) {
+    if of_the_server(choice)
+        && let Err(error) = RegistryHome::resolve(&mut say::step)
+    {
+        say::step(&format!("no schema registry for the tests: {error:#}"));
+    }
+}
+
+fn of_the_server(choice: &RustTests) -> bool {
+    match choice {
         RustTests::All => true,
         RustTests::Some { packages, .. } => packages.iter().any(|package| package == "flowdeck"),
-    };
-    if wanted { machine::unpacked("prometheus", "prometheus") } else { Ok(None) }
+    }
 }
 
 fn all(machine: &Machine, with: &Runs) -> Result<Tally> {

@@ -219,6 +219,7 @@ fn reading(
     Ok(Reading {
         key: how("keyDecoder", &query.key_decoder, of_topic.and_then(|one| one.key.as_ref()))?,
         value: how("valueDecoder", &query.value_decoder, of_topic.and_then(|one| one.value.as_ref()))?,
+        schemas: settings.schemas.clone(),
         mask: if query.unmasked { Mask::none() } else { settings.mask(topic) },
         most: if query.full { PAYLOAD_FULL } else { PAYLOAD_LIST },
     })

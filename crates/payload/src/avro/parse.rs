@@ -12,11 +12,16 @@ const TYPES_MAX: usize = 20_000;
 
 impl Avro {
     pub(crate) fn parse(json: &str) -> Result<Self, SchemaError> {
-        let failed = |error: serde_json::Error| SchemaError(format!("it is no JSON: {error}"));
-        // serde_json bounds the depth.
-        let value: Value = serde_json::from_str(json).map_err(failed)?;
+        Self::parse_with(json, &[])
+    }
+
+    /// `referred`: schemas whose types it names.
+    pub(crate) fn parse_with(json: &str, referred: &[String]) -> Result<Self, SchemaError> {
         let mut parser = Parser { records: vec![], names: HashMap::new(), types: 0 };
-        let root = parser.schema(&value, "")?;
+        for one in referred {
+            parser.text(one)?;
+        }
+        let root = parser.text(json)?;
         Ok(Self { root, records: parser.records })
     }
 }
@@ -33,6 +38,13 @@ fn err<T>(problem: impl Into<String>) -> Result<T, SchemaError> {
 }
 
 impl Parser {
+    fn text(&mut self, json: &str) -> Result<Type, SchemaError> {
+        let failed = |error: serde_json::Error| SchemaError(format!("it is no JSON: {error}"));
+        // serde_json bounds the depth.
+        let value: Value = serde_json::from_str(json).map_err(failed)?;
+        self.schema(&value, "")
+    }
+
     fn schema(&mut self, value: &Value, namespace: &str) -> Result<Type, SchemaError> {
         self.types += 1;
         if self.types > TYPES_MAX {

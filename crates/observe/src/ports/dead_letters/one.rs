@@ -121,6 +121,7 @@ fn reading_of(settings: &ClusterSettings, topic: &TopicName) -> Reading {
     Reading {
         key: how(configured.and_then(|one| one.key.as_ref())),
         value: how(configured.and_then(|one| one.value.as_ref())),
+        schemas: settings.schemas.clone(),
         most: PAYLOAD_FULL,
         ..Reading::default()
     }
