@@ -38,6 +38,7 @@ pub(crate) fn Bar() -> impl IntoView {
     let in_part = move |part: &str| {
         path.with(|path| path.strip_prefix(base).unwrap_or(path).split('/').nth(3) == Some(part))
     };
+    let of_fleet = move || !["topics", "audit", "brokers", "dead-letters"].into_iter().any(in_part);
     let signing_in = account.login.is_some();
     let page = move |here: bool| (here && !signing_in).then_some("page");
     let topics = move || {
@@ -55,7 +56,7 @@ pub(crate) fn Bar() -> impl IntoView {
                 <span>"Flowdeck"</span>
             </a>
             <nav aria-label="Pages">
-                <a href=links::to("/") aria-current=move || page(!in_part("topics") && !in_part("audit"))>"Fleet"</a>
+                <a href=links::to("/") aria-current=move || page(of_fleet())>"Fleet"</a>
                 {topics}
             </nav>
             <div class="end">

@@ -111,16 +111,27 @@ async fn every_page_renders() {
         ("bulk-undo", "/c/prod-eu/bulk?undo=6fa459ea-ee8a-4ca4-894e-db77e160355e", 200),
         ("bulk", "/c/prod-eu/bulks/6fa459ea-ee8a-4ca4-894e-db77e160355e", 200),
         ("groups-select", "/all-groups?cluster=prod-eu", 200),
+        ("partitions", "/c/prod-eu/groups/prod-audio-processor/pause?topic=audio-events&partition=1", 200),
+        ("offsets", "/c/prod-eu/groups/prod-audio-processor/offsets", 200),
+        ("brokers", "/c/prod-eu/brokers", 200),
         ("not-found", "/nowhere", 404),
     ] {
         let page = page(path).await;
         keep(name, &page.html);
         assert_eq!(page.status.as_u16(), status, "{name}");
         assert!(page.html.contains("<title>") && page.html.contains("</html>"), "{name}");
+        assert_eq!(repeated_ids(&page.html), Vec::<&str>::new(), "{name}");
     }
     let empty = render("", Some(fixture::ports(true)), site()).await;
     keep("fleet-empty", &empty.html);
     assert!(empty.html.contains("No consumer groups yet"));
+}
+
+/// Links and labels lead to the first element of an id.
+fn repeated_ids(html: &str) -> Vec<&str> {
+    let mut seen = std::collections::HashSet::new();
+    let ids = html.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next());
+    ids.filter(|id| !seen.insert(*id)).collect()
 }
 
 #[tokio::test]

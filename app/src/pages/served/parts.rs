@@ -172,7 +172,7 @@ fn partitions(asked: &Asked, view: &GroupView) -> Option<AnyView> {
         view! {
             <section class="panel offsets-panel" aria-labelledby="choose">
                 <h2 id="choose">"Partitions of " {topic.to_string()}</h2>
-                <form method="get" action=[&here(view), "#preview"].concat() class="ask-body">
+                <form method="get" action=[&here(view), "#chosen"].concat() class="ask-body">
                     <input type="hidden" name="topic" value=topic.to_string()/>
                     <fieldset class="durations"><legend>"Action"</legend>{action(ActionKind::Pause)}{action(ActionKind::Resume)}</fieldset>
                     {consumers(asked, view, topic)}
@@ -255,8 +255,8 @@ fn send(asked: &Asked, view: &GroupView, (target, text): Previewed) -> AnyView {
         }
     });
     view! {
-        <section class="panel offsets-panel" id="preview" aria-label="Preview">
-            <h2>{title.clone()}</h2>
+        <section class="panel offsets-panel" aria-labelledby="chosen">
+            <h2 id="chosen">{title.clone()}</h2>
             {preview::shown(&text, info)}
             {form}
         </section>

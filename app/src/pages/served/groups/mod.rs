@@ -16,6 +16,9 @@ use crate::components::clock::Clock;
 use crate::components::{bar, cluster, error, figures, notice};
 use crate::format::number;
 use crate::links;
+use crate::site::use_frame;
+
+const SCRIPT: &str = include_str!("rows.js");
 
 pub(super) fn page() -> AnyView {
     let query = use_location().search.get_untracked();
@@ -58,6 +61,7 @@ fn body(query: &GroupsQuery, view: &FleetView, all: bool) -> AnyView {
             {select::note(query, view)}
             {table::pager(query, view)}
         </section>
+        {(view.total > query.fleet.limit).then(|| view! { <script nonce=use_frame().site.nonce inner_html=SCRIPT></script> })}
     }
     .into_any()
 }

@@ -20,7 +20,7 @@ pub(super) fn table(query: &GroupsQuery, view: &FleetView, select: Option<bool>)
     let ticks = select.map(|_| view! { <th scope="col"><span class="unseen">"Select"</span></th> });
     view! {
         <div class="scroll">
-            <table class="cards groups-table">
+            <table class="cards groups-table" data-total=view.total data-limit=query.fleet.limit data-offset=query.fleet.offset>
                 <caption class="unseen">"Consumer groups with the chosen columns"</caption>
                 <thead><tr>
                     {ticks}
@@ -192,7 +192,7 @@ pub(super) fn pager(query: &GroupsQuery, view: &FleetView) -> Option<AnyView> {
         "past the last group".to_owned()
     };
     Some(
-        view! { <nav class="pager" aria-label="Pages of the table"><span class="muted">{shown}</span> {previous} {next}</nav> }
+        view! { <nav class="pager" aria-label="Pages of the table"><span class="muted" data-shown="">{shown}</span> {previous} {next}</nav> }
             .into_any(),
     )
 }
