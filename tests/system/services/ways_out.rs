@@ -75,6 +75,16 @@ async fn poison_record_stops_its_partition_and_is_looked_at_and_skipped() {
     let looked = scene.server.api(&at).await;
     assert!(looked["records"][0].to_string().contains("not what was agreed on"), "{looked}");
 
+    // The page of the record has what its agent says, and the way past it.
+    let page = format!("/c/shop/groups/audit-service/stuck?topic={topic}&partition={}", poison.partition);
+    let page = wait_for("the agent's error on the record's page", LIMIT, async || {
+        let page = scene.server.get(&page).await.text;
+        page.contains("failed. The last error comes first.").then_some(page)
+    })
+    .await;
+    let past = format!("Skip it: set offset {}", poison.offset + 1);
+    assert!(page.contains(&past) && page.contains("not what was agreed on"), "{page}");
+
     let ask =
         json!({ "group": "audit-service", "to": "+1", "topics": [format!("{topic}:{}", poison.partition)] });
     let path = format!("{API}/offsets/preview");
