@@ -5,6 +5,7 @@
 //! `cargo xtask soak redrive`: a re-drive of many records, killed at random.
 //! `cargo xtask soak offsets`: a group's offsets are set again and again while server and broker are killed at random.
 //! `cargo xtask soak bulk`: one operation over 200 groups, killed in the middle and taken back.
+//! `cargo xtask soak decoders`: bytes that nobody wrote, for every decoder of records.
 //! `cargo xtask soak holds`: deploys, crashes and scale-outs under holds, with consumers that lock up as KafkaFlow does.
 
 use std::process::ExitCode;
@@ -64,6 +65,8 @@ enum What {
     Fleets,
     Offsets,
     Bulk,
+    /// Changed bytes for every decoder of records
+    Decoders,
 }
 
 pub(crate) fn run(args: &Args) -> Result<ExitCode> {
@@ -72,7 +75,25 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
             faults(args)
         }
         What::AgentRecords => agent_records(args),
+        What::Decoders => decoders(args),
     }
+}
+
+fn decoders(args: &Args) -> Result<ExitCode> {
+    let machine = machine::check(&[Need::Native])?;
+    let words = ["test", "--workspace", "--exclude", "frontend", "--test", "fuzz"];
+    let build = [&words[..], &["--no-run"]].concat();
+    must("the build of the decoders' check", cargo(&build).args(machine.features()), BUILD_LIMIT)?;
+    let seconds = u64::from(args.minutes) * 60;
+    say::step(&format!("{} minutes of changed bytes for every decoder", args.minutes));
+    let mut soak = cargo(&words);
+    soak.args(machine.features()).args(["--", "--nocapture"]);
+    soak.env("FLOWDECK_DECODERS_SECONDS", seconds.to_string());
+    if let Some(seed) = args.seed {
+        soak.env("FLOWDECK_DECODERS_SEED", seed.to_string());
+    }
+    let status = supervise::run("the decoders' check", &soak, Duration::from_secs(seconds) + AROUND)?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 const PROTOCOLS: u64 = 3;
@@ -172,7 +193,7 @@ fn of_system(args: &Args) -> Option<OfSystem> {
             seed: None,
             limit: BULK_LIMIT,
         }),
-        What::Faults | What::AgentRecords => None,
+        What::Faults | What::AgentRecords | What::Decoders => None,
     }
 }
 

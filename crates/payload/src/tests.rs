@@ -32,6 +32,16 @@ fn problem(decoded: &Decoded) -> (String, Option<usize>, String) {
 }
 
 #[test]
+fn what_ends_within_a_key_says_so() {
+    for (bytes, decoder) in [(&b"\x81\xa6abcdef\x01"[..], "messagepack"), (b"\xa1\x66abcdef\x01", "cbor")] {
+        for most in 0..12 {
+            assert!(shown(bytes, decoder, most).cut, "{decoder} in {most}");
+        }
+        assert!(!shown(bytes, decoder, 12).cut, "{decoder}");
+    }
+}
+
+#[test]
 fn what_a_payload_is() {
     use Kind::*;
     for (bytes, kind, text) in [

@@ -111,7 +111,10 @@ impl Writer {
     /// The key of an object that was no text: its JSON as a text.
     pub(crate) fn key_of(&mut self, write: impl FnOnce(&mut Writer) -> Result<()>) -> Result<()> {
         let mut key = Writer { checks: self.checks, ..Writer::new(self.most - self.text.len()) };
-        write(&mut key)?;
+        let written = write(&mut key);
+        // What the key has no room for, the whole has none for.
+        self.full |= key.full;
+        written?;
         if key.text.starts_with('"') {
             self.raw(&key.text)?
         } else {
