@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, RawQuery};
 use axum::response::Response;
 use flowdeck_model::query::AUDIT_LIMIT_MAX;
-use flowdeck_model::view::{AuditEntry, AuditRun, AuditView};
+use flowdeck_model::view::{AuditEntry, AuditLook, AuditRun, AuditView};
 use flowdeck_model::{ActorKind, AuditQuery, PortError};
 
 use super::file::{FileType, attachment, csv_line, lines};
@@ -15,7 +15,7 @@ use super::{names, ports::ApiPorts, problem::Problem};
     get, path = "/clusters/{cluster}/audit", tag = "audit", operation_id = "listAudit",
     params(
         ("cluster" = String, Path),
-        ("kind" = Option<String>, Query, description = "all (default), operations or logIns."),
+        ("kind" = Option<String>, Query, description = "all (default), operations, logIns or looks."),
         ("group" = Option<String>, Query, description = "A part of the group's name."),
         ("actor" = Option<String>, Query, description = "A part of who asked."),
         ("action" = Option<String>, Query, description = "Such as pause or rewind."),
@@ -109,6 +109,7 @@ fn csv(entries: &[AuditEntry]) -> String {
             AuditEntry::Redrive(one) => run("redrive", one),
             AuditEntry::Bulk(one) => run("bulk", one),
             AuditEntry::Produced(one) => run("produce", one),
+            AuditEntry::Look(one) => look(one),
             AuditEntry::LogIn(one) => [
                 "logIn".to_owned(),
                 one.at.to_string(),
@@ -145,6 +146,25 @@ fn run(name: &str, one: &AuditRun) -> [String; 13] {
         one.reason.clone(),
         one.event.clone(),
         one.notes.join("\n"),
+    ]
+}
+
+fn look(one: &AuditLook) -> [String; 13] {
+    let topic = one.topic.clone().unwrap_or_default();
+    [
+        "look".to_owned(),
+        one.at.to_string(),
+        String::new(),
+        String::new(),
+        one.look.label().to_owned(),
+        format!("{topic} {}", one.range()).trim_start().to_owned(),
+        String::new(),
+        one.actor.name.clone(),
+        kind(one.actor.kind),
+        one.actor.address.clone().unwrap_or_default(),
+        String::new(),
+        String::new(),
+        one.outcome(),
     ]
 }
 

@@ -89,6 +89,14 @@ pub(super) fn audit(audit: &AuditView) -> String {
                 shown::name(&one.actor.name),
                 shown::text(&one.reason),
             ]),
+            AuditEntry::Look(one) => table.add_row([
+                one.at.to_string(),
+                String::new(),
+                one.look.label().to_owned(),
+                String::new(),
+                shown::name(&one.actor.name),
+                shown::text(&format!("{} {}", one.topic.as_deref().unwrap_or_default(), one.range())),
+            ]),
             AuditEntry::LogIn(one) => table.add_row([
                 one.at.to_string(),
                 String::new(),

@@ -9,6 +9,7 @@ use flowdeck_model::live::Live as _;
 use flowdeck_model::offsets::OffsetsQuery;
 use flowdeck_model::query::{From as Start, GroupsQuery};
 use flowdeck_model::rate::{Rate, Windows};
+use flowdeck_model::view::audit::{LookFilter, LookKind};
 use flowdeck_model::view::brokers::{BrokerRow, CapabilityRow, Offered, TroubledPartition};
 use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::view::*;
@@ -808,12 +809,28 @@ impl AuditLog for Made {
             outcome: LogInOutcome::Refused,
             detail: Some("wrong name or password".into()),
         };
+        let look = AuditLook {
+            offset: 89,
+            at: at(3_100),
+            actor: actor("ana"),
+            look: LookKind::Search,
+            topic: Some("audio-events".into()),
+            partition: Some(3),
+            from: "earliest".into(),
+            until: None,
+            filter: vec![LookFilter::Text, LookFilter::Path],
+            unmasked: false,
+            records: Some(2),
+            scanned: Some(70_000),
+            missed: 1,
+        };
         let entries = match query.group.as_str() {
             "nobody" => vec![],
             _ => vec![
                 operation(2, "Pause prod-audio-processor", CommandState::PartiallyConfirmed, 5),
                 operation(3, "Resume consumer audio in prod-audio-processor", CommandState::Confirmed, 12),
                 AuditEntry::LogIn(refused),
+                AuditEntry::Look(look),
             ],
         };
         let cluster_info = self.cluster(cluster)?;

@@ -174,6 +174,19 @@ async fn a_page_that_only_the_server_renders_is_not_taken_over() {
 }
 
 #[tokio::test]
+async fn a_look_at_records_is_a_row_of_the_audit() {
+    let html = page("/c/prod-eu/audit").await.html;
+    for words in [
+        "Records searched",
+        "/c/prod-eu/topics/audio-events",
+        "from earliest, partition 3, by text, JSON path",
+        "2 records shown, 70000 looked at, 1 look before it is in the log alone",
+    ] {
+        assert!(html.contains(words), "{words}: {html}");
+    }
+}
+
+#[tokio::test]
 async fn what_agents_report_is_on_a_page_of_the_servers() {
     let path = "/c/prod-eu/groups/prod-audio-processor";
     let Page { status, html } = page(&format!("{path}/agents")).await;

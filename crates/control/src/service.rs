@@ -20,7 +20,7 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::audit::{Audit, OldOperations, TopicSink, write_log_ins};
+use crate::audit::{Audit, OldOperations, TopicSink, Writer, write_log_ins, write_looks};
 use crate::bulk::{BoundBulks, Bulk, BulkBook};
 use crate::cluster::actor::{ClusterActor, Inputs, Request};
 use crate::kept::{Desk, Desks};
@@ -66,6 +66,9 @@ impl Admin {
             let sink = Arc::new(TopicSink::new(cluster.clone(), handle.settings.audit_topic.clone()));
             if at == 0 && handle.settings.mode == Mode::Control {
                 audit = start_log_ins(handle, Arc::clone(&sink), &core.shutdown, &tracker);
+            }
+            if let Some(looks) = handle.looks.take() {
+                tracker.spawn(write_looks(looks, writer(handle, Arc::clone(&sink), &core.shutdown)));
             }
             let (redrive_book, desk) = Desk::new(Arc::clone(&sink));
             redrives.insert(handle.settings.name.clone(), desk);
@@ -215,8 +218,12 @@ fn start_log_ins(
     tracker: &TaskTracker,
 ) -> Audit {
     let (audit, log_ins) = Audit::new(Arc::clone(&handle.stats));
-    tracker.spawn(write_log_ins(log_ins, sink, Arc::clone(&handle.stats), shutdown.clone()));
+    tracker.spawn(write_log_ins(log_ins, writer(handle, sink, shutdown)));
     audit
+}
+
+fn writer(handle: &ClusterHandle, sink: Arc<TopicSink>, shutdown: &CancellationToken) -> Writer {
+    Writer { sink, stats: Arc::clone(&handle.stats), shutdown: shutdown.clone() }
 }
 
 impl Bind for Admin {

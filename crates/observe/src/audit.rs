@@ -29,7 +29,10 @@ pub(crate) fn parse(record: &Record) -> Option<AuditRecord> {
     let headers: Headers<'_> = record.headers_with_values().collect();
     let read = wire::read_audit(&headers, record.key.as_deref(), record.value.as_deref()).ok()?;
     match &read {
-        AuditRecord::Operation(_) | AuditRecord::LogIn(_) | AuditRecord::Produce(_) => Some(read),
+        AuditRecord::Operation(_)
+        | AuditRecord::LogIn(_)
+        | AuditRecord::Produce(_)
+        | AuditRecord::Look(_) => Some(read),
         // How far it came in between is on its own page.
         AuditRecord::Redrive(redrive) => redrive.event.is_milestone().then_some(read),
         AuditRecord::Bulk(bulk) => bulk.event.is_milestone().then_some(read),

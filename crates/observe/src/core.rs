@@ -10,6 +10,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::clock;
 use crate::history::History;
+use crate::looks::Looks;
 use crate::offers::Offers;
 use crate::sampling::details::{Details, Look};
 use crate::sampling::pace::Viewers;
@@ -39,6 +40,8 @@ pub struct ClusterHandle {
     pub(crate) searches: Arc<Semaphore>,
     pub(crate) search_rate: Arc<Throttle>,
     pub stats: Arc<ClusterStats>,
+    /// At its records, on their way to the audit.
+    pub looks: Looks,
     pub history: History,
     pub(crate) offers: Offers,
 }
@@ -60,14 +63,16 @@ impl Core {
                 Err(error) => (None, Some(format!("its configuration cannot work: {error}"))),
             };
             first.push(Arc::new(ClusterSnapshot::empty(Arc::clone(&own), now, error)));
+            let stats = Arc::<ClusterStats>::default();
             handles.push(ClusterHandle {
+                looks: Looks::new(own.mode, Arc::clone(&stats)),
                 searches: Arc::new(Semaphore::new(own.search.at_once)),
                 search_rate: Arc::new(Throttle::new(own.search.bytes_per_second)),
                 settings: own,
                 cluster,
                 viewers: Viewers::default(),
                 peeks: Arc::new(Semaphore::new(settings.peek_at_once.max(1))),
-                stats: Arc::default(),
+                stats,
                 history: History::default(),
                 offers: Offers::default(),
             });

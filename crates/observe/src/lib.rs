@@ -16,6 +16,7 @@ pub mod history;
 pub mod holds;
 mod judging;
 pub mod locked_up;
+pub mod looks;
 pub mod not_obeyed;
 pub mod observation;
 mod offers;

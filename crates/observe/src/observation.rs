@@ -366,7 +366,7 @@ impl Observation {
         self.audit_next = record.offset + 1;
         match wire::read_audit(headers, record.key.as_deref(), record.value.as_deref()) {
             Ok(AuditRecord::Operation(operation)) => return Some(Notice::Operation(operation)),
-            Ok(AuditRecord::LogIn(_)) => {}
+            Ok(AuditRecord::LogIn(_) | AuditRecord::Look(_)) => {}
             Ok(AuditRecord::Produce(record)) => return Some(Notice::Produce(record)),
             Ok(AuditRecord::Redrive(record)) => return Some(Notice::Redrive(record)),
             Ok(AuditRecord::Bulk(record)) => return Some(Notice::Bulk(record)),

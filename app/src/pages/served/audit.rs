@@ -2,8 +2,10 @@
 
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::query::AuditKind;
-use flowdeck_model::view::{AuditEntry, AuditLogIn, AuditOperation, AuditRun, AuditView, LogInOutcome};
-use flowdeck_model::{ActionKind, AuditQuery, ClusterName, CommandState, shown};
+use flowdeck_model::view::{
+    AuditEntry, AuditLogIn, AuditLook, AuditOperation, AuditRun, AuditView, LogInOutcome,
+};
+use flowdeck_model::{ActionKind, AuditQuery, ClusterName, CommandState, MessagesQuery, TopicName, shown};
 use leptos::prelude::*;
 use leptos_meta::Title;
 
@@ -101,7 +103,7 @@ fn table(cluster: &ClusterName, query: &AuditQuery, view: &AuditView) -> AnyView
     view! {
         <div class="scroll">
             <table class="cards fixed audit">
-                <caption class="unseen">"Operations and log-ins, the newest first"</caption>
+                <caption class="unseen">"Operations, log-ins and looks at records, the newest first"</caption>
                 <thead><tr>
                     <th scope="col" class="w-status">"Time"</th>
                     <th scope="col">"What"</th>
@@ -120,6 +122,7 @@ fn row(cluster: &ClusterName, entry: &AuditEntry) -> AnyView {
     match entry {
         AuditEntry::Operation(one) => operation(cluster, one),
         AuditEntry::LogIn(one) => log_in(one),
+        AuditEntry::Look(one) => look(cluster, one),
         AuditEntry::Redrive(one) => run(links::redrive(cluster, one.id), one),
         AuditEntry::Bulk(one) => run(links::bulk(cluster, one.id), one),
         AuditEntry::Produced(one) => run(links::produced(cluster, one.id), one),
@@ -167,6 +170,24 @@ fn log_in(one: &AuditLogIn) -> AnyView {
             <td data-l="by">{by(&one.actor)}</td>
             <td data-l="state"><span class=class>{one.outcome.label()}</span></td>
             <td data-l="reason">{one.detail.clone()}</td>
+        </tr>
+    }
+    .into_any()
+}
+
+/// At records.
+fn look(cluster: &ClusterName, one: &AuditLook) -> AnyView {
+    let topic = one.topic.as_deref().and_then(|name| name.parse::<TopicName>().ok());
+    let topic = topic.map(|topic| {
+        view! { " of " <a class="name" href=links::topic(cluster, &topic, &MessagesQuery::default()) rel="external">{topic.to_string()}</a> }
+    });
+    view! {
+        <tr>
+            <td data-l="time">{at_time(one.at)} " " <span class="sub">{ago(one.at)} " ago"</span></td>
+            <td data-c="group"><div class="cell">{one.look.label()} {topic} " " <span class="sub">{shown::text(&one.range())}</span></div></td>
+            <td data-l="by">{by(&one.actor)}</td>
+            <td data-l="state"></td>
+            <td data-l="reason">{one.outcome()}</td>
         </tr>
     }
     .into_any()

@@ -1,20 +1,17 @@
 //! Log-ins: to the log, and to the audit topic of the default cluster where that is in control mode.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use flowdeck_kafka::Deadline;
 use flowdeck_observe::stats::ClusterStats;
 use flowdeck_protocol::wire::LogIn;
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
-use super::{Entry, LogSink, TopicSink};
+use super::{Entry, LogSink};
 
 /// Log-ins that wait for the topic; more are in the log alone, and counted.
 const WAITING: usize = 256;
-/// One of them ends by then.
-const WRITE: Duration = Duration::from_secs(5);
+/// Why a log-in is counted as dropped.
+pub(super) const NOT_AUDITED: &str = "log_in_not_audited";
 
 /// Where log-ins are recorded; cheap to clone.
 #[derive(Clone, Default)]
@@ -39,28 +36,7 @@ impl Audit {
         if let Some((topic, stats)) = &self.topic
             && topic.try_send(log_in).is_err()
         {
-            stats.dropped("log_in_not_audited");
-        }
-    }
-}
-
-/// Writes them one after the other; what cannot be written is in the log, and counted.
-pub(crate) async fn write_log_ins(
-    mut log_ins: mpsc::Receiver<LogIn>,
-    sink: Arc<TopicSink>,
-    stats: Arc<ClusterStats>,
-    shutdown: CancellationToken,
-) {
-    loop {
-        let log_in = tokio::select! {
-            () = shutdown.cancelled() => return,
-            log_in = log_ins.recv() => match log_in {
-                None => return,
-                Some(log_in) => log_in,
-            },
-        };
-        if sink.write(Entry::LogIn(&log_in), Deadline::after(WRITE)).await.is_err() {
-            stats.dropped("log_in_not_audited");
+            stats.dropped(NOT_AUDITED);
         }
     }
 }

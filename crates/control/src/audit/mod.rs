@@ -4,15 +4,16 @@
 mod log;
 mod log_ins;
 mod old;
+mod queue;
 mod topic;
 
 use flowdeck_model::actor::{ActorKind, ActorView, Via};
-use flowdeck_protocol::wire::{BulkRecord, LogIn, Operation, ProduceRecord, RedriveRecord};
+use flowdeck_protocol::wire::{BulkRecord, LogIn, Look, Operation, ProduceRecord, RedriveRecord};
 
 pub(crate) use log::LogSink;
 pub use log_ins::Audit;
-pub(crate) use log_ins::write_log_ins;
 pub(crate) use old::OldOperations;
+pub(crate) use queue::{Writer, write_log_ins, write_looks};
 pub(crate) use topic::TopicSink;
 
 pub(crate) enum Entry<'a> {
@@ -21,6 +22,7 @@ pub(crate) enum Entry<'a> {
     Redrive(&'a RedriveRecord),
     Bulk(&'a BulkRecord),
     Produce(&'a ProduceRecord),
+    Look(&'a Look),
 }
 
 /// Flowdeck itself.

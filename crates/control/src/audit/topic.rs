@@ -4,7 +4,9 @@ use std::sync::{Mutex, PoisonError};
 
 use flowdeck_kafka::{Cluster, Deadline, Producer, ProducerKind, SendError};
 use flowdeck_model::TopicName;
-use flowdeck_protocol::wire::{bulk_record, log_in_record, operation_record, produce_record, redrive_record};
+use flowdeck_protocol::wire::{
+    bulk_record, log_in_record, look_record, operation_record, produce_record, redrive_record,
+};
 
 use super::Entry;
 use crate::writer::{WriteError, new_record};
@@ -44,6 +46,7 @@ impl TopicSink {
             Entry::Redrive(redrive) => redrive_record(redrive),
             Entry::Bulk(bulk) => bulk_record(bulk),
             Entry::Produce(produce) => produce_record(produce),
+            Entry::Look(look) => look_record(look),
         };
         let sent = self.producer()?.send(new_record(&self.topic, None, record), deadline).await;
         sent.map(|placed| placed.offset).map_err(|error| self.failed(error))

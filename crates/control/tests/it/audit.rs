@@ -16,7 +16,11 @@ const MORE_THAN_REMEMBERED: usize = 20_100;
 fn operations(view: &AuditView) -> Vec<&AuditOperation> {
     let operations = view.entries.iter().filter_map(|entry| match entry {
         AuditEntry::Operation(operation) => Some(operation),
-        AuditEntry::LogIn(_) | AuditEntry::Redrive(_) | AuditEntry::Bulk(_) | AuditEntry::Produced(_) => None,
+        AuditEntry::LogIn(_)
+        | AuditEntry::Redrive(_)
+        | AuditEntry::Bulk(_)
+        | AuditEntry::Produced(_)
+        | AuditEntry::Look(_) => None,
     });
     operations.collect()
 }

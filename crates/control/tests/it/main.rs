@@ -9,6 +9,7 @@ mod kafkaflow;
 mod lag;
 mod lifecycle;
 mod limited;
+mod looks;
 mod members;
 mod numbers;
 mod observe;

@@ -12,16 +12,19 @@ pub enum AuditKind {
     All,
     Operations,
     LogIns,
+    /// At records.
+    Looks,
 }
 
 impl AuditKind {
-    pub const ALL: [Self; 3] = [Self::All, Self::Operations, Self::LogIns];
+    pub const ALL: [Self; 4] = [Self::All, Self::Operations, Self::LogIns, Self::Looks];
 
     pub fn key(self) -> &'static str {
         match self {
             Self::All => "all",
             Self::Operations => "operations",
             Self::LogIns => "logIns",
+            Self::Looks => "looks",
         }
     }
 
@@ -30,6 +33,7 @@ impl AuditKind {
             Self::All => "All",
             Self::Operations => "Operations",
             Self::LogIns => "Log-ins",
+            Self::Looks => "Looks at records",
         }
     }
 }

@@ -15,8 +15,8 @@ use crate::time::Timestamp;
 pub struct AuditView {
     pub now: Timestamp,
     pub cluster_info: ClusterView,
-    /// Each operation once, by its last record; newest first. Of groups that the reader may view, and log-ins where the
-    /// reader has every permission on every group.
+    /// Each operation once, by its last record; newest first. Of groups that the reader may view, and log-ins and looks at
+    /// records where the reader has every permission on every group.
     pub entries: Vec<AuditEntry>,
     /// `before` of the page that follows; null at the beginning of the audit.
     pub older: Option<i64>,
@@ -36,6 +36,8 @@ pub enum AuditEntry {
     /// The commands of its groups are operations of their own.
     Bulk(AuditRun),
     Produced(AuditRun),
+    /// At records, by who has every permission on every group.
+    Look(AuditLook),
 }
 
 impl AuditEntry {
@@ -44,6 +46,7 @@ impl AuditEntry {
         match self {
             Self::Operation(operation) => operation.offset,
             Self::LogIn(log_in) => log_in.offset,
+            Self::Look(look) => look.offset,
             Self::Redrive(run) | Self::Bulk(run) | Self::Produced(run) => run.offset,
         }
     }
@@ -102,6 +105,133 @@ pub struct AuditLogIn {
     pub outcome: LogInOutcome,
     /// Why it was refused.
     pub detail: Option<String>,
+}
+
+/// Somebody read or searched records. Neither what they hold nor what was looked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub struct AuditLook {
+    pub offset: i64,
+    /// When it began.
+    pub at: Timestamp,
+    pub actor: ActorView,
+    pub look: LookKind,
+    /// Null where it is of several topics.
+    pub topic: Option<String>,
+    pub partition: Option<i32>,
+    /// `latest`, `offset:7`, `time:…` and the like.
+    pub from: String,
+    /// Of a search.
+    pub until: Option<Timestamp>,
+    /// Which kinds of conditions a search had.
+    pub filter: Vec<LookFilter>,
+    pub unmasked: bool,
+    /// That were shown; null where it did not come to its end, and of a topic that is followed.
+    pub records: Option<u64>,
+    /// That were looked at for it.
+    pub scanned: Option<u64>,
+    /// Looks before this one that are in the log alone.
+    pub missed: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum LookKind {
+    Read,
+    Search,
+    /// Of what comes from now on.
+    Tail,
+    DeadLetters,
+    /// Which topics hold dead letters, by the newest record of each.
+    DeadLetterTopics,
+    /// Of a later version.
+    #[serde(other)]
+    Other,
+}
+
+impl LookKind {
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Read => "Records read",
+            Self::Search => "Records searched",
+            Self::Tail => "Records followed",
+            Self::DeadLetters => "Dead letters read",
+            Self::DeadLetterTopics => "Topics searched for dead letters",
+            Self::Other => "Records looked at",
+        }
+    }
+
+    /// In the log.
+    pub fn event(self) -> &'static str {
+        match self {
+            Self::Read | Self::Other => "readRecords",
+            Self::Search => "searchRecords",
+            Self::Tail => "tailRecords",
+            Self::DeadLetters => "readDeadLetters",
+            Self::DeadLetterTopics => "lookForDeadLetters",
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[serde(rename_all = "camelCase")]
+pub enum LookFilter {
+    Text,
+    Key,
+    Header,
+    Path,
+    Cel,
+    /// Of a later version.
+    #[serde(other)]
+    Other,
+}
+
+impl LookFilter {
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Key => "key",
+            Self::Header => "header",
+            Self::Path => "JSON path",
+            Self::Cel => "CEL",
+            Self::Other => "another condition",
+        }
+    }
+}
+
+impl AuditLook {
+    /// What of the topic, and by which conditions, in words.
+    pub fn range(&self) -> String {
+        let mut words = vec![format!("from {}", self.from)];
+        words.extend(self.partition.map(|partition| format!("partition {partition}")));
+        words.extend(self.until.map(|until| format!("before {until}")));
+        if !self.filter.is_empty() {
+            let kinds: Vec<&str> = self.filter.iter().map(|filter| filter.label()).collect();
+            words.push(format!("by {}", kinds.join(", ")));
+        }
+        if self.unmasked {
+            words.push("unmasked".to_owned());
+        }
+        words.join(", ")
+    }
+
+    /// What it came to, in words.
+    pub fn outcome(&self) -> String {
+        let shown = |records: u64| match records {
+            1 => "1 record shown".to_owned(),
+            records => format!("{records} records shown"),
+        };
+        let missed = match self.missed {
+            0 => None,
+            1 => Some("1 look before it is in the log alone".to_owned()),
+            missed => Some(format!("{missed} looks before it are in the log alone")),
+        };
+        let scanned = self.scanned.map(|scanned| format!("{scanned} looked at"));
+        [self.records.map(shown), scanned, missed].into_iter().flatten().collect::<Vec<_>>().join(", ")
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -24,7 +24,7 @@ pub use agent::{
     AgentCounts, AgentReport, AgentView, AgentsView, CircuitBreakerView, CircuitState, HandlerFailure,
     ProcessingTimes, RunningHandler,
 };
-pub use audit::{AuditEntry, AuditLogIn, AuditOperation, AuditRun, AuditView, LogInOutcome};
+pub use audit::{AuditEntry, AuditLogIn, AuditLook, AuditOperation, AuditRun, AuditView, LogInOutcome};
 pub use brokers::BrokersView;
 pub use bulk::{BulkGroupView, BulkPlan, BulkPreview, BulkView};
 pub use cluster::{ClusterView, Mode};

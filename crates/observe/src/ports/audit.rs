@@ -9,10 +9,10 @@ use flowdeck_model::actor::ActorView;
 use flowdeck_model::bulk::{BulkCounts, BulkGroupState};
 use flowdeck_model::produce::ProduceState;
 use flowdeck_model::query::AuditKind;
-use flowdeck_model::view::{AuditEntry, AuditLogIn, AuditOperation, AuditRun, AuditView, Mode};
+use flowdeck_model::view::{AuditEntry, AuditLogIn, AuditLook, AuditOperation, AuditRun, AuditView, Mode};
 use flowdeck_model::{Actor, AuditLog, AuditQuery, ClusterName, GroupId, Permission, PortError, Timestamp};
 use flowdeck_protocol::wire::{
-    AuditRecord, BulkEvent, BulkRecord, LogIn, Operation, ProduceEvent, ProduceRecord, RedriveEvent,
+    AuditRecord, BulkEvent, BulkRecord, LogIn, Look, Operation, ProduceEvent, ProduceRecord, RedriveEvent,
     RedriveRecord,
 };
 use uuid::Uuid;
@@ -155,7 +155,7 @@ impl MaySee {
                 Some(group) => self.actor.may(Permission::View, &self.cluster, &group),
                 None => self.actor.may_all(&self.cluster),
             },
-            AuditRecord::LogIn(_) => self.actor.may_all(&self.cluster),
+            AuditRecord::LogIn(_) | AuditRecord::Look(_) => self.actor.may_all(&self.cluster),
             AuditRecord::Bulk(bulk) => self.sees_bulk(&bulk.event),
             AuditRecord::Redrive(_) | AuditRecord::Produce(_) => {
                 self.actor.may_on_cluster(Permission::View, &self.cluster)
@@ -193,6 +193,7 @@ fn matches(query: &AuditQuery, record: &AuditRecord) -> bool {
         AuditRecord::Redrive(redrive) => matches_redrive(query, redrive),
         AuditRecord::Bulk(bulk) => matches_bulk(query, bulk),
         AuditRecord::Produce(produce) => matches_produce(query, produce),
+        AuditRecord::Look(look) => matches_look(query, look),
         AuditRecord::NewerVersion | AuditRecord::UnknownType => false,
     }
 }
@@ -200,7 +201,7 @@ fn matches(query: &AuditQuery, record: &AuditRecord) -> bool {
 fn matches_operation(query: &AuditQuery, operation: &Operation) -> bool {
     let request = &operation.request;
     let group = request.group();
-    query.kind != AuditKind::LogIns
+    matches!(query.kind, AuditKind::All | AuditKind::Operations)
         && contains(group.as_ref().map_or("", GroupId::as_str), &query.group)
         && contains(&operation.actor.name, &query.actor)
         && contains(&request.reason(), &query.search)
@@ -214,10 +215,21 @@ fn matches_log_in(query: &AuditQuery, log_in: &LogIn) -> bool {
         || !query.search.is_empty()
         || query.action.is_some()
         || query.state.is_some();
-    query.kind != AuditKind::Operations
+    matches!(query.kind, AuditKind::All | AuditKind::LogIns)
         && !of_operations
         && contains(&log_in.actor.name, &query.actor)
         && is_within(query, log_in.at)
+}
+
+/// A text that is looked for is found in the topic's name: looks have no reason.
+fn matches_look(query: &AuditQuery, look: &Look) -> bool {
+    matches!(query.kind, AuditKind::All | AuditKind::Looks)
+        && query.group.is_empty()
+        && query.action.is_none()
+        && query.state.is_none()
+        && contains(&look.actor.name, &query.actor)
+        && contains(look.topic.as_deref().unwrap_or_default(), &query.search)
+        && is_within(query, look.at)
 }
 
 /// Of what goes on in the audit by itself: it has neither an action nor a state of commands. `is_of_group` and `is_found`: it
@@ -228,7 +240,7 @@ fn matches_run(
     is_of_group: bool,
     is_found: bool,
 ) -> bool {
-    query.kind != AuditKind::LogIns
+    matches!(query.kind, AuditKind::All | AuditKind::Operations)
         && is_of_group
         && query.action.is_none()
         && query.state.is_none()
@@ -374,6 +386,21 @@ fn entry(offset: i64, record: AuditRecord) -> Option<AuditEntry> {
             detail: log_in.detail,
         })),
         AuditRecord::Produce(produce) => Some(AuditEntry::Produced(produced(offset, *produce))),
+        AuditRecord::Look(look) => Some(AuditEntry::Look(AuditLook {
+            offset,
+            at: look.at,
+            actor: look.actor,
+            look: look.kind,
+            topic: look.topic,
+            partition: look.partition,
+            from: look.from,
+            until: look.until,
+            filter: look.filter,
+            unmasked: look.unmasked,
+            records: look.records,
+            scanned: look.scanned,
+            missed: look.missed,
+        })),
         AuditRecord::Redrive(redrive) => {
             let (title, event) = redrive_words(&redrive.event);
             let reason = redrive_reason(&redrive.event).to_owned();

@@ -12,6 +12,7 @@ use flowdeck_kafka::{
 };
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::query::{self, DecoderName, From as Start, Order, Positions};
+use flowdeck_model::view::audit::LookKind;
 use flowdeck_model::view::messages::{PAYLOAD_FULL, PAYLOAD_LIST};
 use flowdeck_model::view::{MessageView, MessagesView};
 use flowdeck_model::{
@@ -23,6 +24,7 @@ use super::{allowed_payloads, cluster_of, topic};
 use crate::clock;
 use crate::core::{ClusterHandle, Core};
 use crate::find;
+use crate::looks::{LookAt, Looking};
 use crate::payload::{self, Reading};
 use crate::settings::{ClusterSettings, ConfiguredDecoder};
 use crate::snapshot::ClusterSnapshot;
@@ -62,8 +64,8 @@ impl Peek for BoundPeek {
             return Err(PortError::TooMany { detail });
         };
         handle.stats.peeked();
-        let event = if is_search { "searchRecords" } else { "readRecords" };
-        audit(&self.actor, cluster, name, query, event);
+        let kind = if is_search { LookKind::Search } else { LookKind::Read };
+        let mut looking = Looking::begin(&handle.looks, &self.actor, &look_at(kind, cluster, name, query));
         let settings = &self.core.settings;
         let started = tokio::time::Instant::now();
         let mut request = request(settings, name, query, start);
@@ -79,6 +81,7 @@ impl Peek for BoundPeek {
             false => kafka.read(request, cancel).await,
         };
         let mut outcome = read.map_err(|error| unavailable(error.with_cause()))?;
+        looking.came_to(outcome.records.len(), outcome.scanned);
         let took_millis = u32::try_from(started.elapsed().as_millis()).unwrap_or(u32::MAX);
         if (query.order() == Order::NewestFirst) != query.from.is_backwards() {
             outcome.records.reverse();
@@ -183,21 +186,22 @@ fn request(
     }
 }
 
-/// Whose payloads somebody read or searched, one line each; what was looked for may be a secret, and is not in it.
-fn audit(actor: &Actor, cluster: &ClusterName, topic: &TopicName, query: &MessagesQuery, event: &str) {
-    tracing::info!(
-        target: "audit",
-        event,
-        cluster = cluster.as_str(),
-        topic = topic.as_str(),
-        from = %query.from,
-        unmasked = query.unmasked,
-        actor.name = actor.view.name,
-        actor.kind = ?actor.view.kind,
-        actor.via = ?actor.view.via,
-        actor.address = actor.view.address.as_deref().unwrap_or_default(),
-        "records read"
-    );
+/// Whose payloads somebody reads or searches.
+fn look_at<'a>(
+    kind: LookKind,
+    cluster: &'a ClusterName,
+    topic: &'a TopicName,
+    query: &'a MessagesQuery,
+) -> LookAt<'a> {
+    LookAt {
+        kind,
+        cluster,
+        topic: Some(topic.as_str()),
+        partition: query.partition.map(Partition::get),
+        from: query.from.to_string(),
+        find: Some(&query.find),
+        unmasked: query.unmasked,
+    }
 }
 
 /// A reader's choice, else the configuration's, else what is detected.

@@ -3,6 +3,7 @@
 mod audit;
 mod bulk;
 mod kafkaflow;
+mod look;
 mod produce;
 mod properties;
 mod redrive;

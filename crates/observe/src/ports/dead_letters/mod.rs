@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use flowdeck_kafka::{Cluster, Deadline, Isolation, ReadOutcome, ReadRequest, ReadStart, Record};
 use flowdeck_model::record_place::RecordPlace;
+use flowdeck_model::view::audit::LookKind;
 use flowdeck_model::view::{DeadLetterTopicsView, DeadLetterView, DeadLettersView};
 use flowdeck_model::{
     Actor, ClusterName, DeadLetters, DeadLettersQuery, Partition, Permission, PortError, TopicName,
@@ -19,6 +20,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use super::{allowed_on_cluster, allowed_payloads, cluster_of, topic};
 use crate::core::{ClusterHandle, Core};
+use crate::looks::{LookAt, Looking};
 use crate::snapshot::ClusterSnapshot;
 
 pub struct BoundDeadLetters {
@@ -71,20 +73,17 @@ impl BoundDeadLetters {
         Ok((one, handle))
     }
 
-    /// One line in the log for each look at payloads.
-    fn audit(&self, cluster: &ClusterName, topic: &TopicName, from: &str) {
-        tracing::info!(
-            target: "audit",
-            event = "readDeadLetters",
-            cluster = cluster.as_str(),
-            topic = topic.as_str(),
-            from,
-            actor.name = self.actor.view.name,
-            actor.kind = ?self.actor.view.kind,
-            actor.via = ?self.actor.view.via,
-            actor.address = self.actor.view.address.as_deref().unwrap_or_default(),
-            "records read"
-        );
+    fn looking<'a>(
+        &self,
+        handle: &'a ClusterHandle,
+        kind: LookKind,
+        topic: Option<&TopicName>,
+        from: String,
+    ) -> Looking<'a> {
+        let cluster = &handle.settings.name;
+        let topic = topic.map(TopicName::as_str);
+        let at = LookAt { kind, cluster, topic, partition: None, from, find: None, unmasked: false };
+        Looking::begin(&handle.looks, &self.actor, &at)
     }
 }
 
@@ -105,8 +104,10 @@ impl DeadLetters for BoundDeadLetters {
     ) -> Result<DeadLettersView, PortError> {
         let (one, handle) = self.readable(cluster, topic)?;
         let (kafka, _permit) = self.kafka(&one, handle)?;
-        self.audit(cluster, topic, "latest");
-        self.newest(&one, kafka, topic, query).await
+        let mut looking = self.looking(handle, LookKind::DeadLetters, Some(topic), "latest".to_owned());
+        let view = self.newest(&one, kafka, topic, query).await?;
+        looking.came_to(view.letters.len(), u64::from(view.scanned));
+        Ok(view)
     }
 
     async fn letter(
@@ -117,8 +118,10 @@ impl DeadLetters for BoundDeadLetters {
     ) -> Result<DeadLetterView, PortError> {
         let (one, handle) = self.readable(cluster, topic)?;
         let (kafka, _permit) = self.kafka(&one, handle)?;
-        self.audit(cluster, topic, &place.to_string());
-        self.one(&one, kafka, topic, place).await
+        let mut looking = self.looking(handle, LookKind::DeadLetters, Some(topic), place.to_string());
+        let view = self.one(&one, kafka, topic, place).await?;
+        looking.came_to(1, 1);
+        Ok(view)
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowdeck_kafka::{Cause, Cluster, Deadline, OffsetSpec, ReadStart, Record, TopicMetadata};
+use flowdeck_model::view::audit::LookKind;
 use flowdeck_model::view::{DeadLetterShape, DeadLetterTopic, DeadLetterTopicsView, FoundBy};
 use flowdeck_model::{Permission, PortError, Timestamp};
 use futures::StreamExt as _;
@@ -55,7 +56,9 @@ impl BoundDeadLetters {
         let looked_at = match by_shape {
             true => {
                 let others = others.into_iter().map(|(topic, _)| topic).collect();
+                let mut looking = self.looking(handle, LookKind::DeadLetterTopics, None, "latest".to_owned());
                 let (shaped, looked_at) = self.with_letters(one, kafka, others, until, &mut notes).await;
+                looking.came_to(0, u64::from(looked_at));
                 found.extend(shaped.into_iter().map(|topic| (topic, Some(FoundBy::Shape))));
                 Some(looked_at)
             }
@@ -126,25 +129,10 @@ impl BoundDeadLetters {
         let read: Vec<_> = read.into_iter().flatten().collect();
         let looked_at = u32::try_from(read.len()).unwrap_or(u32::MAX);
         let found = read.into_iter().filter(|(_, is_letter)| *is_letter).map(|(topic, _)| topic).collect();
-        self.audit_looks(one, looked_at);
         if (looked_at as usize) < all {
             notes.push(format!("{looked_at} of {all} other topics were looked at: those whose records may be read, within {} s", TIME_BY_SHAPE.as_secs()));
         }
         (found, looked_at)
-    }
-
-    fn audit_looks(&self, one: &ClusterSnapshot, topics: u32) {
-        tracing::info!(
-            target: "audit",
-            event = "lookForDeadLetters",
-            cluster = one.settings.name.as_str(),
-            topics,
-            actor.name = self.actor.view.name,
-            actor.kind = ?self.actor.view.kind,
-            actor.via = ?self.actor.view.via,
-            actor.address = self.actor.view.address.as_deref().unwrap_or_default(),
-            "records read"
-        );
     }
 
     /// The first record of a read. `None`: it was not read in time; `Some(None)`: there is none.

@@ -10,11 +10,13 @@ use flowdeck_kafka::{
 };
 use flowdeck_model::query::{self, From as Start, Positions};
 use flowdeck_model::view::TailView;
+use flowdeck_model::view::audit::LookKind;
 use flowdeck_model::{Actor, ClusterName, MessagesQuery, Partition, PortError, Tail, TopicName};
 
-use super::{Allowed, allowed, audit, decoded, request, search, topic};
+use super::{Allowed, allowed, decoded, look_at, request, search, topic};
 use crate::core::{ClusterHandle, Core};
 use crate::find::{self, Unjudged};
+use crate::looks::Looking;
 use crate::payload::Reading;
 use crate::snapshot::ClusterSnapshot;
 
@@ -41,7 +43,7 @@ impl BoundTail {
         topic: &TopicName,
         query: &MessagesQuery,
     ) -> Result<Self, PortError> {
-        let Allowed { start, reading, .. } = allowed(&core, &actor, cluster, topic, query)?;
+        let Allowed { start, reading, handle, .. } = allowed(&core, &actor, cluster, topic, query)?;
         let at = match (&query.from, start) {
             (Start::Latest, _) => Offsets::new(),
             (Start::Offsets(_), ReadStart::From(at)) => at.into_iter().collect(),
@@ -52,7 +54,8 @@ impl BoundTail {
             return Err(PortError::invalid(field, "not for a topic that is followed"));
         }
         let (filter, unjudged) = search::filter(query, &reading)?;
-        audit(&actor, cluster, topic, query, "tailRecords");
+        // Recorded as it begins: it may go on for hours.
+        drop(Looking::begin(&handle.looks, &actor, &look_at(LookKind::Tail, cluster, topic, query)));
         let (cluster, topic, query) = (cluster.clone(), topic.clone(), query.clone());
         Ok(Self { core, actor, cluster, topic, query, reading, filter, unjudged, at })
     }

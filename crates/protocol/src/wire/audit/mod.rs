@@ -1,6 +1,7 @@
 //! `flowdeck.audit`: who asked for what, and what came of it. Each record holds the whole state of an
 //! operation or one log-in, so that a reader needs no earlier record; of a re-drive and of a bulk operation its request, an
-//! order, or how far it came; of a produced record its request, or what came of it.
+//! order, or how far it came; of a produced record its request, or what came of it;
+//! of a look at records who looked at which.
 //!
 //! Of the records of one id with the state `requested`, the first one decides what the id means: a later
 //! one with another request ([`Request::is_same_as`]) is ignored by every reader.
@@ -9,6 +10,7 @@ mod actor;
 mod bulk;
 mod limit;
 mod log_in;
+mod look;
 mod operation;
 mod parts;
 mod produce;
@@ -20,6 +22,7 @@ use uuid::Uuid;
 
 pub use bulk::{BulkEvent, BulkRecord, bulk_record, check_bulk};
 pub use log_in::{LogIn, LogInOutcome, log_in_record};
+pub use look::{Look, LookFilter, LookKind, look_record};
 pub use operation::{LeftOut, Operation, OperationInstance, operation_record};
 pub use produce::{ProduceEvent, ProduceRecord, ProduceRequested, produce_record};
 pub use redrive::{RedriveEvent, RedriveRecord, redrive_record};
@@ -36,6 +39,7 @@ pub enum AuditRecord {
     Redrive(Box<RedriveRecord>),
     Bulk(Box<BulkRecord>),
     Produce(Box<ProduceRecord>),
+    Look(Box<Look>),
     /// Without our version header or with another version: skipped and counted.
     NewerVersion,
     /// Of version 1, but a type that was added later: skipped and counted.
@@ -67,6 +71,7 @@ pub fn read_audit(
     match r#type.as_str() {
         operation::TYPE => operation::read(id, value).map(|it| AuditRecord::Operation(Box::new(it))),
         log_in::TYPE => log_in::read(id, value).map(AuditRecord::LogIn),
+        look::TYPE => look::read(id, value).map(|it| AuditRecord::Look(Box::new(it))),
         produce::TYPE => produce::read(id, value).map(|it| AuditRecord::Produce(Box::new(it))),
         redrive::TYPE => redrive::read(id, value).map(|it| AuditRecord::Redrive(Box::new(it))),
         bulk::TYPE => bulk::read(id, value).map(|it| AuditRecord::Bulk(Box::new(it))),
