@@ -291,6 +291,34 @@ fn secrets_are_printed_nowhere() {
 }
 
 #[test]
+fn schema_registry_is_shown_without_its_secrets() {
+    let registry = |fields: &str| {
+        load(&format!("[clusters.a]\nbootstrap = \"b:1\"\nschema_registry = {{ {fields} }}\n"), &[])
+    };
+    let url = "url = \"https://registry:8081\"";
+    for (secret, shown) in [
+        ("username = \"ana\", password = \"hunter2\"", "username and password (hidden)"),
+        ("bearer = \"hunter2\"", "bearer (hidden)"),
+    ] {
+        let config = registry(&format!("{url}, {secret}")).unwrap();
+        for text in [config.in_force(), format!("{config:?}")] {
+            assert!(text.contains("registry") && !text.contains("hunter2"), "{text}");
+        }
+        assert!(config.in_force().contains(shown), "{}", config.in_force());
+    }
+    for (fields, why) in [
+        ("url = \"https://ana:hunter2@registry\"", "credentials are not part of it"),
+        ("url = \"registry:8081\"", "no address of HTTP"),
+        ("url = \"https://r\", username = \"ana\"", "write username and password, or bearer"),
+        ("url = \"https://r\", bearer = { env = \"NO_SUCH_VARIABLE_OF_TESTS\" }", "is not set"),
+        ("url = \"https://r\", ca = \"/no/such/file\"", "could not be read"),
+    ] {
+        let error = registry(fields).unwrap_err();
+        assert!(error.contains(why) && !error.contains("hunter2"), "{fields}: {error}");
+    }
+}
+
+#[test]
 fn unknown_flowdeck_variable_is_reported() {
     let environment: Environment = [("FLOWDECK_LISTN", "x")].into_iter().collect();
     let config = Config::load(&Flags::default(), &environment).unwrap();
