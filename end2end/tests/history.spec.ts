@@ -1,5 +1,6 @@
 // The chart of a group's history: without scripts, by keyboard, by pointer, by dragging, and as time goes on.
 import { env, test, expect, hydrated } from "./fixtures";
+import { Consumer, deleteGroups } from "./live";
 import type { Page } from "@playwright/test";
 
 const CLUSTER = "demo";
@@ -110,6 +111,52 @@ test("the chart grows while the page stays", async ({ page }) => {
   const first = await slider.getAttribute("aria-valuetext");
   await expect(slider).not.toHaveAttribute("aria-valuetext", first ?? "");
   await expect(slider).toHaveAttribute("data-same", "yes");
+});
+
+test.describe("another version, and failures", () => {
+  test.use({ javaScriptEnabled: false });
+  test.describe.configure({ timeout: 240_000 });
+  const group = `deployed-${process.pid}`;
+  const history = `./api/v1/clusters/${CLUSTER}/groups/${group}`;
+  let consumer: Consumer | undefined;
+
+  test.afterAll(async () => {
+    await consumer?.stop();
+    deleteGroups([group]);
+  });
+
+  test("are marks in the picture, under it and in the table", async ({ page }) => {
+    const reported = async (version: string) => {
+      const agents = async () => (await page.request.get(`${history}/agents`)).text();
+      await expect.poll(agents, { timeout: 60_000 }).toContain(`"version":"${version}"}`);
+      await expect.poll(agents, { timeout: 60_000 }).toContain(`"confirmed":true`);
+    };
+    consumer = new Consumer(group, "deployed-1", { more: ["--label", "version=1.4"] });
+    await reported("1.4");
+    // Each refresh looks at what was reported.
+    await page.waitForTimeout(5_000);
+    await consumer.stop();
+    consumer = new Consumer(group, "deployed-1", { more: ["--label", "version=1.5", "--fail-every", "5"] });
+    await reported("1.5");
+    const kinds = async () => {
+      const { events } = await (await page.request.get(`${history}/history`)).json();
+      return events.map((event: { kind: string }) => event.kind);
+    };
+    await expect.poll(kinds, { timeout: 60_000 }).toEqual(expect.arrayContaining(["deployment", "errors"]));
+
+    await page.goto(`./c/${CLUSTER}/groups/${group}?table=true`);
+    const deployment = `Deployment of ${group}: version 1.5 after 1.4`;
+    const errors = /[\d,]+ calls? of (a handler|handlers) failed/;
+    await expect(page.locator(".picture g.mark.deployment title")).toHaveText(deployment);
+    await expect(page.locator(".picture g.mark.errors title")).toHaveText(errors);
+    const listed = page.getByRole("list", { name: "Events" });
+    await expect(listed).toContainText(deployment);
+    await expect(listed).toContainText(errors);
+    const table = page.getByRole("table", { name: "History, newest first" });
+    await expect(table.getByRole("columnheader", { name: "Events" })).toBeVisible();
+    await expect(table.getByRole("cell", { name: deployment })).toBeVisible();
+    await expect(table.getByRole("cell", { name: errors })).toBeVisible();
+  });
 });
 
 test.describe("in another zone", () => {

@@ -169,7 +169,7 @@ pub(crate) fn draw(view: &HistoryView, zone: Zone, with_table: bool) -> Chart {
     let below = view! {
         {events::list(view, zone)}
         <p class="faint">{notes}</p>
-        {with_table.then(|| table::table(view, &points, zone))}
+        {with_table.then(|| table::table(view, &points, step, zone))}
     };
     Chart {
         from: view.from,
@@ -234,7 +234,7 @@ fn draw_panel(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flowdeck_model::view::HistoryStorage;
+    use flowdeck_model::view::{HistoryEvent, HistoryEventKind, HistoryStorage};
 
     fn view(step: u32, points: &[(i64, Option<u64>)]) -> HistoryView {
         let at = |second: i64| Timestamp::from_millis(1_795_270_000_000 + second * 1_000);
@@ -283,6 +283,42 @@ mod tests {
         assert_eq!((points.len(), step), (300, 3));
         assert_eq!(points.last().and_then(|point| point.lag), Some(901));
         assert!(points.iter().all(|point| point.in_per_second == Some(Rate::from(2.0))));
+    }
+
+    #[test]
+    fn what_happened_is_a_line_an_entry_and_part_of_the_table() {
+        let at = |second: i64| Timestamp::from_millis(1_795_270_000_000 + second * 1_000);
+        let event = |second, kind, text: &str| HistoryEvent {
+            at: at(second),
+            kind,
+            text: text.into(),
+            command: None,
+        };
+        let deployment = event(443, HistoryEventKind::Deployment, "Deployment of w: version 2 after 1");
+        let errors = event(447, HistoryEventKind::Errors, "12 calls of handlers failed in 3 min");
+        // Of whose step nothing else is known.
+        let rebalance = event(700, HistoryEventKind::Rebalance, "Rebalance");
+        let events = vec![deployment, errors, rebalance];
+        let chart =
+            draw(&HistoryView { events, ..view(10, &[(0, Some(0)), (440, Some(9))]) }, Zone::default(), true);
+        for class in ["mark deployment", "mark errors"] {
+            assert!(chart.picture.contains(class) && chart.below.contains(class), "{}", chart.below);
+        }
+        let table = &chart.below[chart.below.find("<tbody>").unwrap()..];
+        let text = |row: &str| {
+            let parts = row.split('<').filter_map(|part| Some(part.split_once('>')?.1.trim()));
+            parts.filter(|part| !part.is_empty() && *part != "!").collect::<Vec<_>>().join(" ")
+        };
+        let rows: Vec<String> = table.split("<tr>").skip(1).map(text).collect();
+        assert_eq!(
+            rows,
+            [
+                "14:18:20 – – – 14:18:20 Rebalance",
+                "14:14:00 9 2.0 – 14:14:03 Deployment of w: version 2 after 1; \
+                 14:14:07 12 calls of handlers failed in 3 min",
+                "14:06:40 0 2.0 –",
+            ]
+        );
     }
 
     #[test]

@@ -17,6 +17,8 @@ fn class(event: &HistoryEvent) -> &'static str {
         HistoryEventKind::Rebalance => "mark",
         HistoryEventKind::Operation => "mark op",
         HistoryEventKind::Change => "mark change",
+        HistoryEventKind::Errors => "mark errors",
+        HistoryEventKind::Deployment => "mark deployment",
     }
 }
 

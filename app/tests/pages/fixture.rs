@@ -473,6 +473,13 @@ fn history(cluster: &ClusterName, group: &GroupId, query: &HistoryQuery) -> Hist
                 event(840, HistoryEventKind::Operation, "Pause by ana", Some(id(2))),
                 event(600, HistoryEventKind::Operation, "Resume by <b>ana</b>", Some(id(3))),
                 event(420, HistoryEventKind::Rebalance, "Rebalance", None),
+                event(
+                    300,
+                    HistoryEventKind::Deployment,
+                    "Deployment of worker: version <b>1.5</b> after 1.4",
+                    None,
+                ),
+                event(290, HistoryEventKind::Errors, "12 calls of handlers failed in 3 min", None),
             ]
         },
         known_since: (!empty).then(|| at(3_600)),

@@ -243,7 +243,8 @@ impl<H> AgentBuilder<H> {
     }
 
     /// What the dashboard shows beside each instance, such as `("region", "eu-1")`; nothing unless told. Up to 16 labels
-    /// of 100 characters are sent.
+    /// of 100 characters are sent. The label `version` is the service's own version: another one is a deployment on the
+    /// group's chart.
     pub fn label(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.insert(name.into(), value.into());
         self

@@ -56,6 +56,12 @@ pub struct Consume {
     /// How long to try to read the holds before they count as unknown
     #[arg(long, default_value_t = 10_000)]
     holds_ms: u64,
+    /// What the dashboard shows beside it: NAME=VALUE, such as version=1.4.2; may be repeated
+    #[arg(long = "label", value_name = "NAME=VALUE")]
+    labels: Vec<String>,
+    /// The first try fails of each record whose offset is a multiple of this
+    #[arg(long)]
+    fail_every: Option<i64>,
     /// Print a line for each record
     #[arg(long)]
     trace: bool,
@@ -138,12 +144,20 @@ async fn start(args: &Consume) -> Result<Running> {
     if let Some(instance) = &args.instance {
         agent = agent.instance(instance.as_str());
     }
-    let handler = Traced { takes: Duration::from_millis(args.handle_ms), trace: args.trace };
+    for (name, value) in args.labels.iter().filter_map(|label| label.split_once('=')) {
+        agent = agent.label(name, value);
+    }
+    let handler = Traced {
+        takes: Duration::from_millis(args.handle_ms),
+        fail_every: args.fail_every.filter(|every| *every > 0),
+        trace: args.trace,
+    };
     agent.handler(handler).start().await.context("start the consumer")
 }
 
 struct Traced {
     takes: Duration,
+    fail_every: Option<i64>,
     trace: bool,
 }
 
@@ -153,6 +167,9 @@ impl Handler for Traced {
         self.line("started", &record);
         if !self.takes.is_zero() {
             tokio::time::sleep(self.takes).await;
+        }
+        if self.fail_every.is_some_and(|every| record.offset() % every == 0) && record.attempt() == 1 {
+            return Err("it was told to fail".into());
         }
         self.line("handled", &record);
         Ok(())

@@ -30,7 +30,9 @@ pub use ledger::{
     LedgerEntry, LedgerKey, LedgerRecord, LedgerTopic, REDRIVE_GROUP, REDRIVE_ID, ledger_begun,
     ledger_record, read_ledger,
 };
-pub use samples::{GroupMinute, Minute, SampleRecord, minute_records, read_sample};
+pub use samples::{
+    GroupMinute, Minute, MinuteEvent, MinuteEventKind, SampleRecord, minute_records, read_sample,
+};
 pub use set_offsets::{SetOffset, SetOffsets, read_set_offsets, set_offsets_record};
 
 use crate::Headers;

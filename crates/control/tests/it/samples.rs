@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use flowdeck_model::query::{Range, Window};
-use flowdeck_model::view::{HistoryStorage, HistoryView, Mode};
+use flowdeck_model::view::{HistoryEventKind, HistoryStorage, HistoryView, Mode};
 use flowdeck_model::{HistoryQuery, Timestamp};
 use flowdeck_observe::clock;
 use flowdeck_protocol::Record;
-use flowdeck_protocol::wire::{GroupMinute, LONGEST, Minute, minute_records};
+use flowdeck_protocol::wire::{GroupMinute, LONGEST, Minute, MinuteEvent, MinuteEventKind, minute_records};
 use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
 
 use crate::common::{Running, settings};
@@ -21,7 +21,13 @@ fn minute(group: &str, at: i64, lag: u64) -> Vec<Record> {
         time_lag_millis: Some(lag * 100),
         input_milli: Some(2_000),
         output_milli: Some(1_000),
-        rebalances: vec![7],
+        events: [
+            MinuteEventKind::Rebalance,
+            MinuteEventKind::Deployment("Deployment of w: version 2 after 1".to_owned()),
+            MinuteEventKind::FailedCalls(4),
+        ]
+        .map(|what| MinuteEvent { second: 7, what })
+        .to_vec(),
     };
     minute_records(&Minute { at: Timestamp::from_millis(at), groups: vec![group] })
 }
@@ -71,8 +77,13 @@ async fn the_topic_gives_the_history_from_before_the_start() {
     for minutes in [60, 59, 58, 3, 2] {
         assert_eq!(lag_at(&whole, now - minutes * MINUTE), Some(u64::try_from(minutes).unwrap()));
     }
-    let rebalances: Vec<i64> = whole.events.iter().map(|event| now - event.at.millis()).collect();
-    assert!(rebalances.contains(&(3 * MINUTE - 7_000)), "{rebalances:?}");
+    let of = |kind| whole.events.iter().filter(move |event| event.kind == kind);
+    let times = |kind| of(kind).map(|event| now - event.at.millis()).collect::<Vec<_>>();
+    for kind in [HistoryEventKind::Rebalance, HistoryEventKind::Deployment] {
+        assert!(times(kind).contains(&(3 * MINUTE - 7_000)), "{kind:?}: {:?}", times(kind));
+    }
+    let errors: Vec<&str> = of(HistoryEventKind::Errors).map(|event| event.text.as_str()).collect();
+    assert_eq!(errors, ["12 calls of handlers failed in 3 min", "8 calls of handlers failed in 2 min"]);
     let week = history(&running, &group, Range::Week);
     let days_ago = (now - 2 * 1_440 * MINUTE) / (15 * MINUTE) * 15 * MINUTE;
     assert_eq!((week.step_seconds, lag_at(&week, days_ago)), (900, Some(2 * 1_440)));

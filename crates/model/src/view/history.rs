@@ -54,7 +54,7 @@ pub struct HistoryPoint {
 pub struct HistoryEvent {
     pub at: Timestamp,
     pub kind: HistoryEventKind,
-    /// "Pause by ana", "Rebalance".
+    /// "Pause by ana", "Rebalance", "12 calls of handlers failed in 3 min".
     pub text: String,
     /// The operation.
     pub command: Option<CommandId>,
@@ -70,6 +70,11 @@ pub enum HistoryEventKind {
     Operation,
     /// Of the group or its topics: created, deleted, created anew, partitions added, offsets expired, records lost.
     Change,
+    /// Calls of handlers failed, as agents count them; minutes of failures that are near to each other are one event,
+    /// at the first of them.
+    Errors,
+    /// An agent reported a version, of the service or of flowdeck-agent, that none of its consumer's agents had before.
+    Deployment,
 }
 
 /// Where history is kept.

@@ -3,7 +3,9 @@
 //! `store` is pure and holds the rings, `record` fills it from published snapshots, `read` gives a view of a window.
 //! Minutes are written to `flowdeck.samples` elsewhere; `replay` reads them and `restore` takes them in.
 
+mod agents;
 mod compact;
+mod failed_calls;
 mod read;
 mod record;
 mod replay;
@@ -11,6 +13,7 @@ mod restore;
 mod ring;
 mod series;
 mod store;
+mod told;
 mod trend;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

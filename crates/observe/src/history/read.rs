@@ -1,9 +1,11 @@
 //! The view of a window.
 
 use flowdeck_model::rate::Rate;
+use flowdeck_model::shown::{self, exact};
 use flowdeck_model::view::{HistoryEvent, HistoryEventKind, HistoryPoint, HistoryView, TopicPartitions};
-use flowdeck_model::{GroupId, HistoryQuery, Timestamp, shown};
+use flowdeck_model::{GroupId, HistoryQuery, Timestamp};
 
+use super::failed_calls::Episode;
 use super::ring::{Point, Ring};
 use super::series::{Resolution, Series};
 use super::store::{Store, seconds};
@@ -12,6 +14,10 @@ use crate::snapshot::ClusterSnapshot;
 
 /// Of a window; the newest.
 const EVENTS: usize = 100;
+/// Failures at most so many minutes from each other are one event.
+const APART: u32 = 5;
+/// Or so large a part of the window.
+const PARTS: u64 = 50;
 
 /// The finest that is kept from `from` on. Where the first step is half gone, that is little.
 fn resolution(from: u32, now: u32) -> Resolution {
@@ -137,21 +143,50 @@ fn events(
         text: "Rebalance".to_owned(),
         command: None,
     });
-    let changes = series.into_iter().flat_map(Series::changes).map(|(second, words)| HistoryEvent {
-        at: Timestamp::from_millis(i64::from(second) * 1_000),
-        kind: HistoryEventKind::Change,
-        text: words.to_owned(),
-        command: None,
-    });
+    let told = |kind| {
+        move |(second, words): (u32, &str)| HistoryEvent {
+            at: Timestamp::from_millis(i64::from(second) * 1_000),
+            kind,
+            text: words.to_owned(),
+            command: None,
+        }
+    };
+    let changes = series.into_iter().flat_map(|one| one.changes.iter()).map(told(HistoryEventKind::Change));
+    let deployments =
+        series.into_iter().flat_map(|one| one.deployments.iter()).map(told(HistoryEventKind::Deployment));
+    let apart = minutes_apart(from, to);
+    let window = seconds(from)..seconds(to).saturating_add(1);
+    let episodes = series.into_iter().flat_map(|one| one.failed_calls.episodes(window.clone(), apart));
+    let errors = episodes.map(errors);
     let operations = cluster.operations.of_group(group).map(|one| operation(one));
     let mut events: Vec<HistoryEvent> = rebalances
         .chain(changes)
+        .chain(deployments)
+        .chain(errors)
         .chain(operations)
         .filter(|event| event.at >= from && event.at <= to)
         .collect();
     events.sort_by_key(|event| event.at);
     events.drain(..events.len().saturating_sub(EVENTS));
     events
+}
+
+/// Failures that are nearer to each other than this are one event of a window: else they would be all that it has.
+fn minutes_apart(from: Timestamp, to: Timestamp) -> u32 {
+    let part = to.since(from).as_secs() / 60 / PARTS;
+    u32::try_from(part).unwrap_or(u32::MAX).max(APART)
+}
+
+fn errors(episode: Episode) -> HistoryEvent {
+    let Episode { from, minutes, count } = episode;
+    let calls = if count == 1 { "call of a handler" } else { "calls of handlers" };
+    let time = if minutes > 1 { format!(" in {minutes} min") } else { String::new() };
+    HistoryEvent {
+        at: Timestamp::from_millis(i64::from(from) * 1_000),
+        kind: HistoryEventKind::Errors,
+        text: format!("{} {calls} failed{time}", exact(count)),
+        command: None,
+    }
 }
 
 fn operation(operation: &Operation) -> HistoryEvent {

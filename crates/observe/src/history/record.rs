@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use super::History;
+use super::agents::{AgentEvent, Agents};
 use super::series::Resolution;
 use super::store::{Store, seconds};
 use crate::rebalance;
@@ -48,6 +49,7 @@ struct Recorder {
     last: Option<Arc<Sample>>,
     /// The first one of the step that is not over, from which rates are reckoned.
     reference: Option<Arc<Sample>>,
+    agents: Agents,
 }
 
 /// Groups that are listed no more, and those that were not before.
@@ -83,6 +85,13 @@ impl Recorder {
         }
         if let Some(last) = self.last.as_deref().filter(|last| last.as_of.is_some()) {
             came_and_went(last, sample, as_of, history);
+        }
+        for (group, what) in self.agents.take(cluster) {
+            let at = seconds(cluster.made_at);
+            match what {
+                AgentEvent::Deployment(words) => history.lock().deployed(&group, at, &words),
+                AgentEvent::FailedCalls(count) => history.lock().calls_failed(&group, at, count),
+            }
         }
         let is_new_step = self.reference.as_deref().and_then(step_of) != step_of(sample);
         let before = self.last.as_deref();

@@ -2,12 +2,13 @@
 //! restored minute never takes the place of what was read here.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
 use flowdeck_model::GroupId;
-use flowdeck_protocol::wire::GroupMinute;
+use flowdeck_protocol::wire::{GroupMinute, MinuteEvent, MinuteEventKind};
 
 use super::ring::Point;
-use super::series::Resolution;
+use super::series::{Resolution, Series};
 use super::store::Store;
 
 const SECONDS: u32 = Resolution::Minute.seconds();
@@ -20,19 +21,34 @@ impl Store {
             (minute.saturating_mul(SECONDS), minute.saturating_add(1).saturating_mul(SECONDS));
         let known = self.all_series().filter_map(|(group, series)| {
             let point = series.ring(Resolution::Minute).get(minute);
-            let within = series.rebalances().filter(|second| (first..past).contains(second));
-            let rebalances: Vec<u8> = within.filter_map(|second| u8::try_from(second - first).ok()).collect();
-            (!point.is_empty() || !rebalances.is_empty()).then(|| GroupMinute {
+            let events = events(series, first..past);
+            (!point.is_empty() || !events.is_empty()).then(|| GroupMinute {
                 group: group.clone(),
                 lag: point.lag,
                 time_lag_millis: point.time_lag_millis,
                 input_milli: point.input_milli,
                 output_milli: point.output_milli,
-                rebalances,
+                events,
             })
         });
         known.collect()
     }
+}
+
+/// Rebalances last: of many, some are left out.
+fn events(series: &Series, seconds: Range<u32>) -> Vec<MinuteEvent> {
+    let deployments =
+        series.deployments.iter().map(|(at, words)| (at, MinuteEventKind::Deployment(words.to_owned())));
+    let failed = series.failed_calls.within(seconds.clone());
+    let failed = failed.map(|(at, count)| (at, MinuteEventKind::FailedCalls(count)));
+    let changes = series.changes.iter().map(|(at, words)| (at, MinuteEventKind::Change(words.to_owned())));
+    let rebalances = series.rebalances().map(|at| (at, MinuteEventKind::Rebalance));
+    let all = deployments.chain(failed).chain(changes).chain(rebalances);
+    let within = all.filter(|(at, _)| seconds.contains(at)).filter_map(|(at, what)| {
+        let second = u8::try_from(at - seconds.start).ok()?;
+        Some(MinuteEvent { second, what })
+    });
+    within.collect()
 }
 
 /// Takes in minutes, best newest first: a quarter of an hour is added up while its minutes come.
@@ -89,8 +105,14 @@ impl Restore {
             let Some(series) = store.series_to_restore(&one.group) else { continue };
             series.restore(Resolution::Minute, minute, point);
             let first = minute.saturating_mul(SECONDS);
-            for second in one.rebalances {
-                series.restore_rebalance(first.saturating_add(second.into()));
+            for MinuteEvent { second, what } in one.events {
+                let at = first.saturating_add(second.into());
+                match what {
+                    MinuteEventKind::Rebalance => series.restore_rebalance(at),
+                    MinuteEventKind::Change(words) => series.changes.restore(at, &words),
+                    MinuteEventKind::Deployment(words) => series.deployments.restore(at, &words),
+                    MinuteEventKind::FailedCalls(count) => series.failed_calls.restore(at, count),
+                }
             }
             let sum = self.groups.entry(one.group).or_default();
             sum.points.lag = sum.points.lag.max(point.lag);
@@ -134,7 +156,7 @@ mod tests {
             time_lag_millis: Some(lag * 10),
             input_milli: Some(input),
             output_milli: None,
-            rebalances: vec![],
+            events: vec![],
         }]
     }
 
@@ -151,6 +173,9 @@ mod tests {
             first.flowed(&id(), step..step + 1, u64::from(second), 3);
         }
         first.rebalanced(&id(), MINUTE * 60 + 77);
+        first.deployed(&id(), MINUTE * 60 + 70, "Deployment of w: version 2");
+        first.calls_failed(&id(), MINUTE * 60 + 80, 12);
+        first.changed(&id(), MINUTE * 60 + 90, "The group was created");
         let (mut second, mut restore) = (Store::default(), Restore::default());
         for at in (MINUTE..MINUTE + 180).rev() {
             restore.take(&mut second, at, first.minute(at));
@@ -169,6 +194,7 @@ mod tests {
         let rebalances: Vec<u32> = second.series(&id()).unwrap().rebalances().collect();
         assert_eq!(rebalances, [MINUTE * 60 + 77]);
         assert_eq!(second.minute(MINUTE + 1), first.minute(MINUTE + 1));
+        assert_eq!(second.minute(MINUTE + 1)[0].events.len(), 4);
     }
 
     #[test]

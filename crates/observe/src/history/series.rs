@@ -2,7 +2,9 @@
 
 use std::collections::VecDeque;
 
+use super::failed_calls::FailedCalls;
 use super::ring::{Point, Ring};
+use super::told::Told;
 
 /// The steps of a ring: how long each is, in seconds, and how many are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,14 +40,15 @@ impl Resolution {
 
 /// Events that are kept of a group; the oldest goes.
 const EVENTS: usize = 64;
-const CHANGES: usize = 32;
 
 pub(super) struct Series {
     rings: [Ring; 3],
     /// Seconds since 1970 at which a rebalance began, oldest first.
     rebalances: VecDeque<u32>,
-    /// What became of it and its topics, and in which second; oldest first.
-    changes: VecDeque<(u32, Box<str>)>,
+    /// What became of it and its topics.
+    pub(super) changes: Told,
+    pub(super) deployments: Told,
+    pub(super) failed_calls: FailedCalls,
     /// When something was last written to it.
     pub(super) written: u32,
 }
@@ -55,7 +58,9 @@ impl Series {
         Self {
             rings: Resolution::ALL.map(|one| Ring::new(one.kept())),
             rebalances: VecDeque::new(),
-            changes: VecDeque::new(),
+            changes: Told::default(),
+            deployments: Told::default(),
+            failed_calls: FailedCalls::default(),
             written: 0,
         }
     }
@@ -119,17 +124,6 @@ impl Series {
         self.rebalances.push_back(second);
     }
 
-    pub(super) fn changed(&mut self, second: u32, words: &str) {
-        if self.changes.len() == CHANGES {
-            self.changes.pop_front();
-        }
-        self.changes.push_back((second, words.into()));
-    }
-
-    pub(super) fn changes(&self) -> impl Iterator<Item = (u32, &str)> {
-        self.changes.iter().map(|(second, words)| (*second, words.as_ref()))
-    }
-
     /// One that may be known already; the oldest are left out where there is no place.
     pub(super) fn restore_rebalance(&mut self, second: u32) {
         let at = self.rebalances.partition_point(|known| *known < second);
@@ -144,11 +138,11 @@ impl Series {
 
     pub(super) fn bytes(&self) -> usize {
         let rings: usize = self.rings.iter().map(Ring::bytes).sum();
-        let words: usize = self.changes.iter().map(|(_, words)| words.len()).sum();
         rings + size_of::<Self>() - size_of_val(&self.rings)
             + self.rebalances.capacity() * size_of::<u32>()
-            + self.changes.capacity() * size_of::<(u32, Box<str>)>()
-            + words
+            + self.changes.bytes()
+            + self.deployments.bytes()
+            + self.failed_calls.bytes()
     }
 }
 

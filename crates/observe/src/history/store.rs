@@ -125,7 +125,19 @@ impl Store {
 
     pub(super) fn changed(&mut self, group: &GroupId, at: u32, words: &str) {
         if let Some(series) = self.series_mut(group, at) {
-            series.changed(at, words);
+            series.changes.push(at, words);
+        }
+    }
+
+    pub(super) fn deployed(&mut self, group: &GroupId, at: u32, words: &str) {
+        if let Some(series) = self.series_mut(group, at) {
+            series.deployments.push(at, words);
+        }
+    }
+
+    pub(super) fn calls_failed(&mut self, group: &GroupId, at: u32, count: u32) {
+        if let Some(series) = self.series_mut(group, at) {
+            series.failed_calls.add(at, count);
         }
     }
 
@@ -333,7 +345,10 @@ mod tests {
                 time_lag_millis: Some(5),
                 input_milli: Some(1),
                 output_milli: None,
-                rebalances: vec![7],
+                events: vec![flowdeck_protocol::wire::MinuteEvent {
+                    second: 7,
+                    what: flowdeck_protocol::wire::MinuteEventKind::Rebalance,
+                }],
             });
             restore.take(&mut store, MINUTE - back, groups.collect());
         }

@@ -11,8 +11,10 @@ use crate::{Headers, Malformed, NAME_MAX, Record};
 
 const TYPE: &str = "minute";
 const MINUTE_MILLIS: i64 = 60_000;
-/// Of a minute, as many moments are written of a group.
+/// Of a minute, as many events are written of a group.
 const EVENTS_MAX: usize = 20;
+/// Of the words of one, in characters.
+const WORDS_MAX: usize = 400;
 
 /// What is known of some groups' minute.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,8 +33,27 @@ pub struct GroupMinute {
     /// The mean, in thousandths of a record a second.
     pub input_milli: Option<u64>,
     pub output_milli: Option<u64>,
-    /// Seconds of the minute in which a rebalance began.
-    pub rebalances: Vec<u8>,
+    /// As many as are written; the first ones of more.
+    pub events: Vec<MinuteEvent>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MinuteEvent {
+    /// Of the minute.
+    pub second: u8,
+    pub what: MinuteEventKind,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MinuteEventKind {
+    /// One began.
+    Rebalance,
+    /// What became of the group or of its topics, in words.
+    Change(String),
+    /// Another version, in words.
+    Deployment(String),
+    /// So many calls of handlers failed in the minute, the first one in this second.
+    FailedCalls(u32),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,17 +105,41 @@ enum EntryJson<'a> {
 }
 
 type Numbers<'a> = (&'a str, Option<u64>, Option<u64>, Option<u64>, Option<u64>);
-type WithEvents<'a> = (&'a str, Option<u64>, Option<u64>, Option<u64>, Option<u64>, Vec<(u8, &'static str)>);
+type WithEvents<'a> = (&'a str, Option<u64>, Option<u64>, Option<u64>, Option<u64>, Vec<EventJson>);
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum EventJson {
+    Plain(u8, &'static str),
+    Words(u8, &'static str, String),
+    Count(u8, &'static str, u32),
+}
 
 const REBALANCE: &str = "rebalance";
+const CHANGE: &str = "change";
+const DEPLOYMENT: &str = "deployment";
+const FAILED_CALLS: &str = "failedCalls";
+
+fn cut(words: &str) -> String {
+    words.chars().take(WORDS_MAX).collect()
+}
+
+fn event(MinuteEvent { second, what }: &MinuteEvent) -> EventJson {
+    match what {
+        MinuteEventKind::Rebalance => EventJson::Plain(*second, REBALANCE),
+        MinuteEventKind::Change(words) => EventJson::Words(*second, CHANGE, cut(words)),
+        MinuteEventKind::Deployment(words) => EventJson::Words(*second, DEPLOYMENT, cut(words)),
+        MinuteEventKind::FailedCalls(count) => EventJson::Count(*second, FAILED_CALLS, *count),
+    }
+}
 
 fn entry(one: &GroupMinute) -> EntryJson<'_> {
-    let GroupMinute { group, lag, time_lag_millis, input_milli, output_milli, rebalances } = one;
+    let GroupMinute { group, lag, time_lag_millis, input_milli, output_milli, events } = one;
     let name = group.as_str();
-    if rebalances.is_empty() {
+    if events.is_empty() {
         return EntryJson::Quiet((name, *lag, *time_lag_millis, *input_milli, *output_milli));
     }
-    let events = rebalances.iter().take(EVENTS_MAX).map(|second| (*second, REBALANCE)).collect();
+    let events = events.iter().take(EVENTS_MAX).map(event).collect();
     EntryJson::Eventful((name, *lag, *time_lag_millis, *input_milli, *output_milli, events))
 }
 
@@ -163,23 +208,20 @@ impl<'de> Visitor<'de> for EntryVisitor {
         let (input_milli, output_milli) = (number(3)?, number(4)?);
         let events: Vec<Event> = seq.next_element()?.unwrap_or_default();
         while seq.next_element::<IgnoredAny>()?.is_some() {}
-        let seconds = events.into_iter().filter_map(|one| one.rebalance);
-        let rebalances = seconds.take(EVENTS_MAX).collect();
+        let events = events.into_iter().filter_map(|one| one.0).take(EVENTS_MAX).collect();
         Ok(Entry(GroupMinute {
             group: group.into(),
             lag,
             time_lag_millis,
             input_milli,
             output_milli,
-            rebalances,
+            events,
         }))
     }
 }
 
 /// `[second, kind, …]`. Of a kind that is not known here, nothing is kept.
-struct Event {
-    rebalance: Option<u8>,
-}
+struct Event(Option<MinuteEvent>);
 
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
@@ -199,8 +241,15 @@ impl<'de> Visitor<'de> for EventVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Event, A::Error> {
         let second: u64 = seq.next_element()?.ok_or_else(|| A::Error::invalid_length(0, &self))?;
         let kind: String = seq.next_element()?.ok_or_else(|| A::Error::invalid_length(1, &self))?;
+        let what = match &*kind {
+            REBALANCE => Some(MinuteEventKind::Rebalance),
+            CHANGE => seq.next_element::<String>()?.map(|words| MinuteEventKind::Change(cut(&words))),
+            DEPLOYMENT => seq.next_element::<String>()?.map(|words| MinuteEventKind::Deployment(cut(&words))),
+            FAILED_CALLS => seq.next_element()?.map(MinuteEventKind::FailedCalls),
+            _ => None,
+        };
         while seq.next_element::<IgnoredAny>()?.is_some() {}
         let second = u8::try_from(second).ok().filter(|second| *second < 60);
-        Ok(Event { rebalance: second.filter(|_| kind == REBALANCE) })
+        Ok(Event(second.zip(what).map(|(second, what)| MinuteEvent { second, what })))
     }
 }

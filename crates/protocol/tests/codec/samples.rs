@@ -1,7 +1,9 @@
 //! `flowdeck.samples`, byte by byte: version 1 is frozen, so these texts never change.
 
 use flowdeck_model::Timestamp;
-use flowdeck_protocol::wire::{GroupMinute, LONGEST, Minute, SampleRecord, minute_records, read_sample};
+use flowdeck_protocol::wire::{
+    GroupMinute, LONGEST, Minute, MinuteEvent, MinuteEventKind, SampleRecord, minute_records, read_sample,
+};
 use flowdeck_protocol::{Headers, Malformed, NAME_MAX};
 
 const AT: i64 = 1_795_270_080_000;
@@ -17,8 +19,12 @@ fn quiet(group: &str) -> GroupMinute {
         time_lag_millis: None,
         input_milli: None,
         output_milli: None,
-        rebalances: vec![],
+        events: vec![],
     }
+}
+
+fn event(second: u8, what: MinuteEventKind) -> MinuteEvent {
+    MinuteEvent { second, what }
 }
 
 fn payments() -> GroupMinute {
@@ -27,7 +33,7 @@ fn payments() -> GroupMinute {
         time_lag_millis: Some(61_000),
         input_milli: Some(1_500),
         output_milli: Some(0),
-        rebalances: vec![7, 59],
+        events: vec![event(7, MinuteEventKind::Rebalance), event(59, MinuteEventKind::Rebalance)],
         ..quiet("pay\"ments 🦀")
     }
 }
@@ -88,10 +94,42 @@ fn the_longest_names_are_read_and_longer_ones_are_not_written() {
 }
 
 #[test]
+fn what_happened_in_a_minute_is_these_bytes() {
+    let events = vec![
+        event(0, MinuteEventKind::Deployment("Deployment of \"w\": version 1.4.2".to_owned())),
+        event(2, MinuteEventKind::FailedCalls(12)),
+        event(3, MinuteEventKind::Change("Topic t was deleted".to_owned())),
+        event(3, MinuteEventKind::Rebalance),
+    ];
+    let whole = minute(vec![GroupMinute { events, ..quiet("g") }]);
+    let records = minute_records(&whole);
+    let value = String::from_utf8(records[0].value.clone().unwrap()).unwrap();
+    assert_eq!(
+        value,
+        concat!(
+            r#"{"type":"minute","at":1795270080000,"groups":[["g",null,null,null,null,["#,
+            r#"[0,"deployment","Deployment of \"w\": version 1.4.2"],[2,"failedCalls",12],"#,
+            r#"[3,"change","Topic t was deleted"],[3,"rebalance"]]]]}"#
+        )
+    );
+    assert_eq!(read_sample(&records[0].headers(), records[0].value.as_deref()), SampleRecord::Minute(whole));
+    let long = minute(vec![GroupMinute {
+        events: vec![event(1, MinuteEventKind::Change("\u{1}".repeat(500))); 30],
+        ..quiet(&"\u{1}".repeat(NAME_MAX))
+    }]);
+    let [record] = &minute_records(&long)[..] else { panic!("more than one record") };
+    let SampleRecord::Minute(read) = read_sample(&record.headers(), record.value.as_deref()) else {
+        panic!("the longest is not read")
+    };
+    let MinuteEventKind::Change(words) = &read.groups[0].events[19].what else { panic!("no words") };
+    assert_eq!((read.groups[0].events.len(), words.len()), (20, 400));
+}
+
+#[test]
 fn what_later_versions_add_is_passed_over() {
     let more = r#"{"type":"minute","at":1795270080000,"more":1,"groups":
-        [["idle",null,null,null,null,[[3,"deployment","1.4.2"],[7,"rebalance",1]],{"more":2}]]}"#;
-    let want = GroupMinute { rebalances: vec![7], ..quiet("idle") };
+        [["idle",null,null,null,null,[[3,"storm","x"],[3,"change"],[60,"rebalance"],[7,"rebalance",1]],{"more":2}]]}"#;
+    let want = GroupMinute { events: vec![event(7, MinuteEventKind::Rebalance)], ..quiet("idle") };
     assert_eq!(read(more), SampleRecord::Minute(minute(vec![want])));
     assert_eq!(read(r#"{"type":"hour","at":1}"#), SampleRecord::UnknownType);
     for headers in [vec![], vec![("Flowdeck-Version", &b"2"[..])]] {
