@@ -31,3 +31,4 @@ mod secure;
 mod services;
 mod slow_clients;
 mod support;
+mod unclean;

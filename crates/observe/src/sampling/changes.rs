@@ -260,6 +260,17 @@ mod tests {
                 "All committed offsets of b expired or were deleted",
             ]
         );
+        // Meanwhile it has no leader that tells its end.
+        let mut between = ends(900, &Ends::default(), 0);
+        for second in [1, 2] {
+            let row = LogRow::new(partition(0), Some(Unknown::Stale), None, None);
+            between = Ends::new([(topic("a"), row)], &between, at(second));
+        }
+        let back = ends(500, &between, 3);
+        let between =
+            GroupData { ends: Arc::new(between), rows: rows.clone().into(), ..GroupData::test("g") };
+        let said_after = sentences(&between, &rows, &back, &Changes::default());
+        assert_eq!(said_after, [said[2].clone()]);
         let later = GroupData { rows: rows.clone().into(), ends: Arc::new(now), ..GroupData::test("g") };
         let reading = later.partitions(false).next().unwrap().reading;
         assert_eq!(reading.lag(), flowdeck_model::Lag::Unknown(Unknown::Truncated));

@@ -456,7 +456,9 @@ impl LogRow {
         };
         (self.trace, self.lost_from) = (Arc::clone(&before.trace), before.lost_from);
         let Some(end) = self.end else { return };
-        let highest = before.lost_from.max(before.end);
+        // While a partition has no leader its end is not known; the trace has the last one that was.
+        let known = before.end.or_else(|| before.trace.last().map(|point| point.end));
+        let highest = before.lost_from.max(known);
         self.lost_from = highest.filter(|before| *before > end);
         let last = before.end.map(|end| Point { at: last_at, end });
         if let Some(points) = trace::with(&before.trace, last, Point { at: read_at, end }) {
