@@ -95,6 +95,7 @@ mod history;
 mod lanes;
 mod message;
 mod message_type;
+mod observed;
 mod outbox;
 mod poller;
 mod process;

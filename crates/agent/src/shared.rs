@@ -15,6 +15,7 @@ use crate::config::Settings;
 use crate::health::Vitals;
 use crate::history::History;
 use crate::lanes::{Gate, Lanes, Retry, Run, RunOutcome, Seen};
+use crate::observed::Observed;
 use crate::record::TopicPartition;
 use crate::running::Counts;
 use crate::source::{Errors, Source};
@@ -43,6 +44,7 @@ pub(crate) struct Shared {
     pub(crate) counts: Counting,
     pub(crate) pool: Pool,
     pub(crate) history: History,
+    pub(crate) observed: Observed,
     pub(crate) vitals: Vitals,
     /// The view is settled, for those who wait without a thread.
     pub(crate) settled: Notify,
@@ -121,6 +123,7 @@ impl Shared {
             errors: Arc::new(Errors::new(settings.group.clone())),
             pool: Pool::new(settings.workers),
             history: History::default(),
+            observed: Observed::new(&settings.group),
             vitals: Vitals::new(),
             settled: Notify::new(),
             admin: AdminCommands::default(),

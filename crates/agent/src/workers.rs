@@ -25,6 +25,7 @@ use crate::config::Settings;
 use crate::failure::{Failure, HandlerError, Then};
 use crate::handler::{Delivery, Handler};
 use crate::lanes::Run;
+use crate::observed::Outcome;
 use crate::publish::PublishError;
 use crate::record_log;
 use crate::retry_topics::{NextTopic, Origin};
@@ -136,9 +137,11 @@ fn admit(settings: &Settings, run: &mut Run) -> Option<Admitted> {
 async fn handle<H: Handler>(shared: &Shared, handler: &H, run: &mut Run, admitted: Admitted, began: Instant) {
     let (Admitted { origin, permit }, group) = (admitted, &shared.settings.group);
     record_log::begins(group, delivery(run, origin.as_ref()));
+    let observed = shared.observed.begins(delivery(run, origin.as_ref()));
+    let call = observed.within(call(handler, run, origin.as_ref()));
     let called = match shared.settings.handler_timeout {
-        None => call(handler, run, origin.as_ref()).await,
-        Some(limit) => match tokio::time::timeout(limit, call(handler, run, origin.as_ref())).await {
+        None => call.await,
+        Some(limit) => match tokio::time::timeout(limit, call).await {
             Ok(called) => called,
             Err(_) => Err(HandlerError::from(format!("the handler did not end in {limit:?}"))),
         },
@@ -148,14 +151,20 @@ async fn handle<H: Handler>(shared: &Shared, handler: &H, run: &mut Run, admitte
     }
     match called {
         Ok(()) => {
-            record_log::succeeded(group, delivery(run, origin.as_ref()), began.elapsed());
+            let took = began.elapsed();
+            record_log::succeeded(group, delivery(run, origin.as_ref()), took);
+            observed.ended(took, None);
+            shared.observed.ended(run.record().topic(), Outcome::Handled);
             add(&shared.counts.handled, 1);
             run.done();
         }
         Err(error) => match error.source().downcast_ref::<NotAdmitted>() {
             Some(refused) => run.put_off(refused.wait),
             None => {
-                record_log::failed(group, delivery(run, origin.as_ref()), began.elapsed(), &error);
+                let took = began.elapsed();
+                record_log::failed(group, delivery(run, origin.as_ref()), took, &error);
+                observed.ended(took, Some(&error));
+                drop(observed);
                 failed(shared, run, origin.as_ref(), &error).await;
             }
         },
@@ -206,6 +215,7 @@ async fn failed(shared: &Shared, run: &mut Run, origin: Option<&Origin>, error: 
     let failure = settings.mapping.failure(error);
     let retries = failure == Failure::Retry;
     if let Some(wait) = settings.on_error.wait(tries_here(run)).filter(|_| retries) {
+        shared.observed.tried_again(run.record().topic());
         run.retry(wait);
         return;
     }
@@ -225,6 +235,7 @@ async fn failed(shared: &Shared, run: &mut Run, origin: Option<&Origin>, error: 
     match then {
         Then::Skip => {
             add(&shared.counts.skipped, 1);
+            shared.observed.ended(run.record().topic(), Outcome::Skipped);
             run.done();
         }
         Then::PausePartition => run.stop_partition(),
@@ -244,6 +255,7 @@ async fn later(
     match sent {
         Ok(()) => {
             add(&shared.counts.retry_topics, 1);
+            shared.observed.ended(run.record().topic(), Outcome::RetryTopic);
             run.done();
         }
         Err(refused) => untaken(shared, run, origin, next.topic(), &refused),
@@ -259,6 +271,7 @@ async fn dead_letter(shared: &Shared, run: &mut Run, origin: Option<&Origin>, er
     {
         Ok(()) => {
             add(&shared.counts.dead_lettered, 1);
+            shared.observed.ended(run.record().topic(), Outcome::DeadLetter);
             run.done();
         }
         Err(refused) => untaken(shared, run, origin, letters.topic(), &refused),

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use crate::message::Context;
+use crate::observed::current_trace;
 
 const CORRELATION: &str = "correlation-id";
 const TRACE_PARENT: &str = "traceparent";
@@ -30,13 +31,17 @@ impl Correlation {
         Self { id: id.into(), trace: None, state: None }
     }
 
-    /// That of a message which is handled; an id of its own where the message has none.
+    /// That of a message which is handled; an id of its own where the message has none. With the feature `otel` the trace
+    /// goes on from the active span, that of the handler's call.
     pub fn of(context: &Context) -> Self {
         let text = |name: &str| {
             let mut found = context.headers().filter(|(header, _)| header.eq_ignore_ascii_case(name));
             found.find_map(|(_, value)| std::str::from_utf8(value?).ok())
         };
         let correlation = context.correlation_id().map(Self::with_id).unwrap_or_default();
+        if let Some((parent, state)) = current_trace() {
+            return correlation.trace(&parent, state.as_deref());
+        }
         match text(TRACE_PARENT) {
             Some(parent) => correlation.trace(parent, text(TRACE_STATE)),
             None => correlation,

@@ -11,6 +11,7 @@ mod failures;
 mod functions;
 mod guide;
 mod holds;
+mod otel;
 mod rebalances;
 mod records;
 mod retries;
