@@ -32,6 +32,7 @@
 //! ```
 
 mod correlation;
+mod key;
 mod naming;
 
 use std::collections::BTreeMap;
@@ -56,6 +57,10 @@ pub trait Event: Serialize + Sync {
     const TYPE: &'static str;
     /// The header `schema-version`.
     const SCHEMA_VERSION: Option<&'static str> = None;
+
+    /// The field that is the key, by its name in the event's JSON; of a nested one the names with dots between, such as
+    /// `track.id`. A text, a number or a truth value. In place of [`Event::key`].
+    const KEY_FIELD: Option<&'static str> = None;
 
     /// Of the pattern that names topics.
     fn topic() -> TopicFields;
@@ -98,6 +103,16 @@ pub enum EventError {
         /// Why.
         #[source]
         source: NamingError,
+    },
+    /// Its field that is the key ([`Event::KEY_FIELD`]) is missing, null, a list or an object.
+    #[error(
+        "the event {event} has no key: its field {field} is neither a text nor a number nor a truth value"
+    )]
+    Key {
+        /// Its type.
+        event: &'static str,
+        /// By its name in JSON.
+        field: &'static str,
     },
     /// It is no JSON.
     #[error("the event {event} could not be written as JSON")]
@@ -249,7 +264,10 @@ impl Producer {
         let named = self.topics.get(E::TYPE).cloned().map_or_else(|| self.naming.name(&E::topic()), Ok);
         let topic = named.map_err(|source| EventError::Naming { event: E::TYPE, source })?;
         let json = |source| EventError::Json { event: E::TYPE, source };
-        let key = event.key();
+        let key = match E::KEY_FIELD {
+            Some(field) => Some(key::of_field(event, field)?),
+            None => event.key(),
+        };
         let mut message = Outgoing::to(topic);
         for (name, value) in headers {
             message = message.header(name, value);

@@ -144,3 +144,40 @@ async fn a_topic_may_be_named_by_the_type_of_its_event() {
     producer.publish(&event()).await.unwrap();
     assert_eq!(sent.messages()[0].topic, "orders-of-old");
 }
+
+#[tokio::test]
+async fn a_key_is_a_field_by_its_name_in_json() {
+    #[derive(serde::Serialize)]
+    struct Shipped {
+        order: serde_json::Value,
+    }
+
+    impl Event for Shipped {
+        const TYPE: &'static str = "Shipped";
+        const KEY_FIELD: Option<&'static str> = Some("order.id");
+
+        fn topic() -> TopicFields {
+            TopicFields::new("shipped")
+        }
+    }
+
+    let sent = RecordingPublisher::default();
+    let source = "urn:shop".to_owned();
+    let producer = Producer::new(sent.clone(), TopicNaming::prefixed("dev"))
+        .format(EventFormat::CloudEventsBinary { source });
+    for id in [json!("o-7"), json!(7), json!(true)] {
+        producer.publish(&Shipped { order: json!({ "id": id }) }).await.unwrap();
+    }
+    let keys: Vec<_> =
+        sent.messages().iter().map(|one| String::from_utf8(one.key.clone().unwrap()).unwrap()).collect();
+    assert_eq!(keys, ["o-7", "7", "true"]);
+    assert_eq!(header(&sent.messages()[0], "ce_partitionkey").as_deref(), Some("o-7"));
+    for order in [json!({}), json!({ "id": null }), json!({ "id": [1] }), json!("o-7")] {
+        let refused = producer.publish(&Shipped { order }).await;
+        assert!(
+            matches!(refused, Err(EventError::Key { event: "Shipped", field: "order.id" })),
+            "{refused:?}"
+        );
+    }
+    assert_eq!((sent.messages().len(), producer.counts().failed), (3, 4));
+}
