@@ -1,6 +1,7 @@
 //! `cargo xtask soak`: the fault run of the tests, for longer, with the server's memory, handles and tasks minute by
 //! minute. It fails where they grow beyond the bounds of `tests/faults/end.rs`, or where anything else is not true.
 //! `cargo xtask soak agent-records`: the check of an agent's records, for longer, a third of the time in each protocol.
+//! `cargo xtask soak agent-start`: an agent starts while there is no broker for a minute.
 //! `cargo xtask soak fleets`: the four services under all their troubles; `--minutes 10`.
 //! `cargo xtask soak redrive`: a re-drive of many records, killed at random.
 //! `cargo xtask soak offsets`: a group's offsets are set again and again while server and broker are killed at random.
@@ -59,6 +60,8 @@ pub(crate) struct Args {
 enum What {
     Faults,
     AgentRecords,
+    /// An agent starts while there is no broker for a minute
+    AgentStart,
     Redrive,
     Holds,
     /// The four services under all their troubles
@@ -76,6 +79,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         }
         What::AgentRecords => agent_records(args),
         What::Decoders => decoders(args),
+        What::AgentStart => agent_start(),
     }
 }
 
@@ -93,6 +97,22 @@ fn decoders(args: &Args) -> Result<ExitCode> {
         soak.env("FLOWDECK_DECODERS_SEED", seed.to_string());
     }
     let status = supervise::run("the decoders' check", &soak, Duration::from_secs(seconds) + AROUND)?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+const ABSENT_SECONDS: u64 = 60;
+
+fn agent_start() -> Result<ExitCode> {
+    let machine = machine::check(&[Need::Native, Need::Kafka])?;
+    let home = KafkaHome::resolve(&mut say::step)?;
+    let words = ["test", "--workspace", "--exclude", "frontend", "--test", "it"];
+    let build = [&words[..], &["--no-run"]].concat();
+    must("the build of the agent's tests", cargo(&build).args(machine.features()), BUILD_LIMIT)?;
+    say::step(&format!("a start without a broker for {ABSENT_SECONDS} s"));
+    let mut soak = cargo(&words);
+    soak.args(machine.features()).args(["--", "--nocapture", "start::a_start_waits_for_a_broker"]);
+    soak.env("FLOWDECK_ABSENT_SECONDS", ABSENT_SECONDS.to_string()).env(env::KAFKA_LIBS, home.libs());
+    let status = supervise::run("the start", &soak, Duration::from_secs(ABSENT_SECONDS) + AROUND)?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -193,7 +213,7 @@ fn of_system(args: &Args) -> Option<OfSystem> {
             seed: None,
             limit: BULK_LIMIT,
         }),
-        What::Faults | What::AgentRecords | What::Decoders => None,
+        What::Faults | What::AgentRecords | What::AgentStart | What::Decoders => None,
     }
 }
 

@@ -8,6 +8,12 @@ use flowdeck_agent::{Agent, AgentError, ClientConfig, Timings, TopicSpec};
 use flowdeck_testkit::{DEADLINE, Kafka, NodeOptions, World, kafka, private, unique, wait_for};
 use tower::ServiceExt as _;
 
+/// How long there is no broker; `cargo xtask soak agent-start` says a minute.
+fn absent() -> Duration {
+    let seconds = std::env::var("FLOWDECK_ABSENT_SECONDS").ok().and_then(|text| text.parse().ok());
+    Duration::from_secs(seconds.unwrap_or(3))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_start_waits_for_a_broker_that_is_absent() {
     let mut broker = private(&NodeOptions::default());
@@ -19,13 +25,15 @@ async fn a_start_waits_for_a_broker_that_is_absent() {
     let (seen, handler) = noting(0);
     let mut config = kafka.client();
     config.set("auto.offset.reset", "earliest");
+    let absent = absent();
+    let tries = 60 + u32::try_from(absent.as_secs()).unwrap() * 2;
     let starts = Agent::builder(config, unique("group"))
         .topics([&*topic])
-        .wait_for_cluster(60, Duration::from_millis(500))
+        .wait_for_cluster(tries, Duration::from_millis(500))
         .handler(handler)
         .start();
     let comes = async {
-        tokio::time::sleep(Duration::from_secs(3)).await;
+        tokio::time::sleep(absent).await;
         tokio::task::block_in_place(|| broker.start_again());
     };
     let (agent, ()) = tokio::join!(starts, comes);
