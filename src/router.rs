@@ -141,6 +141,11 @@ fn mounted(base: &str) -> Mounted {
             &at("/c/{cluster}/topics/{topic}/produce"),
             get(pages::page::show).post(pages::produce::submit),
         )
+        .route(
+            &at("/c/{cluster}/topics/{topic}/retention"),
+            get(pages::page::show).post(pages::retentions::submit),
+        )
+        .route(&at("/c/{cluster}/retentions/{id}"), get(pages::page::show).post(pages::retentions::end))
         // Pages. Which one, the app's own router knows.
         .route(&at("/{*page}"), get(pages::page::show));
     if base.is_empty() {

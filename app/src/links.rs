@@ -56,6 +56,24 @@ pub(crate) fn produce(cluster: &ClusterName, topic: &TopicName) -> String {
     to(&url::produce_path(cluster, topic))
 }
 
+/// Where the retention of a topic is raised; `group`: for whose pauses.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn retention(cluster: &ClusterName, topic: &TopicName, group: Option<&GroupId>) -> String {
+    let pair = group.map(|group| ("group", group.as_str()));
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(pair).finish();
+    to(&with_query(&url::retention_path(cluster, topic), &query))
+}
+
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn raised(cluster: &ClusterName, id: CommandId) -> String {
+    to(&url::raised_path(cluster, id))
+}
+
+/// The topics of a group, to raise their retention.
+pub(crate) fn group_retention(cluster: &ClusterName, id: &GroupId) -> String {
+    join(&group(cluster, id), "/retention")
+}
+
 /// The same, filled with a copy of a record. What is in the names of topics needs no escape.
 pub(crate) fn republish(
     cluster: &ClusterName,

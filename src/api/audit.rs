@@ -110,6 +110,7 @@ fn csv(entries: &[AuditEntry]) -> String {
             AuditEntry::Bulk(one) => run("bulk", one),
             AuditEntry::Produced(one) => run("produce", one),
             AuditEntry::Look(one) => look(one),
+            AuditEntry::Retention(one) => run("retention", one),
             AuditEntry::LogIn(one) => [
                 "logIn".to_owned(),
                 one.at.to_string(),

@@ -18,5 +18,6 @@ pub(crate) mod ports;
 pub(crate) mod problem;
 pub(crate) mod produce;
 pub(crate) mod redrives;
+pub(crate) mod retentions;
 pub(crate) mod tail;
 pub(crate) mod topics;

@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::{
     audit, brokers, bulks, commands, dead_letters, downloads, groups, groups_file, messages, offsets,
-    problem::Problem, produce, redrives, tail, topics,
+    problem::Problem, produce, redrives, retentions, tail, topics,
 };
 use crate::state::AppState;
 
@@ -76,6 +76,11 @@ pub(crate) fn routes() -> (Router<AppState>, Document) {
         .routes(routes!(produce::preview))
         .routes(routes!(produce::draft))
         .routes(routes!(produce::one))
+        .routes(routes!(retentions::submit))
+        .routes(routes!(retentions::preview))
+        .routes(routes!(retentions::list))
+        .routes(routes!(retentions::one))
+        .routes(routes!(retentions::end))
         .routes(routes!(dead_letters::topics))
         .routes(routes!(dead_letters::letters))
         .routes(routes!(dead_letters::letter))

@@ -23,7 +23,7 @@ pub(super) struct GrantTable {
     clusters: String,
     #[serde(default = "any")]
     groups: String,
-    /// For what is about records: payloads, produce, re-drive.
+    /// For what is about topics: payloads, produce, re-drive, retention.
     #[serde(default = "any")]
     topics: String,
 }
@@ -43,6 +43,7 @@ enum PermissionName {
     Produce,
     ReadUnmasked,
     Redrive,
+    Retention,
 }
 
 impl From<PermissionName> for Permission {
@@ -55,6 +56,7 @@ impl From<PermissionName> for Permission {
             PermissionName::Produce => Self::Produce,
             PermissionName::ReadUnmasked => Self::ReadUnmasked,
             PermissionName::Redrive => Self::Redrive,
+            PermissionName::Retention => Self::Retention,
         }
     }
 }
@@ -65,7 +67,7 @@ impl GrantTable {
         if self.permissions.is_empty() {
             return Err((
                 "permissions",
-                "name at least one of view, read_payloads, control, offsets, produce, read_unmasked, redrive",
+                "name at least one of view, read_payloads, control, offsets, produce, read_unmasked, redrive, retention",
             ));
         }
         for (field, pattern) in

@@ -81,7 +81,10 @@ pub(super) fn audit(audit: &AuditView) -> String {
                 shown::name(&one.actor.name),
                 shown::text(&one.reason),
             ]),
-            AuditEntry::Redrive(one) | AuditEntry::Bulk(one) | AuditEntry::Produced(one) => table.add_row([
+            AuditEntry::Redrive(one)
+            | AuditEntry::Bulk(one)
+            | AuditEntry::Produced(one)
+            | AuditEntry::Retention(one) => table.add_row([
                 one.at.to_string(),
                 one.id.to_string(),
                 shown::text(&one.title),

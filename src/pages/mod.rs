@@ -9,4 +9,5 @@ mod ports;
 pub(crate) mod produce;
 pub(crate) mod redrives;
 pub(crate) mod render;
+pub(crate) mod retentions;
 pub(crate) mod theme;

@@ -39,6 +39,8 @@ enum Need {
     Redrive,
     /// `produce` on the topic.
     Produce,
+    /// `retention` on the topic.
+    Retention,
 }
 
 /// How an entry point refuses.
@@ -70,6 +72,13 @@ const REDRIVE: &str = r#"{"topic":"orders.dlq","records":{"matching":{}},"reason
 const BULK: &str = r#"{"action":"pause","groups":[{"group":"payments"}],"reason":"x"}"#;
 const BULK_QUERY: &str = r#"{"action":"pause","groups":["payments"]}"#;
 const RECORD: &str = r#"{"value":{"text":"x"},"reason":"x"}"#;
+const RETENTION: &str = r#"{"seen":{"ms":{"value":1,"own":false},"bytes":{"value":-1,"own":false}},"ms":2,"bytes":-1,"until":"2099-01-01T00:00:00Z","reason":"x"}"#;
+const RETENTION_FORM: &str = concat!(
+    "id=7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b&reason=x&request=",
+    "%7B%22topic%22%3A%22orders%22%2C%22seen%22%3A%7B%22ms%22%3A%7B%22value%22%3A1%2C%22own%22%3Afalse%7D%2C",
+    "%22bytes%22%3A%7B%22value%22%3A-1%2C%22own%22%3Afalse%7D%7D%2C%22ms%22%3A2%2C%22bytes%22%3A-1%2C",
+    "%22until%22%3A%222099-01-01T00%3A00%3A00Z%22%7D"
+);
 const FORM: &str = "id=7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b&action=pause&group=payments&reason=x";
 const OFFSETS: &str = r#"{"group":"payments","to":"earliest","topics":["orders"]}"#;
 const ID: &str = "7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b";
@@ -241,6 +250,71 @@ fn rows() -> Vec<Row> {
             Page,
             "/kafkaflow/c/{cluster}/produced/{id}",
             "/kafkaflow/c/demo/produced/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
+            View,
+        ),
+        send(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/topics/{topic}/retention",
+            "/kafkaflow/api/v1/clusters/demo/topics/orders/retention",
+            RETENTION,
+            Retention,
+        ),
+        send(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/topics/{topic}/retention/preview",
+            "/kafkaflow/api/v1/clusters/demo/topics/orders/retention/preview",
+            "{}",
+            Retention,
+        ),
+        read(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/retentions",
+            "/kafkaflow/api/v1/clusters/demo/retentions",
+            View,
+        ),
+        read(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/retentions/{id}",
+            "/kafkaflow/api/v1/clusters/demo/retentions/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
+            View,
+        ),
+        send(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/retentions/{id}/end",
+            "/kafkaflow/api/v1/clusters/demo/retentions/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b/end",
+            "",
+            View,
+        ),
+        read(
+            Page,
+            "/kafkaflow/c/{cluster}/groups/{group}/retention",
+            "/kafkaflow/c/demo/groups/payments/retention",
+            View,
+        ),
+        read(
+            Page,
+            "/kafkaflow/c/{cluster}/topics/{topic}/retention",
+            "/kafkaflow/c/demo/topics/orders/retention",
+            Retention,
+        ),
+        send(
+            Page,
+            "/kafkaflow/c/{cluster}/topics/{topic}/retention",
+            "/kafkaflow/c/demo/topics/orders/retention",
+            RETENTION_FORM,
+            Retention,
+        ),
+        read(
+            Page,
+            "/kafkaflow/c/{cluster}/retentions/{id}",
+            "/kafkaflow/c/demo/retentions/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
+            View,
+        ),
+        send(
+            Page,
+            "/kafkaflow/c/{cluster}/retentions/{id}",
+            "/kafkaflow/c/demo/retentions/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
+            "",
             View,
         ),
         read(
@@ -619,7 +693,7 @@ const CALLERS: [(&str, &[Need]); 6] = {
         ("nobody", &[Open]),
         ("viewer", &[Open, Actor, View, ViewAll]),
         ("operator", &[Open, Actor, View, ViewAll, Payloads, Control]),
-        ("admin", &[Open, Actor, View, ViewAll, Payloads, Control, Offsets, Redrive, Produce]),
+        ("admin", &[Open, Actor, View, ViewAll, Payloads, Control, Offsets, Redrive, Produce, Retention]),
         // Of the configuration: `control` on groups `payments*` of `demo`; all on cluster `other`.
         ("payments", &[Open, Actor, View, Control]),
         ("elsewhere", &[Open, Actor]),
@@ -840,6 +914,7 @@ fn documentation_is_current() {
             Need::Offsets => "control, offsets",
             Need::Redrive => "redrive",
             Need::Produce => "produce",
+            Need::Retention => "retention",
         };
         let path = if row.path == "/kafkaflow/events" {
             row.ask.split("&cluster").next().unwrap()

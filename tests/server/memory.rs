@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::offsets::OffsetsQuery;
 use flowdeck_model::ports::{
-    AuditLog, Bind, Bulks, Control, DeadLetters, Fleet, Peek, Produce, Redrives, Tail,
+    AuditLog, Bind, Bulks, Control, DeadLetters, Fleet, Peek, Produce, Redrives, Retentions, Tail,
 };
 use flowdeck_model::produce::ProduceSource;
 use flowdeck_model::query::GroupsQuery;
@@ -21,14 +21,14 @@ use flowdeck_model::view::{
     AgentsView, AuditView, BrokersView, BulkPreview, BulkView, ClusterView, CommandView,
     DeadLetterTopicsView, DeadLetterView, DeadLettersView, DecodersView, FleetView, GroupRow, GroupView,
     HistoryStorage, HistoryView, MessageView, MessagesView, Mode, OffsetsPreview, PartitionRow, Payload,
-    PreviewView, ProducePreview, ProduceView, RedrivePreview, RedriveRow, RedriveView, Submitted, TailView,
-    TelemetryView, TopicView, TopicsView,
+    PreviewView, ProducePreview, ProduceView, RedrivePreview, RedriveRow, RedriveView, RetentionPreview,
+    RetentionRow, RetentionView, Submitted, TailView, TelemetryView, TopicView, TopicsView,
 };
 use flowdeck_model::{
     Actor, AuditQuery, BulkQuery, ClusterName, CommandId, CommandState, DeadLettersQuery, FleetQuery,
     GroupId, GroupState, GroupType, HistoryQuery, Level, MessagesQuery, Partition, Permission, PortError,
-    Ports, ProduceRequest, RedriveRequest, Submit, SubmitBulk, SubmitProduce, SubmitRedrive, Timestamp,
-    TopicName, Verdict, Version,
+    Ports, ProduceRequest, RedriveRequest, RetentionQuery, Submit, SubmitBulk, SubmitProduce, SubmitRedrive,
+    SubmitRetention, Timestamp, TopicName, Verdict, Version,
 };
 use tokio::sync::watch;
 
@@ -115,7 +115,8 @@ impl Bind for Memory {
             audit: ports.clone(),
             redrives: ports.clone(),
             bulks: ports.clone(),
-            produce: ports,
+            produce: ports.clone(),
+            retentions: ports,
         }
     }
 }
@@ -599,6 +600,34 @@ impl Produce for MemoryPorts {
 
     fn produced(&self, _: &ClusterName, id: CommandId) -> Result<ProduceView, PortError> {
         Err(PortError::not_found(ResourceKind::Command, id.to_string()))
+    }
+}
+
+#[async_trait]
+impl Retentions for MemoryPorts {
+    async fn preview(
+        &self,
+        _: &ClusterName,
+        topic: &TopicName,
+        _: RetentionQuery,
+    ) -> Result<RetentionPreview, PortError> {
+        Err(PortError::not_found(ResourceKind::Topic, topic.as_str()))
+    }
+
+    async fn submit(&self, _: &ClusterName, retention: SubmitRetention) -> Result<RetentionView, PortError> {
+        Err(PortError::not_found(ResourceKind::Topic, retention.request.topic.as_str()))
+    }
+
+    async fn end(&self, _: &ClusterName, id: CommandId) -> Result<RetentionView, PortError> {
+        Err(PortError::not_found(ResourceKind::Command, id.to_string()))
+    }
+
+    fn retention(&self, _: &ClusterName, id: CommandId) -> Result<RetentionView, PortError> {
+        Err(PortError::not_found(ResourceKind::Command, id.to_string()))
+    }
+
+    fn open(&self, _: &ClusterName) -> Result<Vec<RetentionRow>, PortError> {
+        Ok(vec![])
     }
 }
 

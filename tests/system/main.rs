@@ -27,6 +27,7 @@ mod prometheus;
 mod redrive;
 mod registry;
 mod replicas;
+mod retention;
 mod secure;
 mod services;
 mod slow_clients;

@@ -503,7 +503,8 @@ pub(crate) fn ports(empty: bool) -> Ports {
         audit: made.clone(),
         redrives: made.clone(),
         bulks: made.clone(),
-        produce: made,
+        produce: made.clone(),
+        retentions: made,
     }
 }
 

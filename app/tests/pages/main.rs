@@ -5,6 +5,7 @@ mod bulks;
 mod dead_letters;
 mod fixture;
 mod produce;
+mod retention;
 
 use app::{Site, Theme, shell};
 use axum::body::{Body, to_bytes};

@@ -1,4 +1,4 @@
-//! What is kept in the audit by id: bulk operations, re-drives and produced records. Every replica folds the same records, so
+//! What is kept in the audit by id: bulk operations, re-drives, produced records and raised retentions. Every replica folds the same records, so
 //! all know the same.
 
 use std::collections::{BTreeMap, HashMap};

@@ -15,6 +15,7 @@ mod own_topics;
 mod port;
 mod produce;
 mod redrive;
+mod retention;
 mod samples;
 mod service;
 mod settings;

@@ -27,6 +27,7 @@ use crate::kept::{Desk, Desks};
 use crate::port::BoundControl;
 use crate::produce::{BoundProduce, ProduceBook, ProduceDesk, ProduceDesks};
 use crate::redrive::{BoundRedrives, Redrive, RedriveBook};
+use crate::retention::{BoundRetentions, Raised, RetentionBook};
 use crate::samples::MinuteWriter;
 use crate::settings::AdminSettings;
 
@@ -41,6 +42,7 @@ pub struct Admin {
     redrives: Desks<Redrive>,
     bulks: Desks<Bulk>,
     produced: ProduceDesks,
+    retentions: Desks<Raised>,
 }
 
 /// The way to each cluster's actor.
@@ -58,6 +60,7 @@ impl Admin {
         let tracker = TaskTracker::new();
         let mut requests = HashMap::new();
         let (mut redrives, mut bulks, mut produced) = (HashMap::new(), HashMap::new(), HashMap::new());
+        let mut retentions = HashMap::new();
         let mut audit = Audit::log_alone();
         for (at, handle) in core.clusters.iter().enumerate() {
             let (request, requested) = mpsc::channel(settings.submit_queue.max(1));
@@ -77,7 +80,9 @@ impl Admin {
             let (produce_book, desk) =
                 ProduceDesk::new(cluster.clone(), Arc::clone(&sink), tracker.clone(), core.shutdown.clone());
             produced.insert(handle.settings.name.clone(), desk);
-            let audited = Audited { sink, redrive_book, bulk_book, produce_book };
+            let (retention_book, desk) = Desk::new(Arc::clone(&sink));
+            retentions.insert(handle.settings.name.clone(), desk);
+            let audited = Audited { sink, redrive_book, bulk_book, produce_book, retention_book };
             start_cluster(&core, &settings, at, cluster, audited, (request, requested), &tracker);
         }
         let histories = core.clusters.iter().map(|handle| handle.history.clone()).collect();
@@ -96,6 +101,7 @@ impl Admin {
             redrives: Arc::new(redrives),
             bulks: Arc::new(bulks),
             produced: Arc::new(produced),
+            retentions: Arc::new(retentions),
         }
     }
 
@@ -134,6 +140,7 @@ struct Audited {
     redrive_book: watch::Sender<Arc<RedriveBook>>,
     bulk_book: watch::Sender<Arc<BulkBook>>,
     produce_book: watch::Sender<Arc<ProduceBook>>,
+    retention_book: watch::Sender<Arc<RetentionBook>>,
 }
 
 fn start_cluster(
@@ -141,7 +148,7 @@ fn start_cluster(
     settings: &AdminSettings,
     at: usize,
     cluster: &Cluster,
-    Audited { sink, redrive_book, bulk_book, produce_book }: Audited,
+    Audited { sink, redrive_book, bulk_book, produce_book, retention_book }: Audited,
     (own_requests, requests): (mpsc::Sender<Request>, mpsc::Receiver<Request>),
     tracker: &TaskTracker,
 ) {
@@ -160,6 +167,7 @@ fn start_cluster(
         redrive_book,
         bulk_book,
         produce_book,
+        retention_book,
         history: handle.history.clone(),
     };
     let actor = ClusterActor::new(inputs, settings);
@@ -249,6 +257,11 @@ impl Bind for Admin {
                 actor.clone(),
             )),
             produce: Arc::new(BoundProduce::new(Arc::clone(core), Arc::clone(&self.produced), actor.clone())),
+            retentions: Arc::new(BoundRetentions::new(
+                Arc::clone(core),
+                Arc::clone(&self.retentions),
+                actor.clone(),
+            )),
             actor,
         }
     }

@@ -1,14 +1,14 @@
-//! Setting and deleting a group's commits, and deleting a group. They write to the cluster: only for clusters in control
-//! mode.
+//! Setting and deleting a group's commits, deleting a group, and changing a topic's configuration. They write to the
+//! cluster: only for clusters in control mode.
 //!
-//! Each call has a client of its own that ends with it: a request that waits for a group's coordinator would else be sent
-//! whenever the coordinator is back, long after its caller gave up. After a deadline it is not known whether the broker
-//! took the request; reading the commits tells.
+//! Each call has a client of its own that ends with it: a request that waits for a group's coordinator, or for a broker,
+//! would else be sent whenever that is back, long after its caller gave up. After a deadline it is not known whether the
+//! broker took the request; reading what it changes tells.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use flowdeck_model::{GroupId, Partition};
+use flowdeck_model::{GroupId, Partition, TopicName};
 use tokio::sync::oneshot;
 
 use crate::connection::{Connection, Health, Reader};
@@ -79,6 +79,33 @@ impl Cluster {
         .await
     }
 
+    /// Sets entries of a topic's configuration, or takes them off the topic (`None`). All or none, and no other entry.
+    pub async fn alter_topic_config(
+        &self,
+        topic: &TopicName,
+        changes: &[(&str, Option<&str>)],
+        deadline: impl Into<Deadline>,
+    ) -> Result<(), Cause> {
+        let acl = || Acl::topic("AlterConfigs", topic.as_str());
+        let answer = self.once(
+            None,
+            acl,
+            deadline.into(),
+            |ask| ask.alter_topic_config(topic.as_str(), changes).map_err(Cause::Unsupported),
+            |event| event.altered_config(),
+        );
+        match answer.await? {
+            (codes::NO_ERROR, _) => Ok(()),
+            (code, message) => Err(match Cause::from_code(code, acl()) {
+                // The broker's own message says which entry it was.
+                Cause::Kafka { code, name, .. } if !message.is_empty() => {
+                    Cause::Kafka { code, name, message }
+                }
+                cause => cause,
+            }),
+        }
+    }
+
     async fn alter<T: Send + 'static>(
         &self,
         group: &GroupId,
@@ -88,18 +115,31 @@ impl Cluster {
         read: impl FnOnce(&Event) -> Result<T, i32> + Send + 'static,
     ) -> Result<T, Cause> {
         let named = if group.as_str().trim().is_empty() { "flowdeck" } else { group.as_str() };
-        let opened = Connection::open(self.config(), Some(named), Arc::<Health>::default(), || ());
+        let acl = || Acl::group(needs, group.as_str());
+        self.once(Some(named), acl, deadline, ask, read).await
+    }
+
+    /// By a client of its own; one that asks the coordinator of a group names that group.
+    async fn once<T: Send + 'static>(
+        &self,
+        group: Option<&str>,
+        acl: impl FnOnce() -> Acl,
+        deadline: Deadline,
+        ask: impl FnOnce(Ask<'_>) -> Result<(), Cause>,
+        read: impl FnOnce(&Event) -> Result<T, i32> + Send + 'static,
+    ) -> Result<T, Cause> {
+        let opened = Connection::open(self.config(), group, Arc::<Health>::default(), || ());
         let connection = opened.map_err(|_| Cause::Closing)?;
         let (answer, answered) = oneshot::channel();
         let reader: Reader = Box::new(move |event| {
             // The receiver may be gone: then nobody wants the answer.
             let _ = answer.send(event.check().and_then(|()| read(event)));
         });
-        let key = ("alter", group.as_str().to_owned());
-        let _ticket = connection.ask(deadline.millis_to_answer(), Some(key), reader, ask)?;
+        let coordinator = group.map(|group| ("alter", group.to_owned()));
+        let _ticket = connection.ask(deadline.millis_to_answer(), coordinator, reader, ask)?;
         match tokio::time::timeout_at(deadline.instant(), answered).await {
             Ok(Ok(Ok(value))) => Ok(value),
-            Ok(Ok(Err(code))) => Err(Cause::from_code(code, Acl::group(needs, group.as_str()))),
+            Ok(Ok(Err(code))) => Err(Cause::from_code(code, acl())),
             Ok(Err(_)) => Err(Cause::Closing),
             Err(_) => Err(Cause::Timeout),
         }

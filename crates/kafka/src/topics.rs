@@ -31,8 +31,10 @@ pub enum Created {
 pub struct ConfigEntry {
     /// `None` where the broker hides it (sensitive) or has none.
     pub value: Option<String>,
-    /// Not set on the topic itself.
+    /// Kafka's own default.
     pub default: bool,
+    /// Set on the topic itself; else it is the brokers'.
+    pub own: bool,
     pub sensitive: bool,
 }
 
@@ -126,7 +128,7 @@ impl Cluster {
 fn entries(rows: Vec<ConfigRow>) -> BTreeMap<String, ConfigEntry> {
     let entry = |row: ConfigRow| {
         let value = row.value.filter(|_| !row.sensitive);
-        (row.name, ConfigEntry { value, default: row.default, sensitive: row.sensitive })
+        (row.name, ConfigEntry { value, default: row.default, own: row.own, sensitive: row.sensitive })
     };
     rows.into_iter().map(entry).collect()
 }

@@ -23,10 +23,12 @@ pub enum Permission {
     ReadUnmasked,
     /// Copy dead letters to the topics from which they came.
     Redrive,
+    /// Raise a topic's retention for a while.
+    Retention,
 }
 
 impl Permission {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::View,
         Self::ReadPayloads,
         Self::Control,
@@ -34,6 +36,7 @@ impl Permission {
         Self::Produce,
         Self::ReadUnmasked,
         Self::Redrive,
+        Self::Retention,
     ];
 
     pub fn label(self) -> &'static str {
@@ -45,6 +48,7 @@ impl Permission {
             Self::Produce => "produce",
             Self::ReadUnmasked => "read unmasked",
             Self::Redrive => "re-drive",
+            Self::Retention => "raise retention",
         }
     }
 }
@@ -106,8 +110,8 @@ impl PartialEq for Pattern {
 
 impl Eq for Pattern {}
 
-/// Permissions on the groups that match, on the clusters that match; of those about records (payloads, produce,
-/// re-drive), on the topics that match.
+/// Permissions on the groups that match, on the clusters that match; of those about topics (payloads, produce,
+/// re-drive, retention), on the topics that match.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
     pub permissions: Vec<Permission>,

@@ -22,6 +22,7 @@ pub mod query;
 pub mod rate;
 pub mod record_place;
 pub mod redrive;
+pub mod retention;
 pub mod scope;
 pub mod shown;
 pub mod time;
@@ -40,10 +41,13 @@ pub use ids::{CommandId, HoldId, Incarnation, Version};
 pub use lag::{Lag, PartitionReading, TimeLag, Unknown};
 pub use names::{ClusterName, ConsumerName, GroupId, InstanceName, Partition, TopicName};
 pub use pause_end::PauseEnd;
-pub use ports::{AuditLog, Bulks, Control, DeadLetters, Fleet, Peek, Ports, Produce, Redrives, Tail};
+pub use ports::{
+    AuditLog, Bulks, Control, DeadLetters, Fleet, Peek, Ports, Produce, Redrives, Retentions, Tail,
+};
 pub use produce::{ProduceRequest, SubmitProduce};
 pub use query::{AuditQuery, DeadLettersQuery, FleetQuery, HistoryQuery, MessagesQuery};
 pub use redrive::{RedriveRequest, SubmitRedrive};
+pub use retention::{RetentionQuery, RetentionRequest, SubmitRetention};
 pub use scope::Scope;
 pub use time::Timestamp;
 pub use verdict::{GroupState, GroupType, Level, Verdict};

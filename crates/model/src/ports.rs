@@ -19,11 +19,12 @@ use crate::query::GroupsQuery;
 use crate::query::{AuditQuery, DeadLettersQuery, FleetQuery, HistoryQuery, MessagesQuery};
 use crate::record_place::RecordPlace;
 use crate::redrive::{RedriveOrder, RedriveRequest, SubmitRedrive};
+use crate::retention::{RetentionQuery, SubmitRetention};
 use crate::view::{
     AgentsView, AuditView, BrokersView, BulkPreview, BulkView, ClusterView, CommandView,
     DeadLetterTopicsView, DeadLetterView, DeadLettersView, FleetView, GroupView, HistoryView, MessagesView,
     OffsetsPreview, PreviewView, ProducePreview, ProduceView, RedrivePreview, RedriveRow, RedriveView,
-    Submitted, TailView, TelemetryView, TopicView, TopicsView,
+    RetentionPreview, RetentionRow, RetentionView, Submitted, TailView, TelemetryView, TopicView, TopicsView,
 };
 
 /// Reads the published snapshot; never waits for Kafka, but for `topic` and `brokers`.
@@ -183,6 +184,29 @@ pub trait Produce: Send + Sync {
     fn produced(&self, cluster: &ClusterName, id: CommandId) -> Result<ProduceView, PortError>;
 }
 
+/// Raises the retention of topics for a while. On clusters in control mode alone.
+#[async_trait]
+pub trait Retentions: Send + Sync {
+    /// What it would do, asked of Kafka now; nothing happens.
+    async fn preview(
+        &self,
+        cluster: &ClusterName,
+        topic: &TopicName,
+        query: RetentionQuery,
+    ) -> Result<RetentionPreview, PortError>;
+    /// Returns once the request is in the audit.
+    async fn submit(
+        &self,
+        cluster: &ClusterName,
+        retention: SubmitRetention,
+    ) -> Result<RetentionView, PortError>;
+    /// The values are put back at once. Returns once the order is in the audit.
+    async fn end(&self, cluster: &ClusterName, id: CommandId) -> Result<RetentionView, PortError>;
+    fn retention(&self, cluster: &ClusterName, id: CommandId) -> Result<RetentionView, PortError>;
+    /// Those that are not over, of all topics, oldest first.
+    fn open(&self, cluster: &ClusterName) -> Result<Vec<RetentionRow>, PortError>;
+}
+
 /// All ports of one actor, for one request or one stream.
 #[derive(Clone)]
 pub struct Ports {
@@ -195,6 +219,7 @@ pub struct Ports {
     pub redrives: Arc<dyn Redrives>,
     pub bulks: Arc<dyn Bulks>,
     pub produce: Arc<dyn Produce>,
+    pub retentions: Arc<dyn Retentions>,
 }
 
 /// The only way to a port.

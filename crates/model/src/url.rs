@@ -63,6 +63,20 @@ pub fn produced_path(cluster: &ClusterName, id: crate::ids::CommandId) -> String
     format!("/c/{}/produced/{id}", encode(cluster.as_str()))
 }
 
+/// The form that raises a topic's retention.
+pub fn retention_path(cluster: &ClusterName, topic: &TopicName) -> String {
+    format!("{}/retention", topic_path(cluster, topic))
+}
+
+/// The topics of a group, for the same.
+pub fn group_retention_path(cluster: &ClusterName, group: &GroupId) -> String {
+    format!("{}/retention", group_path(cluster, group))
+}
+
+pub fn raised_path(cluster: &ClusterName, id: crate::ids::CommandId) -> String {
+    format!("/c/{}/retentions/{id}", encode(cluster.as_str()))
+}
+
 pub fn dead_letters_path(cluster: &ClusterName, topic: &TopicName) -> String {
     format!("/c/{}/dead-letters/{}", encode(cluster.as_str()), encode(topic.as_str()))
 }

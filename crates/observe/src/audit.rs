@@ -32,7 +32,8 @@ pub(crate) fn parse(record: &Record) -> Option<AuditRecord> {
         AuditRecord::Operation(_)
         | AuditRecord::LogIn(_)
         | AuditRecord::Produce(_)
-        | AuditRecord::Look(_) => Some(read),
+        | AuditRecord::Look(_)
+        | AuditRecord::Retention(_) => Some(read),
         // How far it came in between is on its own page.
         AuditRecord::Redrive(redrive) => redrive.event.is_milestone().then_some(read),
         AuditRecord::Bulk(bulk) => bulk.event.is_milestone().then_some(read),

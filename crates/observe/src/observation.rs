@@ -9,7 +9,9 @@ use flowdeck_model::{CommandId, GroupId, Timestamp};
 use flowdeck_protocol::Headers;
 use flowdeck_protocol::kafkaflow::{self, Decoded, Message};
 use flowdeck_protocol::wire::{self, Ack, AckRecord, AgentTelemetryRecord, HoldRecord, Sender};
-use flowdeck_protocol::wire::{AuditRecord, BulkRecord, Operation, ProduceRecord, RedriveRecord};
+use flowdeck_protocol::wire::{
+    AuditRecord, BulkRecord, Operation, ProduceRecord, RedriveRecord, RetentionRecord,
+};
 
 use crate::holds::{HoldIndex, HoldKey, HoldStore, UndecodableHolds};
 use crate::sampling::sample::Sample;
@@ -53,6 +55,7 @@ pub enum Notice {
     Redrive(Box<RedriveRecord>),
     Bulk(Box<BulkRecord>),
     Produce(Box<ProduceRecord>),
+    Retention(Box<RetentionRecord>),
     /// A command on an admin topic that did not come from Flowdeck.
     ExternalCommand {
         id: CommandId,
@@ -109,6 +112,11 @@ impl Observation {
     /// Whether every record of the audit before this offset was read.
     pub fn has_read_audit_to(&self, offset: i64) -> bool {
         self.audit_known && !self.failing.contains_key(&Source::Audit) && self.audit_next >= offset
+    }
+
+    /// The next offset of the audit that is to be read.
+    pub fn audit_position(&self) -> i64 {
+        self.audit_next
     }
 
     /// The audit was read to its end once, or is not there, or cannot be read.
@@ -368,6 +376,7 @@ impl Observation {
             Ok(AuditRecord::Operation(operation)) => return Some(Notice::Operation(operation)),
             Ok(AuditRecord::LogIn(_) | AuditRecord::Look(_)) => {}
             Ok(AuditRecord::Produce(record)) => return Some(Notice::Produce(record)),
+            Ok(AuditRecord::Retention(record)) => return Some(Notice::Retention(record)),
             Ok(AuditRecord::Redrive(record)) => return Some(Notice::Redrive(record)),
             Ok(AuditRecord::Bulk(record)) => return Some(Notice::Bulk(record)),
             Ok(AuditRecord::NewerVersion | AuditRecord::UnknownType) => {

@@ -60,7 +60,7 @@ fn built_in_roles() {
     for (role, want) in [
         ("viewer", vec![View]),
         ("operator", vec![View, ReadPayloads, Control]),
-        ("admin", vec![View, ReadPayloads, Control, Offsets, Produce, ReadUnmasked, Redrive]),
+        ("admin", vec![View, ReadPayloads, Control, Offsets, Produce, ReadUnmasked, Redrive, Retention]),
     ] {
         assert_eq!(accounts.grants(&[role.to_owned()])[0].permissions, want);
     }

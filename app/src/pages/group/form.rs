@@ -129,6 +129,7 @@ fn fields(ask: &Ask, target: Target, header: RwSignal<GroupView>) -> AnyView {
     };
     view! {
         <ul class="effects">{move || effects(kind, reached.get()).into_iter().map(|text| view! { <li>{text}</li> }).collect_view()}</ul>
+        {(kind == ActionKind::Pause).then(|| header.with_untracked(keep_unread))}
         <Suspense fallback=notice::loading>{shown}</Suspense>
         {send(ask, &target, header, move || {
             let reach = reached.get();
@@ -136,6 +137,12 @@ fn fields(ask: &Ask, target: Target, header: RwSignal<GroupView>) -> AnyView {
         })}
     }
     .into_any()
+}
+
+/// Retention goes on under a pause.
+pub(in crate::pages) fn keep_unread(view: &GroupView) -> AnyView {
+    let href = links::group_retention(&view.row.cluster, &view.row.group);
+    view! { <p><a class="link" href=href rel="external">"Keep unread records meanwhile…"</a></p> }.into_any()
 }
 
 /// The form that sends it.

@@ -126,6 +126,7 @@ fn row(cluster: &ClusterName, entry: &AuditEntry) -> AnyView {
         AuditEntry::Redrive(one) => run(links::redrive(cluster, one.id), one),
         AuditEntry::Bulk(one) => run(links::bulk(cluster, one.id), one),
         AuditEntry::Produced(one) => run(links::produced(cluster, one.id), one),
+        AuditEntry::Retention(one) => run(links::raised(cluster, one.id), one),
     }
 }
 

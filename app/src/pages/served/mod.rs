@@ -14,6 +14,7 @@ mod login;
 mod offsets;
 mod parts;
 mod produce;
+mod retention;
 mod stuck;
 mod tail;
 
@@ -33,6 +34,7 @@ use login::LoginPage;
 use offsets::OffsetsPage;
 use parts::PartsPage;
 use produce::{ProducePage, ProducedPage};
+use retention::{GroupRetentionPage, RaisedPage, RetentionFormPage};
 use stuck::StuckPage;
 use tail::TailPage;
 
@@ -67,6 +69,18 @@ pub(crate) enum ServedPage {
         topic: TopicName,
     },
     Produced {
+        cluster: ClusterName,
+        id: CommandId,
+    },
+    GroupRetention {
+        cluster: ClusterName,
+        group: GroupId,
+    },
+    RetentionForm {
+        cluster: ClusterName,
+        topic: TopicName,
+    },
+    Raised {
         cluster: ClusterName,
         id: CommandId,
     },
@@ -114,12 +128,15 @@ pub const PATHS: &[&str] = &[
     "/c/{cluster}/groups/{group}/agents",
     "/c/{cluster}/groups/{group}/offsets",
     "/c/{cluster}/groups/{group}/pause",
+    "/c/{cluster}/groups/{group}/retention",
     "/c/{cluster}/groups/{group}/stuck",
     "/c/{cluster}/dead-letters/{topic}/redrive",
     "/c/{cluster}/redrives/{id}",
     "/c/{cluster}/topics/{topic}/live",
     "/c/{cluster}/topics/{topic}/produce",
     "/c/{cluster}/produced/{id}",
+    "/c/{cluster}/topics/{topic}/retention",
+    "/c/{cluster}/retentions/{id}",
     "/login",
 ];
 
@@ -158,6 +175,15 @@ impl ServedPage {
             ["c", cluster, "produced", id] => {
                 Some(Self::Produced { cluster: named(cluster)?, id: id.parse().ok()? })
             }
+            ["c", cluster, "groups", group, "retention"] => {
+                Some(Self::GroupRetention { cluster: named(cluster)?, group: url::decode(group)?.into() })
+            }
+            ["c", cluster, "topics", topic, "retention"] => {
+                Some(Self::RetentionForm { cluster: named(cluster)?, topic: named(topic)? })
+            }
+            ["c", cluster, "retentions", id] => {
+                Some(Self::Raised { cluster: named(cluster)?, id: id.parse().ok()? })
+            }
             ["c", cluster, "groups", group, "stuck"] => {
                 Some(Self::Stuck { cluster: named(cluster)?, group: url::decode(group)?.into() })
             }
@@ -192,6 +218,13 @@ impl ServedPage {
                 view! { <ProducePage cluster topic query=query()/> }.into_any()
             }
             Self::Produced { cluster, id } => view! { <ProducedPage cluster id query=query()/> }.into_any(),
+            Self::GroupRetention { cluster, group } => {
+                view! { <GroupRetentionPage cluster group/> }.into_any()
+            }
+            Self::RetentionForm { cluster, topic } => {
+                view! { <RetentionFormPage cluster topic query=query()/> }.into_any()
+            }
+            Self::Raised { cluster, id } => view! { <RaisedPage cluster id/> }.into_any(),
             Self::Stuck { cluster, group } => view! { <StuckPage cluster group query=query()/> }.into_any(),
             Self::Tail { cluster, topic } => view! { <TailPage cluster topic query=query()/> }.into_any(),
             Self::RedriveForm { cluster, topic } => {

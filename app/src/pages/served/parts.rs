@@ -258,6 +258,7 @@ fn send(asked: &Asked, view: &GroupView, (target, text): Previewed) -> AnyView {
         <section class="panel offsets-panel" aria-labelledby="chosen">
             <h2 id="chosen">{title.clone()}</h2>
             {preview::shown(&text, info)}
+            {(kind == ActionKind::Pause).then(|| form::keep_unread(view))}
             {form}
         </section>
     }

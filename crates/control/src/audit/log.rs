@@ -5,7 +5,7 @@ use flowdeck_model::actor::ActorView;
 use flowdeck_model::{ActorKind, ClusterName};
 use flowdeck_protocol::wire::{
     BulkEvent, BulkRecord, LogIn, LogInOutcome, Operation, ProduceEvent, ProduceRecord, RedriveEvent,
-    RedriveRecord,
+    RedriveRecord, RetentionEvent, RetentionRecord,
 };
 
 use super::Entry;
@@ -28,6 +28,7 @@ impl LogSink {
             Entry::Produce(produce) => self.produce(produce),
             // Whoever looks writes the line, when the look begins.
             Entry::Look(_) => {}
+            Entry::Retention(retention) => self.retention(retention),
         }
     }
 
@@ -51,6 +52,28 @@ impl LogSink {
             actor.via = ?produce.actor.via,
             actor.address = address(&produce.actor),
             "produce"
+        );
+    }
+
+    fn retention(&self, retention: &RetentionRecord) {
+        let (event, reason) = match &retention.event {
+            RetentionEvent::State(status) => {
+                let event = format!("{}: {}", status.state.label(), status.request.topic);
+                (event, status.request.reason.as_str())
+            }
+            RetentionEvent::End => ("end".to_owned(), ""),
+        };
+        tracing::info!(
+            target: "audit",
+            cluster = self.cluster.as_ref().map(ClusterName::as_str).unwrap_or_default(),
+            retention.id = %retention.id,
+            retention.event = event,
+            retention.reason = reason,
+            actor.name = retention.actor.name,
+            actor.kind = ?retention.actor.kind,
+            actor.via = ?retention.actor.via,
+            actor.address = address(&retention.actor),
+            "retention"
         );
     }
 

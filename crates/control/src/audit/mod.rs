@@ -8,7 +8,9 @@ mod queue;
 mod topic;
 
 use flowdeck_model::actor::{ActorKind, ActorView, Via};
-use flowdeck_protocol::wire::{BulkRecord, LogIn, Look, Operation, ProduceRecord, RedriveRecord};
+use flowdeck_protocol::wire::{
+    BulkRecord, LogIn, Look, Operation, ProduceRecord, RedriveRecord, RetentionRecord,
+};
 
 pub(crate) use log::LogSink;
 pub use log_ins::Audit;
@@ -23,6 +25,7 @@ pub(crate) enum Entry<'a> {
     Bulk(&'a BulkRecord),
     Produce(&'a ProduceRecord),
     Look(&'a Look),
+    Retention(&'a RetentionRecord),
 }
 
 /// Flowdeck itself.

@@ -6,6 +6,7 @@ use flowdeck_kafka::{Cluster, Deadline, Producer, ProducerKind, SendError};
 use flowdeck_model::TopicName;
 use flowdeck_protocol::wire::{
     bulk_record, log_in_record, look_record, operation_record, produce_record, redrive_record,
+    retention_record,
 };
 
 use super::Entry;
@@ -47,6 +48,7 @@ impl TopicSink {
             Entry::Bulk(bulk) => bulk_record(bulk),
             Entry::Produce(produce) => produce_record(produce),
             Entry::Look(look) => look_record(look),
+            Entry::Retention(retention) => retention_record(retention),
         };
         let sent = self.producer()?.send(new_record(&self.topic, None, record), deadline).await;
         sent.map(|placed| placed.offset).map_err(|error| self.failed(error))

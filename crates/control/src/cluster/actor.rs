@@ -41,6 +41,7 @@ use crate::kept;
 use crate::offsets::alter::{Altered, Altering};
 use crate::produce::ProduceBook;
 use crate::redrive::{RedriveBook, RedriveRunner};
+use crate::retention::{RetentionBook, RetentionRunner};
 use crate::settings::AdminSettings;
 use crate::writer::Writers;
 
@@ -97,6 +98,7 @@ pub(crate) struct ClusterActor {
     redrives: RedriveRunner,
     bulks: BulkRunner,
     produce_book: watch::Sender<Arc<ProduceBook>>,
+    retentions: RetentionRunner,
     /// Of which the pages say why it is not kept.
     history: History,
     started: Instant,
@@ -119,6 +121,7 @@ pub(crate) struct Inputs {
     pub(crate) redrive_book: watch::Sender<Arc<RedriveBook>>,
     pub(crate) bulk_book: watch::Sender<Arc<BulkBook>>,
     pub(crate) produce_book: watch::Sender<Arc<ProduceBook>>,
+    pub(crate) retention_book: watch::Sender<Arc<RetentionBook>>,
     pub(crate) history: History,
 }
 
@@ -138,6 +141,7 @@ impl ClusterActor {
             redrive_book,
             bulk_book,
             produce_book,
+            retention_book,
             history,
         } = inputs;
         let state = State::new(Arc::clone(&settings), admin, Arc::clone(&stats));
@@ -162,9 +166,17 @@ impl ClusterActor {
             running: HashMap::new(),
             over: HashSet::new(),
         };
+        let retentions = RetentionRunner::new(
+            cluster.clone(),
+            Arc::clone(&settings),
+            Arc::clone(&sink),
+            candidate.leadership(),
+            retention_book,
+        );
         Self {
             redrives,
             bulks,
+            retentions,
             produce_book,
             writers: candidate.leadership().map(writers),
             candidate,
@@ -233,6 +245,9 @@ impl ClusterActor {
                     let leads = self.state.leads() && self.state.observed.is_audit_known();
                     self.redrives.ticked(leads, &shutdown, &tracker).await;
                     self.bulks.ticked(leads, &shutdown, &tracker).await;
+                    let position = self.state.observed.audit_position();
+                    let is_paused = |group: &_, topic: &_| self.state.is_paused_on(group, topic);
+                    self.retentions.ticked(leads, position, is_paused, &tracker);
                     self.watch_groups(&watched);
                 }
                 Some(answers) = seen.recv() => self.saw_groups(answers),
@@ -394,6 +409,7 @@ impl ClusterActor {
         self.redrives.heard(std::mem::take(&mut self.state.redrive_records));
         self.bulks.heard(std::mem::take(&mut self.state.bulk_records));
         kept::fold(&self.produce_book, std::mem::take(&mut self.state.produce_records), ProduceBook::heard);
+        self.retentions.heard(std::mem::take(&mut self.state.retention_records));
         self.state.restore();
         self.follow_touched();
     }

@@ -21,6 +21,7 @@ impl State {
             Some(Notice::Ack(ack)) => self.heard_ack(ack, at),
             Some(Notice::Operation(operation)) => self.heard_operation(*operation, at),
             Some(Notice::Produce(record)) => self.produce_records.push(*record),
+            Some(Notice::Retention(record)) => self.retention_records.push(*record),
             Some(Notice::Redrive(record)) => self.redrive_records.push(*record),
             Some(Notice::Bulk(record)) => self.bulk_records.push(*record),
             Some(Notice::ExternalCommand { id, command }) => self.external_command(id, command, at),

@@ -6,14 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use flowdeck_model::view::Mode;
-use flowdeck_model::{CommandId, CommandState, GroupId, Hold, HoldId, Timestamp};
+use flowdeck_model::{CommandId, CommandState, GroupId, Hold, HoldId, Timestamp, TopicName};
 use flowdeck_observe::ClusterSettings;
 use flowdeck_observe::observation::Observation;
 use flowdeck_observe::operations::OperationIndex;
 use flowdeck_observe::sampling::sample::Sample;
 use flowdeck_observe::snapshot::{Controlled, Parts};
 use flowdeck_observe::stats::ClusterStats;
-use flowdeck_protocol::wire::{Ack, BulkRecord, Operation, ProduceRecord, RedriveRecord};
+use flowdeck_protocol::wire::{Ack, BulkRecord, Operation, ProduceRecord, RedriveRecord, RetentionRecord};
 
 use super::external::Waiting;
 use super::held::Held;
@@ -92,6 +92,7 @@ pub(crate) struct State {
     pub(crate) redrive_records: Vec<RedriveRecord>,
     pub(crate) bulk_records: Vec<BulkRecord>,
     pub(crate) produce_records: Vec<ProduceRecord>,
+    pub(crate) retention_records: Vec<RetentionRecord>,
     pub(super) dirty: bool,
 }
 
@@ -144,6 +145,7 @@ impl State {
             redrive_records: Vec::new(),
             bulk_records: Vec::new(),
             produce_records: Vec::new(),
+            retention_records: Vec::new(),
             dirty: true,
             observed: Observation::new(settings, admin.observe.telemetry, stats),
         }
@@ -237,6 +239,13 @@ impl State {
         {
             self.log(&operation);
         }
+    }
+
+    /// Whether a pause of the group is in force on the topic. `None`: that is not known now.
+    pub(crate) fn is_paused_on(&self, group: &GroupId, topic: &TopicName) -> Option<bool> {
+        self.may_write().ok()?;
+        let holds = self.observed.holds.of_group(group);
+        Some(holds.iter().any(|hold| hold.scope.topic.as_ref().is_none_or(|of| of == topic)))
     }
 
     pub(super) fn seen<'a>(&'a self, group: &GroupId, holds: &'a [Hold], now: Timestamp) -> Seen<'a> {

@@ -20,7 +20,8 @@ fn operations(view: &AuditView) -> Vec<&AuditOperation> {
         | AuditEntry::Redrive(_)
         | AuditEntry::Bulk(_)
         | AuditEntry::Produced(_)
-        | AuditEntry::Look(_) => None,
+        | AuditEntry::Look(_)
+        | AuditEntry::Retention(_) => None,
     });
     operations.collect()
 }

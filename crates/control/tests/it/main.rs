@@ -17,6 +17,7 @@ mod offsets;
 mod peek;
 mod produce;
 mod redrive;
+mod retention;
 mod rights;
 mod samples;
 mod search;

@@ -18,6 +18,8 @@ unsafe extern "C" {
     fn topic_result_error(result: *const sys::rd_kafka_topic_result_t) -> i32;
     #[link_name = "rd_kafka_ConfigResource_error"]
     fn resource_error(resource: *const sys::rd_kafka_ConfigResource_t) -> i32;
+    #[link_name = "rd_kafka_ConfigEntry_source"]
+    fn config_source(entry: *const sys::rd_kafka_ConfigEntry_t) -> u32;
     #[link_name = "rd_kafka_ConsumerGroupListing_state"]
     fn listing_state(listing: *const sys::rd_kafka_ConsumerGroupListing_t) -> u32;
     #[link_name = "rd_kafka_ConsumerGroupListing_type"]
@@ -87,8 +89,14 @@ pub(crate) struct ConfigRow {
     pub(crate) name: String,
     pub(crate) value: Option<String>,
     pub(crate) default: bool,
+    /// Set on the topic itself.
+    pub(crate) own: bool,
     pub(crate) sensitive: bool,
 }
+
+/// Where an entry is from.
+const DYNAMIC_TOPIC_CONFIG: u32 =
+    sys::rd_kafka_ConfigSource_t::RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG as u32;
 
 impl Event {
     /// The groups, and the codes of brokers that could not tell theirs.
@@ -302,10 +310,28 @@ impl Event {
                     name: text(sys::rd_kafka_ConfigEntry_name(entry)),
                     value: (!value.is_null()).then(|| text(value)),
                     default: sys::rd_kafka_ConfigEntry_is_default(entry) != 0,
+                    own: config_source(entry) == DYNAMIC_TOPIC_CONFIG,
                     sensitive: sys::rd_kafka_ConfigEntry_is_sensitive(entry) == 1,
                 }
             });
             Ok(rows.collect())
+        }
+    }
+
+    /// The one topic's outcome: its code and the broker's words.
+    pub(crate) fn altered_config(&self) -> Result<(i32, String), i32> {
+        // SAFETY: as in `listed_groups`.
+        unsafe {
+            let result = sys::rd_kafka_event_IncrementalAlterConfigs_result(self.ptr());
+            if result.is_null() {
+                return Err(super::codes::DESTROY);
+            }
+            let mut count = 0;
+            let resources = sys::rd_kafka_IncrementalAlterConfigs_result_resources(result, &mut count);
+            let Some(&resource) = pointers(resources, count).first() else {
+                return Err(super::codes::DESTROY);
+            };
+            Ok((resource_error(resource), text(sys::rd_kafka_ConfigResource_error_string(resource))))
         }
     }
 

@@ -247,6 +247,59 @@ impl Ask<'_> {
         Ok(())
     }
 
+    /// Sets these entries of a topic's configuration, or takes them off it (`None`): all or none, and no other one. `Err`
+    /// with words: the request is malformed and was not sent.
+    pub(crate) fn alter_topic_config(
+        &self,
+        topic: &str,
+        changes: &[(&str, Option<&str>)],
+    ) -> Result<(), String> {
+        use sys::rd_kafka_AlterConfigOpType_t as Change;
+        let nul = |NulByte| "a name or value holds a NUL byte".to_owned();
+        let name = c_string(topic).map_err(nul)?;
+        let options = self.options(Op::RD_KAFKA_ADMIN_OP_INCREMENTALALTERCONFIGS);
+        let kind = sys::rd_kafka_ResourceType_t::RD_KAFKA_RESOURCE_TOPIC;
+        // SAFETY: the string lives through the call.
+        let resource = Resource(unsafe { sys::rd_kafka_ConfigResource_new(kind, name.as_ptr()) });
+        if resource.0.is_null() {
+            return Err("a topic without a name".to_owned());
+        }
+        for (key, value) in changes {
+            let key = c_string(key).map_err(nul)?;
+            let value = value.map(c_string).transpose().map_err(nul)?;
+            let (change, pointer) = match &value {
+                Some(value) => (Change::RD_KAFKA_ALTER_CONFIG_OP_TYPE_SET, value.as_ptr()),
+                None => (Change::RD_KAFKA_ALTER_CONFIG_OP_TYPE_DELETE, null()),
+            };
+            // SAFETY: the resource is ours; librdkafka copies both strings. The error, where there is one, is ours to free.
+            unsafe {
+                let error = sys::rd_kafka_ConfigResource_add_incremental_config(
+                    resource.0,
+                    key.as_ptr(),
+                    change,
+                    pointer,
+                );
+                if !error.is_null() {
+                    let words = super::text(sys::rd_kafka_error_string(error));
+                    sys::rd_kafka_error_destroy(error);
+                    return Err(words);
+                }
+            }
+        }
+        let mut resources = [resource.0];
+        // SAFETY: as in `list_groups`; librdkafka copies the resource.
+        unsafe {
+            sys::rd_kafka_IncrementalAlterConfigs(
+                self.rk(),
+                resources.as_mut_ptr(),
+                resources.len(),
+                options.0.as_ptr(),
+                self.queue.ptr(),
+            );
+        }
+        Ok(())
+    }
+
     /// One topic. With `validate_only` the broker checks and creates nothing. `Err` with words: the
     /// request is malformed and was not sent.
     pub(crate) fn create_topic(&self, topic: &Creation<'_>, validate_only: bool) -> Result<(), String> {
@@ -293,6 +346,17 @@ impl Ask<'_> {
             );
         }
         Ok(())
+    }
+}
+
+struct Resource(*mut sys::rd_kafka_ConfigResource_t);
+
+impl Drop for Resource {
+    fn drop(&mut self) {
+        if !self.0.is_null() {
+            // SAFETY: ours.
+            unsafe { sys::rd_kafka_ConfigResource_destroy(self.0) };
+        }
     }
 }
 

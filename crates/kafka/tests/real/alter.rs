@@ -56,3 +56,36 @@ async fn a_group_is_deleted_but_not_with_members() {
     wait_for("the group to be deleted", DEADLINE, async || cluster.delete_group(&id, LONG).await.ok()).await;
     assert_eq!(committed(&group), []);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_of_a_topic_are_changed_and_no_others() {
+    let (kafka, name) = (kafka(), unique("alter"));
+    let cluster = cluster(kafka);
+    kafka.create_topic_with(&name, 1, &[("retention.bytes", "1000"), ("segment.bytes", "2000000")]).await;
+    let entry = async |key: &str| {
+        let config = cluster.topic_config(&topic(&name), LONG).await.expect("its configuration");
+        let entry = &config[key];
+        (entry.value.clone().unwrap_or_default(), entry.own)
+    };
+    let before = entry("retention.ms").await;
+    assert!(!before.1, "the brokers': {before:?}");
+    let raised = [("retention.ms", Some("864000000")), ("retention.bytes", Some("-1"))];
+    assert_eq!(cluster.alter_topic_config(&topic(&name), &raised, LONG).await, Ok(()));
+    wait_for("both are set", DEADLINE, async || {
+        let set = (entry("retention.ms").await, entry("retention.bytes").await);
+        (set == (("864000000".to_owned(), true), ("-1".to_owned(), true))).then_some(())
+    })
+    .await;
+    let back = [("retention.ms", None), ("retention.bytes", Some("1000"))];
+    assert_eq!(cluster.alter_topic_config(&topic(&name), &back, LONG).await, Ok(()));
+    wait_for("both are as they were", DEADLINE, async || {
+        (entry("retention.ms").await == before && entry("retention.bytes").await.0 == "1000").then_some(())
+    })
+    .await;
+    assert_eq!(entry("segment.bytes").await, ("2000000".to_owned(), true), "others stay");
+    let wrong = [("retention.ms", Some("soon"))];
+    let refused = cluster.alter_topic_config(&topic(&name), &wrong, LONG).await;
+    assert!(matches!(&refused, Err(Cause::Kafka { name, .. }) if name == "INVALID_CONFIG"), "{refused:?}");
+    let missing = cluster.alter_topic_config(&topic(&unique("missing")), &back, LONG).await;
+    assert_eq!(missing, Err(Cause::UnknownTopic));
+}

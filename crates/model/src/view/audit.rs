@@ -38,6 +38,8 @@ pub enum AuditEntry {
     Produced(AuditRun),
     /// At records, by who has every permission on every group.
     Look(AuditLook),
+    /// Once, by its last record.
+    Retention(AuditRun),
 }
 
 impl AuditEntry {
@@ -47,12 +49,12 @@ impl AuditEntry {
             Self::Operation(operation) => operation.offset,
             Self::LogIn(log_in) => log_in.offset,
             Self::Look(look) => look.offset,
-            Self::Redrive(run) | Self::Bulk(run) | Self::Produced(run) => run.offset,
+            Self::Redrive(run) | Self::Bulk(run) | Self::Produced(run) | Self::Retention(run) => run.offset,
         }
     }
 }
 
-/// One record of a re-drive, a bulk operation or a produced record: its request, an order, or its end.
+/// One record of a re-drive, a bulk operation, a produced record or a raised retention: its request, an order, or its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]

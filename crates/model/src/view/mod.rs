@@ -17,6 +17,7 @@ pub mod offsets;
 pub mod preview;
 pub mod produce;
 pub mod redrive;
+pub mod retention;
 pub mod telemetry;
 pub mod topic;
 
@@ -50,6 +51,7 @@ pub use offsets::{CatchUp, OffsetPlan, OffsetsPreview, OffsetsWay, RecordAt};
 pub use preview::{HoldChangeKind, HoldPreview, MessagePreview, PreviewView};
 pub use produce::{ProducePreview, ProduceView};
 pub use redrive::{RedrivePreview, RedriveRow, RedriveTargetPreview, RedriveView};
+pub use retention::{DiskGrowth, RetentionPreview, RetentionRow, RetentionView};
 pub use telemetry::{
     AssignmentView, ConsumerStatus, ConsumerTelemetryView, GroupTelemetryView, TelemetryView,
 };

@@ -13,7 +13,7 @@ use flowdeck_model::view::{AuditEntry, AuditLogIn, AuditLook, AuditOperation, Au
 use flowdeck_model::{Actor, AuditLog, AuditQuery, ClusterName, GroupId, Permission, PortError, Timestamp};
 use flowdeck_protocol::wire::{
     AuditRecord, BulkEvent, BulkRecord, LogIn, Look, Operation, ProduceEvent, ProduceRecord, RedriveEvent,
-    RedriveRecord,
+    RedriveRecord, RetentionEvent, RetentionRecord,
 };
 use uuid::Uuid;
 
@@ -157,7 +157,7 @@ impl MaySee {
             },
             AuditRecord::LogIn(_) | AuditRecord::Look(_) => self.actor.may_all(&self.cluster),
             AuditRecord::Bulk(bulk) => self.sees_bulk(&bulk.event),
-            AuditRecord::Redrive(_) | AuditRecord::Produce(_) => {
+            AuditRecord::Redrive(_) | AuditRecord::Produce(_) | AuditRecord::Retention(_) => {
                 self.actor.may_on_cluster(Permission::View, &self.cluster)
             }
             AuditRecord::NewerVersion | AuditRecord::UnknownType => false,
@@ -178,10 +178,13 @@ impl MaySee {
     }
 }
 
-/// Of an operation: it has several records.
+/// Of what has several records, each with the whole state.
 fn id_of(record: &AuditRecord) -> Option<Uuid> {
     match record {
         AuditRecord::Operation(operation) => Some(operation.id.uuid()),
+        AuditRecord::Retention(retention) if retention.event != RetentionEvent::End => {
+            Some(retention.id.uuid())
+        }
         _ => None,
     }
 }
@@ -194,6 +197,7 @@ fn matches(query: &AuditQuery, record: &AuditRecord) -> bool {
         AuditRecord::Bulk(bulk) => matches_bulk(query, bulk),
         AuditRecord::Produce(produce) => matches_produce(query, produce),
         AuditRecord::Look(look) => matches_look(query, look),
+        AuditRecord::Retention(retention) => matches_retention(query, retention),
         AuditRecord::NewerVersion | AuditRecord::UnknownType => false,
     }
 }
@@ -324,6 +328,39 @@ fn produced(offset: i64, produce: ProduceRecord) -> AuditRun {
     }
 }
 
+/// A group finds it by whose pauses it ends.
+fn matches_retention(query: &AuditQuery, retention: &RetentionRecord) -> bool {
+    let (reason, is_of_group) = match &retention.event {
+        RetentionEvent::State(status) => {
+            let group = status.request.group.as_ref().map_or("", GroupId::as_str);
+            (status.request.reason.as_str(), contains(group, &query.group))
+        }
+        RetentionEvent::End => ("", query.group.is_empty()),
+    };
+    let is_found = contains(reason, &query.search);
+    matches_run(query, (&retention.actor, retention.at), is_of_group, is_found)
+}
+
+fn retention(offset: i64, retention: RetentionRecord) -> AuditRun {
+    let (title, event, reason, notes) = match retention.event {
+        RetentionEvent::State(status) => {
+            let title = format!("Raise the retention of {}", status.request.topic);
+            (title, status.state.label(), status.request.reason, status.notes)
+        }
+        RetentionEvent::End => ("Put the retention back".to_owned(), "end", String::new(), vec![]),
+    };
+    AuditRun {
+        offset,
+        at: retention.at,
+        id: retention.id,
+        title,
+        actor: retention.actor,
+        reason,
+        event: event.to_owned(),
+        notes,
+    }
+}
+
 fn redrive_reason(event: &RedriveEvent) -> &str {
     match event {
         RedriveEvent::Requested { request, .. } => &request.reason,
@@ -401,6 +438,7 @@ fn entry(offset: i64, record: AuditRecord) -> Option<AuditEntry> {
             scanned: look.scanned,
             missed: look.missed,
         })),
+        AuditRecord::Retention(one) => Some(AuditEntry::Retention(retention(offset, *one))),
         AuditRecord::Redrive(redrive) => {
             let (title, event) = redrive_words(&redrive.event);
             let reason = redrive_reason(&redrive.event).to_owned();

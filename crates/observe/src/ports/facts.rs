@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use flowdeck_kafka::Cause;
 use flowdeck_model::lag::Precision;
+use flowdeck_model::view::Mode;
 use flowdeck_model::{GroupType, Lag, Level, Timestamp, shown};
 
 use super::group::time_lag;
@@ -96,13 +97,17 @@ fn unread(cluster: &ClusterSnapshot, group: &GroupData, judged: &Judged, now: Ti
     let place = format!("{} partition {}", one.topic, one.commit.partition);
     let retention = shown::span(time);
     let size = if *by_size { ", unless the log's size limit deletes it before" } else { "" };
+    let raise = match cluster.settings.mode {
+        Mode::Control => " Under Retention it can be raised for a while.",
+        Mode::Observe => "",
+    };
     Some(if until <= now {
         format!(
-            "The oldest unread record of {place} is older than the retention of {retention}: it may be deleted at any moment."
+            "The oldest unread record of {place} is older than the retention of {retention}: it may be deleted at any moment.{raise}"
         )
     } else {
         format!(
-            "Retention ({retention}) keeps the oldest unread record of {place} for another {}{size}.",
+            "Retention ({retention}) keeps the oldest unread record of {place} for another {}{size}.{raise}",
             coarse(left)
         )
     })

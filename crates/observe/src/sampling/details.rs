@@ -222,7 +222,7 @@ mod tests {
         let of = |policy: &str, ms: &str, bytes: &str| {
             let entry = |name: &str, value: &str| {
                 let value = Some(value.to_owned());
-                (name.to_owned(), ConfigEntry { value, default: true, sensitive: false })
+                (name.to_owned(), ConfigEntry { value, default: true, own: false, sensitive: false })
             };
             let all =
                 [entry("cleanup.policy", policy), entry("retention.ms", ms), entry("retention.bytes", bytes)];

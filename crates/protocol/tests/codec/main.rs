@@ -7,6 +7,7 @@ mod look;
 mod produce;
 mod properties;
 mod redrive;
+mod retention;
 mod samples;
 mod support;
 mod wire;

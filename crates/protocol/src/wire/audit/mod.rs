@@ -1,7 +1,7 @@
 //! `flowdeck.audit`: who asked for what, and what came of it. Each record holds the whole state of an
 //! operation or one log-in, so that a reader needs no earlier record; of a re-drive and of a bulk operation its request, an
 //! order, or how far it came; of a produced record its request, or what came of it;
-//! of a look at records who looked at which.
+//! of a raised retention its whole state, or the order to end it; of a look at records who looked at which.
 //!
 //! Of the records of one id with the state `requested`, the first one decides what the id means: a later
 //! one with another request ([`Request::is_same_as`]) is ignored by every reader.
@@ -16,6 +16,7 @@ mod parts;
 mod produce;
 mod redrive;
 mod request;
+mod retention;
 
 use serde::Deserialize;
 use uuid::Uuid;
@@ -27,6 +28,7 @@ pub use operation::{LeftOut, Operation, OperationInstance, operation_record};
 pub use produce::{ProduceEvent, ProduceRecord, ProduceRequested, produce_record};
 pub use redrive::{RedriveEvent, RedriveRecord, redrive_record};
 pub use request::{REQUEST_MAX, Request};
+pub use retention::{RetentionEvent, RetentionRecord, RetentionStatus, retention_record};
 
 use super::{LONGEST, is_version_1, own_headers};
 use crate::{Headers, Malformed, Record};
@@ -40,6 +42,7 @@ pub enum AuditRecord {
     Bulk(Box<BulkRecord>),
     Produce(Box<ProduceRecord>),
     Look(Box<Look>),
+    Retention(Box<RetentionRecord>),
     /// Without our version header or with another version: skipped and counted.
     NewerVersion,
     /// Of version 1, but a type that was added later: skipped and counted.
@@ -74,6 +77,7 @@ pub fn read_audit(
         look::TYPE => look::read(id, value).map(|it| AuditRecord::Look(Box::new(it))),
         produce::TYPE => produce::read(id, value).map(|it| AuditRecord::Produce(Box::new(it))),
         redrive::TYPE => redrive::read(id, value).map(|it| AuditRecord::Redrive(Box::new(it))),
+        retention::TYPE => retention::read(id, value).map(|it| AuditRecord::Retention(Box::new(it))),
         bulk::TYPE => bulk::read(id, value).map(|it| AuditRecord::Bulk(Box::new(it))),
         _ => Ok(AuditRecord::UnknownType),
     }
