@@ -4,7 +4,8 @@
 //! `cargo xtask soak agent-start`: an agent starts while there is no broker for a minute.
 //! `cargo xtask soak fleets`: the four services under all their troubles; `--minutes 10`.
 //! `cargo xtask soak redrive`: a re-drive of many records, killed at random.
-//! `cargo xtask soak offsets`: a group's offsets are set again and again while server and broker are killed at random.
+//! `cargo xtask soak offsets`: a group's offsets are set again and again while server and broker are killed at random;
+//! `--operations 1000`.
 //! `cargo xtask soak bulk`: one operation over 200 groups, killed in the middle and taken back.
 //! `cargo xtask soak decoders`: bytes that nobody wrote, for every decoder of records.
 //! `cargo xtask soak holds`: deploys, crashes and scale-outs under holds, with consumers that lock up as KafkaFlow does.
@@ -33,6 +34,9 @@ const BULK_LIMIT: Duration = Duration::from_secs(20 * 60);
 const HOLD_ROUNDS: u32 = 50;
 const HOLDS_LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
 
+/// Of offsets, on a slow machine: with its part of the kills, after which another server leads some seconds later.
+const SECONDS_FOR_ONE: u64 = 20;
+
 #[derive(clap::Args)]
 pub(crate) struct Args {
     /// What runs; `redrive`: a re-drive of 100,000 records that is killed at random; `holds`: faults under holds;
@@ -54,6 +58,9 @@ pub(crate) struct Args {
     /// Of holds: how many rounds
     #[arg(long, default_value_t = HOLD_ROUNDS, value_parser = clap::value_parser!(u32).range(2..))]
     rounds: u32,
+    /// Of offsets: so many operations, however long that takes; else as many as the minutes suffice for
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    operations: Option<u32>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -176,6 +183,27 @@ struct OfSystem {
     limit: Duration,
 }
 
+fn offsets(args: &Args) -> OfSystem {
+    let minutes = u64::from(args.minutes) * 60;
+    let (what, setting, seconds) = match args.operations {
+        Some(count) => {
+            let what = format!("{count} operations on offsets through kills");
+            (what, ("FLOWDECK_OFFSETS_OPERATIONS", count), u64::from(count) * SECONDS_FOR_ONE)
+        }
+        None => {
+            let what = format!("{} minutes of offsets that are set through kills", args.minutes);
+            (what, ("FLOWDECK_OFFSETS_SECONDS", args.minutes.saturating_mul(60)), minutes)
+        }
+    };
+    OfSystem {
+        what,
+        test: "no_offset_changes_without_an_operation_in_the_audit",
+        setting,
+        seed: Some("FLOWDECK_OFFSETS_SEED"),
+        limit: Duration::from_secs(seconds) + AROUND,
+    }
+}
+
 fn of_system(args: &Args) -> Option<OfSystem> {
     match args.what {
         What::Redrive => Some(OfSystem {
@@ -199,13 +227,7 @@ fn of_system(args: &Args) -> Option<OfSystem> {
             seed: None,
             limit: Duration::from_secs(u64::from(args.minutes) * 60) + AROUND,
         }),
-        What::Offsets => Some(OfSystem {
-            what: format!("{} minutes of offsets that are set through kills", args.minutes),
-            test: "no_offset_changes_without_an_operation_in_the_audit",
-            setting: ("FLOWDECK_OFFSETS_SECONDS", args.minutes.saturating_mul(60)),
-            seed: Some("FLOWDECK_OFFSETS_SEED"),
-            limit: Duration::from_secs(u64::from(args.minutes) * 60) + AROUND,
-        }),
+        What::Offsets => Some(offsets(args)),
         What::Bulk => Some(OfSystem {
             what: format!("a bulk operation over {BULK_GROUPS} groups"),
             test: "bulk_killed_in_the_middle_goes_on_and_undo_brings_all_groups_back",
