@@ -134,6 +134,8 @@ fn mounted(base: &str) -> Mounted {
         .route(&at("/c/{cluster}/commands"), get(pages::page::show).post(pages::forms::submit))
         .route(&at("/c/{cluster}/redrives"), get(pages::page::show).post(pages::redrives::submit))
         .route(&at("/c/{cluster}/redrives/{id}"), get(pages::page::show).post(pages::redrives::order))
+        .route(&at("/c/{cluster}/canaries"), get(pages::page::show).post(pages::canaries::submit))
+        .route(&at("/c/{cluster}/canaries/{id}"), get(pages::page::show).post(pages::canaries::order))
         .route(&at("/c/{cluster}/bulk"), get(pages::page::show).post(pages::forms::preview))
         .route(&at("/c/{cluster}/bulks"), get(pages::page::show).post(pages::bulks::submit))
         .route(&at("/c/{cluster}/bulks/{id}"), get(pages::page::show).post(pages::bulks::stop))

@@ -242,6 +242,18 @@ pub(crate) fn bulk(cluster: &ClusterName, id: CommandId) -> String {
     to(&url::bulk_path(cluster, id))
 }
 
+/// The canary resume that began with this command.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn canary(cluster: &ClusterName, id: CommandId) -> String {
+    to(&url::canary_path(cluster, id))
+}
+
+/// Where forms send canary resumes.
+#[cfg(not(target_family = "wasm"))]
+pub(crate) fn canaries(cluster: &ClusterName) -> String {
+    to(&join(&join("/c/", &url::encode(cluster.as_str())), "/canaries"))
+}
+
 pub(crate) fn command(cluster: &ClusterName, id: CommandId) -> String {
     to(&url::command_path(cluster, id))
 }

@@ -4,6 +4,7 @@ pub(crate) mod audit;
 mod body;
 pub(crate) mod brokers;
 pub(crate) mod bulks;
+pub(crate) mod canaries;
 pub(crate) mod commands;
 pub(crate) mod dead_letters;
 pub(crate) mod downloads;

@@ -10,8 +10,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    audit, brokers, bulks, commands, dead_letters, downloads, groups, groups_file, messages, offsets,
-    problem::Problem, produce, redrives, retentions, tail, topics,
+    audit, brokers, bulks, canaries, commands, dead_letters, downloads, groups, groups_file, messages,
+    offsets, problem::Problem, produce, redrives, retentions, tail, topics,
 };
 use crate::state::AppState;
 
@@ -88,6 +88,11 @@ pub(crate) fn routes() -> (Router<AppState>, Document) {
         .routes(routes!(redrives::preview))
         .routes(routes!(redrives::one))
         .routes(routes!(redrives::order))
+        .routes(routes!(canaries::submit))
+        .routes(routes!(canaries::preview))
+        .routes(routes!(canaries::one))
+        .routes(routes!(canaries::order))
+        .routes(routes!(canaries::preview_order))
         .routes(routes!(bulks::submit))
         .routes(routes!(bulks::preview))
         .routes(routes!(bulks::one))

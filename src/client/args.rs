@@ -25,6 +25,9 @@ pub enum Ask {
     /// One operation over many groups.
     #[command(subcommand)]
     Bulk(super::bulk::Bulk),
+    /// Resume a part of what is paused first, then the rest, or pause the part again.
+    #[command(subcommand)]
+    Canary(super::canary::Canary),
     #[command(flatten)]
     Operate(Operate),
 }

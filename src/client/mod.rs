@@ -3,6 +3,7 @@
 mod api;
 pub mod args;
 mod bulk;
+mod canary;
 pub mod exit;
 mod offsets;
 mod operate;
@@ -27,6 +28,7 @@ pub fn run(ask: &Ask) -> Result<Exit, Failed> {
         Ask::Audit(args) => audit(args),
         Ask::Peek(args) => peek::run(args),
         Ask::Bulk(args) => bulk::run(args),
+        Ask::Canary(args) => canary::run(args),
         Ask::Operate(args) => operate::run(args),
     }
 }

@@ -3,8 +3,8 @@
 use comfy_table::{CellAlignment, Table, presets};
 use flowdeck_model::shown;
 use flowdeck_model::view::{
-    AuditEntry, AuditView, BulkPreview, BulkView, CommandView, FleetView, GroupView, InstanceOutcome,
-    OffsetsPreview, PreviewView,
+    AuditEntry, AuditView, BulkPreview, BulkView, CanaryView, CommandView, FleetView, GroupView,
+    InstanceOutcome, OffsetsPreview, PreviewView,
 };
 
 fn table(heads: &[&str], right: &[usize]) -> Table {
@@ -139,6 +139,29 @@ pub(super) fn bulk(view: &BulkView) -> String {
         counts.sent,
         counts.waiting
     ) + &notes(&view.notes)
+}
+
+pub(super) fn canary(view: &CanaryView) -> String {
+    let mut steps = table(&["STEP", "STATE", "OPERATION", "NOTE"], &[]);
+    let all = [("part", Some(&view.first)), ("rest", view.rest.as_ref()), ("back", view.back.as_ref())];
+    for (name, step) in all {
+        let Some(step) = step else { continue };
+        let note = shown::text(&step.notes.join(" "));
+        steps.add_row([name.to_owned(), step.state.label().to_owned(), step.id.to_string(), note]);
+    }
+    let mut part = table(&["TOPIC", "PARTITION", "COMMITTED", "LAG", "PAUSED"], &[1, 2, 3]);
+    for row in &view.partitions {
+        let (topic, paused) = (row.topic.to_string(), if row.paused { "yes" } else { "no" });
+        let committed = offset(row.committed);
+        part.add_row([topic, row.partition.to_string(), committed, number(row.lag), paused.to_owned()]);
+    }
+    let words: Vec<&str> = view.orders.iter().map(|order| order.word()).collect();
+    let next = match words.is_empty() {
+        true => String::new(),
+        false => format!("flowdeck canary {} {}\n", words.join("|"), view.first.id),
+    };
+    let of = &view.first.target;
+    format!("Canary resume of {of}: {}\n{steps}\n\n{part}\n{next}", view.state.label())
 }
 
 pub(super) fn bulk_preview(preview: &BulkPreview) -> String {

@@ -93,7 +93,7 @@ pub(super) fn see_other(path: &str) -> Response {
 }
 
 /// The page of the form: the group's, with the form open; the fleet, where no group is named.
-fn page_of(cluster: &ClusterName, body: &[u8]) -> String {
+pub(super) fn page_of(cluster: &ClusterName, body: &[u8]) -> String {
     let field = |wanted: &str| {
         let found = form_urlencoded::parse(body).find(|(name, _)| name == wanted);
         found.map(|(_, value)| value.into_owned())
@@ -145,7 +145,7 @@ fn offsets_page(
 /// Fields: `id`, `action`, `workers`, `to`, `group`, `consumer`, `topic` and `partition` (as often as wanted), `reason`, `forSeconds`, `minutes`, `until`,
 /// `offsets`, `skips`, `confirm`, `by`.
 /// An empty field is an absent one, but for the group, which may have the empty name.
-fn parse(body: &[u8]) -> Result<Submit, PortError> {
+pub(super) fn parse(body: &[u8]) -> Result<Submit, PortError> {
     let mut id = None;
     let mut action = None;
     let (mut workers, mut to) = (None, None);
@@ -246,7 +246,7 @@ fn parse_end(length: &str, minutes: &str, until: &str) -> Result<PauseEnd, PortE
 }
 
 /// What the form shows again.
-fn typed(body: &[u8]) -> Typed {
+pub(super) fn typed(body: &[u8]) -> Typed {
     let mut typed = Typed::default();
     for (name, value) in form_urlencoded::parse(body) {
         match &*name {

@@ -1,6 +1,7 @@
 //! Pages, forms and server functions: finds the actor, binds the ports, gives them to leptos.
 
 pub(crate) mod bulks;
+pub(crate) mod canaries;
 pub(crate) mod forms;
 pub(crate) mod functions;
 pub(crate) mod login;

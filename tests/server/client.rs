@@ -131,6 +131,9 @@ async fn exit_codes_say_how_it_ended() {
         (&["lag", "no-such-group", "--cluster", "demo"], 4),
         (&pause("error-unprocessable"), 4),
         (&pause("error-unavailable"), 5),
+        (&["canary", "start", "payments", "--cluster", "demo", "--topic", "orders", "--partitions", "0"], 4),
+        (&["canary", "rest", "7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b", "--cluster", "demo"], 4),
+        (&["canary", "back", "payments"], 2),
     ] {
         let (code, _, said) = run(&url, arguments).await;
         assert_eq!(code, want, "{arguments:?}: {said}");

@@ -72,6 +72,7 @@ const REDRIVE: &str = r#"{"topic":"orders.dlq","records":{"matching":{}},"reason
 const BULK: &str = r#"{"action":"pause","groups":[{"group":"payments"}],"reason":"x"}"#;
 const BULK_QUERY: &str = r#"{"action":"pause","groups":["payments"]}"#;
 const RECORD: &str = r#"{"value":{"text":"x"},"reason":"x"}"#;
+const CANARY: &str = r#"{"target":{"group":"payments","topics":["orders"],"partitions":[0]},"reason":"x"}"#;
 const RETENTION: &str = r#"{"seen":{"ms":{"value":1,"own":false},"bytes":{"value":-1,"own":false}},"ms":2,"bytes":-1,"until":"2099-01-01T00:00:00Z","reason":"x"}"#;
 const RETENTION_FORM: &str = concat!(
     "id=7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b&reason=x&request=",
@@ -250,6 +251,61 @@ fn rows() -> Vec<Row> {
             Page,
             "/kafkaflow/c/{cluster}/produced/{id}",
             "/kafkaflow/c/demo/produced/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
+            View,
+        ),
+        send(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/canaries",
+            "/kafkaflow/api/v1/clusters/demo/canaries",
+            CANARY,
+            Control,
+        ),
+        send(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/canaries/preview",
+            "/kafkaflow/api/v1/clusters/demo/canaries/preview",
+            CANARY,
+            Control,
+        ),
+        read(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/canaries/{id}",
+            "/kafkaflow/api/v1/clusters/demo/canaries/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
+            View,
+        ),
+        send(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/canaries/{id}/order",
+            "/kafkaflow/api/v1/clusters/demo/canaries/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b/order",
+            "{\"order\":\"rest\"}",
+            View,
+        ),
+        send(
+            Api,
+            "/kafkaflow/api/v1/clusters/{cluster}/canaries/{id}/order/preview",
+            "/kafkaflow/api/v1/clusters/demo/canaries/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b/order/preview",
+            "{\"order\":\"back\"}",
+            View,
+        ),
+        read(Page, "/kafkaflow/c/{cluster}/canaries", "/kafkaflow/c/demo/canaries", Actor),
+        send(
+            Page,
+            "/kafkaflow/c/{cluster}/canaries",
+            "/kafkaflow/c/demo/canaries",
+            "id=7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b&action=resume&group=payments&topic=orders&partition=0&reason=x",
+            Control,
+        ),
+        read(
+            Page,
+            "/kafkaflow/c/{cluster}/canaries/{id}",
+            "/kafkaflow/c/demo/canaries/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
+            View,
+        ),
+        send(
+            Page,
+            "/kafkaflow/c/{cluster}/canaries/{id}",
+            "/kafkaflow/c/demo/canaries/7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b",
+            "order=rest",
             View,
         ),
         send(

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use flowdeck_model::canary::CanaryOrder;
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::offsets::OffsetsQuery;
 use flowdeck_model::ports::{
-    AuditLog, Bind, Bulks, Control, DeadLetters, Fleet, Peek, Produce, Redrives, Retentions, Tail,
+    AuditLog, Bind, Bulks, Canaries, Control, DeadLetters, Fleet, Peek, Produce, Redrives, Retentions, Tail,
 };
 use flowdeck_model::produce::ProduceSource;
 use flowdeck_model::query::GroupsQuery;
@@ -18,7 +19,7 @@ use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::view::fleet::VerdictCount;
 use flowdeck_model::view::messages::PayloadKind;
 use flowdeck_model::view::{
-    AgentsView, AuditView, BrokersView, BulkPreview, BulkView, ClusterView, CommandView,
+    AgentsView, AuditView, BrokersView, BulkPreview, BulkView, CanaryView, ClusterView, CommandView,
     DeadLetterTopicsView, DeadLetterView, DeadLettersView, DecodersView, FleetView, GroupRow, GroupView,
     HistoryStorage, HistoryView, MessageView, MessagesView, Mode, OffsetsPreview, PartitionRow, Payload,
     PreviewView, ProducePreview, ProduceView, RedrivePreview, RedriveRow, RedriveView, RetentionPreview,
@@ -27,8 +28,8 @@ use flowdeck_model::view::{
 use flowdeck_model::{
     Actor, AuditQuery, BulkQuery, ClusterName, CommandId, CommandState, DeadLettersQuery, FleetQuery,
     GroupId, GroupState, GroupType, HistoryQuery, Level, MessagesQuery, Partition, Permission, PortError,
-    Ports, ProduceRequest, RedriveRequest, RetentionQuery, Submit, SubmitBulk, SubmitProduce, SubmitRedrive,
-    SubmitRetention, Timestamp, TopicName, Verdict, Version,
+    Ports, ProduceRequest, RedriveRequest, RetentionQuery, Submit, SubmitBulk, SubmitCanary, SubmitProduce,
+    SubmitRedrive, SubmitRetention, Target, Timestamp, TopicName, Verdict, Version,
 };
 use tokio::sync::watch;
 
@@ -116,7 +117,8 @@ impl Bind for Memory {
             redrives: ports.clone(),
             bulks: ports.clone(),
             produce: ports.clone(),
-            retentions: ports,
+            retentions: ports.clone(),
+            canaries: ports,
         }
     }
 }
@@ -599,6 +601,41 @@ impl Produce for MemoryPorts {
     }
 
     fn produced(&self, _: &ClusterName, id: CommandId) -> Result<ProduceView, PortError> {
+        Err(PortError::not_found(ResourceKind::Command, id.to_string()))
+    }
+}
+
+#[async_trait]
+impl Canaries for MemoryPorts {
+    async fn preview(&self, _: &ClusterName, part: Target) -> Result<PreviewView, PortError> {
+        Err(PortError::Unprocessable { detail: format!("{part} is no part of what a pause holds") })
+    }
+
+    async fn submit(&self, _: &ClusterName, canary: SubmitCanary) -> Result<CanaryView, PortError> {
+        let part = canary.target;
+        Err(PortError::Unprocessable { detail: format!("{part} is no part of what a pause holds") })
+    }
+
+    async fn preview_order(
+        &self,
+        _: &ClusterName,
+        id: CommandId,
+        _: CanaryOrder,
+    ) -> Result<PreviewView, PortError> {
+        Err(PortError::not_found(ResourceKind::Command, id.to_string()))
+    }
+
+    async fn order(
+        &self,
+        _: &ClusterName,
+        id: CommandId,
+        _: CanaryOrder,
+        _: String,
+    ) -> Result<CanaryView, PortError> {
+        Err(PortError::not_found(ResourceKind::Command, id.to_string()))
+    }
+
+    async fn canary(&self, _: &ClusterName, id: CommandId) -> Result<CanaryView, PortError> {
         Err(PortError::not_found(ResourceKind::Command, id.to_string()))
     }
 }

@@ -7,6 +7,7 @@ mod away;
 mod brokers;
 mod bulk;
 mod by_stop;
+mod canary;
 mod commands;
 mod exhausted;
 mod figures;

@@ -72,6 +72,12 @@ fn parse(body: &str) -> Result<Submit, PortError> {
     })
 }
 
+impl From<PreviewView> for PreviewText {
+    fn from(view: PreviewView) -> Self {
+        words(view)
+    }
+}
+
 fn words(view: PreviewView) -> PreviewText {
     let mut lines = vec![reached(&view)];
     lines.extend(limited(view.messages.iter().map(message)));

@@ -504,7 +504,8 @@ pub(crate) fn ports(empty: bool) -> Ports {
         redrives: made.clone(),
         bulks: made.clone(),
         produce: made.clone(),
-        retentions: made,
+        retentions: made.clone(),
+        canaries: made,
     }
 }
 

@@ -2,6 +2,7 @@
 //! them. `FLOWDECK_PAGES_OUT=<folder>` writes them there, to look at.
 
 mod bulks;
+mod canary;
 mod dead_letters;
 mod fixture;
 mod produce;

@@ -6,6 +6,7 @@
 
 mod audit;
 mod bulk;
+mod canary;
 mod cluster;
 mod commands;
 mod kept;

@@ -22,6 +22,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::audit::{Audit, OldOperations, TopicSink, Writer, write_log_ins, write_looks};
 use crate::bulk::{BoundBulks, Bulk, BulkBook};
+use crate::canary::BoundCanaries;
 use crate::cluster::actor::{ClusterActor, Inputs, Request};
 use crate::kept::{Desk, Desks};
 use crate::port::BoundControl;
@@ -247,6 +248,7 @@ impl Bind for Admin {
         Ports {
             fleet: Arc::new(BoundFleet::new(Arc::clone(core), actor.clone())),
             bulks: Arc::new(BoundBulks::new(Arc::clone(core), bulks, control.clone(), actor.clone())),
+            canaries: Arc::new(BoundCanaries::new(Arc::clone(core), control.clone())),
             control: Arc::new(control),
             audit: Arc::new(BoundAudit::new(Arc::clone(core), actor.clone())),
             peek: Arc::new(BoundPeek::new(Arc::clone(core), actor.clone())),

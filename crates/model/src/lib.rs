@@ -7,6 +7,7 @@
 pub mod action;
 pub mod actor;
 pub mod bulk;
+pub mod canary;
 pub mod command;
 pub mod error;
 pub mod hold;
@@ -34,6 +35,7 @@ pub mod view;
 pub use action::{Action, ActionKind};
 pub use actor::{Actor, ActorKind, Grant, Pattern, Permission, Via};
 pub use bulk::{BulkQuery, BulkRequest, SubmitBulk};
+pub use canary::SubmitCanary;
 pub use command::{CommandState, InstanceState, Submit, Target};
 pub use error::PortError;
 pub use hold::{Hold, HoldBy};
@@ -42,7 +44,7 @@ pub use lag::{Lag, PartitionReading, TimeLag, Unknown};
 pub use names::{ClusterName, ConsumerName, GroupId, InstanceName, Partition, TopicName};
 pub use pause_end::PauseEnd;
 pub use ports::{
-    AuditLog, Bulks, Control, DeadLetters, Fleet, Peek, Ports, Produce, Redrives, Retentions, Tail,
+    AuditLog, Bulks, Canaries, Control, DeadLetters, Fleet, Peek, Ports, Produce, Redrives, Retentions, Tail,
 };
 pub use produce::{ProduceRequest, SubmitProduce};
 pub use query::{AuditQuery, DeadLettersQuery, FleetQuery, HistoryQuery, MessagesQuery};

@@ -8,7 +8,8 @@ use async_trait::async_trait;
 
 use crate::actor::Actor;
 use crate::bulk::{BulkQuery, SubmitBulk};
-use crate::command::Submit;
+use crate::canary::{CanaryOrder, SubmitCanary};
+use crate::command::{Submit, Target};
 use crate::error::PortError;
 use crate::ids::{CommandId, Version};
 use crate::names::{ClusterName, GroupId, TopicName};
@@ -21,7 +22,7 @@ use crate::record_place::RecordPlace;
 use crate::redrive::{RedriveOrder, RedriveRequest, SubmitRedrive};
 use crate::retention::{RetentionQuery, SubmitRetention};
 use crate::view::{
-    AgentsView, AuditView, BrokersView, BulkPreview, BulkView, ClusterView, CommandView,
+    AgentsView, AuditView, BrokersView, BulkPreview, BulkView, CanaryView, ClusterView, CommandView,
     DeadLetterTopicsView, DeadLetterView, DeadLettersView, FleetView, GroupView, HistoryView, MessagesView,
     OffsetsPreview, PreviewView, ProducePreview, ProduceView, RedrivePreview, RedriveRow, RedriveView,
     RetentionPreview, RetentionRow, RetentionView, Submitted, TailView, TelemetryView, TopicView, TopicsView,
@@ -160,6 +161,31 @@ pub trait Bulks: Send + Sync {
     fn bulk(&self, cluster: &ClusterName, id: CommandId) -> Result<BulkView, PortError>;
 }
 
+/// Resumes a part of what is paused first, then the rest, or pauses the part again. On clusters in control mode alone.
+#[async_trait]
+pub trait Canaries: Send + Sync {
+    /// What the resume of the part would do; nothing happens.
+    async fn preview(&self, cluster: &ClusterName, part: Target) -> Result<PreviewView, PortError>;
+    /// Returns once the records of the resume of the part are written.
+    async fn submit(&self, cluster: &ClusterName, canary: SubmitCanary) -> Result<CanaryView, PortError>;
+    /// What the order would do; nothing happens.
+    async fn preview_order(
+        &self,
+        cluster: &ClusterName,
+        id: CommandId,
+        order: CanaryOrder,
+    ) -> Result<PreviewView, PortError>;
+    /// Returns once its records are written. Without a reason that of the first step counts.
+    async fn order(
+        &self,
+        cluster: &ClusterName,
+        id: CommandId,
+        order: CanaryOrder,
+        reason: String,
+    ) -> Result<CanaryView, PortError>;
+    async fn canary(&self, cluster: &ClusterName, id: CommandId) -> Result<CanaryView, PortError>;
+}
+
 /// Produces records that operators write. On clusters in control mode alone, and not on those that are protected.
 #[async_trait]
 pub trait Produce: Send + Sync {
@@ -220,6 +246,7 @@ pub struct Ports {
     pub bulks: Arc<dyn Bulks>,
     pub produce: Arc<dyn Produce>,
     pub retentions: Arc<dyn Retentions>,
+    pub canaries: Arc<dyn Canaries>,
 }
 
 /// The only way to a port.

@@ -89,6 +89,11 @@ pub fn bulk_path(cluster: &ClusterName, id: crate::CommandId) -> String {
     format!("/c/{}/bulks/{id}", encode(cluster.as_str()))
 }
 
+/// The canary resume that began with this command.
+pub fn canary_path(cluster: &ClusterName, id: crate::CommandId) -> String {
+    format!("/c/{}/canaries/{id}", encode(cluster.as_str()))
+}
+
 pub fn command_path(cluster: &ClusterName, id: crate::CommandId) -> String {
     format!("/c/{}/commands/{id}", encode(cluster.as_str()))
 }

@@ -8,6 +8,7 @@ mod agents;
 mod audit;
 mod brokers;
 mod bulk;
+mod canary;
 mod dead_letters;
 mod groups;
 mod login;
@@ -29,6 +30,7 @@ use crate::components::{bar, cluster, error, name};
 use crate::links;
 use audit::AuditPage;
 use bulk::{BulkFormPage, BulkPage};
+use canary::CanaryPage;
 use dead_letters::{LetterPage, LetterTopicsPage, LettersPage, RedriveFormPage, RedrivePage};
 use login::LoginPage;
 use offsets::OffsetsPage;
@@ -107,6 +109,10 @@ pub(crate) enum ServedPage {
         cluster: ClusterName,
         id: CommandId,
     },
+    Canary {
+        cluster: ClusterName,
+        id: CommandId,
+    },
     Login,
     /// The names of a cluster and a group, encoded.
     Agents(String, String),
@@ -122,6 +128,7 @@ pub const PATHS: &[&str] = &[
     "/c/{cluster}/brokers",
     "/c/{cluster}/bulk",
     "/c/{cluster}/bulks/{id}",
+    "/c/{cluster}/canaries/{id}",
     "/c/{cluster}/dead-letters",
     "/c/{cluster}/dead-letters/{topic}",
     "/c/{cluster}/dead-letters/{topic}/{partition}/{offset}",
@@ -194,6 +201,9 @@ impl ServedPage {
             ["c", cluster, "bulks", id] => {
                 Some(Self::Bulk { cluster: named(cluster)?, id: id.parse().ok()? })
             }
+            ["c", cluster, "canaries", id] => {
+                Some(Self::Canary { cluster: named(cluster)?, id: id.parse().ok()? })
+            }
             ["login"] => Some(Self::Login),
             ["c", cluster, "audit"] => Some(Self::Audit { cluster: named(cluster)? }),
             ["c", cluster, "groups", group, "agents"] => {
@@ -237,6 +247,7 @@ impl ServedPage {
             }
             Self::BulkForm { cluster } => view! { <BulkFormPage cluster query=query()/> }.into_any(),
             Self::Bulk { cluster, id } => view! { <BulkPage cluster id/> }.into_any(),
+            Self::Canary { cluster, id } => view! { <CanaryPage cluster id query=query()/> }.into_any(),
             Self::Login => view! { <LoginPage/> }.into_any(),
             Self::Agents(cluster, group) => agents::page(&cluster, &group),
             Self::Brokers(cluster) => brokers::page(cluster),

@@ -250,7 +250,8 @@ fn send(asked: &Asked, view: &GroupView, (target, text): Previewed) -> AnyView {
                     <input type="text" name="reason" required=required autocomplete="off" value=typed.reason.clone()
                         maxlength=flowdeck_model::command::REASON_MAX.to_string()/></label>
                 {(kind == ActionKind::Pause).then(|| form::durations(&typed))}
-                <p class="actions"><button class=if required { "btn hold" } else { "btn primary" } type="submit">{title.clone()}</button></p>
+                <p class="actions"><button class=if required { "btn hold" } else { "btn primary" } type="submit">{title.clone()}</button>
+                    {(kind == ActionKind::Resume).then(|| canary(info.name.clone()))}</p>
             </form>
         }
     });
@@ -261,6 +262,16 @@ fn send(asked: &Asked, view: &GroupView, (target, text): Previewed) -> AnyView {
             {(kind == ActionKind::Pause).then(|| form::keep_unread(view))}
             {form}
         </section>
+    }
+    .into_any()
+}
+
+/// The same form, for who wants to see how the part goes before the rest.
+fn canary(cluster: ClusterName) -> AnyView {
+    let to = links::canaries(&cluster);
+    view! {
+        <button class="btn" type="submit" formaction=to>"Resume as a canary"</button>
+        <span class="muted">"then the rest, or back"</span>
     }
     .into_any()
 }

@@ -6,6 +6,7 @@ pub mod audit;
 mod both;
 pub mod brokers;
 pub mod bulk;
+pub mod canary;
 pub mod cluster;
 pub mod command;
 pub mod dead_letters;
@@ -28,6 +29,7 @@ pub use agent::{
 pub use audit::{AuditEntry, AuditLogIn, AuditLook, AuditOperation, AuditRun, AuditView, LogInOutcome};
 pub use brokers::BrokersView;
 pub use bulk::{BulkGroupView, BulkPlan, BulkPreview, BulkView};
+pub use canary::{CanaryPartition, CanaryView};
 pub use cluster::{ClusterView, Mode};
 pub use command::{
     CommandView, InstanceKind, InstanceOutcome, OffsetChange, OffsetTarget, SentAgain, SentRecord, Submitted,

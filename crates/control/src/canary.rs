@@ -1,0 +1,221 @@
+//! Canary resume: a part of what is paused first, then the rest or back, each a command of its own (`model::canary`). Nothing
+//! of it is kept beside these commands: they are in the audit, and their ids follow from the first one's.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use flowdeck_model::canary::{self, CanaryOrder, CanaryState};
+use flowdeck_model::error::ResourceKind;
+use flowdeck_model::view::{CanaryPartition, CanaryView, CommandView, PreviewView};
+use flowdeck_model::{
+    Action, ActionKind, Canaries, ClusterName, CommandId, Control as _, Fleet as _, Hold, PauseEnd,
+    PortError, Submit, SubmitCanary, Target,
+};
+use flowdeck_observe::core::Core;
+use flowdeck_observe::ports::{BoundFleet, cluster_of};
+
+use crate::port::BoundControl;
+
+/// In a view.
+const PARTITIONS: usize = 100;
+
+pub(crate) struct BoundCanaries {
+    core: Arc<Core>,
+    control: BoundControl,
+}
+
+impl BoundCanaries {
+    pub(crate) fn new(core: Arc<Core>, control: BoundControl) -> Self {
+        Self { core, control }
+    }
+
+    /// Those of the part's group that are in force.
+    fn holds(&self, cluster: &ClusterName, part: &Target) -> Result<Vec<Hold>, PortError> {
+        let snapshot = self.core.publisher.current();
+        let (one, _) = cluster_of(&self.core, &snapshot, cluster)?;
+        Ok(one.holds.group(&part.group).to_vec())
+    }
+
+    /// The part is less than what its pauses hold, or there would be no rest.
+    fn check_part(&self, cluster: &ClusterName, part: &Target) -> Result<(), PortError> {
+        if part.consumer.is_none() && part.topics.is_empty() {
+            let problem = "name a part: partitions of a topic, topics, or a consumer";
+            return Err(PortError::invalid("target", problem));
+        }
+        let holds = self.holds(cluster, part)?;
+        let is_part = |scope| holds.iter().any(|hold| canary::is_broader(hold, scope));
+        match part.scopes().iter().all(is_part) {
+            true => Ok(()),
+            false => {
+                let detail = format!(
+                    "{part} is no part of what a pause holds: it runs, or the pause is of just that, or of less. Resume it \
+                     directly"
+                );
+                Err(PortError::Unprocessable { detail })
+            }
+        }
+    }
+
+    /// The first command, where it is the resume of a part.
+    async fn first(&self, cluster: &ClusterName, id: CommandId) -> Result<CommandView, PortError> {
+        let first = self.control.find_command(cluster, id).await?;
+        let part = &first.target;
+        let is_of_part = part.consumer.is_some() || !part.topics.is_empty();
+        if first.action.kind() == ActionKind::Resume && is_of_part {
+            return Ok(first);
+        }
+        let hint = "it is not the resume of a part of a group";
+        Err(PortError::not_found_because(ResourceKind::Command, id.to_string(), hint))
+    }
+
+    /// `None`: it was not ordered.
+    async fn step(&self, cluster: &ClusterName, id: CommandId) -> Result<Option<CommandView>, PortError> {
+        match self.control.find_command(cluster, id).await {
+            Ok(view) => Ok(Some(view)),
+            Err(PortError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn view(&self, cluster: &ClusterName, id: CommandId) -> Result<CanaryView, PortError> {
+        let first = self.first(cluster, id).await?;
+        let rest = self.step(cluster, CanaryOrder::Rest.id(id)).await?;
+        let back = self.step(cluster, CanaryOrder::Back.id(id)).await?;
+        let state_of = |step: &Option<CommandView>| step.as_ref().map(|step| step.state);
+        let state = CanaryState::of(first.state, state_of(&rest), state_of(&back));
+        let fleet = BoundFleet::new(Arc::clone(&self.core), self.control.actor.clone());
+        let group = fleet.group(cluster, &first.target.group);
+        let rows = group.map(|view| view.partitions).unwrap_or_default();
+        let of_part = rows.into_iter().filter(|row| first.target.reaches(&row.topic, row.partition));
+        let partitions = of_part.take(PARTITIONS).map(|row| CanaryPartition {
+            topic: row.topic,
+            partition: row.partition,
+            committed: row.committed,
+            lag: row.lag,
+            last_commit: row.last_commit,
+            paused: !row.holds.is_empty(),
+        });
+        let holds = self.holds(cluster, &first.target)?;
+        let words = |hold: &&Hold| {
+            let scope = &hold.scope;
+            let target = Target {
+                consumer: scope.consumer.clone(),
+                topics: scope.topic.iter().cloned().collect(),
+                partitions: scope.partition.into_iter().collect(),
+                ..Target::group(scope.group.clone())
+            };
+            format!("{target}, paused by {}", flowdeck_model::shown::name(&hold.owner))
+        };
+        let holds = canary::cut(&holds, &first.target).iter().map(words).collect();
+        let partitions = partitions.collect();
+        let orders = canary::orders(first.state, state_of(&rest), state_of(&back));
+        Ok(CanaryView { state, orders, first, rest, back, partitions, holds })
+    }
+
+    /// The command of an order.
+    fn command(
+        &self,
+        cluster: &ClusterName,
+        view: &CanaryView,
+        order: CanaryOrder,
+        reason: &str,
+    ) -> Result<Submit, PortError> {
+        if !view.orders.contains(&order) {
+            let detail = format!("it takes no such order: {}", view.state.label());
+            return Err(PortError::Conflict { detail });
+        }
+        let part = &view.first.target;
+        let holds = self.holds(cluster, part)?;
+        let cut = canary::cut(&holds, part);
+        let gone = || PortError::Conflict {
+            detail: "nothing is paused any more beside the part: the pause that it was cut out of is over"
+                .to_owned(),
+        };
+        let target = match order {
+            CanaryOrder::Rest => canary::rest(&cut, part).ok_or_else(gone)?,
+            CanaryOrder::Back => part.clone(),
+        };
+        let action = match order {
+            CanaryOrder::Rest => Action::Resume,
+            CanaryOrder::Back => Action::Pause,
+        };
+        let end = canary::end(&cut).map(PauseEnd::At).filter(|_| order == CanaryOrder::Back);
+        let reason = if reason.is_empty() { &view.first.reason } else { reason };
+        Ok(Submit {
+            id: order.id(view.first.id),
+            action,
+            target,
+            reason: reason.to_owned(),
+            ends: end,
+            offsets: None,
+            by: None,
+        })
+    }
+}
+
+fn resume(canary: SubmitCanary) -> Submit {
+    let SubmitCanary { id, target, reason } = canary;
+    Submit { id, action: Action::Resume, target, reason, ends: None, offsets: None, by: None }
+}
+
+#[async_trait]
+impl Canaries for BoundCanaries {
+    async fn preview(&self, cluster: &ClusterName, part: Target) -> Result<PreviewView, PortError> {
+        // Who may not see the group is told that by the command, not by its holds.
+        let id = CommandId::random();
+        let canary = SubmitCanary { id, target: part.clone(), reason: String::new() };
+        let preview = self.control.preview(cluster, resume(canary)).await?;
+        self.check_part(cluster, &part)?;
+        Ok(preview)
+    }
+
+    async fn submit(&self, cluster: &ClusterName, canary: SubmitCanary) -> Result<CanaryView, PortError> {
+        let (id, part) = (canary.id, canary.target.clone());
+        let command = resume(canary);
+        // The same once more: its holds are cut already.
+        let is_known = self.step(cluster, id).await?.is_some();
+        if !is_known {
+            self.control.preview(cluster, command.clone()).await?;
+            self.check_part(cluster, &part)?;
+        }
+        let submitted = self.control.submit(cluster, command).await?;
+        self.view(cluster, submitted.id).await
+    }
+
+    async fn preview_order(
+        &self,
+        cluster: &ClusterName,
+        id: CommandId,
+        order: CanaryOrder,
+    ) -> Result<PreviewView, PortError> {
+        let view = self.view(cluster, id).await?;
+        let reason = if view.first.reason.is_empty() { "preview" } else { "" };
+        let command = self.command(cluster, &view, order, reason)?;
+        self.control.preview(cluster, command).await
+    }
+
+    async fn order(
+        &self,
+        cluster: &ClusterName,
+        id: CommandId,
+        order: CanaryOrder,
+        reason: String,
+    ) -> Result<CanaryView, PortError> {
+        let view = self.view(cluster, id).await?;
+        let step = match order {
+            CanaryOrder::Rest => &view.rest,
+            CanaryOrder::Back => &view.back,
+        };
+        // The same order once more. One that was refused keeps its id, and its outcome.
+        if step.is_none() {
+            let command = self.command(cluster, &view, order, &reason)?;
+            self.control.submit(cluster, command).await?;
+            return self.view(cluster, id).await;
+        }
+        Ok(view)
+    }
+
+    async fn canary(&self, cluster: &ClusterName, id: CommandId) -> Result<CanaryView, PortError> {
+        self.view(cluster, id).await
+    }
+}
