@@ -70,6 +70,7 @@ pub(crate) fn raised(cluster: &ClusterName, id: CommandId) -> String {
 }
 
 /// The topics of a group, to raise their retention.
+#[cfg(not(target_family = "wasm"))]
 pub(crate) fn group_retention(cluster: &ClusterName, id: &GroupId) -> String {
     join(&group(cluster, id), "/retention")
 }

@@ -13,6 +13,8 @@ use super::{PageError, PreviewText};
 use crate::components::hold::scope_words;
 use crate::format::number;
 
+const RETENTION: &str = "Retention continues: records that are not read in time are deleted unread. Under Partitions…, on the \
+    group's page, it can be raised meanwhile.";
 /// Of each list; how many more there are is said.
 const LINES: usize = 10;
 const OFFSETS: usize = 200;
@@ -83,6 +85,9 @@ fn words(view: PreviewView) -> PreviewText {
     lines.extend(limited(view.messages.iter().map(message)));
     lines.extend(limited(view.holds.iter().map(hold)));
     lines.extend(view.notes);
+    if view.undo == Some(ActionKind::Resume) {
+        lines.push(RETENTION.to_owned());
+    }
     lines.extend(view.undo.map(|undo| ["Taken back by: ", undo.label(), "."].concat()));
     let mut offsets: Vec<[String; 3]> = view.offsets.iter().take(OFFSETS).map(offset).collect();
     let more = view.offsets.len().saturating_sub(OFFSETS);

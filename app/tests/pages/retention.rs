@@ -129,7 +129,7 @@ async fn retention_is_raised_by_plain_forms() {
             "id=\"no-such\"",
         ),
         (
-            "/c/prod-eu/groups/prod-audio-processor?form=pause&consumer=audio",
+            "/c/prod-eu/groups/prod-audio-processor/pause",
             &["/groups/prod-audio-processor/retention", "Keep unread records meanwhile…"],
             "id=\"no-such\"",
         ),

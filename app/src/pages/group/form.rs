@@ -129,7 +129,6 @@ fn fields(ask: &Ask, target: Target, header: RwSignal<GroupView>) -> AnyView {
     };
     view! {
         <ul class="effects">{move || effects(kind, reached.get()).into_iter().map(|text| view! { <li>{text}</li> }).collect_view()}</ul>
-        {(kind == ActionKind::Pause).then(|| header.with_untracked(keep_unread))}
         <Suspense fallback=notice::loading>{shown}</Suspense>
         {send(ask, &target, header, move || {
             let reach = reached.get();
@@ -137,12 +136,6 @@ fn fields(ask: &Ask, target: Target, header: RwSignal<GroupView>) -> AnyView {
         })}
     }
     .into_any()
-}
-
-/// Retention goes on under a pause.
-pub(in crate::pages) fn keep_unread(view: &GroupView) -> AnyView {
-    let href = links::group_retention(&view.row.cluster, &view.row.group);
-    view! { <p><a class="link" href=href rel="external">"Keep unread records meanwhile…"</a></p> }.into_any()
 }
 
 /// The form that sends it.
@@ -228,8 +221,11 @@ fn effects(kind: ActionKind, reach: Reach) -> Vec<String> {
         );
     }
     match kind {
-        ActionKind::Pause => out.push("Instances that join later are paused too. Retention continues: records that are not read in time are deleted unread.".to_owned()),
-        ActionKind::Resume => out.push("Other holds on the same partitions remain; a partition stays paused while any hold covers it.".to_owned()),
+        ActionKind::Pause => out.push("Instances that join later are paused too.".to_owned()),
+        ActionKind::Resume => out.push(
+            "Other holds on the same partitions remain; a partition stays paused while any hold covers it."
+                .to_owned(),
+        ),
         _ => {}
     }
     out

@@ -256,7 +256,6 @@ fn actions(view: &GroupView, listing: &Listing) -> impl IntoView + use<> {
             <a class="btn" data-key="pause-page" href=[&href, "#form"].concat()>{icon(Icon::Hold)} "Pause…"</a>
             <a class="btn" href=links::pause_parts(&view.row.cluster, &view.row.group) rel="external">"Partitions…"</a>
             <a class="btn" href=links::offsets(&view.row.cluster, &view.row.group) rel="external">"Offsets…"</a>
-            <a class="btn" href=links::group_retention(&view.row.cluster, &view.row.group) rel="external">"Retention…"</a>
         </div>
     }
 }

@@ -116,7 +116,7 @@ fn page(asked: &Asked, view: &GroupView, previewed: Option<Previewed>) -> AnyVie
         view! { <section class="panel"><p class="below">{form::observe_words(&info.label, info.name.as_str())}</p></section> }
             .into_any()
     } else {
-        view! { {topics(asked, view)} {partitions(asked, view)} {previewed.map(|one| send(asked, view, one))} }
+        view! { {keep_unread(view)} {topics(asked, view)} {partitions(asked, view)} {previewed.map(|one| send(asked, view, one))} }
             .into_any()
     };
     view! {
@@ -259,11 +259,15 @@ fn send(asked: &Asked, view: &GroupView, (target, text): Previewed) -> AnyView {
         <section class="panel offsets-panel" aria-labelledby="chosen">
             <h2 id="chosen">{title.clone()}</h2>
             {preview::shown(&text, info)}
-            {(kind == ActionKind::Pause).then(|| form::keep_unread(view))}
             {form}
         </section>
     }
     .into_any()
+}
+
+fn keep_unread(view: &GroupView) -> AnyView {
+    let href = links::group_retention(&view.cluster_info.name, &view.row.group);
+    view! { <p><a class="link" href=href>"Keep unread records meanwhile…"</a></p> }.into_any()
 }
 
 /// The same form, for who wants to see how the part goes before the rest.

@@ -98,7 +98,7 @@ fn unread(cluster: &ClusterSnapshot, group: &GroupData, judged: &Judged, now: Ti
     let retention = shown::span(time);
     let size = if *by_size { ", unless the log's size limit deletes it before" } else { "" };
     let raise = match cluster.settings.mode {
-        Mode::Control => " Under Retention it can be raised for a while.",
+        Mode::Control => " Under Partitions… it can be raised for a while.",
         Mode::Observe => "",
     };
     Some(if until <= now {
