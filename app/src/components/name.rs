@@ -5,10 +5,10 @@ use leptos::prelude::*;
 /// A shorter one fits nearly everywhere; where it does not, its end is cut.
 const LONG: usize = 16;
 const TAIL: usize = 8;
-/// In a heading there is room for more.
+/// In a heading there is space for more.
 const LONG_HEADING: usize = 80;
 
-/// Cut in its middle where there is no room for it: CSS cuts between the head and the tail. The
+/// Cut in its middle where there is no space for it: CSS cuts between the head and the tail. The
 /// whole is the element's text, so that it is what a selection copies and a reader speaks, and its title.
 pub(crate) fn cut(name: String) -> AnyView {
     cut_from(name, LONG)

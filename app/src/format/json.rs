@@ -35,13 +35,13 @@ const GROWTH_OF_ANY: usize = 16 * 1024;
 
 /// The text in pieces, in order.
 pub(crate) fn pieces(json: &str) -> Vec<(Kind, String)> {
-    let room = json.len() * GROWTH + GROWTH_OF_ANY;
-    let mut out = Layout { pieces: vec![], depth: 0, room, coloured: json.len() <= COLOURED_MAX };
+    let space = json.len() * GROWTH + GROWTH_OF_ANY;
+    let mut out = Layout { pieces: vec![], depth: 0, space, coloured: json.len() <= COLOURED_MAX };
     let bytes = json.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
         let rest = &json[at..];
-        if out.room == 0 {
+        if out.space == 0 {
             out.put(Kind::Plain, rest);
             break;
         }
@@ -62,7 +62,7 @@ struct Layout {
     pieces: Vec<(Kind, String)>,
     depth: usize,
     /// Bytes of layout that may still be added.
-    room: usize,
+    space: usize,
     coloured: bool,
 }
 
@@ -81,7 +81,7 @@ impl Layout {
         let indent = "  ".repeat(self.depth.min(INDENT_MAX));
         self.put(Kind::Plain, "\n");
         self.put(Kind::Plain, &indent);
-        self.room = self.room.saturating_sub(indent.len() + 1);
+        self.space = self.space.saturating_sub(indent.len() + 1);
     }
 
     /// An empty object or array stays on its line.

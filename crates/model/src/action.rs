@@ -1,4 +1,4 @@
-//! What an operator can ask for. In JSON its fields stand beside those of the request: `"action": "rewind",
+//! What an operator can ask for. In JSON its fields are beside those of the request: `"action": "rewind",
 //! "to": "2026-11-21T14:00:00.000Z"`.
 
 use std::fmt;

@@ -1,5 +1,5 @@
 //! What others wrote, as it is shown: names, reasons, payloads. Characters that a reader cannot see, or that
-//! change what he sees (controls, terminal escapes, overrides of the writing direction, invisible letters,
+//! change what the reader sees (controls, terminal escapes, overrides of the writing direction, invisible letters,
 //! towers of accents), are written out as `‹U+202E›`, so that two different texts never look the same by
 //! them and none looks like something else. What is data stays as it is: links, forms, the API and a copy to
 //! the clipboard carry the text itself.

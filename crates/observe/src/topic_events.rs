@@ -43,8 +43,8 @@ pub struct Incoming {
     /// When it came, by our clock.
     pub at: Timestamp,
     pub event: TopicEvent,
-    /// Its part of the room; free again once it is taken in.
-    _room: OwnedSemaphorePermit,
+    /// Its part of the space; free again once it is taken in.
+    _space: OwnedSemaphorePermit,
 }
 
 #[derive(Debug)]
@@ -59,7 +59,7 @@ pub enum TopicEvent {
 }
 
 impl TopicEvent {
-    /// What it takes of the room: never more than there is.
+    /// What it takes of the space: never more than there is.
     fn kilobytes(&self) -> u32 {
         let Self::Record(record) = self else { return 0 };
         let part = |part: &Option<bytes::Bytes>| part.as_ref().map_or(0, bytes::Bytes::len);
@@ -113,7 +113,7 @@ pub fn follow(
     tracker: &TaskTracker,
 ) -> mpsc::Receiver<Incoming> {
     let (facts, receiver) = mpsc::channel(QUEUE);
-    let room = Arc::new(Semaphore::new(QUEUE_KB));
+    let space = Arc::new(Semaphore::new(QUEUE_KB));
     let mut requests: Vec<(Source, TailRequest)> = Vec::new();
     for (at, stream) in admin_streams(settings).into_iter().enumerate() {
         let request =
@@ -129,8 +129,8 @@ pub fn follow(
     let audit = own(settings.audit_topic.clone(), TailFrom::Last(AUDIT_LAST), Isolation::ReadUncommitted);
     requests.extend([(Source::Holds, holds), (Source::Acks, acks), (Source::Audit, audit)]);
     for (source, request) in requests {
-        let (facts, room) = (facts.clone(), Arc::clone(&room));
-        let follower = Follower { cluster: cluster.clone(), source, request, facts, room };
+        let (facts, space) = (facts.clone(), Arc::clone(&space));
+        let follower = Follower { cluster: cluster.clone(), source, request, facts, space };
         tracker.spawn(follower.run(again.clone(), shutdown.clone()));
     }
     receiver
@@ -155,17 +155,17 @@ struct Follower {
     source: Source,
     request: TailRequest,
     facts: mpsc::Sender<Incoming>,
-    room: Arc<Semaphore>,
+    space: Arc<Semaphore>,
 }
 
 impl Follower {
-    /// Waits for room; `false`: nobody takes it any more.
+    /// Waits for space; `false`: nobody takes it any more.
     async fn hand_over(&self, event: TopicEvent) -> bool {
         let at = clock::now();
-        let Ok(room) = Arc::clone(&self.room).acquire_many_owned(event.kilobytes()).await else {
+        let Ok(space) = Arc::clone(&self.space).acquire_many_owned(event.kilobytes()).await else {
             return false;
         };
-        let fact = Incoming { source: self.source, at, event, _room: room };
+        let fact = Incoming { source: self.source, at, event, _space: space };
         self.facts.send(fact).await.is_ok()
     }
 
@@ -209,11 +209,11 @@ impl Follower {
 
 #[cfg(any(test, feature = "testing"))]
 impl Incoming {
-    /// One that came now and takes no room.
+    /// One that came now and takes no space.
     pub fn test(source: Source, event: TopicEvent, at: Timestamp) -> Self {
-        let room = Arc::new(Semaphore::new(0));
-        let room = room.try_acquire_many_owned(0).expect("nothing is asked for");
-        Self { source, at, event, _room: room }
+        let space = Arc::new(Semaphore::new(0));
+        let space = space.try_acquire_many_owned(0).expect("nothing is asked for");
+        Self { source, at, event, _space: space }
     }
 }
 

@@ -33,8 +33,8 @@ impl Writer {
 
     /// A piece of JSON.
     pub(crate) fn raw(&mut self, piece: &str) -> Result<()> {
-        let room = if self.full { 0 } else { self.most - self.text.len() };
-        let part = crate::text::cut(piece, room);
+        let space = if self.full { 0 } else { self.most - self.text.len() };
+        let part = crate::text::cut(piece, space);
         self.text.push_str(part);
         if part.len() < piece.len() { self.fill() } else { Ok(()) }
     }
@@ -70,8 +70,8 @@ impl Writer {
 
     /// Bytes, which JSON has no form for: `"0x0a1b"`.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
-        let room = (self.most - self.text.len()) / 2 + 1;
-        let part = &bytes[..bytes.len().min(room)];
+        let space = (self.most - self.text.len()) / 2 + 1;
+        let part = &bytes[..bytes.len().min(space)];
         let mut hex = String::with_capacity(part.len() * 2 + 4);
         hex.push_str("\"0x");
         for byte in part {

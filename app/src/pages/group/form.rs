@@ -296,11 +296,11 @@ mod tests {
         let said = |kind, reach| effects(kind, reach).join(" ");
         let none = said(ActionKind::Pause, Reach { uncontrollable: 2, ..Reach::default() });
         assert!(none.contains("No active instance receives commands"));
-        let mixed = said(ActionKind::Pause, Reach { agents: 1, kafkaflow: 2, uncontrollable: 1 });
+        let several = said(ActionKind::Pause, Reach { agents: 1, kafkaflow: 2, uncontrollable: 1 });
         assert!(
-            mixed.contains("1 agent:")
-                && mixed.contains("workers × buffer")
-                && mixed.contains("not controllable")
+            several.contains("1 agent:")
+                && several.contains("workers × buffer")
+                && several.contains("not controllable")
         );
         assert!(
             said(ActionKind::Resume, Reach { kafkaflow: 1, ..Reach::default() })

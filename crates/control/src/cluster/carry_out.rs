@@ -137,7 +137,7 @@ impl State {
             && plan.admin.is_empty()
             && plan.records.is_empty()
             && plan.starts.is_none();
-        if command.action == Action::Resume && self.observed.holds.may_stand_beyond(&command.target.group) {
+        if command.action == Action::Resume && self.observed.holds.may_be_held_beyond(&command.target.group) {
             command.notes.push(BEYOND.to_owned());
         }
         command.holds = plan.changes.iter().map(|change| change.hold().id).collect();

@@ -176,7 +176,7 @@ impl State {
                 wanted.push(Wanted { id, target, changes });
             }
         }
-        let there = [self.observed.holds.room(), self.unwritten.room()];
+        let there = [self.observed.holds.quota(), self.unwritten.room()];
         if !HoldQuota::fits_external(&room, there)
             || !wanted.iter().all(|one| check_readable(&one.changes).is_ok())
         {

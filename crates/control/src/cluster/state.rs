@@ -218,7 +218,7 @@ impl State {
         let (id, restored) = (command.id, command.restored);
         let holds = &self.observed.holds;
         // One whose outcome is awaited is not forgotten for what others claim to hold.
-        let kept = |one: &Command| !one.state.is_settled() || holds.stands(HoldId::from(one.id));
+        let kept = |one: &Command| !one.state.is_settled() || holds.is_in_force(HoldId::from(one.id));
         let change = self.book.put(command, kept);
         self.dirty = true;
         if change == Change::Nothing {

@@ -77,7 +77,7 @@ impl State {
         }
         // Also of one that only changed the hold of another.
         let stands =
-            command.holds.iter().chain([&HoldId::from(id)]).any(|one| self.observed.holds.stands(*one));
+            command.holds.iter().chain([&HoldId::from(id)]).any(|one| self.observed.holds.is_in_force(*one));
         let late = command.sent_at.is_none_or(|at| now.since(at) > LATE);
         // An instance that started anew may crash on it yet.
         let watched = kinds::of(command.action).starts_anew() && command.sent_at.is_some();
@@ -248,7 +248,7 @@ impl State {
     /// A hold went: a command that was restored from it alone, while the topic was read, never stood.
     pub(super) fn released(&mut self, id: HoldId) {
         let restored = self.book.get(id.into()).is_some_and(|command| command.restored);
-        if restored && !self.observed.holds.stands(id) && !self.observed.holds.is_known() {
+        if restored && !self.observed.holds.is_in_force(id) && !self.observed.holds.is_known() {
             self.book.remove(id.into());
         }
     }

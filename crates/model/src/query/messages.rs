@@ -360,7 +360,7 @@ fn isolation(value: &str) -> Result<Isolation, PortError> {
     }
 }
 
-/// People type a start by hand, so what they are likely to mean is taken: a time as it stands, and a number
+/// People type a start by hand, so what they are likely to mean is taken: a time as it is written, and a number
 /// where there is one partition in which it can be an offset.
 fn from(value: &str, partition: Option<Partition>) -> Result<From, PortError> {
     let invalid = |problem: &str| Err(PortError::invalid("from", problem));

@@ -493,8 +493,8 @@ fn sums_keep_the_unknown_apart() {
     let known = reading(0, Some(4), 10);
     let never = reading(0, None, 10);
     let untouched = reading(3, None, 3);
-    let mixed = sum([&known, &never, &untouched]);
-    assert_eq!((mixed.lag, mixed.at_least, mixed.unknown), (Some(6), Some(6), 1));
+    let partly = sum([&known, &never, &untouched]);
+    assert_eq!((partly.lag, partly.at_least, partly.unknown), (Some(6), Some(6), 1));
     assert_eq!(sum([&never]).lag, None);
     assert!(sum([&untouched]).is_caught_up());
     // Each reason has its own count.

@@ -45,12 +45,12 @@ impl HoldQuota {
         }
     }
 
-    /// One that stands already becomes another.
+    /// One that is in force already becomes another.
     pub fn grow(&mut self, from: &Hold, to: &Hold) {
         self.bytes += weight(to).saturating_sub(weight(from));
     }
 
-    /// Whether there is room for one more.
+    /// Whether one more fits.
     pub fn fits(&self, hold: &Hold) -> bool {
         self.holds < HOLDS_MAX
             && self.group(&hold.scope.group) < GROUP_MAX
@@ -61,9 +61,9 @@ impl HoldQuota {
     pub fn fits_external(wanted: &Self, there: [&Self; 2]) -> bool {
         let sum = |of: &dyn Fn(&Self) -> usize| of(wanted) + there.into_iter().map(of).sum::<usize>();
         let part = if wanted.holds == 0 { 1 } else { EXTERNAL_PART };
-        (wanted.holds == 0 || sum(&|room| room.holds) <= EXTERNAL_MAX)
-            && wanted.groups.keys().all(|group| sum(&|room| room.group(group)) <= EXTERNAL_GROUP_MAX)
-            && sum(&|room| room.bytes) <= BYTES_MAX / part
+        (wanted.holds == 0 || sum(&|quota| quota.holds) <= EXTERNAL_MAX)
+            && wanted.groups.keys().all(|group| sum(&|quota| quota.group(group)) <= EXTERNAL_GROUP_MAX)
+            && sum(&|quota| quota.bytes) <= BYTES_MAX / part
     }
 
     fn group(&self, group: &GroupId) -> usize {
@@ -103,10 +103,10 @@ mod tests {
     use super::*;
     use flowdeck_model::{HoldId, Timestamp};
 
-    fn room(group: &str, holds: usize) -> HoldQuota {
-        let mut room = HoldQuota::default();
-        (0..holds).for_each(|_| room.add(&hold(group)));
-        room
+    fn quota(group: &str, holds: usize) -> HoldQuota {
+        let mut quota = HoldQuota::default();
+        (0..holds).for_each(|_| quota.add(&hold(group)));
+        quota
     }
 
     fn hold(group: &str) -> Hold {
@@ -125,19 +125,19 @@ mod tests {
     #[test]
     fn external_commands_fill_half_of_it() {
         let none = HoldQuota::default();
-        let fits = |wanted: &HoldQuota, stands: &HoldQuota, unwritten: &HoldQuota| {
-            HoldQuota::fits_external(wanted, [stands, unwritten])
+        let fits = |wanted: &HoldQuota, in_force: &HoldQuota, unwritten: &HoldQuota| {
+            HoldQuota::fits_external(wanted, [in_force, unwritten])
         };
-        let one = room("g", 1);
-        assert!(fits(&one, &room("g", 200), &room("g", 49)));
-        assert!(!fits(&one, &room("g", 200), &room("g", 50)), "what is not written yet counts");
-        assert!(fits(&one, &room("h", 4_999), &none) && !fits(&one, &room("h", 5_000), &none));
-        assert!(!fits(&room("g", 251), &none, &none));
+        let one = quota("g", 1);
+        assert!(fits(&one, &quota("g", 200), &quota("g", 49)));
+        assert!(!fits(&one, &quota("g", 200), &quota("g", 50)), "what is not written yet counts");
+        assert!(fits(&one, &quota("h", 4_999), &none) && !fits(&one, &quota("h", 5_000), &none));
+        assert!(!fits(&quota("g", 251), &none, &none));
         // What releases, or makes an exception, is no more holds.
         let mut grown = HoldQuota::default();
         grown.grow(&hold("g"), &Hold { except: vec![Scope::group("g".into())], ..hold("g") });
-        assert!(grown.bytes > 0 && fits(&grown, &room("g", 400), &none));
-        let mut back = room("g", 1);
+        assert!(grown.bytes > 0 && fits(&grown, &quota("g", 400), &none));
+        let mut back = quota("g", 1);
         back.remove(&hold("g"));
         assert!(back.holds == 0 && back.bytes == 0 && back.groups.is_empty());
     }

@@ -1,4 +1,4 @@
-//! The holds that stand, by group, as the topic told them in order of its offsets. What this process
+//! The holds in force, by group, as the topic told them in order of its offsets. What this process
 //! wrote counts at once, before the tail brings it back. Pure.
 
 use std::collections::{BTreeMap, HashMap};
@@ -38,15 +38,15 @@ const WORDS_MAX: usize = 1_000;
 #[derive(Debug, Default)]
 pub struct HoldStore {
     groups: HashMap<GroupId, GroupHolds>,
-    /// How many of an id stand, in each of its groups: in one, but for forged ones.
+    /// How many of an id are in force, in each of its groups: in one, but for forged ones.
     ids: HashMap<HoldId, BTreeMap<GroupId, usize>>,
-    room: HoldQuota,
+    quota: HoldQuota,
     ahead: PendingEchoes,
     known: bool,
     dirty: bool,
-    /// No hold of some id stands any more.
+    /// No hold of some id is in force any more.
     released: bool,
-    /// Those that stand and were not taken in: the hash of the key, and of the group.
+    /// Those that are in force and were not taken in: the hash of the key, and of the group.
     beyond: HashMap<u64, u64>,
     /// More than `BEYOND_MAX` of them: they are not counted any more, until the topic is there anew.
     beyond_uncounted: bool,
@@ -100,7 +100,7 @@ impl HoldStore {
             Some(hold) if self.get(&key) == Some(&hold) => false,
             Some(hold) => {
                 let before = self.take(&key);
-                let fits = self.room.fits(&hold) || own(&key);
+                let fits = self.quota.fits(&hold) || own(&key);
                 self.count_beyond(&key, !fits);
                 // An older wish of the same hold is not the present one: what does not fit takes it away.
                 if fits {
@@ -119,7 +119,7 @@ impl HoldStore {
 
     fn insert(&mut self, key: HoldKey, hold: Hold) {
         let group = key.0.group.clone();
-        self.room.add(&hold);
+        self.quota.add(&hold);
         *self.ids.entry(key.1).or_default().entry(group.clone()).or_default() += 1;
         let there = self.groups.entry(group).or_default();
         there.shared = OnceLock::new();
@@ -134,7 +134,7 @@ impl HoldStore {
         if there.holds.is_empty() {
             self.groups.remove(group);
         }
-        self.room.remove(&hold);
+        self.quota.remove(&hold);
         if let Some(groups) = self.ids.get_mut(&key.1) {
             if let Some(count) = groups.get_mut(group) {
                 *count -= 1;
@@ -150,7 +150,7 @@ impl HoldStore {
         Some(hold)
     }
 
-    /// For the warning; it changes nothing of what stands.
+    /// For the warning; it changes nothing of what is in force.
     fn count_beyond(&mut self, key: &HoldKey, beyond: bool) {
         if !beyond {
             self.dirty |= self.beyond.remove(&hash(key)).is_some();
@@ -186,8 +186,8 @@ impl HoldStore {
         self.groups.is_empty()
     }
 
-    pub fn room(&self) -> &HoldQuota {
-        &self.room
+    pub fn quota(&self) -> &HoldQuota {
+        &self.quota
     }
 
     pub fn warning(&self) -> Option<String> {
@@ -196,14 +196,14 @@ impl HoldStore {
         }
         let holds = match self.beyond_uncounted {
             true => format!("more than {BEYOND_MAX} more holds were read"),
-            false => format!("{} more holds stand", self.beyond.len()),
+            false => format!("{} more holds are in force", self.beyond.len()),
         };
         let bounds = HoldQuota::bounds();
         Some(format!("{holds} than are taken in ({bounds}); the ones beyond are not shown"))
     }
 
-    /// Whether a hold of the group may stand that was not taken in.
-    pub fn may_stand_beyond(&self, group: &GroupId) -> bool {
+    /// Whether a hold of the group may be in force that was not taken in.
+    pub fn may_be_held_beyond(&self, group: &GroupId) -> bool {
         let group = hash(group);
         self.beyond_uncounted || self.beyond.values().any(|one| *one == group)
     }
@@ -213,13 +213,13 @@ impl HoldStore {
         self.groups.get(group).map(|there| Arc::clone(there.shared())).unwrap_or_default()
     }
 
-    /// Whether a hold of this id stands.
+    /// Whether a hold of this id is in force.
     /// Those in which something is held.
     pub fn groups(&self) -> impl Iterator<Item = &GroupId> {
         self.groups.keys()
     }
 
-    pub fn stands(&self, id: HoldId) -> bool {
+    pub fn is_in_force(&self, id: HoldId) -> bool {
         self.ids.contains_key(&id)
     }
 
@@ -237,7 +237,7 @@ impl HoldStore {
         std::mem::take(&mut self.dirty)
     }
 
-    /// Whether an id stands no more, since this was last asked.
+    /// Whether an id is in force no more, since this was last asked.
     pub fn take_released(&mut self) -> bool {
         std::mem::take(&mut self.released)
     }
@@ -315,7 +315,7 @@ mod tests {
         assert!(store.read(key(), Some(hold("ours")), 5));
         assert!(store.read(key(), None, 7), "another Flowdeck released it");
         assert!(!store.wrote(key(), Some(hold("ours")), 5, true));
-        assert!(!store.stands(key().1));
+        assert!(!store.is_in_force(key().1));
         assert!(store.read(key(), Some(hold("theirs")), 8));
         assert!(store.ahead.is_empty(), "nothing is kept that the tail has passed");
         // A record of another key, or one that says nothing, passes it as well.
@@ -361,8 +361,8 @@ mod tests {
         let (key, hold) = forged("g", "ours");
         assert!(store.apply(key.clone(), hold.clone(), 1_002, |_| true));
         assert!(!store.wrote(key.clone(), hold, 1_002, true));
-        assert!(store.stands(key.1));
-        assert!(store.may_stand_beyond(&"g".into()) && !store.may_stand_beyond(&"h".into()));
+        assert!(store.is_in_force(key.1));
+        assert!(store.may_be_held_beyond(&"g".into()) && !store.may_be_held_beyond(&"h".into()));
     }
 
     #[test]
@@ -379,11 +379,11 @@ mod tests {
         assert_eq!(store.of_id(id), [one("g", 1), one("h", 1)]);
         store.read((one("g", 1).scope, id), None, 3);
         assert_eq!(store.of_id(id), [one("h", 1)]);
-        assert!(store.stands(id));
+        assert!(store.is_in_force(id));
         assert_eq!(store.of_group(&"g".into())[..], [one("g", 2)]);
         assert_eq!(store.index().group(&"g".into()), [one("g", 2)]);
         store.read((one("h", 1).scope, id), None, 4);
-        assert!(!store.stands(id) && store.of_id(id).is_empty());
+        assert!(!store.is_in_force(id) && store.of_id(id).is_empty());
     }
 
     /// As anybody could write them who may write to the topic.
@@ -403,7 +403,7 @@ mod tests {
         assert_eq!(store.warning(), None);
         let (key, hold) = forged("g", "one too many");
         assert!(!store.read(key.clone(), hold.clone(), 1_000));
-        assert!(store.warning().unwrap().starts_with("1 more holds stand"), "{:?}", store.warning());
+        assert!(store.warning().unwrap().starts_with("1 more holds are in force"), "{:?}", store.warning());
         assert!(!store.read(key.clone(), hold, 1_001), "the same again changes nothing");
         assert_eq!(store.of_group(&"g".into()).len(), GROUP_MAX);
         // It was released, though it was never taken in.
@@ -418,17 +418,17 @@ mod tests {
         }
         let taken = store.all().count();
         assert!((3_001..=10_000).contains(&taken), "{taken}");
-        assert!(store.may_stand_beyond(&"any".into()));
+        assert!(store.may_be_held_beyond(&"any".into()));
         assert!(store.warning().unwrap().starts_with("more than 100000 more"));
         let longest = store.all().map(|(_, hold)| hold.reason.chars().count()).max();
         assert_eq!(longest, Some(WORDS_MAX + 1));
-        // What is released makes room again.
+        // What is released makes space again.
         let keys: Vec<HoldKey> = store.all().map(|(key, _)| key.clone()).collect();
         for (key, n) in keys.into_iter().zip(1_000_000..) {
             store.read(key, None, n);
         }
         assert!(store.is_empty() && store.ids.is_empty());
-        assert_eq!(format!("{:?}", store.room), format!("{:?}", HoldQuota::default()));
+        assert_eq!(format!("{:?}", store.quota), format!("{:?}", HoldQuota::default()));
     }
 
     #[test]

@@ -38,7 +38,7 @@ impl UndecodableHolds {
             many => format!("{many} records on {topic} cannot be read"),
         };
         Some(format!(
-            "{records} (malformed, too long or of another version): a pause that is not shown may stand"
+            "{records} (malformed, too long or of another version): a pause that is not shown may be in force"
         ))
     }
 }

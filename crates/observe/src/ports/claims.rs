@@ -61,14 +61,14 @@ impl<'a> Claims<'a> {
 
     /// Those with an instance that Kafka confirms come first, and in each the confirmed ones.
     pub(super) fn consumers(&self, commands: &[&Arc<Operation>], owners: &Owners<'_>) -> Vec<ConsumerView> {
-        let mut room = NUMBERS_MAX;
+        let mut space = NUMBERS_MAX;
         let mut consumers: Vec<ConsumerView> = self
             .consumers
             .iter()
             .map(|claim| {
                 let there = claim.instances.iter().filter(|(instance, _)| !instance.superseded);
                 let mut instances: Vec<InstanceView> = there
-                    .map(|judged| self.instance_view(claim.consumer, *judged, commands, owners, &mut room))
+                    .map(|judged| self.instance_view(claim.consumer, *judged, commands, owners, &mut space))
                     .collect();
                 instances.sort_by_key(rank);
                 let name = claim.consumer.name.clone();
@@ -86,7 +86,7 @@ impl<'a> Claims<'a> {
         (instance, confirmed): (&InstanceTelemetry, Option<bool>),
         commands: &[&Arc<Operation>],
         owners: &Owners<'_>,
-        room: &mut usize,
+        space: &mut usize,
     ) -> InstanceView {
         let (cluster, group) = (self.cluster, self.group);
         let lost = is_lost(cluster, instance.last_heard);
@@ -94,7 +94,7 @@ impl<'a> Claims<'a> {
         let mut cut: u64 = instance.topics.iter().map(|stream| stream.cut).sum();
         let (mut before, mut elsewhere) = (0, 0);
         let mut list = |pick: fn(&TopicStream) -> &Vec<Partition>| -> Vec<TopicPartitions> {
-            let mut most = if whole { usize::MAX } else { NUMBERS_OF_ONE.min(*room) };
+            let mut most = if whole { usize::MAX } else { NUMBERS_OF_ONE.min(*space) };
             let mut told = Vec::new();
             for stream in &instance.topics {
                 // Kafka was asked since: its word is the newer one.
@@ -113,7 +113,7 @@ impl<'a> Claims<'a> {
                 told.extend(few[..shown].iter().map(|one| (&stream.topic, **one)));
             }
             if !whole {
-                *room -= told.len();
+                *space -= told.len();
             }
             by_topic(told.into_iter())
         };
@@ -217,7 +217,7 @@ impl<'a> Claims<'a> {
             (false, 1) => "1 instance says that it owns what is not its own".to_owned(),
             (false, _) => format!("{} instances say that they own what is not theirs", exact(bad as u64)),
         };
-        // A process that Kafka threw out, and that does not know it yet, is no stranger.
+        // A process that Kafka threw out, and that does not know it yet, is a member as before.
         let lost = if bad > 0 { "; one that Kafka put out of the group looks like this, too" } else { "" };
         Some(format!(
             "Kafka lists {listed} with partitions, and {said}. Whoever may write to the admin topic can claim to be an \

@@ -208,7 +208,7 @@ fn warnings(
         warnings.push(format!("the last refresh of this group failed: {}", error.words));
     }
     if !cluster.holds.known && cluster.view.as_of.is_some() {
-        warnings.push("the holds are not read yet: what stands paused is not known".to_owned());
+        warnings.push("the holds are not read yet: what is paused is not known".to_owned());
     }
     if cluster.repeated.contains(&group.id) {
         warnings.push(repeated(&group.id.shown()));

@@ -1,4 +1,4 @@
-//! The ports, bound to an actor. Each call checks his permissions first and fails closed. They are judged by the
+//! The ports, bound to an actor. Each call checks the actor's permissions first and fails closed. They are judged by the
 //! name that is asked for, before anybody looks whether it is there: who may not see a cluster or group gets the
 //! same answer for one that exists and one that does not.
 

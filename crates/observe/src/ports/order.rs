@@ -40,7 +40,7 @@ fn directed(order: Ordering, descending: bool) -> Ordering {
     if descending { order.reverse() } else { order }
 }
 
-/// What is not known stands last, whichever way.
+/// What is not known comes last, whichever way.
 fn known_first<T: Ord>(a: Option<T>, b: Option<T>, descending: bool) -> Ordering {
     match (a, b) {
         (Some(a), Some(b)) => directed(a.cmp(&b), descending),
@@ -56,7 +56,7 @@ mod tests {
     use flowdeck_model::FleetQuery;
 
     #[test]
-    fn the_unknown_stands_last_and_ties_go_by_name() {
+    fn the_unknown_comes_last_and_ties_go_by_name() {
         let cluster = "demo".parse().unwrap();
         let groups: Vec<GroupId> = ["a", "b", "c", "d"].map(GroupId::from).to_vec();
         let row = |at: usize, severity, lag| Ranked {

@@ -104,8 +104,8 @@ fn wanted(sample: &Sample, known: &Proofs) -> Vec<Place> {
         let most = if proven { 0 } else { OF_A_GROUP };
         places(group).filter(|place| found(place).is_none()).take(most).collect::<Vec<_>>()
     };
-    let room = AT_ONCE.min(KEPT.saturating_sub(known.0.len()));
-    sample.groups.iter().filter(|group| !group.waits.is_empty()).flat_map(of_group).take(room).collect()
+    let space = AT_ONCE.min(KEPT.saturating_sub(known.0.len()));
+    sample.groups.iter().filter(|group| !group.waits.is_empty()).flat_map(of_group).take(space).collect()
 }
 
 /// Where the records wait that the rows of a group show, those with most lag first: their own timestamps tell their age.
@@ -125,9 +125,9 @@ fn waiting(group: &GroupData) -> Vec<Place> {
 
 /// Of groups that somebody looks at, what was not read yet.
 fn in_view(sample: &Sample, known: &Proofs, viewed: &[GroupId]) -> Vec<Place> {
-    let room = IN_VIEW.min(KEPT.saturating_sub(known.0.len()));
+    let space = IN_VIEW.min(KEPT.saturating_sub(known.0.len()));
     let places = viewed.iter().filter_map(|id| sample.group(id)).flat_map(|group| waiting(group));
-    places.filter(|place| !known.0.contains_key(place)).take(room).collect()
+    places.filter(|place| !known.0.contains_key(place)).take(space).collect()
 }
 
 /// What is found joins what was; what waits no more is forgotten. A read that failed is tried again.
@@ -191,6 +191,6 @@ mod tests {
         let found = |n, proof| with(&known, &moved, &[], vec![(place("a", n), proof)]);
         assert_eq!(wanted(&moved, &found(3, Proof::Record(None))), []);
         let all = Proofs::of((0..KEPT as i32).map(|n| (place("z", n), Proof::NoRecord)));
-        assert_eq!(wanted(&sample, &all), [], "there is room for no more");
+        assert_eq!(wanted(&sample, &all), [], "there is space for no more");
     }
 }

@@ -52,7 +52,7 @@ pub struct InstanceTelemetry {
     pub topics: Vec<TopicStream>,
     /// Since when it lists any partition.
     pub listing_since: Option<Timestamp>,
-    /// There was no room for some of what it lists.
+    /// There was no space for some of what it lists.
     pub left_out: bool,
     /// When Kafka last listed a member that owned what it said.
     pub member_at: Option<Timestamp>,

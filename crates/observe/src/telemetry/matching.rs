@@ -1,6 +1,6 @@
 //! Which instance a member is: telemetry and the group's members are matched by the partitions that
 //! both say they own. A member without partitions, or whose partitions nobody lists, is unmatched; and who
-//! claims what is not his own is nobody's instance.
+//! claims what is not its own is nobody's instance.
 
 use std::collections::HashMap;
 

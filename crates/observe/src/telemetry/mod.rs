@@ -1,5 +1,5 @@
 //! What consumers say of themselves: KafkaFlow's and the agents' telemetry. It never replaces what
-//! the brokers say; it tells instances, workers, and which partitions run or stand.
+//! the brokers say; it tells instances, workers, and which partitions run or are paused.
 
 pub mod index;
 pub mod matching;

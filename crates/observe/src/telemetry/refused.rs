@@ -149,8 +149,8 @@ mod tests {
             let hash = unkept.hash(&name);
             unkept.add(Some(&g), hash, at(seconds));
         }
-        let stranger = unkept.hash(&"c");
-        unkept.add(None, stranger, at(0));
+        let other = unkept.hash(&"c");
+        unkept.add(None, other, at(0));
         assert_eq!((unkept.of(&g), unkept.count), (2, 3));
         let b = unkept.hash(&"b");
         unkept.remove(&g, b);

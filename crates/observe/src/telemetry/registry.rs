@@ -4,7 +4,7 @@
 
 mod entry;
 mod reports;
-mod room;
+mod space;
 #[cfg(test)]
 mod tests;
 
@@ -49,7 +49,7 @@ pub struct Heard {
 }
 
 impl Heard {
-    /// There is no room for its partitions.
+    /// There is no space for its partitions.
     fn cut(&mut self) {
         self.cut += (self.running.len() + self.paused.len()) as u64;
         (self.running, self.paused) = (Vec::new(), Vec::new());
@@ -146,7 +146,7 @@ struct Place {
     instance: InstanceKey,
 }
 
-/// Strangers that were heard for less are likely those of a group that Kafka lists in a moment.
+/// Instances of unknown groups that were heard for less are likely those of a group that Kafka lists in a moment.
 const NEW_GROUP: std::time::Duration = std::time::Duration::from_secs(30);
 
 impl Registry {
@@ -217,29 +217,29 @@ impl Registry {
 
     fn take(&mut self, place: &Place, mut heard: Heard, trust: Trust) -> Result<(), Dropped> {
         if self.entry(place).is_none() {
-            self.make_room(place, trust, heard.at)?;
+            self.make_space(place, trust, heard.at)?;
             self.insert(place, heard.at, trust);
         }
-        let (stands, before) = {
+        let (trusts, before) = {
             let Some(entry) = self.entry_mut(place) else { return Ok(()) };
             let was = entry.trust;
             entry.speaks(&heard, trust);
             ((was, entry.trust), heard.topic.name().map_or(0, |topic| entry.weight_of(topic)))
         };
-        self.trust[stands.0 as usize] -= 1;
-        self.trust[stands.1 as usize] += 1;
+        self.trust[trusts.0 as usize] -= 1;
+        self.trust[trusts.1 as usize] += 1;
         self.dirty.insert(place.group.clone());
         let Some(topic) = heard.topic.name().cloned() else { return Ok(()) };
         let listed = entry::STREAM + heard.running.len() + heard.paused.len();
-        let room = self.make_room_for_partitions(listed.saturating_sub(before), stands.1);
+        let space = self.make_space_for_partitions(listed.saturating_sub(before), trusts.1);
         let limit = self.limits.topics_per_instance;
         let Some(entry) = self.entry_mut(place) else { return Ok(()) };
-        if room.is_err() {
+        if space.is_err() {
             heard.cut();
             // Nor is there any for one more topic.
             if before == 0 {
                 entry.lists(heard.at);
-                return room;
+                return space;
             }
         }
         if !entry.tells(&topic, heard, limit) {
@@ -247,7 +247,7 @@ impl Registry {
         }
         let after = entry.weight_of(&topic);
         self.partitions = self.partitions - before + after;
-        room
+        space
     }
 
     fn entry(&self, place: &Place) -> Option<&Entry> {
@@ -352,13 +352,13 @@ impl Registry {
             "{} in all, {instances_per_group} of a group, {instances_per_consumer} of a consumer",
             exact(instances as u64)
         );
-        [self.unkept.warning(&bounds), self.strangers(now), self.refused.warning(now)]
+        [self.unkept.warning(&bounds), self.unknown_groups(now), self.refused.warning(now)]
             .into_iter()
             .flatten()
             .collect()
     }
 
-    fn strangers(&self, now: Timestamp) -> Option<String> {
+    fn unknown_groups(&self, now: Timestamp) -> Option<String> {
         if self.trust[Trust::UnknownGroup as usize] == 0 {
             return None;
         }

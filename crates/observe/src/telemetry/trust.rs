@@ -8,7 +8,7 @@ use flowdeck_model::{Partition, Timestamp, TopicName};
 
 use super::InstanceTelemetry;
 
-/// Where there is no room, who stands lower makes place.
+/// Where there is no space, who is trusted less makes place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Trust {
     /// Kafka lists no such group.

@@ -102,7 +102,7 @@ fn what_a_flood_leaves_no_room_for_is_taken_in_of_operators_alone() {
     write(&mut state, 1_000, at(2));
     write(&mut state, 1_001, at(2));
     assert_eq!((stands(&state, 1), stands(&state, 2)), (false, true));
-    assert!(warns(&mut state, "1 more holds stand", at(2)));
+    assert!(warns(&mut state, "1 more holds are in force", at(2)));
     // The tail brings it before it is known to be written.
     operator(&mut state, "g", 3, at(3));
     set(&mut state, &hold("g", 3), 1_002, at(3));

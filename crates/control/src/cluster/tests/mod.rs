@@ -246,5 +246,5 @@ fn active(state: &State, group: &str) -> usize {
 }
 
 fn stands(state: &State, number: u128) -> bool {
-    state.observed.holds.stands(HoldId::from(id(number)))
+    state.observed.holds.is_in_force(HoldId::from(id(number)))
 }

@@ -14,7 +14,7 @@ use crate::telemetry::{InstanceTelemetry, Report, TopicStream};
 
 pub(super) struct Entry {
     pub(super) trust: Trust,
-    /// When it last stood as a member.
+    /// When it was last a member.
     member_at: Option<Timestamp>,
     workers: Option<u32>,
     holds: Option<InstanceHolds>,
@@ -29,7 +29,7 @@ pub(super) struct Entry {
     pub(super) first_heard: Timestamp,
     pub(super) last_heard: Timestamp,
     ambiguous_at: Option<Timestamp>,
-    /// When there was last no room for some of what it lists.
+    /// When there was last no space for some of what it lists.
     left_out_at: Option<Timestamp>,
 }
 
@@ -42,7 +42,7 @@ struct Stream {
     past: Past,
 }
 
-/// The last two different things that were said of a topic, to tell two voices under one name apart.
+/// The last two different things that were said of a topic, to tell two senders under one name apart.
 #[derive(Default)]
 struct Past {
     last: Option<Said>,
@@ -59,8 +59,8 @@ struct Said {
 }
 
 /// KafkaFlow speaks every 5 s: A, B, A within less than two intervals comes from two processes.
-const ONE_VOICE: Duration = Duration::from_secs(8);
-/// A quick pause and resume is A, B, A too; only A, B, A, B, A without a repeat is two voices.
+const ONE_SENDER: Duration = Duration::from_secs(8);
+/// A quick pause and resume is A, B, A too; only A, B, A, B, A without a repeat is two senders.
 const TURNS: u32 = 3;
 /// An ambiguity that was not seen for so long is over.
 const AMBIGUOUS_FOR: Duration = Duration::from_secs(60);
@@ -112,7 +112,7 @@ impl Entry {
         at.since(self.last_heard) > MEMBER_FOR
     }
 
-    /// It lists partitions, for which there is no room.
+    /// It lists partitions, for which there is no space.
     pub(super) fn lists(&mut self, at: Timestamp) {
         self.listing_since.get_or_insert(at);
         self.left_out_at = Some(at);
@@ -134,7 +134,7 @@ impl Entry {
         });
         (stream.running, stream.paused, stream.cut) = (heard.running, heard.paused, heard.cut);
         (stream.heard, stream.offset) = (heard.at, heard.offset);
-        // An agent's incarnation tells its voices apart already.
+        // An agent's incarnation tells its senders apart already.
         if heard.incarnation.is_none()
             && let Some(sent_at) = heard.sent_at
             && stream.past.contradicts(&stream.running, &stream.paused, sent_at)
@@ -181,7 +181,7 @@ impl Past {
             return false;
         }
         let back = self.before.as_ref().is_some_and(|before| {
-            same(before) && sent_at.since(before.sent_at).max(before.sent_at.since(sent_at)) < ONE_VOICE
+            same(before) && sent_at.since(before.sent_at).max(before.sent_at.since(sent_at)) < ONE_SENDER
         });
         self.turns = if back { self.turns + 1 } else { 0 };
         self.before = self.last.take();
@@ -190,7 +190,7 @@ impl Past {
     }
 }
 
-/// Those of one name stand side by side in the map.
+/// Those of one name are side by side in the map.
 pub(super) fn instances(entries: &BTreeMap<InstanceKey, Entry>, now: Timestamp) -> Vec<InstanceTelemetry> {
     let all: Vec<(&InstanceKey, &Entry)> = entries.iter().collect();
     let same = |a: &(&InstanceKey, &Entry), b: &(&InstanceKey, &Entry)| (a.0.0, &a.0.1) == (b.0.0, &b.0.1);

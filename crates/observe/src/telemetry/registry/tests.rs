@@ -142,7 +142,7 @@ fn a_rollout_shuts_out_nobody() {
 }
 
 #[test]
-fn strangers_and_groups_that_kafka_does_not_list_are_told_after_a_while() {
+fn unknown_groups_and_groups_that_kafka_does_not_list_are_told_after_a_while() {
     let mut all = registry();
     all.hear(heard("a", 0, &[0]), |_| Trust::UnknownGroup).unwrap();
     assert_eq!(all.index(at(10)).warnings, Vec::<String>::new());
@@ -165,14 +165,14 @@ fn the_silent_are_forgotten() {
 }
 
 #[test]
-fn two_voices_under_one_kafkaflow_name() {
+fn two_senders_under_one_kafkaflow_name() {
     let mut registry = registry();
     for (seconds, running) in [(0, [0]), (1, [1]), (5, [0]), (6, [1]), (10, [0])] {
         registry.hear(heard("m-1", seconds, &running), |_| Trust::Unverified).unwrap();
     }
     assert_eq!(flags(&mut registry, 10), [(true, false)]);
     let mut one = super::tests::registry();
-    // Rebalances there and back, by one voice that speaks every five seconds; then a quick pause.
+    // Rebalances there and back, by one sender that tells every five seconds; then a quick pause.
     for (seconds, running) in [(0, [0]), (5, [1]), (10, [0]), (15, [1]), (20, [0]), (21, [1]), (22, [0])] {
         one.hear(heard("m-1", seconds, &running), |_| Trust::Unverified).unwrap();
     }

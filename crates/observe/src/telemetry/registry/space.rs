@@ -1,4 +1,4 @@
-//! Room for who is heard. Where there is none, who stands lower makes place: a flood of claims pushes out no
+//! Space for who is heard. Where there is none, who is trusted less makes place: a flood of claims pushes out no
 //! instance that Kafka bears out, whichever came first.
 
 use std::cmp::Reverse;
@@ -7,7 +7,7 @@ use flowdeck_model::{ConsumerName, GroupId, Timestamp};
 
 use super::{Dropped, Entry, Group, Place, Registry, Trust};
 
-/// Where there is no room.
+/// Where there is no space.
 #[derive(Clone, Copy)]
 enum Within {
     Consumer,
@@ -17,7 +17,7 @@ enum Within {
 
 impl Registry {
     /// For one more instance.
-    pub(super) fn make_room(&mut self, place: &Place, trust: Trust, at: Timestamp) -> Result<(), Dropped> {
+    pub(super) fn make_space(&mut self, place: &Place, trust: Trust, at: Timestamp) -> Result<(), Dropped> {
         while let Some((why, within)) = self.full(place) {
             let lesser = self.lesser(within, place, trust, at);
             self.forget(&lesser.ok_or(why)?);
@@ -26,7 +26,7 @@ impl Registry {
     }
 
     /// For so many more partitions.
-    pub(super) fn make_room_for_partitions(&mut self, more: usize, trust: Trust) -> Result<(), Dropped> {
+    pub(super) fn make_space_for_partitions(&mut self, more: usize, trust: Trust) -> Result<(), Dropped> {
         while self.partitions + more > self.limits.partitions {
             let most = |entry: &Entry| (entry.trust, Reverse(entry.weight()));
             let lesser = self.least(trust, |entry| entry.weight() > 0, most);
@@ -64,17 +64,19 @@ impl Registry {
         .find_map(|(full, why, within)| full.then_some((why, within)))
     }
 
-    /// One that stands lower, or that stood and is silent: the lowest, and of those the one that was heard first.
+    /// One that is trusted less, or that was trusted and is silent: the lowest, and of those the one that was heard first.
     fn lesser(&self, within: Within, place: &Place, trust: Trust, at: Timestamp) -> Option<Place> {
         if matches!(within, Within::All) {
             return self.least(trust, |_| true, |entry| (entry.trust, entry.last_heard));
         }
-        let stands = |entry: &Entry| if entry.is_silent(at) { Trust::UnknownGroup } else { entry.trust };
+        let trust_of = |entry: &Entry| if entry.is_silent(at) { Trust::UnknownGroup } else { entry.trust };
         let (id, group) = self.groups.get_key_value(&place.group)?;
         let only = matches!(within, Within::Consumer).then_some(&place.consumer);
         let of_group =
             entries(id, group).filter(|(_, consumer, ..)| only.is_none_or(|only| only == *consumer));
-        first(of_group.filter(|(.., entry)| stands(entry) < trust), |entry| (stands(entry), entry.last_heard))
+        first(of_group.filter(|(.., entry)| trust_of(entry) < trust), |entry| {
+            (trust_of(entry), entry.last_heard)
+        })
     }
 
     fn least<K: Ord>(
