@@ -112,7 +112,7 @@ impl Writer {
     pub(crate) fn key_of(&mut self, write: impl FnOnce(&mut Writer) -> Result<()>) -> Result<()> {
         let mut key = Writer { checks: self.checks, ..Writer::new(self.most - self.text.len()) };
         let written = write(&mut key);
-        // What the key has no room for, the whole has none for.
+        // What the key has no space for, the whole has none for.
         self.full |= key.full;
         written?;
         if key.text.starts_with('"') {

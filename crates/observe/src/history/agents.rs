@@ -287,8 +287,8 @@ mod tests {
         assert_eq!(take(120, &[told("a", "1.1", 0), told("bb", "1.1", 0)]), none, "the rollout goes on");
         assert_eq!(take(130, &[]), none, "nobody is heard");
         assert_eq!(take(140, &[told("a", "1.0", 0)]), ["Deployment of worker: version 1.0 after 1.1"]);
-        let stranger = Told { owns: 7, ..told("c", "6.6", 900) };
-        assert_eq!(take(150, &[told("a", "1.0", 0), stranger]), none, "it owns nothing of what it says");
+        let other = Told { owns: 7, ..told("c", "6.6", 900) };
+        assert_eq!(take(150, &[told("a", "1.0", 0), other]), none, "it owns nothing of what it says");
         assert_eq!(take(160, &[told("a", None, 0)]), ["Deployment of worker: without a version of its own"]);
     }
 
