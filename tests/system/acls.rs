@@ -135,6 +135,8 @@ async fn the_commands_of_deploy_md_give_what_is_needed_and_nothing_more() {
     let args = ["--group", "billing", "--topic", "orders", "--commit-ms", "500"];
     let kafkaflow = Consumer::start(&vault.kafka, "kafkaflow", "k-1", &args);
     control::lacking(&vault, &view.and(&control)).await;
+    let retention = vault.give(document::RETENTION, "flowdeck");
+    control::retention(&vault, &view.and(&control).and(&retention)).await;
     let mut server = control::complete(&vault, &peek).await;
     agent::lacking(&vault, &server, &agent).await;
     vault.assert_refused_no_more_than(&BTreeSet::new(), "payments");

@@ -3,8 +3,7 @@
 //! browsers fold `%2e%2e` and proxies refuse `%2F`. One URL for one name: a `~` form of a safe name
 //! does not decode.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+mod base64url;
 
 use crate::names::{ClusterName, GroupId, TopicName};
 
@@ -17,7 +16,7 @@ fn is_safe(name: &str) -> bool {
 
 /// A name as one path segment or query value.
 pub fn encode(name: &str) -> String {
-    if is_safe(name) { name.to_owned() } else { format!("~{}", URL_SAFE_NO_PAD.encode(name)) }
+    if is_safe(name) { name.to_owned() } else { format!("~{}", base64url::encode(name.as_bytes())) }
 }
 
 /// The name that a segment encodes; `None` where it encodes none (answer 404).
@@ -25,7 +24,7 @@ pub fn decode(segment: &str) -> Option<String> {
     let Some(encoded) = segment.strip_prefix('~') else {
         return is_safe(segment).then(|| segment.to_owned());
     };
-    let bytes = URL_SAFE_NO_PAD.decode(encoded).ok()?;
+    let bytes = base64url::decode(encoded)?;
     let name = String::from_utf8(bytes).ok()?;
     (!is_safe(&name)).then_some(name)
 }

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use flowdeck_testkit::{Rule, wait_for};
-use serde_json::Value;
+use flowdeck_testkit::{DEADLINE, Rule, wait_for};
+use serde_json::{Value, json};
 
 use crate::support::{Server, command, is_heard, new_id, settled};
 
@@ -112,6 +112,39 @@ async fn kafkaflow_is_not_told(vault: &Vault, rights: &Rights) {
     let view = server.command("no-admin-write", &id, "is there", |_| true).await;
     assert!(view["notes"].to_string().contains("Write on Topic:kafkaflow.admin"), "{view}");
     server.assert_sound();
+}
+
+/// A topic's retention is raised and put back; without its right nothing is raised, and it is named.
+pub(super) async fn retention(vault: &Vault, rights: &Rights) {
+    let lacking = vault.without(rights, "AlterConfigs", "Topic", "orders");
+    let mut server = Server::start(&vault.cluster("no-alter", "control", &lacking)).await;
+    let path = raise(&server, "no-alter").await;
+    let says = |view: &Value| view.to_string().contains("AlterConfigs on Topic:orders");
+    let view = server.json_when(&path, "the missing right is named", says).await;
+    assert_ne!(view["state"], "raised", "{view}");
+    server.assert_sound();
+    server.process.stop().await;
+
+    let mut server = Server::start(&vault.cluster("full", "control", &user(rights.of))).await;
+    let path = raise(&server, "full").await;
+    server.json_when(&path, "it is raised", |view| view["state"] == "raised").await;
+    let ended = server.send(&format!("{path}/end"), &json!({})).await;
+    assert_eq!(ended.status, 200, "{}", ended.text);
+    server.json_when(&path, "it is put back", |view| view["state"] == "putBack").await;
+    server.assert_sound();
+    server.process.stop().await;
+}
+
+/// Where the raised retention of the topic is told of.
+async fn raise(server: &Server, cluster: &str) -> String {
+    let path = format!("/api/v1/clusters/{cluster}/topics/orders/retention");
+    let query = json!({ "forSeconds": 3_600 });
+    let preview = server.json_by(&format!("{path}/preview"), &query, "a preview", |_| true).await;
+    let (mut body, id) = (preview["request"].clone(), new_id());
+    (body["id"], body["reason"]) = (json!(id), json!("INC-1"));
+    let taken = async || (server.send(&path, &body).await.status == 202).then_some(());
+    wait_for("it is taken", DEADLINE, taken).await;
+    format!("/api/v1/clusters/{cluster}/retentions/{id}")
 }
 
 async fn refused(server: &Server, cluster: &str, acl: &str) {

@@ -9,6 +9,7 @@ pub(super) const PEEK: &str = "peek";
 pub(super) const CONTROL: &str =
     "control, where an administrator has made the topics (one partition each, flowdeck.holds compacted)";
 pub(super) const CREATE: &str = "control, where Flowdeck is to make them";
+pub(super) const RETENTION: &str = "raise retention";
 pub(super) const AGENT: &str = "agent";
 
 /// The lines of the section's commands and comments, each on one line.
@@ -47,5 +48,5 @@ fn arguments(line: &str) -> Vec<String> {
 fn every_set_of_the_document_is_known() {
     let all: Vec<_> =
         lines().into_iter().filter_map(|line| Some(line.strip_prefix("# ")?.to_owned())).collect();
-    assert_eq!(all, [VIEW, PEEK, CONTROL, CREATE, AGENT]);
+    assert_eq!(all, [VIEW, RETENTION, PEEK, CONTROL, CREATE, AGENT]);
 }
