@@ -116,6 +116,8 @@ async fn every_page_renders() {
         ("partitions", "/c/prod-eu/groups/prod-audio-processor/pause?topic=audio-events&partition=1", 200),
         ("offsets", "/c/prod-eu/groups/prod-audio-processor/offsets", 200),
         ("brokers", "/c/prod-eu/brokers", 200),
+        ("canary", "/c/prod-eu/canaries/00000000-0000-4000-8000-000000000002?order=back", 200),
+        ("retention", "/c/prod-eu/topics/audio-events/retention", 200),
         ("not-found", "/nowhere", 404),
     ] {
         let page = page(path).await;

@@ -79,11 +79,11 @@ fn page(shown: &Shown) -> AnyView {
         {shown.preview.as_ref().map(|(order, preview)| asked(view, *order, preview))}
         <section class="panel" aria-labelledby="steps">
             <header><h2 id="steps">"Steps"</h2></header>
-            <table class="plan">
+            <div class="scroll"><table class="plan">
                 <caption class="unseen">"Steps of the canary resume"</caption>
                 <thead><tr><th scope="col">"Step"</th><th scope="col">"Status"</th><th scope="col">"Evidence"</th></tr></thead>
                 <tbody>{steps}</tbody>
-            </table>
+            </table></div>
         </section>
         {partitions(view)}
         {rest}
@@ -154,8 +154,8 @@ fn asked(view: &CanaryView, order: CanaryOrder, text: &Result<PreviewText, PageE
         }
     });
     view! {
-        <section class="panel offsets-panel" id="preview" aria-label="Preview">
-            <h2>{label(order)}</h2>
+        <section class="panel offsets-panel" aria-labelledby="ordered">
+            <h2 id="ordered">{label(order)}</h2>
             {preview::shown(text, info)}
             {form}
         </section>
@@ -202,14 +202,14 @@ fn partitions(view: &CanaryView) -> AnyView {
     view! {
         <section class="panel" aria-labelledby="part">
             <header><h2 id="part">"The part, as it is now"</h2></header>
-            <table class="plan">
+            <div class="scroll"><table class="plan">
                 <caption class="unseen">"Partitions of the part"</caption>
                 <thead><tr>
                     <th scope="col">"Partition"</th><th scope="col" class="num">"Committed"</th>
                     <th scope="col" class="num">"Lag"</th><th scope="col">"Last commit"</th><th scope="col">"Status"</th>
                 </tr></thead>
                 <tbody>{rows}</tbody>
-            </table>
+            </table></div>
         </section>
     }
     .into_any()

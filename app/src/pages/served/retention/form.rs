@@ -141,11 +141,11 @@ fn previewed(shown: &Shown, preview: &RetentionPreview) -> AnyView {
     });
     let hidden = hidden.collect_view();
     view! {
-        <table class="plan">
+        <div class="scroll"><table class="plan">
             <caption class="unseen">"What is changed"</caption>
             <thead><tr><th scope="col">"Configuration"</th><th scope="col">"Now"</th><th scope="col">"Until then"</th></tr></thead>
             <tbody>{rows}</tbody>
-        </table>
+        </table></div>
         <dl class="meta">
             <dt>"Values go back"</dt><dd>"at the latest " {at_time(request.until)} ", unless somebody changes them meanwhile"</dd>
             <dt>"Disk growth"</dt><dd class="wrap">{growth(preview.growth)}</dd>

@@ -61,11 +61,11 @@ fn page(view: &RetentionView) -> AnyView {
         {view.notes.iter().map(|note| notice::warning(note.clone())).collect_view()}
         <section class="panel" aria-labelledby="what">
             <header><h2 id="what">{["State: ", view.state.label()].concat()}</h2>{end}</header>
-            <table class="plan">
+            <div class="scroll"><table class="plan">
                 <caption class="unseen">"What is changed"</caption>
                 <thead><tr><th scope="col">"Configuration"</th><th scope="col">"Before"</th><th scope="col">"Raised to"</th></tr></thead>
                 <tbody>{rows}</tbody>
-            </table>
+            </table></div>
             <dl class="meta">
                 {due}
                 {group}
