@@ -58,7 +58,7 @@ for (const scripts of [true, false]) {
       await preview.getByLabel("Reason", { exact: true }).fill("INC-4711");
       await preview.getByRole("radio", { name: "until", exact: true }).check();
       await preview.getByLabel("Until, in UTC").fill(inMinutes(-10));
-      await preview.locator("form[method=post] button").click();
+      await preview.locator("form[method=post] button.hold").click();
       await expect(page.getByText(/ is past: it is /)).toBeVisible();
       await expect(page.getByLabel("Reason", { exact: true })).toHaveValue("INC-4711");
       await page.getByLabel("Until, in UTC").fill(inMinutes(30));
@@ -67,7 +67,7 @@ for (const scripts of [true, false]) {
       await expect.poll(() => consumer.assigned(), { timeout: 20_000 }).toEqual([all - 1, 1]);
 
       await page.goto(`${groupPath(GROUP)}/pause?action=resume&topic=${TOPIC}&partition=1`);
-      await page.locator("section[aria-labelledby=chosen] form[method=post] button").click();
+      await page.locator("section[aria-labelledby=chosen] form[method=post] button.primary").click();
       await confirmed(page);
       await expect.poll(() => consumer.assigned(), { timeout: 20_000 }).toEqual([all, 0]);
     });
