@@ -1,7 +1,7 @@
 //! The JSON API of a running server, over HTTP or HTTPS with the system's certificates.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flowdeck_model::shown;
 use serde::Serialize;
@@ -48,6 +48,23 @@ impl Api {
     pub(super) fn get<T: DeserializeOwned>(&self, path: &str) -> Result<Answer<T>, Failed> {
         let request = self.authorised(self.agent.get(format!("{}{path}", self.at)));
         self.read(request.call())
+    }
+
+    /// Asked again and again, until `is_over` or the time is.
+    pub(super) fn get_until<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        (wait, every): (Duration, Duration),
+        is_over: impl Fn(&T) -> bool,
+    ) -> Result<Answer<T>, Failed> {
+        let until = Instant::now() + wait;
+        loop {
+            let answer = self.get(path)?;
+            if is_over(&answer.view) || Instant::now() > until {
+                return Ok(answer);
+            }
+            std::thread::sleep(every);
+        }
     }
 
     pub(super) fn post<T: DeserializeOwned>(

@@ -1,6 +1,6 @@
 //! Bulk operations from a shell: previewed, and then exactly that; stopped, shown, taken back.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use flowdeck_model::bulk::{BulkAction, BulkState, BulkTarget, STOP_AFTER_DEFAULT};
@@ -229,14 +229,7 @@ fn submit(
 }
 
 fn over(api: &Api, path: &str) -> Result<Answer<BulkView>, Failed> {
-    let until = Instant::now() + WAIT;
-    loop {
-        let view: Answer<BulkView> = api.get(path)?;
-        if view.view.state.is_over() || Instant::now() > until {
-            return Ok(view);
-        }
-        std::thread::sleep(EVERY);
-    }
+    api.get_until(path, (WAIT, EVERY), |view: &BulkView| view.state.is_over())
 }
 
 fn exit(view: &BulkView) -> Exit {

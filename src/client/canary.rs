@@ -1,6 +1,6 @@
 //! Canary resume from a shell: a part of what is paused first, then the rest, or the part is paused again.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use clap::{Args, Subcommand};
 use flowdeck_model::canary::{CanaryOrder, CanaryState};
@@ -109,10 +109,8 @@ fn give(order: &Order, word: CanaryOrder) -> Result<Exit, Failed> {
 
 /// As it is, or once it is settled where somebody waits.
 fn told(api: &Api, path: &str, operation: &Operation, mut view: Answer<CanaryView>) -> Result<Exit, Failed> {
-    let until = Instant::now() + WAIT;
-    while operation.wait && !view.view.state.is_settled() && Instant::now() < until {
-        std::thread::sleep(EVERY);
-        view = api.get(path)?;
+    if operation.wait {
+        view = api.get_until(path, (WAIT, EVERY), |view: &CanaryView| view.state.is_settled())?;
     }
     print(&view, operation.server.json, show::canary)?;
     if operation.wait && !view.view.state.is_settled() {

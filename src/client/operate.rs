@@ -1,6 +1,6 @@
 //! Operations from a shell: submitted, or shown as they would be; followed where somebody waits.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flowdeck_model::action::{Action, ActionFields};
 use flowdeck_model::offsets::OffsetTo;
@@ -149,12 +149,6 @@ pub(super) fn send(
 
 /// The operation once nothing more is awaited, or as it is when the time is over.
 fn settled(api: &Api, cluster: &ClusterName, id: CommandId) -> Result<Answer<CommandView>, Failed> {
-    let until = Instant::now() + WAIT;
-    loop {
-        let command: Answer<CommandView> = api.get(&command_path(cluster, id))?;
-        if command.view.state.is_settled() || Instant::now() > until {
-            return Ok(command);
-        }
-        std::thread::sleep(EVERY);
-    }
+    let is_settled = |view: &CommandView| view.state.is_settled();
+    api.get_until(&command_path(cluster, id), (WAIT, EVERY), is_settled)
 }

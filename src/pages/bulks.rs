@@ -4,13 +4,13 @@
 use app::Typed;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use flowdeck_model::bulk::form::BulkForm;
 use flowdeck_model::bulk::{BulkAction, BulkRequest};
 use flowdeck_model::{ClusterName, SubmitBulk, url};
 use http::header::HeaderMap;
 
-use super::forms::{refused, see_other};
+use super::forms::{ordered, refused, see_other};
 use super::ports::FormPorts;
 use crate::api::names;
 use crate::api::problem::Problem;
@@ -22,20 +22,16 @@ pub(crate) async fn submit(
     Path(segment): Path<String>,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
-    let parsed = names::cluster(&segment)
-        .and_then(|cluster| Ok((cluster, BulkForm::parse(&String::from_utf8_lossy(&body))?)));
-    let (cluster, BulkForm { id, request }) = match parsed {
-        Ok(parsed) => parsed,
-        Err(error) => return Problem::from(error).into_response(),
-    };
-    match bound.ports.bulks.submit(&cluster, SubmitBulk { id, request: request.clone() }).await {
+) -> Result<Response, Problem> {
+    let cluster = names::cluster(&segment)?;
+    let BulkForm { id, request } = BulkForm::parse(&String::from_utf8_lossy(&body))?;
+    Ok(match bound.ports.bulks.submit(&cluster, SubmitBulk { id, request: request.clone() }).await {
         Ok(view) => see_other(&state.options.base.path(&url::bulk_path(&cluster, view.id))),
         Err(error) => {
             let typed = Typed { reason: request.reason.clone(), ..Typed::default() };
             refused(&state, bound, &headers, &page(&cluster, &request), error, typed).await
         }
-    }
+    })
 }
 
 /// A new preview of the same.
@@ -70,15 +66,9 @@ pub(crate) async fn stop(
     FormPorts(bound): FormPorts,
     Path((cluster, id)): Path<(String, String)>,
     headers: HeaderMap,
-) -> Response {
-    let parsed = names::cluster(&cluster).and_then(|cluster| Ok((cluster, names::command(&id)?)));
-    let (cluster, id) = match parsed {
-        Ok(parsed) => parsed,
-        Err(error) => return Problem::from(error).into_response(),
-    };
+) -> Result<Response, Problem> {
+    let (cluster, id) = (names::cluster(&cluster)?, names::command(&id)?);
     let page = url::bulk_path(&cluster, id);
-    match bound.ports.bulks.stop(&cluster, id).await {
-        Ok(_) => see_other(&state.options.base.path(&page)),
-        Err(error) => refused(&state, bound, &headers, &page, error, Typed::default()).await,
-    }
+    let outcome = bound.ports.bulks.stop(&cluster, id).await;
+    Ok(ordered(&state, bound, &headers, &page, outcome, Typed::default()).await)
 }

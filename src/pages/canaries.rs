@@ -4,12 +4,12 @@
 use app::Typed;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use flowdeck_model::canary::{CanaryOrder, SubmitCanary};
 use flowdeck_model::{PortError, url};
 use http::header::HeaderMap;
 
-use super::forms::{page_of, parse, refused, see_other, typed};
+use super::forms::{ordered, page_of, parse, refused, see_other, typed};
 use super::ports::FormPorts;
 use crate::api::names;
 use crate::api::problem::Problem;
@@ -22,11 +22,8 @@ pub(crate) async fn submit(
     Path(segment): Path<String>,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
-    let cluster = match names::cluster(&segment) {
-        Ok(cluster) => cluster,
-        Err(error) => return Problem::from(error).into_response(),
-    };
+) -> Result<Response, Problem> {
+    let cluster = names::cluster(&segment)?;
     let outcome = match parse(&body) {
         Ok(command) => {
             let canary = SubmitCanary { id: command.id, target: command.target, reason: command.reason };
@@ -34,10 +31,10 @@ pub(crate) async fn submit(
         }
         Err(error) => Err(error),
     };
-    match outcome {
+    Ok(match outcome {
         Ok(view) => see_other(&state.options.base.path(&url::canary_path(&cluster, view.first.id))),
         Err(error) => refused(&state, bound, &headers, &page_of(&cluster, &body), error, typed(&body)).await,
-    }
+    })
 }
 
 pub(crate) async fn order(
@@ -46,12 +43,8 @@ pub(crate) async fn order(
     Path((cluster, id)): Path<(String, String)>,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
-    let parsed = names::cluster(&cluster).and_then(|cluster| Ok((cluster, names::command(&id)?)));
-    let (cluster, id) = match parsed {
-        Ok(parsed) => parsed,
-        Err(error) => return Problem::from(error).into_response(),
-    };
+) -> Result<Response, Problem> {
+    let (cluster, id) = (names::cluster(&cluster)?, names::command(&id)?);
     let field = |wanted: &str| {
         let found = form_urlencoded::parse(&body).find(|(name, _)| name == wanted);
         found.map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
@@ -61,12 +54,7 @@ pub(crate) async fn order(
         Some(order) => bound.ports.canaries.order(&cluster, id, order, field("reason")).await,
         None => Err(PortError::invalid("order", "rest or back")),
     };
-    let path = url::canary_path(&cluster, id);
-    match outcome {
-        Ok(_) => see_other(&state.options.base.path(&path)),
-        Err(error) => {
-            let typed = Typed { reason: field("reason"), ..Typed::default() };
-            refused(&state, bound, &headers, &path, error, typed).await
-        }
-    }
+    let page = url::canary_path(&cluster, id);
+    let typed = Typed { reason: field("reason"), ..Typed::default() };
+    Ok(ordered(&state, bound, &headers, &page, outcome, typed).await)
 }

@@ -27,22 +27,31 @@ pub(crate) async fn submit(
     Path(segment): Path<String>,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
-    let cluster = match names::cluster(&segment) {
-        Ok(cluster) => cluster,
-        Err(error) => return Problem::from(error).into_response(),
-    };
+) -> Result<Response, Problem> {
+    let cluster = names::cluster(&segment)?;
     let outcome = match parse(&body) {
         Ok(command) => bound.ports.control.submit(&cluster, command).await,
         Err(error) => Err(error),
     };
-    let error = match outcome {
-        Ok(submitted) => {
-            return see_other(&state.options.base.path(&url::command_path(&cluster, submitted.id)));
-        }
-        Err(error) => error,
-    };
-    refused(&state, bound, &headers, &page_of(&cluster, &body), error, typed(&body)).await
+    Ok(match outcome {
+        Ok(submitted) => see_other(&state.options.base.path(&url::command_path(&cluster, submitted.id))),
+        Err(error) => refused(&state, bound, &headers, &page_of(&cluster, &body), error, typed(&body)).await,
+    })
+}
+
+/// What an order that was given on `page`, below the base, came to: the page again, by 303 where it was done.
+pub(super) async fn ordered<T>(
+    state: &AppState,
+    bound: BoundActor,
+    headers: &HeaderMap,
+    page: &str,
+    outcome: Result<T, PortError>,
+    typed: Typed,
+) -> Response {
+    match outcome {
+        Ok(_) => see_other(&state.options.base.path(page)),
+        Err(error) => refused(state, bound, headers, page, error, typed).await,
+    }
 }
 
 /// `page`, below the base, once more: with the reason, what was typed, and the error's status.

@@ -4,7 +4,7 @@
 use app::Typed;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use flowdeck_model::produce::form::ProduceForm;
 use flowdeck_model::{ClusterName, CommandId, PortError, SubmitProduce, TopicName, url};
 use http::Uri;
@@ -23,18 +23,14 @@ pub(crate) async fn submit(
     Path((cluster, topic)): Path<(String, String)>,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
-    let named = names::cluster(&cluster).and_then(|cluster| Ok((cluster, names::topic(&topic)?)));
-    let (cluster, topic) = match named {
-        Ok(named) => named,
-        Err(error) => return Problem::from(error).into_response(),
-    };
+) -> Result<Response, Problem> {
+    let (cluster, topic) = (names::cluster(&cluster)?, names::topic(&topic)?);
     let form = ProduceForm::parse(&String::from_utf8_lossy(&body));
     let page = page(&cluster, &topic, &form);
     if !form.send {
         return match state.options.base.path(&page).parse::<Uri>() {
-            Ok(asked) => render::document(&state, bound.into(), &headers, asked, None).await,
-            Err(_) => Problem::too_large(ADDRESS_MAX).into_response(),
+            Ok(asked) => Ok(render::document(&state, bound.into(), &headers, asked, None).await),
+            Err(_) => Err(Problem::too_large(ADDRESS_MAX)),
         };
     }
     let produce = match (form.id, form.request(&topic)) {
@@ -46,13 +42,13 @@ pub(crate) async fn submit(
         Ok(produce) => bound.ports.produce.submit(&cluster, produce).await,
         Err(error) => Err(error),
     };
-    match outcome {
+    Ok(match outcome {
         Ok(view) => see_other(&state.options.base.path(&produced(&cluster, view.id, &form.skip))),
         Err(error) => {
             let typed = Typed { reason: form.reason, ..Typed::default() };
             refused(&state, bound, &headers, &page, error, typed).await
         }
-    }
+    })
 }
 
 /// With the group that is to go past the source then.

@@ -4,13 +4,13 @@
 use app::Typed;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use flowdeck_model::redrive::RedriveOrder;
 use flowdeck_model::redrive::form::RedriveForm;
 use flowdeck_model::{CommandId, PortError, SubmitRedrive, url};
 use http::header::HeaderMap;
 
-use super::forms::{refused, see_other};
+use super::forms::{ordered, refused, see_other};
 use super::ports::FormPorts;
 use crate::api::names;
 use crate::api::problem::Problem;
@@ -22,19 +22,13 @@ pub(crate) async fn submit(
     Path(segment): Path<String>,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
-    let cluster = match names::cluster(&segment) {
-        Ok(cluster) => cluster,
-        Err(error) => return Problem::from(error).into_response(),
-    };
+) -> Result<Response, Problem> {
+    let cluster = names::cluster(&segment)?;
     let text = String::from_utf8_lossy(&body);
-    let form = match RedriveForm::parse(&text, None) {
-        Ok(form) => form,
-        Err(error) => return Problem::from(error).into_response(),
-    };
+    let form = RedriveForm::parse(&text, None)?;
     let id = form.id.unwrap_or_else(CommandId::random);
     let redrive = SubmitRedrive { id, request: form.request.clone() };
-    match bound.ports.redrives.submit(&cluster, redrive).await {
+    Ok(match bound.ports.redrives.submit(&cluster, redrive).await {
         Ok(view) => see_other(&state.options.base.path(&url::redrive_path(&cluster, view.id))),
         Err(error) => {
             let fields = form_urlencoded::parse(text.as_bytes());
@@ -45,7 +39,7 @@ pub(crate) async fn submit(
             let typed = Typed { reason: form.request.reason, ..Typed::default() };
             refused(&state, bound, &headers, &page, error, typed).await
         }
-    }
+    })
 }
 
 pub(crate) async fn order(
@@ -54,12 +48,8 @@ pub(crate) async fn order(
     Path((cluster, id)): Path<(String, String)>,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
-    let parsed = names::cluster(&cluster).and_then(|cluster| Ok((cluster, names::command(&id)?)));
-    let (cluster, id) = match parsed {
-        Ok(parsed) => parsed,
-        Err(error) => return Problem::from(error).into_response(),
-    };
+) -> Result<Response, Problem> {
+    let (cluster, id) = (names::cluster(&cluster)?, names::command(&id)?);
     let page = url::redrive_path(&cluster, id);
     let word = form_urlencoded::parse(&body).find(|(name, _)| name == "order").map(|(_, word)| word);
     let order = word.and_then(|word| RedriveOrder::from_word(&word));
@@ -67,8 +57,5 @@ pub(crate) async fn order(
         Some(order) => bound.ports.redrives.order(&cluster, id, order).await,
         None => Err(PortError::invalid("order", "run, pause or stop")),
     };
-    match outcome {
-        Ok(_) => see_other(&state.options.base.path(&page)),
-        Err(error) => refused(&state, bound, &headers, &page, error, Typed::default()).await,
-    }
+    Ok(ordered(&state, bound, &headers, &page, outcome, Typed::default()).await)
 }

@@ -4,12 +4,12 @@
 use app::Typed;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use flowdeck_model::retention::form::RetentionForm;
 use flowdeck_model::{PortError, SubmitRetention, url};
 use http::header::HeaderMap;
 
-use super::forms::{refused, see_other};
+use super::forms::{ordered, refused, see_other};
 use super::ports::FormPorts;
 use crate::api::names;
 use crate::api::problem::Problem;
@@ -21,12 +21,8 @@ pub(crate) async fn submit(
     Path((cluster, topic)): Path<(String, String)>,
     headers: HeaderMap,
     body: Bytes,
-) -> Response {
-    let named = names::cluster(&cluster).and_then(|cluster| Ok((cluster, names::topic(&topic)?)));
-    let (cluster, topic) = match named {
-        Ok(named) => named,
-        Err(error) => return Problem::from(error).into_response(),
-    };
+) -> Result<Response, Problem> {
+    let (cluster, topic) = (names::cluster(&cluster)?, names::topic(&topic)?);
     let form = RetentionForm::parse(&String::from_utf8_lossy(&body));
     let request = match (form.id, form.request()) {
         (None, _) => Err(PortError::invalid("id", "it is missing")),
@@ -39,7 +35,7 @@ pub(crate) async fn submit(
         Ok(retention) => bound.ports.retentions.submit(&cluster, retention).await,
         Err(error) => Err(error),
     };
-    match outcome {
+    Ok(match outcome {
         Ok(view) => see_other(&state.options.base.path(&url::raised_path(&cluster, view.id))),
         Err(error) => {
             let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(form.fields()).finish();
@@ -47,7 +43,7 @@ pub(crate) async fn submit(
             let typed = Typed { reason: form.reason, ..Typed::default() };
             refused(&state, bound, &headers, &page, error, typed).await
         }
-    }
+    })
 }
 
 /// The values are put back at once.
@@ -56,15 +52,9 @@ pub(crate) async fn end(
     FormPorts(bound): FormPorts,
     Path((cluster, id)): Path<(String, String)>,
     headers: HeaderMap,
-) -> Response {
-    let parsed = names::cluster(&cluster).and_then(|cluster| Ok((cluster, names::command(&id)?)));
-    let (cluster, id) = match parsed {
-        Ok(parsed) => parsed,
-        Err(error) => return Problem::from(error).into_response(),
-    };
+) -> Result<Response, Problem> {
+    let (cluster, id) = (names::cluster(&cluster)?, names::command(&id)?);
     let page = url::raised_path(&cluster, id);
-    match bound.ports.retentions.end(&cluster, id).await {
-        Ok(_) => see_other(&state.options.base.path(&page)),
-        Err(error) => refused(&state, bound, &headers, &page, error, Typed::default()).await,
-    }
+    let outcome = bound.ports.retentions.end(&cluster, id).await;
+    Ok(ordered(&state, bound, &headers, &page, outcome, Typed::default()).await)
 }

@@ -79,187 +79,167 @@ enum What {
     Decoders,
 }
 
-pub(crate) fn run(args: &Args) -> Result<ExitCode> {
-    match args.what {
-        What::Faults | What::Redrive | What::Holds | What::Fleets | What::Offsets | What::Bulk => {
-            faults(args)
-        }
-        What::AgentRecords => agent_records(args),
-        What::Decoders => decoders(args),
-        What::AgentStart => agent_start(),
-    }
-}
-
-fn decoders(args: &Args) -> Result<ExitCode> {
-    let machine = machine::check(&[Need::Native])?;
-    let words = ["test", "--workspace", "--exclude", "frontend", "--test", "fuzz"];
-    let build = [&words[..], &["--no-run"]].concat();
-    must("the build of the decoders' check", cargo(&build).args(machine.features()), BUILD_LIMIT)?;
-    let seconds = u64::from(args.minutes) * 60;
-    say::step(&format!("{} minutes of changed bytes for every decoder", args.minutes));
-    let mut soak = cargo(&words);
-    soak.args(machine.features()).args(["--", "--nocapture"]);
-    soak.env("FLOWDECK_DECODERS_SECONDS", seconds.to_string());
-    if let Some(seed) = args.seed {
-        soak.env("FLOWDECK_DECODERS_SEED", seed.to_string());
-    }
-    let status = supervise::run("the decoders' check", &soak, Duration::from_secs(seconds) + AROUND)?;
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
+/// How long a start goes without a broker.
 const ABSENT_SECONDS: u64 = 60;
-
-fn agent_start() -> Result<ExitCode> {
-    let machine = machine::check(&[Need::Native, Need::Kafka])?;
-    let home = KafkaHome::resolve(&mut say::step)?;
-    let words = ["test", "--workspace", "--exclude", "frontend", "--test", "it"];
-    let build = [&words[..], &["--no-run"]].concat();
-    must("the build of the agent's tests", cargo(&build).args(machine.features()), BUILD_LIMIT)?;
-    say::step(&format!("a start without a broker for {ABSENT_SECONDS} s"));
-    let mut soak = cargo(&words);
-    soak.args(machine.features()).args(["--", "--nocapture", "start::a_start_waits_for_a_broker"]);
-    soak.env("FLOWDECK_ABSENT_SECONDS", ABSENT_SECONDS.to_string()).env(env::KAFKA_LIBS, home.libs());
-    let status = supervise::run("the start", &soak, Duration::from_secs(ABSENT_SECONDS) + AROUND)?;
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
 const PROTOCOLS: u64 = 3;
 
-fn agent_records(args: &Args) -> Result<ExitCode> {
-    let machine = machine::check(&[Need::Native, Need::Kafka])?;
-    let home = KafkaHome::resolve(&mut say::step)?;
-    let words = ["test", "--workspace", "--exclude", "frontend", "--test", "it"];
-    let build = [&words[..], &["--no-run"]].concat();
-    must("the build of the records' check", cargo(&build).args(machine.features()), BUILD_LIMIT)?;
-    let seconds = u64::from(args.minutes) * 60;
-    say::step(&format!("{} minutes of records through kills, rebalances and pauses", args.minutes));
-    let mut soak = cargo(&words);
-    soak.args(machine.features()).args(["--", "--nocapture", "--test-threads=1", "records::"]);
-    soak.env("FLOWDECK_RECORDS_SECONDS", (seconds / PROTOCOLS).to_string());
-    soak.env("FLOWDECK_RECORDS_A_SECOND", args.records.to_string()).env(env::KAFKA_LIBS, home.libs());
-    if let Some(seed) = args.seed {
-        soak.env("FLOWDECK_RECORDS_SEED", seed.to_string());
-    }
-    let status = supervise::run("the records' check", &soak, Duration::from_secs(seconds) + AROUND)?;
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn faults(args: &Args) -> Result<ExitCode> {
-    let machine = machine::check(&[Need::Native, Need::Kafka])?;
-    let home = KafkaHome::resolve(&mut say::step)?;
-    let programs = build::programs(&machine)?;
-    let server = match args.release {
-        true => build::release()?.0,
-        false => programs.server,
-    };
-    if let Some(of_system) = of_system(args) {
-        return system(args, &of_system, &machine, &server, &programs.fleets, &home);
-    }
-    // As all tests are built, so that nothing is built twice.
-    let words = ["test", "--workspace", "--exclude", "frontend", "--test", "faults"];
-    let build = [&words[..], &["--no-run"]].concat();
-    must("the build of the fault run", cargo(&build).args(machine.features()), BUILD_LIMIT)?;
-
-    let seconds = u64::from(args.minutes) * 60;
-    say::step(&format!("{} minutes of faults on {}", args.minutes, shown(&server)));
-    let mut soak = cargo(&words);
-    soak.args(machine.features()).args(["--", "--nocapture"]);
-    soak.env("FLOWDECK_FAULT_SECONDS", seconds.to_string());
-    soak.env("FLOWDECK_BIN", &server).env("FLEETS_BIN", &programs.fleets).env(env::KAFKA_LIBS, home.libs());
-    if let Some(seed) = args.seed {
-        soak.env("FLOWDECK_FAULT_SEED", seed.to_string());
-    }
-    let status = supervise::run("the fault run", &soak, Duration::from_secs(seconds) + AROUND)?;
-    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-/// One of the tests of the whole, for longer.
-struct OfSystem {
+/// Tests of one target, for longer.
+struct Soak {
     what: String,
-    test: &'static str,
-    setting: (&'static str, u32),
+    target: &'static str,
+    /// For the harness: which of its tests, and how.
+    tests: &'static [&'static str],
+    settings: Vec<(&'static str, u64)>,
     /// Where faults come at random.
     seed: Option<&'static str>,
     limit: Duration,
+    needs: Needs,
 }
 
-fn offsets(args: &Args) -> OfSystem {
-    let minutes = u64::from(args.minutes) * 60;
-    let (what, setting, seconds) = match args.operations {
-        Some(count) => {
-            let what = format!("{count} operations on offsets through kills");
-            (what, ("FLOWDECK_OFFSETS_OPERATIONS", count), u64::from(count) * SECONDS_FOR_ONE)
-        }
-        None => {
-            let what = format!("{} minutes of offsets that are set through kills", args.minutes);
-            (what, ("FLOWDECK_OFFSETS_SECONDS", args.minutes.saturating_mul(60)), minutes)
-        }
-    };
-    OfSystem {
-        what,
-        test: "no_offset_changes_without_an_operation_in_the_audit",
-        setting,
-        seed: Some("FLOWDECK_OFFSETS_SEED"),
-        limit: Duration::from_secs(seconds) + AROUND,
+#[derive(PartialEq, Eq)]
+enum Needs {
+    Nothing,
+    Kafka,
+    /// And the server and the demo's services.
+    Programs,
+}
+
+pub(crate) fn run(args: &Args) -> Result<ExitCode> {
+    let soak = soak(args);
+    let mut needs = vec![Need::Native];
+    needs.extend((soak.needs != Needs::Nothing).then_some(Need::Kafka));
+    let machine = machine::check(&needs)?;
+    // As all tests are built, so that nothing is built twice.
+    let words = ["test", "--workspace", "--exclude", "frontend", "--test", soak.target];
+    let mut command = cargo(&words);
+    command.args(machine.features()).args(["--", "--nocapture"]).args(soak.tests);
+    let mut on = String::new();
+    if soak.needs != Needs::Nothing {
+        command.env(env::KAFKA_LIBS, KafkaHome::resolve(&mut say::step)?.libs());
     }
-}
-
-fn of_system(args: &Args) -> Option<OfSystem> {
-    match args.what {
-        What::Redrive => Some(OfSystem {
-            what: format!("a re-drive of {REDRIVE_RECORDS} records"),
-            test: "redrive_killed_at_random",
-            setting: ("FLOWDECK_REDRIVE_RECORDS", REDRIVE_RECORDS),
-            seed: Some("FLOWDECK_REDRIVE_SEED"),
-            limit: REDRIVE_LIMIT,
-        }),
-        What::Holds => Some(OfSystem {
-            what: format!("{} faults under holds", args.rounds),
-            test: "holds_survive_deploys_crashes_and_scale_outs",
-            setting: ("FLOWDECK_HOLDS_ROUNDS", args.rounds),
-            seed: Some("FLOWDECK_HOLDS_SEED"),
-            limit: HOLDS_LIMIT,
-        }),
-        What::Fleets => Some(OfSystem {
-            what: format!("{} minutes of the services' troubles", args.minutes),
-            test: "services_under_their_troubles",
-            setting: ("FLOWDECK_FLEETS_SECONDS", args.minutes.saturating_mul(60)),
-            seed: None,
-            limit: Duration::from_secs(u64::from(args.minutes) * 60) + AROUND,
-        }),
-        What::Offsets => Some(offsets(args)),
-        What::Bulk => Some(OfSystem {
-            what: format!("a bulk operation over {BULK_GROUPS} groups"),
-            test: "bulk_killed_in_the_middle_goes_on_and_undo_brings_all_groups_back",
-            setting: ("FLOWDECK_BULK_GROUPS", BULK_GROUPS),
-            seed: None,
-            limit: BULK_LIMIT,
-        }),
-        What::Faults | What::AgentRecords | What::AgentStart | What::Decoders => None,
+    if soak.needs == Needs::Programs {
+        let programs = build::programs(&machine)?;
+        let server = match args.release {
+            true => build::release()?.0,
+            false => programs.server,
+        };
+        on = format!(" on {}", shown(&server));
+        command.env("FLOWDECK_BIN", &server).env("FLEETS_BIN", &programs.fleets);
     }
-}
-
-fn system(
-    args: &Args,
-    of: &OfSystem,
-    machine: &machine::Machine,
-    server: &std::path::Path,
-    fleets: &std::path::Path,
-    home: &KafkaHome,
-) -> Result<ExitCode> {
-    let words = ["test", "--workspace", "--exclude", "frontend", "--test", "system"];
     let build = [&words[..], &["--no-run"]].concat();
     must("the build of the tests", cargo(&build).args(machine.features()), BUILD_LIMIT)?;
-    say::step(&format!("{} on {}", of.what, shown(server)));
-    let mut soak = cargo(&words);
-    soak.args(machine.features()).args(["--", "--nocapture", of.test]);
-    soak.env(of.setting.0, of.setting.1.to_string());
-    soak.env("FLOWDECK_BIN", server).env("FLEETS_BIN", fleets).env(env::KAFKA_LIBS, home.libs());
-    if let Some((name, seed)) = of.seed.zip(args.seed) {
-        soak.env(name, seed.to_string());
+    say::step(&format!("{}{on}", soak.what));
+    for (name, value) in &soak.settings {
+        command.env(name, value.to_string());
     }
-    let status = supervise::run(&of.what, &soak, of.limit)?;
+    if let Some((name, seed)) = soak.seed.zip(args.seed) {
+        command.env(name, seed.to_string());
+    }
+    let status = supervise::run(&soak.what, &command, soak.limit)?;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn soak(args: &Args) -> Soak {
+    let (minutes, seconds) = (args.minutes, u64::from(args.minutes) * 60);
+    let for_minutes = Duration::from_secs(seconds) + AROUND;
+    match args.what {
+        What::Faults => Soak {
+            what: format!("{minutes} minutes of faults"),
+            target: "faults",
+            tests: &[],
+            settings: vec![("FLOWDECK_FAULT_SECONDS", seconds)],
+            seed: Some("FLOWDECK_FAULT_SEED"),
+            limit: for_minutes,
+            needs: Needs::Programs,
+        },
+        What::AgentRecords => Soak {
+            what: format!("{minutes} minutes of records through kills, rebalances and pauses"),
+            target: "it",
+            tests: &["--test-threads=1", "records::"],
+            settings: vec![
+                ("FLOWDECK_RECORDS_SECONDS", seconds / PROTOCOLS),
+                ("FLOWDECK_RECORDS_A_SECOND", args.records.into()),
+            ],
+            seed: Some("FLOWDECK_RECORDS_SEED"),
+            limit: for_minutes,
+            needs: Needs::Kafka,
+        },
+        What::AgentStart => Soak {
+            what: format!("a start without a broker for {ABSENT_SECONDS} s"),
+            target: "it",
+            tests: &["start::a_start_waits_for_a_broker"],
+            settings: vec![("FLOWDECK_ABSENT_SECONDS", ABSENT_SECONDS)],
+            seed: None,
+            limit: Duration::from_secs(ABSENT_SECONDS) + AROUND,
+            needs: Needs::Kafka,
+        },
+        What::Decoders => Soak {
+            what: format!("{minutes} minutes of changed bytes for every decoder"),
+            target: "fuzz",
+            tests: &[],
+            settings: vec![("FLOWDECK_DECODERS_SECONDS", seconds)],
+            seed: Some("FLOWDECK_DECODERS_SEED"),
+            limit: for_minutes,
+            needs: Needs::Nothing,
+        },
+        What::Redrive => Soak {
+            what: format!("a re-drive of {REDRIVE_RECORDS} records"),
+            settings: vec![("FLOWDECK_REDRIVE_RECORDS", REDRIVE_RECORDS.into())],
+            seed: Some("FLOWDECK_REDRIVE_SEED"),
+            ..of_system(&["redrive_killed_at_random"], REDRIVE_LIMIT)
+        },
+        What::Holds => Soak {
+            what: format!("{} faults under holds", args.rounds),
+            settings: vec![("FLOWDECK_HOLDS_ROUNDS", args.rounds.into())],
+            seed: Some("FLOWDECK_HOLDS_SEED"),
+            ..of_system(&["holds_survive_deploys_crashes_and_scale_outs"], HOLDS_LIMIT)
+        },
+        What::Fleets => Soak {
+            what: format!("{minutes} minutes of the services' troubles"),
+            settings: vec![("FLOWDECK_FLEETS_SECONDS", seconds)],
+            ..of_system(&["services_under_their_troubles"], for_minutes)
+        },
+        What::Offsets => offsets(args, for_minutes),
+        What::Bulk => Soak {
+            what: format!("a bulk operation over {BULK_GROUPS} groups"),
+            settings: vec![("FLOWDECK_BULK_GROUPS", BULK_GROUPS.into())],
+            ..of_system(&["bulk_killed_in_the_middle_goes_on_and_undo_brings_all_groups_back"], BULK_LIMIT)
+        },
+    }
+}
+
+/// Of the tests of the whole.
+fn of_system(tests: &'static [&'static str], limit: Duration) -> Soak {
+    Soak {
+        what: String::new(),
+        target: "system",
+        tests,
+        settings: vec![],
+        seed: None,
+        limit,
+        needs: Needs::Programs,
+    }
+}
+
+fn offsets(args: &Args, for_minutes: Duration) -> Soak {
+    let (what, setting, limit) = match args.operations {
+        Some(count) => (
+            format!("{count} operations on offsets through kills"),
+            ("FLOWDECK_OFFSETS_OPERATIONS", u64::from(count)),
+            Duration::from_secs(u64::from(count) * SECONDS_FOR_ONE) + AROUND,
+        ),
+        None => (
+            format!("{} minutes of offsets that are set through kills", args.minutes),
+            ("FLOWDECK_OFFSETS_SECONDS", u64::from(args.minutes) * 60),
+            for_minutes,
+        ),
+    };
+    Soak {
+        what,
+        settings: vec![setting],
+        seed: Some("FLOWDECK_OFFSETS_SEED"),
+        ..of_system(&["no_offset_changes_without_an_operation_in_the_audit"], limit)
+    }
 }
 
 /// As seen from the checkout.

@@ -10,11 +10,12 @@ use crate::cache::KafkaHome;
 use crate::node::{Node, NodeOptions};
 use crate::secure::SecureEndpoint;
 use crate::supervise::{Job, Output};
+use crate::tail::lost_a_port;
 
 /// A clean stop takes about 1 s.
 const STOP_GRACE: Duration = Duration::from_secs(10);
-/// Of ports.
-const CHOICES: usize = 3;
+/// Of ports: somebody may take one between its choice and its use.
+pub(crate) const CHOICES: usize = 3;
 
 /// A broker that runs, or that was stopped and may be started again on the same ports and data.
 pub struct Broker {
@@ -30,7 +31,7 @@ impl Broker {
         loop {
             let mut broker = Self::prepare(home, dir, options)?;
             let Err(error) = broker.start_again() else { return Ok(broker) };
-            if choices == CHOICES || options.port.is_some() || !broker.node.lost_a_port() {
+            if choices == CHOICES || options.port.is_some() || !lost_a_port(&broker.node.log()) {
                 return Err(error);
             }
             choices += 1;

@@ -44,7 +44,7 @@ pub fn kafka_version() -> &'static str {
     pinned.map_or("", |(version, _)| version)
 }
 
-/// A first resolve downloads some 45 MB; a slow line has this long.
+/// A first resolve downloads 45 MB, or 140 of a registry; a slow line has this long.
 const RESOLVE_LIMIT: Duration = Duration::from_secs(15 * 60);
 
 /// A complete set of Kafka's jars on this machine.
@@ -71,7 +71,7 @@ impl KafkaHome {
     }
 
     fn of_pom(pom: &str, name: &str, progress: &mut dyn FnMut(&str)) -> Result<Self> {
-        let dir = resolved("kafka", pom, name, progress, |work| maven(name, work))?;
+        let dir = resolved("kafka", pom, name, progress, |work| jars(name, work))?;
         Ok(Self { libs: dir.join("libs") })
     }
 
@@ -118,12 +118,18 @@ fn download(all: &Path, dir: &Path, pom: &str, fill: impl FnOnce(&Path) -> Resul
     result
 }
 
-fn maven(name: &str, work: &Path) -> Result<()> {
+/// Runs a goal of Maven's dependency plugin on the pom in `work`, for what comes into its directory `out`.
+pub(crate) fn maven(name: &str, goal: &str, work: &Path, out: &str) -> Result<()> {
     let mut command = Command::new("mvn");
-    command.args(["--quiet", "--batch-mode", "-Dstyle.color=never", "dependency:copy-dependencies"]);
-    command.arg(format!("-DoutputDirectory={}", work.join("libs").display())).current_dir(work);
+    command.args(["--quiet", "--batch-mode", "-Dstyle.color=never"]).arg(format!("dependency:{goal}"));
+    command.arg(format!("-DoutputDirectory={}", work.join(out).display())).current_dir(work);
     let (status, said) = supervise::capture("Maven", &command, RESOLVE_LIMIT)?;
     ensure!(status.success(), "Maven could not resolve {name} (is Maven Central reachable?):\n{said}");
+    Ok(())
+}
+
+fn jars(name: &str, work: &Path) -> Result<()> {
+    maven(name, "copy-dependencies", work, "libs")?;
     let broker = fs::read_dir(work.join("libs")).context("read what Maven resolved")?;
     let found = broker.flatten().any(|jar| jar.file_name().to_string_lossy().starts_with("kafka_2.13-"));
     ensure!(found, "Maven ended well but left no broker behind");

@@ -13,15 +13,12 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use crate::cache::KafkaHome;
 use crate::java::Jvm;
 use crate::secure::{self, ScramUser, SecureEndpoint};
-use crate::tail::tail;
 use crate::{java, port, ready, supervise};
 
 /// Of every broker, whatever its release.
 pub(crate) const PROPERTIES: &str = include_str!("../kafka/server.properties");
 const KRAFT: &str = include_str!("../kafka/kraft.properties");
 const LOG4J: &str = include_str!("../kafka/log4j2.properties");
-/// Of the end of its log.
-const LINES: usize = 15;
 const FORMAT_LIMIT: Duration = Duration::from_secs(60);
 
 /// What is asked of a node.
@@ -134,11 +131,6 @@ impl Node {
 
     pub fn log(&self) -> PathBuf {
         self.dir.join("kafka.log")
-    }
-
-    /// Whether its log ends by telling that somebody else listens on one of its ports.
-    pub(crate) fn lost_a_port(&self) -> bool {
-        tail(&self.log(), LINES).contains("Address already in use")
     }
 
     /// The broker's JVM.

@@ -10,14 +10,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::supervise::{Job, Output};
-use crate::{cache, port, stop, supervise, tail};
+use crate::{cache, port, stop, tail};
 
 const POM: &str = include_str!("../registry/pom.xml");
 const NAME: &str = "Apicurio Registry 2.6";
 /// It starts in 7 s alone on two cores.
 const READY_LIMIT: Duration = Duration::from_secs(120);
-/// 140 MB.
-const RESOLVE_LIMIT: Duration = Duration::from_secs(15 * 60);
 const TICK: Duration = Duration::from_millis(200);
 const GRACE: Duration = Duration::from_secs(2);
 const TOLD: usize = 15;
@@ -30,19 +28,7 @@ impl RegistryHome {
     /// Those of the cache, resolved now if they are missing. `progress` is told before a download starts.
     pub fn resolve(progress: &mut dyn FnMut(&str)) -> Result<Self> {
         cache::resolved("registry", POM, NAME, progress, |work| {
-            let mut command = Command::new("mvn");
-            command.args([
-                "--quiet",
-                "--batch-mode",
-                "-Dstyle.color=never",
-                "dependency:unpack-dependencies",
-            ]);
-            command.arg(format!("-DoutputDirectory={}", work.join("app").display())).current_dir(work);
-            let (status, said) = supervise::capture("Maven", &command, RESOLVE_LIMIT)?;
-            ensure!(
-                status.success(),
-                "Maven could not resolve {NAME} (is Maven Central reachable?):\n{said}"
-            );
+            cache::maven(NAME, "unpack-dependencies", work, "app")?;
             jar(work).map(drop)
         })
         .map(Self)

@@ -12,6 +12,11 @@ pub fn tail(log: &Path, lines: usize) -> String {
     read(log).map(|text| last_lines(&text, lines)).unwrap_or_default()
 }
 
+/// Whether the end of a program's log says that somebody else listens on one of its ports.
+pub(crate) fn lost_a_port(log: &Path) -> bool {
+    tail(log, 15).contains("Address already in use")
+}
+
 /// The last 32 KiB.
 fn read(log: &Path) -> Result<String> {
     let mut file = fs::File::open(log).context("open the log")?;

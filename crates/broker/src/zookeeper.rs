@@ -8,19 +8,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::broker::CHOICES;
 use crate::cache::{KafkaHome, OldRelease};
 use crate::java::Jvm;
 use crate::node::PROPERTIES;
 use crate::supervise::{Job, Output};
-use crate::tail::tail;
+use crate::tail::lost_a_port;
 use crate::{java, port, ready};
 
 const STOP_GRACE: Duration = Duration::from_secs(10);
-/// Of ports: somebody may take one between its choice and its use.
-const CHOICES: usize = 3;
-/// Of the end of a log.
-const LINES: usize = 15;
-const TAKEN: &str = "Address already in use";
 const KAFKA_LOG: &str = "kafka.log";
 const ZOOKEEPER_LOG: &str = "zookeeper.log";
 
@@ -40,10 +36,9 @@ impl OldBroker {
         loop {
             let dir = dir.join(choice.to_string());
             fs::create_dir(&dir).with_context(|| format!("create {}", dir.display()))?;
-            let lost_a_port =
-                || [KAFKA_LOG, ZOOKEEPER_LOG].iter().any(|log| tail(&dir.join(log), LINES).contains(TAKEN));
+            let lost = || [KAFKA_LOG, ZOOKEEPER_LOG].iter().any(|log| lost_a_port(&dir.join(log)));
             match Self::start_in(&home, &dir) {
-                Err(_) if choice < CHOICES && lost_a_port() => choice += 1,
+                Err(_) if choice < CHOICES && lost() => choice += 1,
                 started => return started,
             }
         }

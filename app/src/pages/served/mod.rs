@@ -21,7 +21,9 @@ mod tail;
 
 use flowdeck_model::record_place::RecordPlace;
 use flowdeck_model::view::ClusterView;
-use flowdeck_model::{ClusterName, CommandId, GroupId, Partition, Ports, Timestamp, TopicName, url};
+use flowdeck_model::{
+    ClusterName, CommandId, GroupId, MessagesQuery, Partition, PortError, Ports, Timestamp, TopicName, url,
+};
 use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
@@ -266,23 +268,47 @@ fn in_textarea(text: &str) -> String {
     ["\n", &text.replace('&', "&amp;").replace('<', "&lt;")].concat()
 }
 
-/// The head of a page about one thing of a group.
-fn head_of_group(info: &ClusterView, id: &GroupId, title: String, now: Timestamp) -> AnyView {
+/// The head of a page of a cluster. `crumbs`: what is behind "Fleet". `now`: how fresh it is, where that is said.
+fn head(info: &ClusterView, title: String, now: Option<Timestamp>, crumbs: AnyView) -> AnyView {
     view! {
         <div>
-            <nav class="crumbs" aria-label="Where you are">
-                <a href=links::to("/")>"Fleet"</a> " / " {info.label.clone()} " / "
-                <a href=links::group(&info.name, id)>{name::cut(id.shown())}</a>
-            </nav>
+            <nav class="crumbs" aria-label="Where you are"><a href=links::to("/")>"Fleet"</a> " / " {crumbs}</nav>
             <div class="title">
                 {cluster::pill(info.label.clone(), info.colour)}
                 <h1>{title}</h1>
-                {bar::updated(Some(now))}
+                {bar::updated(now)}
             </div>
         </div>
         {cluster::trouble(info)}
     }
     .into_any()
+}
+
+/// The head of a page about one thing of a group.
+fn head_of_group(info: &ClusterView, id: &GroupId, title: String, now: Timestamp) -> AnyView {
+    let crumbs =
+        view! { {info.label.clone()} " / " <a href=links::group(&info.name, id)>{name::cut(id.shown())}</a> };
+    head(info, title, Some(now), crumbs.into_any())
+}
+
+/// The head of a page about one thing of a topic.
+fn head_of_topic(info: &ClusterView, topic: &TopicName, title: String, now: Option<Timestamp>) -> AnyView {
+    let crumbs = view! {
+        <a href=links::topics(&info.name)>{info.label.clone()}</a> " / "
+        <a href=links::topic(&info.name, topic, &MessagesQuery::default())>{topic.to_string()}</a>
+    };
+    head(info, title, now, crumbs.into_any())
+}
+
+/// Of a preview: who may not, or cannot, is told that at once, without the form around it.
+fn ends_the_form(error: &PortError) -> bool {
+    matches!(
+        error,
+        PortError::Forbidden { .. }
+            | PortError::ObserveMode { .. }
+            | PortError::NotFound { .. }
+            | PortError::Unprocessable { .. }
+    )
 }
 
 /// The actor's, or none where nobody knows who asks.

@@ -8,9 +8,9 @@ use flowdeck_model::{ClusterName, MessagesQuery, TopicName, url};
 use leptos::prelude::*;
 use leptos_meta::Title;
 
-use super::{answered, ports};
+use super::{answered, head_of_topic, ports};
 use crate::components::clock::{Clock, at_time};
-use crate::components::{bar, cluster, notice};
+use crate::components::notice;
 use crate::format::number;
 use crate::links;
 use crate::site::use_frame;
@@ -46,19 +46,7 @@ fn page(asked: &MessagesQuery, view: &MessagesView) -> AnyView {
     });
     view! {
         <Title text=["Live · ", view.topic.as_str(), " · ", &info.label].concat()/>
-        <div>
-            <nav class="crumbs" aria-label="Where you are">
-                <a href=links::to("/")>"Fleet"</a> " / "
-                <a href=links::topics(&info.name)>{info.label.clone()}</a> " / "
-                <a href=topic.clone()>{view.topic.to_string()}</a>
-            </nav>
-            <div class="title">
-                {cluster::pill(info.label.clone(), info.colour)}
-                <h1>{["Live: ", view.topic.as_str()].concat()}</h1>
-                {bar::updated(Some(view.now))}
-            </div>
-        </div>
-        {cluster::trouble(info)}
+        {head_of_topic(info, &view.topic, ["Live: ", view.topic.as_str()].concat(), Some(view.now))}
         <section class="panel" id="tail" aria-labelledby="records" data-stream=stream data-topic=topic>
             <header>
                 <h2 id="records">"Records"</h2>

@@ -18,6 +18,24 @@ pub(crate) struct LogSink {
     pub(crate) cluster: Option<ClusterName>,
 }
 
+/// One line of what goes on in the audit by itself. `$kind`: its word, which is before its fields too.
+macro_rules! line {
+    ($sink:expr, $kind:ident, $event:expr, $reason:expr) => {
+        tracing::info!(
+            target: "audit",
+            cluster = $sink.cluster.as_ref().map(ClusterName::as_str).unwrap_or_default(),
+            $kind.id = %$kind.id,
+            $kind.event = $event,
+            $kind.reason = $reason,
+            actor.name = $kind.actor.name,
+            actor.kind = ?$kind.actor.kind,
+            actor.via = ?$kind.actor.via,
+            actor.address = address(&$kind.actor),
+            stringify!($kind)
+        )
+    };
+}
+
 impl LogSink {
     pub(crate) fn write(&self, entry: Entry<'_>) {
         match entry {
@@ -41,18 +59,7 @@ impl LogSink {
             ProduceEvent::Failed { in_doubt: false, .. } => ("failed".to_owned(), ""),
             ProduceEvent::Failed { in_doubt: true, .. } => ("in doubt".to_owned(), ""),
         };
-        tracing::info!(
-            target: "audit",
-            cluster = self.cluster.as_ref().map(ClusterName::as_str).unwrap_or_default(),
-            produce.id = %produce.id,
-            produce.event = event,
-            produce.reason = reason,
-            actor.name = produce.actor.name,
-            actor.kind = ?produce.actor.kind,
-            actor.via = ?produce.actor.via,
-            actor.address = address(&produce.actor),
-            "produce"
-        );
+        line!(self, produce, event, reason);
     }
 
     fn retention(&self, retention: &RetentionRecord) {
@@ -63,18 +70,7 @@ impl LogSink {
             }
             RetentionEvent::End => ("end".to_owned(), ""),
         };
-        tracing::info!(
-            target: "audit",
-            cluster = self.cluster.as_ref().map(ClusterName::as_str).unwrap_or_default(),
-            retention.id = %retention.id,
-            retention.event = event,
-            retention.reason = reason,
-            actor.name = retention.actor.name,
-            actor.kind = ?retention.actor.kind,
-            actor.via = ?retention.actor.via,
-            actor.address = address(&retention.actor),
-            "retention"
-        );
+        line!(self, retention, event, reason);
     }
 
     fn redrive(&self, redrive: &RedriveRecord) {
@@ -82,18 +78,7 @@ impl LogSink {
             RedriveEvent::Requested { request, .. } => request.reason.as_str(),
             _ => "",
         };
-        tracing::info!(
-            target: "audit",
-            cluster = self.cluster.as_ref().map(ClusterName::as_str).unwrap_or_default(),
-            redrive.id = %redrive.id,
-            redrive.event = event(&redrive.event),
-            redrive.reason = reason,
-            actor.name = redrive.actor.name,
-            actor.kind = ?redrive.actor.kind,
-            actor.via = ?redrive.actor.via,
-            actor.address = address(&redrive.actor),
-            "redrive"
-        );
+        line!(self, redrive, event(&redrive.event), reason);
     }
 
     fn bulk(&self, bulk: &BulkRecord) {
@@ -104,18 +89,7 @@ impl LogSink {
             BulkEvent::Stop => ("stop".to_owned(), ""),
             BulkEvent::Progress { state, .. } => (state.label().to_owned(), ""),
         };
-        tracing::info!(
-            target: "audit",
-            cluster = self.cluster.as_ref().map(ClusterName::as_str).unwrap_or_default(),
-            bulk.id = %bulk.id,
-            bulk.event = event,
-            bulk.reason = reason,
-            actor.name = bulk.actor.name,
-            actor.kind = ?bulk.actor.kind,
-            actor.via = ?bulk.actor.via,
-            actor.address = address(&bulk.actor),
-            "bulk"
-        );
+        line!(self, bulk, event, reason);
     }
 
     fn operation(&self, operation: &Operation) {

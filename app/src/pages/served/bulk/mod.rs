@@ -13,25 +13,14 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 
 use crate::components::clock::Clock;
-use crate::components::{bar, cluster};
 use crate::links;
 
 fn head(info: &ClusterView, now: Timestamp, title: String) -> AnyView {
     Clock::provide(now);
+    let groups = view! { <a href=links::to("/all-groups") rel="external">"Groups"</a> };
     view! {
         <Title text=[&title, " · ", &info.label].concat()/>
-        <div>
-            <nav class="crumbs" aria-label="Where you are">
-                <a href=links::to("/") rel="external">"Fleet"</a> " / "
-                <a href=links::to("/all-groups") rel="external">"Groups"</a>
-            </nav>
-            <div class="title">
-                {cluster::pill(info.label.clone(), info.colour)}
-                <h1>{title}</h1>
-                {bar::updated(Some(now))}
-            </div>
-        </div>
-        {cluster::trouble(info)}
+        {super::head(info, title, Some(now), groups.into_any())}
     }
     .into_any()
 }

@@ -19,7 +19,6 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 
 use crate::components::clock::{Clock, ago};
-use crate::components::{bar, cluster};
 use crate::links;
 
 /// The head of each of these pages. `under`: the topic that it is about, where it is about one.
@@ -28,22 +27,14 @@ fn head(info: &ClusterView, now: Timestamp, title: String, under: Option<&TopicN
     let topic = under.map(|topic| {
         view! { " / " <a href=links::dead_letters_of(&info.name, topic, &DeadLettersQuery::default()) rel="external">{topic.to_string()}</a> }
     });
+    let crumbs = view! {
+        <a href=links::topics(&info.name)>{info.label.clone()}</a> " / "
+        <a href=links::dead_letters(&info.name, false) rel="external">"Dead letters"</a>
+        {topic}
+    };
     view! {
         <Title text=[&title, " · ", &info.label].concat()/>
-        <div>
-            <nav class="crumbs" aria-label="Where you are">
-                <a href=links::to("/")>"Fleet"</a> " / "
-                <a href=links::topics(&info.name)>{info.label.clone()}</a> " / "
-                <a href=links::dead_letters(&info.name, false) rel="external">"Dead letters"</a>
-                {topic}
-            </nav>
-            <div class="title">
-                {cluster::pill(info.label.clone(), info.colour)}
-                <h1>{title}</h1>
-                {bar::updated(Some(now))}
-            </div>
-        </div>
-        {cluster::trouble(info)}
+        {super::head(info, title, Some(now), crumbs.into_any())}
     }
     .into_any()
 }

@@ -18,6 +18,10 @@
     addEventListener(kind, () => { stays = false; }, { passive: true, once: true });
   }
 
+  // Where it is not wider than its frame, the names of its columns stay in view.
+  const frame = table.closest(".scroll");
+  const fit = () => frame.classList.toggle("fits", frame.scrollWidth <= frame.clientWidth);
+
   const ofBody = new Map();
   const numbered = (page) => [...page.body.rows].forEach((row, n) => row.setAttribute("aria-rowindex", page.from + n + 2));
   const wide = (height) => {
@@ -82,6 +86,7 @@
     } catch {
       failed(page);
     }
+    fit();
     if (stays) here.scrollIntoView();
     next();
   };
@@ -115,10 +120,7 @@
   };
   let kept;
   const bar = document.querySelector(".bar");
-  const frame = table.closest(".scroll");
   const told = () => {
-    // Where it is not wider than its frame, the names of its columns stay in view.
-    frame.classList.toggle("fits", frame.scrollWidth <= frame.clientWidth);
     const heads = bar.offsetHeight + table.tHead.offsetHeight + rowHeight / 2;
     const [top, bottom] = [at(heads), at(window.innerHeight - pager.offsetHeight)];
     words.textContent = `${number(top.row + 1)} to ${number(bottom.row + 1)} of ${number(total)}`;
@@ -140,6 +142,7 @@
   pager.classList.add("stays");
   if (stays) here.scrollIntoView();
   addEventListener("scroll", moved, { passive: true });
-  addEventListener("resize", moved);
+  addEventListener("resize", () => { fit(); moved(); });
+  fit();
   told();
 })();

@@ -8,7 +8,7 @@ use flowdeck_model::{ClusterName, CommandId, MessagesQuery, PortError, Ports, To
 use leptos::prelude::*;
 use leptos_meta::Title;
 
-use super::super::{answered, in_textarea, ports};
+use super::super::{answered, ends_the_form, in_textarea, ports};
 use crate::api::{Answer, PageError};
 use crate::components::{cluster, error, notice};
 use crate::format::number;
@@ -46,13 +46,7 @@ async fn read(ports: &Ports, name: ClusterName, topic: TopicName, query: &str) -
         Err(error) => Err(error),
     };
     let preview = match preview {
-        // Who may not is told that at once.
-        Err(
-            error @ (PortError::Forbidden { .. }
-            | PortError::ObserveMode { .. }
-            | PortError::NotFound { .. }
-            | PortError::Unprocessable { .. }),
-        ) if !is_asked => return Err(error.into()),
+        Err(error) if !is_asked && ends_the_form(&error) => return Err(error.into()),
         answer => is_asked.then_some(answer.map_err(PageError::from)),
     };
     let info = known.ok_or_else(|| PortError::not_found(ResourceKind::Cluster, name.as_str()))?;

@@ -7,7 +7,7 @@ use flowdeck_model::view::{ClusterView, DiskGrowth, RetentionPreview};
 use flowdeck_model::{ClusterName, CommandId, PortError, Ports, TopicName};
 use leptos::prelude::*;
 
-use super::super::{answered, ports};
+use super::super::{answered, ends_the_form, ports};
 use super::{head, owner, value};
 use crate::api::{Answer, PageError};
 use crate::components::clock::{Clock, at_time};
@@ -37,13 +37,7 @@ async fn read(ports: &Ports, name: ClusterName, topic: TopicName, query: &str) -
         Err(error) => Err(error),
     };
     let preview = match preview {
-        // Who may not is told that at once.
-        Err(
-            error @ (PortError::Forbidden { .. }
-            | PortError::ObserveMode { .. }
-            | PortError::NotFound { .. }
-            | PortError::Unprocessable { .. }),
-        ) => return Err(error.into()),
+        Err(error) if ends_the_form(&error) => return Err(error.into()),
         answer => answer.map_err(PageError::from),
     };
     let info = known.ok_or_else(|| PortError::not_found(ResourceKind::Cluster, name.as_str()))?;

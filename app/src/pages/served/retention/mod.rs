@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use flowdeck_model::retention::{RetentionKey, UNLIMITED};
 use flowdeck_model::view::ClusterView;
-use flowdeck_model::{MessagesQuery, Timestamp, TopicName};
+use flowdeck_model::{Timestamp, TopicName};
 use leptos::prelude::*;
 use leptos_meta::Title;
 
@@ -17,27 +17,14 @@ pub(crate) use form::RetentionFormPage;
 pub(crate) use group::GroupRetentionPage;
 pub(crate) use raised::RaisedPage;
 
-use crate::components::{bar, cluster};
+use super::head_of_topic;
 use crate::format::{number, time};
-use crate::links;
 
 fn head(info: &ClusterView, topic: &TopicName, now: Option<Timestamp>) -> AnyView {
     let title = ["Retention of ", topic.as_str()].concat();
     view! {
         <Title text=[&title, " · ", &info.label].concat()/>
-        <div>
-            <nav class="crumbs" aria-label="Where you are">
-                <a href=links::to("/")>"Fleet"</a> " / "
-                <a href=links::topics(&info.name)>{info.label.clone()}</a> " / "
-                <a href=links::topic(&info.name, topic, &MessagesQuery::default())>{topic.to_string()}</a>
-            </nav>
-            <div class="title">
-                {cluster::pill(info.label.clone(), info.colour)}
-                <h1>{title}</h1>
-                {bar::updated(now)}
-            </div>
-        </div>
-        {cluster::trouble(info)}
+        {head_of_topic(info, topic, title, now)}
     }
     .into_any()
 }
