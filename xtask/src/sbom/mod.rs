@@ -165,7 +165,8 @@ fn checksums() -> Result<BTreeMap<(String, String), String>> {
 /// Crates whose sources the binary names (in its messages of panics) and that are not among `linked`: evidence
 /// from what was built, where all else is cargo's word.
 pub(crate) fn unlisted(binary: &[u8], linked: &Linked) -> (usize, BTreeSet<String>) {
-    const BEFORE: &[u8] = b"/registry/src/";
+    // With cargo's own directory: a crate of ours is in `crates/registry`.
+    const BEFORE: &[u8] = b"cargo/registry/src/";
     let mut named = BTreeSet::new();
     for at in binary.windows(BEFORE.len()).enumerate().filter(|(_, text)| *text == BEFORE).map(|(at, _)| at) {
         let rest = &binary[at + BEFORE.len()..binary.len().min(at + BEFORE.len() + 300)];
@@ -199,7 +200,7 @@ mod tests {
     #[test]
     fn a_crate_in_the_binary_that_is_not_listed_is_found() {
         let linked = Linked::of("tokio v1.2.3\n", "leptos v0.8.23\n");
-        let binary = b"\0\0/home/ana/.cargo/registry/src/index-1949/tokio-1.2.3/src/a.rs\0panic \
+        let binary = b"\0crates/registry/src/cache.rs\0/home/ana/.cargo/registry/src/index-1949/tokio-1.2.3/src/a.rs\0panic \
             /usr/local/cargo/registry/src/index-1949/secret-0.1.0/src/b.rs\0";
         assert_eq!(unlisted(binary, &linked), (2, BTreeSet::from(["secret-0.1.0".to_owned()])));
     }

@@ -65,12 +65,36 @@ pub(crate) fn way(
     match (others.is_empty(), agents.is_empty(), kafkaflow.is_empty()) {
         (true, true, false) => return stop_and_start(kafkaflow, telemetry),
         (true, false, true) => {}
+        _ if is_being_assigned(group, &others, members, telemetry) => return Err(being_assigned(group)),
         _ => return Err(live(group, members)),
     }
     match moves {
         Some(moves) => check_moves(moves, members).map(|()| Way::Agents(agents)),
         None => Ok(Way::Agents(agents)),
     }
+}
+
+/// After a rebalance Kafka's list of owners and what the agents said last differ for a moment: as many agents are heard
+/// as members own partitions, and not each member is one of them yet.
+fn is_being_assigned(
+    group: &GroupId,
+    others: &[&Member],
+    members: &[Member],
+    telemetry: &TelemetryIndex,
+) -> bool {
+    let heard = telemetry.group(group).map_or(0, |telemetry| {
+        telemetry.instances().filter(|(_, one)| one.kind() == InstanceKind::Agent).count()
+    });
+    let owners = members.iter().filter(|member| !member.assignment.is_empty()).count();
+    !others.is_empty() && heard >= owners
+}
+
+fn being_assigned(group: &GroupId) -> String {
+    format!(
+        "the agents of {} have not said yet who of them owns which partition since the last rebalance: ask again in some \
+         seconds",
+        group.shown()
+    )
 }
 
 /// A stop by a name that another group uses would reach that group, too.
