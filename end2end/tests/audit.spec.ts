@@ -49,7 +49,7 @@ for (const scripts of [true, false]) {
       await expect(page.getByRole("heading", { name: "Audit" })).toBeVisible();
       const rows = page.locator(".audit tbody tr");
       await expect(rows).toHaveCount(2);
-      // An operation stands where its last change was written.
+      // An operation is listed where its last change was written.
       await expect(rows.filter({ hasText: `Resume ${GROUP}` })).toContainText(REASON);
       await page.getByLabel("Action").selectOption("pause");
       await page.getByRole("button", { name: "Filter" }).click();

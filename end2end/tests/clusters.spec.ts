@@ -4,7 +4,7 @@ import { execFileSync } from "node:child_process";
 import { env, expect, hydrated, test } from "./fixtures";
 import { Consumer, TOPIC, deleteGroups, encoded } from "./live";
 import { OwnServer } from "./own-server";
-import { send } from "./stranger";
+import { send } from "./kafka";
 import type { Page } from "@playwright/test";
 
 const GROUP = "the same/on both";

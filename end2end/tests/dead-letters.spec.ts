@@ -1,7 +1,7 @@
 // Dead letters and their way back: pages that the server alone renders, the same with JavaScript and without.
 import { env, expect, test } from "./fixtures";
 import { CLUSTER } from "./live";
-import { createTopic, deleteTopic, send } from "./stranger";
+import { createTopic, deleteTopic, send } from "./kafka";
 
 const ORIGINAL = `letters-${process.pid}`;
 const LETTERS = `${ORIGINAL}.dlq`;

@@ -5,7 +5,7 @@ import { execFileSync } from "node:child_process";
 import { env, expect, hydrated, test } from "./fixtures";
 import { Consumer, TOPIC, deleteGroups, encoded } from "./live";
 import { OwnServer } from "./own-server";
-import { hold, release, send } from "./stranger";
+import { hold, release, send } from "./kafka";
 import type { Page } from "@playwright/test";
 
 const evil = `"'><img src=x onerror="window.pwned=1"></title></script><script>window.pwned=1</script>`;
@@ -126,7 +126,7 @@ for (const javaScriptEnabled of [true, false]) {
 
     test("names are shown as data", async ({ page }) => everyName(page, ready(page)));
     test("a reason is shown as data", async ({ page }) => aReason(page, ready(page)));
-    test("a hold that a stranger wrote is shown as data", async ({ page }) => aForgedHold(page, ready(page)));
+    test("a hold that another client wrote is shown as data", async ({ page }) => aForgedHold(page, ready(page)));
   });
 }
 

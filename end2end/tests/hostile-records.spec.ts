@@ -2,7 +2,7 @@
 // wider than a phone, no page takes long; with JavaScript and without.
 import { env, test, expect, hydrated } from "./fixtures";
 import { CLUSTER } from "./live";
-import { createTopic, deleteTopic, send, type Given } from "./stranger";
+import { createTopic, deleteTopic, send, type Given } from "./kafka";
 import type { Page } from "@playwright/test";
 
 const TOPIC = `hostile-${process.pid}`;

@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { env, expect, hydrated, test } from "./fixtures";
 import { Consumer, TOPIC, deleteGroups, encoded } from "./live";
 import { OwnServer } from "./own-server";
-import { flood, send, type Given } from "./stranger";
+import { flood, send, type Given } from "./kafka";
 import { asTelemetry, metric, telemetry } from "./telemetry";
 import type { APIRequestContext, Page } from "@playwright/test";
 
@@ -17,7 +17,7 @@ const INSTANCES = 20_000;
 /** A page while the flood comes in. */
 const SOON = 5_000;
 /** Megabytes that a flood may take for good, in a debug build; and another one after it. */
-const ROOM = 100;
+const GROWTH_MAX = 100;
 const MORE = 30;
 const SLOW = 60_000;
 
@@ -152,7 +152,7 @@ test("pages are quick while it comes in, memory has a bound, and real instances 
   await settled(request, 2);
   const after = server.megabytes();
   console.log(`memory ${before} MB, after one flood ${first} MB, after another ${after} MB; slowest page ${slowest} and ${second} ms`);
-  expect(first - before, "megabytes for good").toBeLessThan(ROOM);
+  expect(first - before, "megabytes for good").toBeLessThan(GROWTH_MAX);
   expect(after - first, "megabytes for another flood").toBeLessThan(MORE);
 
   expect(await metrics(request, "instances_heard")).toBeLessThanOrEqual(4_096);

@@ -39,7 +39,7 @@ async function pause(page: Page, why: string) {
 }
 
 /** Nothing is handed to a handler while the producers write on. The ends tell: the lag may still fall by a commit. */
-async function stands(page: Page) {
+async function expectPaused(page: Page) {
   const ends = async () => {
     const rows: { end: number | null }[] = (await group(page.request, named)).partitions;
     return rows.reduce((sum, row) => sum + (row.end ?? 0), 0);
@@ -55,7 +55,7 @@ test("a pause is obeyed, kept over a rebalance, and resumed", async ({ page }) =
   await hydrated(page);
   await expect(page.locator(".finding")).toContainText("Paused.");
   await expect(page.locator(".life")).toContainText("drained");
-  await stands(page);
+  await expectPaused(page);
 
   await page.goto(groupPath(named));
   await hydrated(page);
@@ -66,7 +66,7 @@ test("a pause is obeyed, kept over a rebalance, and resumed", async ({ page }) =
   await expect.poll(() => consumers[1].assigned()[1], { timeout: 30_000 }).toBeGreaterThan(0);
   await expect(page.getByRole("cell", { name: "two", exact: true }).first()).toBeVisible({ timeout: 20_000 });
   await expect(tags).toHaveCount(3);
-  await stands(page);
+  await expectPaused(page);
   expect(consumers[1].started()).toBe(0);
   await page.locator(".holds form button").click();
   await page.waitForURL(/\/commands\//);

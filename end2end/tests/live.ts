@@ -23,11 +23,11 @@ export class Consumer {
     return this.out.split("\n").filter((line) => line.startsWith("started ")).length;
   }
 
-  /** Partitions that run and that stand. */
+  /** Partitions that run and that are paused. */
   assigned(): [number, number] {
     const last = this.out.split("\n").filter((line) => line.startsWith("assigned ")).at(-1);
-    const [, runs, stands] = last?.split(" ") ?? [];
-    return [Number(runs ?? 0), Number(stands ?? 0)];
+    const [, running, paused] = last?.split(" ") ?? [];
+    return [Number(running ?? 0), Number(paused ?? 0)];
   }
 
   async reads(): Promise<void> {
@@ -52,7 +52,7 @@ export function deleteGroups(groups: string[], bootstrap = env.bootstrap): void 
   execFileSync("java", java, { stdio: "ignore", timeout: 40_000 });
 }
 
-/** A name as it stands in a URL, by the rule that docs/API.md gives. */
+/** A name as it is written in a URL, by the rule that docs/API.md gives. */
 export function encoded(name: string): string {
   if (/^[A-Za-z0-9._-]+$/.test(name) && name !== "." && name !== "..") return name;
   return `~${Buffer.from(name, "utf8").toString("base64url")}`;

@@ -1,7 +1,7 @@
 // Offsets of a group without members: previewed, set and taken back, with JavaScript and without.
 import { env, test, expect, hydrated } from "./fixtures";
 import { CLUSTER, deleteGroups, groupPath } from "./live";
-import { createTopic, deleteTopic, send } from "./stranger";
+import { createTopic, deleteTopic, send } from "./kafka";
 import type { APIRequestContext, Page } from "@playwright/test";
 
 const TOPIC = `offsets-${process.pid}`;

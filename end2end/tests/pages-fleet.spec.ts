@@ -66,7 +66,7 @@ test("the order stays under the pointer, and so does every row", async ({ page }
   await stream(page, [["beat", { now: full.now }]]);
   await page.goto("./?sort=group");
   await hydrated(page);
-  const standing = await names(page);
+  const shown = await names(page);
   const hovered = rows(page).nth(2);
   await hovered.hover();
   const places = async () => Promise.all((await rows(page).all()).map((row) => row.boundingBox()));
@@ -74,11 +74,11 @@ test("the order stays under the pointer, and so does every row", async ({ page }
   // Each stream ends, is opened anew, and says the same.
   await stream(page, [["snapshot", { ...full, groups: [...full.groups].reverse() }]]);
   await expect(page.getByText(/rows? would move/)).toBeVisible();
-  expect(await names(page)).toEqual(standing);
+  expect(await names(page)).toEqual(shown);
   expect(await places()).toEqual(before);
   expect(await hovered.evaluate((row) => row.matches(":hover"))).toBe(true);
   await page.getByRole("button", { name: "Move now" }).click();
-  await expect.poll(() => names(page)).toEqual([...standing].reverse());
+  await expect.poll(() => names(page)).toEqual([...shown].reverse());
 });
 
 test.describe("without contact", () => {

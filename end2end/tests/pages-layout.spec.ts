@@ -1,7 +1,7 @@
 // What the pages look like whatever they contain: long names, many partitions, columns, bars, the way back.
 import { test, expect, hydrated } from "./fixtures";
 import { fleetView, groupView, stream } from "./streams";
-import { createTopic, deleteTopic } from "./stranger";
+import { createTopic, deleteTopic } from "./kafka";
 import type { Page } from "@playwright/test";
 
 const GROUP = "dev-audio-processor";
@@ -52,9 +52,9 @@ for (const width of [360, 390, 768, 1280, 1440, 1920]) {
     const name = page.locator("table.fleet tbody a.name .mid").first();
     await expect(name).toHaveAttribute("title", long("-0"));
     await nothingIsWider(page);
-    const room = (await page.locator("section[aria-label=Groups]").boundingBox())!;
+    const section = (await page.locator("section[aria-label=Groups]").boundingBox())!;
     const table = (await page.locator("table.fleet").boundingBox())!;
-    expect(table.width).toBeLessThanOrEqual(room.width + 1);
+    expect(table.width).toBeLessThanOrEqual(section.width + 1);
     // The end is what tells them apart: it is in view.
     const tail = await name.evaluate((element) => getComputedStyle(element, "::before").content);
     expect(tail).toContain("-0");

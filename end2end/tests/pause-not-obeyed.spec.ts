@@ -3,7 +3,7 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { env, expect, hydrated, test } from "./fixtures";
 import { CLUSTER, TOPIC, deleteGroups, groupPath } from "./live";
-import { createTopic, deleteTopic } from "./stranger";
+import { createTopic, deleteTopic } from "./kafka";
 
 const GROUP = `does-not-obey-${process.pid}`;
 /** Commands go to kafkaflow.admin: an instance that reads them here never gets one. */

@@ -1,7 +1,7 @@
 // A record is republished: an edited copy, previewed, produced and confirmed by Kafka. Pages that the server alone renders.
 import { env, expect, hydrated, test } from "./fixtures";
 import { CLUSTER } from "./live";
-import { createTopic, deleteTopic, send } from "./stranger";
+import { createTopic, deleteTopic, send } from "./kafka";
 
 const TOPIC = `produced-${process.pid}`;
 const page_of_topic = `./c/${CLUSTER}/topics/${TOPIC}`;

@@ -1,7 +1,7 @@
 // Records that are looked for, decoded by choice, masked and folded: with JavaScript and without.
 import { env, test, expect, hydrated } from "./fixtures";
 import { CLUSTER } from "./live";
-import { createTopic, deleteTopic, send } from "./stranger";
+import { createTopic, deleteTopic, send } from "./kafka";
 
 const TOPIC = `search-${process.pid}`;
 const page_of = (query = "") => `./c/${CLUSTER}/topics/${TOPIC}${query}`;

@@ -1,6 +1,6 @@
-// Telemetry as KafkaFlow writes it (docs/WIRE.md), by hand: with whatever a stranger may write into it.
+// Telemetry as KafkaFlow writes it (docs/WIRE.md), by hand: with whatever any client may write into it.
 import { randomBytes } from "node:crypto";
-import type { Given } from "./stranger";
+import type { Given } from "./kafka";
 
 export type Said = {
   group: string;

@@ -1,7 +1,7 @@
 // Records of an aborted transaction: marked in the list and in the record, left out where only committed ones are read.
 import { env, expect, hydrated, test } from "./fixtures";
 import { CLUSTER } from "./live";
-import { createTopic, deleteTopic, send } from "./stranger";
+import { createTopic, deleteTopic, send } from "./kafka";
 
 const TOPIC = `transactions-${process.pid}`;
 const path = `./c/${CLUSTER}/topics/${TOPIC}`;

@@ -41,7 +41,7 @@ impl HoldsOnKafka {
         Ok(Self { cluster: Cluster::new(settings.kafka.clone())?, settings })
     }
 
-    /// Those that stand, by group.
+    /// Those in force, by group.
     pub async fn list(&self) -> Result<Vec<Hold>, String> {
         let topic = &self.settings.holds_topic;
         let mut tail = self.cluster.tail(TailRequest {
@@ -90,7 +90,7 @@ impl HoldsOnKafka {
         let kind = ProducerKind::Transactional { id: self.settings.writer_id.clone() };
         let producer = self.cluster.producer(kind).map_err(|error| error.with_cause())?;
         producer.init(Deadline::after(STEP)).await.map_err(why)?;
-        // Nobody else writes any more: what is read now is what stands.
+        // Nobody else writes any more: what is read now is what is in force.
         let holds: Vec<Hold> = self.list().await?.into_iter().filter(|hold| which(hold)).collect();
         if holds.is_empty() {
             return Ok(vec![]);

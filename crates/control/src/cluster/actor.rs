@@ -289,7 +289,7 @@ impl ClusterActor {
     fn election(&mut self, event: ElectionEvent) {
         match event {
             ElectionEvent::Elected => self.state.elected(),
-            ElectionEvent::Standby => self.state.stands_by(),
+            ElectionEvent::Standby => self.state.another_elected(),
             ElectionEvent::Lost(why) => {
                 tracing::info!(cluster = %self.settings.name, %why, "this replica is not the writer any more");
                 self.state.lost(None);

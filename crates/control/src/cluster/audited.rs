@@ -73,7 +73,7 @@ impl State {
         let withdrawn = std::mem::take(&mut self.withdrawn);
         ids.extend(withdrawn.into_iter().filter(|id| self.book.get(*id).is_some_and(Command::wrote_nothing)));
         let mut commands: Vec<&Command> = ids.into_iter().filter_map(|id| self.book.get(id)).collect();
-        // The audit is read by offset: what was asked for later stands after it.
+        // The audit is read by offset: what was asked for later has a higher offset.
         commands.sort_by_key(|command| command.requested_at);
         let mut operations = Vec::new();
         for command in commands {

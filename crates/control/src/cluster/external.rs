@@ -139,7 +139,7 @@ impl State {
         } else if action == Action::Pause && !targets.iter().all(|target| self.is_shown(&target.group)) {
             self.leave(Why::UnknownGroup, now);
         } else if !external::is_small(&targets) {
-            self.leave(Why::NoRoom, now);
+            self.leave(Why::BeyondQuota, now);
         } else {
             return Some((action, targets));
         }
@@ -159,7 +159,7 @@ impl State {
         came: Timestamp,
         now: Timestamp,
     ) {
-        let (mut wanted, mut room) = (Vec::new(), HoldQuota::default());
+        let (mut wanted, mut added) = (Vec::new(), HoldQuota::default());
         for (nth, target) in targets.into_iter().enumerate() {
             // One command for each group that a by-name command reaches.
             let id = if nth == 0 { id } else { CommandId::random() };
@@ -171,16 +171,16 @@ impl State {
             }
             let active = self.unwritten.over(&target.group, self.observed.holds.of_group(&target.group));
             let changes = external::changes(action, &target, id, &active, now);
-            external::grow(&mut room, &changes, &active);
+            external::grow(&mut added, &changes, &active);
             if !changes.is_empty() {
                 wanted.push(Wanted { id, target, changes });
             }
         }
-        let there = [self.observed.holds.quota(), self.unwritten.room()];
-        if !HoldQuota::fits_external(&room, there)
+        let there = [self.observed.holds.quota(), self.unwritten.quota()];
+        if !HoldQuota::fits_external(&added, there)
             || !wanted.iter().all(|one| check_readable(&one.changes).is_ok())
         {
-            return self.leave(Why::NoRoom, now);
+            return self.leave(Why::BeyondQuota, now);
         }
         if self.jobs.len() + wanted.len() > WRITES_MAX {
             return self.leave(Why::TooMany, now);

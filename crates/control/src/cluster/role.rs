@@ -78,7 +78,7 @@ impl State {
     }
 
     /// Another replica is elected.
-    pub(crate) fn stands_by(&mut self) {
+    pub(crate) fn another_elected(&mut self) {
         self.lost(None);
         self.another_leads = true;
     }

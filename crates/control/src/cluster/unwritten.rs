@@ -13,7 +13,7 @@ use flowdeck_observe::holds::quota::HoldQuota;
 pub(super) struct Unwritten {
     /// In the order in which they are written.
     commands: Vec<Handed>,
-    room: HoldQuota,
+    quota: HoldQuota,
 }
 
 #[derive(Debug)]
@@ -25,7 +25,7 @@ struct Handed {
 
 impl Unwritten {
     pub(super) fn add(&mut self, id: CommandId, external: bool, changes: &[HoldChange]) {
-        sets(changes).for_each(|hold| self.room.add(hold));
+        sets(changes).for_each(|hold| self.quota.add(hold));
         self.commands.push(Handed { id, external, changes: changes.to_vec() });
     }
 
@@ -33,7 +33,7 @@ impl Unwritten {
     pub(super) fn done(&mut self, id: CommandId) -> bool {
         let Some(at) = self.commands.iter().position(|one| one.id == id) else { return false };
         let done = self.commands.remove(at);
-        sets(&done.changes).for_each(|hold| self.room.remove(hold));
+        sets(&done.changes).for_each(|hold| self.quota.remove(hold));
         done.external
     }
 
@@ -43,11 +43,11 @@ impl Unwritten {
     }
 
     /// What they take; a hold that is replaced counts once more.
-    pub(super) fn room(&self) -> &HoldQuota {
-        &self.room
+    pub(super) fn quota(&self) -> &HoldQuota {
+        &self.quota
     }
 
-    /// The holds of a group as they will stand, where all goes well.
+    /// The holds of a group as they will be, where all goes well.
     pub(super) fn over(&self, group: &GroupId, active: Arc<[Hold]>) -> Arc<[Hold]> {
         self.commands
             .iter()
@@ -96,6 +96,6 @@ mod tests {
         assert!(unwritten.has(&key(2)) && unwritten.has_own(&key(2)) && !unwritten.has(&key(3)));
         assert!(!unwritten.done(id(2)) && unwritten.done(id(1)) && !unwritten.done(id(1)));
         assert!(!unwritten.has(&key(1)));
-        assert_eq!(format!("{:?}", unwritten.room), format!("{:?}", HoldQuota::default()));
+        assert_eq!(format!("{:?}", unwritten.quota), format!("{:?}", HoldQuota::default()));
     }
 }

@@ -76,18 +76,18 @@ impl State {
             return;
         }
         // Also of one that only changed the hold of another.
-        let stands =
+        let in_force =
             command.holds.iter().chain([&HoldId::from(id)]).any(|one| self.observed.holds.is_in_force(*one));
         let late = command.sent_at.is_none_or(|at| now.since(at) > LATE);
         // An instance that started anew may crash on it yet.
         let watched = kinds::of(command.action).starts_anew() && command.sent_at.is_some();
         let done = !watched && command.instances.iter().all(|one| one.state.is_done());
-        let pause_stands = command.action == Action::Pause && stands;
-        if !pause_stands && command.state.is_settled() && (late || done) {
+        let pause_in_force = command.action == Action::Pause && in_force;
+        if !pause_in_force && command.state.is_settled() && (late || done) {
             return;
         }
         let retired = match command.action {
-            Action::Pause => !stands,
+            Action::Pause => !in_force,
             _ => self.is_undone(command),
         };
         let mut command = command.clone();
@@ -105,9 +105,9 @@ impl State {
                 if wanted.is_empty() {
                     command.resends.tried(now);
                 }
-                self.send_again(&command, wanted, pause_stands);
+                self.send_again(&command, wanted, pause_in_force);
             }
-            if pause_stands {
+            if pause_in_force {
                 let active = self.observed.holds.of_group(&group);
                 stops::keep_commits(&mut command, self.seen(&group, &active, now));
                 changed |= self.book.get(id).is_some_and(|known| known.offsets != command.offsets);
@@ -123,7 +123,7 @@ impl State {
         }
     }
 
-    fn send_again(&mut self, command: &Command, mut wanted: Again, pause_stands: bool) {
+    fn send_again(&mut self, command: &Command, mut wanted: Again, pause_in_force: bool) {
         let (id, group) = (command.id, command.target.group.clone());
         // Another group may have come to use the name.
         let is_exact = |name: &ConsumerName| plan::unique(name, &self.observed.telemetry).is_ok();
@@ -141,7 +141,7 @@ impl State {
         if !wanted.topics.is_empty() {
             let zones = &self.observed.settings.rewind_time_zones;
             let admin = kinds::again(command.action, wanted.topics, zones);
-            let held = pause_stands.then(|| group.clone());
+            let held = pause_in_force.then(|| group.clone());
             self.jobs.push_back(WriteTask::Again { id, admin, held });
         }
         if !wanted.start.is_empty() {
@@ -245,7 +245,7 @@ impl State {
         self.enter(command);
     }
 
-    /// A hold went: a command that was restored from it alone, while the topic was read, never stood.
+    /// A hold went: a command that was restored from it alone, while the topic was read, was never in force.
     pub(super) fn released(&mut self, id: HoldId) {
         let restored = self.book.get(id.into()).is_some_and(|command| command.restored);
         if restored && !self.observed.holds.is_in_force(id) && !self.observed.holds.is_known() {
@@ -275,7 +275,7 @@ pub(super) fn target_of(holds: &[Hold]) -> Option<Target> {
     Some(Target { group, consumer, topics, partitions })
 }
 
-/// Of a hold only the owner's name is known; what kind of actor he was follows from the two names
+/// Of a hold only the owner's name is known; what kind of actor it was follows from the two names
 /// that Flowdeck gives itself.
 fn owner(name: &str) -> ActorView {
     let kind = match name {

@@ -1,4 +1,4 @@
-//! The commands that are remembered: the last 1,000, and every one whose hold still stands.
+//! The commands that are remembered: the last 1,000, and every one whose hold is still in force.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -28,15 +28,15 @@ pub(crate) enum Change {
 pub(crate) struct CommandBook {
     by_id: HashMap<CommandId, Entry>,
     order: VecDeque<CommandId>,
-    /// So many of the oldest stood when they were last looked at: they are not looked at for each new one.
-    stood: usize,
+    /// So many of the oldest had to be kept when they were last looked at: they are not looked at for each new one.
+    kept: usize,
     most: usize,
     dirty: bool,
 }
 
 impl CommandBook {
     pub(crate) fn new(most: usize) -> Self {
-        Self { by_id: HashMap::new(), order: VecDeque::new(), stood: 0, most: most.max(1), dirty: false }
+        Self { by_id: HashMap::new(), order: VecDeque::new(), kept: 0, most: most.max(1), dirty: false }
     }
 
     pub(crate) fn get(&self, id: CommandId) -> Option<&Command> {
@@ -46,7 +46,7 @@ impl CommandBook {
     pub(crate) fn remove(&mut self, id: CommandId) {
         self.dirty |= self.by_id.remove(&id).is_some();
         self.order.retain(|one| *one != id);
-        self.stood = 0;
+        self.kept = 0;
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -68,8 +68,8 @@ impl CommandBook {
         self.order.iter().rev().filter_map(|id| self.get(*id))
     }
 
-    /// Adds or replaces; forgets the oldest that `stands` lets go where there are too many, never the newest.
-    pub(crate) fn put(&mut self, command: Command, stands: impl Fn(&Command) -> bool) -> Change {
+    /// Adds or replaces; where there are too many, forgets the oldest that need not be kept (`is_kept`), never the newest.
+    pub(crate) fn put(&mut self, command: Command, is_kept: impl Fn(&Command) -> bool) -> Change {
         let (id, state) = (command.id, command.state);
         let shown = Arc::new(command.operation());
         let former = self.by_id.insert(id, Entry { command, shown: Arc::clone(&shown) });
@@ -80,17 +80,17 @@ impl CommandBook {
         };
         match former {
             None => self.order.push_back(id),
-            Some(_) if change == Change::State => self.stood = 0,
+            Some(_) if change == Change::State => self.kept = 0,
             Some(_) => {}
         }
         self.dirty = true;
         while self.order.len() > self.most {
-            let stands = |id: &CommandId| self.by_id.get(id).is_some_and(|one| stands(&one.command));
+            let is_kept = |id: &CommandId| self.by_id.get(id).is_some_and(|one| is_kept(&one.command));
             let older = self.order.len() - 1;
-            let free = (self.stood..older).find(|at| !stands(&self.order[*at]));
-            // Where every one stands, the oldest goes: the bound is a bound.
+            let free = (self.kept..older).find(|at| !is_kept(&self.order[*at]));
+            // Where every one has to be kept, the oldest goes: the bound is a bound.
             let at = free.unwrap_or(0);
-            self.stood = free.unwrap_or(older - 1);
+            self.kept = free.unwrap_or(older - 1);
             let Some(gone) = self.order.remove(at) else { break };
             self.by_id.remove(&gone);
         }
@@ -111,9 +111,9 @@ impl CommandBook {
         }
     }
 
-    /// What stood may stand no more.
+    /// What had to be kept may be forgotten now.
     pub(crate) fn look_again(&mut self) {
-        self.stood = 0;
+        self.kept = 0;
     }
 
     pub(crate) fn take_dirty(&mut self) -> bool {
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_ones_and_those_that_stand_are_remembered() {
+    fn the_newest_and_those_in_force_are_remembered() {
         let mut book = CommandBook::new(3);
         let first = command(0).id;
         for number in 0..10 {
@@ -169,17 +169,17 @@ mod tests {
         let newest: Vec<u128> =
             book.index().of_group(&"g".into()).map(|one| one.id.uuid().as_u128()).collect();
         assert_eq!(newest, [9, 8, 0]);
-        // All stand: the oldest goes. Then one of the middle does not any more.
+        // All have to be kept: the oldest goes. Then one of the middle need not be any more.
         let ids = |book: &CommandBook| book.ids().iter().map(|id| id.uuid().as_u128()).collect::<Vec<_>>();
         book.put(command(10), |_| true);
         assert_eq!(ids(&book), [8, 9, 10]);
         book.look_again();
         book.put(command(11), |one| one.id != command(9).id);
         assert_eq!(ids(&book), [8, 10, 11]);
-        // The newest is not the one to go, though it alone does not stand.
+        // The newest is not the one to go, though it alone need not be kept.
         book.put(command(12), |one| one.id != command(12).id);
         assert_eq!(ids(&book), [10, 11, 12]);
-        // What was found to stand is not asked for again.
+        // Those that had to be kept are not asked for again.
         let asked = std::cell::Cell::new(0);
         for number in 13..113 {
             book.put(command(number), |_| {

@@ -124,21 +124,21 @@ pub(crate) fn command(id: CommandId, action: Action, target: Target, now: Timest
     Command::new(submit, actor(), now)
 }
 
-/// Whether there may be room for it at all, before it is looked at closely: holds of a pause, and scopes that a
-/// resume is held against each hold with.
+/// Whether it can be within the quota at all, before it is looked at closely: holds of a pause, and scopes that a
+/// resume compares with each hold.
 pub(crate) fn is_small(targets: &[Target]) -> bool {
     let scopes = |target: &Target| target.topics.len().max(1);
     targets.iter().all(|target| scopes(target) <= EXTERNAL_GROUP_MAX)
         && targets.iter().map(scopes).sum::<usize>() <= EXTERNAL_MAX
 }
 
-/// Adds what the changes add to the holds of a group that stand.
-pub(crate) fn grow(room: &mut HoldQuota, changes: &[HoldChange], active: &[Hold]) {
+/// Adds what the changes add to the holds of a group that are in force.
+pub(crate) fn grow(quota: &mut HoldQuota, changes: &[HoldChange], active: &[Hold]) {
     for change in changes {
         let HoldChange::Set(hold) = change else { continue };
         match active.iter().find(|one| one.id == hold.id && one.scope == hold.scope) {
-            Some(former) => room.grow(former, hold),
-            None => room.add(hold),
+            Some(former) => quota.grow(former, hold),
+            None => quota.add(hold),
         }
     }
 }

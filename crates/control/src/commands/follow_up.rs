@@ -32,7 +32,7 @@ impl Again {
 }
 
 /// KafkaFlow instances that do not obey, and topics: to be sent again now. Marks who joined later.
-/// `holds`: those of this command that stand, for a pause.
+/// `holds`: those of this command that are in force, for a pause.
 pub(crate) fn follow_up(command: &mut Command, holds: &[Hold], seen: Seen<'_>) -> Again {
     let heard: Vec<(ConsumerName, InstanceTelemetry)> =
         listening(&command.target, seen.telemetry, seen.now, seen.timing.heard_within)

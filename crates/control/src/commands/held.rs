@@ -134,14 +134,14 @@ impl HeldGroup {
             let (committed, end) = readings.get(&(&at.0, at.1)).copied().unwrap_or_default();
             let read_since = |since: Timestamp| as_of.is_some_and(|as_of| as_of > since);
             if not_obeyed {
-                partition.runs(&said, committed);
+                partition.found_running(&said, committed);
                 if let (Some(running), Some(committed)) = (&mut partition.running, committed)
                     && read_since(running.since)
                 {
                     running.sees(committed);
                 }
             } else if !said.runs {
-                partition.stands(end.filter(|_| read_since(said.stream.heard)));
+                partition.found_paused(end.filter(|_| read_since(said.stream.heard)));
             }
             partition.committed = partition.committed.max(committed);
             self.partitions.insert(at, partition);
@@ -212,7 +212,7 @@ impl HeldGroup {
 }
 
 impl HeldPartition {
-    fn runs(&mut self, said: &Said<'_>, committed: Option<i64>) {
+    fn found_running(&mut self, said: &Said<'_>, committed: Option<i64>) {
         let by = InstanceId::of(said.consumer, said.instance);
         if self.running.as_ref().is_some_and(|running| running.by == by) {
             return;
@@ -223,7 +223,7 @@ impl HeldPartition {
     }
 
     /// `end`: of its log, read after it was listed as paused.
-    fn stands(&mut self, end: Option<i64>) {
+    fn found_paused(&mut self, end: Option<i64>) {
         if self.running.take().is_some() {
             // More was fetched meanwhile.
             self.fetched_to = None;

@@ -40,7 +40,7 @@ pub(crate) const TRACKED_MAX: usize = 1_000;
 pub(crate) struct Seen<'a> {
     pub(crate) telemetry: Option<&'a GroupTelemetry>,
     pub(crate) group: Option<&'a GroupData>,
-    /// Of the command's group, all that stand.
+    /// Of the command's group, all that are in force.
     pub(crate) holds: &'a [Hold],
     /// What is remembered of the group while it is held.
     pub(crate) held: Option<&'a HeldGroup>,

@@ -30,7 +30,7 @@ use flowdeck_observe::telemetry::{GroupTelemetry, TelemetryIndex};
 
 #[derive(Debug)]
 pub(crate) enum Decision {
-    /// What is asked already stands.
+    /// What is asked for is in force already.
     Existing(CommandId),
     Write(Plan),
 }
@@ -66,7 +66,7 @@ pub(crate) enum Check {
 /// What decisions look at.
 pub(crate) struct Facts<'a> {
     pub(crate) telemetry: &'a TelemetryIndex,
-    /// The holds of the target's group that stand.
+    /// The holds of the target's group that are in force.
     pub(crate) active: &'a [Hold],
     pub(crate) book: &'a CommandBook,
     /// The brokers list the group.
@@ -97,7 +97,7 @@ pub(crate) fn decide(submit: &Submit, owner: &str, facts: &Facts<'_>) -> Result<
     kind.plan(submit, owner, facts, telemetry)
 }
 
-/// What no reader takes would stand for this process alone.
+/// What no reader takes would be in force for this process alone.
 pub(crate) fn check_readable(changes: &[HoldChange]) -> Result<(), Malformed> {
     changes.iter().try_for_each(|change| match change {
         HoldChange::Release(_) => Ok(()),
@@ -108,7 +108,7 @@ pub(crate) fn check_readable(changes: &[HoldChange]) -> Result<(), Malformed> {
 pub(crate) fn unreadable(cause: Malformed) -> PortError {
     let detail = format!(
         "the hold would be one that no reader takes ({cause}), so nothing is written. With very many \
-         resumes of parts, resume the whole and pause anew what is to stand"
+         resumes of parts, resume the whole and pause again what is to stay paused"
     );
     PortError::Unprocessable { detail }
 }
@@ -196,7 +196,7 @@ pub(crate) fn unique(consumer: &ConsumerName, telemetry: &TelemetryIndex) -> Res
     Err(PortError::Unprocessable { detail })
 }
 
-/// The holds that stand once the changes are made.
+/// The holds that are in force once the changes are made.
 pub(crate) fn apply(active: &[Hold], changes: &[HoldChange]) -> Vec<Hold> {
     let same = |a: &Hold, b: &Hold| a.id == b.id && a.scope == b.scope;
     let mut after = active.to_vec();

@@ -14,7 +14,7 @@ const WARN_FOR: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Why {
     UnknownGroup,
-    NoRoom,
+    BeyondQuota,
     TooMany,
     CannotWrite,
 }
@@ -24,7 +24,7 @@ impl Why {
     pub(crate) fn label(self) -> &'static str {
         match self {
             Self::UnknownGroup => "external_command_for_unknown_group",
-            Self::NoRoom => "external_command_beyond_quota",
+            Self::BeyondQuota => "external_command_beyond_quota",
             Self::TooMany => "external_command_queue_full",
             Self::CannotWrite => "external_command_write_timeout",
         }
@@ -33,7 +33,7 @@ impl Why {
     fn words(self) -> String {
         match self {
             Self::UnknownGroup => "for a group that neither Kafka lists nor telemetry has shown".to_owned(),
-            Self::NoRoom => {
+            Self::BeyondQuota => {
                 format!("that would make more holds than they may ({})", HoldQuota::external_bounds())
             }
             Self::TooMany => "that came faster than they can be written".to_owned(),
@@ -78,7 +78,7 @@ mod tests {
         assert!(said(&untaken, 0).is_empty());
         assert!(untaken.note(Why::UnknownGroup, at(0)));
         assert!(!untaken.note(Why::UnknownGroup, at(1)), "one warning for all of them");
-        assert!(untaken.note(Why::NoRoom, at(30)));
+        assert!(untaken.note(Why::BeyondQuota, at(30)));
         let warnings = said(&untaken, 60);
         assert!(
             warnings[0]

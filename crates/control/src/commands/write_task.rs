@@ -228,7 +228,7 @@ async fn write(
     }
     let alone = written.holds.is_empty();
     send(writers, settings, messages, &mut written).await;
-    // The holds stand: a KafkaFlow command that was not written is sent again later.
+    // The holds are in force: a KafkaFlow command that was not written is sent again later.
     if !alone && let Some(error) = written.error.take() {
         written.notes.push(format!("KafkaFlow's command was not written: {}", words(&error)));
     }

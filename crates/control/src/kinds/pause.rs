@@ -51,11 +51,11 @@ impl Kind for Pause {
         if missing.is_empty() {
             let is_enough = |hold: &&Hold| hold.outlasts(enough) && submit.by.is_none_or(|by| hold.by == by);
             let lasting = facts.active.iter().filter(is_enough);
-            let stands = target
+            let in_force = target
                 .scopes()
                 .first()
                 .and_then(|scope| lasting.filter(|hold| hold.covers(scope)).max_by_key(|hold| hold.since));
-            if let Some(hold) = stands {
+            if let Some(hold) = in_force {
                 return Ok(Decision::Existing(hold.id.into()));
             }
         }
@@ -86,7 +86,7 @@ impl Kind for Pause {
         if target.is_of_partitions() {
             return Ok(Decision::Write(plan));
         }
-        // Topics that stand already are not commanded again.
+        // Topics that are held already are not commanded again.
         let topics = missing.iter().filter_map(|scope| scope.topic.clone()).collect();
         if by == HoldBy::Stop {
             // By their names, which reach every group that has them.

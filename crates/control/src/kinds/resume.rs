@@ -67,8 +67,10 @@ impl Kind for Resume {
             if changes.is_empty()
                 && (target.is_of_partitions() || !tells_of_paused(target, facts, telemetry, None))
             {
-                let notes =
-                    vec!["nothing stands paused here: no hold, and no instance tells of one".to_owned()];
+                let notes = vec![
+                    "nothing is paused here: there is no hold, and no instance lists paused partitions"
+                        .to_owned(),
+                ];
                 return Ok(Decision::Write(Plan { notes, ..Plan::default() }));
             }
         } else if telemetry.is_some_and(|telemetry| needs_names(target, telemetry, facts)) {
@@ -359,8 +361,7 @@ fn resume_commands(
         for (consumer, instances) in consumers {
             let (free, held) = topics(target, after, consumer, &instances);
             for topic in &held {
-                notes
-                    .push(format!("{topic} of {} stays paused: another hold stands there", consumer.shown()));
+                notes.push(format!("{topic} of {} stays paused: another hold covers it", consumer.shown()));
             }
             let all = held.is_empty() && target.topics.is_empty();
             if !all && free.is_empty() {

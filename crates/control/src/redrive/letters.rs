@@ -9,7 +9,7 @@ use flowdeck_model::redrive::{RecordPlace, RedriveRecords};
 use flowdeck_model::{Partition, TopicName};
 use tokio_util::sync::CancellationToken;
 
-/// Keys, values and headers of a batch: what a producer can hold, with room for one large record.
+/// Keys, values and headers of a batch: what a producer can hold, with space for one large record.
 const BYTES: usize = 4 * 1024 * 1024;
 /// Larger records than Kafka's brokers usually take.
 const VALUE_MAX: usize = 64 * 1024 * 1024;

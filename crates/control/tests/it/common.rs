@@ -14,7 +14,7 @@ use flowdeck_observe::{AdminTopics, ClusterSettings};
 use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
 use tokio_util::sync::CancellationToken;
 
-use crate::voices::Voice;
+use crate::fake_instance::FakeInstance;
 
 pub(crate) struct Running {
     pub(crate) admin: Admin,
@@ -65,17 +65,17 @@ impl Running {
         assert!(self.admin.join(Duration::from_secs(10)).await, "a task did not end");
     }
 
-    /// Speaks until telemetry shows the instance in a group that the brokers know.
-    pub(crate) async fn heard(&self, voice: &Voice, running: &[i32]) {
-        self.heard_by(&self.ports, voice, running).await;
+    /// Sends telemetry until it shows the instance in a group that the brokers know.
+    pub(crate) async fn heard(&self, instance: &FakeInstance, running: &[i32]) {
+        self.heard_by(&self.ports, instance, running).await;
     }
 
-    pub(crate) async fn heard_by(&self, ports: &Ports, voice: &Voice, running: &[i32]) {
+    pub(crate) async fn heard_by(&self, ports: &Ports, instance: &FakeInstance, running: &[i32]) {
         wait_for("the instance is heard", DEADLINE, async || {
-            voice.says(running, &[]).await;
-            let view = ports.fleet.group(&self.cluster, &voice.group.as_str().into()).ok()?;
+            instance.says(running, &[]).await;
+            let view = ports.fleet.group(&self.cluster, &instance.group.as_str().into()).ok()?;
             let mut instances = view.consumers.iter().flat_map(|consumer| &consumer.instances);
-            instances.any(|one| one.instance.as_str() == voice.instance).then_some(())
+            instances.any(|one| one.instance.as_str() == instance.instance).then_some(())
         })
         .await;
     }

@@ -15,13 +15,13 @@ use flowdeck_protocol::wire::{HoldRecord, LONGEST, TopicPartition, hold_record, 
 use flowdeck_testkit::{DEADLINE, End, kafka, unique, wait_for};
 
 use crate::common::{Running, partition, settings, submit, topic};
-use crate::voices::Voice;
+use crate::fake_instance::FakeInstance;
 
 struct Scene {
     running: Running,
     group: String,
     topic: String,
-    agent: Voice,
+    agent: FakeInstance,
 }
 
 /// A group with one agent, heard.
@@ -43,7 +43,7 @@ async fn scene_with(settings: ClusterSettings) -> Scene {
     kafka.create_topic(settings.admin_topics[0].telemetry.0.as_str(), 1).await;
     kafka.commit(&group, &[(&topic, 0, 0), (&topic, 1, 0)]);
     let running = Running::start(settings.clone());
-    let agent = Voice::new(&settings, &group, "pay", &topic).agent();
+    let agent = FakeInstance::new(&settings, &group, "pay", &topic).agent();
     running.heard(&agent, &[0, 1]).await;
     Scene { running, group, topic, agent }
 }
@@ -95,22 +95,22 @@ async fn what_may_not_be_seen_is_as_what_is_not_there() {
         topics: Pattern::any(),
     };
     let view = Actor::anonymous(Via::Api, None).view;
-    let stranger = scene.running.admin.bind(Actor::new(view, vec![grant]));
+    let limited = scene.running.admin.bind(Actor::new(view, vec![grant]));
     let cluster = &scene.running.cluster;
     let never = CommandId::random();
     let said = [pause.id, never].map(|id| {
-        let refused = stranger.control.command(cluster, id).expect_err("a refusal").to_string();
+        let refused = limited.control.command(cluster, id).expect_err("a refusal").to_string();
         refused.replace(&id.to_string(), "ID")
     });
     assert_eq!(said[0], said[1]);
     assert!(said[0].contains("there is no command") && !said[0].contains(&scene.group), "{}", said[0]);
     let said = [scene.group.as_str(), "no-such-group"].map(|group| {
-        let refused = stranger.fleet.group(cluster, &group.into()).expect_err("a refusal").to_string();
+        let refused = limited.fleet.group(cluster, &group.into()).expect_err("a refusal").to_string();
         refused.replace(group, "GROUP")
     });
     assert_eq!(said[0], said[1]);
     for group in [scene.group.as_str(), "no-such-group"] {
-        let refused = stranger.control.submit(cluster, submit(Action::Resume, group, None, &[])).await;
+        let refused = limited.control.submit(cluster, submit(Action::Resume, group, None, &[])).await;
         assert!(matches!(refused, Err(PortError::Forbidden { .. })), "{refused:?}");
     }
     scene.running.stop().await;
@@ -147,7 +147,7 @@ async fn a_pause_is_confirmed_by_the_agents_ack_and_never_before() {
     assert_eq!(view.instances[0].state, InstanceState::Acknowledged);
     let group = scene.running.group(&scene.group, "held", |view| view.row.paused_partitions == 2).await;
     assert_eq!((group.row.verdict, group.row.why.as_deref()), (Verdict::Paused, Some("by anonymous")));
-    // The same form twice, another form for what stands: nothing more is written.
+    // The same form twice, another form for what is paused already: nothing more is written.
     let again = scene.submit(pause.clone()).await.unwrap();
     assert_eq!((again.id, again.existing), (pause.id, true));
     let other =
@@ -228,7 +228,7 @@ async fn the_longest_hold_that_agents_take_is_taken_in_at_the_start() {
     running.stop().await;
 }
 
-/// Agents may obey what it holds: an operator must know that his page may lack a pause.
+/// Agents may obey what it holds: an operator must know that the page may lack a pause.
 #[tokio::test]
 async fn holds_that_cannot_be_read_are_said_until_they_are_released() {
     let scene = scene().await;
@@ -245,10 +245,10 @@ async fn holds_that_cannot_be_read_are_said_until_they_are_released() {
         except: vec![],
     };
     // Not under the writer's id: the Flowdeck that runs takes it over once somebody looks.
-    let stranger = unique("stranger");
+    let other = unique("other-writer");
     let write = async |records| {
         let topic = settings.holds_topic.as_str();
-        kafka().transact(&stranger, topic, vec![(records, End::Commit)]).await;
+        kafka().transact(&other, topic, vec![(records, End::Commit)]).await;
     };
     let said = |words: &str| {
         let notes = running.ports.fleet.clusters().remove(0).notes;
@@ -370,7 +370,7 @@ async fn what_cannot_be_is_refused_with_its_reason() {
     let many = words(scene.submit(submit(Action::Pause, &scene.group, None, &names)).await);
     assert!(many.to_string().starts_with("target.topics: at most 100"), "{many}");
     // The same consumer name in another group: by-name commands would reach both.
-    let twin = Voice { group: silent.clone(), ..scene.agent.clone() };
+    let twin = FakeInstance { group: silent.clone(), ..scene.agent.clone() };
     scene.running.heard(&twin, &[0]).await;
     let twice = words(scene.submit(submit(Action::Pause, &scene.group, Some("pay"), &[])).await);
     assert!(twice.to_string().contains("runs in several groups"), "{twice}");

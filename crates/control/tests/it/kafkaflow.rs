@@ -12,7 +12,7 @@ use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
 
 use crate::common::{Running, settings, submit};
-use crate::voices::{Voice, external};
+use crate::fake_instance::{FakeInstance, external};
 
 fn now() -> Timestamp {
     Timestamp::from_system(SystemTime::now())
@@ -22,7 +22,7 @@ struct Scene {
     running: Running,
     group: String,
     topic: String,
-    flow: Voice,
+    flow: FakeInstance,
 }
 
 async fn scene() -> Scene {
@@ -39,13 +39,13 @@ async fn scene_with(change: impl FnOnce(&mut ClusterSettings)) -> Scene {
     kafka.create_topic(settings.admin_topics[0].telemetry.0.as_str(), 1).await;
     kafka.commit(&group, &[(&topic, 0, 4), (&topic, 1, 0)]);
     let running = Running::start(settings.clone());
-    let flow = Voice::new(&settings, &group, &unique("audio"), &topic);
+    let flow = FakeInstance::new(&settings, &group, &unique("audio"), &topic);
     running.heard(&flow, &[0, 1]).await;
     Scene { running, group, topic, flow }
 }
 
 impl Scene {
-    /// Speaks until the command is as wanted.
+    /// Sends telemetry until the command is as wanted.
     async fn until(&self, id: CommandId, say: (&[i32], &[i32]), state: CommandState) -> CommandView {
         wait_for(&format!("{state:?}"), DEADLINE, async || {
             self.flow.says(say.0, say.1).await;
@@ -56,7 +56,7 @@ impl Scene {
         .await
     }
 
-    /// Speaks until the words stand at an instance.
+    /// Sends telemetry until an instance has the words.
     async fn detail(&self, id: CommandId, say: (&[i32], &[i32]), words: &str) -> CommandView {
         wait_for(words, DEADLINE, async || {
             self.flow.says(say.0, say.1).await;
@@ -75,7 +75,7 @@ impl Scene {
         pause.id
     }
 
-    /// Speaks until the group is as wanted.
+    /// Sends telemetry until the group is as wanted.
     async fn group(&self, say: (&[i32], &[i32]), what: &str, is: impl Fn(&GroupView) -> bool) -> GroupView {
         let group = self.group.as_str().into();
         wait_for(what, DEADLINE, async || {
@@ -364,7 +364,7 @@ async fn a_hold_that_another_consumer_was_heard_under_stays_and_the_verdict_foll
 }
 
 #[tokio::test]
-async fn a_external_command_becomes_a_hold_by_external_and_is_not_fought() {
+async fn an_external_command_becomes_a_hold_and_is_not_fought() {
     let scene = scene().await;
     let pause =
         Command::PauseConsumerByName { consumer: scene.flow.consumer.as_str().into(), topics: vec![] };
@@ -391,7 +391,7 @@ async fn an_operators_command_comes_after_the_external_one_before_it() {
     let running = Running::start(settings.clone());
     // Who may not pause makes it no writer by looking.
     let viewer = running.who_may(&[Permission::View]);
-    running.heard_by(&viewer, &Voice::new(&settings, &group, &unique("audio"), &topic), &[0]).await;
+    running.heard_by(&viewer, &FakeInstance::new(&settings, &group, &unique("audio"), &topic), &[0]).await;
     external(&settings, Command::PauseConsumersByGroup { group: group.as_str().into(), topics: vec![] })
         .await;
     let resume = submit(Action::Resume, &group, None, &[]);

@@ -12,7 +12,7 @@ use flowdeck_protocol::kafkaflow::Command;
 use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
 
 use crate::common::{Running, settings, submit, topic};
-use crate::voices::{Voice, external};
+use crate::fake_instance::{FakeInstance, external};
 
 /// Two groups on one topic, 3 and 4 records behind; the hidden one 7 more on a topic of its own.
 pub(crate) struct Scene {
@@ -72,8 +72,9 @@ impl Scene {
     }
 
     /// An agent of the group is heard, so that it can be paused.
-    pub(crate) async fn agent(&self, group: &str) -> Voice {
-        let agent = Voice::new(&self.running.settings, group, &unique("consumer"), &self.shared).agent();
+    pub(crate) async fn agent(&self, group: &str) -> FakeInstance {
+        let agent =
+            FakeInstance::new(&self.running.settings, group, &unique("consumer"), &self.shared).agent();
         self.running.heard(&agent, &[0]).await;
         agent
     }

@@ -9,7 +9,7 @@ use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 
 use crate::common::{Running, settings};
-use crate::voices::Voice;
+use crate::fake_instance::FakeInstance;
 
 type Transactional = ThreadedProducer<DefaultProducerContext>;
 
@@ -96,10 +96,10 @@ async fn lag_of_readers_of_committed_records_ends_at_the_last_stable_offset() {
     // As its agent tells.
     let report: AgentReport =
         serde_json::from_value(serde_json::json!({ "at": clock::now(), "readCommitted": true })).unwrap();
-    let voice = Voice::new(&running.settings, &told, &told, &topic).agent();
+    let agent = FakeInstance::new(&running.settings, &told, &told, &topic).agent();
     wait_for("the agent is believed", DEADLINE, async || {
-        voice.says(&[0], &[]).await;
-        voice.reports(report.clone()).await;
+        agent.says(&[0], &[]).await;
+        agent.reports(report.clone()).await;
         let view = running.ports.fleet.group(&running.cluster, &told.as_str().into()).ok()?;
         (view.row.lag == Some(1)).then_some(())
     })

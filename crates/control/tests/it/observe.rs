@@ -7,7 +7,7 @@ use flowdeck_observe::ClusterSettings;
 use flowdeck_testkit::{DEADLINE, NodeOptions, kafka, private, unique, wait_for};
 
 use crate::common::{Running, settings, submit, topic};
-use crate::voices::{Voice, external};
+use crate::fake_instance::{FakeInstance, external};
 
 #[tokio::test]
 async fn nothing_is_written() {
@@ -19,7 +19,7 @@ async fn nothing_is_written() {
     kafka.create_topic(&admin, 1).await;
     kafka.commit(&group, &[(&name, 0, 0)]);
     let running = Running::start(settings.clone());
-    running.heard(&Voice::new(&settings, &group, "pay", &name), &[0]).await;
+    running.heard(&FakeInstance::new(&settings, &group, "pay", &name), &[0]).await;
     let command = flowdeck_protocol::kafkaflow::Command::PauseConsumersByGroup {
         group: group.as_str().into(),
         topics: vec![],

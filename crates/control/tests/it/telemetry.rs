@@ -6,10 +6,10 @@ use flowdeck_model::view::{AgentReport, InstanceHolds, InstanceKind, Mode};
 use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
 
 use crate::common::{Running, settings};
-use crate::voices::Voice;
+use crate::fake_instance::FakeInstance;
 
-/// A group of two partitions, and two who speak for it: KafkaFlow's `host-1` and the agent `pod-7`.
-async fn two_voices() -> (Running, String, [Voice; 2]) {
+/// A group of two partitions, and two instances of it: KafkaFlow's `host-1` and the agent `pod-7`.
+async fn two_instances() -> (Running, String, [FakeInstance; 2]) {
     let kafka = kafka();
     let (topic, group) = (unique("audio"), unique("audio-processor"));
     let settings = settings(Mode::Observe);
@@ -18,14 +18,14 @@ async fn two_voices() -> (Running, String, [Voice; 2]) {
     kafka.commit(&group, &[(&topic, 0, 0), (&topic, 1, 0)]);
     let running = Running::start(settings.clone());
     running.group(&group, "the group", |view| view.partitions.len() == 2).await;
-    let flow = Voice::new(&settings, &group, "audio", &topic);
-    let agent = Voice::new(&settings, &group, "audio", &topic).named("pod-7").agent();
+    let flow = FakeInstance::new(&settings, &group, "audio", &topic);
+    let agent = FakeInstance::new(&settings, &group, "audio", &topic).named("pod-7").agent();
     (running, group, [flow, agent])
 }
 
 #[tokio::test]
 async fn instances_partitions_and_a_pause_by_the_application() {
-    let (running, group, [flow, agent]) = two_voices().await;
+    let (running, group, [flow, agent]) = two_instances().await;
     let view = wait_for("both instances", DEADLINE, async || {
         flow.says(&[], &[0]).await;
         agent.says(&[1], &[]).await;
@@ -49,7 +49,7 @@ async fn instances_partitions_and_a_pause_by_the_application() {
 /// Of an instance that does not know the holds nobody may believe that a pause reaches it.
 #[tokio::test]
 async fn what_an_agent_says_of_the_holds_is_shown() {
-    let (running, group, [flow, agent]) = two_voices().await;
+    let (running, group, [flow, agent]) = two_instances().await;
     // It finds its way to them: the newest word counts.
     for holds in [InstanceHolds::Reading, InstanceHolds::Unknown, InstanceHolds::Absent, InstanceHolds::Known]
     {
@@ -73,7 +73,7 @@ async fn what_an_agent_says_of_the_holds_is_shown() {
 /// Of error texts only who may read payloads sees what they say: they may repeat a record.
 #[tokio::test]
 async fn what_an_agent_reports_is_shown_and_a_hanging_handler_is_said() {
-    let (running, group, [flow, agent]) = two_voices().await;
+    let (running, group, [flow, agent]) = two_instances().await;
     let report: AgentReport = serde_json::from_value(serde_json::json!({
         "at": "2026-11-29T12:00:00Z",
         "inFlight": 1,
@@ -122,7 +122,7 @@ async fn a_flood_of_fake_instances_is_bounded_and_said() {
     wait_for("a refresh", DEADLINE, async || running.admin.ready().clusters[0].as_of).await;
     let numbers = wait_for("drops", DEADLINE, async || {
         for n in 0..40 {
-            Voice::new(&settings, "fake", &format!("c{n}"), "t")
+            FakeInstance::new(&settings, "fake", &format!("c{n}"), "t")
                 .named(&format!("i{n}"))
                 .says(&[0], &[])
                 .await;

@@ -12,7 +12,7 @@ use flowdeck_testkit::{DEADLINE, End, Kafka, NodeOptions, kafka, private, unique
 use rdkafka::producer::{BaseRecord, DefaultProducerContext, Producer as _, ThreadedProducer};
 
 use crate::common::{Running, settings, submit};
-use crate::voices::Voice;
+use crate::fake_instance::FakeInstance;
 
 /// Longer than a takeover takes.
 const WATCH: Duration = Duration::from_millis(2_500);
@@ -99,11 +99,11 @@ async fn in_observe_mode_nobody_takes_over() {
 async fn any_replica_takes_a_command_and_one_writes() {
     let settings = settings(Mode::Control);
     let (topic, group) = group(kafka(), &settings).await;
-    let voice = Voice::new(&settings, &group, "pay", &topic).agent();
+    let agent = FakeInstance::new(&settings, &group, "pay", &topic).agent();
     let first = Running::start(settings.clone());
-    first.heard(&voice, &[0]).await;
+    first.heard(&agent, &[0]).await;
     let second = Running::start(settings.clone());
-    second.heard(&voice, &[0]).await;
+    second.heard(&agent, &[0]).await;
     for (action, taker, other) in [(Action::Pause, &second, &first), (Action::Resume, &first, &second)] {
         let command = submit(action, &group, None, &[]);
         let taken = taker.ports.control.submit(&taker.cluster, command.clone()).await.unwrap();
@@ -123,7 +123,7 @@ async fn any_replica_takes_a_command_and_one_writes() {
     assert_eq!(kafka().read_all(settings.holds_topic.as_str()).len(), 2);
     first.stop().await;
     let pause = submit(Action::Pause, &group, None, &[]);
-    voice.says(&[0], &[]).await;
+    agent.says(&[0], &[]).await;
     second.ports.control.submit(&second.cluster, pause).await.unwrap();
     second.stop().await;
     assert_eq!(kafka().read_all(settings.holds_topic.as_str()).len(), 3);
@@ -191,9 +191,9 @@ async fn a_writer_that_the_broker_forgot_writes_the_next_pause() {
     settings.kafka = ClusterConfig::new(broker.bootstrap());
     let (topic, group) = group(&broker, &settings).await;
     let running = Running::start(settings.clone());
-    let voice = Voice::new(&settings, &group, "pay", &topic).agent();
+    let agent = FakeInstance::new(&settings, &group, "pay", &topic).agent();
     let says = async || {
-        broker.send_record(&voice.admin, &voice.telemetry(&[0], &[])).await;
+        broker.send_record(&agent.admin, &agent.telemetry(&[0], &[])).await;
     };
     for action in [Action::Pause, Action::Resume, Action::Pause] {
         let command = submit(action, &group, None, &[]);

@@ -7,14 +7,14 @@ use flowdeck_payload::{Decoded, Kind};
 use flowdeck_registry::{Credentials, Registry, RegistrySettings};
 use serde_json::json;
 
-use crate::stand_in::{Answer, StandIn, shown};
+use crate::fake_registry::{Answer, FakeRegistry, shown};
 
 fn framed(id: u32, body: &[u8]) -> Vec<u8> {
     [&[0], &id.to_be_bytes()[..], body].concat()
 }
 
-fn registry(stand_in: &StandIn) -> Registry {
-    Registry::new("demo", &RegistrySettings::new(&stand_in.url).unwrap())
+fn registry(fake: &FakeRegistry) -> Registry {
+    Registry::new("demo", &RegistrySettings::new(&fake.url).unwrap())
 }
 
 fn schema(text: &str) -> Answer {
@@ -42,8 +42,8 @@ fn a_failure_says_what_which_and_what_to_do_and_shows_the_bytes() {
         ),
     ];
     for (answer, words) in cases {
-        let stand_in = StandIn::start(move |_| answer.clone());
-        let registry = registry(&stand_in);
+        let fake = FakeRegistry::start(move |_| answer.clone());
+        let registry = registry(&fake);
         for decoder in ["auto", "registry", "auto"] {
             let decoded = shown(&registry, &framed(7, b"\xffabc\x01"), decoder);
             assert_eq!((decoded.kind, decoded.text.as_str()), (Kind::Binary, "0000000007ff61626301"));
@@ -51,15 +51,16 @@ fn a_failure_says_what_which_and_what_to_do_and_shows_the_bytes() {
             let why = why(&decoded);
             assert!(words.iter().all(|word| why.contains(word)), "{words:?}: {why}");
         }
-        assert_eq!(stand_in.asked().len(), 1, "{words:?}");
+        assert_eq!(fake.asked().len(), 1, "{words:?}");
     }
 }
 
 #[test]
 fn bytes_that_do_not_fit_their_schema_are_shown_with_the_place() {
-    let stand_in =
-        StandIn::start(|_| schema(r#"{"type":"record","name":"A","fields":[{"name":"a","type":"string"}]}"#));
-    let registry = registry(&stand_in);
+    let fake = FakeRegistry::start(|_| {
+        schema(r#"{"type":"record","name":"A","fields":[{"name":"a","type":"string"}]}"#)
+    });
+    let registry = registry(&fake);
     let decoded = shown(&registry, &framed(7, b"\x0aabc"), "auto");
     assert_eq!(decoded.kind, Kind::Binary);
     let problem = decoded.problem.unwrap();
@@ -71,40 +72,40 @@ fn bytes_that_do_not_fit_their_schema_are_shown_with_the_place() {
 /// A number in eight bytes looks like a record with a schema.
 #[test]
 fn what_only_looks_framed_is_shown_as_before() {
-    let stand_in = StandIn::start(|_| Some((404, "{}".to_owned())));
-    let registry = registry(&stand_in);
+    let fake = FakeRegistry::start(|_| Some((404, "{}".to_owned())));
+    let registry = registry(&fake);
     let number = shown(&registry, &1_795_270_137_123_i64.to_be_bytes(), "auto");
     assert_eq!((number.kind, number.problem), (Kind::Binary, None));
     let json = shown(&registry, b"{\"a\":1}", "auto");
     assert_eq!((json.kind, json.decoder.as_str()), (Kind::Json, "JSON"));
-    assert_eq!(stand_in.asked().len(), 1);
+    assert_eq!(fake.asked().len(), 1);
 }
 
 #[test]
 fn one_that_does_not_answer_costs_one_deadline_and_then_nothing() {
-    let stand_in = StandIn::start(|_| None);
-    let registry = registry(&stand_in);
+    let fake = FakeRegistry::start(|_| None);
+    let registry = registry(&fake);
     let began = Instant::now();
     for id in 1..500 {
         let decoded = shown(&registry, &framed(id, b"\xffabc\x01"), "auto");
         assert!(why(&decoded).contains("did not answer in time"), "{}", why(&decoded));
     }
-    assert_eq!(stand_in.asked().len(), 1);
+    assert_eq!(fake.asked().len(), 1);
     // One deadline of 3 s; without the pause after it there were 499.
     assert!(began.elapsed() < Duration::from_secs(60), "{:?}", began.elapsed());
 }
 
 #[test]
 fn very_many_ids_are_not_all_asked_for() {
-    let stand_in = StandIn::start(|_| Some((404, "{}".to_owned())));
-    let registry = registry(&stand_in);
+    let fake = FakeRegistry::start(|_| Some((404, "{}".to_owned())));
+    let registry = registry(&fake);
     for id in 1..=5_000 {
         let decoded = shown(&registry, &framed(id, b"\xffabc\x01"), "auto");
         assert_eq!(decoded.kind, Kind::Binary);
     }
     let last = shown(&registry, &framed(6_000, b"\xffabc\x01"), "auto");
     // Slow machines take longer than one window of 10 s; 200 are asked for in each.
-    let asked = stand_in.asked().len();
+    let asked = fake.asked().len();
     assert!(asked < 5_000, "{asked}");
     assert!(why(&last).contains("schema id 6000"), "{}", why(&last));
 }
@@ -118,23 +119,23 @@ fn credentials_are_sent_to_the_registry_and_told_to_nobody() {
         ),
         (Credentials::Bearer("hunter2".to_owned()), "authorization: Bearer hunter2"),
     ] {
-        let stand_in = StandIn::start(|path| match path {
+        let fake = FakeRegistry::start(|path| match path {
             "/base/schemas/ids/1" => schema("\"string\""),
             _ => Some((403, "hunter2".to_owned())),
         });
-        let settings = RegistrySettings::new(&[&stand_in.url, "/base/"].concat()).unwrap();
+        let settings = RegistrySettings::new(&[&fake.url, "/base/"].concat()).unwrap();
         let settings = settings.with_credentials(Some(credentials)).unwrap();
         let registry = Registry::new("demo", &settings);
         assert_eq!(shown(&registry, &framed(1, b"\x06abc"), "auto").text, "\"abc\"");
         let refused = shown(&registry, &framed(2, b"\xffabc\x01"), "auto");
         assert!(!format!("{refused:?} {registry:?} {settings:?}").contains("hunter2"));
-        assert!(stand_in.asked().iter().all(|asked| asked.contains(header)), "{:?}", stand_in.asked());
+        assert!(fake.asked().iter().all(|asked| asked.contains(header)), "{:?}", fake.asked());
     }
 }
 
 #[test]
 fn a_reference_that_is_missing_is_named() {
-    let stand_in = StandIn::start(|path| match path {
+    let fake = FakeRegistry::start(|path| match path {
         "/schemas/ids/7" => {
             let references = json!([{ "name": "a.proto", "subject": "a/b ?", "version": 3 }]);
             let body = json!({ "schema": "syntax = \"proto3\";", "schemaType": "PROTOBUF", "references": references });
@@ -142,14 +143,10 @@ fn a_reference_that_is_missing_is_named() {
         }
         _ => Some((404, "{}".to_owned())),
     });
-    let decoded = shown(&registry(&stand_in), &framed(7, b"\0\x08\x01"), "auto");
+    let decoded = shown(&registry(&fake), &framed(7, b"\0\x08\x01"), "auto");
     let why = why(&decoded);
     assert!(why.contains("version 3 of a/b ?, to which schema id 7 refers, is not in the registry"), "{why}");
-    assert!(
-        stand_in.asked()[1].starts_with("GET /subjects/a%2Fb%20%3F/versions/3 "),
-        "{:?}",
-        stand_in.asked()
-    );
+    assert!(fake.asked()[1].starts_with("GET /subjects/a%2Fb%20%3F/versions/3 "), "{:?}", fake.asked());
 }
 
 #[test]
@@ -160,8 +157,8 @@ fn what_is_hostile_in_a_schema_ends() {
         [deep.as_str(), &many, "import \"flowdeck/registered/schema.proto\";", "import \"x.proto\";", "\u{0}"]
     {
         let body = json!({ "schema": text, "schemaType": "PROTOBUF" }).to_string();
-        let stand_in = StandIn::start(move |_| Some((200, body.clone())));
-        let decoded = shown(&registry(&stand_in), &framed(7, b"\0\x08\x01"), "registry");
+        let fake = FakeRegistry::start(move |_| Some((200, body.clone())));
+        let decoded = shown(&registry(&fake), &framed(7, b"\0\x08\x01"), "registry");
         assert_eq!(decoded.kind, Kind::Binary);
         assert!(why(&decoded).contains("schema id 7 of the registry of demo"), "{}", why(&decoded));
         assert!(why(&decoded).len() < 1_000, "{}", why(&decoded).len());

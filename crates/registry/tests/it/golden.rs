@@ -7,7 +7,7 @@ use flowdeck_registry::{Registry, RegistrySettings};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::stand_in::{StandIn, shown};
+use crate::fake_registry::{FakeRegistry, shown};
 
 #[derive(Deserialize)]
 struct Golden {
@@ -31,11 +31,11 @@ fn bytes(hex: &str) -> Vec<u8> {
 fn what_confluents_serializers_wrote_is_read_by_what_a_registry_answers() {
     let golden: Golden = serde_json::from_str(include_str!("../golden/registry.json")).unwrap();
     let answers = golden.answers;
-    let stand_in = StandIn::start(move |path| {
+    let fake = FakeRegistry::start(move |path| {
         let (status, body) = answers.get(path).cloned().unwrap_or((500, Value::Null));
         Some((status, body.to_string()))
     });
-    let registry = Registry::new("demo", &RegistrySettings::new(&stand_in.url).unwrap());
+    let registry = Registry::new("demo", &RegistrySettings::new(&fake.url).unwrap());
     assert!(golden.records.len() > 5);
     for record in &golden.records {
         for decoder in ["auto", "registry"] {
@@ -48,7 +48,7 @@ fn what_confluents_serializers_wrote_is_read_by_what_a_registry_answers() {
             assert_eq!(decoded.decoder, format!("{} · schema id {id}", record.decoder));
         }
     }
-    let mut asked = stand_in.asked();
+    let mut asked = fake.asked();
     let before = asked.len();
     asked.sort_unstable();
     asked.dedup();

@@ -2,6 +2,6 @@
 //! asked in the server's own tests (`tests/system/registry.rs`).
 
 mod failures;
+mod fake_registry;
 mod golden;
-mod stand_in;
 mod tls;

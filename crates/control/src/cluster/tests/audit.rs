@@ -168,7 +168,7 @@ fn what_must_not_be_done_twice_is_asked_for_once_somebody_leads() {
 
     let mut follower = known();
     asked(&mut follower);
-    follower.stands_by();
+    follower.another_elected();
     assert!(follower.next_audit_request().is_some(), "another one leads");
 }
 
@@ -221,7 +221,7 @@ fn a_pause_is_not_refused_for_want_of_the_audit() {
     assert_eq!(jobs(&state).len(), 1);
     // Another one does, and has no way to know of it.
     let mut state = follower();
-    state.stands_by();
+    state.another_elected();
     let mut answer = ask(&mut state, 1, "INC-1", at(1));
     state.request_audited(id(1), failed(), at(1));
     let error = answer.try_recv().unwrap().unwrap_err().to_string();

@@ -67,7 +67,7 @@ fn a_command_by_name_is_bound_over_all_groups_that_it_reaches() {
     assert_eq!(state.jobs.len(), 60);
 }
 
-/// Exceptions count as well: a hold that grows beyond what readers take would stand here alone.
+/// Exceptions count as well: a hold that grows beyond what readers take would be in force here alone.
 #[test]
 fn exceptions_are_bounded() {
     let mut state = leader();
@@ -90,9 +90,9 @@ fn exceptions_are_bounded() {
     assert!(warns(&mut state, "that would make more holds", at(1)));
 }
 
-/// Between the look at the room and the word that it is written, somebody fills the topic.
+/// Others fill the topic after the quota was checked and before the hold is known to be written.
 #[test]
-fn what_a_flood_leaves_no_room_for_is_taken_in_of_operators_alone() {
+fn beyond_the_quota_only_holds_of_operators_are_taken_in() {
     let mut state = leader();
     state.external_command(id(1), pause("g", vec![]), at(1));
     operator(&mut state, "g", 2, at(1));
@@ -101,14 +101,14 @@ fn what_a_flood_leaves_no_room_for_is_taken_in_of_operators_alone() {
     }
     write(&mut state, 1_000, at(2));
     write(&mut state, 1_001, at(2));
-    assert_eq!((stands(&state, 1), stands(&state, 2)), (false, true));
+    assert_eq!((in_force(&state, 1), in_force(&state, 2)), (false, true));
     assert!(warns(&mut state, "1 more holds are in force", at(2)));
     // The tail brings it before it is known to be written.
     operator(&mut state, "g", 3, at(3));
     set(&mut state, &hold("g", 3), 1_002, at(3));
-    assert!(stands(&state, 3));
+    assert!(in_force(&state, 3));
     write(&mut state, 1_002, at(3));
-    assert!(stands(&state, 3));
+    assert!(in_force(&state, 3));
     // A resume says that it may not reach all.
     state.external_command(id(4), resume("g"), at(4));
     let notes = &state.book.get(id(4)).unwrap().notes;

@@ -142,7 +142,7 @@ fn the_cap_is_the_same_for_who_waits() {
     lead(&mut state, None, at(4));
     state.ticked(at(4));
     assert_eq!(jobs(&state).len(), 10);
-    // The pauses beyond it; a resume of what does not stand changes nothing.
+    // The pauses beyond it; a resume of what is not paused changes nothing.
     assert_eq!(dropped(&state, "external_command_repeated"), 10);
     // Another wrote after the first ten.
     let mut state = known();
@@ -179,7 +179,7 @@ fn those_that_wait_are_bounded() {
     assert_eq!((state.waiting.len(), jobs(&state).len()), (0, 1));
     fail(&mut state, at(3));
     assert_eq!(
-        format!("{:?}", state.unwritten.room()),
+        format!("{:?}", state.unwritten.quota()),
         format!("{:?}", flowdeck_observe::holds::quota::HoldQuota::default())
     );
 }
@@ -198,7 +198,7 @@ fn what_was_not_begun_is_left_to_the_next_leader() {
     assert_eq!(state.book.get(id(7)).map(|one| one.state), Some(CommandState::Requested), "the audit has it");
     assert!(state.book.get(id(2)).is_none(), "nobody else knows of it");
     assert_eq!(
-        format!("{:?}", state.unwritten.room()),
+        format!("{:?}", state.unwritten.quota()),
         format!("{:?}", flowdeck_observe::holds::quota::HoldQuota::default())
     );
 }

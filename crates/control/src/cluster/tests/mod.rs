@@ -227,7 +227,7 @@ fn heard(group: &str, consumer: &str, topic: &str, when: Timestamp) -> Heard {
 /// An instance of the consumer is heard, in a group that no broker lists.
 fn hear(state: &mut State, group: &str, consumer: &str, when: Timestamp) {
     let heard = heard(group, consumer, "t", when);
-    state.observed.registry.hear(heard, |_| Trust::UnknownGroup).expect("there is room");
+    state.observed.registry.hear(heard, |_| Trust::UnknownGroup).expect("within the limits");
 }
 
 fn dropped(state: &State, reason: &str) -> u64 {
@@ -245,6 +245,6 @@ fn active(state: &State, group: &str) -> usize {
     state.observed.holds.of_group(&GroupId::from(group)).len()
 }
 
-fn stands(state: &State, number: u128) -> bool {
+fn in_force(state: &State, number: u128) -> bool {
     state.observed.holds.is_in_force(HoldId::from(id(number)))
 }

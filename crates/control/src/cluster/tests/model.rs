@@ -139,7 +139,11 @@ impl World {
                     running: PARTITIONS.iter().filter_map(|one| Partition::new(*one)).collect(),
                     ..heard("g", consumer, topic, at(self.now))
                 };
-                self.leader.observed.registry.hear(heard, |_| Trust::UnknownGroup).expect("there is room");
+                self.leader
+                    .observed
+                    .registry
+                    .hear(heard, |_| Trust::UnknownGroup)
+                    .expect("within the limits");
             }
         }
     }

@@ -342,9 +342,9 @@ fn one_that_forgets_its_pause_is_seen() {
 fn what_cannot_be_told_apart_is_no_evidence() {
     let mut world = World::new(flow(9, &[0], &[]));
     let mut command = world.sent(Action::Pause, 10);
-    let mut voices = instance("host-1", false, 12, &[("a", &[], &[0])]);
-    voices.ambiguous = true;
-    world.telemetry = group(vec![("audio", vec![voices])]);
+    let mut ambiguous = instance("host-1", false, 12, &[("a", &[], &[0])]);
+    ambiguous.ambiguous = true;
+    world.telemetry = group(vec![("audio", vec![ambiguous])]);
     observe(&mut command, world.seen(13), false);
     assert_eq!(command.instances[0].state, I::Waiting);
     assert!(command.instances[0].detail.as_deref().unwrap().starts_with("ambiguous"));
@@ -355,9 +355,9 @@ fn what_cannot_be_told_apart_is_no_evidence() {
     assert_eq!(command.instances[0].state, I::Waiting);
 }
 
-/// Its list was too long, and stands there as an empty one.
+/// Its list was too long, and was kept as an empty one.
 #[test]
-fn what_there_was_no_room_for_is_no_evidence() {
+fn a_list_that_was_left_out_is_no_evidence() {
     let mut world = World::new(flow(9, &[0], &[]));
     let mut command = world.sent(Action::Pause, 10);
     let mut cut = instance("host-1", false, 12, &[("a", &[], &[])]);
@@ -368,7 +368,7 @@ fn what_there_was_no_room_for_is_no_evidence() {
     assert!(command.instances[0].detail.as_deref().unwrap().contains("more than is kept"));
 }
 
-/// Anybody who may write to the admin topic can say that all stands paused.
+/// Anybody who may write to the admin topic can say that all is paused.
 #[test]
 fn an_instance_that_is_no_member_confirms_nothing_and_hides_nobody() {
     let all: Vec<i32> = (0..100).collect();

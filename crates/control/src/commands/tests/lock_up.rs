@@ -8,7 +8,7 @@ use flowdeck_model::hold::HoldChange;
 use flowdeck_model::{Action, ActorKind, HoldBy};
 
 use super::lifecycle::flow;
-use super::plan::{mixed, with_facts};
+use super::plan::{kafkaflow_and_agent, with_facts};
 use super::*;
 use crate::commands::lock_up::{LockUps, Told};
 use crate::commands::plan::Plan;
@@ -127,7 +127,7 @@ fn bring_back(
     book: &CommandBook,
 ) -> Option<Plan> {
     let resume = submit(9, Action::Resume, target);
-    let telemetry = index(vec![("g", mixed())]);
+    let telemetry = index(vec![("g", kafkaflow_and_agent())]);
     with_facts(&telemetry, active, book, lock_ups, |facts| heal::plan(&resume, "ana", facts))
 }
 

@@ -12,7 +12,7 @@ use crate::commands::plan::{Decision, Facts, Plan, decide};
 use crate::commands::{Command, CommandBook};
 
 /// `audio` on KafkaFlow with two topics, `video` with an agent.
-pub(super) fn mixed() -> GroupTelemetry {
+pub(super) fn kafkaflow_and_agent() -> GroupTelemetry {
     group(vec![
         ("audio", vec![instance("host-1", false, 10, &[("a", &[0, 1], &[]), ("b", &[0], &[])])]),
         ("video", vec![instance("pod-1", true, 10, &[("v", &[0], &[])])]),
@@ -86,7 +86,7 @@ fn what_a_pause_sends_to_kafkaflow() {
         (target(None, &["v"]), 1, vec![]),
     ];
     for (target, holds, want) in cases {
-        let plan = plan(&submit(1, Action::Pause, target.clone()), mixed(), &[]);
+        let plan = plan(&submit(1, Action::Pause, target.clone()), kafkaflow_and_agent(), &[]);
         assert_eq!((plan.changes.len(), messages(&plan)), (holds, want), "{target:?}");
     }
 }
@@ -104,14 +104,14 @@ fn a_command_goes_where_the_telemetry_came_from() {
 #[test]
 fn a_pause_of_what_is_held_in_part_writes_the_rest() {
     let pause = submit(2, Action::Pause, target(Some("audio"), &["a", "b"]));
-    let plan = plan(&pause, mixed(), &[hold(1, None, Some("a"))]);
+    let plan = plan(&pause, kafkaflow_and_agent(), &[hold(1, None, Some("a"))]);
     assert_eq!(plan.changes.len(), 1);
     assert_eq!(messages(&plan), [C::PauseConsumerByName { consumer: "audio".into(), topics: names(&["b"]) }]);
 }
 
 #[test]
-fn what_stands_is_not_written_again() {
-    let telemetry = index(vec![("g", mixed())]);
+fn what_is_in_force_is_not_written_again() {
+    let telemetry = index(vec![("g", kafkaflow_and_agent())]);
     let book = CommandBook::new(10);
     let pause = submit(2, Action::Pause, target(Some("audio"), &["a"]));
     let decision = run(&pause, &telemetry, &[hold(1, None, None)], &book).unwrap();
@@ -146,7 +146,7 @@ fn what_stands_is_not_written_again() {
 fn a_hold_that_no_reader_would_take_is_not_written() {
     let mut split = hold(1, None, None);
     split.except = (0..EXCEPTIONS_MAX).map(|n| hold(2, None, Some(&format!("t-{n}"))).scope).collect();
-    let telemetry = index(vec![("g", mixed())]);
+    let telemetry = index(vec![("g", kafkaflow_and_agent())]);
     let resume = submit(3, Action::Resume, target(None, &["a"]));
     let refused = run(&resume, &telemetry, std::slice::from_ref(&split), &CommandBook::new(10)).unwrap_err();
     assert!(
@@ -176,7 +176,7 @@ fn a_longer_pause_is_written_over_one_that_ends_sooner() {
         (Some(PauseEnd::At(at(66))), true),
         (Some(PauseEnd::At(at(65))), false),
     ] {
-        let telemetry = index(vec![("g", mixed())]);
+        let telemetry = index(vec![("g", kafkaflow_and_agent())]);
         let decision = run(&pause(ends), &telemetry, std::slice::from_ref(&timed), &CommandBook::new(10));
         match decision.unwrap() {
             Decision::Write(plan) => assert!(is_written && plan.changes.len() == 1, "{ends:?}"),
@@ -187,7 +187,7 @@ fn a_longer_pause_is_written_over_one_that_ends_sooner() {
 
 #[test]
 fn a_pause_until_a_time_ends_then_and_not_in_the_past() {
-    let telemetry = index(vec![("g", mixed())]);
+    let telemetry = index(vec![("g", kafkaflow_and_agent())]);
     let until = |end| Submit { ends: Some(PauseEnd::At(end)), ..submit(2, Action::Pause, target(None, &[])) };
     // It is second 12.
     let decision = run(&until(at(60)), &telemetry, &[], &CommandBook::new(10)).unwrap();
@@ -210,7 +210,7 @@ fn what_a_resume_sends_to_kafkaflow() {
     let group_wide = C::ResumeConsumersByGroup { group: "g".into(), topics: vec![] };
     let cases: [(Target, Vec<Hold>, Vec<C>); 5] = [
         (target(None, &[]), vec![hold(1, None, None)], vec![group_wide.clone()]),
-        // Nothing is held, but telemetry shows that it stands.
+        // Nothing is held, but telemetry shows that it is paused.
         (target(None, &[]), vec![], vec![group_wide]),
         (target(Some("audio"), &[]), vec![hold(1, Some("audio"), None)], vec![by_name(&[])]),
         // A narrow resume under a broad hold.
@@ -257,17 +257,17 @@ fn another_hold_on_the_same_partitions_keeps_them_paused() {
     let Plan { admin, notes, .. } = release(&[], &facts_holds, paused());
     let sent: Vec<C> = admin.into_iter().map(|command| command.message).collect();
     assert_eq!(sent, [C::ResumeConsumerByName { consumer: "audio".into(), topics: names(&["b"]) }]);
-    assert_eq!(notes, ["a of audio stays paused: another hold stands there"]);
+    assert_eq!(notes, ["a of audio stays paused: another hold covers it"]);
 }
 
 #[test]
 fn refusals() {
     let book = CommandBook::new(10);
     let twice = index(vec![
-        ("g", mixed()),
+        ("g", kafkaflow_and_agent()),
         ("h", group(vec![("audio", vec![instance("x", false, 10, &[("a", &[0], &[])])])])),
     ]);
-    let once = index(vec![("g", mixed())]);
+    let once = index(vec![("g", kafkaflow_and_agent())]);
     let silent = index(vec![("g", group(vec![("audio", vec![instance("host-1", false, -30, &[])])]))]);
     let cases = [
         (target(Some("audio"), &[]), &twice, Some("runs in several groups (2)")),
@@ -328,7 +328,7 @@ fn a_pause_before_the_start_is_written_with_a_warning() {
 fn partitions_are_for_agents() {
     let book = CommandBook::new(10);
     let parts = |topic: &str, all: &[i32]| Target { partitions: super::parts(all), ..target(None, &[topic]) };
-    let telemetry = index(vec![("g", mixed())]);
+    let telemetry = index(vec![("g", kafkaflow_and_agent())]);
     let pause = |target| run(&submit(1, Action::Pause, target), &telemetry, &[], &book);
     let Ok(Decision::Write(plan)) = pause(parts("v", &[0, 2])) else { panic!("refused") };
     let scopes: Vec<Option<i32>> = plan

@@ -5,7 +5,7 @@ use flowdeck_model::view::{OffsetChange, OffsetTarget};
 use flowdeck_model::{Action, Actor, Hold, HoldBy, PortError, Submit, Via};
 use flowdeck_protocol::kafkaflow::Command as C;
 
-use super::plan::{mixed, plan, run};
+use super::plan::{kafkaflow_and_agent, plan, run};
 use super::*;
 use crate::commands::{Command, CommandBook};
 
@@ -19,7 +19,7 @@ fn pause(by: HoldBy, consumer: Option<&str>) -> Submit {
 
 #[test]
 fn a_pause_by_stop_stops_kafkaflow_by_name_and_holds_the_agents() {
-    let plan = plan(&pause(HoldBy::Stop, None), mixed(), &[]);
+    let plan = plan(&pause(HoldBy::Stop, None), kafkaflow_and_agent(), &[]);
     let sent: Vec<C> = plan.admin.into_iter().map(|one| one.message).collect();
     assert_eq!(sent, [C::StopConsumerByName { consumer: "audio".into() }]);
     let [HoldChange::Set(set)] = &plan.changes[..] else { panic!("{:?}", plan.changes) };
@@ -30,25 +30,30 @@ fn a_pause_by_stop_stops_kafkaflow_by_name_and_holds_the_agents() {
 #[test]
 fn what_is_paused_already_can_be_stopped() {
     let paused = hold(1, None, None);
-    assert_eq!(plan(&pause(HoldBy::Stop, None), mixed(), std::slice::from_ref(&paused)).changes.len(), 1);
+    assert_eq!(
+        plan(&pause(HoldBy::Stop, None), kafkaflow_and_agent(), std::slice::from_ref(&paused)).changes.len(),
+        1
+    );
     let book = CommandBook::new(10);
-    let again = run(&pause(HoldBy::Pause, None), &index(vec![("g", mixed())]), &[paused], &book);
+    let again =
+        run(&pause(HoldBy::Pause, None), &index(vec![("g", kafkaflow_and_agent())]), &[paused], &book);
     assert!(matches!(again, Ok(crate::commands::plan::Decision::Existing(_))), "{again:?}");
 }
 
 #[test]
 fn a_resume_starts_who_no_hold_keeps_stopped_any_more() {
     let resume = submit(9, Action::Resume, target(None, &[]));
-    let whole = plan(&resume, mixed(), &[by_stop(1, None)]);
+    let whole = plan(&resume, kafkaflow_and_agent(), &[by_stop(1, None)]);
     let started: Vec<_> = whole.starts.into_iter().flat_map(|one| one.consumers).collect();
     assert_eq!((started, whole.admin.len()), (vec![(0, "audio".into())], 0));
     // Another hold covers the consumer as well: it is kept stopped in its place, and not started into a pause.
     let resume = submit(9, Action::Resume, target(Some("audio"), &[]));
     let holds = [by_stop(1, Some("audio")), by_stop(2, None)];
-    let both = plan(&resume, mixed(), &holds);
+    let both = plan(&resume, kafkaflow_and_agent(), &holds);
     let started = |plan: &crate::commands::plan::Plan| plan.starts.is_some();
     assert!(started(&both), "the hold on the group got an exception");
-    let timed = crate::commands::tests::plan::release(&holds[..1], &[hold(2, None, None)], mixed());
+    let timed =
+        crate::commands::tests::plan::release(&holds[..1], &[hold(2, None, None)], kafkaflow_and_agent());
     let heir = timed.changes.iter().map(HoldChange::hold).find(|hold| hold.id == holds[1].id).unwrap();
     assert_eq!((heir.by, started(&timed)), (HoldBy::Stop, false));
 }
@@ -56,11 +61,15 @@ fn a_resume_starts_who_no_hold_keeps_stopped_any_more() {
 #[test]
 fn a_part_of_a_stopped_consumer_is_not_resumed_and_a_start_is_refused() {
     let book = CommandBook::new(10);
-    let refused =
-        |submit: &Submit| match run(submit, &index(vec![("g", mixed())]), &[by_stop(1, None)], &book) {
-            Err(PortError::Unprocessable { detail } | PortError::Conflict { detail }) => detail,
-            other => panic!("{other:?}"),
-        };
+    let refused = |submit: &Submit| match run(
+        submit,
+        &index(vec![("g", kafkaflow_and_agent())]),
+        &[by_stop(1, None)],
+        &book,
+    ) {
+        Err(PortError::Unprocessable { detail } | PortError::Conflict { detail }) => detail,
+        other => panic!("{other:?}"),
+    };
     let part = refused(&submit(9, Action::Resume, target(Some("audio"), &["a"])));
     assert!(part.contains("resume the whole consumer"), "{part}");
     let start = refused(&submit(9, Action::Start, target(Some("audio"), &[])));
@@ -85,7 +94,7 @@ fn commits_that_were_deleted_on_purpose_are_not_put_back() {
     book.put(command(1, Action::Pause, &[(0, OffsetTarget::Kept), (1, OffsetTarget::Kept)]), |_| true);
     book.put(command(2, Action::SetOffsets, &[(1, OffsetTarget::Deleted)]), |_| true);
     let resume = submit(9, Action::Resume, target(None, &[]));
-    let plan = run(&resume, &index(vec![("g", mixed())]), &[by_stop(1, None)], &book).unwrap();
+    let plan = run(&resume, &index(vec![("g", kafkaflow_and_agent())]), &[by_stop(1, None)], &book).unwrap();
     let crate::commands::plan::Decision::Write(plan) = plan else { panic!("{plan:?}") };
     let kept: Vec<i32> = plan.starts.unwrap().kept.iter().map(|one| one.partition.get()).collect();
     assert_eq!(kept, [0]);

@@ -16,7 +16,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 
 /// One instance of a consumer on one topic.
 #[derive(Clone)]
-pub(crate) struct Voice {
+pub(crate) struct FakeInstance {
     pub(crate) admin: String,
     pub(crate) acks: String,
     pub(crate) group: String,
@@ -26,7 +26,7 @@ pub(crate) struct Voice {
     pub(crate) incarnation: Option<Incarnation>,
 }
 
-impl Voice {
+impl FakeInstance {
     pub(crate) fn new(settings: &ClusterSettings, group: &str, consumer: &str, topic: &str) -> Self {
         Self {
             admin: settings.admin_topics[0].telemetry.0.to_string(),
@@ -47,12 +47,12 @@ impl Voice {
         Self { instance: instance.to_owned(), ..self }
     }
 
-    /// Says which partitions run and which stand.
+    /// Says which partitions run and which are paused.
     pub(crate) async fn says(&self, running: &[i32], paused: &[i32]) {
         send(&self.admin, self.telemetry(running, paused)).await;
     }
 
-    /// The same as an agent that stands so to the holds.
+    /// The same as an agent, with the state of its holds.
     pub(crate) async fn says_of_the_holds(&self, running: &[i32], holds: InstanceHolds) {
         let mut record = self.telemetry(running, &[]);
         record.headers.push((HOLDS.to_owned(), holds.word().as_bytes().to_vec()));

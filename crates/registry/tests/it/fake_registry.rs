@@ -10,13 +10,13 @@ use flowdeck_payload::{Choices, Decoded, Part, Schemas, Source, decode};
 /// What is answered to a path: a status and a body. `None`: nothing, for as long as the test may last.
 pub(crate) type Answer = Option<(u16, String)>;
 
-pub(crate) struct StandIn {
+pub(crate) struct FakeRegistry {
     pub(crate) url: String,
     /// The first line and the headers of each request.
     asked: Arc<Mutex<Vec<String>>>,
 }
 
-impl StandIn {
+impl FakeRegistry {
     pub(crate) fn start(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());

@@ -1,4 +1,4 @@
-// Somebody who may write to Kafka and means harm: records byte by byte, on any topic.
+// Kafka, by any client that may write to it, also one that means harm: records byte by byte, on any topic.
 import { execFileSync, spawn } from "node:child_process";
 import { Readable } from "node:stream";
 import { env } from "./fixtures";
