@@ -31,7 +31,8 @@ use tokio_util::task::TaskTracker;
 
 use super::audit_writer::{AuditOutcome, AuditWriter};
 use super::candidate::Candidate;
-use super::role::ElectionProblem;
+use super::election::ElectionProblem;
+use super::intake::RunnerRecords;
 use super::state::State;
 use crate::audit::TopicSink;
 use crate::bulk::{BulkBook, BulkRunner};
@@ -253,7 +254,7 @@ impl ClusterActor {
                 Some(answers) = seen.recv() => self.saw_groups(answers),
                 Some(one) = incoming.recv() => self.heard(one, &mut incoming),
             }
-            let writes = self.state.jobs.len() + self.state.waiting.len();
+            let writes = self.state.jobs.len() + self.state.external.len();
             self.stats.waiting(self.requests.len() + self.state.pending(), incoming.len(), writes);
             self.publish_if_due();
         }
@@ -406,10 +407,11 @@ impl ClusterActor {
                 next = incoming.try_recv().ok();
             }
         }
-        self.redrives.heard(std::mem::take(&mut self.state.redrive_records));
-        self.bulks.heard(std::mem::take(&mut self.state.bulk_records));
-        kept::fold(&self.produce_book, std::mem::take(&mut self.state.produce_records), ProduceBook::heard);
-        self.retentions.heard(std::mem::take(&mut self.state.retention_records));
+        let RunnerRecords { redrives, bulks, produced, retentions } = self.state.take_runner_records();
+        self.redrives.heard(redrives);
+        self.bulks.heard(bulks);
+        kept::fold(&self.produce_book, produced, ProduceBook::heard);
+        self.retentions.heard(retentions);
         self.state.restore();
         self.follow_touched();
     }

@@ -3,7 +3,6 @@
 use flowdeck_model::{CommandState, Timestamp};
 use flowdeck_protocol::wire::Operation;
 
-use super::role::Role;
 use super::state::State;
 use crate::audit::Entry;
 use crate::commands::{Command, lifecycle};
@@ -61,17 +60,14 @@ impl State {
     }
 
     pub(crate) fn has_unaudited(&self) -> bool {
-        !self.unaudited.is_empty() || !self.withdrawn.is_empty()
+        !self.unaudited.is_empty()
     }
 
     /// The commands whose newest state is not in the audit yet, as they are now.
     pub(crate) fn take_unaudited(&mut self, now: Timestamp) -> Vec<Operation> {
-        if !self.writes_states() {
-            self.unaudited.clear();
-        }
-        let mut ids = std::mem::take(&mut self.unaudited);
-        let withdrawn = std::mem::take(&mut self.withdrawn);
-        ids.extend(withdrawn.into_iter().filter(|id| self.book.get(*id).is_some_and(Command::wrote_nothing)));
+        let book = &self.book;
+        let is_refused = |id| book.get(id).is_some_and(Command::wrote_nothing);
+        let ids = self.unaudited.take(self.election.is_elected(), is_refused);
         let mut commands: Vec<&Command> = ids.into_iter().filter_map(|id| self.book.get(id)).collect();
         // The audit is read by offset: what was asked for later has a higher offset.
         commands.sort_by_key(|command| command.requested_at);
@@ -90,22 +86,14 @@ impl State {
 
     /// They are written, or, with the reason, are written later.
     pub(crate) fn states_audited(&mut self, operations: &[Operation], problem: Option<String>) {
-        self.dirty |= self.audit_problem != problem;
         let written = problem.is_none();
-        self.audit_problem = problem;
+        self.dirty |= self.unaudited.tried(problem);
         for operation in operations {
             if written {
                 self.book.mark_audited(operation.id);
-            } else if self.writes_states() {
-                self.unaudited.insert(operation.id);
             } else {
-                self.withdrawn.insert(operation.id);
+                self.unaudited.put_back(operation.id, self.election.is_elected());
             }
         }
-    }
-
-    /// It leads, or is about to.
-    fn writes_states(&self) -> bool {
-        matches!(self.role, Role::Leading { .. } | Role::Elected { .. })
     }
 }

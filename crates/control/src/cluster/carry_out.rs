@@ -116,7 +116,7 @@ impl State {
             note(command, error.to_string());
             command.state = CommandState::Refused;
         });
-        self.withdrawn.insert(id);
+        self.unaudited.withdraw(id);
     }
 
     /// Of the end of a pause, or of an external command.
@@ -252,7 +252,7 @@ impl State {
             self.observed.holds.wrote(key, hold, offset, !external);
         }
         if let Some(audited) = &written.audited {
-            self.audit_problem = audited.as_ref().err().map(write_task::words);
+            self.unaudited.tried_request(audited);
         }
         self.observed.fresh_telemetry(now);
         let error = written.error;
@@ -301,7 +301,7 @@ impl State {
             }
         });
         if self.book.get(id).is_some_and(Command::wrote_nothing) {
-            self.withdrawn.insert(id);
+            self.unaudited.withdraw(id);
         }
     }
 }

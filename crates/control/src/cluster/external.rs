@@ -1,13 +1,11 @@
 //! External commands on the admin topic: which of them become changes of holds, and when.
 
-use std::time::Duration;
-
 use flowdeck_model::hold::HoldChange;
 use flowdeck_model::view::Mode;
 use flowdeck_model::{Action, CommandId, GroupId, HoldId, Target, Timestamp};
 use flowdeck_protocol::kafkaflow as wire;
 
-use super::role::Role;
+use super::external_queue::{Due, Waiting};
 use super::state::State;
 use crate::commands::plan::{Plan, check_readable};
 use crate::commands::rejected::Why;
@@ -19,17 +17,6 @@ use flowdeck_observe::holds::quota::HoldQuota;
 /// Writes that may wait before external commands are no longer taken over: who may write to the topics could
 /// name any number of groups.
 const WRITES_MAX: usize = 256;
-/// Commands that are left to another Flowdeck first, or that came while nothing could be written.
-const WAITING_MAX: usize = 128;
-/// What could not be written for so long is not what somebody wants now.
-const GIVEN_UP: Duration = Duration::from_secs(60);
-
-/// An external command that is not looked at yet.
-pub(super) struct Waiting {
-    id: CommandId,
-    command: wire::Command,
-    came: Timestamp,
-}
 
 /// What one command changes of one group.
 struct Wanted {
@@ -47,15 +34,14 @@ impl State {
         if !external::is_about_holds(&command) && !self.ends_holds(&command) {
             return self.follow_external(id, &command, now);
         }
-        if self.may_write().is_ok() && self.waiting.is_empty() {
+        if self.may_write().is_ok() && self.external.is_empty() {
             let Some((action, targets)) = self.reached(&command, now) else { return };
             return self.take_over(id, action, targets, now, now);
         }
-        if self.waiting.len() >= WAITING_MAX {
-            return self.leave(Why::TooMany, now);
-        }
         // The leader takes it over; should it be gone, the next one does.
-        self.waiting.push_back(Waiting { id, command, came: now });
+        if !self.external.push(Waiting { id, command, came: now }) {
+            self.leave(Why::TooMany, now);
+        }
     }
 
     /// A start of a consumer that a hold keeps stopped.
@@ -95,26 +81,23 @@ impl State {
                 action == Action::Resume && targets.iter().any(|target| &target.group == group)
             })
         };
-        self.repeats.is_capped(group, now) || self.waiting.iter().any(resumes)
+        self.external.is_capped(group, now) || self.external.iter().any(resumes)
     }
 
     /// Those that came while nothing could be written here, in the order in which they came. They wait for that, but
     /// not for ever.
     pub(super) fn take_waiting(&mut self, now: Timestamp) {
         let can_write = self.may_write().is_ok();
-        let others_wrote = self.others_wrote;
-        // Whoever leads heard it as well, and did what there was to be done.
-        let is_left = |one: &Waiting| others_wrote.is_some_and(|at| at > one.came);
-        let is_due = |one: &mut Waiting| can_write || is_left(one) || now.since(one.came) >= GIVEN_UP;
-        while let Some(one) = self.waiting.pop_front_if(is_due) {
-            if is_left(&one) {
-                self.left_to_another(&one, now);
-            } else if !can_write {
-                if self.election_problem.is_some() || self.role != Role::Following {
-                    self.leave(Why::CannotWrite, now);
+        while let Some(due) = self.external.next_due(can_write, now) {
+            match due {
+                Due::LeftToAnother(one) => self.left_to_another(&one, now),
+                Due::GivenUp if self.election.another_may_lead() => {}
+                Due::GivenUp => self.leave(Why::CannotWrite, now),
+                Due::TakeOver(one) => {
+                    if let Some((action, targets)) = self.reached(&one.command, now) {
+                        self.take_over(one.id, action, targets, one.came, now);
+                    }
                 }
-            } else if let Some((action, targets)) = self.reached(&one.command, now) {
-                self.take_over(one.id, action, targets, one.came, now);
             }
         }
     }
@@ -124,7 +107,7 @@ impl State {
         self.observed.stats.dropped("external_command_taken_over");
         let Some((_, targets)) = self.reached(&one.command, now) else { return };
         for target in targets {
-            self.repeats.admit(&target.group, self.observed.settings.timing.external_per_minute, one.came);
+            self.external.admit(&target.group, self.observed.settings.timing.external_per_minute, one.came);
         }
     }
 
@@ -194,8 +177,8 @@ impl State {
 
     /// Whether one more change of the group is taken over in the minute in which it came.
     fn is_admitted(&mut self, group: &GroupId, came: Timestamp) -> bool {
-        let capped = self.repeats.is_capped(group, came);
-        let admitted = self.repeats.admit(group, self.observed.settings.timing.external_per_minute, came);
+        let capped = self.external.is_capped(group, came);
+        let admitted = self.external.admit(group, self.observed.settings.timing.external_per_minute, came);
         if !admitted {
             self.observed.stats.dropped("external_command_repeated");
             self.dirty |= !capped;
@@ -233,6 +216,6 @@ impl State {
     /// Counted, and said.
     fn leave(&mut self, why: Why, now: Timestamp) {
         self.observed.stats.dropped(why.label());
-        self.dirty |= self.rejected.note(why, now);
+        self.dirty |= self.external.rejected(why, now);
     }
 }

@@ -32,8 +32,8 @@ const FOLLOWED_WITHIN: Duration = Duration::from_secs(60);
 
 /// One group that is held.
 #[derive(Default)]
-pub(crate) struct Held {
-    pub(crate) group: HeldGroup,
+struct Held {
+    group: HeldGroup,
     /// What it was last looked at with, by address, and when.
     looked: Option<([usize; 3], Timestamp)>,
     /// Holds, and when they were first looked at.
@@ -44,11 +44,75 @@ pub(crate) struct Held {
     stopped: HashMap<(usize, ConsumerName), Timestamp>,
 }
 
+/// Groups that are held.
+#[derive(Default)]
+pub(crate) struct HeldGroups {
+    groups: HashMap<GroupId, Held>,
+    /// Those of which something came in that is not looked at yet, and when that was last done.
+    touched: HashSet<GroupId>,
+    followed: Option<Timestamp>,
+}
+
+impl HeldGroups {
+    pub(super) fn ids(&self) -> impl Iterator<Item = &GroupId> {
+        self.groups.keys()
+    }
+
+    pub(super) fn of(&self, group: &GroupId) -> Option<&HeldGroup> {
+        self.groups.get(group).map(|held| &held.group)
+    }
+
+    /// Nothing is held any more.
+    pub(super) fn clear(&mut self) {
+        self.groups.clear();
+    }
+
+    /// Something came in of the group.
+    pub(super) fn touch(&mut self, group: GroupId) {
+        self.touched.insert(group);
+    }
+
+    fn take_touched(&mut self, now: Timestamp) -> HashSet<GroupId> {
+        if self.touched.is_empty() || self.followed.is_some_and(|at| now.since(at) < LOOKS_APART) {
+            return HashSet::new();
+        }
+        self.followed = Some(now);
+        std::mem::take(&mut self.touched)
+    }
+
+    /// What Kafka tells of a group. `by_stop`: a hold keeps its consumers stopped.
+    fn saw(&mut self, group: &GroupId, seen: GroupSeen, by_stop: bool, now: Timestamp) {
+        let Some(held) = self.groups.get_mut(group) else { return };
+        let has_members = !seen.members.is_empty();
+        let rebalancing = seen.is_rebalancing();
+        if held.group.rebalances.note(seen, now) || rebalancing || (by_stop && has_members) {
+            self.touched.insert(group.clone());
+        }
+    }
+
+    /// Several holds may cover the same: it is sent for one of them.
+    pub(super) fn without_resent(&mut self, group: &GroupId, mut wanted: Again, now: Timestamp) -> Again {
+        let Some(held) = self.groups.get_mut(group) else { return wanted };
+        held.resent.retain(|_, (_, at)| now.since(*at) < LOOK_AGAIN);
+        held.stopped.retain(|_, at| now.since(*at) < LOOK_AGAIN);
+        wanted.stop.retain(|key| held.stopped.insert(key.clone(), now).is_none());
+        wanted.topics.retain(|key, topics| match held.resent.get(key) {
+            Some((sent, _)) if topics.is_subset(sent) => false,
+            _ => {
+                held.resent.insert(key.clone(), (topics.clone(), now));
+                true
+            }
+        });
+        wanted
+    }
+}
+
 impl State {
     /// All groups that are held.
     pub(super) fn look_at_held(&mut self, now: Timestamp) {
         let groups: HashSet<GroupId> = self.observed.holds.groups().cloned().collect();
-        self.held.retain(|group, _| groups.contains(group));
+        self.held.touched.clear();
+        self.held.groups.retain(|group, _| groups.contains(group));
         for group in groups {
             self.look_at(&group, now);
         }
@@ -63,7 +127,7 @@ impl State {
             telemetry.as_ref().map_or(0, |one| Arc::as_ptr(one).addr()),
             group.as_ref().map_or(0, |one| Arc::as_ptr(one).addr()),
         ];
-        let mut held = self.held.remove(id).unwrap_or_default();
+        let mut held = self.held.groups.remove(id).unwrap_or_default();
         let same = |(with, at): (_, Timestamp)| with == address && now.since(at) < LOOK_AGAIN;
         if !held.looked.is_some_and(same) {
             held.looked = Some((address, now));
@@ -79,7 +143,7 @@ impl State {
             self.dirty |=
                 held.group.observe(id, &in_force, telemetry.as_deref(), group.as_deref(), within, now);
         }
-        self.held.insert(id.clone(), held);
+        self.held.groups.insert(id.clone(), held);
     }
 
     fn in_force(&self, hold: &Hold, now: Timestamp) -> InForce {
@@ -92,11 +156,10 @@ impl State {
 
     /// Telemetry of groups that are held came in: who does not obey is told again at once, and not at the next tick.
     pub(crate) fn follow_touched(&mut self, now: Timestamp) {
-        if self.touched.is_empty() || self.followed.is_some_and(|at| now.since(at) < LOOKS_APART) {
+        let touched = self.held.take_touched(now);
+        if touched.is_empty() {
             return;
         }
-        self.followed = Some(now);
-        let touched = std::mem::take(&mut self.touched);
         self.observed.fresh_telemetry(now);
         let may_write = self.may_write().is_ok();
         for group in &touched {
@@ -109,13 +172,8 @@ impl State {
 
     /// What Kafka tells of a group that is held.
     pub(crate) fn saw_group(&mut self, group: &GroupId, seen: GroupSeen, now: Timestamp) {
-        let Some(held) = self.held.get_mut(group) else { return };
-        let has_members = !seen.members.is_empty();
-        let rebalancing = seen.is_rebalancing();
         let by_stop = self.observed.holds.of_group(group).iter().any(|hold| hold.by == HoldBy::Stop);
-        if held.group.rebalances.note(seen, now) || rebalancing || (by_stop && has_members) {
-            self.touched.insert(group.clone());
-        }
+        self.held.saw(group, seen, by_stop, now);
     }
 
     /// Groups whose rebalances are looked for: KafkaFlow listens there, and is told again what is paused.
@@ -135,30 +193,14 @@ impl State {
             holds.iter().any(|hold| hold.by == HoldBy::Stop)
         };
         let is_watched = |group: &&GroupId| listens(group) || by_stop(group);
-        let mut groups: Vec<GroupId> = self.held.keys().filter(is_watched).cloned().collect();
+        let mut groups: Vec<GroupId> = self.held.ids().filter(is_watched).cloned().collect();
         groups.sort();
         groups
     }
 
-    /// Several holds may cover the same: it is sent for one of them.
-    pub(super) fn without_resent(&mut self, group: &GroupId, mut wanted: Again, now: Timestamp) -> Again {
-        let Some(held) = self.held.get_mut(group) else { return wanted };
-        held.resent.retain(|_, (_, at)| now.since(*at) < LOOK_AGAIN);
-        held.stopped.retain(|_, at| now.since(*at) < LOOK_AGAIN);
-        wanted.stop.retain(|key| held.stopped.insert(key.clone(), now).is_none());
-        wanted.topics.retain(|key, topics| match held.resent.get(key) {
-            Some((sent, _)) if topics.is_subset(sent) => false,
-            _ => {
-                held.resent.insert(key.clone(), (topics.clone(), now));
-                true
-            }
-        });
-        wanted
-    }
-
     /// Who does not obey, where Kafka bears out that it is there.
     pub(super) fn not_obeying(&self, now: Timestamp) -> HashMap<GroupId, NotObeying> {
-        let groups = self.held.iter().filter_map(|(id, held)| {
+        let groups = self.held.groups.iter().filter_map(|(id, held)| {
             let breaches: Vec<Breach> =
                 held.group.breaches().into_iter().filter(|one| self.is_trusted(id, one, now)).collect();
             if breaches.is_empty() {
@@ -196,6 +238,7 @@ impl State {
     pub(super) fn release_ended(&mut self, now: Timestamp) {
         let ended: Vec<Hold> = self
             .held
+            .groups
             .iter()
             .flat_map(|(id, held)| {
                 self.observed

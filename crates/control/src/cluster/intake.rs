@@ -3,7 +3,7 @@
 use flowdeck_model::{HoldId, Timestamp};
 use flowdeck_observe::observation::{HoldNotice, Notice};
 use flowdeck_observe::topic_events::Incoming;
-use flowdeck_protocol::wire::Ack;
+use flowdeck_protocol::wire::{Ack, BulkRecord, ProduceRecord, RedriveRecord, RetentionRecord};
 
 use super::state::State;
 use crate::commands::{evidence, lifecycle};
@@ -11,7 +11,21 @@ use crate::commands::{evidence, lifecycle};
 /// Commands, and answers to each, that are kept until the audit is read to its end.
 const EARLY_MAX: usize = 1_000;
 
+/// Records of the audit that concern no command: the actor hands them to the runners.
+#[derive(Default)]
+pub(super) struct RunnerRecords {
+    pub(super) redrives: Vec<RedriveRecord>,
+    pub(super) bulks: Vec<BulkRecord>,
+    pub(super) produced: Vec<ProduceRecord>,
+    pub(super) retentions: Vec<RetentionRecord>,
+}
+
 impl State {
+    /// Those that were read since these were last taken.
+    pub(super) fn take_runner_records(&mut self) -> RunnerRecords {
+        std::mem::take(&mut self.runner_records)
+    }
+
     pub(crate) fn heard(&mut self, incoming: Incoming) {
         let at = incoming.at;
         let unwritten = &self.unwritten;
@@ -20,13 +34,13 @@ impl State {
             Some(Notice::Hold(notice)) => self.heard_hold(notice, at),
             Some(Notice::Ack(ack)) => self.heard_ack(ack, at),
             Some(Notice::Operation(operation)) => self.heard_operation(*operation, at),
-            Some(Notice::Produce(record)) => self.produce_records.push(*record),
-            Some(Notice::Retention(record)) => self.retention_records.push(*record),
-            Some(Notice::Redrive(record)) => self.redrive_records.push(*record),
-            Some(Notice::Bulk(record)) => self.bulk_records.push(*record),
+            Some(Notice::Produce(record)) => self.runner_records.produced.push(*record),
+            Some(Notice::Retention(record)) => self.runner_records.retentions.push(*record),
+            Some(Notice::Redrive(record)) => self.runner_records.redrives.push(*record),
+            Some(Notice::Bulk(record)) => self.runner_records.bulks.push(*record),
             Some(Notice::ExternalCommand { id, command }) => self.external_command(id, command, at),
             Some(Notice::Telemetry(group)) if !self.observed.holds.of_group(&group).is_empty() => {
-                self.touched.insert(group);
+                self.held.touch(group);
             }
             Some(Notice::Telemetry(_)) => {}
             None if self.observed.is_audit_known() => self.early_acks.clear(),
@@ -40,7 +54,7 @@ impl State {
         let asked_here = |id| self.book.get(id).is_some_and(|command| !command.restored);
         let is_own = self.leads() || self.unwritten.has(&key) || command.is_some_and(asked_here);
         if was_known && !is_own {
-            self.others_wrote = Some(at);
+            self.external.others_wrote(at);
         }
         let id = key.1;
         if released {

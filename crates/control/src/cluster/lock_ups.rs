@@ -7,7 +7,7 @@ use std::time::Duration;
 use flowdeck_model::hold::HoldChange;
 use flowdeck_model::verdict;
 use flowdeck_model::{
-    Action, CommandId, ConsumerName, GroupId, Hold, HoldBy, Scope, Submit, Target, Timestamp, shown,
+    Action, CommandId, ConsumerName, GroupId, Hold, HoldBy, HoldId, Scope, Submit, Target, Timestamp, shown,
 };
 use flowdeck_observe::locked_up::Locked;
 use flowdeck_observe::telemetry::InstanceId;
@@ -15,7 +15,7 @@ use flowdeck_observe::telemetry::InstanceId;
 use super::state::{State, TRY_AGAIN};
 use super::upkeep::{ENDS_AT_ONCE, target_of};
 use crate::audit::system;
-use crate::commands::lock_up::Told;
+use crate::commands::lock_up::{LockUps, Told};
 use crate::commands::plan::{Plan, unique};
 use crate::commands::stops::{consumers, is_stopped};
 use crate::commands::{Command, heal, lifecycle};
@@ -24,15 +24,36 @@ use crate::kinds;
 /// Telemetry comes every 5 s.
 const EVERY: Duration = Duration::from_secs(1);
 
+/// Groups with KafkaFlow instances that are locked up, or may be.
+#[derive(Default)]
+pub(super) struct GroupsLockedUp {
+    groups: HashMap<GroupId, LockUps>,
+    /// When they were last looked at.
+    looked: Option<Timestamp>,
+    /// Holds that are being turned into ones by stop, and since when.
+    containing: HashMap<HoldId, Timestamp>,
+}
+
+impl GroupsLockedUp {
+    pub(super) fn of(&self, group: &GroupId) -> Option<&LockUps> {
+        self.groups.get(group)
+    }
+
+    pub(super) fn for_views(&self) -> HashMap<GroupId, Vec<Locked>> {
+        let all = self.groups.iter().map(|(id, one)| (id.clone(), one.locked()));
+        all.filter(|(_, locked)| !locked.is_empty()).collect()
+    }
+}
+
 impl State {
     pub(super) fn look_at_lock_ups(&mut self, now: Timestamp) {
-        if self.lock_ups_at.is_some_and(|at| now.since(at) < EVERY) {
+        if self.locked_up.looked.is_some_and(|at| now.since(at) < EVERY) {
             return;
         }
-        self.lock_ups_at = Some(now);
+        self.locked_up.looked = Some(now);
         let within = self.observed.settings.timing.heard_within;
-        let before = self.locked_up();
-        let mut former = std::mem::take(&mut self.lock_ups);
+        let before = self.locked_up.for_views();
+        let mut former = std::mem::take(&mut self.locked_up.groups);
         let mut all = HashMap::new();
         for (id, telemetry) in self.observed.telemetry.groups.iter() {
             let mut one = former.remove(id).unwrap_or_default();
@@ -44,14 +65,8 @@ impl State {
                 all.insert(id.clone(), one);
             }
         }
-        self.lock_ups = all;
-        self.dirty |= before != self.locked_up();
-    }
-
-    /// For views.
-    pub(super) fn locked_up(&self) -> HashMap<GroupId, Vec<Locked>> {
-        let all = self.lock_ups.iter().map(|(id, one)| (id.clone(), one.locked()));
-        all.filter(|(_, locked)| !locked.is_empty()).collect()
+        self.locked_up.groups = all;
+        self.dirty |= before != self.locked_up.for_views();
     }
 
     fn told(&self, group: &GroupId, consumer: &ConsumerName, holds: &[Hold]) -> Told {
@@ -93,7 +108,7 @@ impl State {
         if missing.is_empty() {
             return;
         }
-        if let Some(lock_ups) = self.lock_ups.get_mut(&group) {
+        if let Some(lock_ups) = self.locked_up.groups.get_mut(&group) {
             for one in &missing {
                 lock_ups.resumed_too_soon(one, now);
             }
@@ -112,9 +127,9 @@ impl State {
     /// A lock-up under a hold by pause turns it into one by stop: left alone, Kafka lets the others run after
     /// max.poll.interval.ms, and they are unpaused until they are told.
     pub(super) fn contain(&mut self, now: Timestamp) {
-        self.containing.retain(|_, at| now.since(*at) < TRY_AGAIN);
+        self.locked_up.containing.retain(|_, at| now.since(*at) < TRY_AGAIN);
         let mut due: Vec<(Hold, Locked)> = Vec::new();
-        for (group, one) in self.lock_ups.iter().filter(|(group, _)| self.healing(group).is_none()) {
+        for (group, one) in self.locked_up.groups.iter().filter(|(group, _)| self.healing(group).is_none()) {
             let holds = self.observed.holds.of_group(group);
             for locked in one.locked() {
                 let Some(consumer) = locked.id.consumer.clone() else { continue };
@@ -128,7 +143,7 @@ impl State {
                 let is_exact = all.iter().all(|(_, name)| unique(name, telemetry).is_ok());
                 for hold in holds.iter().filter(by_pause).filter(|_| is_exact && locked.must_end.is_none()) {
                     let is_known = due.iter().any(|(one, _)| one.id == hold.id && one.scope == hold.scope);
-                    if !is_known && !self.containing.contains_key(&hold.id) {
+                    if !is_known && !self.locked_up.containing.contains_key(&hold.id) {
                         due.push((hold.clone(), locked.clone()));
                     }
                 }
@@ -181,7 +196,7 @@ impl State {
     }
 
     fn name_missing(&mut self, id: CommandId, group: &GroupId, missing: &[InstanceId], now: Timestamp) {
-        let Some(lock_ups) = self.lock_ups.get_mut(group) else { return };
+        let Some(lock_ups) = self.locked_up.groups.get_mut(group) else { return };
         let ended: Vec<String> = missing
             .iter()
             .filter(|one| lock_ups.did_not_come_back(one, now))
@@ -201,7 +216,7 @@ impl State {
 
     fn contain_one(&mut self, hold: Hold, locked: &Locked, now: Timestamp) {
         let Some(target) = target_of(std::slice::from_ref(&hold)) else { return };
-        self.containing.insert(hold.id, now);
+        self.locked_up.containing.insert(hold.id, now);
         let who = locked.id.instance.shown();
         let reason = format!(
             "{who} is locked up under the pause of {}: it is kept by stop from now on",

@@ -2,18 +2,21 @@
 
 pub(crate) mod actor;
 mod alterations;
+mod audit_backlog;
 mod audit_writer;
 mod audited;
 mod by_stop;
 mod candidate;
 mod carry_out;
+mod election;
 mod external;
+mod external_queue;
 pub(crate) mod held;
 mod intake;
 mod lock_ups;
 mod preview;
 mod requests;
-pub(crate) mod role;
+mod role;
 pub(crate) mod state;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,6 @@ use flowdeck_observe::topic_events::Source;
 use flowdeck_protocol::wire::{Operation, Request};
 
 use super::carry_out::BEGIN_WITHIN;
-use super::role::Role;
 use super::state::State;
 use crate::commands::Command;
 use crate::commands::as_kafkaflow;
@@ -109,7 +108,7 @@ impl State {
 
     /// The request is in the audit, or could not be written there.
     pub(crate) fn request_audited(&mut self, id: CommandId, result: Result<i64, WriteError>, now: Timestamp) {
-        self.audit_problem = result.as_ref().err().map(write_task::words);
+        self.unaudited.tried_request(&result);
         self.dirty = true;
         match result {
             // Nothing that came before it can be another request under its id.
@@ -127,7 +126,7 @@ impl State {
             // In an emergency the audit is not what counts: the log has it, and the topic later.
             Err(_) if self.leads() && self.is_urgent(id) => self.begin_pending(id, false),
             // This process may be elected yet.
-            Err(_) if !self.another_leads && self.is_urgent(id) => self.wait_to_lead(id),
+            Err(_) if !self.election.another_leads() && self.is_urgent(id) => self.wait_to_lead(id),
             Err(error) => {
                 let why = write_task::words(&error);
                 let topic = &self.observed.settings.audit_topic;
@@ -145,12 +144,7 @@ impl State {
     /// new leader finds in the audit may have been begun by the one before.
     pub(crate) fn next_audit_request(&mut self) -> Option<Operation> {
         let next = self.audit_requests.front()?;
-        let nobody_leads = match self.role {
-            Role::Elected { .. } => true,
-            Role::Following => !self.another_leads,
-            Role::Observing | Role::Leading { .. } | Role::Fenced => false,
-        };
-        if nobody_leads && !self.is_urgent(next.id) {
+        if self.election.nobody_leads() && !self.is_urgent(next.id) {
             return None;
         }
         self.audit_requests.pop_front()
@@ -255,7 +249,7 @@ impl State {
             offsets_quiet: self.observed.settings.timing.offsets_quiet,
             via: Via::Api,
             hold_by: self.observed.settings.hold_by,
-            lock_ups: self.lock_ups.get(group),
+            lock_ups: self.locked_up.of(group),
             now,
         }
     }

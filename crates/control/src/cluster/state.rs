@@ -1,7 +1,7 @@
 //! What is done to a cluster, and how it changes: commands, holds that are kept up, this process's part in the writing.
 //! No I/O and no clock; what is to be written comes out as jobs.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,18 +13,18 @@ use flowdeck_observe::operations::OperationIndex;
 use flowdeck_observe::sampling::sample::Sample;
 use flowdeck_observe::snapshot::{Controlled, Parts};
 use flowdeck_observe::stats::ClusterStats;
-use flowdeck_protocol::wire::{Ack, BulkRecord, Operation, ProduceRecord, RedriveRecord, RetentionRecord};
+use flowdeck_protocol::wire::{Ack, Operation};
 
-use super::external::Waiting;
-use super::held::Held;
+use super::audit_backlog::AuditBacklog;
+use super::election::Election;
+use super::external_queue::ExternalQueue;
+use super::held::HeldGroups;
+use super::intake::RunnerRecords;
+use super::lock_ups::GroupsLockedUp;
 use super::requests::Pending;
-use super::role::{Doubt, ElectionProblem, Role};
 use super::unwritten::Unwritten;
 use crate::audit::LogSink;
-use crate::commands::external::Repeats;
 use crate::commands::lifecycle::Seen;
-use crate::commands::lock_up::LockUps;
-use crate::commands::rejected::RejectedCommands;
 use crate::commands::write_task::WriteTask;
 use crate::commands::{Change, Command, CommandBook};
 use crate::offsets::alter::Alteration;
@@ -34,10 +34,7 @@ pub(crate) struct State {
     pub(crate) observed: Observation,
     operation_index: Arc<OperationIndex>,
     pub(super) book: CommandBook,
-    pub(super) repeats: Repeats,
-    pub(super) rejected: RejectedCommands,
-    /// External commands that came while this process could not write.
-    pub(super) waiting: VecDeque<Waiting>,
+    pub(super) external: ExternalQueue,
     /// What is to be written, in this order.
     pub(super) jobs: VecDeque<WriteTask>,
     pub(super) unwritten: Unwritten,
@@ -45,54 +42,26 @@ pub(crate) struct State {
     pub(crate) alterations: VecDeque<Alteration>,
     /// Holds that were read and whose commands are not restored yet, in the order of the topic.
     pub(super) holds_to_restore: Vec<HoldId>,
-    pub(crate) role: Role,
-    /// Of a leader.
-    pub(super) doubt: Option<Doubt>,
-    /// Why nobody can be elected.
-    pub(super) election_problem: Option<ElectionProblem>,
-    /// Another replica is the elected one, as far as the election tells.
-    pub(super) another_leads: bool,
-    /// When another Flowdeck last took the writer's id from this one.
-    pub(super) fenced_at: Option<Timestamp>,
+    pub(super) election: Election,
     /// Requests that this process took, until they are carried out.
     pub(super) pending: HashMap<CommandId, Pending>,
     /// Of these, what is to be written to the audit now.
     pub(crate) audit_requests: VecDeque<Operation>,
     /// Requests that the leader has to carry out, in their order.
     pub(super) to_begin: VecDeque<CommandId>,
-    /// Commands whose newest state is not in the audit.
-    pub(super) unaudited: BTreeSet<CommandId>,
-    /// Requests that this process took and refused, though another replica may have read them: that they are refused is
-    /// written whoever leads.
-    pub(super) withdrawn: BTreeSet<CommandId>,
-    /// Why the audit could not be written when that was last tried.
-    pub(super) audit_problem: Option<String>,
+    pub(super) unaudited: AuditBacklog,
     pub(super) log_sink: LogSink,
     /// Answers that came before the audit was read.
     pub(super) early_acks: HashMap<CommandId, Vec<Ack>>,
-    /// When another Flowdeck last wrote to the holds.
-    pub(super) others_wrote: Option<Timestamp>,
     topics_asked: Option<Timestamp>,
     pub(super) topics_problem: Option<String>,
     /// Why the holds could not be written when that was last tried.
     pub(super) writer_problem: Option<String>,
     /// Holds whose end is being written, when that was begun, and by which command.
     pub(super) expiring: HashMap<HoldId, (Timestamp, CommandId)>,
-    /// Groups that are held.
-    pub(super) held: HashMap<GroupId, Held>,
-    /// Groups with KafkaFlow instances that are locked up, or may be; and when they were last looked at.
-    pub(super) lock_ups: HashMap<GroupId, LockUps>,
-    pub(super) lock_ups_at: Option<Timestamp>,
-    /// Holds that are being turned into ones by stop, and since when.
-    pub(super) containing: HashMap<HoldId, Timestamp>,
-    /// Of these, those of which something came in that is not looked at yet, and when that was last done.
-    pub(super) touched: HashSet<GroupId>,
-    pub(super) followed: Option<Timestamp>,
-    /// Read from the audit since these were last taken.
-    pub(crate) redrive_records: Vec<RedriveRecord>,
-    pub(crate) bulk_records: Vec<BulkRecord>,
-    pub(crate) produce_records: Vec<ProduceRecord>,
-    pub(crate) retention_records: Vec<RetentionRecord>,
+    pub(super) held: HeldGroups,
+    pub(super) locked_up: GroupsLockedUp,
+    pub(super) runner_records: RunnerRecords,
     pub(super) dirty: bool,
 }
 
@@ -108,44 +77,25 @@ impl State {
         Self {
             operation_index: Arc::default(),
             book: CommandBook::new(admin.commands_remembered),
-            repeats: Repeats::default(),
-            rejected: RejectedCommands::default(),
-            waiting: VecDeque::new(),
+            external: ExternalQueue::default(),
             jobs: VecDeque::new(),
             unwritten: Unwritten::default(),
             alterations: VecDeque::new(),
             holds_to_restore: Vec::new(),
-            role: match settings.mode {
-                Mode::Control => Role::Following,
-                Mode::Observe => Role::Observing,
-            },
-            doubt: None,
-            election_problem: None,
-            another_leads: false,
-            fenced_at: None,
+            election: Election::new(settings.mode),
             pending: HashMap::new(),
             audit_requests: VecDeque::new(),
             to_begin: VecDeque::new(),
-            unaudited: BTreeSet::new(),
-            withdrawn: BTreeSet::new(),
-            audit_problem: None,
+            unaudited: AuditBacklog::default(),
             log_sink: LogSink { cluster: Some(settings.name.clone()) },
             early_acks: HashMap::new(),
-            others_wrote: None,
             topics_asked: None,
             topics_problem: None,
             writer_problem: None,
             expiring: HashMap::new(),
-            held: HashMap::new(),
-            lock_ups: HashMap::new(),
-            lock_ups_at: None,
-            containing: HashMap::new(),
-            touched: HashSet::new(),
-            followed: None,
-            redrive_records: Vec::new(),
-            bulk_records: Vec::new(),
-            produce_records: Vec::new(),
-            retention_records: Vec::new(),
+            held: HeldGroups::default(),
+            locked_up: GroupsLockedUp::default(),
+            runner_records: RunnerRecords::default(),
             dirty: true,
             observed: Observation::new(settings, admin.observe.telemetry, stats),
         }
@@ -168,8 +118,8 @@ impl State {
         let controlled = Controlled {
             operations: Arc::clone(&self.operation_index),
             not_obeying: self.not_obeying(now),
-            locked_up: self.locked_up(),
-            repeated: self.repeats.capped(now).cloned().collect(),
+            locked_up: self.locked_up.for_views(),
+            repeated: self.external.capped(now).cloned().collect(),
             warnings: self.warnings(now),
         };
         self.observed.parts(controlled, now)
@@ -179,15 +129,12 @@ impl State {
         let mut warnings: Vec<String> = self.topics_problem.iter().cloned().collect();
         let writer = self.writer_problem.as_ref();
         warnings.extend(writer.map(|why| format!("a pause could not be written when last tried: {why}")));
-        warnings.extend(self.repeats.warning(now));
-        warnings.extend(self.rejected.warnings(now));
+        warnings.extend(self.external.warnings(now));
         let topic = &self.observed.settings.audit_topic;
-        warnings.extend(self.audit_problem.as_ref().map(|why| {
+        warnings.extend(self.unaudited.problem().map(|why| {
             format!("{topic} could not be written when last tried: {why}; pauses and resumes go on, and are in the log")
         }));
-        let is_failing = self.election_problem.is_some()
-            || matches!(self.role, Role::Elected { failed: Some(_) } | Role::Fenced);
-        warnings.extend(is_failing.then(|| self.why_not_leading()));
+        warnings.extend(self.election.is_failing().then(|| self.why_not_leading()));
         warnings
     }
 
@@ -225,7 +172,7 @@ impl State {
             return;
         }
         if self.leads() && !restored {
-            self.unaudited.insert(id);
+            self.unaudited.changed(id);
             self.log_state(id, change);
         }
         self.answer_settled(id);
@@ -253,7 +200,7 @@ impl State {
             telemetry: self.observed.telemetry.group(group),
             group: self.observed.sample.group(group).map(Arc::as_ref),
             holds,
-            held: self.held.get(group).map(|held| &held.group),
+            held: self.held.of(group),
             timing: &self.observed.settings.timing,
             admin_topics: &self.observed.settings.admin_topics,
             now,

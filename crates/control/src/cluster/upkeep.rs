@@ -38,7 +38,6 @@ impl State {
             self.held.clear();
             return;
         }
-        self.touched.clear();
         self.look_at_held(now);
         // On what was known before nothing is written.
         let may_write = self.may_write().is_ok();
@@ -62,7 +61,7 @@ impl State {
     /// Groups of which every reading may be evidence.
     pub(crate) fn followed_groups(&self) -> HashSet<GroupId> {
         let waiting = self.book.iter().filter(|command| !command.state.is_settled());
-        self.held.keys().chain(waiting.map(|command| &command.target.group)).cloned().collect()
+        self.held.ids().chain(waiting.map(|command| &command.target.group)).cloned().collect()
     }
 
     pub(crate) fn readers_of_committed(&self) -> HashSet<GroupId> {
@@ -101,7 +100,7 @@ impl State {
         if may_write && !retired && follows && (command.sent_at.is_some() || command.restored) {
             let wanted = follow_up::follow_up(&mut command, &own, seen);
             if !wanted.is_empty() && !self.is_contested(&group, now) {
-                let wanted = self.without_resent(&group, wanted, now);
+                let wanted = self.held.without_resent(&group, wanted, now);
                 if wanted.is_empty() {
                     command.resends.tried(now);
                 }

@@ -125,9 +125,9 @@ fn nothing_is_written_where_the_holds_cannot_be_read_any_more() {
     state.ticked(at(69));
     assert!(state.jobs.is_empty());
     let reason = "external_command_write_timeout";
-    assert_eq!((state.waiting.len(), dropped(&state, reason)), (1, 0));
+    assert_eq!((state.external.len(), dropped(&state, reason)), (1, 0));
     state.ticked(at(70));
-    assert_eq!((state.waiting.len(), dropped(&state, reason)), (0, 1));
+    assert_eq!((state.external.len(), dropped(&state, reason)), (0, 1));
     assert!(warns(
         &mut state,
         "1 command that waited for a minute, in which nothing could be written",

@@ -84,7 +84,7 @@ fn an_external_command_that_another_took_over_is_not_done_again() {
     state.ticked(at(5));
     lead(&mut state, None, at(6));
     state.ticked(at(7));
-    assert!(state.jobs.is_empty() && state.waiting.is_empty());
+    assert!(state.jobs.is_empty() && state.external.is_empty());
     assert_eq!(dropped(&state, "external_command_taken_over"), 2);
 }
 
@@ -95,7 +95,7 @@ fn what_comes_before_the_holds_are_known_waits_for_them() {
     lead(&mut state, None, at(0));
     state.external_command(id(1), pause("g", vec![]), at(1));
     state.ticked(at(20));
-    assert_eq!((state.waiting.len(), state.jobs.len()), (1, 0));
+    assert_eq!((state.external.len(), state.jobs.len()), (1, 0));
     state.heard(Incoming::test(Source::Holds, TopicEvent::CaughtUp, at(21)));
     state.ticked(at(21));
     assert_eq!(jobs(&state).len(), 1);
@@ -171,12 +171,12 @@ fn those_that_wait_are_bounded() {
     for n in 1..200 {
         state.external_command(id(n), resume(&format!("other {n}")), at(1));
     }
-    assert_eq!(state.waiting.len(), 128);
+    assert_eq!(state.external.len(), 128);
     assert_eq!(dropped(&state, "external_command_queue_full"), 72);
     assert!(warns(&mut state, "72 commands that came faster than they can be written", at(1)));
     lead(&mut state, None, at(2));
     state.ticked(at(2));
-    assert_eq!((state.waiting.len(), jobs(&state).len()), (0, 1));
+    assert_eq!((state.external.len(), jobs(&state).len()), (0, 1));
     fail(&mut state, at(3));
     assert_eq!(
         format!("{:?}", state.unwritten.quota()),
