@@ -3,6 +3,7 @@
 
 mod mounted;
 mod operators;
+mod poison;
 mod soak;
 mod verdicts;
 mod ways_out;
