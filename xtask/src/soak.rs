@@ -6,6 +6,7 @@
 //! `cargo xtask soak redrive`: a re-drive of many records, killed at random.
 //! `cargo xtask soak offsets`: a group's offsets are set again and again while server and broker are killed at random;
 //! `--operations 1000`.
+//! `cargo xtask soak instances`: commands of a group of 1,000 simulated instances and 20 real ones, each answered within 2 s.
 //! `cargo xtask soak bulk`: one operation over 200 groups, killed in the middle and taken back.
 //! `cargo xtask soak decoders`: bytes that nobody wrote, for every decoder of records.
 //! `cargo xtask soak holds`: deploys, crashes and scale-outs under holds, with consumers that lock up as KafkaFlow does.
@@ -30,6 +31,9 @@ const REDRIVE_LIMIT: Duration = Duration::from_secs(30 * 60);
 /// Groups of a bulk operation: 0.4 s for each on an idle machine.
 const BULK_GROUPS: u32 = 200;
 const BULK_LIMIT: Duration = Duration::from_secs(20 * 60);
+/// Instances that are processes, beside 1,000 that are simulated.
+const REAL_INSTANCES: u64 = 20;
+const INSTANCES_LIMIT: Duration = Duration::from_secs(15 * 60);
 /// A round of holds takes 1 to 3 minutes.
 const HOLD_ROUNDS: u32 = 50;
 const HOLDS_LIMIT: Duration = Duration::from_secs(4 * 60 * 60);
@@ -75,6 +79,8 @@ enum What {
     Fleets,
     Offsets,
     Bulk,
+    /// Commands of a group of 1,020 instances
+    Instances,
     /// Changed bytes for every decoder of records
     Decoders,
 }
@@ -204,6 +210,11 @@ fn soak(args: &Args) -> Soak {
             what: format!("a bulk operation over {BULK_GROUPS} groups"),
             settings: vec![("FLOWDECK_BULK_GROUPS", BULK_GROUPS.into())],
             ..of_system(&["bulk_killed_in_the_middle_goes_on_and_undo_brings_all_groups_back"], BULK_LIMIT)
+        },
+        What::Instances => Soak {
+            what: format!("commands of a group of 1,000 simulated instances and {REAL_INSTANCES} real ones"),
+            settings: vec![("FLOWDECK_INSTANCES_REAL", REAL_INSTANCES)],
+            ..of_system(&["group_command_is_answered_by_a_thousand_instances"], INSTANCES_LIMIT)
         },
     }
 }

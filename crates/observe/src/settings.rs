@@ -58,8 +58,9 @@ pub struct TelemetryLimits {
 impl Default for TelemetryLimits {
     fn default() -> Self {
         Self {
-            instances_per_consumer: 256,
-            instances_per_group: 512,
+            // Half of all: one group leaves space for others.
+            instances_per_consumer: 1_280,
+            instances_per_group: 2_048,
             instances: 4_096,
             consumers_per_group: 64,
             consumers: 1_024,

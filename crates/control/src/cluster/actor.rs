@@ -407,6 +407,7 @@ impl ClusterActor {
                 next = incoming.try_recv().ok();
             }
         }
+        self.state.settle_answered();
         let RunnerRecords { redrives, bulks, produced, retentions } = self.state.take_runner_records();
         self.redrives.heard(redrives);
         self.bulks.heard(bulks);

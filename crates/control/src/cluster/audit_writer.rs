@@ -25,6 +25,9 @@ pub(crate) enum AuditOutcome {
 
 /// Between two batches of changes: what changes meanwhile is one record.
 const STATES_APART: Duration = Duration::from_millis(50);
+/// More, for each instance in the batch before: a record has all instances of its operation, and a thousand of them would
+/// write 128 KiB twenty times a second.
+const APART_FOR_EACH: Duration = Duration::from_micros(250);
 
 type Writing = Pin<Box<dyn Future<Output = AuditOutcome> + Send>>;
 
@@ -33,7 +36,8 @@ pub(crate) struct AuditWriter {
     timing: Timing,
     writing: FuturesUnordered<Writing>,
     writes_states: bool,
-    /// After a failure.
+    /// Instances in the batch that is being written.
+    instances: u32,
     next_states: Instant,
 }
 
@@ -44,6 +48,7 @@ impl AuditWriter {
             timing,
             writing: FuturesUnordered::new(),
             writes_states: false,
+            instances: 0,
             next_states: Instant::now(),
         }
     }
@@ -69,6 +74,8 @@ impl AuditWriter {
             return;
         }
         self.writes_states = true;
+        let instances: usize = operations.iter().map(|operation| operation.instances.len()).sum();
+        self.instances = u32::try_from(instances).unwrap_or(u32::MAX);
         let (sink, deadline) = (self.sink(), self.timing.write_deadline);
         self.writing.push(Box::pin(async move {
             let deadline = Deadline::after(deadline);
@@ -88,7 +95,8 @@ impl AuditWriter {
         let Some(outcome) = self.writing.next().await else { return std::future::pending().await };
         if let AuditOutcome::States { problem, .. } = &outcome {
             self.writes_states = false;
-            let pause = if problem.is_some() { self.timing.audit_patience } else { STATES_APART };
+            let apart = STATES_APART + APART_FOR_EACH * self.instances;
+            let pause = if problem.is_some() { self.timing.audit_patience } else { apart };
             self.next_states = Instant::now() + pause;
         }
         outcome

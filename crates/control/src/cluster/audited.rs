@@ -38,7 +38,7 @@ impl State {
             Some(known) => command.acks = known.acks.clone(),
         }
         for ack in self.early_acks.remove(&id).into_iter().flatten() {
-            lifecycle::keep_ack(&mut command, ack);
+            lifecycle::keep_newest(&mut command.acks, ack);
         }
         self.enter(command);
         if requested {

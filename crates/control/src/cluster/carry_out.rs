@@ -145,7 +145,9 @@ impl State {
         let active = self.observed.holds.of_group(&command.target.group);
         command.before = before(&active, &plan.changes);
         let after = plan::apply(&active, &plan.changes);
-        command.instances = lifecycle::expected(&command, self.seen(&command.target.group, &after, now));
+        let seen = self.seen(&command.target.group, &after, now);
+        command.instances = lifecycle::expected(&command, seen);
+        command.notes.extend(lifecycle::untracked(&command, seen));
         if !plan.stopped.is_empty() {
             by_stop::begin(&mut command, plan.stopped);
             let lines = alterations::lines(&command, by_stop::WAITS, now);

@@ -8,7 +8,7 @@ use flowdeck_protocol::wire::{Ack, BulkRecord, ProduceRecord, RedriveRecord, Ret
 use super::state::State;
 use crate::commands::{evidence, lifecycle};
 
-/// Commands, and answers to each, that are kept until the audit is read to its end.
+/// Commands whose answers are kept until the audit is read to its end.
 const EARLY_MAX: usize = 1_000;
 
 /// Records of the audit that concern no command: the actor hands them to the runners.
@@ -72,10 +72,7 @@ impl State {
         let dropped = |why| self.observed.stats.dropped(why);
         let Some(command) = self.book.get(ack.command) else {
             if !self.observed.is_audit_known() && self.early_acks.len() < EARLY_MAX {
-                let early = self.early_acks.entry(ack.command).or_default();
-                if early.len() < EARLY_MAX {
-                    early.push(ack);
-                }
+                lifecycle::keep_newest(self.early_acks.entry(ack.command).or_default(), ack);
                 return;
             }
             return dropped("unknown_command");
@@ -86,17 +83,22 @@ impl State {
         if lifecycle::is_borrowed(command, &ack) {
             return dropped("ack_of_other_instance");
         }
+        let is_judged = self.leads() || command.restored;
         if !self.leads() {
             // The leader says what it means for the command; this process does, should it lead.
             self.book.keep_ack(ack.clone());
         }
-        let judged = self.book.get(ack.command).filter(|one| self.leads() || one.restored);
-        let Some(mut command) = judged.cloned() else { return };
-        if lifecycle::acknowledged(&mut command, &ack, at) {
-            let group = command.target.group.clone();
-            let active = self.observed.holds.of_group(&group);
-            evidence::observe(&mut command, self.seen(&group, &active, at), true);
-            self.enter(command);
+        if is_judged && self.book.answered(&ack, at) {
+            self.answered.insert(ack.command, at);
+        }
+    }
+
+    /// What was answered since this was last called: each command is looked at once, however many instances answered.
+    pub(crate) fn settle_answered(&mut self) {
+        for (id, at) in std::mem::take(&mut self.answered) {
+            self.change(id, at, |command, seen| {
+                evidence::observe(command, seen, true);
+            });
         }
     }
 }

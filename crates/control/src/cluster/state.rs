@@ -51,6 +51,8 @@ pub(crate) struct State {
     pub(super) to_begin: VecDeque<CommandId>,
     pub(super) unaudited: AuditBacklog,
     pub(super) log_sink: LogSink,
+    /// Commands with answers that are taken in and not settled yet, and when the last one came.
+    pub(super) answered: HashMap<CommandId, Timestamp>,
     /// Answers that came before the audit was read.
     pub(super) early_acks: HashMap<CommandId, Vec<Ack>>,
     topics_asked: Option<Timestamp>,
@@ -88,6 +90,7 @@ impl State {
             to_begin: VecDeque::new(),
             unaudited: AuditBacklog::default(),
             log_sink: LogSink { cluster: Some(settings.name.clone()) },
+            answered: HashMap::new(),
             early_acks: HashMap::new(),
             topics_asked: None,
             topics_problem: None,

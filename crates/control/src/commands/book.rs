@@ -3,13 +3,13 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use flowdeck_model::{Action, CommandId, CommandState, GroupId};
+use flowdeck_model::{Action, CommandId, CommandState, GroupId, Timestamp};
 use flowdeck_observe::operations::{Operation, OperationIndex};
 
 use flowdeck_protocol::wire::Ack;
 
 use super::Command;
-use super::lifecycle::keep_ack;
+use super::lifecycle::{acknowledged, keep_newest};
 
 struct Entry {
     command: Command,
@@ -107,8 +107,14 @@ impl CommandBook {
     /// An answer that counts once this process leads.
     pub(crate) fn keep_ack(&mut self, ack: Ack) {
         if let Some(entry) = self.by_id.get_mut(&ack.command) {
-            keep_ack(&mut entry.command, ack);
+            keep_newest(&mut entry.command.acks, ack);
         }
+    }
+
+    /// Takes in an answer, at once and in place: a group may have a thousand instances that answer together. What that
+    /// makes of the command is settled by who puts it back. False: nothing changed.
+    pub(crate) fn answered(&mut self, ack: &Ack, at: Timestamp) -> bool {
+        self.by_id.get_mut(&ack.command).is_some_and(|entry| acknowledged(&mut entry.command, ack, at))
     }
 
     /// What had to be kept may be forgotten now.
@@ -141,7 +147,7 @@ impl CommandBook {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flowdeck_model::{Actor, Submit, Target, Timestamp, Via};
+    use flowdeck_model::{Actor, Submit, Target, Via};
 
     fn command(number: u128) -> Command {
         let submit = Submit {

@@ -46,6 +46,10 @@ pub(crate) struct Command {
     pub(crate) sent_at: Option<Timestamp>,
     pub(crate) holds: Vec<HoldId>,
     pub(crate) instances: Vec<Tracked>,
+    /// Instances for which its record in the audit had no space.
+    pub(crate) left_out: u32,
+    /// That record listed none that had obeyed, so these may have been awaited too.
+    pub(crate) left_out_awaited: bool,
     pub(crate) notes: Vec<String>,
     /// The holds that it changes or releases, as they were.
     pub(crate) before: Vec<Hold>,
@@ -137,6 +141,8 @@ impl Command {
             sent_at: None,
             holds: vec![],
             instances: vec![],
+            left_out: 0,
+            left_out_awaited: false,
             notes: vec![],
             before: vec![],
             audited: false,
@@ -211,6 +217,24 @@ impl Command {
         Some(SentAgain { times: self.resends.count, last_at: last })
     }
 
+    /// So many more instances are known again.
+    pub(crate) fn listed(&mut self, count: usize) {
+        self.left_out = self.left_out.saturating_sub(u32::try_from(count).unwrap_or(u32::MAX));
+    }
+
+    /// There may be instances that did not answer and that are not listed.
+    pub(crate) fn may_lack_awaited(&self) -> bool {
+        self.left_out > 0 && self.left_out_awaited
+    }
+
+    fn shown_notes(&self) -> Vec<String> {
+        let mut notes = self.notes.clone();
+        notes.extend((self.left_out > 0).then(|| {
+            format!("{} more instances are not listed: the audit has no space for them", self.left_out)
+        }));
+        notes
+    }
+
     pub(crate) fn scopes(&self) -> Vec<Scope> {
         self.target.scopes()
     }
@@ -233,7 +257,7 @@ impl Command {
             holds: self.holds.clone(),
             offsets: self.offsets.clone(),
             instances: self.instances.iter().map(Tracked::view).collect(),
-            notes: self.notes.clone(),
+            notes: self.shown_notes(),
         }
     }
 }

@@ -42,8 +42,9 @@ pub(crate) fn observe(command: &mut Command, seen: Seen<'_>, retired: bool) -> b
     let before = (command.state, shape(command));
     if command.sent_at.is_some() || command.restored {
         let mut instances = std::mem::take(&mut command.instances);
+        let members = left::Members::default();
         for tracked in &mut instances {
-            observe_one(command, tracked, seen, retired);
+            observe_one(command, tracked, &members, seen, retired);
         }
         drop_doubles(&mut instances, seen);
         command.instances = instances;
@@ -52,7 +53,13 @@ pub(crate) fn observe(command: &mut Command, seen: Seen<'_>, retired: bool) -> b
     before != (command.state, shape(command))
 }
 
-fn observe_one(command: &Command, tracked: &mut Tracked, seen: Seen<'_>, retired: bool) {
+fn observe_one(
+    command: &Command,
+    tracked: &mut Tracked,
+    members: &left::Members,
+    seen: Seen<'_>,
+    retired: bool,
+) {
     // It was told nothing, so what it does is no evidence.
     if tracked.kind == InstanceKind::KafkaFlow && tracked.state == InstanceState::NotControllable {
         return;
@@ -71,7 +78,7 @@ fn observe_one(command: &Command, tracked: &mut Tracked, seen: Seen<'_>, retired
             (None, kind) => kind.evidence(command, tracked, instance, seen),
         }
     }
-    in_time(command, tracked, seen);
+    in_time(command, tracked, members, seen);
 }
 
 /// Plain members that turned out to be one of the instances.
@@ -105,7 +112,7 @@ const CRASHED_WITHIN: Duration = Duration::from_secs(30);
 
 /// `NoResponse` once its time is over. One that left has nothing to resume; of a pause that is no evidence,
 /// since a process that Kafka lost may still run what it has.
-fn in_time(command: &Command, tracked: &mut Tracked, seen: Seen<'_>) {
+fn in_time(command: &Command, tracked: &mut Tracked, members: &left::Members, seen: Seen<'_>) {
     if tracked.state == InstanceState::Waiting && seen.now > tracked.deadline {
         let detail = tracked.detail.clone();
         let detail = detail.or_else(|| left::silence(find(tracked, seen.telemetry), tracked.since));
@@ -127,7 +134,7 @@ fn in_time(command: &Command, tracked: &mut Tracked, seen: Seen<'_>) {
         return;
     }
     let left = match tracked.state {
-        InstanceState::NoResponse => left::words(tracked, find(tracked, seen.telemetry), seen),
+        InstanceState::NoResponse => left::words(tracked, find(tracked, seen.telemetry), members, seen),
         InstanceState::NotControllable => left::member(tracked, seen),
         _ => None,
     };
@@ -188,12 +195,14 @@ fn is_fresh(command: &Command, tracked: &Tracked, instance: &InstanceTelemetry, 
 }
 
 fn find<'a>(tracked: &Tracked, telemetry: Option<&'a GroupTelemetry>) -> Option<&'a InstanceTelemetry> {
-    let consumer = telemetry?.consumer(tracked.key.consumer.as_ref()?)?;
-    consumer
-        .instances
-        .iter()
-        .filter(|one| one.instance == tracked.key.instance && one.incarnation == tracked.key.incarnation)
-        .max_by_key(|one| one.last_heard)
+    let all = &telemetry?.consumer(tracked.key.consumer.as_ref()?)?.instances;
+    let name = &tracked.key.instance;
+    // Of a thousand that are looked for among a thousand, each has to be found at once.
+    let namesakes = (0..=all.last()?.pair).flat_map(|pair| {
+        let from = all.partition_point(|one| (one.pair, &one.instance) < (pair, name));
+        all[from..].iter().take_while(move |one| one.pair == pair && &one.instance == name)
+    });
+    namesakes.filter(|one| one.incarnation == tracked.key.incarnation).max_by_key(|one| one.last_heard)
 }
 
 /// Why an instance that owns nothing may get something yet, or is no member.

@@ -1,6 +1,7 @@
 //! Kafka's own evidence that an instance which does not answer has left the group: its members, asked
 //! for after the command, are each another instance that was heard since. Silence alone is none.
 
+use std::cell::OnceCell;
 use std::collections::HashSet;
 
 use flowdeck_model::Timestamp;
@@ -11,24 +12,47 @@ use flowdeck_observe::telemetry::InstanceId;
 use flowdeck_observe::telemetry::InstanceTelemetry;
 use flowdeck_observe::telemetry::matching::{NO_MEMBER, instance_of, is_no_member, member_words as words_of};
 
-/// In words, where it is proven. `last`: what telemetry last told of the instance.
-pub(super) fn words(tracked: &Tracked, last: Option<&InstanceTelemetry>, seen: Seen<'_>) -> Option<String> {
+/// Which instances the members are; found once for all that gave no evidence, since there may be a thousand of both.
+/// `None`: that is not known of each member.
+#[derive(Default)]
+pub(super) struct Members(OnceCell<Option<HashSet<InstanceId>>>);
+
+impl Members {
+    fn get(&self, seen: Seen<'_>) -> Option<&HashSet<InstanceId>> {
+        self.0.get_or_init(|| members(seen)).as_ref()
+    }
+}
+
+fn members(seen: Seen<'_>) -> Option<HashSet<InstanceId>> {
     let group = seen.group?;
-    let members = group.members.as_deref()?;
-    let asked = group.members_at.filter(|at| *at > tracked.since)?;
+    let asked = group.members_at?;
+    let mut all = HashSet::new();
+    for member in group.members.as_deref()? {
+        // One that owns nothing, or that nobody speaks for, may be any instance.
+        let (consumer, instance) = instance_of(seen.telemetry?, member)?;
+        // As new as the list of members: else its partitions may be another's by now.
+        let alive = instance.last_heard >= asked;
+        if !alive || !all.insert(InstanceId::of(consumer, instance)) {
+            return None;
+        }
+    }
+    Some(all)
+}
+
+/// In words, where it is proven. `last`: what telemetry last told of the instance.
+pub(super) fn words(
+    tracked: &Tracked,
+    last: Option<&InstanceTelemetry>,
+    members: &Members,
+    seen: Seen<'_>,
+) -> Option<String> {
+    let asked = seen.group?.members_at.filter(|at| *at > tracked.since)?;
     if last.is_some_and(|last| last.last_heard >= asked) {
         return None;
     }
-    let mut others = HashSet::new();
-    for member in members {
-        // One that owns nothing, or that nobody speaks for, may be this very instance.
-        let (consumer, instance) = instance_of(seen.telemetry?, member)?;
-        let same = tracked.key == InstanceId::of(consumer, instance);
-        // As new as the list of members: else its partitions may be another's by now.
-        let alive = instance.last_heard >= asked;
-        if same || !alive || !others.insert(std::ptr::from_ref(instance)) {
-            return None;
-        }
+    let members = members.get(seen)?;
+    if members.contains(&tracked.key) {
+        return None;
     }
     let members = match members.len() {
         0 => "Kafka lists no member any more".to_owned(),

@@ -1,7 +1,7 @@
 //! A command's life after its records are written: who is expected to obey, agents' answers, and the
 //! command's state from its instances. Pure: `now` is an argument.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use flowdeck_kafka::Member;
@@ -32,8 +32,9 @@ pub(super) const COMMITS: Duration = Duration::from_secs(180);
 /// Of a KafkaFlow instance under a command for partitions.
 pub(crate) const WHOLE_TOPICS: &str = "KafkaFlow pauses and resumes whole topics only";
 
-/// Instances that one command tracks: acks could claim any number.
-pub(crate) const TRACKED_MAX: usize = 1_000;
+/// Instances that one command tracks: acks could claim any number. More than telemetry keeps of one group, so that who joins
+/// has space.
+pub(crate) const TRACKED_MAX: usize = 2_560;
 
 /// What the brokers and the instances tell of the command's group.
 #[derive(Clone, Copy)]
@@ -73,6 +74,16 @@ pub(crate) fn expected(command: &Command, seen: Seen<'_>) -> Vec<Tracked> {
         all.extend(plain_members(&command.target, seen));
     }
     all
+}
+
+/// In words, where instances are heard that the command cannot track: nothing is known of these.
+pub(crate) fn untracked(command: &Command, seen: Seen<'_>) -> Option<String> {
+    let unkept = seen.telemetry.map_or(0, |telemetry| telemetry.unkept);
+    let heard = listening(&command.target, seen.telemetry, seen.now, seen.timing.heard_within).count();
+    let count = unkept + heard.saturating_sub(TRACKED_MAX);
+    (count > 0).then(|| {
+        format!("more instances are heard than are tracked ({count} more): whether these obey is not known")
+    })
 }
 
 /// As they are before the command: what has changed then is evidence.
@@ -247,6 +258,9 @@ pub(crate) fn sent(command: &mut Command, seen: Seen<'_>) {
 
 /// Another replica was the one that gathered evidence: what is still awaited has its time anew.
 pub(crate) fn await_anew(command: &mut Command, seen: Seen<'_>) {
+    if !command.state.is_settled() {
+        await_left_out(command, seen);
+    }
     let deadlines = Deadlines::of(command, seen);
     for tracked in command.instances.iter_mut().filter(|one| one.state == InstanceState::Waiting) {
         tracked.deadline = tracked.deadline.max(deadlines.at(tracked.kind));
@@ -254,21 +268,42 @@ pub(crate) fn await_anew(command: &mut Command, seen: Seen<'_>) {
     settle(command, seen);
 }
 
+/// Those for whom the audit had no space and who have not answered.
+fn await_left_out(command: &mut Command, seen: Seen<'_>) {
+    if !command.may_lack_awaited() {
+        return;
+    }
+    let known: HashSet<InstanceId> = command.instances.iter().map(|one| one.key.clone()).collect();
+    let began = command.began();
+    let is_one = |consumer: &ConsumerName, one: &InstanceTelemetry| {
+        one.first_heard <= began && !known.contains(&InstanceId::of(consumer, one))
+    };
+    let found: Vec<Tracked> = listening(&command.target, seen.telemetry, seen.now, seen.timing.heard_within)
+        .filter(|(consumer, one)| is_one(consumer, one))
+        .map(|(consumer, one)| tracked(command, consumer, one, seen))
+        .take(command.left_out as usize)
+        .collect();
+    command.listed(found.len());
+    command.instances.extend(found);
+}
+
 /// Those that came while this process did not lead count from now on.
 pub(crate) fn take_acks(command: &mut Command, now: Timestamp) {
+    let before = command.instances.len();
     for ack in std::mem::take(&mut command.acks) {
         acknowledged(command, &ack, now);
     }
+    command.listed(command.instances.len() - before);
 }
 
 /// For when this process leads: each instance's newest answer.
-pub(crate) fn keep_ack(command: &mut Command, ack: Ack) {
+pub(crate) fn keep_newest(acks: &mut Vec<Ack>, ack: Ack) {
     let same = |one: &Ack| {
         one.incarnation == ack.incarnation && one.instance == ack.instance && one.consumer == ack.consumer
     };
-    match command.acks.iter().position(same) {
-        Some(at) => command.acks[at] = ack,
-        None if command.acks.len() < TRACKED_MAX => command.acks.push(ack),
+    match acks.iter().position(same) {
+        Some(at) => acks[at] = ack,
+        None if acks.len() < TRACKED_MAX => acks.push(ack),
         None => {}
     }
 }
@@ -335,5 +370,9 @@ pub(crate) fn settle(command: &mut Command, seen: Seen<'_>) {
     // Of a pause on start the first instance is awaited.
     let awaits_start = command.action == Action::Pause && !command.holds.is_empty();
     let nobody_yet = states.is_empty() && (!waited || awaits_start);
-    command.state = if nobody_yet { CommandState::Sent } else { outcome(&states) };
+    command.state = match outcome(&states) {
+        _ if nobody_yet => CommandState::Sent,
+        CommandState::Confirmed if command.may_lack_awaited() => CommandState::PartiallyConfirmed,
+        state => state,
+    };
 }

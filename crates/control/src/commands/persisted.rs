@@ -45,7 +45,7 @@ impl Command {
             instances: self.instances.iter().map(Tracked::to_audit).collect(),
             notes: self.notes.clone(),
             brings_back: self.brings_back(),
-            left_out: LeftOut::default(),
+            left_out: LeftOut { instances: self.left_out, ..LeftOut::default() },
         })
     }
 
@@ -71,6 +71,9 @@ impl Command {
             command.offsets = operation.offsets;
         }
         command.notes = operation.notes;
+        command.left_out = operation.left_out.instances;
+        // Those that are awaited come first in it.
+        command.left_out_awaited = !operation.instances.iter().any(|one| one.outcome.state.is_done());
         match command.action {
             Action::SetOffsets => command.by_stop = ByStop::from_audit(operation.brings_back),
             _ => command.heal = Heal::from_audit(operation.brings_back),

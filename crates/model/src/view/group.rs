@@ -22,7 +22,8 @@ pub struct GroupView {
     pub partitions: Vec<PartitionRow>,
     pub consumers: Vec<ConsumerView>,
     pub group_members: Vec<MemberView>,
-    /// The newest commands of this group that are remembered, newest first, at most 20.
+    /// The newest commands of this group that are remembered, newest first, at most 20; fewer where these have thousands of
+    /// instances together.
     pub commands: Vec<CommandView>,
     /// What a person must know before acting: the agents' holds are unknown, a repeat was capped.
     pub warnings: Vec<String>,

@@ -1,6 +1,8 @@
 //! One group's view: the brokers' rows with owner and holds, the consumers that telemetry tells of,
 //! the members, and the group's newest commands.
 
+use std::sync::Arc;
+
 use flowdeck_kafka::Member;
 use flowdeck_model::view::{GroupView, MemberView, PartitionRow};
 use flowdeck_model::{HoldId, Lag, Partition, TimeLag, Timestamp, TopicName, Version, shown};
@@ -17,6 +19,9 @@ use crate::telemetry::{GroupTelemetry, InstanceTelemetry};
 
 /// Commands shown with a group.
 const COMMANDS_SHOWN: usize = 20;
+/// Fewer where they have more instances than this together: each has all of its own, and every page of the group is sent them
+/// with each change.
+const COMMAND_INSTANCES_SHOWN: usize = 4_000;
 
 pub(super) fn view(
     version: Version,
@@ -42,11 +47,21 @@ pub(super) fn view(
             .zip(&owners.instances)
             .map(|(one, instance)| member(one, *instance))
             .collect(),
-        commands: commands.iter().map(|command| command.view(&cluster.view, now)).collect(),
+        commands: few(&commands).map(|command| command.view(&cluster.view, now)).collect(),
         warnings: warnings(cluster, group, &claims, &commands),
         facts: facts::of(cluster, group, judged, now),
         offsets_expire: facts::offsets_expire(cluster, group).map(|expiry| expiry.at),
     }
+}
+
+/// The newest in any case.
+fn few<'a>(commands: &'a [&Arc<Operation>]) -> impl Iterator<Item = &'a Operation> {
+    let mut instances = 0;
+    let fits = move |(at, command): &(usize, &&Arc<Operation>)| {
+        instances += command.instances.len();
+        *at == 0 || instances <= COMMAND_INSTANCES_SHOWN
+    };
+    commands.iter().enumerate().take_while(fits).map(|(_, command)| command.as_ref())
 }
 
 fn row(
@@ -201,7 +216,7 @@ fn warnings(
     cluster: &ClusterSnapshot,
     group: &GroupData,
     claims: &Claims<'_>,
-    commands: &[&std::sync::Arc<Operation>],
+    commands: &[&Arc<Operation>],
 ) -> Vec<String> {
     let mut warnings = claims.warnings();
     if let Some(error) = &group.error {

@@ -27,6 +27,7 @@ pub struct GroupTelemetry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConsumerTelemetry {
     pub name: ConsumerName,
+    /// Sorted by pair of admin topics, then by name.
     pub instances: Vec<InstanceTelemetry>,
 }
 

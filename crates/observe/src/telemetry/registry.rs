@@ -349,8 +349,10 @@ impl Registry {
     fn warnings(&self, now: Timestamp) -> Vec<String> {
         let TelemetryLimits { instances, instances_per_group, instances_per_consumer, .. } = self.limits;
         let bounds = format!(
-            "{} in all, {instances_per_group} of a group, {instances_per_consumer} of a consumer",
-            exact(instances as u64)
+            "{} in all, {} of a group, {} of a consumer",
+            exact(instances as u64),
+            exact(instances_per_group as u64),
+            exact(instances_per_consumer as u64)
         );
         [self.unkept.warning(&bounds), self.unknown_groups(now), self.refused.warning(now)]
             .into_iter()

@@ -462,10 +462,25 @@ fn records_of_any_operation_are_read() {
         "{left_out:?}"
     );
     assert!(!read_back.instances.is_empty() && !read_back.holds.is_empty(), "{left_out:?}");
-    // The most that telemetry keeps of one group, under usual names: all of them, and nothing is left out.
+    // Hundreds under usual names: all of them, and nothing is left out.
     let instances = (0..512).map(|n| instance(&format!("dev-orders-7f9c6b5d4-{n:05}")));
     huge = Operation { instances: instances.collect(), ..operation() };
     assert_eq!(read(&operation_record(&huge)), Ok(AuditRecord::Operation(Box::new(huge))));
+    // Where there are too many, those that have not obeyed are never left out for those that have.
+    let mut instances: Vec<_> =
+        (0..2_000).map(|n| instance(&format!("dev-orders-7f9c6b5d4-{n:05}"))).collect();
+    for one in &mut instances {
+        one.outcome.state = InstanceState::Drained;
+    }
+    for silent in [700, 1_999] {
+        instances[silent].outcome.state = InstanceState::NoResponse;
+    }
+    let many = Operation { instances: instances.clone(), ..operation() };
+    let AuditRecord::Operation(cut) = read(&operation_record(&many)).unwrap() else {
+        panic!("not an operation")
+    };
+    assert_eq!(cut.instances[..3], [instances[700].clone(), instances[1_999].clone(), instances[0].clone()]);
+    assert_eq!(cut.instances.len() + cut.left_out.instances as usize, 2_000);
     // A client calls itself as it likes.
     let long = Operation { instances: vec![instance(&"n".repeat(100_000))], ..operation() };
     let AuditRecord::Operation(cut) = read(&operation_record(&long)).unwrap() else {

@@ -100,6 +100,11 @@ fn acked(state: &mut State, ack: &wire::Ack, when: Timestamp) {
     from_topic(state, Source::Acks, wire::ack_record(ack), 0, when);
 }
 
+/// Taken in with others, and not settled yet.
+fn acked_among_others(state: &mut State, ack: &wire::Ack, when: Timestamp) {
+    take_in(state, Source::Acks, wire::ack_record(ack), 0, when);
+}
+
 /// An instance of the group `g` is heard.
 fn hear_now(state: &mut State, when: Timestamp) {
     hear(state, "g", "c", when);
@@ -128,6 +133,17 @@ fn read(state: &mut State, record: flowdeck_protocol::Record, offset: i64, when:
 }
 
 fn from_topic(
+    state: &mut State,
+    source: Source,
+    record: flowdeck_protocol::Record,
+    offset: i64,
+    when: Timestamp,
+) {
+    take_in(state, source, record, offset, when);
+    state.settle_answered();
+}
+
+fn take_in(
     state: &mut State,
     source: Source,
     record: flowdeck_protocol::Record,

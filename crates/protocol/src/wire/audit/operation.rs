@@ -140,7 +140,7 @@ pub fn operation_record(operation: &Operation) -> Record {
     let brings_back = limited(&operation.brings_back, NAMES, &mut space);
     let sent = limited(operation.sent.iter().map(SentJson::from), SENT, &mut space);
     let offsets = limited(operation.offsets.iter().map(OffsetJson::from), OFFSETS, &mut space);
-    let instances = limit::fitting(operation.instances.iter().map(InstanceJson::from), &mut space);
+    let instances = instances(&operation.instances, &mut space);
     let before = limit::fitting(operation.before.iter().map(HoldJson::from), &mut space);
     let earlier = operation.left_out;
     let more = |earlier: u32, count| earlier.saturating_add(u32::try_from(count).unwrap_or(u32::MAX));
@@ -174,6 +174,18 @@ pub fn operation_record(operation: &Operation) -> Record {
         left_out,
     };
     record(operation.id.uuid(), &json)
+}
+
+/// Where not all fit, first those that have not obeyed: whoever goes on with the operation awaits these.
+fn instances(all: &[OperationInstance], space: &mut usize) -> Vec<Json> {
+    let mut left = *space;
+    let fitting = limit::fitting(all.iter().map(InstanceJson::from), &mut left);
+    if fitting.len() == all.len() {
+        *space = left;
+        return fitting;
+    }
+    let (done, open): (Vec<_>, Vec<_>) = all.iter().partition(|one| one.outcome.state.is_done());
+    limit::fitting(open.into_iter().chain(done).map(InstanceJson::from), space)
 }
 
 /// Of `items` as many as take at most `max` bytes of `space`.
