@@ -125,6 +125,11 @@ pub(crate) fn stuck(group: &str, topic: &TopicName, partition: Partition) -> Str
     [group, "/stuck?topic=", topic.as_str(), "&partition=", &partition.to_string()].concat()
 }
 
+/// Of the partition that waits the longest.
+pub(crate) fn longest_wait(cluster: &ClusterName, id: &GroupId) -> String {
+    join(&group(cluster, id), "/stuck")
+}
+
 pub(crate) fn agents(cluster: &ClusterName, group: &GroupId) -> String {
     to(&url::agents_path(cluster, group))
 }

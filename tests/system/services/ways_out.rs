@@ -59,6 +59,14 @@ async fn poison_record_stops_its_partition_and_is_looked_at_and_skipped() {
     .await;
     let past = format!("Skip it: set offset {}", offset + 1);
     assert!(page.contains(&past) && page.contains("not what was agreed on"), "{page}");
+    // The verdict leads there without a partition: it is the one that waits the longest.
+    wait_for("the link at the verdict", LIMIT, async || {
+        let group = scene.server.get("/c/shop/groups/audit-service").await.text;
+        group.contains("groups/audit-service/stuck\"").then_some(())
+    })
+    .await;
+    let longest = scene.server.get("/c/shop/groups/audit-service/stuck").await.text;
+    assert!(longest.contains(&past), "{longest}");
 
     scene.skip(TROUBLED, &stopped).await;
     scene.goes_on("custom-service").await;

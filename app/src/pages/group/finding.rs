@@ -8,6 +8,7 @@ use crate::components::clock::at_time;
 use crate::components::icons::icon;
 use crate::components::verdict::{self, Tone, tone};
 use crate::format::number::{self, exact};
+use crate::links;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Finding {
@@ -19,6 +20,8 @@ pub(super) struct Finding {
     text: String,
     /// More evidence, less loud.
     more: Vec<String>,
+    /// The page of the record that a group waits at which is stalled, or which its application paused.
+    stuck: Option<String>,
 }
 
 pub(super) fn find(view: &GroupView) -> Finding {
@@ -60,7 +63,9 @@ pub(super) fn find(view: &GroupView) -> Finding {
         let n = number::count(row.unknown_partitions.into(), "partition has", "partitions have");
         more.push([&n, " no known lag; the table says why."].concat());
     }
-    Finding { tone: tone(row.verdict, row.level), strong: strong.to_owned(), since, text, more }
+    let waits = matches!(row.verdict, Verdict::Stalled | Verdict::PausedByApplication);
+    let stuck = waits.then(|| links::longest_wait(&row.cluster, &row.group));
+    Finding { tone: tone(row.verdict, row.level), strong: strong.to_owned(), since, text, more, stuck }
 }
 
 /// A verdict that applies beside the headline.
@@ -196,6 +201,7 @@ pub(super) fn shown(finding: &Finding) -> AnyView {
                 <p>
                     <strong>{[&finding.strong, "."].concat()}</strong> " " {finding.text.clone()}
                     {finding.since.map(|since| view! { <span class="muted">" Since " {at_time(since)} "."</span> })}
+                    {finding.stuck.clone().map(|href| view! { " " <a class="link" href=href rel="external">"The record it waits at"</a> })}
                 </p>
                 // Always there: its text comes and goes with every update, and what is below must not move.
                 <p class="muted more">{more}</p>

@@ -1,5 +1,7 @@
 //! `/c/{cluster}/groups/{group}/stuck?topic=…&partition=…`: the record at which a partition of a group waits, what its
-//! agents say of it, and the ways past it.
+//! agents say of it, and the ways past it. Without a partition it is the one that waits the longest.
+
+use std::cmp::Reverse;
 
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::offsets::{OffsetScope, OffsetTo, OffsetsQuery, file_rows};
@@ -53,26 +55,46 @@ pub(super) fn StuckPage(cluster: ClusterName, group: GroupId, query: String) -> 
     answered(async move { read(&ports?, cluster, group, &query).await }, |shown| page(&shown))
 }
 
-fn place(query: &str) -> Result<(TopicName, Partition), PortError> {
+/// `None`: neither is said.
+fn place(query: &str) -> Result<Option<(TopicName, Partition)>, PortError> {
     let field = |wanted: &str| {
         let query = query.trim_start_matches('?').as_bytes();
         form_urlencoded::parse(query).find(|(name, _)| name == wanted).map(|(_, value)| value.into_owned())
     };
-    let topic = field("topic").and_then(|topic| topic.parse().ok());
+    let (topic, partition) = (field("topic"), field("partition"));
+    if topic.is_none() && partition.is_none() {
+        return Ok(None);
+    }
+    let topic = topic.and_then(|topic| topic.parse().ok());
     let topic = topic.ok_or_else(|| PortError::invalid("topic", "a name of a topic"))?;
-    let partition = field("partition").and_then(|number| Partition::new(number.parse().ok()?));
-    Ok((topic, partition.ok_or_else(|| PortError::invalid("partition", "a number of a partition"))?))
+    let partition = partition.and_then(|number| Partition::new(number.parse().ok()?));
+    Ok(Some((topic, partition.ok_or_else(|| PortError::invalid("partition", "a number of a partition"))?)))
+}
+
+/// Its commit moved the longest ago, or never since Flowdeck began to watch; of several the one with most lag. What a
+/// hold covers does not wait for its record.
+fn longest_wait(rows: &[PartitionRow]) -> Option<&PartitionRow> {
+    let waits = |row: &&PartitionRow| row.lag.unwrap_or_default() > 0 && row.holds.is_empty();
+    rows.iter().filter(waits).min_by_key(|row| (row.last_commit, Reverse(row.lag)))
+}
+
+fn row<'a>(rows: &'a [PartitionRow], query: &str) -> Answer<&'a PartitionRow> {
+    let Some((topic, partition)) = place(query)? else {
+        let hint = "each partition is caught up or under a hold";
+        let none = || PortError::not_found_because(ResourceKind::Partition, "with lag".to_owned(), hint);
+        return longest_wait(rows).ok_or_else(|| PageError::Port(none()));
+    };
+    rows.iter().find(|row| row.topic == topic && row.partition == partition).ok_or_else(|| {
+        let name = format!("{topic}, partition {partition}");
+        let hint = "the group has no commit and no member there";
+        PageError::Port(PortError::not_found_because(ResourceKind::Partition, name, hint))
+    })
 }
 
 async fn read(ports: &Ports, cluster: ClusterName, id: GroupId, query: &str) -> Answer<Shown> {
-    let (topic, partition) = place(query)?;
     let group = ports.fleet.group(&cluster, &id)?;
-    let found = group.partitions.iter().find(|row| row.topic == topic && row.partition == partition);
-    let Some(row) = found.cloned() else {
-        let name = format!("{topic}, partition {partition}");
-        let hint = "the group has no commit and no member there";
-        return Err(PageError::Port(PortError::not_found_because(ResourceKind::Partition, name, hint)));
-    };
+    let row = row(&group.partitions, query)?.clone();
+    let (topic, partition) = (row.topic.clone(), row.partition);
     let agents = ports.fleet.agents(&cluster, &id).ok();
     let from = Start::Offset(row.committed.or(row.start).unwrap_or_default());
     let asked =
