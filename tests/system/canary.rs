@@ -48,7 +48,7 @@ fn partitions(consumer: &Consumer, from: usize) -> BTreeSet<i32> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partition_runs_first_then_the_rest_or_back() {
-    let kafka = private(&NodeOptions::default());
+    let mut kafka = private(&NodeOptions::default());
     kafka.create_topic("orders", 3).await;
     kafka.create_topic("kafkaflow.admin", 1).await;
     produce(&kafka).await;
@@ -112,6 +112,11 @@ async fn a_partition_runs_first_then_the_rest_or_back() {
     consumer.wait_handled(180).await;
     server.group("shop", "billing", "nothing is held", |view| view["holds"] == json!([])).await;
     server.assert_sound();
+
+    // What is remembered is told without the audit topic.
+    kafka.stop();
+    let told = server.get(&format!("{CANARIES}/{id}")).await;
+    assert_eq!((told.status, &told.json()["state"]), (200, &json!("restResumed")), "{}", told.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]

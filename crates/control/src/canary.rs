@@ -70,17 +70,28 @@ impl BoundCanaries {
 
     /// `None`: it was not ordered.
     async fn step(&self, cluster: &ClusterName, id: CommandId) -> Result<Option<CommandView>, PortError> {
-        match self.control.find_command(cluster, id).await {
-            Ok(view) => Ok(Some(view)),
-            Err(PortError::NotFound { .. }) => Ok(None),
-            Err(error) => Err(error),
+        ordered(self.control.find_command(cluster, id).await)
+    }
+
+    /// An order to go on. It came after the first command: where that is remembered so is the order, and the audit, which
+    /// may be long or out of reach, has no other.
+    async fn later_step(
+        &self,
+        cluster: &ClusterName,
+        first: CommandId,
+        order: CanaryOrder,
+    ) -> Result<Option<CommandView>, PortError> {
+        let id = order.id(first);
+        match self.control.remembers(cluster, first)? {
+            true => ordered(self.control.command(cluster, id)),
+            false => self.step(cluster, id).await,
         }
     }
 
     async fn view(&self, cluster: &ClusterName, id: CommandId) -> Result<CanaryView, PortError> {
         let first = self.first(cluster, id).await?;
-        let rest = self.step(cluster, CanaryOrder::Rest.id(id)).await?;
-        let back = self.step(cluster, CanaryOrder::Back.id(id)).await?;
+        let rest = self.later_step(cluster, id, CanaryOrder::Rest).await?;
+        let back = self.later_step(cluster, id, CanaryOrder::Back).await?;
         let state_of = |step: &Option<CommandView>| step.as_ref().map(|step| step.state);
         let state = CanaryState::of(first.state, state_of(&rest), state_of(&back));
         let fleet = BoundFleet::new(Arc::clone(&self.core), self.control.actor.clone());
@@ -150,6 +161,14 @@ impl BoundCanaries {
             offsets: None,
             by: None,
         })
+    }
+}
+
+fn ordered(found: Result<CommandView, PortError>) -> Result<Option<CommandView>, PortError> {
+    match found {
+        Ok(view) => Ok(Some(view)),
+        Err(PortError::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

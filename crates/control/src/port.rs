@@ -173,6 +173,13 @@ impl Control for BoundControl {
 }
 
 impl BoundControl {
+    /// Whether it is among the newest operations, which are kept in memory.
+    pub(crate) fn remembers(&self, cluster: &ClusterName, id: CommandId) -> Result<bool, PortError> {
+        let snapshot = self.core.publisher.current();
+        let (one, _) = cluster_of(&self.core, &snapshot, cluster)?;
+        Ok(one.operations.get(id).is_some())
+    }
+
     /// One that is older than what is remembered.
     async fn look_up_in_audit(&self, cluster: &ClusterName, id: CommandId) -> Result<(), PortError> {
         let snapshot = self.core.publisher.current();
