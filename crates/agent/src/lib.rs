@@ -77,6 +77,8 @@
 mod admin;
 mod answers;
 mod arrivals;
+#[cfg(feature = "avro")]
+mod avro;
 mod breaker;
 mod builder;
 pub mod bus;
@@ -118,7 +120,11 @@ mod tracker;
 mod view;
 mod workers;
 
+#[cfg(feature = "avro")]
+pub use apache_avro::Schema as AvroSchema;
 pub use async_trait::async_trait;
+#[cfg(feature = "avro")]
+pub use avro::{Avro, AvroSchemas};
 pub use breaker::{CircuitBreaker, CircuitBreakerService};
 pub use builder::{Agent, AgentBuilder};
 pub use config::{Distribution, OnUnknown, Timings};

@@ -1,11 +1,12 @@
 //! `cargo xtask ci`: every gate of a change but the tests and the image, which are commands of their own (`.ci/run`
 //! runs all three). A gate that fails does not hide the next one.
 
+mod api;
 mod crates;
 mod npm;
 mod terms;
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -17,6 +18,8 @@ use crate::workspace::{cargo, cargo_tool, must};
 use crate::{build, container, say};
 
 const LIMIT: Duration = Duration::from_secs(30 * 60);
+/// They replace what is in .cargo/config.toml.
+const RUSTDOC_FLAGS: &str = "--cfg erase_components";
 
 /// One gate: what it is called, and what it does.
 type Gate<'a> = (&'static str, &'a dyn Fn() -> Result<()>);
@@ -40,6 +43,7 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
         ("clippy, host", &|| clippy_host(&machine)),
         ("clippy, wasm", &clippy_wasm),
         ("documentation", &|| docs(&machine)),
+        ("api", &|| api::check(&machine)),
         ("size of the wasm", &wasm_size),
     ];
     ensure!(gates.iter().any(|(name, _)| chosen(name)), "no gate's name holds {:?}", args.gate);
@@ -86,10 +90,18 @@ fn clippy_wasm() -> Result<()> {
 }
 
 fn docs(machine: &Machine) -> Result<()> {
+    let flags = format!("{RUSTDOC_FLAGS} -D warnings");
+    must("cargo doc", doc(machine).env("RUSTDOCFLAGS", flags), LIMIT)
+}
+
+/// Of all crates, the agent with all that a service may ask for.
+fn doc(machine: &Machine) -> Command {
     let mut command = cargo(&["doc", "--no-deps", "--workspace", "--exclude", "frontend"]);
-    // It replaces what is in .cargo/config.toml.
-    let flags = "--cfg erase_components -D warnings";
-    must("cargo doc", command.args(machine.features()).env("RUSTDOCFLAGS", flags), LIMIT)
+    for feature in ["avro", "axum", "otel", "prost"] {
+        command.arg(format!("--features=flowdeck-agent/{feature}"));
+    }
+    command.args(machine.features());
+    command
 }
 
 /// Where the image is made, its build is the one that checks it: the wasm of a release takes minutes.

@@ -1,5 +1,6 @@
 //! Functions with extractors, routing and layers: without a broker by `testing`, and once with one.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context as Task, Poll};
@@ -9,8 +10,8 @@ use crate::common::{Agents as _, skip_at_once};
 use crate::runtime::wait_committed;
 use flowdeck_agent::testing::{TestMessage, run};
 use flowdeck_agent::{
-    BoxError, CancellationToken, CloudEvent, Context, Failure, FromMessage, HandlerError, Json, Message,
-    OnUnmatched, Protobuf, Raw, Router, State,
+    Avro, AvroSchema, AvroSchemas, BoxError, CancellationToken, CloudEvent, Context, Failure, FromMessage,
+    HandlerError, Json, Message, OnUnmatched, Protobuf, Raw, Router, State,
 };
 use flowdeck_model::Timestamp;
 use flowdeck_testkit::World;
@@ -137,6 +138,60 @@ async fn a_protobuf_message_is_read_and_what_is_none_is_a_permanent_error() {
     assert_eq!(log.take(), ["7 to hall 3"]);
     permanent(run(&router, message.clone().value(*b"\xff")).await);
     permanent(run(&router, message).await);
+}
+
+#[derive(Deserialize)]
+struct Weighed {
+    id: i64,
+    unit: Option<String>,
+}
+
+#[derive(Clone)]
+struct Scales {
+    log: Log,
+    schemas: Arc<HashMap<u32, Arc<AvroSchema>>>,
+}
+
+impl AvroSchemas for Scales {
+    fn schema(&self, id: u32) -> Option<Arc<AvroSchema>> {
+        self.schemas.schema(id)
+    }
+}
+
+async fn weighed(State(scales): State<Scales>, Avro(weighed): Avro<Weighed>) {
+    scales.log.add(format!("{} in {:?}", weighed.id, weighed.unit));
+}
+
+#[tokio::test]
+async fn an_avro_value_is_read_by_the_schema_that_it_was_written_with() {
+    let schema = |fields: &str| {
+        let text = format!(r#"{{"type": "record", "name": "Weighed", "fields": [{fields}]}}"#);
+        Arc::new(AvroSchema::parse_str(&text).unwrap())
+    };
+    let first = r#"{"name": "id", "type": "long"}"#;
+    let second = format!(r#"{first}, {{"name": "unit", "type": ["null", "string"]}}"#);
+    let schemas = Arc::new(HashMap::from([(1, schema(first)), (258, schema(&second))]));
+    let log = Log::default();
+    let router = Router::new(Scales { log: log.clone(), schemas }).topic("scales", weighed);
+    let message = TestMessage::new("scales");
+    // As the Avro specification encodes them: zigzag numbers, the branch of a union before its value.
+    run(&router, message.clone().value(*b"\0\0\0\0\x01\x0e")).await.unwrap();
+    run(&router, message.clone().value(*b"\0\0\0\x01\x02\x0e\x02\x04kg")).await.unwrap();
+    assert_eq!(log.take(), ["7 in None", "7 in Some(\"kg\")"]);
+    for (value, why) in [
+        (&b"{}"[..], "zero byte"),
+        (b"\0\0\0\x01\x02\x0e\x02\x7fkg", "schema 258"),
+        (b"\0\0\0\0\x01\x0e\x0e", "1 bytes are left"),
+    ] {
+        let said = permanent(run(&router, message.clone().value(value)).await);
+        assert!(said.contains(why), "{said}");
+    }
+    let unknown = run(&router, message.clone().value(*b"\0\0\0\0\x02\x0e")).await.unwrap_err();
+    assert_eq!(
+        (unknown.failure(), unknown.to_string()),
+        (Some(Failure::Retry), "the schema 2 is not known".into())
+    );
+    assert!(permanent(run(&router, message).await).contains("tombstone"));
 }
 
 #[tokio::test]
