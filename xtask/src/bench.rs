@@ -8,7 +8,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use flowdeck_broker::{Broker, Jvm, KafkaHome, NodeOptions, env, supervise};
+use flowdeck_broker::{Broker, Jvm, KafkaHome, NodeOptions, env, stop, supervise};
 use serde::{Deserialize, Serialize};
 
 use crate::machine::{self, Need};
@@ -80,21 +80,38 @@ pub(crate) fn run(args: &Args) -> Result<ExitCode> {
     for wanted in &args.scenarios {
         ensure!(all.contains(wanted), "no scenario {wanted:?}; there are: {}", all.join(", "));
     }
-    let mut scenarios = BTreeMap::from([("assets".to_owned(), vec![wasm(&site)?])]);
+    let assets = vec![wasm(&site)?];
+    let mut good = print("assets", &assets);
+    let mut scenarios = BTreeMap::from([("assets".to_owned(), assets)]);
+    let mut failed = Vec::new();
     for name in all.iter().filter(|name| args.scenarios.is_empty() || args.scenarios.contains(name)) {
-        let mut lines = Vec::new();
-        for number in 1..=args.runs {
-            say::step(&format!("{name}: run {number} of {}", args.runs));
-            merge(&mut lines, one_run(&bench, name, &server, &home)?);
+        match scenario(&bench, name, args.runs, &server, &home) {
+            Ok(lines) => {
+                good &= print(name, &lines);
+                scenarios.insert(name.clone(), lines);
+            }
+            Err(error) => {
+                say::step(&format!("{name} failed: {error:#}"));
+                failed.push(name.as_str());
+            }
         }
-        scenarios.insert(name.clone(), lines);
+        stop::check()?;
     }
-    let good = print(&scenarios);
+    ensure!(failed.is_empty(), "scenarios that did not end well: {}", failed.join(", "));
     if args.scenarios.is_empty() {
         let path = keep(scenarios, load)?;
         say::step(&format!("kept in {}", path.display()));
     }
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn scenario(bench: &Path, name: &str, runs: u32, server: &Path, home: &KafkaHome) -> Result<Vec<Line>> {
+    let mut lines = Vec::new();
+    for number in 1..=runs {
+        say::step(&format!("{name}: run {number} of {runs}"));
+        merge(&mut lines, one_run(bench, name, server, home)?);
+    }
+    Ok(lines)
 }
 
 fn names(bench: &Path) -> Result<Vec<String>> {
@@ -142,22 +159,18 @@ fn wasm(site: &Site) -> Result<Line> {
     })
 }
 
-/// Prints every line; whether all limits hold.
-fn print(scenarios: &BTreeMap<String, Vec<Line>>) -> bool {
-    let mut good = true;
-    for (scenario, lines) in scenarios {
-        for line in lines {
-            let runs: Vec<String> = line.runs.iter().map(|value| format!("{value:.1}")).collect();
-            let mark = if line.holds() { "ok  " } else { "OVER" };
-            let Line { name, unit, limit, samples, .. } = line;
-            println!(
-                "{mark} {scenario}: {name}: {} {unit} (limit {limit:.1}, {samples} samples)",
-                runs.join(", ")
-            );
-            good &= line.holds();
-        }
+/// Prints the lines of a scenario; whether all limits hold.
+fn print(scenario: &str, lines: &[Line]) -> bool {
+    for line in lines {
+        let runs: Vec<String> = line.runs.iter().map(|value| format!("{value:.2}")).collect();
+        let mark = if line.holds() { "ok  " } else { "OVER" };
+        let Line { name, unit, limit, samples, .. } = line;
+        println!(
+            "{mark} {scenario}: {name}: {} {unit} (limit {limit:.2}, {samples} samples)",
+            runs.join(", ")
+        );
     }
-    good
+    lines.iter().all(Line::holds)
 }
 
 fn keep(scenarios: BTreeMap<String, Vec<Line>>, load: String) -> Result<PathBuf> {

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use flowdeck_agent::{Agent, ClientConfig, Delivery, Distribution, Handler, HandlerError, async_trait};
+use flowdeck_agent::{
+    Agent, ClientConfig, Delivery, Distribution, Handler, HandlerError, Timings, async_trait,
+};
 use flowdeck_testkit::{Kafka, PlainConsumer, PlainHandler, unique, wait_for};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::OwnedMessage;
@@ -81,9 +83,20 @@ impl Backlog {
     }
 
     pub(crate) async fn agent(&self, kafka: &Kafka, load: Load) -> Result<Measured> {
+        self.agent_that_reports(kafka, load, Timings::default().telemetry).await
+    }
+
+    /// With so much time between two telemetry records.
+    pub(crate) async fn agent_that_reports(
+        &self,
+        kafka: &Kafka,
+        load: Load,
+        every: Duration,
+    ) -> Result<Measured> {
         let work = Work { blocks: load.blocks, ..Work::new(load.takes) };
         let agent = Agent::builder(config(kafka), unique("bench-agent")).topics([self.topic.as_str()]);
         let agent = agent.workers(load.workers).distribution(load.distribution);
+        let agent = agent.timings(Timings { telemetry: every, ..Timings::default() });
         let agent = if load.blocks { agent.thread_per_worker() } else { agent }.handler(work.clone());
         let agent = agent.start().await.context("the agent")?;
         let measured = self.measure(&work).await;

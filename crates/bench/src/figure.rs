@@ -20,23 +20,17 @@ pub(crate) struct Figure {
 
 impl Figure {
     /// The single duration of something that happens once in a run.
-    pub(crate) fn once(name: &'static str, value: Duration, limit: Duration) -> Self {
-        Self { name: name.to_owned(), unit: "ms", value: millis(value), limit: millis(limit), samples: 1 }
+    pub(crate) fn once(name: impl Into<String>, value: Duration, limit: Duration) -> Self {
+        Self { name: name.into(), unit: "ms", value: millis(value), limit: millis(limit), samples: 1 }
     }
 
     /// The 95th percentile, by the nearest rank. An error with fewer than 200 samples.
-    pub(crate) fn p95(name: &'static str, mut samples: Vec<Duration>, limit: Duration) -> Result<Self> {
-        let count = samples.len();
+    pub(crate) fn p95(name: impl Into<String>, mut samples: Vec<Duration>, limit: Duration) -> Result<Self> {
+        let (name, count) = (name.into(), samples.len());
         ensure!(count >= SAMPLES_MIN, "{name}: {count} samples, where a percentile needs {SAMPLES_MIN}");
         samples.sort();
         let rank = (count * 95).div_ceil(100);
-        Ok(Self {
-            name: name.to_owned(),
-            unit: "ms",
-            value: millis(samples[rank - 1]),
-            limit: millis(limit),
-            samples: count,
-        })
+        Ok(Self { name, unit: "ms", value: millis(samples[rank - 1]), limit: millis(limit), samples: count })
     }
 
     /// The largest of durations that were read off, each once; all must be within the limit.
@@ -62,14 +56,18 @@ impl Figure {
     }
 
     /// A share in per cent.
-    pub(crate) fn percent(name: &'static str, value: f64, limit: f64) -> Self {
-        Self { name: name.to_owned(), unit: "%", value, limit, samples: 1 }
+    pub(crate) fn percent(name: impl Into<String>, value: f64, limit: f64) -> Self {
+        Self { name: name.into(), unit: "%", value, limit, samples: 1 }
+    }
+
+    pub(crate) fn per_second(name: String, value: f64, limit: f64) -> Self {
+        Self { name, unit: "1/s", value, limit, samples: 1 }
     }
 
     /// A size in MB of 1,000,000 bytes.
-    pub(crate) fn megabytes(name: &'static str, bytes: u64, limit: u64) -> Self {
+    pub(crate) fn megabytes(name: impl Into<String>, bytes: u64, limit: u64) -> Self {
         Self {
-            name: name.to_owned(),
+            name: name.into(),
             unit: "MB",
             value: bytes as f64 / 1e6,
             limit: limit as f64 / 1e6,

@@ -5,6 +5,7 @@ mod agents;
 mod backlog;
 mod figure;
 mod groups;
+mod kminion;
 mod scenarios;
 mod server;
 

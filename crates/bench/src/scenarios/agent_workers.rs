@@ -2,6 +2,7 @@
 //! commits the same way: 1, 3, 8 and 16 workers, handlers of 0, 1, 5 and 20 ms, 1 and 12 partitions. Then by key.
 
 mod by_key;
+mod telemetry;
 
 use std::time::Duration;
 
@@ -53,6 +54,7 @@ pub(super) async fn run(context: &Context) -> Result<Vec<Figure>> {
             }
         }
         figures.extend(by_key::run(context, &backlog).await?);
+        figures.push(telemetry::run(context, &backlog).await?);
     }
     Ok(figures)
 }

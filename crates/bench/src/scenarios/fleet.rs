@@ -8,8 +8,8 @@ use flowdeck_testkit::Kafka;
 
 use super::Context;
 use crate::figure::Figure;
-use crate::groups;
 use crate::server::Server;
+use crate::{groups, kminion};
 
 const GROUPS: usize = 1_000;
 const TOPICS: usize = 10;
@@ -23,7 +23,11 @@ const PAGE_LIMIT: Duration = Duration::from_millis(50);
 const REFRESH_LIMIT: Duration = Duration::from_millis(600);
 const SCRAPES: usize = 10;
 const SCRAPE_LIMIT: Duration = Duration::from_millis(300);
+/// A refresh reads the same rows for a part of what a scrape of kminion takes.
+const KMINION_LIMIT: f64 = 0.25;
 const MEMORY_LIMIT: u64 = 96_000_000;
+/// An answer to Prometheus with a line for each partition takes memory of its own while it is made.
+const SCRAPED_LIMIT: u64 = 160_000_000;
 const SEEN_LIMIT: Duration = Duration::from_secs(60);
 
 pub(super) async fn run(context: &Context) -> Result<Vec<Figure>> {
@@ -40,13 +44,28 @@ pub(super) async fn run(context: &Context) -> Result<Vec<Figure>> {
     check(&server).await?;
     let refreshes = refreshes(&server).await?;
     let refresh = Figure::most("refresh of 1,000 groups, the longest of ten", &refreshes, REFRESH_LIMIT)?;
+    let memory = Figure::megabytes("resident after ten refreshes", server.resident()?, MEMORY_LIMIT);
     let scrape = Figure::most(
         "scrape of 100,000 partitions, the longest of ten",
         &scrapes(&server).await?,
         SCRAPE_LIMIT,
     )?;
-    let memory = Figure::megabytes("resident after ten refreshes", server.resident()?, MEMORY_LIMIT);
-    Ok(vec![page, refresh, scrape, memory])
+    let scraped = Figure::megabytes("resident after ten scrapes", server.resident()?, SCRAPED_LIMIT);
+    drop(server);
+    let mut figures = vec![page, refresh, memory, scrape, scraped];
+    let rows = GROUPS * PARTITIONS as usize;
+    if let Some(beside) = kminion::scrapes(context.kafka.bootstrap(), rows).await? {
+        let name = "refresh of 100,000 rows beside a scrape of kminion, medians".to_owned();
+        figures.push(Figure::ratio(name, median(&refreshes) / median(&beside), KMINION_LIMIT, SCRAPES));
+    }
+    Ok(figures)
+}
+
+/// In seconds.
+fn median(all: &[Duration]) -> f64 {
+    let mut sorted = all.to_vec();
+    sorted.sort();
+    sorted[sorted.len() / 2].as_secs_f64()
 }
 
 /// Each with a line for every partition.

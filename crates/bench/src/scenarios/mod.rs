@@ -3,6 +3,7 @@
 mod agent_workers;
 mod first_page;
 mod fleet;
+mod growth;
 mod idle;
 mod pause;
 mod peek;
@@ -26,6 +27,7 @@ pub(crate) struct Context {
 pub(crate) enum Scenario {
     FirstPage,
     Fleet,
+    Growth,
     Idle,
     Peek,
     Search,
@@ -42,6 +44,7 @@ impl Scenario {
     pub(crate) async fn run(self, context: &Context) -> Result<Vec<Figure>> {
         match self {
             Self::FirstPage => first_page::run(context).await,
+            Self::Growth => growth::run(context).await,
             Self::Fleet => fleet::run(context).await,
             Self::Idle => idle::run(context).await,
             Self::Peek => peek::run(context).await,
