@@ -73,3 +73,19 @@ export async function holdsEnd(request: APIRequestContext): Promise<number> {
   const answer = await request.get(`./api/v1/clusters/${CLUSTER}/topics/flowdeck.holds`);
   return answer.ok() ? (await answer.json()).partitions[0].end : 0;
 }
+
+/** A group without members that has committed this offset of the topic, which has one partition. */
+export async function committed(request: APIRequestContext, group: string, topic: string, offset: number): Promise<void> {
+  const at = `./api/v1/clusters/${CLUSTER}`;
+  const ask = { group, to: String(offset), topics: [topic] };
+  const preview = async () => (await request.post(`${at}/offsets/preview`, { data: ask })).json();
+  await expect.poll(async () => (await preview()).moves, { timeout: 60_000 }).toBe(`${topic} 0*-*${offset}`);
+  const { to, moves } = await preview();
+  const data = { action: "setOffsets", target: { group }, reason: "e2e", to, offsets: moves };
+  const sent = await request.post(`${at}/commands`, { data });
+  expect(sent.status(), await sent.text()).toBe(202);
+  const path = `${at}/commands/${(await sent.json()).id}`;
+  await expect.poll(async () => (await (await request.get(path)).json()).state, { timeout: 60_000 }).toBe("confirmed");
+  const known = async () => (await request.get(`${at}/groups/${group}`)).status();
+  await expect.poll(known, { timeout: 60_000 }).toBe(200);
+}

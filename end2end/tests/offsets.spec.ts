@@ -1,29 +1,13 @@
 // Offsets of a group without members: previewed, set and taken back, with JavaScript and without.
 import { env, test, expect, hydrated } from "./fixtures";
-import { CLUSTER, deleteGroups, groupPath } from "./live";
+import { CLUSTER, committed, deleteGroups, groupPath } from "./live";
 import { createTopic, deleteTopic, send } from "./kafka";
-import type { APIRequestContext, Page } from "@playwright/test";
+import type { Page } from "@playwright/test";
 
 const TOPIC = `offsets-${process.pid}`;
 const groups = [true, false].map((scripts) => `offsets-${process.pid}-${scripts}`);
 const [STUCK, LETTER] = [`offsets-${process.pid}-stuck`, `offsets-${process.pid}-letter`];
 const LETTERS = `${TOPIC}.dlq`;
-
-/** A group that has committed offset 40 of a topic of 50 records. */
-async function commit(request: APIRequestContext, group: string): Promise<void> {
-  const at = `./api/v1/clusters/${CLUSTER}`;
-  const ask = { group, to: "40", topics: [TOPIC] };
-  const preview = async () => (await request.post(`${at}/offsets/preview`, { data: ask })).json();
-  await expect.poll(async () => (await preview()).moves, { timeout: 60_000 }).toBe(`${TOPIC} 0*-*40`);
-  const { to, moves } = await preview();
-  const data = { action: "setOffsets", target: { group }, reason: "e2e", to, offsets: moves };
-  const sent = await request.post(`${at}/commands`, { data });
-  expect(sent.status(), await sent.text()).toBe(202);
-  const path = `${at}/commands/${(await sent.json()).id}`;
-  await expect.poll(async () => (await (await request.get(path)).json()).state, { timeout: 60_000 }).toBe("confirmed");
-  const known = async () => (await request.get(`${at}/groups/${group}`)).status();
-  await expect.poll(known, { timeout: 60_000 }).toBe(200);
-}
 
 test.beforeAll(() => {
   test.setTimeout(120_000);
@@ -52,7 +36,7 @@ for (const javaScriptEnabled of [true, false]) {
       test.setTimeout(240_000);
       const group = groups[javaScriptEnabled ? 0 : 1]!;
       const request = await playwright.request.newContext({ baseURL: `${env.url}/` });
-      await commit(request, group);
+      await committed(request, group, TOPIC, 40);
       await request.dispose();
       await page.goto(groupPath(group));
       if (javaScriptEnabled) await hydrated(page);
@@ -97,7 +81,7 @@ for (const javaScriptEnabled of [true, false]) {
 test("the record at which a group waits is skipped", async ({ page, playwright }) => {
   test.setTimeout(240_000);
   const request = await playwright.request.newContext({ baseURL: `${env.url}/` });
-  await commit(request, STUCK);
+  await committed(request, STUCK, TOPIC, 40);
   await request.dispose();
   await page.goto(groupPath(STUCK));
   await hydrated(page);
