@@ -357,6 +357,44 @@ mod tests {
         assert!((100..150).contains(&megabytes), "{megabytes} MB");
     }
 
+    /// A lag for each 10 s of each group; some are not known.
+    fn lag_of(group: usize, step: u32) -> Option<u64> {
+        let hash = (u64::from(step) + group as u64 * 7_919).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 40;
+        (!hash.is_multiple_of(11)).then_some(hash % 100_000)
+    }
+
+    #[test]
+    fn a_day_of_readings_is_kept_as_it_was_and_takes_no_more_than_its_first_hour() {
+        const GROUPS: usize = 40;
+        const DAY: u32 = 8_640;
+        const FIRST: u32 = 179_527_680;
+        let mut store = Store::default();
+        let mut first_hour = 0;
+        for step in FIRST..FIRST + DAY {
+            for group in 0..GROUPS {
+                store.read(&id(group), step * 10, lag_of(group, step), Some(5));
+                store.flowed(&id(group), step..step + 1, 1_000, 2_000);
+            }
+            if step == FIRST + 360 {
+                first_hour = store.bytes();
+            }
+        }
+        assert_eq!(store.bytes(), first_hour);
+        let (first, last) = (FIRST, FIRST + DAY - 1);
+        for (resolution, parts) in
+            [(Resolution::Seconds10, 1), (Resolution::Minute, 6), (Resolution::Minutes15, 90)]
+        {
+            let kept = u32::try_from(resolution.kept()).unwrap().min(DAY / parts);
+            for (group, back) in (0..GROUPS).flat_map(|group| (0..kept).map(move |back| (group, back))) {
+                let step = last / parts - back;
+                let read = (step * parts).max(first)..((step + 1) * parts).min(last + 1);
+                let highest = read.filter_map(|step| lag_of(group, step)).max();
+                let kept = store.series(&id(group)).unwrap().ring(resolution).get(step);
+                assert_eq!(kept.lag, highest, "{resolution:?}, step {step} of group {group}");
+            }
+        }
+    }
+
     #[test]
     fn a_group_that_is_not_read_any_more_makes_place() {
         let mut store = Store::new(StoreLimits { groups: 2, partitions: 1 });
