@@ -30,6 +30,9 @@ test.beforeAll(async ({ playwright }) => {
     return audit.entries.map((entry: { state: string }) => entry.state);
   };
   await expect.poll(states, { timeout: 60_000 }).toEqual(["confirmed", "confirmed"]);
+  // Commands go by what agents report; the page comes with the brokers' next list of groups.
+  const listed = async () => (await request.get(`./api/v1/clusters/${CLUSTER}/groups/${GROUP}`)).status();
+  await expect.poll(listed, { timeout: 60_000 }).toBe(200);
   await request.dispose();
 });
 

@@ -104,7 +104,7 @@ test.describe("without JavaScript", () => {
   test("the record at which a group waits becomes a dead letter, and then is skipped", async ({ page, playwright }) => {
     test.setTimeout(240_000);
     const request = await playwright.request.newContext({ baseURL: `${env.url}/` });
-    await commit(request, LETTER);
+    await committed(request, LETTER, TOPIC, 40);
     const known = async () => (await request.get(`./api/v1/clusters/${CLUSTER}/dead-letters/${LETTERS}`)).status();
     await expect.poll(known, { timeout: 60_000 }).toBe(200);
     await request.dispose();
