@@ -4,6 +4,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -17,8 +18,35 @@ const VERSION: i16 = 2;
 const LATER: [i16; 3] = [14, 15, 16];
 const LIMIT: Duration = Duration::from_secs(120);
 
+/// Topics `PREFIX-topic-0` and so on of so many partitions, and groups `PREFIX-group-00000` and so on. Group `i` has
+/// committed on all partitions of topic `i % topics`, as an application that stopped there.
+#[derive(Clone, Copy)]
+pub(crate) struct Layout {
+    pub(crate) prefix: &'static str,
+    pub(crate) topics: usize,
+    pub(crate) partitions: i32,
+}
+
+impl Layout {
+    pub(crate) fn topic(&self, topic: usize) -> String {
+        format!("{}-topic-{topic}", self.prefix)
+    }
+
+    pub(crate) async fn create_topics(&self, kafka: &Kafka) {
+        for topic in 0..self.topics {
+            kafka.create_topic(&self.topic(topic), self.partitions).await;
+        }
+    }
+
+    pub(crate) fn commit(&self, kafka: &Kafka, groups: Range<usize>) -> Result<()> {
+        let of =
+            |group: usize| (format!("{}-group-{group:05}", self.prefix), self.topic(group % self.topics));
+        commit_all(kafka, &groups.map(of).collect::<Vec<_>>(), self.partitions)
+    }
+}
+
 /// Commits offset 0 on all partitions of the topic beside each group.
-pub(crate) fn commit_all(kafka: &Kafka, groups: &[(String, String)], partitions: i32) -> Result<()> {
+fn commit_all(kafka: &Kafka, groups: &[(String, String)], partitions: i32) -> Result<()> {
     let mut broker = TcpStream::connect(kafka.bootstrap()).context("connect to the broker")?;
     broker.set_nodelay(true).context("no delay")?;
     broker.set_read_timeout(Some(LIMIT)).context("a time limit")?;

@@ -8,12 +8,13 @@ use flowdeck_testkit::Kafka;
 
 use super::Context;
 use crate::figure::Figure;
+use crate::groups::Layout;
+use crate::kminion;
 use crate::server::Server;
-use crate::{groups, kminion};
 
 const GROUPS: usize = 1_000;
-const TOPICS: usize = 10;
 const PARTITIONS: i32 = 100;
+const LAYOUT: Layout = Layout { prefix: "bench", topics: 10, partitions: PARTITIONS };
 const SAMPLES: usize = 300;
 /// Between two pages, so that some of them meet a refresh.
 const BETWEEN: Duration = Duration::from_millis(40);
@@ -116,22 +117,15 @@ async fn as_of(server: &Server) -> Result<String> {
     Ok(answer["clusters"][0]["asOf"].to_string())
 }
 
-/// Group `i` has committed on all partitions of topic `i % 10`, as an application that stopped there.
 async fn prepare(kafka: &Kafka) -> Result<()> {
-    for topic in 0..TOPICS {
-        kafka.create_topic(&name(topic), PARTITIONS).await;
-    }
-    let groups: Vec<_> =
-        (0..GROUPS).map(|group| (format!("bench-group-{group:04}"), name(group % TOPICS))).collect();
-    groups::commit_all(kafka, &groups, PARTITIONS)?;
-    for topic in 0..TOPICS {
-        kafka.produce_at(&name(topic), (0..PARTITIONS).map(|partition| (partition, "a record"))).await;
+    LAYOUT.create_topics(kafka).await;
+    LAYOUT.commit(kafka, 0..GROUPS)?;
+    for topic in 0..LAYOUT.topics {
+        kafka
+            .produce_at(&LAYOUT.topic(topic), (0..PARTITIONS).map(|partition| (partition, "a record")))
+            .await;
     }
     Ok(())
-}
-
-fn name(topic: usize) -> String {
-    format!("bench-topic-{topic}")
 }
 
 /// Until the server has read all of them once.

@@ -4,16 +4,15 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
-use flowdeck_testkit::Kafka;
 
 use super::Context;
 use crate::figure::Figure;
-use crate::groups;
+use crate::groups::Layout;
 use crate::server::Server;
 
 const SIZES: [usize; 3] = [100, 1_000, 10_000];
-const TOPICS: usize = 10;
 const PARTITIONS: i32 = 28;
+const LAYOUT: Layout = Layout { prefix: "growth", topics: 10, partitions: PARTITIONS };
 /// Somebody looks so often, as an open page does.
 const LOOKS_EVERY: Duration = Duration::from_millis(500);
 const MEASURED: Duration = Duration::from_secs(30);
@@ -29,13 +28,11 @@ const KNOWN_LIMIT: Duration = Duration::from_secs(3);
 const GIVEN_UP: Duration = Duration::from_secs(120);
 
 pub(super) async fn run(context: &Context) -> Result<Vec<Figure>> {
-    for topic in 0..TOPICS {
-        context.kafka.create_topic(&name(topic), PARTITIONS).await;
-    }
+    LAYOUT.create_topics(&context.kafka).await;
     let mut figures = vec![];
     let mut made = 0;
     for size in SIZES {
-        prepare(&context.kafka, made..size)?;
+        LAYOUT.commit(&context.kafka, made..size)?;
         made = size;
         figures.extend(at_size(context, size).await?);
     }
@@ -68,17 +65,6 @@ async fn at_size(context: &Context, size: usize) -> Result<Vec<Figure>> {
         Figure::p95(of("fleet page, first byte, p95"), pages, PAGE_LIMIT)?,
         Figure::megabytes(of("resident"), server.resident()?, MEMORY_LIMIT),
     ])
-}
-
-fn name(topic: usize) -> String {
-    format!("growth-topic-{topic}")
-}
-
-/// Group `i` has committed on all partitions of topic `i % 10`, as an application that stopped there.
-fn prepare(kafka: &Kafka, groups: std::ops::Range<usize>) -> Result<()> {
-    let groups: Vec<_> =
-        groups.map(|group| (format!("growth-group-{group:05}"), name(group % TOPICS))).collect();
-    groups::commit_all(kafka, &groups, PARTITIONS)
 }
 
 async fn all_known(server: &Server, size: usize, end: Instant) -> Result<()> {

@@ -4,16 +4,15 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
-use flowdeck_testkit::Kafka;
 
 use super::Context;
 use crate::figure::Figure;
-use crate::groups;
+use crate::groups::Layout;
 use crate::server::Server;
 
 const GROUPS: usize = 10_000;
-const TOPICS: usize = 10;
 const PARTITIONS: i32 = 28;
+const LAYOUT: Layout = Layout { prefix: "idle", topics: 10, partitions: PARTITIONS };
 /// Until a look at the server no longer counts as somebody who is there.
 const FORGOTTEN: Duration = Duration::from_secs(45);
 const MEASURED: Duration = Duration::from_secs(60);
@@ -24,7 +23,8 @@ const WOKEN_LIMIT: Duration = Duration::from_secs(5);
 const READ_LIMIT: Duration = Duration::from_secs(120);
 
 pub(super) async fn run(context: &Context) -> Result<Vec<Figure>> {
-    prepare(&context.kafka).await?;
+    LAYOUT.create_topics(&context.kafka).await;
+    LAYOUT.commit(&context.kafka, 0..GROUPS)?;
     let mut server = Server::start(&context.server, context.kafka.bootstrap())?;
     server.wait_ok("/kafkaflow").await?;
     all_read(&server).await?;
@@ -36,17 +36,6 @@ pub(super) async fn run(context: &Context) -> Result<Vec<Figure>> {
     let woken = woken(&server).await?;
     let woken = Figure::once("a look after that, to numbers read since", woken, WOKEN_LIMIT);
     Ok(vec![idle, woken])
-}
-
-/// Group `i` has committed on all partitions of topic `i % 10`, as an application that stopped there.
-async fn prepare(kafka: &Kafka) -> Result<()> {
-    let name = |topic: usize| format!("idle-topic-{topic}");
-    for topic in 0..TOPICS {
-        kafka.create_topic(&name(topic), PARTITIONS).await;
-    }
-    let groups: Vec<_> =
-        (0..GROUPS).map(|group| (format!("idle-group-{group:05}"), name(group % TOPICS))).collect();
-    groups::commit_all(kafka, &groups, PARTITIONS)
 }
 
 async fn all_read(server: &Server) -> Result<()> {
