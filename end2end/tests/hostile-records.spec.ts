@@ -7,7 +7,7 @@ import type { Page } from "@playwright/test";
 
 const TOPIC = `hostile-${process.pid}`;
 /** A page with the worst of them: so long, or so many times what a harmless one takes on a busy machine. */
-const SOON = 20_000;
+const SOON = 10_000;
 const TIMES = 10;
 /** On a busy machine a page takes its time. */
 const SLOW = 60_000;
