@@ -20,7 +20,8 @@ export default defineConfig({
   expect: { timeout: 30_000 },
   forbidOnly: !!process.env.CI,
   retries: 0,
-  outputDir: "test-results",
+  // Its own for each run: two may stand side by side.
+  outputDir: process.env.FLOWDECK_TEST_RESULTS ?? "test-results",
   use: {
     // With the slash, `page.goto("./audit")` stays under the base path.
     baseURL: `${url.replace(/\/$/, "")}/`,

@@ -36,7 +36,7 @@ for (const javaScriptEnabled of [true, false]) {
       test.setTimeout(240_000);
       const group = groups[javaScriptEnabled ? 0 : 1]!;
       const request = await playwright.request.newContext({ baseURL: `${env.url}/` });
-      await committed(request, group, TOPIC, 40);
+      await committed(request, [group], TOPIC, 40);
       await request.dispose();
       await page.goto(groupPath(group));
       if (javaScriptEnabled) await hydrated(page);
@@ -81,7 +81,7 @@ for (const javaScriptEnabled of [true, false]) {
 test("the record at which a group waits is skipped", async ({ page, playwright }) => {
   test.setTimeout(240_000);
   const request = await playwright.request.newContext({ baseURL: `${env.url}/` });
-  await committed(request, STUCK, TOPIC, 40);
+  await committed(request, [STUCK], TOPIC, 40);
   await request.dispose();
   await page.goto(groupPath(STUCK));
   await hydrated(page);
@@ -104,7 +104,7 @@ test.describe("without JavaScript", () => {
   test("the record at which a group waits becomes a dead letter, and then is skipped", async ({ page, playwright }) => {
     test.setTimeout(240_000);
     const request = await playwright.request.newContext({ baseURL: `${env.url}/` });
-    await committed(request, LETTER, TOPIC, 40);
+    await committed(request, [LETTER], TOPIC, 40);
     const known = async () => (await request.get(`./api/v1/clusters/${CLUSTER}/dead-letters/${LETTERS}`)).status();
     await expect.poll(known, { timeout: 60_000 }).toBe(200);
     await request.dispose();

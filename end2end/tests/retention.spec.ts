@@ -11,7 +11,7 @@ test.beforeAll(async ({ playwright }) => {
   createTopic(TOPIC);
   send([{ topic: TOPIC, key: "k-1", value: "1" }]);
   const request = await playwright.request.newContext({ baseURL: `${env.url}/` });
-  await committed(request, GROUP, TOPIC, 0);
+  await committed(request, [GROUP], TOPIC, 0);
   await request.dispose();
 });
 

@@ -64,6 +64,7 @@ pub(crate) fn run(choice: &BrowserTests) -> Result<Tally> {
     }
     playwright.current_dir(&end2end);
     playwright.env("PLAYWRIGHT_JSON_OUTPUT_NAME", &report).env("CHROMIUM", chromium);
+    playwright.env("FLOWDECK_TEST_RESULTS", dir.join("results"));
     playwright.env("FLOWDECK_URL", stack.url()).env("KAFKA_BOOTSTRAP", &bootstrap);
     playwright.env("KAFKA_BOOTSTRAP_SECOND", second.bootstrap());
     playwright.env("FLOWDECK_BIN", &programs.server).env("FLEETS_BIN", &programs.fleets);
