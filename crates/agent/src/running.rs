@@ -26,8 +26,9 @@ use crate::publish::KafkaPublisher;
 use crate::shared::Shared;
 use crate::{poller, workers};
 
-/// What leaving the group may take on top of the handlers in flight.
-const LEAVE: Duration = Duration::from_secs(5);
+/// What leaving the group may take on top of the handlers in flight: librdkafka waits 5 s for the coordinator's answer, which
+/// comes late where another member of a rebalance is awaited.
+pub(crate) const LEAVE: Duration = Duration::from_secs(10);
 /// Handlers that an error names.
 const CALLS_NAMED: usize = 10;
 /// What the last telemetry may take.

@@ -13,13 +13,11 @@ use tracing::info;
 
 use crate::admin::{AdminAction, AdminCommand, Outcome, WORKERS_MAX};
 use crate::context::Callbacks;
+use crate::running::LEAVE;
 use crate::shared::Shared;
 use crate::workers;
 
 use offsets::{Set, Setting};
-
-/// What leaving the group may take on top of the handlers in flight.
-const LEAVE: Duration = Duration::from_secs(10);
 
 pub(super) struct Executor<'a> {
     shared: &'a Arc<Shared>,

@@ -26,6 +26,8 @@ const PARTITIONS: i32 = 6;
 /// Of the first `STEADY` no record goes to a retry topic or the dead letters: their order is kept.
 const KEYS: usize = 16;
 const STEADY: usize = 10;
+/// So many a second are of any kind; those beyond them are fast, so that the workers keep up.
+const ANY_KIND: u64 = 300;
 /// For what is left when no record is written any more, on a machine that is busy.
 const DRAIN: Duration = Duration::from_secs(120);
 
@@ -94,7 +96,7 @@ async fn records(protocol: &[(&str, &str)], seed: u64) {
 async fn produce(topic: String, seconds: u64, seed: u64) -> Plan {
     let mut random = StdRng::seed_from_u64(seed);
     let (producer, mut plan, mut sent) = (kafka().producer(), Plan::default(), vec![]);
-    let a_second = number(RECORDS_A_SECOND, 300);
+    let a_second = number(RECORDS_A_SECOND, ANY_KIND).max(1);
     let end = Instant::now() + Duration::from_secs(seconds);
     while Instant::now() < end {
         for _ in 0..(a_second / 20).max(1) {
@@ -104,6 +106,8 @@ async fn produce(topic: String, seconds: u64, seed: u64) -> Plan {
             let kind = if key < STEADY { steady.choose(&mut random) } else { others.choose(&mut random) };
             // Seldom: it takes a worker for the time limit.
             let kind = if random.random_ratio(1, 300) { "hangs" } else { kind.unwrap_or(&"fast") };
+            let any = random.random_ratio(ANY_KIND.min(a_second) as u32, a_second as u32);
+            let kind = if any { kind } else { "fast" };
             let (key, value) = plan.add(key, kind);
             let record = FutureRecord::to(&topic).key(&key).payload(&value);
             sent.push(producer.send_result(record).map_err(|(error, _)| error).unwrap());
