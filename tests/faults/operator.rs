@@ -1,5 +1,7 @@
-//! An operator who pauses and resumes all the while. Success must be true: from an instance's first acknowledgement
-//! on no handler of it begins, and from the command's confirmation on none at all, until the resume is asked for.
+//! An operator who pauses and resumes all the while, and now and then stops and starts the consumer, or restarts it. Success
+//! must be true: from an instance's first acknowledgement of a pause on no handler of it begins, and from the command's
+//! confirmation on none at all, until the resume is asked for; and from the confirmation of a stop on none of those that were
+//! stopped, until the start is asked for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -8,14 +10,14 @@ use std::time::{Duration, Instant};
 use flowdeck_testkit::Kafka;
 use rand::Rng as _;
 use rand::rngs::StdRng;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::acks;
 use crate::agents::{GROUP, Ledger};
 use crate::site::{Site, now};
-use crate::support::{command, new_id, settled};
+use crate::support::{new_id, settled};
 use crate::world::World;
 
 const COMMANDS: &str = "/kafkaflow/api/v1/clusters/shop/commands";
@@ -37,6 +39,8 @@ pub(crate) struct Operated {
     cut: usize,
     /// Acknowledgements from which on nothing began.
     acknowledged: usize,
+    /// Confirmed stops from which on nothing began.
+    stopped: usize,
 }
 
 impl Operated {
@@ -49,12 +53,12 @@ impl Operated {
 
 impl fmt::Display for Operated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { confirmed, otherwise, refused, cut, acknowledged } = self;
+        let Self { confirmed, otherwise, refused, cut, acknowledged, stopped } = self;
         let refused: Vec<String> = refused.iter().map(|(why, count)| format!("{count} × {why}")).collect();
         write!(
             f,
             "commands: {confirmed} confirmed, {otherwise} ended otherwise, {cut} cut off; refused: {refused:?}; \
-             {acknowledged} acknowledgements held"
+             {acknowledged} acknowledgements and {stopped} stops held"
         )
     }
 }
@@ -88,6 +92,21 @@ enum Outcome {
     Otherwise,
 }
 
+fn body(id: &str, action: &str) -> Value {
+    let target = match action {
+        "pause" | "resume" => json!({ "group": GROUP }),
+        _ => json!({ "group": GROUP, "consumer": GROUP }),
+    };
+    json!({ "id": id, "action": action, "target": target, "reason": "INC-1" })
+}
+
+/// Of a command's view.
+fn instances(view: &Value, is: impl Fn(&str) -> bool) -> BTreeSet<String> {
+    let all = view["instances"].as_array().unwrap().iter();
+    let some = all.filter(|one| is(one["state"].as_str().unwrap()));
+    some.filter_map(|one| Some(one["instance"].as_str()?.to_owned())).collect()
+}
+
 pub(crate) struct Operator {
     site: Site,
     kafka: Kafka,
@@ -106,18 +125,63 @@ impl Operator {
                     return self.counts;
                 }
             }
-            if let Outcome::Confirmed(view) = self.give("pause").await {
-                let confirmed = now();
-                self.pause(1_000..4_000).await;
-                let asked = now();
-                // Lines of the agents on their way to us.
-                tokio::time::sleep(Duration::from_millis(300)).await;
-                self.none_began(&view, confirmed, asked).await;
-                self.ledger.forget(asked);
+            match self.random.random_range(0..6) {
+                0 => self.stop_and_start().await,
+                1 => drop(self.give("restart").await),
+                _ => self.pause_and_resume().await,
             }
-            self.give("resume").await;
             self.pause(500..3_000).await;
         }
+    }
+
+    async fn pause_and_resume(&mut self) {
+        if let Outcome::Confirmed(view) = self.give("pause").await {
+            let confirmed = now();
+            let asked = self.asked_later().await;
+            self.none_began(&view, confirmed, asked).await;
+            self.ledger.forget(asked);
+        }
+        self.give("resume").await;
+    }
+
+    async fn stop_and_start(&mut self) {
+        if let Outcome::Confirmed(view) = self.give("stop").await {
+            let confirmed = now();
+            let asked = self.asked_later().await;
+            // One that came later was never told to stop.
+            let stopped = instances(&view, |_| true);
+            let began = self.ledger.begun(confirmed, asked).into_iter();
+            let wrong: Vec<_> = began.filter(|one| stopped.contains(&*one.instance)).collect();
+            assert!(
+                wrong.is_empty(),
+                "handlers began though stopped ({confirmed} to {asked}): {wrong:?}\n{view:#}"
+            );
+            self.ledger.forget(asked);
+            self.counts.stopped += 1;
+        }
+        self.start().await;
+    }
+
+    /// Whatever became of the stop, some may have obeyed it. A start is refused where Kafka lists members: those that came
+    /// since, or were killed a moment ago.
+    async fn start(&mut self) {
+        let until = Instant::now() + SETTLED * 4;
+        loop {
+            for action in ["start", "restart"] {
+                if let Outcome::Confirmed(_) = self.give(action).await {
+                    return;
+                }
+            }
+            assert!(Instant::now() < until, "nothing starts what was stopped");
+        }
+    }
+
+    /// When the next command is about to be given, some seconds later; the agents' lines until then have arrived.
+    async fn asked_later(&mut self) -> i64 {
+        self.pause(1_000..4_000).await;
+        let asked = now();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        asked
     }
 
     async fn pause(&mut self, span: std::ops::Range<u64>) {
@@ -125,10 +189,7 @@ impl Operator {
     }
 
     async fn none_began(&mut self, view: &Value, confirmed: i64, asked: i64) {
-        let answered = |one: &&Value| ["acknowledged", "drained"].contains(&one["state"].as_str().unwrap());
-        let answered = view["instances"].as_array().unwrap().iter().filter(answered);
-        let answered: BTreeSet<_> =
-            answered.map(|one| one["instance"].as_str().unwrap().to_owned()).collect();
+        let answered = instances(view, |state| ["acknowledged", "drained"].contains(&state));
         let acks = acks::first(&self.kafka, view["id"].as_str().unwrap(), answered).await;
         // Of an instance from its own answer on; of all from the confirmation on.
         let from = |instance: &str| acks.get(instance).map_or(confirmed, |at| confirmed.min(*at));
@@ -147,15 +208,15 @@ impl Operator {
     /// Asks for it and waits for its end.
     async fn give(&mut self, action: &str) -> Outcome {
         let id = new_id();
-        let Some(answer) = self.site.post(COMMANDS, &command(&id, action, GROUP)).await else {
+        let Some(answer) = self.site.post(COMMANDS, &body(&id, action)).await else {
             self.counts.cut += 1;
             tokio::time::sleep(Duration::from_millis(500)).await;
             return Outcome::Otherwise;
         };
         match answer.status {
             202 => self.follow(answer.json()["id"].as_str().unwrap().to_owned()).await,
-            // Said with a reason: no answer from Kafka, or nobody listens at the moment.
-            422 | 503 => {
+            // Said with a reason: no answer from Kafka, nobody listens at the moment, or a start where Kafka lists members.
+            409 | 422 | 503 => {
                 let why = answer.json()["detail"].as_str().unwrap_or_default().to_owned();
                 assert!(!why.is_empty(), "{}", answer.text);
                 *self.counts.refused.entry(why).or_default() += 1;

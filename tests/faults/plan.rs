@@ -20,11 +20,13 @@ enum Fault {
     RestartBroker,
     KillServer,
     StopServer,
+    /// It leads no more once it goes on.
+    FreezeServer,
     KillAgent,
 }
 
 fn choose(random: &mut StdRng, kills: bool) -> Fault {
-    match random.random_range(0..if kills { 12 } else { 9 }) {
+    match random.random_range(0..if kills { 13 } else { 10 }) {
         0 | 1 => Fault::Network(Network::Stall),
         2 => Fault::Network(Network::Cut),
         3 => Fault::Network(Network::HalfOpen),
@@ -32,7 +34,8 @@ fn choose(random: &mut StdRng, kills: bool) -> Fault {
         5 => Fault::KillBroker,
         6 => Fault::RestartBroker,
         7 | 8 => Fault::KillAgent,
-        9 | 10 => Fault::KillServer,
+        9 => Fault::FreezeServer,
+        10 | 11 => Fault::KillServer,
         _ => Fault::StopServer,
     }
 }
@@ -105,6 +108,7 @@ async fn happen(world: &mut World, random: &mut StdRng, fault: Fault) {
         }),
         Fault::KillServer => world.kill_server().await,
         Fault::StopServer => world.stop_server().await,
+        Fault::FreezeServer => world.freeze_server(some(1_000, 12_000)).await,
         Fault::KillAgent => {
             let at = random.random_range(0..2);
             world.agents.replace(at);

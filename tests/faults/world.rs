@@ -61,6 +61,15 @@ impl World {
         self.site.comes_or_goes();
     }
 
+    /// SIGSTOP for a while: what was asked for meanwhile has no answer in time.
+    pub(crate) async fn freeze_server(&self, span: Duration) {
+        self.site.comes_or_goes();
+        self.server.process.signal("-STOP");
+        tokio::time::sleep(span).await;
+        self.server.process.signal("-CONT");
+        self.site.comes_or_goes();
+    }
+
     pub(crate) fn stop_producing(&self) {
         self.producing.abort();
     }

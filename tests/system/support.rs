@@ -86,10 +86,15 @@ impl Process {
         let _ = self.child.wait();
     }
 
+    /// As `kill` names it.
+    pub(crate) fn signal(&self, signal: &str) {
+        let sent = Command::new("kill").args([signal, &self.child.id().to_string()]).status().expect("kill");
+        assert!(sent.success());
+    }
+
     /// SIGTERM, and the end awaited.
     pub(crate) async fn stop(&mut self) {
-        let sent = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill");
-        assert!(sent.success());
+        self.signal("-TERM");
         wait_for("the end of a process", DEADLINE, async || (!self.is_running()).then_some(())).await;
     }
 }
