@@ -210,12 +210,16 @@ const OF_A_CONSUMER: [&str; 20] = [
     "enable.auto.offset.store",
 ];
 
-/// What the client fetches ahead of each partition (it may overshoot by one fetch), and how soon it checks again
-/// whether that is used up: no partition handles 10,000 records in that time.
-const FETCHED_AHEAD: [(&str, &str); 3] = [
+/// What the client fetches ahead of each partition (it may overshoot by one fetch), and how soon it fetches again once
+/// that is used up. It has one request for each broker, for all partitions that need records. Where some have a backlog
+/// and are full at that moment, the request waits at those that have none, and the others wait for it: with librdkafka's
+/// 500 ms a backlog on one of 12 partitions was worked off at 30,000 records/s. And a partition whose queue is full is
+/// looked at again after the backoff, in which no partition handles 10,000 records.
+const FETCHED_AHEAD: [(&str, &str); 4] = [
     ("queued.min.messages", "10000"),
     ("queued.max.messages.kbytes", "2048"),
-    ("fetch.queue.backoff.ms", "10"),
+    ("fetch.queue.backoff.ms", "4"),
+    ("fetch.wait.max.ms", "100"),
 ];
 
 /// The consumer of the host's records.
@@ -391,6 +395,9 @@ pub(crate) mod tests {
         let config = records(&base, &settings).unwrap();
         assert_eq!(config.get("queued.min.messages"), Some("50"));
         assert_eq!(config.get("queued.max.messages.kbytes"), Some("2048"));
+        assert_eq!(config.get("fetch.wait.max.ms"), Some("100"));
+        base.set("fetch.wait.max.ms", "500");
+        assert_eq!(records(&base, &settings).unwrap().get("fetch.wait.max.ms"), Some("500"));
         assert_eq!(writer(&config, &settings).get("queued.min.messages"), None);
     }
 

@@ -16,6 +16,14 @@ use tokio::task::JoinSet;
 
 const COMMIT_INTERVAL: Duration = Duration::from_secs(1);
 
+/// As much ahead as the agent, so that the client does the same work for both, and within the same memory.
+const FETCHED_AHEAD: [(&str, &str); 4] = [
+    ("queued.min.messages", "10000"),
+    ("queued.max.messages.kbytes", "2048"),
+    ("fetch.queue.backoff.ms", "4"),
+    ("fetch.wait.max.ms", "100"),
+];
+
 /// The work for one record.
 pub trait PlainHandler: Send + Sync + 'static {
     fn handle(&self, message: &OwnedMessage) -> impl Future<Output = ()> + Send;
@@ -42,9 +50,11 @@ impl PlainConsumer {
     ) -> Self {
         let mut config = config.clone();
         config.set("enable.auto.commit", "false").set("enable.auto.offset.store", "false");
-        // As much ahead as the agent, so that the client does the same work for both.
-        config.set("queued.min.messages", "10000").set("queued.max.messages.kbytes", "2048");
-        config.set("fetch.queue.backoff.ms", "10");
+        for (property, value) in FETCHED_AHEAD {
+            if config.get(property).is_none() {
+                config.set(property, value);
+            }
+        }
         let consumer: Arc<StreamConsumer> = Arc::new(config.create().expect("a consumer"));
         let (handler, permits) = (Arc::new(handler), Arc::new(Semaphore::new(workers)));
         let (mut tasks, mut positions) = (JoinSet::new(), vec![]);
