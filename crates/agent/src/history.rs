@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use flowdeck_model::{Partition, Timestamp, TopicName};
 
@@ -56,8 +56,10 @@ pub(crate) struct History {
     workers: Mutex<Vec<Weak<Current>>>,
 }
 
-/// What one worker handles now. Its worker writes it for each record, so without a lock but for the partition.
+/// What one worker handles now. Its worker writes it for each record, so without a lock but for the partition, and
+/// into cache lines of its own.
 #[derive(Debug)]
+#[repr(align(128))]
 pub(crate) struct Current {
     at: Mutex<Option<Arc<TopicPartition>>>,
     offset: AtomicI64,
@@ -66,7 +68,7 @@ pub(crate) struct Current {
     times: Histogram,
 }
 
-/// When a worker took its lane, by both clocks: one of them is read for each record.
+/// When a worker took its lane, by both clocks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TakenAt {
     instant: Instant,
@@ -124,22 +126,20 @@ impl History {
 }
 
 impl Current {
-    pub(crate) fn takes(&self, at: &Arc<TopicPartition>) -> TakenAt {
+    pub(crate) fn takes(&self, at: &Arc<TopicPartition>, instant: Instant) -> TakenAt {
         *lock(&self.at) = Some(Arc::clone(at));
-        TakenAt { instant: Instant::now(), millis: now().millis() }
+        TakenAt { instant, millis: now().millis() }
     }
 
-    pub(crate) fn begins(&self, record: &Record, taken: TakenAt) -> Instant {
-        let began = Instant::now();
+    pub(crate) fn begins(&self, record: &Record, taken: TakenAt, began: Instant) {
         let later = began.saturating_duration_since(taken.instant).as_millis();
         self.offset.store(record.offset(), Ordering::Relaxed);
         let since = taken.millis.saturating_add(i64::try_from(later).unwrap_or(i64::MAX));
         self.since.store(since, Ordering::Release);
-        began
     }
 
-    pub(crate) fn ends(&self, began: Instant) {
-        self.times.add(began.elapsed());
+    pub(crate) fn ends(&self, took: Duration) {
+        self.times.add(took);
         self.since.store(-1, Ordering::Release);
     }
 
@@ -181,11 +181,12 @@ mod tests {
         assert!(history.running().is_empty());
         for (worker, partition) in [(&one, 1), (&other, 2)] {
             let record = Record::test("t", partition, 7);
-            let taken = worker.takes(record.at());
-            worker.begins(&record, taken);
+            let began = Instant::now();
+            let taken = worker.takes(record.at(), began);
+            worker.begins(&record, taken, began);
         }
         assert_eq!(history.running().len(), 2);
-        other.ends(Instant::now());
+        other.ends(Duration::ZERO);
         let running = history.running();
         assert_eq!((running.len(), running[0].partition.get(), running[0].offset), (1, 1, 7));
         drop(one);

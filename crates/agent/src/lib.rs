@@ -99,6 +99,7 @@ mod message;
 mod message_type;
 mod observed;
 mod outbox;
+mod per_worker;
 mod poller;
 mod process;
 mod processing;

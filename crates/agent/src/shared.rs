@@ -16,6 +16,7 @@ use crate::health::Vitals;
 use crate::history::History;
 use crate::lanes::{Gate, Lanes, Retry, Run, RunOutcome, Seen};
 use crate::observed::Observed;
+use crate::per_worker::PerWorker;
 use crate::record::TopicPartition;
 use crate::running::Counts;
 use crate::source::{Errors, Source};
@@ -71,7 +72,7 @@ pub(crate) enum Queue {
 /// Monotonic counts since the start.
 #[derive(Debug, Default)]
 pub(crate) struct Counting {
-    pub(crate) handled: AtomicU64,
+    pub(crate) handled: PerWorker,
     pub(crate) failed: AtomicU64,
     pub(crate) skipped: AtomicU64,
     pub(crate) redrives_of_others: AtomicU64,
@@ -87,7 +88,7 @@ impl Counting {
     pub(crate) fn read(&self) -> Counts {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Counts {
-            handled: read(&self.handled),
+            handled: self.handled.sum(),
             failed: read(&self.failed),
             skipped: read(&self.skipped),
             redrives_of_others: read(&self.redrives_of_others),

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
 use tokio::runtime::Handle;
-use tokio::task::coop::consume_budget;
+use tokio::task::coop::{consume_budget, has_budget_remaining};
 use tokio::task::yield_now;
 use tokio_util::task::TaskTracker;
 use tracing::warn;
@@ -34,6 +34,10 @@ pub(crate) use pool::Pool;
 
 /// Before the next try of a record whose dead letter Kafka did not take, at least.
 const UNTAKEN: Duration = Duration::from_secs(1);
+
+/// One of the 128 that tokio gives to a task before it shall yield is used up by a record, or by so many that take this
+/// time: to yield is to wake another of the runtime's threads, which costs as much as some records.
+const UNIT_OF_BUDGET: Duration = Duration::from_micros(4);
 
 pub(crate) fn start<H: Handler>(shared: &Arc<Shared>, handler: H, tasks: &TaskTracker) {
     let (handler, tasks, runtime) = (Arc::new(handler), tasks.clone(), Handle::current());
@@ -67,29 +71,45 @@ pub(crate) fn set_count(shared: &Arc<Shared>, workers: usize) {
 async fn work<H: Handler>(shared: Arc<Shared>, handler: Arc<H>, tasks: TaskTracker) {
     let guard = RuntimeGone(Some(Arc::clone(&shared)));
     let mut back = None;
-    let current = shared.history.worker();
+    let (current, handled) = (shared.history.worker(), shared.counts.handled.worker());
+    // Over all runs, of which each may be shorter.
+    let mut paid = Instant::now();
     while let Some(mut run) = shared.next_run(back).await {
         run.read_ahead();
-        let taken = current.takes(run.at());
+        let began = run.read_clock();
+        let taken = current.takes(run.at(), began);
         while run.next() {
             if is_for_another_group(&shared, &run) {
                 run.begun();
                 add(&shared.counts.redrives_of_others, 1);
                 run.done();
+                run.read_clock();
             } else if let Some(admitted) = admit(&shared.settings, &mut run) {
-                let began = current.begins(run.record(), taken);
-                handle(&shared, &*handler, &mut run, admitted, began).await;
-                current.ends(began);
+                let began = run.now();
+                current.begins(run.record(), taken, began);
+                if handle(&shared, &*handler, &mut run, admitted).await {
+                    handled.add_one();
+                }
+                current.ends(run.now().saturating_duration_since(began));
+            } else {
+                run.read_clock();
             }
             // A handler that never waits must not keep this thread from the host's other tasks.
-            consume_budget().await;
+            if run.now().saturating_duration_since(paid) >= UNIT_OF_BUDGET {
+                let yields = !has_budget_remaining();
+                consume_budget().await;
+                paid = if yields { run.read_clock() } else { run.now() };
+            }
             if shared.pool.ending() > 0 {
                 break;
             }
             match shared.queue() {
                 Queue::Lanes if run.turn_is_over() => break,
                 // To give this lane back would mean to wake one more. It may need this thread.
-                Queue::Woken if run.turn_is_over() => yield_now().await,
+                Queue::Woken if run.turn_is_over() => {
+                    yield_now().await;
+                    run.read_clock();
+                }
                 Queue::Empty | Queue::Woken | Queue::Lanes => {}
             }
         }
@@ -111,7 +131,8 @@ fn is_for_another_group(shared: &Shared, run: &Run) -> bool {
 
 /// A record that may be handled now.
 struct Admitted {
-    origin: Option<Origin>,
+    /// Seldom there, and large.
+    origin: Option<Box<Origin>>,
     permit: Option<Permit>,
 }
 
@@ -126,7 +147,7 @@ fn admit(settings: &Settings, run: &mut Run) -> Option<Admitted> {
         (_, None) => Ok(None),
     };
     match permit {
-        Ok(permit) if !other => return Some(Admitted { origin, permit }),
+        Ok(permit) if !other => return Some(Admitted { origin: origin.map(Box::new), permit }),
         Ok(_) => run.done(),
         Err(wait) => run.put_off(wait),
     }
@@ -134,41 +155,42 @@ fn admit(settings: &Settings, run: &mut Run) -> Option<Admitted> {
     None
 }
 
-async fn handle<H: Handler>(shared: &Shared, handler: &H, run: &mut Run, admitted: Admitted, began: Instant) {
+/// Whether the handler succeeded. The run's clock was read after all that it did.
+async fn handle<H: Handler>(shared: &Shared, handler: &H, run: &mut Run, admitted: Admitted) -> bool {
     let (Admitted { origin, permit }, group) = (admitted, &shared.settings.group);
-    record_log::begins(group, delivery(run, origin.as_ref()));
-    let observed = shared.observed.begins(delivery(run, origin.as_ref()));
-    let call = observed.within(call(handler, run, origin.as_ref()));
+    let (origin, began) = (origin.as_deref(), run.now());
+    record_log::begins(group, delivery(run, origin));
+    let observed = shared.observed.begins(delivery(run, origin));
+    let call = observed.within(call(handler, run, origin));
     let called = match shared.settings.handler_timeout {
         None => call.await,
         Some(limit) => match tokio::time::timeout(limit, call).await {
             Ok(called) => called,
-            Err(_) => Err(HandlerError::from(format!("the handler did not end in {limit:?}"))),
+            Err(_) => Err(Box::new(HandlerError::from(format!("the handler did not end in {limit:?}")))),
         },
     };
+    let took = run.read_clock().saturating_duration_since(began);
     if let Some(permit) = permit {
-        permit.end(called.as_ref().copied());
+        permit.end(called.as_ref().copied().map_err(|error| &**error));
     }
-    match called {
-        Ok(()) => {
-            let took = began.elapsed();
-            record_log::succeeded(group, delivery(run, origin.as_ref()), took);
-            observed.ended(took, None);
-            shared.observed.ended(run.record().topic(), Outcome::Handled);
-            add(&shared.counts.handled, 1);
-            run.done();
+    let Err(error) = called else {
+        record_log::succeeded(group, delivery(run, origin), took);
+        observed.ended(took, None);
+        shared.observed.ended(run.record().topic(), Outcome::Handled);
+        run.done();
+        return true;
+    };
+    match error.source().downcast_ref::<NotAdmitted>() {
+        Some(refused) => run.put_off(refused.wait),
+        None => {
+            record_log::failed(group, delivery(run, origin), took, &error);
+            observed.ended(took, Some(&error));
+            drop(observed);
+            failed(shared, run, origin, &error).await;
         }
-        Err(error) => match error.source().downcast_ref::<NotAdmitted>() {
-            Some(refused) => run.put_off(refused.wait),
-            None => {
-                let took = began.elapsed();
-                record_log::failed(group, delivery(run, origin.as_ref()), took, &error);
-                observed.ended(took, Some(&error));
-                drop(observed);
-                failed(shared, run, origin.as_ref(), &error).await;
-            }
-        },
     }
+    run.read_clock();
+    false
 }
 
 fn delivery<'a>(run: &'a Run, origin: Option<&'a Origin>) -> Delivery<'a> {
@@ -183,10 +205,11 @@ fn attempts(run: &Run, origin: Option<&Origin>) -> u32 {
     tries_here(run).saturating_add(origin.map_or(0, Origin::attempts))
 }
 
-/// Calls the handler, and notes that it has begun. A panic of it must not take the worker with it.
-async fn call<H: Handler>(handler: &H, run: &Run, origin: Option<&Origin>) -> Result<(), HandlerError> {
-    let mut call =
-        pin!(AssertUnwindSafe(async { handler.handle(delivery(run, origin)).await }).catch_unwind());
+/// Calls the handler, and notes that it has begun. A panic of it must not take the worker with it. The error is boxed
+/// at once: what goes up through the futures is a pointer then.
+async fn call<H: Handler>(handler: &H, run: &Run, origin: Option<&Origin>) -> Result<(), Box<HandlerError>> {
+    let handle = async { handler.handle(delivery(run, origin)).await.map_err(Box::new) };
+    let mut call = pin!(AssertUnwindSafe(handle).catch_unwind());
     let mut begun = false;
     let called = poll_fn(|context| {
         let polled = call.as_mut().poll(context);
@@ -196,7 +219,7 @@ async fn call<H: Handler>(handler: &H, run: &Run, origin: Option<&Origin>) -> Re
         }
         polled
     });
-    called.await.unwrap_or_else(|panic| Err(panicked(&*panic)))
+    called.await.unwrap_or_else(|panic| Err(Box::new(panicked(&*panic))))
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> HandlerError {
@@ -359,6 +382,18 @@ mod tests {
         }
     }
 
+    /// Never waits.
+    #[derive(Clone, Default)]
+    struct Quick(Arc<AtomicUsize>);
+
+    #[async_trait]
+    impl Handler for Quick {
+        async fn handle(&self, _: Delivery<'_>) -> Result<(), HandlerError> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            Ok(())
+        }
+    }
+
     fn at(partition: i32) -> TopicPartition {
         TopicPartition::parse("t", partition).unwrap()
     }
@@ -384,6 +419,31 @@ mod tests {
     fn resume(shared: &Shared) {
         shared.lock().view.release(b"k");
         shared.regate(u64::MAX);
+    }
+
+    #[test]
+    fn handlers_that_never_wait_leave_their_thread_to_other_tasks() {
+        const RECORDS: usize = 20_000;
+        for distribution in [Distribution::ByPartition, Distribution::ByKey] {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let shared = Arc::new(Shared::new(Settings { workers: 1, distribution, ..settings() }));
+            shared.lock().view.set_status(HoldsStatus::Known);
+            shared.assign(vec![(Arc::new(at(0)), None)]);
+            shared.regate(u64::MAX);
+            for offset in 0..RECORDS as i64 {
+                let record = Record::test_keyed("t", 0, offset, Some(&offset.to_be_bytes()));
+                shared.change(|state| state.lanes.push(record));
+            }
+            let (handler, tasks) = (Quick::default(), TaskTracker::new());
+            let seen = runtime.block_on(async {
+                start(&shared, handler.clone(), &tasks);
+                tokio::spawn(async move { handler.0.load(Ordering::SeqCst) }).await.unwrap()
+            });
+            assert!(seen < RECORDS, "{distribution:?}: the other task waited for all records");
+            shared.drain();
+            tasks.close();
+            runtime.block_on(tasks.wait());
+        }
     }
 
     #[test]
