@@ -213,7 +213,9 @@ impl Lanes {
             let Some(lane) = self.lanes.get_mut(&at) else { continue };
             lane.queued = false;
             if !closed && !orphan && lane.may_start(limits) {
-                let run = lane.take(limits);
+                // Each lane that waits keeps one of the others busy.
+                let workers = limits.workers.saturating_sub(self.ready.queue.len()).max(1);
+                let run = lane.take(Limits { workers, ..limits });
                 // Others may have a share of it.
                 self.offer(&at);
                 return Some(run);

@@ -39,6 +39,8 @@ pub(super) struct Keyed {
     reading: bool,
     batch: usize,
     spare: Vec<Batch>,
+    /// The one that reads, which has more records: each would else get new memory.
+    reader: Batch,
 }
 
 #[derive(Debug)]
@@ -105,6 +107,7 @@ impl Keyed {
             reading: false,
             batch: 1,
             spare: vec![],
+            reader: Batch::default(),
         }
     }
 
@@ -129,7 +132,7 @@ impl Keyed {
 
     pub(super) fn begin_read(&mut self) -> Batch {
         self.reading = true;
-        self.spare.pop().unwrap_or_default()
+        std::mem::take(&mut self.reader)
     }
 
     pub(super) fn end_read(&mut self, mut batch: Batch) {
@@ -137,7 +140,7 @@ impl Keyed {
         while batch.records.next() {
             self.add(batch.records.record_mut());
         }
-        self.keep(batch);
+        self.reader = batch;
     }
 
     /// As `add`, for a record of the caller's.
@@ -226,12 +229,8 @@ impl Keyed {
         for index in back.iter().rev() {
             self.ready.push_front(*index);
         }
-        self.keep(batch);
-        retry
-    }
-
-    fn keep(&mut self, batch: Batch) {
         self.spare.push(batch);
+        retry
     }
 
     fn finish(&mut self, index: u32) {
