@@ -17,7 +17,7 @@ use crate::workspace::{cargo, must, root, target, target_dir};
 use crate::{build, say};
 
 const BUILD_LIMIT: Duration = Duration::from_secs(60 * 60);
-const RUN_LIMIT: Duration = Duration::from_secs(10 * 60);
+const RUN_LIMIT: Duration = Duration::from_secs(20 * 60);
 
 #[derive(clap::Args)]
 pub(crate) struct Args {

@@ -22,11 +22,13 @@ const PAYLOAD: usize = 200;
 const PRODUCE_LIMIT: Duration = Duration::from_secs(120);
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// After the first record: the client has filled its queues.
-const WARM_UP: Duration = Duration::from_millis(100);
+const WARM_UP: Duration = Duration::from_millis(300);
 const WINDOW: Duration = Duration::from_millis(1_200);
+/// Of the backlog, after which the window ends earlier.
+const PART_MAX: f64 = 0.9;
 const LOOK: Duration = Duration::from_millis(2);
 
-/// A topic with its records, evenly over its partitions.
+/// A topic with its records.
 pub(crate) struct Backlog {
     topic: String,
     pub(crate) partitions: i32,
@@ -72,11 +74,20 @@ pub(crate) struct Measured {
 impl Backlog {
     /// Records of 200 bytes with keys of their own.
     pub(crate) async fn new(kafka: &Kafka, topic: &str, partitions: i32, records: u64) -> Result<Self> {
+        Self::on(kafka, topic, partitions, partitions, records).await
+    }
+
+    /// All on the first partition; the others are empty.
+    pub(crate) async fn uneven(kafka: &Kafka, topic: &str, partitions: i32, records: u64) -> Result<Self> {
+        Self::on(kafka, topic, partitions, 1, records).await
+    }
+
+    async fn on(kafka: &Kafka, topic: &str, partitions: i32, full: i32, records: u64) -> Result<Self> {
         kafka.create_topic(topic, partitions).await;
         let mut config = kafka.client();
         config.set("linger.ms", "20").set("batch.num.messages", "5000");
         let name = topic.to_owned();
-        tokio::task::spawn_blocking(move || produce(&config, &name, partitions, records))
+        tokio::task::spawn_blocking(move || produce(&config, &name, full, records))
             .await
             .context("produce")??;
         Ok(Self { topic: topic.to_owned(), partitions, records })
@@ -119,7 +130,8 @@ impl Backlog {
         tokio::time::sleep(WARM_UP).await;
         let (begin, cpu) = (work.now(), cpu_of(Path::new(OWN))?);
         let end = Instant::now() + WINDOW;
-        while Instant::now() < end && work.count() < self.records {
+        let most = (self.records as f64 * PART_MAX) as u64;
+        while Instant::now() < end && work.count() < most {
             tokio::time::sleep(LOOK).await;
         }
         let (now, cpu) = (work.now(), cpu_of(Path::new(OWN))?.saturating_sub(cpu));

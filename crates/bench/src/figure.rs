@@ -50,7 +50,7 @@ impl Figure {
         Self { name, unit: "×", value, limit, samples }
     }
 
-    /// CPU of this process.
+    /// For a record.
     pub(crate) fn microseconds(name: String, value: f64, limit: f64, samples: usize) -> Self {
         Self { name, unit: "µs", value, limit, samples }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::{Context, median};
+use super::{Context, Spread};
 use crate::backlog::{Backlog, Load};
 use crate::figure::Figure;
 
@@ -26,5 +26,5 @@ pub(super) async fn run(context: &Context, backlog: &Backlog) -> Result<Figure> 
     }
     let name =
         format!("CPU for a record with a report every 200 ms over none, {} partitions", backlog.partitions);
-    Ok(Figure::ratio(name, median(often) / median(never), LIMIT, PAIRS))
+    Ok(Figure::ratio(name, Spread::of(often).median / Spread::of(never).median, LIMIT, PAIRS))
 }
