@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::History;
 use super::agents::{AgentEvent, Agents};
 use super::series::Resolution;
-use super::store::{Store, seconds};
+use super::store::{PartitionRead, Store, seconds};
 use crate::rebalance;
 use crate::sampling::sample::{GroupData, PartitionData, Sample};
 use crate::snapshot::{ClusterSnapshot, Judged, Snapshot};
@@ -159,10 +159,13 @@ fn write_partitions(store: &mut Store, group: &GroupData, at: u32) {
         rows.sort_by_key(|(lag, _)| std::cmp::Reverse(*lag));
         rows.truncate(PARTITIONS);
     }
-    for (lag, one) in rows {
-        let time_lag = one.time_lag(group.ends.read_at).map(|lag| lag.millis);
-        store.read_partition(&group.id, (one.topic, one.commit.partition), at, lag, time_lag);
-    }
+    let read = rows.iter().map(|(lag, one)| PartitionRead {
+        topic: one.topic,
+        partition: one.commit.partition,
+        lag: *lag,
+        time_lag_millis: one.time_lag(group.ends.read_at).map(|lag| lag.millis),
+    });
+    store.read_partitions(&group.id, at, read);
 }
 
 fn lag(one: &PartitionData<'_>) -> Option<u64> {
@@ -203,7 +206,7 @@ impl Store {
         viewed.into_iter().map(|(id, _)| id.clone()).collect()
     }
 
-    fn is_viewed(&self, group: &GroupId, at: u32) -> bool {
+    pub(super) fn is_viewed(&self, group: &GroupId, at: u32) -> bool {
         self.views
             .get(group)
             .is_some_and(|viewed| u64::from(at.saturating_sub(seconds(*viewed))) < VIEWED.as_secs())

@@ -24,6 +24,8 @@ impl Default for StoreLimits {
 
 /// A group that was not read for so long may make place for another, in seconds.
 const IDLE: u32 = 15 * 60;
+/// A group whose partitions were not read for so long is not followed any more, in seconds.
+const FOLLOWED: u32 = 5 * 60;
 /// After a search for one in vain, in seconds.
 const SEARCH_AGAIN: u32 = 60;
 
@@ -32,6 +34,8 @@ pub struct Store {
     groups: HashMap<GroupId, Series>,
     partitions: HashMap<GroupId, Partitions>,
     partition_count: usize,
+    /// As `full_until`, of partitions.
+    partitions_full_until: u32,
     /// Before this second there is no place, and none is searched for.
     full_until: u32,
     /// Groups whose page somebody looked at of late, and when.
@@ -53,6 +57,14 @@ struct Partitions {
     series: HashMap<(Topic, Partition), PartitionSeries>,
     /// When they were last written, in seconds.
     written: u32,
+}
+
+/// One reading of a partition.
+pub(super) struct PartitionRead<'a> {
+    pub(super) topic: &'a Topic,
+    pub(super) partition: Partition,
+    pub(super) lag: Option<u64>,
+    pub(super) time_lag_millis: Option<u64>,
 }
 
 struct PartitionSeries {
@@ -77,6 +89,7 @@ impl Store {
             groups: HashMap::new(),
             partitions: HashMap::new(),
             partition_count: 0,
+            partitions_full_until: 0,
             full_until: 0,
             views: HashMap::new(),
             storage: HistoryStorage::Memory,
@@ -194,33 +207,51 @@ impl Store {
         self.groups.len() >= self.limits.groups && !self.groups.contains_key(group)
     }
 
-    /// What was read of a partition of a group whose partitions are followed now.
-    pub(super) fn read_partition(
+    /// What was read of partitions of a group whose partitions are followed now.
+    pub(super) fn read_partitions<'a>(
         &mut self,
         group: &GroupId,
-        (topic, partition): (&Topic, Partition),
         at: u32,
-        lag: Option<u64>,
-        time_lag_millis: Option<u64>,
+        read: impl IntoIterator<Item = PartitionRead<'a>>,
     ) {
-        let place = (Topic::clone(topic), partition);
-        let known = self.partitions.get(group).is_some_and(|all| all.series.contains_key(&place));
-        if !known && !self.make_place_for_partition(group) {
-            return;
+        let mut is_full = false;
+        for one in read {
+            let place = (Topic::clone(one.topic), one.partition);
+            let known = self.partitions.get(group).is_some_and(|all| all.series.contains_key(&place));
+            is_full = is_full || (!known && !self.make_place_for_partition(group, at));
+            if is_full && !self.partitions.contains_key(group) {
+                return;
+            }
+            if is_full && !known {
+                continue;
+            }
+            let all = self.partitions.entry(group.clone()).or_default();
+            all.written = all.written.max(at);
+            let before = all.series.len();
+            let series = all.series.entry(place).or_insert_with(PartitionSeries::new);
+            series.read(at / Resolution::Seconds10.seconds(), one.lag, one.time_lag_millis);
+            self.partition_count += all.series.len() - before;
         }
-        let all = self.partitions.entry(group.clone()).or_default();
-        all.written = all.written.max(at);
-        let before = all.series.len();
-        let series = all.series.entry(place).or_insert_with(PartitionSeries::new);
-        series.read(at / Resolution::Seconds10.seconds(), lag, time_lag_millis);
-        self.partition_count += all.series.len() - before;
     }
 
-    /// The partitions of the group that was followed the longest time ago go, never the group's own.
-    fn make_place_for_partition(&mut self, group: &GroupId) -> bool {
+    /// The partitions of the group that was followed the longest time ago go, never the group's own. Groups that are followed
+    /// all the time do not make place for each other, or none of them would have a history; but for one that somebody looks
+    /// at those do at which nobody does.
+    fn make_place_for_partition(&mut self, group: &GroupId, at: u32) -> bool {
+        let is_viewed = self.is_viewed(group, at);
         while self.partition_count >= self.limits.partitions {
-            let others = self.partitions.iter().filter(|(id, _)| *id != group);
-            let Some((oldest, _)) = others.min_by_key(|(_, all)| all.written) else { return false };
+            if at < self.partitions_full_until && !is_viewed {
+                return false;
+            }
+            let may_go = |(id, all): &(&GroupId, &Partitions)| {
+                let left = at.saturating_sub(all.written) > FOLLOWED;
+                *id != group && (left || (is_viewed && !self.is_viewed(id, at)))
+            };
+            let oldest = self.partitions.iter().filter(may_go).min_by_key(|(_, all)| all.written);
+            let Some((oldest, _)) = oldest else {
+                self.partitions_full_until = at.saturating_add(SEARCH_AGAIN);
+                return false;
+            };
             let oldest = oldest.clone();
             let gone = self.partitions.remove(&oldest).map_or(0, |all| all.series.len());
             self.partition_count -= gone;
@@ -314,13 +345,7 @@ mod tests {
             store.rebalanced(&id(n), 1_795_270_130);
         }
         for n in 0..3_000 {
-            store.read_partition(
-                &id(n),
-                (&topic(), Partition::new(0).unwrap()),
-                1_795_270_130,
-                Some(7),
-                None,
-            );
+            read_partitions(&mut store, n, 1_795_270_130, &[0]);
         }
         assert_eq!(store.partition_count, 2_000);
         let megabytes = store.bytes() / 1_000_000;
@@ -410,16 +435,45 @@ mod tests {
     #[test]
     fn partitions_that_were_followed_the_longest_time_ago_make_place() {
         let mut store = Store::new(StoreLimits { groups: 9, partitions: 2 });
-        let zero = Partition::new(0).unwrap();
-        let one = Partition::new(1).unwrap();
-        store.read_partition(&id(0), (&topic(), zero), 1_000, Some(7), None);
-        store.read_partition(&id(1), (&topic(), zero), 2_000, Some(7), None);
-        store.read_partition(&id(1), (&topic(), one), 2_000, Some(7), None);
-        store.read_partition(&id(1), (&topic(), Partition::new(2).unwrap()), 2_000, Some(7), None);
-        let has = |group, partition| {
-            store.partition_ring(&id(group), &topic(), partition, Resolution::Minute).is_some()
-        };
-        assert_eq!((has(0, zero), has(1, zero), has(1, one)), (false, true, true));
+        read_partitions(&mut store, 0, 1_000, &[0]);
+        read_partitions(&mut store, 1, 2_000, &[0, 1, 2]);
+        assert_eq!((partitions(&store, 0), partitions(&store, 1)), (0, 2));
         assert_eq!(store.partition_count, 2, "a group does not drive out its own");
+    }
+
+    #[test]
+    fn groups_that_are_followed_do_not_drive_out_each_other() {
+        let mut store = Store::new(StoreLimits { groups: 9, partitions: 2 });
+        for second in 1_000..1_000 + 3 * SEARCH_AGAIN {
+            read_partitions(&mut store, 0, second, &[0, 1]);
+            read_partitions(&mut store, 1, second, &[0]);
+        }
+        assert_eq!((partitions(&store, 0), partitions(&store, 1)), (2, 0));
+        // Somebody looks at the second one.
+        let now = 1_000 + 3 * SEARCH_AGAIN;
+        store.viewed(&id(1), Timestamp::from_millis(i64::from(now) * 1_000));
+        read_partitions(&mut store, 1, now, &[0]);
+        read_partitions(&mut store, 0, now, &[0, 1]);
+        assert_eq!((partitions(&store, 0), partitions(&store, 1)), (1, 1));
+        // And neither at it nor at its lag any more.
+        let later = now + FOLLOWED + SEARCH_AGAIN;
+        read_partitions(&mut store, 0, later, &[0, 1]);
+        assert_eq!((partitions(&store, 0), partitions(&store, 1)), (2, 0));
+    }
+
+    fn read_partitions(store: &mut Store, group: usize, at: u32, partitions: &[i32]) {
+        let topic = topic();
+        let read = partitions.iter().map(|partition| PartitionRead {
+            topic: &topic,
+            partition: Partition::new(*partition).unwrap(),
+            lag: Some(7),
+            time_lag_millis: None,
+        });
+        store.read_partitions(&id(group), at, read);
+    }
+
+    /// How many of the group are kept.
+    fn partitions(store: &Store, group: usize) -> usize {
+        store.partition_rings(&id(group)).count()
     }
 }
