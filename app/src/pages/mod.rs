@@ -23,7 +23,8 @@ use crate::api::Answer;
 use crate::back;
 use crate::components::{error, notice};
 
-/// What every page is while its view is read, and once it is or could not be.
+/// What every page is while its view is read, and once it is or could not be. What the page itself awaits is in a `Suspense`
+/// of its own.
 fn once_read<T>(
     view: Resource<Answer<T>>,
     page: impl Fn(T) -> AnyView + Clone + Send + Sync + 'static,
@@ -34,7 +35,10 @@ where
     let shown = move || {
         let page = page.clone();
         Suspend::new(async move {
-            match view.await {
+            let view = view.await;
+            #[cfg(not(target_family = "wasm"))]
+            after_first_poll().await;
+            match view {
                 Ok(view) => {
                     Effect::new(|_| back::restore());
                     page(view)
@@ -44,6 +48,21 @@ where
         })
     };
     view! { <Suspense fallback=notice::loading>{shown}</Suspense> }.into_any()
+}
+
+/// Before it renders what is suspended, `Suspense` polls it twice, to learn what else is read in it, and throws away what
+/// came of it. So a page that is made at the first poll is made three times for each request.
+#[cfg(not(target_family = "wasm"))]
+async fn after_first_poll() {
+    let mut polled = false;
+    let wait = std::future::poll_fn(|context| {
+        if std::mem::replace(&mut polled, true) {
+            return std::task::Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        std::task::Poll::Pending
+    });
+    wait.await;
 }
 
 /// A part of the path as it is in the URL, still encoded.

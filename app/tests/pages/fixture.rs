@@ -1,6 +1,7 @@
 //! Ports that answer from a small made-up fleet: every state that a page has words for.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use async_trait::async_trait;
 use flowdeck_model::error::ResourceKind;
@@ -490,10 +491,15 @@ fn history(cluster: &ClusterName, group: &GroupId, query: &HistoryQuery) -> Hist
 
 pub(crate) struct Made {
     pub(crate) empty: bool,
+    /// Previews of commands that were asked for.
+    pub(crate) previews: AtomicU32,
 }
 
 pub(crate) fn ports(empty: bool) -> Ports {
-    let made = Arc::new(Made { empty });
+    ports_of(Arc::new(Made { empty, previews: AtomicU32::new(0) }))
+}
+
+pub(crate) fn ports_of(made: Arc<Made>) -> Ports {
     Ports {
         actor: Actor::anonymous(Via::Page, None),
         fleet: made.clone(),
@@ -728,6 +734,7 @@ impl Control for Made {
     }
 
     async fn preview(&self, cluster: &ClusterName, asked: Submit) -> Result<PreviewView, PortError> {
+        self.previews.fetch_add(1, Ordering::Relaxed);
         if cluster.as_str() != "prod-eu" {
             return Err(PortError::ObserveMode { cluster: cluster.clone() });
         }

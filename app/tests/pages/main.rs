@@ -286,6 +286,16 @@ async fn links_carry_the_base_path() {
     }
 }
 
+/// A form asks for its preview while its page is made.
+#[tokio::test]
+async fn a_page_is_made_once_for_each_request() {
+    let made = std::sync::Arc::new(fixture::Made { empty: false, previews: Default::default() });
+    let ports = fixture::ports_of(std::sync::Arc::clone(&made));
+    let page = render("/c/prod-eu/groups/prod-audio-processor?form=pause", Some(ports), site()).await;
+    assert!(page.html.contains("TheMessage") || page.html.contains("kafkaflow.admin"), "{}", page.html);
+    assert_eq!(made.previews.load(std::sync::atomic::Ordering::Relaxed), 1);
+}
+
 /// In observe mode there is nothing to send, and the page says why and how that is changed.
 #[tokio::test]
 async fn an_observed_cluster_has_no_command_form() {
