@@ -76,6 +76,7 @@ fn print(text: &str) -> anyhow::Result<()> {
 }
 
 fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    flowdeck_kafka::share_one_heap();
     let flags = args.flags();
     let load = move || Config::load(&flags, &Environment::of_process());
     let mut config = load()?;

@@ -1,5 +1,5 @@
-//! A text of tens of megabytes in parts. In one piece, which grows by doubling, it would leave the process that much larger:
-//! once such a piece was given back, the allocator keeps twice its size for the next one.
+//! A text of tens of megabytes in parts: in one piece it would grow by doubling, and be there as a whole until the last byte
+//! is sent.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -7,8 +7,9 @@ use std::fmt;
 use axum::body::{Body, Bytes};
 use futures::stream;
 
-/// Small enough to be taken from the memory that other requests use, too.
-const PART_BYTES: usize = 64 * 1024;
+/// So large that the allocator maps it by itself (`flowdeck_kafka::share_one_heap`), and the system has it back once it is
+/// sent: smaller ones would leave gaps between what stays.
+const PART_BYTES: usize = 1 << 20;
 
 #[derive(Default)]
 pub(super) struct Parts {
@@ -50,7 +51,7 @@ mod tests {
     #[tokio::test]
     async fn the_parts_are_the_text() {
         let (mut parts, mut whole) = (Parts::default(), String::new());
-        for number in 0..40_000 {
+        for number in 0..600_000 {
             writeln!(parts, "line {number}").unwrap();
             writeln!(whole, "line {number}").unwrap();
         }

@@ -45,6 +45,7 @@ pub use deadline::Deadline;
 pub use describe::{GroupDescription, Member};
 pub use election::{Election, ElectionEvent, ElectionRequest, Leadership, Lost};
 pub use error::{Acl, Cause, Error, Operation};
+pub use ffi::memory::share_one_heap;
 pub use groups::{GroupListing, ListedGroup, OtherGroup};
 pub use metadata::{Broker, Metadata, PartitionMetadata, TopicId, TopicMetadata};
 pub use offsets::OffsetSpec;

@@ -1,5 +1,5 @@
-//! Every `unsafe` of the project: librdkafka's objects behind owners that free them, and its answers
-//! as borrowed views. No async, no policy.
+//! Every `unsafe` of the project: librdkafka's objects behind owners that free them, its answers
+//! as borrowed views, and the allocator's settings. No async, no policy.
 //!
 //! How it stays sound: an owner keeps an `Arc` of the client that its object belongs to, so that the
 //! client is destroyed last; views borrow the event that they read; error codes are read as numbers
@@ -14,6 +14,7 @@ pub(crate) mod handle;
 pub(crate) mod heartbeats;
 pub(crate) mod logs;
 pub(crate) mod member;
+pub(crate) mod memory;
 pub(crate) mod metadata;
 pub(crate) mod partitions;
 pub(crate) mod queue;
