@@ -28,7 +28,8 @@ const KEYS: usize = 16;
 const STEADY: usize = 10;
 /// So many a second are of any kind; those beyond them are fast, so that the workers keep up.
 const ANY_KIND: u64 = 300;
-/// For what is left when no record is written any more, on a machine that is busy.
+/// For what is left when no record is written any more, on a machine that is busy; on top of the time in which they were
+/// written, since what a killed member owned waits for its session to end.
 const DRAIN: Duration = Duration::from_secs(120);
 
 /// One at a time: each wants the machine.
@@ -81,7 +82,8 @@ async fn records(protocol: &[(&str, &str)], seed: u64) {
         }
     }
     let plan = producing.await.unwrap();
-    wait_for("all records to be done with", DRAIN, async || {
+    let drain = DRAIN + Duration::from_secs(seconds);
+    wait_for("all records to be done with", drain, async || {
         let left = check::left(&plan, &processes.events(), &kafka().read_all(&letters));
         (left == 0).then_some(())
     })
