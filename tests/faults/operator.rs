@@ -125,12 +125,12 @@ impl Operator {
                     return self.counts;
                 }
             }
-            match self.random.random_range(0..6) {
+            match self.random.random_range(0..12) {
                 0 => self.stop_and_start().await,
                 1 => drop(self.give("restart").await),
                 _ => self.pause_and_resume().await,
             }
-            self.pause(500..3_000).await;
+            self.pause(200..1_500).await;
         }
     }
 
@@ -178,7 +178,7 @@ impl Operator {
 
     /// When the next command is about to be given, some seconds later; the agents' lines until then have arrived.
     async fn asked_later(&mut self) -> i64 {
-        self.pause(1_000..4_000).await;
+        self.pause(500..2_500).await;
         let asked = now();
         tokio::time::sleep(Duration::from_millis(300)).await;
         asked
