@@ -28,7 +28,10 @@ pub enum Command {
     #[command(subcommand)]
     Holds(Holds),
     /// Print completions for a shell.
-    Completions { shell: clap_complete::Shell },
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
     /// Ask a running server whether it lives, over HTTP or HTTPS; fails where it does not.
     Health(HealthArgs),
     /// Read a password, from the terminal or one line of standard input, and print its hash for
@@ -82,6 +85,7 @@ pub enum Holds {
     Release {
         #[command(flatten)]
         at: OnKafka,
+        /// The group that is held.
         group: GroupId,
         /// Only this hold.
         #[arg(long)]
@@ -151,5 +155,26 @@ impl ServeArgs {
             insecure_listen: self.insecure_listen,
             log: self.log.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Cli;
+    use clap::CommandFactory as _;
+
+    fn undescribed(command: &clap::Command, path: &str) -> Vec<String> {
+        let path = format!("{path} {}", command.get_name());
+        let own = command.get_arguments().filter(|one| one.get_help().is_none());
+        let own = own.map(|one| format!("{path}: {}", one.get_id()));
+        let below = command.get_subcommands().flat_map(|one| undescribed(one, &path));
+        own.chain(below).collect()
+    }
+
+    #[test]
+    fn every_argument_says_what_it_is() {
+        let command = Cli::command();
+        command.clone().debug_assert();
+        assert_eq!(undescribed(&command, ""), [""; 0]);
     }
 }

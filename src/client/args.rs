@@ -74,7 +74,7 @@ pub struct Groups {
     #[arg(long)]
     pub cluster: Option<ClusterName>,
     /// Part of a group's, topic's or cluster's name.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub search: String,
     /// Only these verdicts, by commas.
     #[arg(long)]
@@ -91,6 +91,7 @@ pub struct OneGroup {
     /// Where the server has more than one.
     #[arg(long)]
     pub cluster: Option<ClusterName>,
+    /// The consumer group.
     pub group: GroupId,
 }
 
@@ -103,7 +104,7 @@ pub struct Operation {
     #[arg(long)]
     pub cluster: Option<ClusterName>,
     /// Why: the next person on call reads it.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub reason: String,
     /// Wait until it is confirmed or its time is over.
     #[arg(long)]
@@ -148,7 +149,9 @@ pub struct Resume {
 pub struct Part {
     #[command(flatten)]
     pub operation: Operation,
+    /// The consumer group.
     pub group: GroupId,
+    /// Only this consumer of the group, by its name.
     #[arg(long)]
     pub consumer: Option<ConsumerName>,
     /// May be given more than once.
@@ -167,7 +170,9 @@ fn partition(number: &str) -> Result<Partition, String> {
 pub struct OneConsumer {
     #[command(flatten)]
     pub operation: Operation,
+    /// The consumer group.
     pub group: GroupId,
+    /// The consumer's name, as its page or telemetry has it.
     pub consumer: ConsumerName,
 }
 
@@ -175,6 +180,7 @@ pub struct OneConsumer {
 pub struct ChangeWorkers {
     #[command(flatten)]
     pub target: OneConsumer,
+    /// In each instance, 1 to 1,000.
     #[arg(value_parser = workers)]
     pub workers: Workers,
 }
@@ -183,6 +189,7 @@ pub struct ChangeWorkers {
 pub struct Reset {
     #[command(flatten)]
     pub operation: Operation,
+    /// The consumer group.
     pub group: GroupId,
     /// A consumer that runs, by its name: it moves its own offsets, to `earliest` or a time. Without it the group's
     /// offsets are set, while it has no members, or by its agents.
@@ -227,6 +234,7 @@ pub struct Guards {
 pub struct DeleteGroup {
     #[command(flatten)]
     pub operation: Operation,
+    /// The consumer group.
     pub group: GroupId,
     #[command(flatten)]
     pub guards: Guards,
@@ -252,25 +260,25 @@ pub struct Audit {
     #[arg(long)]
     pub cluster: Option<ClusterName>,
     /// Part of a group's name.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub group: String,
     /// Part of who asked.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub by: String,
     /// Such as pause or rewind.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub action: String,
     /// Such as confirmed or timedOut.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub state: String,
     /// Part of the reason.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub search: String,
     /// Asked for at this time or later, such as 2026-11-29T08:00:00Z.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub from: String,
     /// Asked for before this time.
-    #[arg(long, default_value = "")]
+    #[arg(long, default_value = "", hide_default_value = true)]
     pub to: String,
     /// Where the page before ended.
     #[arg(long, value_name = "OFFSET")]

@@ -42,6 +42,7 @@ pub struct Many {
     /// No other group is begun once so many failed.
     #[arg(long, default_value_t = STOP_AFTER_DEFAULT)]
     pub stop_after: u32,
+    /// The consumer groups.
     #[arg(required = true)]
     pub groups: Vec<GroupId>,
 }
@@ -83,6 +84,7 @@ pub struct Undo {
     /// Where records are skipped: how many in all, as `--dry-run` says.
     #[arg(long, value_name = "RECORDS")]
     pub skips: Option<u64>,
+    /// Of the bulk operation, as it was printed.
     pub id: CommandId,
 }
 
@@ -93,6 +95,7 @@ pub struct One {
     /// Where the server has more than one.
     #[arg(long)]
     pub cluster: Option<ClusterName>,
+    /// Of the bulk operation, as it was printed.
     pub id: CommandId,
 }
 

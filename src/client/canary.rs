@@ -33,6 +33,7 @@ pub enum Canary {
 pub struct Order {
     #[command(flatten)]
     pub operation: Operation,
+    /// Of the canary, as it was printed.
     pub id: CommandId,
 }
 
@@ -43,6 +44,7 @@ pub struct One {
     /// Where the server has more than one.
     #[arg(long)]
     pub cluster: Option<flowdeck_model::ClusterName>,
+    /// Of the canary, as it was printed.
     pub id: CommandId,
 }
 

@@ -25,7 +25,9 @@ pub struct Peek {
     /// Where the server has more than one.
     #[arg(long)]
     pub cluster: Option<ClusterName>,
+    /// The topic.
     pub topic: TopicName,
+    /// Only this partition.
     #[arg(long)]
     pub partition: Option<Partition>,
     /// `latest`, `earliest`, `offset:N` (with --partition), `time:T`; with --follow `latest` alone.
@@ -52,8 +54,10 @@ pub struct Peek {
     /// Only records for which this expression of CEL is true.
     #[arg(long)]
     pub cel: Option<String>,
+    /// Read the key as this, in place of what the configuration or the bytes say; the API's topic lists them.
     #[arg(long)]
     pub key_decoder: Option<String>,
+    /// The same of the value.
     #[arg(long)]
     pub value_decoder: Option<String>,
     /// Without masks.
