@@ -24,7 +24,9 @@ const ERROR_MAX: usize = 400;
 /// builder too, it pauses all of the consumer.
 ///
 /// It opens after so many failures in a row that another try may mend; a permanent one, or one for the dead letters,
-/// says nothing of what is down. While it is open no handler begins, no attempt is counted, and records wait in their
+/// says nothing of what is down. Which one it is says [`crate::AgentBuilder::map_errors`] for the whole handler. A layer
+/// does not know of that: there, an error may be mended unless it is a [`HandlerError::permanent`] or
+/// [`HandlerError::dead_letter`]. While it is open no handler begins, no attempt is counted, and records wait in their
 /// order. After that one record at a time is tried: the first that succeeds closes it, a failure opens it again.
 ///
 /// It is apart from a pause by an operator: under a hold nothing is tried either, and each ends by itself.
@@ -215,18 +217,22 @@ pub(crate) struct Permit {
 }
 
 impl Permit {
-    pub(crate) fn end(mut self, outcome: Result<(), &HandlerError>) {
+    /// A failure is what the agent's mapping makes of it, where that is known.
+    pub(crate) fn end(mut self, outcome: Result<(), (Failure, &HandlerError)>) {
         self.ended = true;
         match outcome {
             Ok(()) => self.breaker.ended(self.tries, None, Instant::now()),
-            Err(error) => match error.failure() {
-                Some(Failure::Permanent | Failure::DeadLetter) => self.breaker.undecided(self.tries),
-                Some(Failure::Retry) | None => {
-                    self.breaker.ended(self.tries, Some(&error.to_string()), Instant::now());
-                }
-            },
+            Err((Failure::Permanent | Failure::DeadLetter, _)) => self.breaker.undecided(self.tries),
+            Err((Failure::Retry, error)) => {
+                self.breaker.ended(self.tries, Some(&error.to_string()), Instant::now());
+            }
         }
     }
+}
+
+/// As the error says itself.
+fn unmapped(error: &HandlerError) -> (Failure, &HandlerError) {
+    (error.failure().unwrap_or(Failure::Retry), error)
 }
 
 impl Drop for Permit {
@@ -280,7 +286,7 @@ where
         let called = self.inner.call(message);
         Box::pin(async move {
             let outcome = called.await.map_err(|error| HandlerError::from_box(error.into()));
-            permit.end(outcome.as_ref().copied());
+            permit.end(outcome.as_ref().copied().map_err(unmapped));
             outcome.map_err(HandlerError::into_box)
         })
     }
@@ -298,7 +304,7 @@ mod tests {
     }
 
     fn call(breaker: &CircuitBreaker, at: Instant, outcome: Result<(), &HandlerError>) {
-        breaker.admit(at).unwrap().end(outcome);
+        breaker.admit(at).unwrap().end(outcome.map_err(unmapped));
     }
 
     #[test]
@@ -326,7 +332,7 @@ mod tests {
         let first = breaker.admit(later).unwrap();
         assert_eq!(breaker.state(), CircuitState::HalfOpen);
         assert_eq!(breaker.admit(later).unwrap_err().wait, TRY_ELSEWHERE, "one at a time");
-        first.end(Err(&retry()));
+        first.end(Err(unmapped(&retry())));
         assert_eq!((breaker.state(), breaker.view().opened), (CircuitState::Open, 2), "at once again");
 
         let later = Instant::now() + OPEN_FOR;
@@ -347,6 +353,23 @@ mod tests {
         assert_eq!(breaker.state(), CircuitState::Open);
         drop(breaker.admit(Instant::now() + OPEN_FOR).unwrap());
         assert_eq!((breaker.state(), breaker.view().opened), (CircuitState::Open, 2));
+    }
+
+    #[test]
+    fn it_counts_what_the_agent_makes_of_an_error() {
+        let (breaker, began) = (CircuitBreaker::new(3, OPEN_FOR), Instant::now());
+        let mapping = crate::failure::Mapping::new(|_| Failure::Permanent);
+        let fails = |error: &HandlerError| {
+            breaker.admit(began).unwrap().end(Err((mapping.failure(error), error)));
+        };
+        for _ in 0..10 {
+            fails(&retry());
+        }
+        assert_eq!((breaker.state(), breaker.view().opened), (CircuitState::Closed, 0));
+        for _ in 0..3 {
+            fails(&HandlerError::retry("no connection"));
+        }
+        assert_eq!((breaker.state(), breaker.view().opened), (CircuitState::Open, 1));
     }
 
     #[tokio::test]

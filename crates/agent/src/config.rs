@@ -306,6 +306,14 @@ pub(crate) fn publisher(base: &ClientConfig) -> ClientConfig {
     config
 }
 
+/// A record may be as large as its own topic lets it be, and it is for the topic where it goes to refuse it. Small
+/// records are sent in batches of less than any usual limit of a topic, which counts for a batch: one that is refused
+/// for its size is too large by itself.
+pub(crate) fn any_size(config: &mut ClientConfig) {
+    default(config, "message.max.bytes", "33554432");
+    default(config, "batch.size", "65536");
+}
+
 fn without(base: &ClientConfig, properties: &[&str]) -> ClientConfig {
     let mut config = base.clone();
     for property in properties {
@@ -399,6 +407,18 @@ pub(crate) mod tests {
         base.set("fetch.wait.max.ms", "500");
         assert_eq!(records(&base, &settings).unwrap().get("fetch.wait.max.ms"), Some("500"));
         assert_eq!(writer(&config, &settings).get("queued.min.messages"), None);
+    }
+
+    #[test]
+    fn how_large_a_failed_record_may_be_is_the_hosts_to_say() {
+        let largest = |mut config: ClientConfig| {
+            any_size(&mut config);
+            publisher(&config).get("message.max.bytes").map(str::to_owned)
+        };
+        let mut base = ClientConfig::new();
+        assert_eq!(largest(base.clone()).as_deref(), Some("33554432"));
+        base.set("message.max.bytes", "2000000");
+        assert_eq!(largest(base).as_deref(), Some("2000000"));
     }
 
     #[test]

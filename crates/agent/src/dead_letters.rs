@@ -11,7 +11,8 @@ use crate::retry_topics::{Origin, failed, own_headers};
 /// The topic of dead letters, and what is written there: the record as it was, its key included, with the headers
 /// `Flowdeck-Original-Topic`, `-Partition`, `-Offset`, `-Timestamp` and `-Group`, `Flowdeck-Error`, `Flowdeck-Attempts` and
 /// `Flowdeck-Failed-At`. The record counts as handled once Kafka has the dead letter; where Kafka does not take it,
-/// the handler is tried again after a while.
+/// the handler is tried again after a while. Where the topic refuses the record itself, for its size for example, no other
+/// try would help: its partition is paused as by [`crate::Then::PausePartition`], and the last failures say why.
 #[derive(Clone)]
 pub struct DeadLetters {
     topic: String,

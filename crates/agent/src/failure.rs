@@ -157,7 +157,8 @@ pub enum Then {
     /// The partition is paused at this record, uncommitted, until a pause and a resume, a rebalance or
     /// a restart lets it be tried again. Telemetry lists it as paused.
     PausePartition,
-    /// It goes to the topic of [`crate::AgentBuilder::dead_letters`], and counts as handled once it is there.
+    /// It goes to the topic of [`crate::AgentBuilder::dead_letters`], and counts as handled once it is there. Where that
+    /// topic refuses it for what it is (its size), as [`Self::PausePartition`].
     DeadLetter,
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use rdkafka::ClientConfig;
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 
@@ -71,6 +71,22 @@ pub struct PublishError {
     pub source: Box<dyn std::error::Error + Send + Sync>,
 }
 
+impl PublishError {
+    /// The topic refuses this message, and would refuse it again.
+    pub(crate) fn is_for_good(&self) -> bool {
+        let code = self.source.downcast_ref::<KafkaError>().and_then(KafkaError::rdkafka_error_code);
+        matches!(
+            code,
+            Some(
+                RDKafkaErrorCode::MessageSizeTooLarge
+                    | RDKafkaErrorCode::MessageBatchTooLarge
+                    | RDKafkaErrorCode::InvalidRecord
+                    | RDKafkaErrorCode::UnsupportedForMessageFormat
+            )
+        )
+    }
+}
+
 /// Sends messages: Kafka ([`KafkaPublisher`]), or a list in a test ([`crate::testing::RecordingPublisher`]).
 #[async_trait]
 pub trait Publisher: Send + Sync + 'static {
@@ -112,6 +128,7 @@ impl KafkaPublisher {
         config.set("acks", "all").set("enable.idempotence", "true");
         // What goes with weaker promises than these.
         config.remove("max.in.flight").remove("max.in.flight.requests.per.connection");
+        config::any_size(&mut config);
         Self::new(&config)
     }
 

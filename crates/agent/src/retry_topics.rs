@@ -17,7 +17,8 @@ use crate::shared::now;
 /// Retry topics with their delays. A record that failed as often as [`crate::OnError::retries`] says goes to the first
 /// one, is tried again there after its delay, goes to the second one if it fails again, and so on; after the last one
 /// follows what [`crate::OnError::then`] says. It counts as handled where it was once the retry topic has it, so the
-/// records behind it go on: the order of its key is not kept.
+/// records behind it go on: the order of its key is not kept. Where a topic refuses the record itself, its partition is
+/// paused as with [`crate::DeadLetters`].
 ///
 /// The consumer reads the topics itself, in its own group; they must exist ([`crate::AgentBuilder::create_topics`]). The
 /// function of a [`crate::Router`] is chosen by the topic where the record came from ([`crate::Context::origin`]).

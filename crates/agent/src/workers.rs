@@ -171,7 +171,8 @@ async fn handle<H: Handler>(shared: &Shared, handler: &H, run: &mut Run, admitte
     };
     let took = run.read_clock().saturating_duration_since(began);
     if let Some(permit) = permit {
-        permit.end(called.as_ref().copied().map_err(|error| &**error));
+        let mapping = &shared.settings.mapping;
+        permit.end(called.as_ref().copied().map_err(|error| (mapping.failure(error), &**error)));
     }
     let Err(error) = called else {
         record_log::succeeded(group, delivery(run, origin), took);
@@ -301,12 +302,23 @@ async fn dead_letter(shared: &Shared, run: &mut Run, origin: Option<&Origin>, er
     }
 }
 
-/// Kafka did not take it: the record stays where it is.
+/// Kafka did not take it: the record stays where it is. Its partition is paused where another try would be refused too.
 fn untaken(shared: &Shared, run: &mut Run, origin: Option<&Origin>, topic: &str, refused: &PublishError) {
     let source = refused.source.to_string();
-    let error = HandlerError::from(format!("{refused}: {source}"));
-    warn!(group.id = %shared.settings.group, topic, %source, "a failed record was not taken; it is tried again");
+    let for_good = refused.is_for_good();
+    let paused = if for_good { "; its partition is paused" } else { "" };
+    let error = HandlerError::from(format!("{refused}: {source}{paused}"));
     shared.history.failed(delivery(run, origin), &error);
+    if for_good {
+        let record = run.record();
+        warn!(
+            group.id = %shared.settings.group, topic, %source, original.topic = %record.topic(),
+            partition = %record.partition(), offset = record.offset(),
+            "a failed record can not be taken; its partition is paused"
+        );
+        return run.stop_partition();
+    }
+    warn!(group.id = %shared.settings.group, topic, %source, "a failed record was not taken; it is tried again");
     run.retry(shared.settings.on_error.backoff_max.max(UNTAKEN));
 }
 

@@ -264,6 +264,11 @@ impl Keyed {
         last
     }
 
+    /// The offset of the first record that is not done, after `advance`.
+    pub(super) fn first_unfinished(&self) -> Option<i64> {
+        self.window.front().map(|entry| entry.offset)
+    }
+
     /// The wait before a retry is over.
     pub(super) fn backed_off(&mut self, number: u64) {
         let slots = &self.slots;

@@ -168,7 +168,7 @@ impl Lane {
         // It stays so when a worker comes back that began before.
         self.stopped |= run.end == End::Stopped;
         let (waiting, wait) = (run.waiting(), run.retry_in());
-        let mut number = None;
+        let (mut number, mut set_back) = (None, run.set_back);
         match (&mut self.keyed, run.kind) {
             (Some(keyed), RunKind::Reading) if self.leaving => keyed.end_read(Batch::default()),
             (Some(keyed), RunKind::Reading) => keyed.end_read(run.batch),
@@ -185,6 +185,13 @@ impl Lane {
                 self.batch = run.batch;
                 self.backing_off = wait.is_some();
             }
+        }
+        if let Some(offset) = self.keyed.as_ref().and_then(Keyed::first_unfinished) {
+            set_back |= self.control.goes_back_to(offset);
+        }
+        if set_back {
+            // It was committed of another log; the same number may be due for this one.
+            self.tracker.not_committed();
         }
         if self.leaving {
             return (waiting, None);

@@ -81,7 +81,7 @@ impl LaneControl {
         self.waiting.load(Ordering::Relaxed)
     }
 
-    /// Also back: where the partition's offset is set, and no worker has it.
+    /// Also back.
     pub(super) fn set_position(&self, next: i64) {
         self.position.store(next, Ordering::Release);
     }
@@ -100,12 +100,22 @@ impl LaneControl {
         open
     }
 
-    /// The record at `offset` is done with. Never moves back: an old record that comes again after a rewind
-    /// of the client must not take a later commit with it.
+    /// The record at `offset` is done with, and all that the client gave before it.
     pub(super) fn handled(&self, offset: i64) {
         // Only one writes: the lane's worker, or who has the lock where there are several.
-        let was = self.position.load(Ordering::Relaxed);
-        self.position.store(was.max(offset.saturating_add(1)), Ordering::Release);
+        self.position.store(offset.saturating_add(1), Ordering::Release);
+    }
+
+    /// `offset`: of the first record that is not done with, in the order in which the client gave them. Where it lies
+    /// before the position, the client was set back, as the log was truncated or created anew: the position goes back
+    /// too, or nothing would be committed until the log is longer than it was. A record that is tried again never
+    /// lies there: it is not done with.
+    pub(super) fn goes_back_to(&self, offset: i64) -> bool {
+        let back = offset < self.position.load(Ordering::Relaxed);
+        if back {
+            self.set_position(offset);
+        }
+        back
     }
 }
 
@@ -145,6 +155,8 @@ pub(crate) struct Run {
     pub(super) end: End,
     /// The client's queue may have more.
     pub(super) more: bool,
+    /// The client was set back.
+    pub(super) set_back: bool,
 }
 
 impl Run {
@@ -157,7 +169,7 @@ impl Run {
         more: bool,
     ) -> Self {
         let now = Instant::now();
-        Self { control, ticket, batch, kind, most, began: now, now, end: End::Open, more }
+        Self { control, ticket, batch, kind, most, began: now, now, end: End::Open, more, set_back: false }
     }
 
     /// Goes on to the next record. False: its handler may not begin now, or there is none, and the run is over.
@@ -170,9 +182,12 @@ impl Run {
             && self.noted()
     }
 
-    /// How much waits, for who asks.
-    fn noted(&self) -> bool {
+    /// How much waits, for who asks; and whether the client was set back, where no other worker has records.
+    fn noted(&mut self) -> bool {
         self.control.waiting.store(self.batch.records.len(), Ordering::Relaxed);
+        if self.kind == RunKind::Whole {
+            self.set_back |= self.control.goes_back_to(self.batch.records.record().offset());
+        }
         true
     }
 

@@ -212,16 +212,92 @@ fn a_closed_agent_starts_nothing() {
 }
 
 #[test]
-fn an_old_record_that_comes_again_takes_no_later_commit_with_it() {
+fn a_log_that_was_truncated_or_created_anew_takes_the_commit_back() {
+    for distribution in [Distribution::ByPartition, Distribution::ByKey, Distribution::Free] {
+        let mut lanes = Lanes::new(distribution, 1, 10, Arc::default());
+        assign(&mut lanes, &[0], Gate::Open);
+        // A gap in the log (compaction, an aborted transaction) is no gap in what was handled.
+        for offset in [4, 999] {
+            lanes.push(Record::test("t", 0, offset));
+            let run = start(&mut lanes).unwrap();
+            finish(&mut lanes, run);
+            assert_eq!(lanes.due(), vec![(at(0), offset + 1)], "{distribution:?}");
+        }
+        lanes.committed(&[(at(0), 1_000)]);
+        assert_eq!(lanes.due(), vec![]);
+        lanes.push(Record::test("t", 0, 990));
+        let run = start(&mut lanes).unwrap();
+        finish(&mut lanes, run);
+        assert_eq!(lanes.due(), vec![(at(0), 991)], "{distribution:?}");
+    }
+}
+
+#[test]
+fn a_commit_goes_back_before_the_first_record_of_the_new_log_is_handled() {
     let mut lanes = Lanes::new(Distribution::ByPartition, 1, 10, Arc::default());
     assign(&mut lanes, &[0], Gate::Open);
-    // A gap in the log (compaction, an aborted transaction) is no gap in what was handled.
-    for (offset, due) in [(4, 5), (9, 10), (3, 10)] {
+    for offset in [999, 990, 991] {
         lanes.push(Record::test("t", 0, offset));
-        let started = start(&mut lanes).unwrap();
-        finish(&mut lanes, started);
-        assert_eq!(lanes.due(), vec![(at(0), due)]);
     }
+    let mut run = start(&mut lanes).unwrap();
+    run.begun();
+    run.done();
+    lanes.committed(&[(at(0), 1_000)]);
+    assert!(run.next());
+    run.begun();
+    run.stop_partition();
+    lanes.finish_run(run);
+    assert_eq!(lanes.due(), vec![(at(0), 990)], "it may never succeed, and others follow it");
+}
+
+#[test]
+fn a_commit_of_a_shared_partition_goes_back_once_what_was_read_before_is_done() {
+    let mut lanes = Lanes::new(Distribution::ByKey, 3, 10, Arc::default());
+    assign(&mut lanes, &[0], Gate::Open);
+    for (offset, key) in [(998, b"a"), (999, b"b"), (990, b"c"), (991, b"d")] {
+        lanes.push(Record::test_keyed("t", 0, offset, Some(key)));
+    }
+    let [a, b, c] = [(); 3].map(|()| start(&mut lanes).unwrap());
+    assert_eq!([taken(&a), taken(&b), taken(&c)], [(0, 998), (0, 999), (0, 990)]);
+    finish(&mut lanes, b);
+    finish(&mut lanes, c);
+    assert_eq!(lanes.due(), vec![], "998 runs");
+    finish(&mut lanes, a);
+    assert_eq!(lanes.due(), vec![(at(0), 991)]);
+}
+
+#[test]
+fn a_record_that_is_tried_again_takes_no_commit_back() {
+    let mut lanes = by_key("abc");
+    let [a, mut b, c] = [(); 3].map(|()| start(&mut lanes).unwrap());
+    finish(&mut lanes, a);
+    lanes.committed(&[(at(0), 1)]);
+    b.begun();
+    b.retry(Duration::ZERO);
+    let retry = lanes.finish_run(b).retry.unwrap();
+    finish(&mut lanes, c);
+    assert_eq!(lanes.due(), vec![]);
+    lanes.backed_off(&retry);
+    let b = start(&mut lanes).unwrap();
+    assert_eq!((taken(&b), lanes.due()), ((0, 1), vec![]));
+    finish(&mut lanes, b);
+    assert_eq!(lanes.due(), vec![(at(0), 3)]);
+
+    let mut lanes = self::lanes(Gate::Open, 2);
+    let mut run = start(&mut lanes).unwrap();
+    run.begun();
+    run.done();
+    lanes.committed(&[(at(0), 1)]);
+    assert!(run.next());
+    run.begun();
+    run.retry(Duration::ZERO);
+    let retry = lanes.finish_run(run).retry.unwrap();
+    lanes.backed_off(&retry);
+    assert_eq!(taken(&start(&mut lanes).unwrap()), (1, 0));
+    let run = start(&mut lanes).unwrap();
+    assert_eq!((taken(&run), lanes.due()), ((0, 1), vec![]));
+    finish(&mut lanes, run);
+    assert_eq!(lanes.due(), vec![(at(0), 2)]);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use flowdeck_agent::{
 use flowdeck_model::InstanceState::{Acknowledged, Drained};
 use flowdeck_protocol::wire::AgentTelemetry;
 use flowdeck_testkit::{DEADLINE, World, unique, wait_for};
+use rdkafka::producer::{FutureProducer, FutureRecord};
 
 /// Offsets in the order in which they were tried.
 #[derive(Clone, Default)]
@@ -121,6 +122,72 @@ async fn a_record_that_fails_for_good_goes_to_the_dead_letters() {
         assert!(text(time).unwrap().parse::<i64>().unwrap() > 1_700_000_000_000, "{time}");
     }
     assert_eq!(second.headers().last("Flowdeck-Attempts"), Some(&b"1"[..]), "permanent: no second try");
+    stop(agent).await;
+}
+
+/// A world whose topic has one record of 2 MB, and a topic for dead letters with these settings.
+async fn large(letters: &[(&str, &str)]) -> (World, String) {
+    let mut world = World::new(1).await;
+    let dead = unique("letters");
+    world.kafka.create_topic_with(&dead, 1, letters).await;
+    world.topic = unique("large");
+    world.kafka.create_topic_with(&world.topic, 1, &[LARGE]).await;
+    let producer: FutureProducer = world.kafka.client().set("message.max.bytes", "5000000").create().unwrap();
+    let value = vec![b'x'; LARGE_BYTES];
+    let record = FutureRecord::<(), _>::to(&world.topic).partition(0).payload(&value);
+    producer.send(record, DEADLINE).await.map_err(|(error, _)| error).unwrap();
+    (world, dead)
+}
+
+const LARGE: (&str, &str) = ("max.message.bytes", "5000000");
+const LARGE_BYTES: usize = 2_000_000;
+
+async fn broken(State(calls): State<Calls>, context: Context) -> Result<(), HandlerError> {
+    calls.0.lock().unwrap().push(context.offset());
+    Err(HandlerError::permanent("it is broken"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_record_goes_to_the_dead_letters_where_the_topic_takes_it() {
+    let (world, letters) = large(&[LARGE]).await;
+    let calls = Calls::default();
+    let agent = world.agent("i-1").on_error(retries(0, Then::DeadLetter));
+    let agent = agent.dead_letters(DeadLetters::to(&*letters));
+    let agent = agent.handler(Router::new(calls.clone()).fallback(broken)).start().await.unwrap();
+    wait_committed(&world, 0, 1).await;
+    assert_eq!((calls.all(), agent.counts().dead_lettered), (vec![0], 1));
+    let read = world.kafka.read_all(&letters);
+    let lengths: Vec<_> = read.iter().map(|one| one.value.as_ref().map(Vec::len)).collect();
+    assert_eq!(lengths, [Some(LARGE_BYTES)]);
+    stop(agent).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_record_that_is_too_large_for_the_dead_letters_pauses_its_partition() {
+    let (world, letters) = large(&[]).await;
+    let calls = Calls::default();
+    let agent = world.agent("i-1").on_error(retries(0, Then::DeadLetter));
+    let agent = agent.dead_letters(DeadLetters::to(&*letters));
+    let agent = agent.handler(Router::new(calls.clone()).fallback(broken)).start().await.unwrap();
+    let failed = wait_for("the reason", DEADLINE, async || {
+        agent.failed_calls().into_iter().find(|call| call.error.contains(&letters))
+    })
+    .await;
+    assert!(failed.error.contains("MessageSizeTooLarge"), "{}", failed.error);
+    assert!(failed.error.ends_with("; its partition is paused"), "{}", failed.error);
+    settled(&agent, 0, 1).await;
+    let report = wait_for("a report with the reason", DEADLINE, async || {
+        let errors = |one: AgentTelemetry| one.report.errors.into_iter().map(|one| one.error);
+        reports(&world).into_iter().flat_map(errors).find(|error| *error == failed.error)
+    })
+    .await;
+    assert_eq!(report, failed.error);
+    // Longer than the wait before a record is tried again that was not taken.
+    a_while().await;
+    a_while().await;
+    assert_eq!((calls.all(), committed(&world, 0)), (vec![0], None), "it is not called again");
+    settled(&agent, 0, 1).await;
+    assert!(world.kafka.read_all(&letters).is_empty());
     stop(agent).await;
 }
 

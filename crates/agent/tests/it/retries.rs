@@ -8,8 +8,8 @@ use crate::commands::reports;
 use crate::common::{Agents as _, a_while, settled};
 use crate::runtime::wait_committed;
 use flowdeck_agent::{
-    CircuitBreaker, CircuitState, Context, DeadLetters, HandlerError, OnError, Raw, RetryTopics, Router,
-    State, Then,
+    CircuitBreaker, CircuitState, Context, DeadLetters, Failure, HandlerError, OnError, Raw, RetryTopics,
+    Router, State, Then,
 };
 use flowdeck_model::Scope;
 use flowdeck_testkit::{DEADLINE, World, unique, wait_for};
@@ -216,5 +216,31 @@ async fn an_open_circuit_pauses_the_consumer_apart_from_a_hold() {
     wait_committed(&world, 0, 5).await;
     wait_committed(&world, 1, 5).await;
     assert_eq!((breaker.state(), agent.counts().handled), (CircuitState::Closed, 10));
+    agent.stop().await.unwrap();
+}
+
+async fn poison() -> Result<(), HandlerError> {
+    Err("not JSON".into())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_mapping_calls_permanent_opens_no_circuit() {
+    let world = World::new(1).await;
+    world.produce(0, 10).await;
+    let breaker = CircuitBreaker::new(3, Duration::from_secs(60));
+    let agent = world
+        .agent("i-1")
+        .on_error(retries(2, Then::Skip))
+        .map_errors(|_| Failure::Permanent)
+        .circuit_breaker(breaker.clone())
+        .handler(Router::new(()).fallback(poison));
+    let agent = agent.start().await.unwrap();
+    wait_committed(&world, 0, 10).await;
+    assert_eq!((breaker.state(), agent.counts().skipped), (CircuitState::Closed, 10));
+    let report = wait_for("a report of all ten", DEADLINE, async || {
+        reports(&world).into_iter().map(|one| one.report).find(|report| report.counts.skipped == 10)
+    })
+    .await;
+    assert_eq!(report.circuit_breaker.map(|breaker| breaker.opened), Some(0));
     agent.stop().await.unwrap();
 }
