@@ -48,4 +48,6 @@ pub use pages::served::PATHS as SERVED_PATHS;
 #[cfg(not(target_family = "wasm"))]
 pub use shell::shell;
 pub use site::{Account, Login, Site, THEME_COOKIE, Theme, provide_base};
+#[cfg(not(target_family = "wasm"))]
+pub use typed::SameId;
 pub use typed::{OWN_END, OWN_LENGTH, Typed};

@@ -3,7 +3,7 @@
 // invisible in them written out, and none makes a line of its own in the server's log.
 import { execFileSync } from "node:child_process";
 import { env, expect, hydrated, test } from "./fixtures";
-import { Consumer, TOPIC, deleteGroups, encoded } from "./live";
+import { Consumer, TOPIC, deleteGroups, encoded, resumeBeside } from "./live";
 import { OwnServer } from "./own-server";
 import { hold, release, send } from "./kafka";
 import type { Page } from "@playwright/test";
@@ -92,8 +92,7 @@ async function aReason(page: Page, ready: () => Promise<void>) {
   await ready();
   await expect(page.locator("section.holds")).toContainText(`reason ${evil}‹U+202E›‹U+001B›[2J`);
   await harmless(page);
-  await page.locator(".holds form button").first().click();
-  await page.waitForURL(/\/commands\//);
+  await resumeBeside(page);
 }
 
 /** Written to the topic by somebody else, in anybody's name. */

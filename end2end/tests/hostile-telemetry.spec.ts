@@ -4,7 +4,7 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { env, expect, hydrated, test } from "./fixtures";
-import { Consumer, TOPIC, deleteGroups, encoded } from "./live";
+import { Consumer, TOPIC, deleteGroups, encoded, resumeBeside } from "./live";
 import { OwnServer } from "./own-server";
 import { flood, send, type Given } from "./kafka";
 import { asTelemetry, metric, telemetry } from "./telemetry";
@@ -263,8 +263,7 @@ async function pause(page: Page, group: string) {
 
 async function resume(page: Page, group: string) {
   await page.goto(server.url + path(group));
-  await page.locator(".holds form button").first().click();
-  await page.waitForURL(/\/commands\//);
+  await resumeBeside(page);
   await expect.poll(async () => (await api(page.request, group))?.holds.length, { timeout: 20_000 }).toBe(0);
 }
 

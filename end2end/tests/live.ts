@@ -1,6 +1,6 @@
 // Services that the live tests start themselves, and what Kafka's own tool does for them.
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
-import type { APIRequestContext } from "@playwright/test";
+import type { APIRequestContext, Page } from "@playwright/test";
 import { env, expect } from "./fixtures";
 
 /** The demo's topic that is written to all the time. */
@@ -82,4 +82,13 @@ export async function holdsEnd(request: APIRequestContext): Promise<number> {
 export async function committed(request: APIRequestContext, groups: string[], topic: string, offset: number): Promise<void> {
   groupTool(groups, env.bootstrap, "--reset-offsets", "--topic", topic, "--to-offset", String(offset), "--execute");
   for (const name of groups) await expect.poll(() => group(request, name), { timeout: 60_000 }).not.toBeNull();
+}
+
+/** By the button beside a pause; where another one lies there too, the form comes first. */
+export async function resumeBeside(page: Page): Promise<void> {
+  await page.locator(".holds form button").first().click();
+  await page.waitForURL(/\/commands\/|form=resume/);
+  if (!page.url().includes("form=resume")) return;
+  await page.locator("#form button[type=submit]").click();
+  await page.waitForURL(/\/commands\//);
 }

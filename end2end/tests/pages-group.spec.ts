@@ -1,6 +1,7 @@
 // The group page and the command's: what is wrong, the pause form, a pause that is seen to be obeyed, the resume.
 import { test, expect, hydrated } from "./fixtures";
 import type { Page } from "@playwright/test";
+import { resumeBeside } from "./live";
 
 const group = "./c/demo/groups/dev-audio-processor";
 
@@ -10,8 +11,7 @@ async function release(page: Page) {
   for (let i = 0; i < 5; i++) {
     const resume = page.locator(".holds form button");
     if ((await resume.count()) === 0 || !(await resume.first().isVisible())) return;
-    await resume.first().click();
-    await page.waitForURL(/\/commands\//);
+    await resumeBeside(page);
     await page.goto(group);
   }
 }

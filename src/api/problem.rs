@@ -53,6 +53,7 @@ fn kind_of(error: &PortError) -> &'static str {
         PortError::Conflict { .. } => "conflict",
         PortError::Unprocessable { .. } => "unprocessable",
         PortError::Unavailable { .. } => "unavailable",
+        PortError::InDoubt { .. } => "in-doubt",
         PortError::PayloadsOff { .. } => "payloads-off",
         PortError::TooMany { .. } => "too-many",
     }

@@ -17,6 +17,8 @@ use super::exit::{Exit, Failed};
 /// The server gives up before that.
 const LIMIT: Duration = Duration::from_secs(40);
 const LONGEST: u64 = 64 * 1024 * 1024;
+/// Between two tries where there was no answer.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 pub(super) struct Api {
     agent: Agent,
@@ -50,7 +52,7 @@ impl Api {
         self.read(request.call())
     }
 
-    /// Asked again and again, until `is_over` or the time is.
+    /// Asked again and again, until `is_over` or the time is; also where a server cannot be reached for a while.
     pub(super) fn get_until<T: DeserializeOwned>(
         &self,
         path: &str,
@@ -59,11 +61,15 @@ impl Api {
     ) -> Result<Answer<T>, Failed> {
         let until = Instant::now() + wait;
         loop {
-            let answer = self.get(path)?;
-            if is_over(&answer.view) || Instant::now() > until {
-                return Ok(answer);
-            }
-            std::thread::sleep(every);
+            let answer: Result<Answer<T>, Failed> = self.get(path);
+            let is_late = Instant::now() > until;
+            let pause = match answer {
+                Ok(answer) if is_late || is_over(&answer.view) => return Ok(answer),
+                Err(failed) if is_late || !failed.may_pass => return Err(failed),
+                Ok(_) => every,
+                Err(_) => TRY_AGAIN,
+            };
+            std::thread::sleep(pause);
         }
     }
 
@@ -97,7 +103,7 @@ impl Api {
     }
 
     fn unreachable(&self, why: impl std::fmt::Display) -> Failed {
-        Failed::new(Exit::Unreachable, format!("{}: {why}", self.at))
+        Failed::new(Exit::Unreachable, format!("{}: {why}", self.at)).may_pass()
     }
 
     fn read<T: DeserializeOwned>(
@@ -113,7 +119,10 @@ impl Api {
         }
         match serde_json::from_str(&json) {
             Ok(view) => Ok(Answer { json, view }),
-            Err(error) => Err(self.unreachable(format!("no answer of a Flowdeck of this version: {error}"))),
+            Err(error) => {
+                let words = format!("{}: no answer of a Flowdeck of this version: {error}", self.at);
+                Err(Failed::new(Exit::Unreachable, words))
+            }
         }
     }
 }
@@ -126,7 +135,8 @@ fn refused(status: u16, body: &str) -> Failed {
     });
     let words =
         detail.unwrap_or_else(|| format!("the server answers {status}: is --url the address of the pages?"));
-    Failed::new(Exit::of_status(status), words)
+    let failed = Failed::new(Exit::of_status(status), words);
+    if matches!(status, 502..=504) { failed.may_pass() } else { failed }
 }
 
 fn tls() -> TlsConfig {

@@ -112,6 +112,16 @@ pub struct Operation {
     /// Show what it would do, and do nothing.
     #[arg(long)]
     pub dry_run: bool,
+    /// Send again under the id that a call which failed has named: it is the same operation, and is done once. By default
+    /// a new one.
+    #[arg(long = "id", value_name = "ID")]
+    pub own_id: Option<CommandId>,
+}
+
+impl Operation {
+    pub(super) fn new_id(&self) -> CommandId {
+        self.own_id.unwrap_or_else(CommandId::random)
+    }
 }
 
 #[derive(Debug, Args)]

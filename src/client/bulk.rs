@@ -207,7 +207,7 @@ fn submit(
         return Err(Failed::new(Exit::NotDone, "nothing would be done"));
     }
     let body = Body {
-        id: CommandId::random(),
+        id: operation.new_id(),
         action: preview.action,
         groups: preview.targets(),
         stop_after,
@@ -215,7 +215,8 @@ fn submit(
         skips,
         reason: &operation.reason,
     };
-    let submitted: Answer<BulkView> = api.post(&path, &body)?;
+    let named = |failed: Failed| failed.of("bulk operation", body.id, "bulk show");
+    let submitted: Answer<BulkView> = api.post(&path, &body).map_err(named)?;
     if !operation.wait {
         return print(&submitted, json, |one| {
             format!(
@@ -226,7 +227,7 @@ fn submit(
             )
         });
     }
-    let view = over(&api, &format!("{path}/{}", submitted.view.id))?;
+    let view = over(&api, &format!("{path}/{}", submitted.view.id)).map_err(named)?;
     print(&view, json, show::bulk)?;
     Ok(if view.view.state.is_over() { exit(&view.view) } else { Exit::NotDone })
 }

@@ -86,18 +86,22 @@ fn start(part: &Part) -> Result<Exit, Failed> {
         topics: topics.clone(),
         partitions: partitions.clone(),
     };
-    let body = Body { id: CommandId::random(), target, reason: &operation.reason };
+    let body = Body { id: operation.new_id(), target, reason: &operation.reason };
     if operation.dry_run {
         let preview: Answer<PreviewView> = api.post(&format!("{path}/preview"), &body)?;
         return print(&preview, operation.server.json, show::preview);
     }
-    let view: Answer<CanaryView> = api.post(&path, &body)?;
-    let path = format!("{path}/{}", view.view.first.id);
-    told(&api, &path, operation, view)
+    let view: Result<Answer<CanaryView>, Failed> = api.post(&path, &body);
+    let view = view.map_err(|failed| named(failed, body.id))?;
+    let id = view.view.first.id;
+    told(&api, &format!("{path}/{id}"), operation, view).map_err(|failed| named(failed, id))
 }
 
 fn give(order: &Order, word: CanaryOrder) -> Result<Exit, Failed> {
     let Order { operation, id } = order;
+    if operation.own_id.is_some() {
+        return Err(Failed::new(Exit::Usage, "--id: an order is given once, under the id of the canary"));
+    }
     let api = Api::new(&operation.server)?;
     let path = format!("/clusters/{}/canaries/{id}", cluster(&api, operation.cluster.as_ref())?);
     let body = OrderBody { order: word, reason: &operation.reason };
@@ -105,8 +109,12 @@ fn give(order: &Order, word: CanaryOrder) -> Result<Exit, Failed> {
         let preview: Answer<PreviewView> = api.post(&format!("{path}/order/preview"), &body)?;
         return print(&preview, operation.server.json, show::preview);
     }
-    let view: Answer<CanaryView> = api.post(&format!("{path}/order"), &body)?;
-    told(&api, &path, operation, view)
+    let view: Result<Answer<CanaryView>, Failed> = api.post(&format!("{path}/order"), &body);
+    view.and_then(|view| told(&api, &path, operation, view)).map_err(|failed| named(failed, *id))
+}
+
+fn named(failed: Failed, id: CommandId) -> Failed {
+    failed.of("canary", id, "canary show")
 }
 
 /// As it is, or once it is settled where somebody waits.

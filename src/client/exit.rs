@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use flowdeck_model::CommandState;
+use flowdeck_model::{CommandId, CommandState};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
@@ -54,10 +54,22 @@ impl Exit {
 pub struct Failed {
     pub exit: Exit,
     pub words: String,
+    /// The same may be answered a moment later: a server, or a proxy before it, starts again.
+    pub may_pass: bool,
 }
 
 impl Failed {
     pub(super) fn new(exit: Exit, words: impl Into<String>) -> Self {
-        Self { exit, words: words.into() }
+        Self { exit, words: words.into(), may_pass: false }
+    }
+
+    pub(super) fn may_pass(self) -> Self {
+        Self { may_pass: true, ..self }
+    }
+
+    /// Whatever failed, it may have been begun: who tries again has to look first. `ask`: the command that tells.
+    pub(super) fn of(self, what: &str, id: CommandId, ask: &str) -> Self {
+        let words = format!("{what} {id}: {}; `flowdeck {ask} {id}` tells what became of it", self.words);
+        Self { words, ..self }
     }
 }

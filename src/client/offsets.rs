@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::api::{Answer, Api};
 use super::args::{DeleteGroup, Guards, Operation, Reset};
 use super::exit::{Exit, Failed};
-use super::operate::send;
+use super::operate::{named, send};
 use super::{cluster, print, show};
 
 #[derive(Serialize)]
@@ -28,7 +28,7 @@ struct Body<'a> {
     action: ActionKind,
     target: Target,
     reason: &'a str,
-    to: &'a str,
+    to: String,
     offsets: String,
     skips: Option<u64>,
     confirm: Option<&'a str>,
@@ -48,50 +48,67 @@ pub(super) fn reset(args: &Reset) -> Result<Exit, Failed> {
         all_topics: args.all_topics,
         file: file.transpose()?,
     };
-    set(&args.operation, &query, &args.guards, ActionKind::SetOffsets, args.stop)
+    let (operation, guards) = (&args.operation, &args.guards);
+    set(&Wanted { operation, guards, action: ActionKind::SetOffsets, stop: args.stop }, &query)
 }
 
 pub(super) fn delete_group(args: &DeleteGroup) -> Result<Exit, Failed> {
     let query = Query { group: &args.group, to: "none", topics: vec![], all_topics: true, file: None };
-    set(&args.operation, &query, &args.guards, ActionKind::DeleteGroup, false)
+    let (operation, guards) = (&args.operation, &args.guards);
+    set(&Wanted { operation, guards, action: ActionKind::DeleteGroup, stop: false }, &query)
 }
 
-fn set(
-    operation: &Operation,
-    query: &Query<'_>,
-    guards: &Guards,
+/// What is asked for, beside the target and its partitions.
+struct Wanted<'a> {
+    operation: &'a Operation,
+    guards: &'a Guards,
     action: ActionKind,
     stop: bool,
-) -> Result<Exit, Failed> {
+}
+
+fn set(wanted: &Wanted<'_>, query: &Query<'_>) -> Result<Exit, Failed> {
+    let operation = wanted.operation;
     let api = Api::new(&operation.server)?;
     let cluster: ClusterName = cluster(&api, operation.cluster.as_ref())?;
-    let preview: Answer<OffsetsPreview> = api.post(&format!("/clusters/{cluster}/offsets/preview"), query)?;
+    let preview: Result<Answer<OffsetsPreview>, Failed> =
+        api.post(&format!("/clusters/{cluster}/offsets/preview"), query);
     if operation.dry_run {
-        return print(&preview, operation.server.json, show::offsets);
+        return print(&preview?, operation.server.json, show::offsets);
     }
-    let preview = preview.view;
-    if let Some(why) = &preview.refused {
-        return Err(Failed::new(Exit::NotDone, flowdeck_model::shown::text(why)));
-    }
-    let is_stopped = preview.way == OffsetsWay::StopAndStart;
-    if is_stopped && !stop {
-        let words =
-            "KafkaFlow consumers run in the group: --stop stops them, sets the offsets and starts them";
-        return Err(Failed::new(Exit::NotDone, words));
-    }
-    let Some(moves) = &preview.moves else {
-        return Err(Failed::new(Exit::NotDone, "no offset would be changed"));
+    let id = operation.new_id();
+    let body = preview.and_then(|preview| wanted.body(id, query, preview.view));
+    let body = match operation.own_id {
+        // A call before may have done it: then nothing is left to do.
+        Some(id) => body.map_err(|failed| named(failed, id))?,
+        None => body?,
     };
-    let body = Body {
-        id: CommandId::random(),
-        action,
-        target: Target::group(query.group.clone()),
-        reason: &operation.reason,
-        to: &preview.to,
-        offsets: moves.to_string(),
-        skips: guards.skips,
-        confirm: guards.confirm.as_deref(),
-        by: is_stopped.then_some(HoldBy::Stop),
-    };
-    send(&api, &cluster, operation, &body)
+    send(&api, &cluster, operation, id, &body)
+}
+
+impl<'a> Wanted<'a> {
+    fn body(&self, id: CommandId, query: &Query<'_>, preview: OffsetsPreview) -> Result<Body<'a>, Failed> {
+        if let Some(why) = &preview.refused {
+            return Err(Failed::new(Exit::NotDone, flowdeck_model::shown::text(why)));
+        }
+        let is_stopped = preview.way == OffsetsWay::StopAndStart;
+        if is_stopped && !self.stop {
+            let words =
+                "KafkaFlow consumers run in the group: --stop stops them, sets the offsets and starts them";
+            return Err(Failed::new(Exit::NotDone, words));
+        }
+        let Some(moves) = &preview.moves else {
+            return Err(Failed::new(Exit::NotDone, "no offset would be changed"));
+        };
+        Ok(Body {
+            id,
+            action: self.action,
+            target: Target::group(query.group.clone()),
+            reason: &self.operation.reason,
+            offsets: moves.to_string(),
+            to: preview.to,
+            skips: self.guards.skips,
+            confirm: self.guards.confirm.as_deref(),
+            by: is_stopped.then_some(HoldBy::Stop),
+        })
+    }
 }

@@ -107,7 +107,7 @@ fn submit(wanted: &Wanted<'_>) -> Result<Exit, Failed> {
     let api = Api::new(server)?;
     let cluster = cluster(&api, named.as_ref())?;
     let body = Body {
-        id: CommandId::random(),
+        id: wanted.operation.new_id(),
         action: wanted.action.into(),
         target: wanted.target.clone(),
         reason: reason.clone(),
@@ -120,21 +120,24 @@ fn submit(wanted: &Wanted<'_>) -> Result<Exit, Failed> {
         let preview: Answer<PreviewView> = api.post(&format!("{path}/preview"), &body)?;
         return print(&preview, server.json, show::preview);
     }
-    send(&api, &cluster, wanted.operation, &body)
+    send(&api, &cluster, wanted.operation, body.id, &body)
 }
 
-/// Submitted, and followed where somebody waits.
+/// Submitted under the id that the body has, and followed where somebody waits.
 pub(super) fn send(
     api: &Api,
     cluster: &ClusterName,
     operation: &Operation,
+    id: CommandId,
     body: &impl Serialize,
 ) -> Result<Exit, Failed> {
     let json = operation.server.json;
-    let submitted: Answer<Submitted> = api.post(&format!("/clusters/{cluster}/commands"), body)?;
+    let submitted: Result<Answer<Submitted>, Failed> =
+        api.post(&format!("/clusters/{cluster}/commands"), body);
+    let submitted = submitted.map_err(|failed| named(failed, id))?;
     let id = submitted.view.id;
     if operation.wait {
-        let command = settled(api, cluster, id)?;
+        let command = settled(api, cluster, id).map_err(|failed| named(failed, id))?;
         print(&command, json, show::operation)?;
         let is_over = command.view.state.is_settled();
         return Ok(if is_over { Exit::of_state(command.view.state) } else { Exit::NotDone });
@@ -145,6 +148,10 @@ pub(super) fn send(
         format!("{}: {}{already}\nflowdeck operations {id} tells what came of it.\n", id, one.state.label())
     })?;
     Ok(Exit::of_state(submitted.view.state))
+}
+
+pub(super) fn named(failed: Failed, id: CommandId) -> Failed {
+    failed.of("operation", id, "operations")
 }
 
 /// The operation once nothing more is awaited, or as it is when the time is over.

@@ -1,16 +1,19 @@
 //! `POST {base}/c/{cluster}/bulks` and `…/bulks/{id}`: plain forms. Success is 303 to the bulk operation's page; what is
 //! refused shows a new preview, with the reason and its status.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use app::Typed;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use flowdeck_model::bulk::form::BulkForm;
 use flowdeck_model::bulk::{BulkAction, BulkRequest};
-use flowdeck_model::{ClusterName, SubmitBulk, url};
+use flowdeck_model::offsets::TopicScope;
+use flowdeck_model::{ClusterName, Partition, SubmitBulk, TopicName, url};
 use http::header::HeaderMap;
 
-use super::forms::{ordered, refused, see_other};
+use super::forms::{Submitted, ordered, refused, see_other};
 use super::ports::FormPorts;
 use crate::api::names;
 use crate::api::problem::Problem;
@@ -24,19 +27,23 @@ pub(crate) async fn submit(
     body: Bytes,
 ) -> Result<Response, Problem> {
     let cluster = names::cluster(&segment)?;
-    let BulkForm { id, request } = BulkForm::parse(&String::from_utf8_lossy(&body))?;
-    Ok(match bound.ports.bulks.submit(&cluster, SubmitBulk { id, request: request.clone() }).await {
+    let form = BulkForm::parse(&String::from_utf8_lossy(&body))?;
+    let asked = SubmitBulk { id: form.id, request: form.request.clone() };
+    Ok(match bound.ports.bulks.submit(&cluster, asked).await {
         Ok(view) => see_other(&state.options.base.path(&url::bulk_path(&cluster, view.id))),
         Err(error) => {
-            let typed = Typed { reason: request.reason.clone(), ..Typed::default() };
-            refused(&state, bound, &headers, &page(&cluster, &request), error, typed).await
+            let typed = Typed { reason: form.request.reason.clone(), ..Typed::default() };
+            let asked = Submitted { page: page(&cluster, &form), typed, of: url::bulk_path };
+            refused(&state, bound, &headers, error, asked).await
         }
     })
 }
 
 /// A new preview of the same.
-fn page(cluster: &ClusterName, request: &BulkRequest) -> String {
+fn page(cluster: &ClusterName, form: &BulkForm) -> String {
+    let request = &form.request;
     let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("stopAfter", &request.stop_after.to_string());
     if let Some(id) = request.undoes {
         query.append_pair("undo", &id.to_string());
     } else {
@@ -50,15 +57,28 @@ fn page(cluster: &ClusterName, request: &BulkRequest) -> String {
         }
         if request.action == BulkAction::SetOffsets {
             query.append_pair("to", first.and_then(|target| target.to.as_deref()).unwrap_or_default());
-            let moves = request.groups.iter().filter_map(|target| target.offsets.as_ref());
-            let mut topics: Vec<String> =
-                moves.flat_map(|moves| moves.topics()).map(|topic| topic.to_string()).collect();
-            topics.sort();
-            topics.dedup();
-            query.append_pair("topics", &topics.join(","));
+            if form.all_topics {
+                query.append_pair("allTopics", "true");
+            }
+            let topics = match form.topics.is_empty() && !form.all_topics {
+                true => moved(request),
+                false => form.topics.clone(),
+            };
+            query.append_pair("topics", &topics);
         }
     }
     format!("/c/{}/bulk?{}", url::encode(cluster.as_str()), query.finish())
+}
+
+/// The partitions that would be moved, where the form does not say of which it was a preview.
+fn moved(request: &BulkRequest) -> String {
+    let moves = request.groups.iter().filter_map(|target| target.offsets.as_ref());
+    let mut places: BTreeMap<TopicName, BTreeSet<Partition>> = BTreeMap::new();
+    for TopicScope { topic, partitions } in moves.flat_map(|moves| moves.scope()) {
+        places.entry(topic).or_default().extend(partitions);
+    }
+    let scopes = places.into_iter().map(|(topic, partitions)| TopicScope { topic, partitions }.to_string());
+    scopes.collect::<Vec<_>>().join(" ")
 }
 
 pub(crate) async fn stop(
@@ -70,5 +90,6 @@ pub(crate) async fn stop(
     let (cluster, id) = (names::cluster(&cluster)?, names::command(&id)?);
     let page = url::bulk_path(&cluster, id);
     let outcome = bound.ports.bulks.stop(&cluster, id).await;
-    Ok(ordered(&state, bound, &headers, &page, outcome, Typed::default()).await)
+    let asked = Submitted { page, typed: Typed::default(), of: url::bulk_path };
+    Ok(ordered(&state, bound, &headers, outcome, asked).await)
 }

@@ -9,7 +9,7 @@ use flowdeck_model::canary::{CanaryOrder, SubmitCanary};
 use flowdeck_model::{PortError, url};
 use http::header::HeaderMap;
 
-use super::forms::{ordered, page_of, parse, refused, see_other, typed};
+use super::forms::{Submitted, ordered, page_of, parse, refused, see_other, typed};
 use super::ports::FormPorts;
 use crate::api::names;
 use crate::api::problem::Problem;
@@ -33,7 +33,10 @@ pub(crate) async fn submit(
     };
     Ok(match outcome {
         Ok(view) => see_other(&state.options.base.path(&url::canary_path(&cluster, view.first.id))),
-        Err(error) => refused(&state, bound, &headers, &page_of(&cluster, &body), error, typed(&body)).await,
+        Err(error) => {
+            let (page, typed) = (page_of(&cluster, &body), typed(&body));
+            refused(&state, bound, &headers, error, Submitted { page, typed, of: url::canary_path }).await
+        }
     })
 }
 
@@ -56,5 +59,7 @@ pub(crate) async fn order(
     };
     let page = url::canary_path(&cluster, id);
     let typed = Typed { reason: field("reason"), ..Typed::default() };
-    Ok(ordered(&state, bound, &headers, &page, outcome, typed).await)
+    // Each order is a command of its own.
+    let asked = Submitted { page, typed, of: url::command_path };
+    Ok(ordered(&state, bound, &headers, outcome, asked).await)
 }

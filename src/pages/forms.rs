@@ -1,15 +1,15 @@
 //! `POST {base}/c/{cluster}/commands`: a form, with or without JavaScript. Success is 303 to the
 //! command's page; what is refused shows the page of the group again, with the reason and its status.
 
-use app::Typed;
+use app::{SameId, Typed};
 use axum::body::Bytes;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use flowdeck_model::action::{ActionFields, Workers, WorkersError};
 use flowdeck_model::offsets::{GivenOffsets, OffsetMove, OffsetMoves};
 use flowdeck_model::{
-    ActionKind, ClusterName, CommandId, GroupId, HoldBy, Partition, PauseEnd, PortError, Submit, Target,
-    Timestamp, url,
+    ActionKind, ClusterName, CommandId, GroupId, Hold, HoldBy, Partition, PauseEnd, PortError, Submit,
+    Target, Timestamp, url,
 };
 use http::header::{HeaderMap, HeaderValue, LOCATION};
 use http::{StatusCode, Uri};
@@ -25,52 +25,100 @@ pub(crate) async fn submit(
     State(state): State<AppState>,
     FormPorts(bound): FormPorts,
     Path(segment): Path<String>,
+    RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<Response, Problem> {
     let cluster = names::cluster(&segment)?;
     let outcome = match parse(&body) {
+        Ok(command) if query.as_deref() == Some(url::ALONE) && ends_others(&bound, &cluster, &command) => {
+            let form = [&page_of(&cluster, &body), "#form"].concat();
+            return Ok(see_other(&state.options.base.path(&form)));
+        }
         Ok(command) => bound.ports.control.submit(&cluster, command).await,
         Err(error) => Err(error),
     };
     Ok(match outcome {
         Ok(submitted) => see_other(&state.options.base.path(&url::command_path(&cluster, submitted.id))),
-        Err(error) => refused(&state, bound, &headers, &page_of(&cluster, &body), error, typed(&body)).await,
+        Err(error) => {
+            let asked =
+                Submitted { page: page_of(&cluster, &body), typed: typed(&body), of: url::command_path };
+            refused(&state, bound, &headers, error, asked).await
+        }
     })
 }
 
-/// What an order that was given on `page`, below the base, came to: the page again, by 303 where it was done.
+/// The button beside one pause resumes at once. A resume ends every pause that lies there, whoever gave it: where there is
+/// another one, the form comes first, whose preview names it.
+fn ends_others(bound: &BoundActor, cluster: &ClusterName, command: &Submit) -> bool {
+    let Ok(view) = bound.ports.fleet.group(cluster, &command.target.group) else { return false };
+    let scopes = command.target.scopes();
+    let lies_there = |hold: &&Hold| scopes.iter().any(|scope| scope.intersect(&hold.scope).is_some());
+    view.row.holds.iter().filter(lies_there).count() > 1
+}
+
+/// What was asked for by a form.
+pub(super) struct Submitted {
+    /// That shows the form, below the base.
+    pub(super) page: String,
+    /// What the page shows again.
+    pub(super) typed: Typed,
+    /// The page of an operation of this kind, below the base.
+    pub(super) of: OperationPath,
+}
+
+pub(super) type OperationPath = fn(&ClusterName, CommandId) -> String;
+
+/// What an order that was given on its page came to: the page again, by 303 where it was done.
 pub(super) async fn ordered<T>(
     state: &AppState,
     bound: BoundActor,
     headers: &HeaderMap,
-    page: &str,
     outcome: Result<T, PortError>,
-    typed: Typed,
+    asked: Submitted,
 ) -> Response {
     match outcome {
-        Ok(_) => see_other(&state.options.base.path(page)),
-        Err(error) => refused(state, bound, headers, page, error, typed).await,
+        Ok(_) => see_other(&state.options.base.path(&asked.page)),
+        Err(error) => refused(state, bound, headers, error, asked).await,
     }
 }
 
-/// `page`, below the base, once more: with the reason, what was typed, and the error's status.
+/// The page once more: with the reason, what was typed, and the error's status. Where the outcome is not known the form keeps
+/// its id.
 pub(super) async fn refused(
     state: &AppState,
     bound: BoundActor,
     headers: &HeaderMap,
-    page: &str,
     error: PortError,
-    typed: Typed,
+    asked: Submitted,
 ) -> Response {
-    let Ok(uri) = state.options.base.path(page).parse::<Uri>() else {
+    let Submitted { page, typed, of } = asked;
+    let Ok(uri) = state.options.base.path(&page).parse::<Uri>() else {
         return Problem::from(error).into_response();
     };
     let status = status_of(&error);
-    let refused = Refused { why: format!("Nothing was done: {error}"), typed };
+    let same_id = match &error {
+        PortError::InDoubt { id, .. } => Some(SameId(*id)),
+        _ => None,
+    };
+    let refused = Refused { why: why(state, &error, of), typed, same_id };
     let mut response = render::document(state, bound.into(), headers, uri, Some(refused)).await;
     *response.status_mut() = status;
     response
+}
+
+/// That nothing was done is said only where it is sure.
+fn why(state: &AppState, error: &PortError, of: OperationPath) -> String {
+    match error {
+        PortError::InDoubt { cluster, id, detail } => {
+            let page = state.options.base.path(&of(cluster, *id));
+            format!(
+                "It is not known whether this was taken: {detail}. What became of operation {id} is on its page, {page}. \
+                 Sent again from here, it is the same operation, and is done once at most."
+            )
+        }
+        error => format!("Nothing was done: {error}"),
+    }
 }
 
 /// `POST {base}/c/{cluster}/groups/{group}/offsets` and `…/c/{cluster}/bulk`: the page with the preview. Nothing is done; a

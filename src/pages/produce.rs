@@ -10,7 +10,7 @@ use flowdeck_model::{ClusterName, CommandId, PortError, SubmitProduce, TopicName
 use http::Uri;
 use http::header::HeaderMap;
 
-use super::forms::{ADDRESS_MAX, refused, see_other};
+use super::forms::{ADDRESS_MAX, Submitted, refused, see_other};
 use super::ports::FormPorts;
 use super::render;
 use crate::api::names;
@@ -46,7 +46,7 @@ pub(crate) async fn submit(
         Ok(view) => see_other(&state.options.base.path(&produced(&cluster, view.id, &form.skip))),
         Err(error) => {
             let typed = Typed { reason: form.reason, ..Typed::default() };
-            refused(&state, bound, &headers, &page, error, typed).await
+            refused(&state, bound, &headers, error, Submitted { page, typed, of: url::produced_path }).await
         }
     })
 }

@@ -10,7 +10,7 @@ use flowdeck_model::redrive::form::RedriveForm;
 use flowdeck_model::{CommandId, PortError, SubmitRedrive, url};
 use http::header::HeaderMap;
 
-use super::forms::{ordered, refused, see_other};
+use super::forms::{Submitted, ordered, refused, see_other};
 use super::ports::FormPorts;
 use crate::api::names;
 use crate::api::problem::Problem;
@@ -37,7 +37,7 @@ pub(crate) async fn submit(
             let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(kept).finish();
             let page = format!("{}/redrive?{query}", url::dead_letters_path(&cluster, &form.request.topic));
             let typed = Typed { reason: form.request.reason, ..Typed::default() };
-            refused(&state, bound, &headers, &page, error, typed).await
+            refused(&state, bound, &headers, error, Submitted { page, typed, of: url::redrive_path }).await
         }
     })
 }
@@ -57,5 +57,6 @@ pub(crate) async fn order(
         Some(order) => bound.ports.redrives.order(&cluster, id, order).await,
         None => Err(PortError::invalid("order", "run, pause or stop")),
     };
-    Ok(ordered(&state, bound, &headers, &page, outcome, Typed::default()).await)
+    let asked = Submitted { page, typed: Typed::default(), of: url::redrive_path };
+    Ok(ordered(&state, bound, &headers, outcome, asked).await)
 }

@@ -1,7 +1,7 @@
 //! Server-side rendering. Which page it is, the app's own router decides, and says the status. Pages are rendered
 //! whole, so that they work without JavaScript.
 
-use app::{Account, Site, Theme, Typed};
+use app::{Account, SameId, Site, Theme, Typed};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
@@ -30,10 +30,12 @@ impl From<BoundActor> for Viewer {
     }
 }
 
-/// Why a form did nothing, and what was typed into it.
+/// Why a form did nothing, or is not known to have done it, and what was typed into it.
 pub(crate) struct Refused {
     pub(crate) why: String,
     pub(crate) typed: Typed,
+    /// Of a form whose outcome is not known.
+    pub(crate) same_id: Option<SameId>,
 }
 
 /// The page of `uri`. Where a form was refused, the page answers another URL than its own.
@@ -46,6 +48,7 @@ pub(crate) async fn document(
 ) -> Response {
     let nonce = headers::Nonce::new();
     let scripts = refused.is_none();
+    let same_id = refused.as_ref().and_then(|refused| refused.same_id);
     let (why, typed) = refused.map(|refused| (refused.why, refused.typed)).unzip();
     let site = Site {
         base: state.base,
@@ -62,6 +65,9 @@ pub(crate) async fn document(
             provide_context(viewer.account.clone());
             if let Some(typed) = &typed {
                 provide_context(typed.clone());
+            }
+            if let Some(same_id) = same_id {
+                provide_context(same_id);
             }
             if let Some(ports) = &viewer.ports {
                 provide_context(ports.clone());

@@ -9,7 +9,7 @@ use flowdeck_model::retention::form::RetentionForm;
 use flowdeck_model::{PortError, SubmitRetention, url};
 use http::header::HeaderMap;
 
-use super::forms::{ordered, refused, see_other};
+use super::forms::{Submitted, ordered, refused, see_other};
 use super::ports::FormPorts;
 use crate::api::names;
 use crate::api::problem::Problem;
@@ -41,7 +41,7 @@ pub(crate) async fn submit(
             let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(form.fields()).finish();
             let page = format!("{}?{query}", url::retention_path(&cluster, &topic));
             let typed = Typed { reason: form.reason, ..Typed::default() };
-            refused(&state, bound, &headers, &page, error, typed).await
+            refused(&state, bound, &headers, error, Submitted { page, typed, of: url::raised_path }).await
         }
     })
 }
@@ -56,5 +56,6 @@ pub(crate) async fn end(
     let (cluster, id) = (names::cluster(&cluster)?, names::command(&id)?);
     let page = url::raised_path(&cluster, id);
     let outcome = bound.ports.retentions.end(&cluster, id).await;
-    Ok(ordered(&state, bound, &headers, &page, outcome, Typed::default()).await)
+    let asked = Submitted { page, typed: Typed::default(), of: url::raised_path };
+    Ok(ordered(&state, bound, &headers, outcome, asked).await)
 }

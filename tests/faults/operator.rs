@@ -24,8 +24,9 @@ const COMMANDS: &str = "/kafkaflow/api/v1/clusters/shop/commands";
 /// After the faults the operator goes on until a pause was acknowledged, for so long: faults may follow each other so closely
 /// that none was.
 const QUIET: Duration = Duration::from_secs(60);
-/// A command comes to an end by then, good or not: not before a broker is back, which takes its time on a busy machine.
-const SETTLED: Duration = Duration::from_secs(120);
+/// A command comes to an end by then, good or not: not before a broker is back and the network lets through for a while, which
+/// takes its time on a busy machine.
+const SETTLED: Duration = Duration::from_secs(300);
 
 /// What became of commands.
 #[derive(Clone, Debug, Default)]

@@ -89,6 +89,7 @@ async fn errors_are_problem_documents_with_their_status() {
         ("error-conflict", 409, "conflict"),
         ("error-unprocessable", 422, "unprocessable"),
         ("error-unavailable", 503, "unavailable"),
+        ("error-in-doubt", 503, "in-doubt"),
         ("error-too-many", 429, "too-many"),
         ("error-panic", 500, "internal"),
     ] {

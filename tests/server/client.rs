@@ -1,11 +1,20 @@
 //! The command line that asks a running server: what it prints, and how it ends.
 
 use std::process::Output;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use axum::response::IntoResponse as _;
+use flowdeck::Server;
 use flowdeck_model::PauseEnd;
+use http::{Method, StatusCode};
+use tokio_util::sync::CancellationToken;
 
 use crate::program::command;
-use crate::support::{Listening, options};
+use crate::support::{Listening, options, site};
 
 pub(crate) async fn run(url: &str, arguments: &[&str]) -> (i32, String, String) {
     let mut command = command(arguments);
@@ -156,4 +165,58 @@ async fn exit_codes_say_how_it_ended() {
     assert_eq!(code, 5, "{said}");
     let (code, script, _) = run(&url, &["completions", "bash"]).await;
     assert!(code == 0 && script.contains("flowdeck"));
+}
+
+/// What a proxy answers in place of a server that starts again: once, to what has this method and is below `path`.
+fn fails_once(router: Router, method: Method, path: &'static str, after: bool) -> Router {
+    let failed = Arc::new(AtomicBool::new(false));
+    router.layer(from_fn(move |request: Request, next: Next| {
+        let is_asked = request.method() == method && request.uri().path().contains(path);
+        let fails = is_asked && !failed.swap(is_asked, Ordering::Relaxed);
+        async move {
+            if !fails {
+                return next.run(request).await;
+            }
+            if after {
+                next.run(request).await;
+            }
+            StatusCode::SERVICE_UNAVAILABLE.into_response()
+        }
+    }))
+}
+
+async fn listen(router: Router) -> (String, CancellationToken) {
+    let shutdown = CancellationToken::new();
+    let server = Server::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
+    let url = format!("http://{}/kafkaflow", server.address());
+    tokio::spawn(server.run(router, options().limits, shutdown.clone()));
+    (url, shutdown)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_poll_that_fails_does_not_end_the_waiting() {
+    let router = fails_once(site().router, Method::GET, "/commands/", false);
+    let (url, shutdown) = listen(router).await;
+    let pause = ["pause", "ends-confirmed", "--cluster", "demo", "--reason", "x", "--wait"];
+    let (code, said, problem) = run(&url, &pause).await;
+    shutdown.cancel();
+    assert_eq!(code, 0, "{problem}");
+    assert!(said.contains("confirmed"), "{said}");
+}
+
+/// The answer is lost, and the operation is not: its id is said, and under it the same is no second operation.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_fails_names_the_operation() {
+    let site = site();
+    let (url, shutdown) = listen(fails_once(site.router.clone(), Method::POST, "/commands", true)).await;
+    let pause = ["pause", "payments", "--cluster", "demo", "--reason", "x"];
+    let (code, _, problem) = run(&url, &pause).await;
+    let id = site.memory.submitted()[0].id.to_string();
+    assert_eq!(code, 5, "{problem}");
+    assert!(problem.contains(&format!("`flowdeck operations {id}`")), "{problem}");
+    let (code, said, problem) = run(&url, &[&pause[..], &["--id", &id]].concat()).await;
+    shutdown.cancel();
+    assert_eq!(code, 0, "{problem}");
+    assert!(said.starts_with(&id), "{said}");
+    assert_eq!(site.memory.submitted().len(), 1);
 }

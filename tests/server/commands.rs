@@ -5,6 +5,7 @@ use flowdeck_model::PauseEnd;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::memory::{LOST, TWICE_PAUSED};
 use crate::support::{Answer, Site, form, get, post, site};
 
 const API: &str = "/kafkaflow/api/v1/clusters/demo/commands";
@@ -116,6 +117,31 @@ async fn form_redirects_to_command_and_is_idempotent() {
     assert_eq!((submitted.ends, submitted.target.topics.len()), (None, 0));
 }
 
+/// The button beside one pause: a resume would end the other one, too.
+#[tokio::test]
+async fn resume_beside_one_of_two_pauses_leads_to_the_form() {
+    let site = site();
+    site.memory.set_lag(TWICE_PAUSED, 5);
+    let fields = |topic| [("id", ID), ("action", "resume"), ("group", TWICE_PAUSED), ("topic", topic)];
+    let alone = [FORM, "?alone"].concat();
+    for (topic, query) in [("", "form=resume"), ("orders", "form=resume&topic=orders")] {
+        let answer = site.ask(form(&alone, &fields(topic))).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
+        let page = format!("/kafkaflow/c/demo/groups/{TWICE_PAUSED}?{query}#form");
+        assert_eq!(answer.header("location"), page);
+    }
+    assert_eq!(site.memory.submitted().len(), 0);
+    // Of another topic the group's pause is the only one.
+    for (address, topic) in [(&*alone, "refunds"), (FORM, "orders")] {
+        let mut fields = fields(topic);
+        let id = uuid::Uuid::new_v4().to_string();
+        fields[0].1 = &id;
+        let answer = site.ask(form(address, &fields)).await;
+        assert_eq!(answer.header("location"), format!("{FORM}/{id}"), "{address}, {topic}");
+    }
+    assert_eq!(site.memory.submitted().len(), 2);
+}
+
 #[tokio::test]
 async fn refused_form_shows_its_page_with_the_reason() {
     let site = site();
@@ -144,6 +170,48 @@ async fn refused_form_shows_its_page_with_the_reason() {
     assert!(observe.body.contains("observe mode"));
     assert_eq!(site.ask(form("/kafkaflow/c/~/commands", &FIELDS)).await.status, StatusCode::NOT_FOUND);
     assert_eq!(site.memory.submitted().len(), 0);
+}
+
+const UNKNOWN: &str = "It is not known whether this was taken";
+
+/// What was taken, and whose answer is lost: the form that comes back asks for the same operation.
+#[tokio::test]
+async fn form_whose_outcome_is_not_known_is_the_same_operation_again() {
+    let site = site();
+    let mut fields = FIELDS.to_vec();
+    fields.retain(|(name, _)| !["group", "reason"].contains(name));
+    fields.extend([("group", "payments"), ("reason", LOST)]);
+    let answer = site.ask(form(FORM, &fields)).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.body.contains(UNKNOWN) && !answer.body.contains("Nothing was done"), "{}", answer.body);
+    assert!(answer.body.contains(&format!("{FORM}/{ID}")), "its page: {}", answer.body);
+    let hidden = answer.body.split("name=\"id\"").nth(1).expect("the form");
+    assert!(hidden[..hidden.find('>').unwrap()].contains(ID), "{}", answer.body);
+    assert!(answer.body.contains(&format!("value=\"{LOST}\"")), "{}", answer.body);
+    let again = site.ask(form(FORM, &fields)).await;
+    assert_eq!((again.status, again.header("location")), (StatusCode::SEE_OTHER, &*format!("{FORM}/{ID}")));
+    assert_eq!(site.memory.submitted().len(), 1);
+
+    fields.retain(|(name, _)| *name != "reason");
+    let refused = site.ask(form(FORM, &fields)).await;
+    assert!(refused.body.contains("Nothing was done") && !refused.body.contains(UNKNOWN));
+    let hidden = refused.body.split("name=\"id\"").nth(1).expect("the form");
+    assert!(!hidden[..hidden.find('>').unwrap()].contains(ID), "a new one: {}", refused.body);
+}
+
+#[tokio::test]
+async fn operation_of_many_groups_whose_outcome_is_not_known_is_named() {
+    let site = site();
+    let request = json!({
+        "id": ID, "action": "pause", "groups": [{ "group": "payments" }], "reason": LOST,
+    });
+    let answer = site
+        .ask(post("/kafkaflow/api/v1/clusters/demo/bulks", "application/json", request.to_string()))
+        .await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    let problem = answer.json();
+    assert_eq!(problem["type"], "urn:flowdeck:problem:in-doubt");
+    assert!(problem["detail"].as_str().unwrap().contains(ID), "{problem}");
 }
 
 #[tokio::test]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
+use flowdeck_model::bulk::{BulkAction, BulkTarget};
 use flowdeck_model::canary::CanaryOrder;
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::offsets::OffsetsQuery;
@@ -19,17 +20,18 @@ use flowdeck_model::view::cluster::Colour;
 use flowdeck_model::view::fleet::VerdictCount;
 use flowdeck_model::view::messages::PayloadKind;
 use flowdeck_model::view::{
-    AgentsView, AuditView, BrokersView, BulkPreview, BulkView, CanaryView, ClusterView, CommandView,
-    DeadLetterTopicsView, DeadLetterView, DeadLettersView, DecodersView, FleetView, GroupRow, GroupView,
-    HistoryStorage, HistoryView, MessageView, MessagesView, Mode, OffsetsPreview, PartitionRow, Payload,
-    PreviewView, ProducePreview, ProduceView, RedrivePreview, RedriveRow, RedriveView, RetentionPreview,
-    RetentionRow, RetentionView, Submitted, TailView, TelemetryView, TopicView, TopicsView,
+    AgentsView, AuditView, BrokersView, BulkPlan, BulkPreview, BulkView, CanaryView, ClusterView,
+    CommandView, DeadLetterTopicsView, DeadLetterView, DeadLettersView, DecodersView, FleetView, GroupRow,
+    GroupView, HistoryStorage, HistoryView, MessageView, MessagesView, Mode, OffsetsPreview, PartitionRow,
+    Payload, PreviewView, ProducePreview, ProduceView, RedrivePreview, RedriveRow, RedriveView,
+    RetentionPreview, RetentionRow, RetentionView, Submitted, TailView, TelemetryView, TopicView, TopicsView,
 };
 use flowdeck_model::{
     Actor, AuditQuery, BulkQuery, ClusterName, CommandId, CommandState, DeadLettersQuery, FleetQuery,
-    GroupId, GroupState, GroupType, HistoryQuery, Level, MessagesQuery, Partition, Permission, PortError,
-    Ports, ProduceRequest, RedriveRequest, RetentionQuery, Submit, SubmitBulk, SubmitCanary, SubmitProduce,
-    SubmitRedrive, SubmitRetention, Target, Timestamp, TopicName, Verdict, Version,
+    GroupId, GroupState, GroupType, HistoryQuery, Hold, Level, MessagesQuery, Partition, Permission,
+    PortError, Ports, ProduceRequest, RedriveRequest, RetentionQuery, Scope, Submit, SubmitBulk,
+    SubmitCanary, SubmitProduce, SubmitRedrive, SubmitRetention, Target, Timestamp, TopicName, Verdict,
+    Version,
 };
 use tokio::sync::watch;
 
@@ -175,10 +177,39 @@ fn row(cluster: &ClusterName, group: &GroupId, lag: u64) -> GroupRow {
         topic_count: 1,
         partition_count: 2,
         paused_partitions: 0,
-        holds: vec![],
+        holds: pauses(group),
         as_of: Some(read_at()),
         labels: Default::default(),
     }
+}
+
+/// A group with two pauses: of all of it by ana, and of a topic by bob.
+pub(crate) const TWICE_PAUSED: &str = "twice-paused";
+
+fn pauses(group: &GroupId) -> Vec<Hold> {
+    if group.as_str() != TWICE_PAUSED {
+        return vec![];
+    }
+    let whole = Scope::group(group.clone());
+    let topic = Scope { topic: Some("orders".parse().unwrap()), ..whole.clone() };
+    let pause = |scope, owner: &str| Hold {
+        scope,
+        id: CommandId::random().into(),
+        owner: owner.into(),
+        reason: "INC-1".into(),
+        since: read_at(),
+        until: None,
+        by: Default::default(),
+        except: vec![],
+    };
+    vec![pause(whole, "ana"), pause(topic, "bob")]
+}
+
+/// Of an operation whose answer is lost: it is taken.
+pub(crate) const LOST: &str = "the answer is lost";
+
+fn in_doubt(cluster: &ClusterName, id: CommandId) -> PortError {
+    PortError::InDoubt { cluster: cluster.clone(), id, detail: "no confirmation in time".into() }
 }
 
 /// One error of each kind, by the name of the group that is asked for.
@@ -190,10 +221,47 @@ fn fails(name: &str) -> Option<PortError> {
         "error-observe" => PortError::ObserveMode { cluster: cluster("demo") },
         "error-unprocessable" => PortError::Unprocessable { detail: "nobody listens".into() },
         "error-unavailable" => PortError::Unavailable { cluster: cluster("demo"), detail: "away".into() },
+        "error-in-doubt" => in_doubt(&cluster("demo"), CommandId::random()),
         "error-too-many" => PortError::TooMany { detail: "too many".into() },
         "error-panic" => panic!("a handler's own mistake"),
         _ => return None,
     })
+}
+
+fn conflicting() -> GroupId {
+    "error-conflict".into()
+}
+
+fn bulk_preview(cluster_info: ClusterView, to: &str) -> BulkPreview {
+    let target = BulkTarget {
+        group: conflicting(),
+        seen: None,
+        for_seconds: None,
+        by: None,
+        to: Some(to.to_owned()),
+        offsets: Some("orders 0*9*0".parse().unwrap()),
+    };
+    let plan = BulkPlan {
+        group: conflicting(),
+        target: Some(target),
+        existing: None,
+        refused: None,
+        plan: "moves 1 partition".to_owned(),
+        notes: vec![],
+    };
+    BulkPreview {
+        cluster_info,
+        now: read_at(),
+        action: BulkAction::SetOffsets,
+        undoes: None,
+        groups: vec![plan],
+        ready: 1,
+        nothing_to_do: 0,
+        refused: 0,
+        replayed: 9,
+        skipped: 0,
+        notes: vec![],
+    }
 }
 
 /// What becomes of a command, by the group that it is for.
@@ -402,7 +470,11 @@ impl Control for MemoryPorts {
         };
         let id = command.id;
         if !existing {
+            let is_lost = command.reason == LOST;
             submitted.push(command);
+            if is_lost {
+                return Err(in_doubt(cluster, id));
+            }
         }
         Ok(Submitted { id, state: CommandState::Sent, existing })
     }
@@ -693,12 +765,21 @@ impl Redrives for MemoryPorts {
 
 #[async_trait]
 impl Bulks for MemoryPorts {
-    async fn preview(&self, cluster: &ClusterName, _: BulkQuery) -> Result<BulkPreview, PortError> {
-        Err(PortError::ObserveMode { cluster: cluster.clone() })
+    async fn preview(&self, cluster: &ClusterName, query: BulkQuery) -> Result<BulkPreview, PortError> {
+        match query {
+            BulkQuery::SetOffsets { groups, to, .. } if groups.contains(&conflicting()) => {
+                Ok(bulk_preview(self.known(cluster)?, &to.to_string()))
+            }
+            _ => Err(PortError::ObserveMode { cluster: cluster.clone() }),
+        }
     }
 
-    async fn submit(&self, cluster: &ClusterName, _: SubmitBulk) -> Result<BulkView, PortError> {
-        Err(PortError::ObserveMode { cluster: cluster.clone() })
+    async fn submit(&self, cluster: &ClusterName, bulk: SubmitBulk) -> Result<BulkView, PortError> {
+        if bulk.request.reason == LOST {
+            return Err(in_doubt(cluster, bulk.id));
+        }
+        let failed = bulk.request.groups.iter().find_map(|one| fails(one.group.as_str()));
+        Err(failed.unwrap_or_else(|| PortError::ObserveMode { cluster: cluster.clone() }))
     }
 
     async fn stop(&self, _: &ClusterName, id: CommandId) -> Result<BulkView, PortError> {

@@ -7,7 +7,7 @@ use http::StatusCode;
 use serde_json::json;
 
 use crate::client::run;
-use crate::support::{Listening, options, post, site};
+use crate::support::{Listening, form, options, post, site};
 
 const PREVIEW: &str = "/kafkaflow/api/v1/clusters/demo/offsets/preview";
 const COMMANDS: &str = "/kafkaflow/api/v1/clusters/demo/commands";
@@ -110,4 +110,43 @@ async fn offsets_are_set_from_a_shell() {
     let (code, _, said) = run(&url, &none).await;
     assert_eq!(code, 2, "{said}");
     assert!(said.contains("name at least one topic"), "{said}");
+}
+
+/// The new preview is of the same partitions, whatever their topics have beside these.
+#[tokio::test]
+async fn a_refused_bulk_operation_is_previewed_again_as_it_was() {
+    let site = site();
+    let own = [
+        ("action", "setOffsets"),
+        ("id", "7b8f4f6e-6f4c-4a56-9f0b-0d9c1f2f3a4b"),
+        ("stopAfter", "7"),
+        ("reason", "INC-1"),
+        ("group", "error-conflict"),
+        ("target", "earliest"),
+        ("offsets", "orders 0*7*0"),
+    ];
+    for (scope, topics, all) in [
+        (None, "orders:0", false),
+        (Some(("topics", "orders:0,2 payments")), "orders:0,2 payments", false),
+        (Some(("allTopics", "true")), "", true),
+    ] {
+        let fields: Vec<_> = own.into_iter().chain(scope).collect();
+        let answer = site.ask(form("/kafkaflow/c/demo/bulks", &fields)).await;
+        assert_eq!(answer.status, StatusCode::CONFLICT, "{}", answer.body);
+        let input = |name: &str, kind: &str| {
+            let tags = answer.body.split("<input").map(|rest| rest.split('>').next().unwrap_or_default());
+            let named = [" name=\"", name, "\""].concat();
+            tags.filter(|tag| tag.contains(&named) && tag.contains(kind))
+                .map(str::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let typed = input("topics", "\"text\"");
+        assert_eq!(typed.len(), 1, "{scope:?}: {}", answer.body);
+        let value = [" value=\"", topics, "\""].concat();
+        assert!(topics.is_empty() || typed[0].contains(&value), "{typed:?}");
+        assert_eq!(input("topics", "\"hidden\"").is_empty(), topics.is_empty(), "{scope:?}");
+        assert_eq!(input("allTopics", "\"checkbox\"")[0].contains("checked"), all, "{scope:?}");
+        let stop_after = input("stopAfter", "\"number\"");
+        assert!(stop_after.len() == 1 && stop_after[0].contains("value=\"7\""), "{stop_after:?}");
+    }
 }

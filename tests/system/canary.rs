@@ -102,6 +102,18 @@ async fn a_partition_runs_first_then_the_rest_or_back() {
     assert_eq!(view["orders"], json!(["rest", "back"]), "{view}");
     assert!(view["holds"][0].as_str().unwrap().contains("billing"), "{view}");
     let order = format!("{CANARIES}/{id}/order");
+    // The part that failed is paused for itself: this rest would release that pause too.
+    let refused = server.send(&order, &json!({"order": "rest"})).await;
+    assert_eq!(refused.status, 409, "{}", refused.text);
+    assert!(refused.text.contains("release that one first"), "{}", refused.text);
+    let mut release = command(&new_id(), "resume", "billing");
+    release["target"] = part("billing", &[1])["target"].clone();
+    wait_for("that one is released", LIMIT, async || {
+        (server.send(COMMANDS, &release).await.status == 202).then_some(())
+    })
+    .await;
+    let one = |view: &Value| view["holds"].as_array().is_some_and(|holds| holds.len() == 1);
+    server.group("shop", "billing", "the pause of all is left", one).await;
     wait_for("the rest is ordered", LIMIT, async || {
         (server.send(&order, &json!({"order": "rest"})).await.status == 200).then_some(())
     })

@@ -64,6 +64,8 @@ pub fn status_of(error: &PortError) -> u16 {
         PortError::Unprocessable { .. } => 422,
         PortError::TooMany { .. } => 429,
         PortError::Unavailable { .. } => 503,
+        #[cfg(not(target_family = "wasm"))]
+        PortError::InDoubt { .. } => 503,
     }
 }
 

@@ -5,7 +5,7 @@ use flowdeck_model::view::{
     HoldChangeKind, HoldPreview, InstanceKind, MessagePreview, OffsetChange, OffsetTarget, PreviewView,
 };
 use flowdeck_model::{
-    ActionKind, CommandId, GroupId, HoldBy, Partition, PortError, Submit, Target, Timestamp,
+    ActionKind, CommandId, GroupId, HoldBy, Partition, PortError, Scope, Submit, Target, Timestamp, shown,
 };
 
 use super::reads::{cluster_name, ports};
@@ -127,21 +127,28 @@ fn message(one: &MessagePreview) -> String {
     let topics: Vec<&str> = one.topics.iter().map(flowdeck_model::TopicName::as_str).collect();
     let topics = if topics.is_empty() { String::new() } else { [", topics ", &topics.join(", ")].concat() };
     let argument = one.argument.as_ref().map(|it| [", ", it].concat()).unwrap_or_default();
-    let name = flowdeck_model::shown::name(&one.name);
+    let name = shown::name(&one.name);
     let place = [one.topic.as_str(), ", partition ", &one.partition.to_string()].concat();
     ["Sends ", &one.message, " (", &name, &topics, &argument, ") to ", &place, "."].concat()
 }
 
 fn hold(one: &HoldPreview) -> String {
     let scope = scope_words(&one.scope);
+    let all = |scopes: &[Scope]| scopes.iter().map(scope_words).collect::<Vec<_>>().join("; ");
     match one.change {
-        HoldChangeKind::Release => ["Releases the hold on ", &scope, "."].concat(),
-        HoldChangeKind::Set if one.except.is_empty() => ["Writes a hold on ", &scope, "."].concat(),
-        HoldChangeKind::Set => {
-            let except = one.except.iter().map(scope_words).collect::<Vec<_>>().join("; ");
-            ["Writes a hold on ", &scope, ", except: ", &except, "."].concat()
+        HoldChangeKind::Release => ["Releases ", &pause(one), "."].concat(),
+        HoldChangeKind::Set if !one.taken_out.is_empty() => {
+            ["Takes ", &all(&one.taken_out), " out of ", &pause(one), "."].concat()
         }
+        HoldChangeKind::Set if one.except.is_empty() => ["Writes a hold on ", &scope, "."].concat(),
+        HoldChangeKind::Set => ["Writes a hold on ", &scope, ", except: ", &all(&one.except), "."].concat(),
     }
+}
+
+/// "ana's pause of the whole group (“double charges”)"
+fn pause(one: &HoldPreview) -> String {
+    let (owner, reason) = (shown::name(&one.owner), shown::name(&one.reason));
+    [&owner, "'s pause of ", &scope_words(&one.scope), " (“", &reason, "”)"].concat()
 }
 
 fn offset(one: &OffsetChange) -> [String; 3] {
@@ -183,6 +190,31 @@ mod tests {
             let Err(PortError::Invalid { field, .. }) = parse(body) else { panic!("{body}") };
             assert_eq!(field, want, "{body}");
         }
+    }
+
+    #[test]
+    fn whose_pause_ends_and_why_it_was_given_is_said() {
+        let topic = || Scope { topic: Some("orders".parse().unwrap()), ..Scope::group("payments".into()) };
+        let change = |change, except, taken_out| {
+            hold(&HoldPreview {
+                id: CommandId::random().into(),
+                scope: Scope::group("payments".into()),
+                change,
+                owner: "ana\u{202e}".into(),
+                reason: "double\ncharges".into(),
+                except,
+                taken_out,
+            })
+        };
+        let whose = "ana‹U+202E›'s pause of the whole group (“double‹U+000A›charges”).";
+        assert_eq!(change(HoldChangeKind::Release, vec![], vec![]), format!("Releases {whose}"));
+        assert_eq!(
+            change(HoldChangeKind::Set, vec![topic()], vec![topic()]),
+            format!("Takes topic orders out of {whose}")
+        );
+        // What is written anew is the person's own.
+        let own = change(HoldChangeKind::Set, vec![], vec![]);
+        assert_eq!(own, "Writes a hold on the whole group.");
     }
 
     #[test]

@@ -59,6 +59,8 @@ fn words(error: &PageError) -> Words {
         PortError::Unavailable { .. } => {
             ("The cluster does not respond", "Flowdeck keeps retrying; try again.")
         }
+        #[cfg(not(target_family = "wasm"))]
+        PortError::InDoubt { .. } => ("The outcome is not known", "Look at the operation's page."),
         PortError::PayloadsOff { .. } => ("Records are not shown", ""),
         PortError::TooMany { .. } => ("Too many requests", "Wait a moment, then try again."),
     };

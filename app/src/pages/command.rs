@@ -219,18 +219,26 @@ fn offsets(view: &CommandView) -> AnyView {
         };
         view! { <tr><th scope="row">{place}</th><td class="num">{from}</td><td class="num">{to}</td></tr> }
     });
-    let undo =
-        [&links::offsets(&view.cluster_info.name, &view.target.group), "?to=undo:", &view.id.to_string()]
-            .concat();
+    let is_begun = !matches!(view.state, CommandState::Requested | CommandState::Refused);
+    let may_be_set = view
+        .offsets
+        .iter()
+        .any(|change| matches!(change.to, OffsetTarget::Offset(_) | OffsetTarget::Deleted));
+    let undo = (is_begun && may_be_set).then(|| {
+        let group = links::offsets(&view.cluster_info.name, &view.target.group);
+        let undo = [&group, "?to=undo:", &view.id.to_string()].concat();
+        view! { <p><a class="link" href=undo rel="external">"Undo…"</a></p> }
+    });
+    let to = if view.state == CommandState::Confirmed { "Moved to" } else { "Asked for" };
     let more = view.offsets.len().saturating_sub(OFFSETS_SHOWN);
     let more = (more > 0).then(|| ["… and ", &more.to_string(), " more; the API lists them all."].concat());
     view! {
         <section class="panel" aria-labelledby="offsets">
             <header><h2 id="offsets">"Offsets"</h2></header>
-            <p><a class="link" href=undo rel="external">"Undo…"</a></p>
+            {undo}
             <div class="scroll">
                 <table class="offsets">
-                    <thead><tr><th scope="col">"Partition"</th><th scope="col" class="num">"Committed before"</th><th scope="col" class="num">"Moved to"</th></tr></thead>
+                    <thead><tr><th scope="col">"Partition"</th><th scope="col" class="num">"Committed before"</th><th scope="col" class="num">{to}</th></tr></thead>
                     <tbody>{rows.collect_view()}</tbody>
                 </table>
             </div>

@@ -62,6 +62,7 @@ impl Bulks for Made {
             group: "payments \"<b>".into(),
             seen: Some(ID.parse().unwrap()),
             for_seconds: (action == BulkAction::Pause).then_some(600),
+            by: None,
             to: skips.then(|| "latest".to_owned()),
             offsets: skips.then(|| "orders 0*3*1237".parse().unwrap()),
         };

@@ -122,6 +122,10 @@ pub(crate) fn rows() -> Vec<GroupRow> {
     let (prod, staging) = (prod(), staging());
     let mut paused = row(&prod, "prod-deletion-processor", Verdict::Paused, Some(812), &["track-deletions"]);
     paused.holds = vec![hold(1, "prod-deletion-processor", None, "ana", Some(at(-1_200)))];
+    let of_topic = hold(4, "prod-deletion-processor", Some("track-deletions"), "bob", None);
+    let mut of_partition = Hold { id: id(5), ..of_topic.clone() };
+    of_partition.scope.partition = Some(partition(1));
+    paused.holds.extend([of_topic, of_partition]);
     paused.paused_partitions = 6;
     paused.why = Some("by ana".into());
     let mut part =
@@ -336,6 +340,11 @@ pub(crate) fn command_view(n: u8, state: CommandState) -> CommandView {
         sent_again: waits.then_some(SentAgain { times: 2, last_at: at(-20) }),
         notes: vec!["Up to 300 records may still finish on web-2.".into()],
     }
+}
+
+fn set_offsets(n: u8, state: CommandState, to: OffsetTarget) -> CommandView {
+    let change = OffsetChange { topic: topic("audio-retries"), partition: partition(1), from: Some(40), to };
+    CommandView { action: Action::SetOffsets, offsets: vec![change], ..command_view(n, state) }
 }
 
 pub(crate) fn json_payload(text: &str) -> Payload {
@@ -748,10 +757,27 @@ impl Control for Made {
             from: Some(40),
             to,
         };
+        // As a resume of its topic.
+        let released = |hold: Hold| {
+            let is_whole = hold.scope.is_whole();
+            let part = Scope { topic: Some(topic("track-deletions")), ..hold.scope.clone() };
+            HoldPreview {
+                id: hold.id,
+                scope: hold.scope,
+                change: if is_whole { HoldChangeKind::Set } else { HoldChangeKind::Release },
+                owner: hold.owner,
+                reason: "<b>double charges".into(),
+                except: vec![],
+                taken_out: if is_whole { vec![part] } else { vec![] },
+            }
+        };
+        let is_asked = asked.action == Action::Resume;
+        let is_of = |row: &GroupRow| is_asked && row.verdict == Verdict::Paused && row.holds.len() > 1;
+        let of_group = rows().into_iter().find(|row| row.group == asked.target.group && is_of(row));
         Ok(PreviewView {
             by: None,
             existing: None,
-            holds: vec![],
+            holds: of_group.into_iter().flat_map(|row| row.holds).map(released).collect(),
             messages: vec![MessagePreview {
                 topic: topic("kafkaflow.admin"),
                 partition: partition(0),
@@ -784,6 +810,9 @@ impl Control for Made {
             2 => Ok(command_view(2, CommandState::PartiallyConfirmed)),
             3 => Ok(command_view(3, CommandState::Sent)),
             4 => Ok(CommandView { until: Some(at(31)), ..command_view(4, CommandState::Confirmed) }),
+            5 => Ok(set_offsets(5, CommandState::Refused, OffsetTarget::Offset(20))),
+            6 => Ok(set_offsets(6, CommandState::PartiallyConfirmed, OffsetTarget::NotSet)),
+            7 => Ok(set_offsets(7, CommandState::Confirmed, OffsetTarget::Offset(20))),
             _ => Err(PortError::not_found_because(
                 ResourceKind::Command,
                 id.to_string(),

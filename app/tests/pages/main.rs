@@ -325,6 +325,31 @@ async fn the_button_names_what_where_and_how_many() {
     assert!(ids.len() == 2 && ids[0] != ids[1], "{ids:?}");
 }
 
+/// A resume ends all pauses of what it names: one button beside one of them would end the others unseen.
+#[tokio::test]
+async fn a_pause_that_overlaps_another_is_resumed_by_the_form_with_its_preview() {
+    let group = "/c/prod-eu/groups/prod-deletion-processor";
+    let html = page(group).await.html;
+    // Where there is another one, the server answers it with the form.
+    assert!(html.contains("/commands?alone\""), "{html}");
+    let words = [
+        "Takes topic track-deletions out of ana",
+        "pause of the whole group (“&lt;b&gt;double charges”).",
+        "Releases bob",
+        "pause of topic track-deletions, partition 1 (“",
+    ];
+    let form = page(&format!("{group}?form=resume&topic=track-deletions")).await.html;
+    assert!(form.contains("whoever gave it") && !form.contains("Other holds"), "{form}");
+    assert!(form.contains(r#"name="action" value="resume""#), "the form itself sends it");
+    let parts = page(&format!("{group}/pause?action=resume&topic=track-deletions&partition=1")).await.html;
+    for (page, html) in [("form", form), ("parts", parts)] {
+        for words in words {
+            assert!(html.contains(words), "{page}: {words}\n{html}");
+        }
+        assert!(!html.contains("<b>double"), "{page}");
+    }
+}
+
 #[tokio::test]
 async fn a_command_of_one_consumer_is_previewed_before_it_can_be_sent() {
     let group = "/c/prod-eu/groups/prod-audio-processor";
@@ -393,6 +418,21 @@ async fn a_command_without_evidence_is_not_done() {
     let html = page("/c/prod-eu/commands/00000000-0000-4000-8000-000000000003").await.html;
     assert!(html.contains("Waiting.") && !html.contains("Paused."));
     assert!(html.contains("Sent again"), "how often, and when last");
+}
+
+/// Nor is what was asked for, where nothing was set: then there is nothing to take back.
+#[tokio::test]
+async fn offsets_that_were_not_set_are_not_moved() {
+    let command = "/c/prod-eu/commands/00000000-0000-4000-8000-00000000000";
+    for (n, moved, undo) in [("5", false, false), ("6", false, false), ("7", true, true)] {
+        let html = page(&[command, n].concat()).await.html;
+        assert!(html.contains("Committed before"), "{n}");
+        assert_eq!(html.contains("Moved to"), moved, "{n}");
+        assert_eq!(html.contains("Asked for"), !moved, "{n}");
+        assert_eq!(html.contains("?to=undo:"), undo, "{n}");
+    }
+    let left = page(&[command, "6"].concat()).await.html;
+    assert!(left.contains("left as it is: not set"));
 }
 
 /// Records flow under a pause: that is the headline, and not the pause.

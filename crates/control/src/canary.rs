@@ -9,7 +9,7 @@ use flowdeck_model::error::ResourceKind;
 use flowdeck_model::view::{CanaryPartition, CanaryView, CommandView, PreviewView};
 use flowdeck_model::{
     Action, ActionKind, Canaries, ClusterName, CommandId, Control as _, Fleet as _, Hold, PauseEnd,
-    PortError, Submit, SubmitCanary, Target,
+    PortError, Scope, Submit, SubmitCanary, Target, shown,
 };
 use flowdeck_observe::core::Core;
 use flowdeck_observe::ports::{BoundFleet, cluster_of};
@@ -107,16 +107,8 @@ impl BoundCanaries {
             paused: !row.holds.is_empty(),
         });
         let holds = self.holds(cluster, &first.target)?;
-        let words = |hold: &&Hold| {
-            let scope = &hold.scope;
-            let target = Target {
-                consumer: scope.consumer.clone(),
-                topics: scope.topic.iter().cloned().collect(),
-                partitions: scope.partition.into_iter().collect(),
-                ..Target::group(scope.group.clone())
-            };
-            format!("{target}, paused by {}", flowdeck_model::shown::name(&hold.owner))
-        };
+        let words =
+            |hold: &&Hold| format!("{}, paused by {}", target_of(&hold.scope), shown::name(&hold.owner));
         let holds = canary::cut(&holds, &first.target).iter().map(words).collect();
         let partitions = partitions.collect();
         let orders = canary::orders(first.state, state_of(&rest), state_of(&back));
@@ -138,12 +130,8 @@ impl BoundCanaries {
         let part = &view.first.target;
         let holds = self.holds(cluster, part)?;
         let cut = canary::cut(&holds, part);
-        let gone = || PortError::Conflict {
-            detail: "nothing is paused any more beside the part: the pause that it was cut out of is over"
-                .to_owned(),
-        };
         let target = match order {
-            CanaryOrder::Rest => canary::rest(&cut, part).ok_or_else(gone)?,
+            CanaryOrder::Rest => rest(&holds, part)?,
             CanaryOrder::Back => part.clone(),
         };
         let action = match order {
@@ -161,6 +149,38 @@ impl BoundCanaries {
             offsets: None,
             by: None,
         })
+    }
+}
+
+/// What the pauses hold that the part was cut out of. A command cannot name them: it would resume all that lies there, so
+/// nothing else may be paused there.
+fn rest(holds: &[Hold], part: &Target) -> Result<Target, PortError> {
+    let gone = || PortError::Conflict {
+        detail: "nothing is paused any more beside the part: the pause that it was cut out of is over"
+            .to_owned(),
+    };
+    let rest = canary::rest(&canary::cut(holds, part), part).ok_or_else(gone)?;
+    match canary::not_cut(holds, part, &rest) {
+        None => Ok(rest),
+        Some(other) => {
+            let detail = format!(
+                "a pause by {} ({}) is in force too, and a resume of {rest} would end it there: release that one first, or \
+                 resume the others on the group's page",
+                shown::name(&other.owner),
+                target_of(&other.scope)
+            );
+            Err(PortError::Conflict { detail })
+        }
+    }
+}
+
+/// As a command would name it; none names an instance.
+fn target_of(scope: &Scope) -> Target {
+    Target {
+        consumer: scope.consumer.clone(),
+        topics: scope.topic.iter().cloned().collect(),
+        partitions: scope.partition.into_iter().collect(),
+        ..Target::group(scope.group.clone())
     }
 }
 
@@ -236,5 +256,53 @@ impl Canaries for BoundCanaries {
 
     async fn canary(&self, cluster: &ClusterName, id: CommandId) -> Result<CanaryView, PortError> {
         self.view(cluster, id).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flowdeck_model::{HoldBy, HoldId, Timestamp};
+
+    use super::*;
+
+    fn hold(owner: &str, topic: Option<&str>, except: Vec<Scope>) -> Hold {
+        Hold {
+            scope: Scope {
+                topic: topic.map(|topic| topic.parse().unwrap()),
+                ..Scope::group("payments".into())
+            },
+            id: HoldId::from(CommandId::random()),
+            owner: owner.to_owned(),
+            reason: "INC-1".to_owned(),
+            since: Timestamp::from_millis(0),
+            until: None,
+            by: HoldBy::Pause,
+            except,
+        }
+    }
+
+    fn part() -> Target {
+        Target {
+            topics: vec!["orders".parse().unwrap()],
+            partitions: vec![flowdeck_model::Partition::new(0).unwrap()],
+            ..Target::group("payments".into())
+        }
+    }
+
+    #[test]
+    fn rest_is_refused_where_it_would_end_a_pause_that_was_not_cut() {
+        let cut = || vec![hold("bob", None, part().scopes()), hold("bob", Some("orders"), part().scopes())];
+        assert_eq!(rest(&cut(), &part()), Ok(Target::group("payments".into())));
+        let mut holds = cut();
+        holds.push(hold("ana\u{202e}", Some("refunds"), vec![]));
+        let Err(PortError::Conflict { detail }) = rest(&holds, &part()) else { panic!("it is not refused") };
+        for words in ["ana‹U+202E›", "topic refunds in payments", "release that one first"] {
+            assert!(detail.contains(words), "{words}: {detail}");
+        }
+        // Where the rest is a topic alone, the pause of another one is not touched.
+        holds.remove(0);
+        let orders = Target { partitions: vec![], ..part() };
+        assert_eq!(rest(&holds, &part()), Ok(orders));
+        assert!(matches!(rest(&[], &part()), Err(PortError::Conflict { .. })));
     }
 }

@@ -13,6 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::audit::{Entry, TopicSink};
 use crate::commands::write_task;
+use crate::writer::WriteError;
 
 /// What was written is read back by then.
 const HEARD: Duration = Duration::from_secs(10);
@@ -137,10 +138,9 @@ impl<T: Kept> Desk<T> {
     }
 
     /// Writes to the audit.
-    pub(crate) async fn tell(&self, settings: &ClusterSettings, entry: Entry<'_>) -> Result<(), String> {
+    pub(crate) async fn tell(&self, settings: &ClusterSettings, entry: Entry<'_>) -> Result<(), WriteError> {
         let deadline = Deadline::after(settings.timing.write_deadline);
-        let written = self.sink.write(entry, deadline).await;
-        written.map(drop).map_err(|error| write_task::words(&error))
+        self.sink.write(entry, deadline).await.map(drop)
     }
 
     /// Writes to the audit, and returns once it is read there.
@@ -153,23 +153,15 @@ impl<T: Kept> Desk<T> {
     ) -> Result<Arc<T>, PortError> {
         let cluster = &settings.name;
         let mut book = self.book.clone();
-        self.tell(settings, entry).await.map_err(|why| {
-            let topic = &settings.audit_topic;
-            unavailable(
-                cluster,
-                format!("{topic} could not be written, and without it nothing is done: {why}"),
-            )
-        })?;
+        self.tell(settings, entry).await.map_err(|error| not_written(settings, id, &error))?;
         let heard = book.wait_for(|book| book.get(id).is_some_and(|one| is_heard(one)));
         match tokio::time::timeout(HEARD, heard).await {
             Ok(Ok(book)) => {
-                book.get(id).cloned().ok_or_else(|| unavailable(cluster, "it is not remembered any more"))
+                let forgotten = || in_doubt(cluster, id, "it was taken, and is not remembered any more");
+                book.get(id).cloned().ok_or_else(forgotten)
             }
-            Ok(Err(_)) => Err(unavailable(cluster, "Flowdeck is shutting down")),
-            Err(_) => Err(unavailable(
-                cluster,
-                "it is in the audit, and was not read back in time; its page tells what became of it",
-            )),
+            Ok(Err(_)) => Err(in_doubt(cluster, id, "it is in the audit, and Flowdeck is shutting down")),
+            Err(_) => Err(in_doubt(cluster, id, "it is in the audit, and was not read back in time")),
         }
     }
 }
@@ -186,6 +178,46 @@ pub(crate) fn fold<T: Kept, R>(
     });
 }
 
+/// Who asked is told that nothing is done only where that is sure.
+fn not_written(settings: &ClusterSettings, id: CommandId, error: &WriteError) -> PortError {
+    let (cluster, topic) = (&settings.name, &settings.audit_topic);
+    let why = write_task::words(error);
+    match error {
+        WriteError::InDoubt => in_doubt(cluster, id, format!("{topic} gave {why}")),
+        WriteError::Fenced | WriteError::NotWritten(_) => {
+            let detail = format!("{topic} could not be written, and without it nothing is done: {why}");
+            unavailable(cluster, detail)
+        }
+    }
+}
+
+pub(crate) fn in_doubt(cluster: &ClusterName, id: CommandId, detail: impl Into<String>) -> PortError {
+    PortError::InDoubt { cluster: cluster.clone(), id, detail: detail.into() }
+}
+
 pub(crate) fn unavailable(cluster: &ClusterName, detail: impl Into<String>) -> PortError {
     PortError::Unavailable { cluster: cluster.clone(), detail: detail.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use flowdeck_kafka::ClusterConfig;
+
+    use super::*;
+
+    #[test]
+    fn what_may_have_been_written_is_not_said_to_be_undone() {
+        let settings =
+            ClusterSettings::new("test".parse().unwrap(), ClusterConfig::new("127.0.0.1:1".to_owned()));
+        let id = CommandId::random();
+        let lost = not_written(&settings, id, &WriteError::InDoubt);
+        let words = lost.to_string();
+        assert!(matches!(lost, PortError::InDoubt { id: of, .. } if of == id), "{lost:?}");
+        assert!(words.contains(&id.to_string()) && !words.contains("nothing is done"), "{words}");
+        for sure in [WriteError::Fenced, WriteError::NotWritten("no rights".to_owned())] {
+            let refused = not_written(&settings, id, &sure);
+            assert!(matches!(refused, PortError::Unavailable { .. }), "{refused:?}");
+            assert!(refused.to_string().contains("nothing is done"), "{refused}");
+        }
+    }
 }

@@ -23,6 +23,7 @@ use crate::audit::OldOperations;
 use crate::cluster::actor::{Request, Wants};
 use crate::commands::Command;
 use crate::commands::offsets::Lookup;
+use crate::kept::in_doubt;
 use crate::service::Requests;
 
 #[derive(Clone)]
@@ -70,6 +71,8 @@ impl BoundControl {
         // For what comes before it, for the audit, and for its own two writes.
         let patience = handle.settings.timing.write_deadline * 3;
         let until = Instant::now() + patience;
+        let id = command.id;
+        let is_preview = matches!(wants, Wants::Preview(_));
         let request = Request { submit: command, actor: self.actor.view.clone(), wants, until };
         match to.try_send(request) {
             Ok(()) => {}
@@ -82,11 +85,16 @@ impl BoundControl {
                 return Err(unavailable("Flowdeck is shutting down, or its configuration cannot work"));
             }
         }
+        // It was handed over, and may be carried out yet; of a preview there is nothing to carry out.
+        let lost = |detail: &str| match is_preview {
+            true => unavailable(detail),
+            false => in_doubt(cluster, id, detail),
+        };
         let late = handle.settings.timing.write_deadline;
         match tokio::time::timeout(patience + late, answered).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(unavailable("Flowdeck is shutting down")),
-            Err(_) => Err(unavailable("no answer in time; the command's page tells what became of it")),
+            Ok(Err(_)) => Err(lost("Flowdeck is shutting down")),
+            Err(_) => Err(lost("no answer in time")),
         }
     }
 }

@@ -4,6 +4,8 @@
 //! thread of its own takes the records and waits where the receiver is slow: nothing is dropped and no
 //! more than the channel's bound is held.
 
+mod place;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,6 +21,7 @@ use crate::ffi::consume::{Consumption, Message};
 use crate::metadata::TopicId;
 use crate::records::reader::{Purpose, Reader};
 use crate::{Cluster, Deadline, Isolation, OffsetSpec, Record, Topic};
+use place::{Former, Log, Span};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TailFrom {
@@ -51,8 +54,9 @@ pub enum TailEvent {
     Reached(Vec<(Partition, i64)>),
     /// The tail goes on by itself; this says why it is stopped at the moment.
     Error(Error),
-    /// The topic is not there (any more). The tail looks again, less and less often, and then starts
-    /// anew; it never creates the topic.
+    /// The topic is not there (any more), or may not be seen. The tail looks again, less and less often; it never
+    /// creates the topic. Where it is there again and the same, a tail that does not follow from the
+    /// beginning goes on where it was; else all that is in it is new.
     Gone,
 }
 
@@ -112,6 +116,7 @@ struct Follower {
 struct Start {
     topic: Topic,
     id: Option<TopicId>,
+    log: Log,
     /// Partition, first offset to read, end at this moment.
     partitions: Vec<(Partition, i64, i64)>,
 }
@@ -125,41 +130,56 @@ enum Ended {
         /// It had come to the end before: new trouble, not the same once more.
         reached: bool,
     },
-    Changed,
+    /// The list of topics lacks it.
+    OutOfSight,
+    /// Another topic has its name, and whoever listens was told.
+    MadeAnew,
 }
 
 impl Follower {
     async fn run(self) {
         let mut pause = FIRST_PAUSE;
         let mut said: Option<TailEvent> = None;
-        // Where the topic was absent or made anew, all that is in it now is new.
-        let mut from = self.request.from;
+        let mut former = Former::default();
         loop {
-            let cause = match self.start(from).await {
-                Ok(start) => match self.follow(start).await {
-                    Ended::Unheard => return,
-                    // It is gone or was made anew, and all that is in it now is new: looks at once.
-                    Ended::Changed => {
-                        from = TailFrom::Beginning;
-                        lock(&self.positions).clear();
-                        pause = FIRST_PAUSE;
-                        said = None;
-                        continue;
+            let cause = match self.start(&former).await {
+                Ok(start) => {
+                    // Whoever keeps what was read must know that it no longer counts.
+                    let is_news = start.log == Log::Other && !former.told;
+                    if is_news && self.sender.send(TailEvent::Gone).await.is_err() {
+                        return;
                     }
-                    Ended::Failed { cause, reached } => {
-                        if reached {
+                    former = former.following(start.log, start.id);
+                    let ended = self.follow(start, &mut former.id).await;
+                    match ended {
+                        Ended::Unheard => return,
+                        // Looks again at once: a list may have been incomplete.
+                        Ended::OutOfSight => {
+                            former.away = true;
                             pause = FIRST_PAUSE;
                             said = None;
+                            continue;
                         }
-                        cause
+                        Ended::MadeAnew => {
+                            former = Former::made_anew();
+                            pause = FIRST_PAUSE;
+                            said = None;
+                            continue;
+                        }
+                        Ended::Failed { cause, reached } => {
+                            if reached {
+                                pause = FIRST_PAUSE;
+                                said = None;
+                            }
+                            cause
+                        }
                     }
-                },
+                }
                 Err(cause) => cause,
             };
             let event = match cause {
                 Cause::UnknownTopic => {
-                    from = TailFrom::Beginning;
-                    lock(&self.positions).clear();
+                    former = former.gone(self.request.from);
                     TailEvent::Gone
                 }
                 cause => TailEvent::Error(Error::new(Operation::Tail, cause)),
@@ -176,7 +196,7 @@ impl Follower {
         }
     }
 
-    async fn start(&self, from: TailFrom) -> Result<Start, Cause> {
+    async fn start(&self, former: &Former) -> Result<Start, Cause> {
         let deadline = Deadline::after(LOOK);
         let (topic, partitions) = self.partitions(deadline).await?;
         let asked: Vec<_> = partitions.iter().map(|&partition| (topic.clone(), partition)).collect();
@@ -186,7 +206,7 @@ impl Follower {
         };
         // One for each partition, or none where no time is asked for.
         let at = async {
-            match from {
+            match self.request.from {
                 TailFrom::Time(time) => self.cluster.offsets(&asked, OffsetSpec::At(time), deadline).await,
                 _ => vec![],
             }
@@ -198,24 +218,17 @@ impl Follower {
             self.topic_id(deadline)
         );
         let at = at.into_iter().map(Some).chain(std::iter::repeat(None));
-        let mut bounds = Vec::with_capacity(partitions.len());
+        let handed_over = lock(&self.positions).clone();
+        let mut spans = Vec::with_capacity(partitions.len());
         for (((partition, start), end), at) in partitions.into_iter().zip(starts).zip(ends).zip(at) {
             let (start, end, at) = (start?, end?, at.transpose()?);
-            let handed_over = lock(&self.positions).get(&partition.get()).copied();
-            let first = match from {
-                _ if handed_over.is_some_and(|next| (start..=end).contains(&next)) => {
-                    handed_over.unwrap_or(start)
-                }
-                TailFrom::Beginning => start,
-                TailFrom::End => end,
-                TailFrom::Offset(offset) => offset.clamp(start, end.max(start)),
-                TailFrom::Last(count) => (end - count).clamp(start, end.max(start)),
-                // -1 where no record is so late.
-                TailFrom::Time(_) => at.filter(|at| *at >= 0).unwrap_or(end).clamp(start, end.max(start)),
-            };
-            bounds.push((partition, first, end));
+            let next = handed_over.get(&partition.get()).copied();
+            spans.push(Span { partition, start, end, next, at });
         }
-        Ok(Start { topic, id, partitions: bounds })
+        let log = former.log(id, &spans);
+        let from = self.request.from;
+        let partitions = spans.iter().map(|span| (span.partition, span.first(log, from), span.end)).collect();
+        Ok(Start { topic, id, log, partitions })
     }
 
     /// The partitions to follow, as a full list shows them now.
@@ -239,13 +252,14 @@ impl Follower {
         ids.ok()?.remove(&self.request.topic)?.ok()
     }
 
-    /// Follows until something changes.
-    async fn follow(&self, start: Start) -> Ended {
+    /// Follows until something changes. `id`: of what is followed, learnt later where it was not to be had.
+    async fn follow(&self, start: Start, id: &mut Option<TopicId>) -> Ended {
         let (done, mut ended) = mpsc::channel(1);
         let stop = self.stop.child_token();
-        let _stop = stop.clone().drop_guard();
+        let running = stop.clone().drop_guard();
         let mut known: Vec<Partition> = start.partitions.iter().map(|&(partition, _, _)| partition).collect();
-        let id = start.id;
+        *lock(&self.positions) =
+            start.partitions.iter().map(|&(partition, first, _)| (partition.get(), first)).collect();
         let follow = Following::new(self, start, stop);
         let (more, added) = std::sync::mpsc::channel();
         let thread = std::thread::Builder::new().name("kafka-tail".to_owned());
@@ -257,7 +271,7 @@ impl Follower {
             let cause = Cause::Unsupported("no thread could be started".to_owned());
             return Ended::Failed { cause, reached: false };
         }
-        loop {
+        let why = loop {
             tokio::select! {
                 end = ended.recv() => return end.unwrap_or(Ended::Unheard),
                 () = tokio::time::sleep(RECHECK) => {}
@@ -272,19 +286,24 @@ impl Follower {
                         let _ = more.send(partition);
                     }
                 }
-                Err(Cause::UnknownTopic) => return Ended::Changed,
+                Err(Cause::UnknownTopic) => break Ended::OutOfSight,
                 // The thread goes on as long as brokers answer it.
                 Err(_) => continue,
             }
             let now = self.topic_id(Deadline::after(LOOK)).await;
-            if id.is_some() && now.is_some() && now != id {
-                // Whoever keeps what was read must know that it no longer counts.
-                return match self.sender.send(TailEvent::Gone).await {
-                    Ok(()) => Ended::Changed,
-                    Err(_) => Ended::Unheard,
-                };
+            if id.is_some() && now.is_some() && now != *id {
+                break Ended::MadeAnew;
             }
+            *id = id.or(now);
+        };
+        // What the thread still hands over comes before what follows from this.
+        drop(running);
+        ended.recv().await;
+        // Whoever keeps what was read must know that it no longer counts.
+        if matches!(why, Ended::MadeAnew) && self.sender.send(TailEvent::Gone).await.is_err() {
+            return Ended::Unheard;
         }
+        why
     }
 }
 

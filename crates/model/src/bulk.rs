@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::action::{Action, ActionKind};
 use crate::command::{REASON_MAX, Submit, Target, reason_fits, reason_is_given};
 use crate::error::PortError;
+use crate::hold::HoldBy;
 use crate::ids::CommandId;
 use crate::names::GroupId;
 use crate::offsets::{OffsetMoves, OffsetScope, OffsetTo, SetOffsets};
@@ -75,6 +76,9 @@ pub struct BulkTarget {
     /// A pause ends by itself after so many seconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub for_seconds: Option<u32>,
+    /// How a pause is kept with KafkaFlow consumers, where what was resumed is paused again as it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<HoldBy>,
     /// With `setOffsets`: the target as it was previewed, and the moves that the preview gave.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<String>,
@@ -125,6 +129,10 @@ impl BulkRequest {
         if !(1..=GROUPS_MAX as u32).contains(&self.stop_after) {
             return Err(PortError::invalid("stopAfter", format!("from 1 to {GROUPS_MAX} failures")));
         }
+        // Offsets that stop consumers are set on the group's own page.
+        if self.action != BulkAction::Pause && self.groups.iter().any(|one| one.by.is_some()) {
+            return Err(PortError::invalid("by", "only with a pause"));
+        }
         let skipped = self.skipped();
         if skipped > 0 && self.skips != Some(skipped) {
             let problem = format!("{skipped} records are skipped in all: give that number");
@@ -170,7 +178,7 @@ impl BulkRequest {
             reason: format!("{} (bulk operation {bulk})", self.reason),
             ends: target.for_seconds.map(PauseEnd::After),
             offsets,
-            by: None,
+            by: target.by,
         }
     }
 
@@ -215,7 +223,7 @@ mod tests {
     use super::*;
 
     fn target(group: &str) -> BulkTarget {
-        BulkTarget { group: group.into(), seen: None, for_seconds: None, to: None, offsets: None }
+        BulkTarget { group: group.into(), seen: None, for_seconds: None, by: None, to: None, offsets: None }
     }
 
     fn request(groups: Vec<BulkTarget>) -> BulkRequest {
@@ -238,6 +246,7 @@ mod tests {
             offsets: Some(moves.parse().unwrap()),
             ..target("a")
         };
+        let by = |by| BulkTarget { by: Some(by), ..target("a") };
         let offsets = |moves| BulkRequest { action: BulkAction::SetOffsets, ..request(vec![moved(moves)]) };
         for (request, field) in [
             (request(vec![]), "groups"),
@@ -249,6 +258,8 @@ mod tests {
             (request(vec![BulkTarget { for_seconds: Some(0), ..target("a") }]), "forSeconds"),
             (BulkRequest { action: BulkAction::SetOffsets, ..one() }, "offsets"),
             (request(vec![moved("t 0*1*2")]), "skips"),
+            (BulkRequest { action: BulkAction::Resume, ..request(vec![by(HoldBy::Pause)]) }, "by"),
+            (BulkRequest { action: BulkAction::SetOffsets, ..request(vec![by(HoldBy::Stop)]) }, "by"),
             (offsets("t 0*1*2"), "skips"),
             (offsets("t 0*1*-"), "confirm"),
         ] {
@@ -264,9 +275,11 @@ mod tests {
     #[test]
     fn command_of_a_group_names_the_bulk_operation() {
         let id = |n| CommandId::from_uuid(uuid::Uuid::from_u128(n));
-        let request = request(vec![BulkTarget { for_seconds: Some(60), ..target("a") }]);
+        let request =
+            request(vec![BulkTarget { for_seconds: Some(60), by: Some(HoldBy::Pause), ..target("a") }]);
         let submit = request.submit(id(1), id(2), &request.groups[0]);
         assert_eq!((submit.id, submit.ends), (id(2), Some(PauseEnd::After(60))));
+        assert_eq!(submit.by, Some(HoldBy::Pause));
         assert_eq!(submit.reason, format!("INC-1 (bulk operation {})", id(1)));
         assert_eq!(submit.check(), Ok(()));
         let longest = BulkRequest { reason: "x".repeat(BULK_REASON_MAX), ..request };

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::command::{CommandState, Target};
-use crate::hold::Hold;
+use crate::hold::{Hold, resume};
 use crate::ids::CommandId;
 use crate::scope::Scope;
 use crate::time::Timestamp;
@@ -173,6 +173,13 @@ pub fn rest(holds: &[&Hold], part: &Target) -> Option<Target> {
     Some(Target { consumer, topics, ..group })
 }
 
+/// Of those that the part was not cut out of, one that a resume of the rest would release, or take a part out of.
+pub fn not_cut<'a>(in_force: &'a [Hold], part: &Target, rest: &Target) -> Option<&'a Hold> {
+    let (cut, scopes) = (cut(in_force, part), rest.scopes());
+    let is_own = |hold: &Hold| cut.iter().any(|one| one.id == hold.id && one.scope == hold.scope);
+    in_force.iter().find(|hold| !is_own(hold) && !resume(std::slice::from_ref(*hold), &scopes).is_empty())
+}
+
 /// When a pause of the part ends, so that it is held as long as the rest. `None`: it has no end.
 pub fn end(holds: &[&Hold]) -> Option<Timestamp> {
     let ends: Option<Vec<Timestamp>> = holds.iter().map(|hold| hold.until).collect();
@@ -258,6 +265,28 @@ mod tests {
         assert_eq!(cut_of(&two), Some(group()));
         assert!(is_broader(&hold(None, None, None, vec![]), &scope));
         assert!(!is_broader(&hold(None, None, None, except()), &scope), "it runs");
+    }
+
+    #[test]
+    fn pause_that_was_not_cut_is_found() {
+        let except = || part().scopes();
+        let found = |holds: &[Hold]| {
+            let rest = super::rest(&cut(holds, &part()), &part()).unwrap();
+            not_cut(holds, &part(), &rest).map(|hold| hold.id)
+        };
+        let cut_two = [hold(Some("c"), None, None, except()), hold(None, Some("t"), None, except())];
+        assert_eq!(found(&cut_two), None);
+        let [one, two] = cut_two;
+        // The rest of the two is the whole group.
+        let third = hold(None, Some("u"), None, vec![]);
+        assert_eq!(found(&[one, two.clone(), third.clone()]), Some(third.id));
+        // The rest of the one is its topic, which the other does not touch.
+        assert_eq!(found(&[two.clone(), third]), None);
+        let wider = hold(None, None, None, vec![]);
+        assert_eq!(found(&[two.clone(), wider.clone()]), Some(wider.id), "it would get an exception");
+        // Of one command with several topics.
+        let other = Hold { id: two.id, ..hold(Some("c"), Some("t"), None, vec![]) };
+        assert_eq!(found(&[two, other.clone()]), Some(other.id));
     }
 
     #[test]

@@ -29,6 +29,11 @@ pub enum PortError {
     Unprocessable { detail: String },
     #[error("cluster {cluster}: {detail}")]
     Unavailable { cluster: ClusterName, detail: String },
+    /// The order may have been taken, and may be carried out yet. The same request under the same id is done once at most.
+    // No page reads it from the browser.
+    #[cfg(not(target_family = "wasm"))]
+    #[error("cluster {cluster}: it is not known whether this was taken: {detail}; look at operation {id}")]
+    InDoubt { cluster: ClusterName, id: crate::ids::CommandId, detail: String },
     #[error("{detail}")]
     TooMany { detail: String },
 }

@@ -13,6 +13,8 @@ const MINUTE: Duration = Duration::from_secs(60);
 const APART: Duration = Duration::from_secs(10);
 /// Older counts are of no use.
 const KEPT: Duration = Duration::from_secs(16 * 60);
+/// A clock that goes back by no more was set a little, and its counts still follow each other.
+const MOMENT: Duration = Duration::from_secs(1);
 /// From so much time on there is a rate.
 const SHORTEST: Duration = Duration::from_secs(10);
 
@@ -53,17 +55,21 @@ impl Flow {
         self.now.at
     }
 
-    /// With what came and what was committed since the last count.
+    /// With what came and what was committed since the last count. Where the clock was set back, rates begin anew: those
+    /// of a time that lies ahead would stay as they are until it comes.
     pub fn counted(&self, at: Timestamp, written: u64, committed: u64) -> Self {
-        if at <= self.now.at {
-            return self.clone();
-        }
         let now = Count {
             at,
             written: self.now.written.saturating_add(written),
             committed: self.now.committed.saturating_add(committed),
         };
-        Self { now, before: self.kept(at) }
+        if at > self.now.at {
+            return Self { now, before: self.kept(at) };
+        }
+        if self.now.at.since(at) > MOMENT {
+            return Self { now, before: Arc::from([]) };
+        }
+        Self { now: Count { at: self.now.at, ..now }, before: Arc::clone(&self.before) }
     }
 
     /// `now` joins the former counts where it is far enough from the last of them.

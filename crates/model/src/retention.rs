@@ -165,6 +165,23 @@ impl RetentionRequest {
         all.into_iter().filter(|(_, from, to)| from.value != *to)
     }
 
+    /// The entries whose values are put back at the end: name, value before, value that is set. Those that it changes, and
+    /// those that an earlier request had changed: of these, `before` is what it took over, and so another than it saw.
+    pub fn put_back(
+        &self,
+        before: &TopicRetention,
+    ) -> impl Iterator<Item = (RetentionKey, RetentionValue, i64)> {
+        let all = RetentionKey::BOTH.map(|key| (key, key.of(before), key.of(&self.seen)));
+        let set = (self.ms, self.bytes);
+        all.into_iter().filter_map(move |(key, before, seen)| {
+            let to = match key {
+                RetentionKey::Ms => set.0,
+                RetentionKey::Bytes => set.1,
+            };
+            (seen.value != to || before != seen).then_some((key, before, to))
+        })
+    }
+
     pub fn margin(&self) -> Duration {
         Duration::from_secs(self.margin_seconds.into())
     }
@@ -181,6 +198,8 @@ pub enum RetentionKey {
 }
 
 impl RetentionKey {
+    pub const BOTH: [Self; 2] = [Self::Ms, Self::Bytes];
+
     /// Kafka's name of the entry.
     pub fn name(self) -> &'static str {
         match self {
@@ -298,6 +317,18 @@ mod tests {
         let changed: Vec<_> = both.changes().map(|(key, _, to)| (key.name(), to)).collect();
         assert_eq!(changed, [("retention.ms", 60_000), ("retention.bytes", -1)]);
         assert_eq!(request().changes().count(), 1);
+    }
+
+    #[test]
+    fn what_an_earlier_request_changed_is_put_back_too() {
+        let keys = |before| -> Vec<_> { request().put_back(&before).collect() };
+        let ms = (RetentionKey::Ms, value(1_000, false), 60_000);
+        assert_eq!(keys(request().seen), [ms], "it changes one alone");
+        let taken_over = TopicRetention { bytes: value(5_000, true), ..request().seen };
+        assert_eq!(keys(taken_over), [ms, (RetentionKey::Bytes, value(5_000, true), -1)]);
+        let brokers = TopicRetention { bytes: value(5_000, false), ms: value(500, true) };
+        let all: Vec<_> = keys(brokers).into_iter().map(|(key, before, _)| (key, before.value)).collect();
+        assert_eq!(all, [(RetentionKey::Ms, 500), (RetentionKey::Bytes, 5_000)]);
     }
 
     #[test]

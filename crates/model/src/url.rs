@@ -93,6 +93,9 @@ pub fn canary_path(cluster: &ClusterName, id: crate::CommandId) -> String {
     format!("/c/{}/canaries/{id}", encode(cluster.as_str()))
 }
 
+/// As the query of a form's address: it resumes what one pause holds, and nothing that another one holds too.
+pub const ALONE: &str = "alone";
+
 pub fn command_path(cluster: &ClusterName, id: crate::CommandId) -> String {
     format!("/c/{}/commands/{id}", encode(cluster.as_str()))
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use flowdeck_kafka::Record;
+use flowdeck_kafka::{Record, RecordTime};
 use flowdeck_model::{CommandId, GroupId, Timestamp};
 use flowdeck_protocol::Headers;
 use flowdeck_protocol::kafkaflow::{self, Decoded, Message};
@@ -60,6 +60,8 @@ pub enum Notice {
     ExternalCommand {
         id: CommandId,
         command: kafkaflow::Command,
+        /// As the record tells it.
+        written: Option<Timestamp>,
     },
 }
 
@@ -281,7 +283,8 @@ impl Observation {
             }
             Decoded::Message(Message::Command(command)) => {
                 let external = commands && headers.last(wire::COMMAND).is_none();
-                external.then(|| Notice::ExternalCommand { id: external_id(record), command })
+                let written = record.timestamp.and_then(RecordTime::at);
+                external.then(|| Notice::ExternalCommand { id: external_id(record), command, written })
             }
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::view::{ClusterView, CommandView, InstanceOutcome, OffsetChange, SentAgain, SentRecord};
-use flowdeck_model::{Action, CommandId, CommandState, GroupId, HoldId, Target, Timestamp};
+use flowdeck_model::{Action, CommandId, CommandState, GroupId, Hold, HoldId, Target, Timestamp};
 
 /// One operation, and what is known of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,6 +25,8 @@ pub struct Operation {
     /// It is not sent again any more.
     pub gave_up: bool,
     pub holds: Vec<HoldId>,
+    /// The holds that it changed or released, as they were, as far as the audit has them.
+    pub before: Vec<Hold>,
     pub offsets: Vec<OffsetChange>,
     pub instances: Vec<InstanceOutcome>,
     pub notes: Vec<String>,

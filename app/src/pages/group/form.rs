@@ -16,7 +16,7 @@ use crate::components::icons::{Icon, icon};
 use crate::components::{cluster, notice};
 use crate::format::number;
 use crate::links;
-use crate::typed::{OWN_END, OWN_LENGTH, Typed, typed};
+use crate::typed::{OWN_END, OWN_LENGTH, Typed, form_id, typed};
 use crate::{api, browser};
 
 pub(in crate::pages) fn observe_words(label: &str, cluster: &str) -> String {
@@ -151,7 +151,7 @@ fn send(
     let cluster = header.with_untracked(|view| view.cluster_info.name.clone());
     let label = button_words(ask.title(target), ask.consumer.clone(), header);
     let typed = typed();
-    let hidden = hidden_target(CommandId::random(), kind, target);
+    let hidden = hidden_target(form_id(), kind, target);
     let data = [("workers", &ask.workers), ("to", &ask.to)]
         .into_iter()
         .filter(|(_, value)| !value.is_empty())
@@ -223,8 +223,7 @@ fn effects(kind: ActionKind, reach: Reach) -> Vec<String> {
     match kind {
         ActionKind::Pause => out.push("Instances that join later are paused too.".to_owned()),
         ActionKind::Resume => out.push(
-            "Other holds on the same partitions remain; a partition stays paused while any hold covers it."
-                .to_owned(),
+            "Every pause of what is resumed is released, or loses that part, whoever gave it.".to_owned(),
         ),
         _ => {}
     }
@@ -306,5 +305,7 @@ mod tests {
             said(ActionKind::Resume, Reach { kafkaflow: 1, ..Reach::default() })
                 .contains("committed offset advances")
         );
+        let resume = said(ActionKind::Resume, Reach { agents: 1, ..Reach::default() });
+        assert!(resume.contains("whoever gave it") && !resume.contains("remain"), "{resume}");
     }
 }

@@ -2,7 +2,7 @@
 
 use flowdeck_model::command::REASON_MAX;
 use flowdeck_model::view::{GroupView, Mode};
-use flowdeck_model::{ActionKind, CommandId, Hold, HoldBy, HoldId, Scope, Target};
+use flowdeck_model::{ActionKind, CommandId, Hold, HoldBy, HoldId, Scope, Target, url};
 use leptos::prelude::*;
 
 use super::form::{self, OPTIONAL_REASON, hidden_target};
@@ -62,7 +62,7 @@ fn words(hold: &Hold) -> AnyView {
     .into_any()
 }
 
-/// Resumes exactly what the hold pauses.
+/// Resumes what the hold pauses. Where another one lies there, the server answers with the form and its preview.
 fn resume_form(hold: Hold, header: RwSignal<GroupView>) -> AnyView {
     let scope = hold.scope;
     if scope.instance.is_some() {
@@ -78,7 +78,7 @@ fn resume_form(hold: Hold, header: RwSignal<GroupView>) -> AnyView {
     let title = [ActionKind::Resume.label(), " ", &target.to_string()].concat();
     let label = form::button_words(title, target.consumer.clone(), header);
     view! {
-        <form class="inline" method="post" action=links::commands(&cluster.name)>
+        <form class="inline" method="post" action=[&links::commands(&cluster.name), "?", url::ALONE].concat()>
             {hidden_target(CommandId::random(), ActionKind::Resume, &target)}
             <label><span class="unseen">{OPTIONAL_REASON}</span><input name="reason" maxlength=REASON_MAX.to_string() autocomplete="off" placeholder=OPTIONAL_REASON/></label>
             <button class="btn small" type="submit">{icon(Icon::Resume)} <span>{label}</span></button>

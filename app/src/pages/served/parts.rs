@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use flowdeck_model::view::{GroupView, Mode, PartitionRow};
 use flowdeck_model::{
-    ActionKind, ClusterName, CommandId, ConsumerName, GroupId, Partition, PortError, Target, TopicName, shown,
+    ActionKind, ClusterName, ConsumerName, GroupId, Partition, PortError, Target, TopicName, shown,
 };
 use leptos::prelude::*;
 use leptos_meta::Title;
@@ -245,7 +245,7 @@ fn send(asked: &Asked, view: &GroupView, (target, text): Previewed) -> AnyView {
         let typed = crate::typed::typed();
         view! {
             <form method="post" action=links::commands(&info.name) class="ask-body">
-                {form::hidden_target(CommandId::random(), kind, &target)}
+                {form::hidden_target(crate::typed::form_id(), kind, &target)}
                 <label class="field"><span>{if required { "Reason" } else { form::OPTIONAL_REASON }}</span>
                     <input type="text" name="reason" required=required autocomplete="off" value=typed.reason.clone()
                         maxlength=flowdeck_model::command::REASON_MAX.to_string()/></label>

@@ -115,6 +115,7 @@ mod tests {
             group: group.into(),
             seen: None,
             for_seconds: None,
+            by: None,
             to: None,
             offsets: None,
         };

@@ -79,6 +79,7 @@ mod tests {
             sent_again: None,
             gave_up: false,
             holds: vec![],
+            before: vec![],
             offsets: vec![],
             instances: vec![],
             notes: vec![],
@@ -95,6 +96,7 @@ mod tests {
                 group: "a".into(),
                 seen: seen.map(id),
                 for_seconds: None,
+                by: None,
                 to: None,
                 offsets: None,
             };

@@ -30,6 +30,8 @@ pub(super) struct Wanted {
 pub(super) enum What {
     Pause {
         for_seconds: Option<u32>,
+        /// `None`: as the group's own pause would be kept.
+        by: Option<HoldBy>,
     },
     Resume,
     Offsets {
@@ -66,8 +68,8 @@ impl Planner<'_> {
         let planned = match what {
             What::Nothing(plan) => return Ok(nothing(group, plan)),
             What::Refused(why) => return Ok(refused(group, why)),
-            What::Pause { for_seconds } => self.hold(&group, BulkAction::Pause, for_seconds).await,
-            What::Resume => self.hold(&group, BulkAction::Resume, None).await,
+            What::Pause { for_seconds, by } => self.hold(&group, BulkAction::Pause, for_seconds, by).await,
+            What::Resume => self.hold(&group, BulkAction::Resume, None, None).await,
             What::Offsets { to, scope } => self.offsets(&group, to, scope).await,
         };
         match planned {
@@ -83,7 +85,7 @@ impl Planner<'_> {
 
     fn target(&self, group: &GroupId) -> BulkTarget {
         let seen = changed::newest(&self.snapshot.operations, group);
-        BulkTarget { group: group.clone(), seen, for_seconds: None, to: None, offsets: None }
+        BulkTarget { group: group.clone(), seen, for_seconds: None, by: None, to: None, offsets: None }
     }
 
     async fn hold(
@@ -91,6 +93,7 @@ impl Planner<'_> {
         group: &GroupId,
         action: BulkAction,
         for_seconds: Option<u32>,
+        by: Option<HoldBy>,
     ) -> Result<BulkPlan, PortError> {
         let submit = Submit {
             id: CommandId::random(),
@@ -99,7 +102,7 @@ impl Planner<'_> {
             reason: "preview".to_owned(),
             ends: for_seconds.map(PauseEnd::After),
             offsets: None,
-            by: None,
+            by,
         };
         let view = self.control.preview(self.cluster, submit).await?;
         if let Some(id) = view.existing {
@@ -110,7 +113,7 @@ impl Planner<'_> {
         if let Some(why) = (action == BulkAction::Pause).then(silent).flatten() {
             return Ok(refused(group.clone(), why));
         }
-        let target = BulkTarget { for_seconds, ..self.target(group) };
+        let target = BulkTarget { for_seconds, by, ..self.target(group) };
         let plan = words(action, &view);
         Ok(BulkPlan { target: Some(target), notes: view.notes, ..nothing(group.clone(), plan) })
     }

@@ -65,6 +65,22 @@ impl BoundBulks {
         })
     }
 
+    /// The same of groups that who asks has not named: the refusal names none that they may not view.
+    fn allowed_unnamed<'a>(
+        &self,
+        cluster: &ClusterName,
+        action: BulkAction,
+        groups: impl IntoIterator<Item = &'a GroupId>,
+    ) -> Result<(), PortError> {
+        groups.into_iter().try_for_each(|group| match self.allowed(cluster, action, [group]) {
+            Err(PortError::Forbidden { permission, .. }) if !self.sees(cluster, group) => {
+                let on = format!("a group of {cluster} that you may not view");
+                Err(PortError::Forbidden { permission, on })
+            }
+            answer => answer,
+        })
+    }
+
     fn known(
         &self,
         cluster: &ClusterName,
@@ -201,7 +217,7 @@ impl Bulks for BoundBulks {
         let _permit = desk.begin_preview()?;
         let (action, undoes, wanted) = match query {
             BulkQuery::Pause { groups, for_seconds } => {
-                (BulkAction::Pause, None, each(groups, || What::Pause { for_seconds }))
+                (BulkAction::Pause, None, each(groups, || What::Pause { for_seconds, by: None }))
             }
             BulkQuery::Resume { groups } => (BulkAction::Resume, None, each(groups, || What::Resume)),
             BulkQuery::SetOffsets { groups, to, scope } => {
@@ -213,7 +229,7 @@ impl Bulks for BoundBulks {
                 (undo::action(bulk.request.action), Some(id), undo::wanted(&bulk, &one, clock::now()))
             }
         };
-        self.allowed(cluster, action, wanted.iter().map(|one| &one.group))?;
+        self.allowed_unnamed(cluster, action, wanted.iter().map(|one| &one.group))?;
         let planner = Planner { control: &self.control, cluster, snapshot: Arc::clone(&one) };
         let groups = planner.plans(wanted).await?;
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
@@ -260,7 +276,8 @@ impl Bulks for BoundBulks {
 
     async fn stop(&self, cluster: &ClusterName, id: CommandId) -> Result<BulkView, PortError> {
         let (one, known) = self.known(cluster, id)?;
-        self.allowed(cluster, known.request.action, known.request.groups.iter().map(|one| &one.group))?;
+        let groups = known.request.groups.iter().map(|one| &one.group);
+        self.allowed_unnamed(cluster, known.request.action, groups)?;
         let (_, handle, desk) = self.writable(cluster)?;
         if known.state.is_over() {
             let detail =

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use flowdeck_model::view::InstanceKind;
+use flowdeck_model::view::{InstanceKind, OffsetChange};
 use flowdeck_model::{CommandId, InstanceName, InstanceState, Timestamp};
 use flowdeck_observe::telemetry::InstanceId;
 
@@ -32,17 +32,31 @@ impl State {
         self.dirty = true;
         let Altered { id, outcomes, moves } = done;
         self.change(id, now, |command, seen| {
-            command.instances.retain(|one| one.kind != InstanceKind::Commits);
-            command.instances.extend(outcomes.into_iter().map(|one| tracked(one, now)));
-            command.instances.truncate(lifecycle::TRACKED_MAX);
             if let Some(moves) = &moves {
                 command.offsets = offset_changes(moves);
             }
+            leave(command, &outcomes);
+            command.instances.retain(|one| one.kind != InstanceKind::Commits);
+            command.instances.extend(outcomes.into_iter().map(|one| tracked(one, now)));
+            command.instances.truncate(lifecycle::TRACKED_MAX);
             by_stop::start(command, seen);
             lifecycle::settle(command, seen);
         });
         self.start_stopped(id, false, now);
     }
+}
+
+fn leave(command: &mut Command, outcomes: &[Outcome]) {
+    let states: HashMap<&str, InstanceState> =
+        outcomes.iter().map(|one| (one.name.as_str(), one.state)).collect();
+    command.leave_offsets(|change| is_left(change, &states));
+}
+
+/// By what came of the partition itself; else of its topic.
+fn is_left(change: &OffsetChange, states: &HashMap<&str, InstanceState>) -> bool {
+    let own = format!("{} partition {}", change.topic, change.partition);
+    let state = states.get(own.as_str()).or_else(|| states.get(change.topic.as_str()));
+    matches!(state, Some(InstanceState::Refused | InstanceState::NothingToDo))
 }
 
 pub(super) fn alteration(command: &Command, step: Step) -> Option<Alteration> {
@@ -80,5 +94,28 @@ fn tracked(outcome: Outcome, now: Timestamp) -> Tracked {
         moved: 0,
         anew: Anew::default(),
         is_silent: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flowdeck_model::view::OffsetTarget;
+
+    use super::*;
+
+    #[test]
+    fn a_partition_that_was_refused_is_left_and_its_topic_is_not() {
+        let states = [("a", InstanceState::Acknowledged), ("a partition 1", InstanceState::Refused)];
+        let states: HashMap<&str, InstanceState> =
+            states.into_iter().chain([("b", InstanceState::NoResponse)]).collect();
+        for (topic, partition, left) in [("a", 0, false), ("a", 1, true), ("b", 1, false)] {
+            let change = OffsetChange {
+                topic: topic.parse().unwrap(),
+                partition: flowdeck_model::Partition::new(partition).unwrap(),
+                from: Some(5),
+                to: OffsetTarget::Offset(2),
+            };
+            assert_eq!(is_left(&change, &states), left, "{topic} {partition}");
+        }
     }
 }

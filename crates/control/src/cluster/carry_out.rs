@@ -29,6 +29,7 @@ pub(super) const BEGIN_WITHIN: Duration = Duration::from_secs(15);
 impl State {
     /// Begins the next request, where nothing is being written: it is planned on what is known then.
     pub(crate) fn begin_next(&mut self, now: Timestamp) {
+        self.note_waiting(now);
         while self.jobs.is_empty() {
             let Some(id) = self.to_begin.front().copied() else { return };
             let requested = self.book.get(id).filter(|one| one.state == CommandState::Requested);
@@ -36,11 +37,18 @@ impl State {
                 self.to_begin.pop_front();
                 continue;
             };
-            let waited = now.since(command.requested_at);
+            let waited_here = self.waits_since.get(&id).map(|since| now.since(*since)).unwrap_or_default();
+            // Its stamp may be of another clock. One that is behind makes a request look old, and yet it has to be
+            // refused: what a leader before left undone looks the same.
+            let waited = now.since(command.requested_at).max(waited_here);
             if waited > BEGIN_WITHIN {
+                let is_by_one_clock = waited_here > BEGIN_WITHIN || self.pending.contains_key(&id);
+                let words = match is_by_one_clock {
+                    true => "nothing could be written within 15 s, so it was not begun".to_owned(),
+                    false => by_two_clocks(command.requested_at, now),
+                };
                 self.to_begin.pop_front();
-                let words = "nothing could be written within 15 s, so it was not begun";
-                self.refuse(id, &self.not_begun(words), now);
+                self.refuse(id, &self.not_begun(&words), now);
                 continue;
             }
             if let Err(error) = self.may_write() {
@@ -59,6 +67,17 @@ impl State {
             }
             self.to_begin.pop_front();
             self.carry_out(id, now);
+        }
+    }
+
+    fn note_waiting(&mut self, now: Timestamp) {
+        if self.to_begin.is_empty() {
+            return self.waits_since.clear();
+        }
+        let to_begin = &self.to_begin;
+        self.waits_since.retain(|id, _| to_begin.contains(id));
+        for id in to_begin {
+            self.waits_since.entry(*id).or_insert(now);
         }
     }
 
@@ -306,6 +325,15 @@ impl State {
             self.unaudited.withdraw(id);
         }
     }
+}
+
+fn by_two_clocks(requested_at: Timestamp, now: Timestamp) -> String {
+    format!(
+        "it was not begun: it was asked for at {requested_at} by the clock of the replica that took it, {} s ago by the \
+         clock of the one that writes ({now}), and nothing is begun that is older than 15 s. If their clocks differ, set \
+         them (NTP)",
+        now.since(requested_at).as_secs()
+    )
 }
 
 fn before(active: &[Hold], changes: &[HoldChange]) -> Vec<Hold> {

@@ -1,5 +1,7 @@
 //! External commands on the admin topic: which of them become changes of holds, and when.
 
+use std::time::Duration;
+
 use flowdeck_model::hold::HoldChange;
 use flowdeck_model::view::Mode;
 use flowdeck_model::{Action, CommandId, GroupId, HoldId, Target, Timestamp};
@@ -17,6 +19,8 @@ use flowdeck_observe::holds::quota::HoldQuota;
 /// Writes that may wait before external commands are no longer taken over: who may write to the topics could
 /// name any number of groups.
 const WRITES_MAX: usize = 256;
+/// What was written so long before it is read here is not what somebody wants now.
+const LATEST: Duration = Duration::from_secs(120);
 
 /// What one command changes of one group.
 struct Wanted {
@@ -26,6 +30,22 @@ struct Wanted {
 }
 
 impl State {
+    /// One that was read from the admin topic. A topic that comes into sight is read from its beginning: what somebody
+    /// wanted long ago must not undo what an operator decided since.
+    pub(super) fn heard_external(
+        &mut self,
+        id: CommandId,
+        command: wire::Command,
+        written: Option<Timestamp>,
+        now: Timestamp,
+    ) {
+        if written.is_none_or(|written| now.since(written) <= LATEST) {
+            self.external_command(id, command, now);
+        } else if self.observed.settings.mode == Mode::Control {
+            self.leave(Why::TooOld, now);
+        }
+    }
+
     /// A command that did not come from Flowdeck.
     pub(super) fn external_command(&mut self, id: CommandId, command: wire::Command, now: Timestamp) {
         if self.observed.settings.mode != Mode::Control {

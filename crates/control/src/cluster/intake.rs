@@ -38,7 +38,9 @@ impl State {
             Some(Notice::Retention(record)) => self.runner_records.retentions.push(*record),
             Some(Notice::Redrive(record)) => self.runner_records.redrives.push(*record),
             Some(Notice::Bulk(record)) => self.runner_records.bulks.push(*record),
-            Some(Notice::ExternalCommand { id, command }) => self.external_command(id, command, at),
+            Some(Notice::ExternalCommand { id, command, written }) => {
+                self.heard_external(id, command, written, at);
+            }
             Some(Notice::Telemetry(group)) if !self.observed.holds.of_group(&group).is_empty() => {
                 self.held.touch(group);
             }

@@ -3,7 +3,7 @@
 use flowdeck_model::actor::ActorView;
 use flowdeck_model::hold::HoldChange;
 use flowdeck_model::view::{HoldChangeKind, HoldPreview, MessagePreview, PreviewView};
-use flowdeck_model::{Action, HoldBy, PortError, Submit, Timestamp};
+use flowdeck_model::{Action, Hold, HoldBy, PortError, Scope, Submit, Timestamp};
 use flowdeck_protocol::kafkaflow;
 
 use super::state::State;
@@ -57,7 +57,7 @@ impl State {
         let view = PreviewView {
             existing: None,
             by: (submit.action == Action::Pause).then(|| by(&changes)),
-            holds: changes.iter().map(hold).collect(),
+            holds: changes.iter().map(|change| hold(change, &active)).collect(),
             messages: admin.iter().filter_map(|one| self.message(one)).collect(),
             instances: instances.iter().map(|one| one.view()).collect(),
             offsets: vec![],
@@ -92,10 +92,20 @@ fn argument(command: &kafkaflow::Command) -> Option<String> {
     }
 }
 
-fn hold(change: &HoldChange) -> HoldPreview {
+fn hold(change: &HoldChange, active: &[Hold]) -> HoldPreview {
     let (hold, change) = match change {
         HoldChange::Set(hold) => (hold, HoldChangeKind::Set),
         HoldChange::Release(hold) => (hold, HoldChangeKind::Release),
     };
-    HoldPreview { id: hold.id, scope: hold.scope.clone(), change, except: hold.except.clone() }
+    let before = active.iter().find(|one| one.id == hold.id && one.scope == hold.scope);
+    let is_new = |except: &&Scope| before.is_some_and(|before| !before.except.contains(except));
+    HoldPreview {
+        id: hold.id,
+        scope: hold.scope.clone(),
+        change,
+        owner: hold.owner.clone(),
+        reason: hold.reason.clone(),
+        except: hold.except.clone(),
+        taken_out: hold.except.iter().filter(is_new).cloned().collect(),
+    }
 }

@@ -49,6 +49,8 @@ pub(crate) struct State {
     pub(crate) audit_requests: VecDeque<Operation>,
     /// Requests that the leader has to carry out, in their order.
     pub(super) to_begin: VecDeque<CommandId>,
+    /// Since when each of them waits here, by this process's clock.
+    pub(super) waits_since: HashMap<CommandId, Timestamp>,
     pub(super) unaudited: AuditBacklog,
     pub(super) log_sink: LogSink,
     /// Commands with answers that are taken in and not settled yet, and when the last one came.
@@ -88,6 +90,7 @@ impl State {
             pending: HashMap::new(),
             audit_requests: VecDeque::new(),
             to_begin: VecDeque::new(),
+            waits_since: HashMap::new(),
             unaudited: AuditBacklog::default(),
             log_sink: LogSink { cluster: Some(settings.name.clone()) },
             answered: HashMap::new(),

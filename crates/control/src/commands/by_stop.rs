@@ -223,6 +223,7 @@ pub(crate) fn give_up(command: &mut Command, seen: Seen<'_>) {
     for tracked in command.instances.iter_mut().filter(|one| one.kind == InstanceKind::Commits) {
         tracked.become_(InstanceState::Refused, Some(detail.clone()), seen.now);
     }
+    command.leave_offsets(|_| true);
 }
 
 /// Another replica began it: what it stopped is started again, and where that is not known, each consumer of the group.

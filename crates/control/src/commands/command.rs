@@ -106,6 +106,8 @@ pub(crate) struct Anew {
     pub(crate) moved: BTreeSet<(TopicName, Partition)>,
     /// When the last piece of evidence came; it counts once the instance is heard on.
     pub(crate) proven_at: Option<Timestamp>,
+    /// As the audit has it, which does not tell what was seen of each partition.
+    pub(crate) is_from_audit: bool,
 }
 
 impl Tracked {
@@ -155,7 +157,16 @@ impl Command {
         }
     }
 
-    /// No member said that a commit was elsewhere before.
+    /// Commits that were to be moved or deleted, and were not.
+    pub(crate) fn leave_offsets(&mut self, is_left: impl Fn(&OffsetChange) -> bool) {
+        for change in &mut self.offsets {
+            if is_left(change) {
+                change.to = OffsetTarget::NotSet;
+            }
+        }
+    }
+
+    /// No member said that a commit was elsewhere before, and none is known to be left.
     pub(crate) fn offsets_as_asked(&self) -> bool {
         self.asked_offsets.as_deref().is_some_and(|asked| self.offsets == offset_changes(&asked.moves))
     }
@@ -255,6 +266,7 @@ impl Command {
             sent_again: self.sent_again(),
             gave_up: self.resends.capped,
             holds: self.holds.clone(),
+            before: self.before.clone(),
             offsets: self.offsets.clone(),
             instances: self.instances.iter().map(Tracked::view).collect(),
             notes: self.shown_notes(),

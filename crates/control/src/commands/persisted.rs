@@ -108,7 +108,7 @@ impl Tracked {
             flows: HashMap::new(),
             joined: None,
             moved: 0,
-            anew: Anew::default(),
+            anew: Anew { is_from_audit: true, ..Anew::default() },
             is_silent: false,
         }
     }

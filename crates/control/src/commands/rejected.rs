@@ -17,6 +17,7 @@ pub(crate) enum Why {
     BeyondQuota,
     TooMany,
     CannotWrite,
+    TooOld,
 }
 
 impl Why {
@@ -27,6 +28,7 @@ impl Why {
             Self::BeyondQuota => "external_command_beyond_quota",
             Self::TooMany => "external_command_queue_full",
             Self::CannotWrite => "external_command_write_timeout",
+            Self::TooOld => "external_command_too_old",
         }
     }
 
@@ -38,6 +40,7 @@ impl Why {
             }
             Self::TooMany => "that came faster than they can be written".to_owned(),
             Self::CannotWrite => "that waited for a minute, in which nothing could be written".to_owned(),
+            Self::TooOld => "whose time is more than two minutes before they were read".to_owned(),
         }
     }
 }

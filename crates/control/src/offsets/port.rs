@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use flowdeck_kafka::{Cluster, Deadline};
 use flowdeck_model::error::ResourceKind;
-use flowdeck_model::offsets::{OffsetMove, OffsetMoves, OffsetTo, OffsetsQuery, SetOffsets, undone};
+use flowdeck_model::offsets::{OffsetMove, OffsetTo, OffsetsQuery, SetOffsets, undone};
 use flowdeck_model::query::{HistoryQuery, Range, Window};
-use flowdeck_model::view::{HistoryView, Mode, OffsetChange, OffsetTarget, OffsetsPreview};
+use flowdeck_model::view::{HistoryView, Mode, OffsetsPreview};
 use flowdeck_model::{
     ClusterName, CommandId, Control as _, Fleet as _, GroupId, Permission, PortError, Submit,
 };
@@ -17,6 +17,7 @@ use flowdeck_observe::snapshot::ClusterSnapshot;
 use super::alter::moved;
 use super::preview::Previewer;
 use super::read::committed;
+use super::set_by::{SetBy, set_by};
 use crate::port::BoundControl;
 
 impl BoundControl {
@@ -31,9 +32,12 @@ impl BoundControl {
         if let OffsetTo::Group(other) = &query.to {
             allowed(&self.actor, Permission::View, cluster, other)?;
         }
-        let undone = match undone(&query.to) {
-            Some(id) => Some(self.changed_by(cluster, id, &query.group).await?),
-            None => None,
+        let (undone, unknown) = match undone(&query.to) {
+            Some(id) => {
+                let SetBy { moves, notes } = self.changed_by(cluster, id, &query.group).await?;
+                (Some(moves), notes)
+            }
+            None => (None, vec![]),
         };
         let history = self.last_day(cluster, &query.group);
         let protected = snapshot.settings.is_protected(&query.group);
@@ -46,7 +50,9 @@ impl BoundControl {
             protected,
             records,
         };
-        previewer.preview(query).await
+        let mut preview = previewer.preview(query).await?;
+        preview.notes.extend(unknown);
+        Ok(preview)
     }
 
     /// Who may change offsets, on a cluster in control mode.
@@ -70,21 +76,18 @@ impl BoundControl {
         Ok((one, handle.cluster.clone().ok_or_else(unavailable)?))
     }
 
-    /// What an operation changed, to be taken back.
+    /// What an operation changed, or may have changed, to be taken back.
     async fn changed_by(
         &self,
         cluster: &ClusterName,
         id: CommandId,
         group: &GroupId,
-    ) -> Result<OffsetMoves, PortError> {
+    ) -> Result<SetBy, PortError> {
         let operation = self.find_command(cluster, id).await?;
         if &operation.target.group != group {
             return Err(PortError::not_found(ResourceKind::Command, id.to_string()));
         }
-        let changes = operation.offsets.iter().filter_map(change).collect();
-        OffsetMoves::new(changes).map_err(|_| PortError::Unprocessable {
-            detail: format!("operation {id} changed no offset that is known"),
-        })
+        set_by(&operation)
     }
 
     fn last_day(&self, cluster: &ClusterName, group: &GroupId) -> Option<HistoryView> {
@@ -134,20 +137,4 @@ fn changed_since(asked: &SetOffsets, moved: &str) -> String {
         "offsets moved since the preview, so nothing was changed: {moved}. Look at a new preview (target {})",
         asked.to
     )
-}
-
-fn change(one: &OffsetChange) -> Option<OffsetMove> {
-    let to = match one.to {
-        OffsetTarget::Offset(to) => Some(to),
-        OffsetTarget::Deleted => None,
-        OffsetTarget::NoRecord | OffsetTarget::Unassigned | OffsetTarget::Unknown | OffsetTarget::Kept => {
-            return None;
-        }
-    };
-    (one.from != to).then(|| OffsetMove {
-        topic: one.topic.clone(),
-        partition: one.partition,
-        from: one.from,
-        to,
-    })
 }

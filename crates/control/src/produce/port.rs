@@ -19,7 +19,7 @@ use uuid::Uuid;
 use super::record::{digest, new_record, notes};
 use super::run::Work;
 use super::{ProduceDesk, ProduceDesks, letter, source};
-use crate::kept::unavailable;
+use crate::kept::in_doubt;
 
 pub(crate) struct BoundProduce {
     core: Arc<Core>,
@@ -181,7 +181,7 @@ impl Produce for BoundProduce {
             let _permit = permit;
             carrier.carry_out(&settings, work).await
         });
-        let ended = |_| unavailable(cluster, "it ended unexpectedly; its page tells what is known");
+        let ended = |_| in_doubt(cluster, id, "it ended unexpectedly");
         let produced = task.await.map_err(ended)??;
         match produced.request.digest == digest {
             true => Ok(produced.view(&one.view, clock::now())),

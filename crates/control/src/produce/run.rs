@@ -13,7 +13,8 @@ use flowdeck_protocol::wire::{ProduceEvent, ProduceRecord, ProduceRequested};
 use super::ProduceDesk;
 use super::book::{ProduceBook, Produced};
 use crate::audit::Entry;
-use crate::kept::{self, unavailable};
+use crate::commands::write_task;
+use crate::kept::{self, in_doubt, unavailable};
 
 /// As long as the client tries.
 const SEND: Duration = Duration::from_secs(12);
@@ -38,7 +39,8 @@ impl ProduceDesk {
         let attempt = requested.attempt;
         let asked = ProduceEvent::Requested(requested);
         let asked = ProduceRecord { id, at: clock::now(), actor: actor.clone(), event: asked };
-        let known = self.kept.write(settings, id, Entry::Produce(&asked), |_| true).await?;
+        let known = self.kept.write(settings, id, Entry::Produce(&asked), |_| true).await;
+        let known = known.map_err(not_produced)?;
         // Another request under this id came first: it decides.
         if known.request.attempt != attempt {
             return Ok(known);
@@ -49,7 +51,7 @@ impl ProduceDesk {
         kept::fold(&self.book, vec![outcome.clone()], ProduceBook::heard);
         self.tell(settings, &outcome).await;
         let cluster = &settings.name;
-        self.kept.get(id).ok_or_else(|| unavailable(cluster, "it is not remembered any more"))
+        self.kept.get(id).ok_or_else(|| in_doubt(cluster, id, "it is not remembered any more"))
     }
 
     async fn send(&self, record: NewRecord) -> ProduceEvent {
@@ -76,6 +78,7 @@ impl ProduceDesk {
             let Err(error) = self.kept.tell(settings, Entry::Produce(outcome)).await else { return };
             let is_last = attempt == ATTEMPTS || self.shutdown.is_cancelled();
             if is_last {
+                let error = write_task::words(&error);
                 tracing::warn!(id = %outcome.id, %error, "the outcome of a produced record is not in the audit");
                 return;
             }
@@ -84,6 +87,17 @@ impl ProduceDesk {
                 () = tokio::time::sleep(AGAIN) => {}
             }
         }
+    }
+}
+
+/// Nobody but this process produces it, and only once its request is read back.
+fn not_produced(error: PortError) -> PortError {
+    match error {
+        PortError::InDoubt { cluster, detail, .. } => {
+            let detail = format!("no record was produced; its request may be in the audit: {detail}");
+            unavailable(&cluster, detail)
+        }
+        error => error,
     }
 }
 

@@ -133,7 +133,25 @@ impl BoundRedrives {
             known.ok_or_else(|| PortError::not_found_because(ResourceKind::Command, id.to_string(), hint))?;
         Ok((one, known))
     }
+
+    /// Without the name of a group that who asks may not view.
+    fn view(&self, one: &ClusterSnapshot, redrive: &Redrive) -> RedriveView {
+        let mut view = redrive.view(&one.view, clock::now());
+        let is_hidden = match &view.request.to {
+            RedriveTarget::OriginalFor(group) => !self.actor.may(Permission::View, &one.settings.name, group),
+            RedriveTarget::Original | RedriveTarget::Topic(_) => false,
+        };
+        if is_hidden {
+            view.request.to = RedriveTarget::Original;
+            view.notes.push(FOR_A_HIDDEN_GROUP.to_owned());
+        }
+        view
+    }
 }
+
+/// Instead of its name.
+const FOR_A_HIDDEN_GROUP: &str =
+    "The copies are for a group that you may not view: agents of other groups skip them.";
 
 #[async_trait]
 impl Redrives for BoundRedrives {
@@ -164,7 +182,7 @@ impl Redrives for BoundRedrives {
         let (one, handle, desk) = self.writable(cluster, &request.topic)?;
         if let Some(known) = desk.get(id) {
             return match is_same(&known.request, &request) {
-                true => Ok(known.view(&one.view, clock::now())),
+                true => Ok(self.view(&one, &known)),
                 false => Err(PortError::Conflict { detail: format!("{id} is the id of another re-drive") }),
             };
         }
@@ -174,7 +192,7 @@ impl Redrives for BoundRedrives {
         let heard = self.write(handle, desk, id, event, |_| true).await?;
         // Of two requests under one id the first one counts.
         match is_same(&heard.request, &request) {
-            true => Ok(heard.view(&one.view, clock::now())),
+            true => Ok(self.view(&one, &heard)),
             false => Err(PortError::Conflict { detail: format!("{id} is the id of another re-drive") }),
         }
     }
@@ -200,12 +218,12 @@ impl Redrives for BoundRedrives {
         let event = RedriveEvent::Ordered(order);
         let heard =
             self.write(handle, desk, id, event, |one| one.order == order || one.state.is_over()).await?;
-        Ok(heard.view(&one.view, clock::now()))
+        Ok(self.view(&one, &heard))
     }
 
     fn redrive(&self, cluster: &ClusterName, id: CommandId) -> Result<RedriveView, PortError> {
         let (one, known) = self.known(cluster, id)?;
-        Ok(known.view(&one.view, clock::now()))
+        Ok(self.view(&one, &known))
     }
 
     fn of_topic(&self, cluster: &ClusterName, topic: &TopicName) -> Result<Vec<RedriveRow>, PortError> {

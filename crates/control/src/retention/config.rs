@@ -52,7 +52,7 @@ fn configured(config: &BTreeMap<String, ConfigEntry>) -> Result<Configured, Caus
     })
 }
 
-/// What a step finds of an entry that the request changes.
+/// What a step finds of an entry that is put back at the end of the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Found {
     /// As the request sets it.
@@ -66,8 +66,8 @@ pub(super) fn find(
     before: &TopicRetention,
     now: &TopicRetention,
 ) -> Vec<(RetentionKey, Found)> {
-    let of = |(key, _, to): (RetentionKey, RetentionValue, i64)| {
-        let (before, now) = (key.of(before), key.of(now));
+    let of = |(key, before, to): (RetentionKey, RetentionValue, i64)| {
+        let now = key.of(now);
         let found = match now {
             RetentionValue { value, own: true } if value == to => Found::Set,
             now if now == before => Found::AsBefore,
@@ -77,7 +77,7 @@ pub(super) fn find(
         };
         (key, found)
     };
-    request.changes().map(of).collect()
+    request.put_back(before).map(of).collect()
 }
 
 /// Sets what the request sets, of these entries.
@@ -171,6 +171,13 @@ mod tests {
         let other = |value, own| Found::Other(RetentionValue { value, own });
         assert_eq!(found(both((7_000, true), (5, false))), (other(7_000, true), other(5, false)));
         assert_eq!(found(both((60_000, false), (9, false))).1, other(9, false));
+
+        // An earlier one had set the bytes, which this one leaves as they are.
+        let seen = both((1_000, false), (9, true));
+        let later = RetentionRequest { seen, ..request };
+        assert_eq!(find(&later, &seen, &seen), [(RetentionKey::Ms, Found::AsBefore)]);
+        let all = find(&later, &before, &seen);
+        assert_eq!(all, [(RetentionKey::Ms, Found::AsBefore), (RetentionKey::Bytes, Found::Set)]);
     }
 
     #[test]

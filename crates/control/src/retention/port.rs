@@ -118,6 +118,16 @@ impl BoundRetentions {
         Ok(((one, handle, desk), known))
     }
 
+    /// Without the name of a group that who asks may not view.
+    fn view(&self, one: &ClusterSnapshot, raised: &Raised) -> RetentionView {
+        let mut view = raised.view(&one.view, clock::now());
+        if self.may_see(&one.settings.name, view.request.group.as_ref()).is_err() {
+            view.request.group = None;
+            view.notes.push(BY_A_HIDDEN_GROUP.to_owned());
+        }
+        view
+    }
+
     async fn write(
         &self,
         (_, handle, desk): &Place<'_>,
@@ -129,6 +139,10 @@ impl BoundRetentions {
         desk.write(&handle.settings, id, Entry::Retention(&record), is_heard).await
     }
 }
+
+/// Instead of its name.
+const BY_A_HIDDEN_GROUP: &str =
+    "The values go back once the pauses of a group that you may not view are over, and the margin.";
 
 /// The group's pauses on the topic.
 fn pauses<'a>(
@@ -228,7 +242,7 @@ impl Retentions for BoundRetentions {
         let conflict = || PortError::Conflict { detail: format!("{id} is the id of another request") };
         if let Some(known) = desk.get(id) {
             return match known.status.request == request {
-                true => Ok(known.view(&one.view, clock::now())),
+                true => Ok(self.view(one, &known)),
                 false => Err(conflict()),
             };
         }
@@ -253,7 +267,7 @@ impl Retentions for BoundRetentions {
         let event = RetentionEvent::State(Box::new(status));
         let known = self.write(&place, id, event, |_| true).await?;
         match known.status.request == request {
-            true => Ok(known.view(&place.0.view, clock::now())),
+            true => Ok(self.view(&place.0, &known)),
             false => Err(conflict()),
         }
     }
@@ -266,12 +280,12 @@ impl Retentions for BoundRetentions {
         }
         let is_heard = |one: &Raised| one.status.ended_by.is_some() || one.state().is_over();
         let known = self.write(&place, id, RetentionEvent::End, is_heard).await?;
-        Ok(known.view(&place.0.view, clock::now()))
+        Ok(self.view(&place.0, &known))
     }
 
     fn retention(&self, cluster: &ClusterName, id: CommandId) -> Result<RetentionView, PortError> {
         let ((one, ..), known) = self.known(cluster, id)?;
-        Ok(known.view(&one.view, clock::now()))
+        Ok(self.view(&one, &known))
     }
 
     fn open(&self, cluster: &ClusterName) -> Result<Vec<RetentionRow>, PortError> {

@@ -120,7 +120,7 @@ impl Work {
                     return self.ends(RetentionState::Failed, vec![why], told).await;
                 }
                 // Before the first effect.
-                let before = self.inherited(&now.retention).unwrap_or(now.retention);
+                let before = inherited(&self.before_it, &now.retention);
                 let state = RetentionState::Raising;
                 let raising = RetentionStatus { state, before: Some(before), ..self.status().clone() };
                 self.tell(raising, told).await?;
@@ -164,20 +164,9 @@ impl Work {
             return Some(format!("Nothing was changed: {why}"));
         }
         let seen = &self.request().seen;
-        let changed = [RetentionKey::Ms, RetentionKey::Bytes]
-            .into_iter()
-            .find(|key| key.of(seen) != key.of(&now.retention))?;
+        let changed = RetentionKey::BOTH.into_iter().find(|key| key.of(seen) != key.of(&now.retention))?;
         let words = config::words(changed, changed.of(&now.retention).value);
         Some(format!("Nothing was changed: it is not as it was in the preview any more, {words} now."))
-    }
-
-    /// What was before the one that set the present values.
-    fn inherited(&self, now: &TopicRetention) -> Option<TopicRetention> {
-        self.before_it.iter().rev().find_map(|other| {
-            let before = other.before?;
-            let found = config::find(&other.request, &before, now);
-            found.iter().all(|(_, found)| *found == Found::Set).then_some(before)
-        })
     }
 
     async fn put_back(
@@ -249,6 +238,19 @@ impl Work {
     }
 }
 
+/// What was before, entry by entry: where an earlier request set the present value, what was before that one.
+fn inherited(before_it: &[RetentionStatus], now: &TopicRetention) -> TopicRetention {
+    let of = |key: RetentionKey| {
+        let set_by = |other: &RetentionStatus| {
+            let before = other.before?;
+            let found = config::find(&other.request, &before, now);
+            found.contains(&(key, Found::Set)).then_some(key.of(&before))
+        };
+        before_it.iter().rev().find_map(set_by).unwrap_or(key.of(now))
+    };
+    TopicRetention { ms: of(RetentionKey::Ms), bytes: of(RetentionKey::Bytes) }
+}
+
 fn keys(found: Vec<(RetentionKey, Found)>, is_of: impl Fn(Found) -> bool) -> Vec<RetentionKey> {
     found.into_iter().filter(|(_, found)| is_of(*found)).map(|(key, _)| key).collect()
 }
@@ -260,5 +262,71 @@ fn is_transient(cause: &Cause) -> bool {
             !["INVALID_CONFIG", "INVALID_REQUEST", "POLICY_VIOLATION"].contains(&name.as_str())
         }
         cause => cause.may_pass(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flowdeck_model::Timestamp;
+    use flowdeck_model::retention::{RetentionPause, RetentionValue, UNLIMITED};
+
+    use super::*;
+
+    fn both(ms: (i64, bool), bytes: (i64, bool)) -> TopicRetention {
+        let value = |(value, own)| RetentionValue { value, own };
+        TopicRetention { ms: value(ms), bytes: value(bytes) }
+    }
+
+    /// Raised from `seen`, where `before` is what it puts back.
+    fn raised(seen: TopicRetention, before: TopicRetention, (ms, bytes): (i64, i64)) -> RetentionStatus {
+        RetentionStatus {
+            request: RetentionRequest {
+                topic: "orders".parse().unwrap(),
+                seen,
+                ms,
+                bytes,
+                until: Timestamp::from_millis(10_000_000),
+                group: None,
+                margin_seconds: 0,
+                reason: "INC-1".to_owned(),
+            },
+            requested_at: Timestamp::from_millis(0),
+            state: RetentionState::Raised,
+            before: Some(before),
+            pause: RetentionPause::NotSeen,
+            ended_by: None,
+            notes: vec![],
+        }
+    }
+
+    const FIRST: (i64, bool) = (60_000, true);
+    const LATER: (i64, bool) = (120_000, true);
+    const NO_LIMIT: (i64, bool) = (UNLIMITED, true);
+
+    #[test]
+    fn what_an_earlier_request_alone_changed_is_taken_over_down_the_chain() {
+        let start = both((1_000, false), (5_000, true));
+        let first = raised(start, start, (FIRST.0, UNLIMITED));
+        let now = both(FIRST, NO_LIMIT);
+        assert_eq!(inherited(std::slice::from_ref(&first), &now), start);
+        // The second one leaves the bytes as they are, and so does the third.
+        let second = raised(now, start, (LATER.0, UNLIMITED));
+        let now = both(LATER, NO_LIMIT);
+        assert_eq!(inherited(&[first, second.clone()], &now), start);
+        assert_eq!(inherited(std::slice::from_ref(&second), &now), start, "the first one is over");
+        let set = keys(config::find(&second.request, &start, &now), |found| found == Found::Set);
+        assert_eq!(set, RetentionKey::BOTH, "all that has to be put back");
+    }
+
+    #[test]
+    fn one_entry_that_others_changed_is_not_taken_over_and_the_other_is() {
+        let start = both((1_000, false), (5_000, true));
+        let first = raised(start, start, (FIRST.0, UNLIMITED));
+        let changed = both((90_000, true), NO_LIMIT);
+        assert_eq!(inherited(std::slice::from_ref(&first), &changed), both((90_000, true), (5_000, true)));
+        let changed = both(FIRST, (7_000, true));
+        assert_eq!(inherited(std::slice::from_ref(&first), &changed), both((1_000, false), (7_000, true)));
+        assert_eq!(inherited(&[first], &start), start, "nothing is raised any more");
+        assert_eq!(inherited(&[], &changed), changed);
     }
 }

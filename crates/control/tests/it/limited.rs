@@ -2,11 +2,13 @@
 //! number and no name.
 
 use flowdeck_control::AdminSettings;
+use flowdeck_model::bulk::{BulkAction, BulkRequest};
 use flowdeck_model::ports::Bind as _;
+use flowdeck_model::redrive::{RedriveRecords, RedriveRequest, RedriveTarget, SubmitRedrive};
 use flowdeck_model::view::{CommandView, FleetView, Mode};
 use flowdeck_model::{
-    Action, Actor, CommandId, FleetQuery, Grant, MessagesQuery, Pattern, Permission, PortError, Ports,
-    Submit, Via,
+    Action, Actor, AuditQuery, BulkQuery, CommandId, FleetQuery, Grant, GroupId, MessagesQuery, Pattern,
+    Permission, PortError, Ports, RetentionQuery, RetentionRequest, Submit, SubmitBulk, SubmitRetention, Via,
 };
 use flowdeck_protocol::kafkaflow::Command;
 use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
@@ -41,6 +43,7 @@ impl Scene {
         let (shared, alone) = (unique("orders"), unique("ledger"));
         let mut settings = settings(Mode::Control);
         settings.timing.external_per_minute = 1;
+        settings.ledger_topic = topic(&unique("redriven"));
         for name in [&shared, &alone, settings.admin_topics[0].telemetry.0.as_str()] {
             kafka.create_topic(name, 1).await;
         }
@@ -300,5 +303,95 @@ async fn what_a_cluster_says_of_itself_names_no_group() {
     let warnings = named(&scene.running.ports, &scene.hidden);
     assert!(matches!(&warnings[..], [one] if one.contains(&scene.hidden)), "{warnings:?}");
     assert_eq!(named(&limited, &scene.own), Vec::<String>::new());
+    scene.running.stop().await;
+}
+
+/// A re-drive for the hidden group, a raised retention until its pauses are over, and a pause of both groups; by who may do
+/// everything.
+async fn operations(scene: &Scene) -> [CommandId; 3] {
+    let (ports, cluster) = (&scene.running.ports, &scene.running.cluster);
+    let [redrive, retention, bulk]: [CommandId; 3] = std::array::from_fn(|_| CommandId::random());
+    let request = RedriveRequest {
+        topic: topic(&scene.shared),
+        records: RedriveRecords::Matching { original: None, error: None, ends: vec![] },
+        to: RedriveTarget::OriginalFor(scene.hidden.as_str().into()),
+        rate: 100,
+        other_groups: true,
+        reason: "INC-1".to_owned(),
+    };
+    ports.redrives.submit(cluster, SubmitRedrive { id: redrive, request }).await.expect("a re-drive");
+
+    let group = Some(scene.hidden.as_str().into());
+    let query = RetentionQuery { for_seconds: Some(3_600), group, ..RetentionQuery::default() };
+    let preview = ports.retentions.preview(cluster, &topic(&scene.shared), query).await.expect("a preview");
+    let request = RetentionRequest { reason: "INC-1".to_owned(), ..preview.request };
+    let retention_request = SubmitRetention { id: retention, request };
+    ports.retentions.submit(cluster, retention_request).await.expect("a retention");
+
+    for group in [&scene.own, &scene.hidden] {
+        scene.agent(group).await;
+    }
+    let groups = [&scene.own, &scene.hidden].map(|group| GroupId::from(group.as_str())).to_vec();
+    let query = BulkQuery::Pause { groups, for_seconds: Some(3_600) };
+    let preview = ports.bulks.preview(cluster, query).await.expect("a preview");
+    assert_eq!(preview.ready, 2, "{preview:?}");
+    let request = BulkRequest {
+        action: BulkAction::Pause,
+        groups: preview.targets(),
+        stop_after: 100,
+        undoes: None,
+        skips: None,
+        reason: "INC-1".to_owned(),
+    };
+    ports.bulks.submit(cluster, SubmitBulk { id: bulk, request }).await.expect("a bulk operation");
+    wait_for("the bulk operation is over", DEADLINE, async || {
+        ports.bulks.bulk(cluster, bulk).ok().filter(|view| view.state.is_over())
+    })
+    .await;
+    [redrive, retention, bulk]
+}
+
+/// What is for a group, or for several, is said to who may view another one without the name.
+#[tokio::test]
+async fn operations_name_no_hidden_group() {
+    let scene = Scene::new().await;
+    let (all, limited, cluster) = (&scene.running.ports, scene.limited(), &scene.running.cluster);
+    let [redrive, retention, bulk] = operations(&scene).await;
+    let said = async |ports: &Ports| {
+        let audit = ports.audit.entries(cluster, &AuditQuery::default()).await.expect("the audit");
+        [
+            serde_json::to_string(&audit.entries),
+            serde_json::to_string(&ports.redrives.redrive(cluster, redrive).expect("the re-drive")),
+            serde_json::to_string(&ports.retentions.retention(cluster, retention).expect("the retention")),
+            serde_json::to_string(&ports.bulks.bulk(cluster, bulk).expect("the bulk operation")),
+        ]
+        .map(Result::unwrap)
+    };
+    let told = wait_for("the audit has all of them", DEADLINE, async || {
+        let told = said(all).await;
+        [redrive, retention, bulk].iter().all(|id| told[0].contains(&id.to_string())).then_some(told)
+    })
+    .await;
+    assert!(told.iter().all(|part| part.contains(&scene.hidden)), "{told:?}");
+    for part in said(&limited).await {
+        assert!(!part.contains(&scene.hidden), "{part}");
+    }
+    let view = limited.redrives.redrive(cluster, redrive).unwrap();
+    assert!(view.notes.iter().any(|note| note.contains("a group that you may not view")), "{view:?}");
+    let view = limited.retentions.retention(cluster, retention).unwrap();
+    assert_eq!(view.request.group, None);
+    assert!(view.notes.iter().any(|note| note.contains("a group that you may not view")), "{view:?}");
+    // Nor does looking for the name find anything.
+    let of_group = AuditQuery { group: scene.hidden.clone(), ..AuditQuery::default() };
+    assert_eq!(limited.audit.entries(cluster, &of_group).await.unwrap().entries, []);
+    assert!(!all.audit.entries(cluster, &of_group).await.unwrap().entries.is_empty());
+
+    let stop = limited.bulks.stop(cluster, bulk).await.map(drop);
+    let undo = limited.bulks.preview(cluster, BulkQuery::Undo(bulk)).await.map(drop);
+    for refused in [stop, undo] {
+        assert!(is_forbidden(&refused), "{refused:?}");
+        let words = refused.unwrap_err().to_string();
+        assert!(words.contains("that you may not view") && !words.contains(&scene.hidden), "{words}");
+    }
     scene.running.stop().await;
 }

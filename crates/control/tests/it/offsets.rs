@@ -380,6 +380,7 @@ async fn offsets_of_a_protected_group_ask_for_its_name() {
         group: scene.group.as_str().into(),
         seen: None,
         for_seconds: None,
+        by: None,
         to: Some(preview.to.clone()),
         offsets: preview.moves.clone(),
     };

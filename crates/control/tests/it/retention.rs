@@ -152,10 +152,11 @@ async fn what_others_changed_meanwhile_is_left_and_said() {
 #[tokio::test(flavor = "multi_thread")]
 async fn later_request_takes_over_what_was_before() {
     let (kafka, name) = (kafka(), unique("kept"));
-    kafka.create_topic_with(&name, 1, &[("retention.ms", "600000")]).await;
+    let own = [("retention.ms", "600000"), ("retention.bytes", "5000")];
+    kafka.create_topic_with(&name, 1, &own).await;
     let running = running(settings(Mode::Control), &name).await;
     let cluster = running.cluster.clone();
-    let first = RetentionQuery { for_seconds: Some(3_600), ..RetentionQuery::default() };
+    let first = RetentionQuery { for_seconds: Some(3_600), bytes: Some(-1), ..RetentionQuery::default() };
     let first = new(previewed(&running, &name, first).await);
     running.ports.retentions.submit(&cluster, first.clone()).await.expect("taken");
     reaches(&running, &running.ports, first.id, RetentionState::Raised).await;
@@ -163,13 +164,17 @@ async fn later_request_takes_over_what_was_before() {
     let preview = running.ports.retentions.preview(&cluster, &topic(&name), longer.clone()).await.unwrap();
     assert_eq!(preview.replaces.map(|one| one.id), Some(first.id));
     let second = new(previewed(&running, &name, longer).await);
+    let changed: Vec<_> = second.request.changes().map(|(key, ..)| key.name()).collect();
+    assert_eq!(changed, ["retention.ms"], "there is no limit of bytes already");
     running.ports.retentions.submit(&cluster, second.clone()).await.expect("taken");
-    reaches(&running, &running.ports, second.id, RetentionState::Raised).await;
+    let view = reaches(&running, &running.ports, second.id, RetentionState::Raised).await;
+    assert_eq!(view.before, Some(first.request.seen), "as before the first");
     reaches(&running, &running.ports, first.id, RetentionState::Replaced).await;
     assert_eq!(entry(&name, "retention.ms").await.0, second.request.ms.to_string());
     running.ports.retentions.end(&cluster, second.id).await.expect("ordered");
     reaches(&running, &running.ports, second.id, RetentionState::PutBack).await;
     assert_eq!(entry(&name, "retention.ms").await, ("600000".to_owned(), true), "as before the first");
+    assert_eq!(entry(&name, "retention.bytes").await, ("5000".to_owned(), true), "that of the first alone");
     running.stop().await;
 }
 

@@ -1,10 +1,11 @@
 //! Following a topic.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use flowdeck_kafka::{Isolation, Tail, TailEvent, TailFrom, TailRequest};
+use flowdeck_kafka::{Cluster, ClusterConfig, Isolation, Tail, TailEvent, TailFrom, TailRequest};
 use flowdeck_model::Timestamp;
-use flowdeck_testkit::{End, kafka, plain, unique};
+use flowdeck_testkit::{End, NodeOptions, Rule, ScramUser, kafka, plain, private, unique};
 use rdkafka::producer::FutureRecord;
 
 use crate::support::{LONG, cluster, partition, topic};
@@ -147,6 +148,78 @@ async fn a_topic_that_comes_later_is_read_from_its_beginning() {
             TailEvent::Gone => break,
             TailEvent::Reached(_) => {}
             other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_is_made_anew_is_read_from_its_beginning() {
+    let kafka = kafka();
+    let cluster = cluster(kafka);
+    let name = unique("anew");
+    kafka.create_topic(&name, 1).await;
+    kafka.produce(&name, 0, ["old"]).await;
+    let mut tail = cluster.tail(follow(&name, TailFrom::End));
+    assert_eq!(next(&mut tail).await, TailEvent::Reached(vec![(partition(0), 1)]));
+    kafka.delete_topic(&name).await;
+    kafka.create_topic(&name, 1).await;
+    // What was read before no longer counts.
+    loop {
+        match next(&mut tail).await {
+            TailEvent::Gone => break,
+            TailEvent::Error(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    kafka.produce(&name, 0, ["first", "second"]).await;
+    loop {
+        match next(&mut tail).await {
+            TailEvent::Record(record) => break assert_eq!(record.value.as_deref(), Some(&b"first"[..])),
+            TailEvent::Gone | TailEvent::Error(_) | TailEvent::Reached(_) => {}
+        }
+    }
+    loop {
+        match next(&mut tail).await {
+            TailEvent::Record(record) => break assert_eq!(record.value.as_deref(), Some(&b"second"[..])),
+            TailEvent::Reached(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// Rights that are taken away and given back: what was there before is not read as if it were new.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_topic_that_was_out_of_sight_goes_on_where_it_was() {
+    let ana = ScramUser::new("ana", "correct horse");
+    let kafka = private(&NodeOptions { users: vec![ana.clone()], ..NodeOptions::default() });
+    kafka.create_topic("admin", 1).await;
+    kafka.produce("admin", 0, ["older", "old"]).await;
+    let rules = BTreeSet::from(["Describe", "Read"].map(|operation| Rule::new(operation, "Topic", "admin")));
+    kafka.grant("ana", &rules);
+    let mut config = ClusterConfig::new(kafka.secure().bootstrap.clone());
+    config.properties = kafka.secure().client_properties(&ana).into_iter().collect();
+    config.properties.remove("bootstrap.servers");
+    let cluster = Cluster::new(config).expect("a cluster");
+    let mut tail = cluster.tail(follow("admin", TailFrom::End));
+    assert_eq!(next(&mut tail).await, TailEvent::Reached(vec![(partition(0), 2)]));
+    kafka.produce("admin", 0, ["seen"]).await;
+    assert_eq!(value(&mut tail).await, "seen");
+    for rule in &rules {
+        kafka.revoke("ana", rule);
+    }
+    loop {
+        match next(&mut tail).await {
+            TailEvent::Gone => break,
+            TailEvent::Error(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    kafka.produce("admin", 0, ["meanwhile"]).await;
+    kafka.grant("ana", &rules);
+    loop {
+        match next(&mut tail).await {
+            TailEvent::Record(record) => break assert_eq!(record.value.as_deref(), Some(&b"meanwhile"[..])),
+            TailEvent::Gone | TailEvent::Error(_) | TailEvent::Reached(_) => {}
         }
     }
 }

@@ -2,12 +2,13 @@
 
 use super::{BulkAction, BulkQuery, BulkRequest, BulkTarget, STOP_AFTER_DEFAULT};
 use crate::error::PortError;
+use crate::hold::HoldBy;
 use crate::ids::CommandId;
 use crate::names::GroupId;
-use crate::offsets::{OffsetScope, OffsetTo};
+use crate::offsets::{OffsetScope, OffsetTo, TopicScope};
 
 /// What the page of a bulk operation is asked for. Fields: `group` as often as wanted, `action`, `minutes` (of a pause),
-/// `to`, `time`, `topics` and `allTopics` (of offsets), or `undo`.
+/// `to`, `time`, `topics` and `allTopics` (of offsets), or `undo`; `stopAfter` as it was typed before.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BulkFields {
     pub groups: Vec<GroupId>,
@@ -18,6 +19,7 @@ pub struct BulkFields {
     pub topics: String,
     pub all_topics: bool,
     pub undo: Option<CommandId>,
+    pub stop_after: String,
 }
 
 impl BulkFields {
@@ -34,6 +36,7 @@ impl BulkFields {
                 "topics" => fields.topics = value.trim().to_owned(),
                 "allTopics" => fields.all_topics = value == "true",
                 "undo" => fields.undo = Some(id("undo", &value)?),
+                "stopAfter" => fields.stop_after = value.trim().to_owned(),
                 _ => {}
             }
         }
@@ -52,9 +55,8 @@ impl BulkFields {
             Some(BulkAction::Resume) => Some(BulkQuery::Resume { groups }),
             Some(BulkAction::SetOffsets) => {
                 let to: OffsetTo = if self.to == "time" { &self.time } else { &self.to }.parse()?;
-                let topics = self.topics.split(',').map(str::trim).filter(|one| !one.is_empty());
-                let topics = topics.map(str::parse).collect::<Result<Vec<_>, _>>()?;
-                Some(BulkQuery::SetOffsets { groups, to, scope: OffsetScope::of(topics, self.all_topics)? })
+                let scope = OffsetScope::of(topics(&self.topics)?, self.all_topics)?;
+                Some(BulkQuery::SetOffsets { groups, to, scope })
             }
         })
     }
@@ -70,19 +72,46 @@ impl BulkFields {
     }
 }
 
+/// Topics, or some partitions of them, by spaces: `orders:0,2 payments`. Topics alone may be separated by commas.
+fn topics(text: &str) -> Result<Vec<TopicScope>, PortError> {
+    let mut topics = Vec::new();
+    let mut goes_on = false;
+    for word in text.split_whitespace() {
+        if goes_on && word.chars().all(|one| one.is_ascii_digit() || one == ',') {
+            let problem = "write the partitions of a topic without spaces, such as orders:0,2";
+            return Err(PortError::invalid("topics", problem));
+        }
+        let has_partitions = word.contains(':');
+        goes_on = has_partitions && word.ends_with(',');
+        match has_partitions {
+            true => topics.push(word.trim_end_matches(',').parse()?),
+            false => {
+                for topic in word.split(',').filter(|one| !one.is_empty()) {
+                    topics.push(topic.parse()?);
+                }
+            }
+        }
+    }
+    Ok(topics)
+}
+
 /// What the form below a preview sends.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BulkForm {
     pub id: CommandId,
     pub request: BulkRequest,
+    /// Of which partitions the preview was asked for, so that a new one can be of the same.
+    pub topics: String,
+    pub all_topics: bool,
 }
 
 impl BulkForm {
-    /// Fields: `id`, `action`, `undoes`, `stopAfter`, `skips`, `reason`, and for each group `group` with `seen`,
-    /// `forSeconds`, `target` and `offsets` behind it.
+    /// Fields: `id`, `action`, `undoes`, `stopAfter`, `skips`, `reason`, `topics`, `allTopics`, and for each group `group` with `seen`,
+    /// `forSeconds`, `by`, `target` and `offsets` behind it.
     pub fn parse(body: &str) -> Result<Self, PortError> {
         let (mut own, mut kind, mut undoes, mut skips) = (None, None, None, None);
         let (mut stop_after, mut reason) = (STOP_AFTER_DEFAULT, String::new());
+        let (mut topics, mut all_topics) = (String::new(), false);
         let mut groups: Vec<BulkTarget> = vec![];
         for (name, value) in form_urlencoded::parse(body.as_bytes()) {
             let whole = |field: &str| PortError::invalid(field, "a whole number");
@@ -91,6 +120,7 @@ impl BulkForm {
                     group: value.into_owned().into(),
                     seen: None,
                     for_seconds: None,
+                    by: None,
                     to: None,
                     offsets: None,
                 }),
@@ -105,6 +135,8 @@ impl BulkForm {
                     skips = Some(digits.parse().map_err(|_| whole("skips"))?);
                 }
                 "stopAfter" => stop_after = value.trim().parse().map_err(|_| whole("stopAfter"))?,
+                "topics" => topics = value.into_owned(),
+                "allTopics" => all_topics = value == "true",
                 of_group => {
                     let target = groups.last_mut();
                     let target =
@@ -113,6 +145,10 @@ impl BulkForm {
                         "seen" => target.seen = Some(id("seen", &value)?),
                         "forSeconds" => {
                             target.for_seconds = Some(value.parse().map_err(|_| whole("forSeconds"))?);
+                        }
+                        "by" => {
+                            let by = HoldBy::from_word(&value);
+                            target.by = Some(by.ok_or_else(|| PortError::invalid("by", "pause or stop"))?);
                         }
                         "target" => target.to = Some(value.into_owned()),
                         "offsets" => {
@@ -130,6 +166,8 @@ impl BulkForm {
         Ok(Self {
             id: own.ok_or_else(|| PortError::invalid("id", "it is missing"))?,
             request: BulkRequest { action, groups, stop_after, undoes, skips, reason },
+            topics,
+            all_topics,
         })
     }
 }
@@ -143,6 +181,7 @@ impl BulkRequest {
             fields.push(("group", one.group.to_string()));
             fields.extend(one.seen.map(|id| ("seen", id.to_string())));
             fields.extend(one.for_seconds.map(|seconds| ("forSeconds", seconds.to_string())));
+            fields.extend(one.by.map(|by| ("by", by.word().to_owned())));
             fields.extend(one.to.clone().map(|to| ("target", to)));
             fields.extend(one.offsets.as_ref().map(|moves| ("offsets", moves.to_string())));
         }
@@ -167,13 +206,14 @@ mod tests {
     #[test]
     fn form_says_the_same_as_its_request() {
         let body = format!(
-            "id={ID}&action=setOffsets&undoes={ID}&group=a+b&seen={ID}&target=undo%3Ax&offsets=t+0*7*9&group=&forSeconds=60&stopAfter=2&skips=1%2C002&reason=+r+"
+            "id={ID}&action=setOffsets&undoes={ID}&group=a+b&seen={ID}&target=undo%3Ax&offsets=t+0*7*9&group=&forSeconds=60&by=stop&stopAfter=2&skips=1%2C002&reason=+r+"
         );
         let form = BulkForm::parse(&body).unwrap();
-        let BulkForm { id, request } = &form;
+        let BulkForm { id, request, .. } = &form;
         assert_eq!((request.stop_after, request.skips, request.reason.as_str()), (2, Some(1_002), "r"));
         assert_eq!(request.groups[0].group.as_str(), "a b");
         assert_eq!((request.groups[1].group.as_str(), request.groups[1].for_seconds), ("", Some(60)));
+        assert_eq!((request.groups[0].by, request.groups[1].by), (None, Some(HoldBy::Stop)));
         let mut again = form_urlencoded::Serializer::new(String::new());
         again.extend_pairs(request.fields());
         let again = format!("{}&id={id}&stopAfter=2&skips=1002&reason=r", again.finish());
@@ -190,6 +230,7 @@ mod tests {
             ("seen=x", "seen"),
             ("group=a&seen=x", "seen"),
             ("group=a&offsets=x", "offsets"),
+            ("group=a&by=force", "by"),
             ("group=a&colour=red", "colour"),
             ("stopAfter=few", "stopAfter"),
         ] {
@@ -198,6 +239,24 @@ mod tests {
                 matches!(&refused, Err(PortError::Invalid { field: found, .. }) if found == field),
                 "{body}: {refused:?}"
             );
+        }
+    }
+
+    #[test]
+    fn topics_are_read_as_the_field_says() {
+        for (text, want) in [
+            ("orders:0,2", &["orders:0,2"][..]),
+            (" orders:2,0  payments ", &["orders:0,2", "payments"]),
+            ("orders:0,2, payments:1", &["orders:0,2", "payments:1"]),
+            ("orders,payments, 2", &["orders", "payments", "2"]),
+            ("orders:0 2", &["orders:0", "2"]),
+            ("", &[]),
+        ] {
+            let found: Vec<String> = topics(text).unwrap().iter().map(ToString::to_string).collect();
+            assert_eq!(found, want, "{text}");
+        }
+        for text in ["orders:0, 2", "orders:0,payments", "orders,payments:0", "orders:"] {
+            assert!(topics(text).is_err(), "{text}");
         }
     }
 

@@ -54,6 +54,24 @@ fn a_group_of_which_nothing_moves_keeps_two_counts() {
 }
 
 #[test]
+fn rates_begin_anew_where_the_clock_was_set_back() {
+    let before = flow(600, |_| (10, 10));
+    let mut flow = before.counted(at(300), 80, 60);
+    assert_eq!((flow.written(), flow.committed(), flow.at()), (6_080, 6_060, at(300)), "nothing is lost");
+    assert_eq!(per_second(flow.rates().0), [None; 3]);
+    for second in (302..=360).step_by(2) {
+        flow = flow.counted(at(second), 80, 60);
+    }
+    let (written, committed) = flow.rates();
+    assert_eq!(per_second(written), [Some(40.0), None, None]);
+    assert_eq!(per_second(committed), [Some(30.0), None, None]);
+    // Less than a moment: what came is counted, and the rates go on.
+    let near = before.counted(Timestamp::from_millis(at(600).millis() - 400), 20, 20);
+    assert_eq!((near.written(), near.at()), (6_020, at(600)));
+    assert_eq!(per_second(near.counted(at(602), 0, 0).rates().0), [Some(10.0); 3]);
+}
+
+#[test]
 fn drain_is_a_range_or_never() {
     let windows = |rates: [Option<f64>; 3]| Windows {
         one_minute: rates[0].map(Rate::from),

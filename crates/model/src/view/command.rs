@@ -124,6 +124,8 @@ pub enum OffsetTarget {
     Deleted,
     /// Of a hold by stop: put back where it is missing before the consumer starts.
     Kept,
+    /// It was to be moved or deleted, and was not.
+    NotSet,
 }
 
 impl OffsetTarget {
@@ -135,6 +137,7 @@ impl OffsetTarget {
             Self::Unknown => "not known",
             Self::Deleted => "deleted",
             Self::Kept => "kept: put back where it is missing",
+            Self::NotSet => "left as it is: not set",
         }
     }
 }

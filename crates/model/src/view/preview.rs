@@ -38,8 +38,13 @@ pub struct HoldPreview {
     pub id: HoldId,
     pub scope: Scope,
     pub change: HoldChangeKind,
+    /// Who holds: an actor's name, or `external` for an external command.
+    pub owner: String,
+    pub reason: String,
     /// Parts of its scope that it does not cover.
     pub except: Vec<Scope>,
+    /// Those of them that are new: what a resume takes out of it.
+    pub taken_out: Vec<Scope>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]

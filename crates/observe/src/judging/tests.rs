@@ -1,4 +1,5 @@
 use super::*;
+use crate::sampling::verify::Found;
 use crate::telemetry::InstanceTelemetry;
 use flowdeck_kafka::ClusterConfig;
 use std::sync::{Arc, LazyLock};
@@ -67,6 +68,8 @@ fn what_was_said_before_a_resume_is_no_pause_by_the_application() {
 struct Watched {
     group: GroupData,
     second: i64,
+    /// What reads at its commits found.
+    proofs: Proofs,
 }
 
 impl Watched {
@@ -80,7 +83,8 @@ impl Watched {
             target_assignment: None,
         };
         let members = owners.iter().enumerate().map(member).collect::<Vec<_>>();
-        Self { group: GroupData { members: Some(members.into()), ..GroupData::test("g") }, second: 0 }
+        let group = GroupData { members: Some(members.into()), ..GroupData::test("g") };
+        Self { group, second: 0, proofs: Proofs::default() }
     }
 
     /// After two seconds more.
@@ -104,8 +108,7 @@ impl Watched {
         let old = former.watched_since.map(|_| &former.rows);
         let rows = settle(compact(commits.collect()), old, &std::collections::HashSet::new(), now);
         let ends = Arc::new(Ends::new(ends, &former.ends, now));
-        let Together { sum, time_lag, waits, hottest } =
-            together(&rows, &ends, watched_since, &Proofs::default());
+        let Together { sum, time_lag, waits, hottest } = together(&rows, &ends, watched_since, &self.proofs);
         self.group = GroupData {
             members: former.members.clone(),
             rows,
@@ -149,13 +152,40 @@ fn partitions_that_do_not_move_are_stalled_after_their_time() {
     watched.read(&[(6, 6), (5, 11)]);
     assert_eq!(watched.stall(&none), Some((1, 1, false)));
     // A read tells whether there is a record.
-    let found = |proof| Proofs::of([((topic(), partition(1), 5), proof)]);
-    use flowdeck_model::verdict::Proof::{NoRecord, Record};
-    assert_eq!(watched.stall(&found(Record(None))), Some((1, 1, true)));
-    assert_eq!(watched.stall(&found(NoRecord)), None);
+    let found = |found| Proofs::of([((topic(), partition(1), 5), found)]);
+    assert_eq!(watched.stall(&found(Found::Record { offset: 5, written: None })), Some((1, 1, true)));
+    assert_eq!(watched.stall(&found(Found::NoneBefore(11))), None);
+    assert_eq!(watched.stall(&found(Found::NoneBefore(10))), Some((1, 1, false)), "one came since");
     // It moves: nothing is stalled any more.
     watched.read(&[(7, 7), (6, 12)]);
     assert_eq!(watched.stall(&none), None);
+}
+
+#[test]
+fn what_comes_after_a_marker_waits_since_it_came() {
+    let marker = |found| Proofs::of([((topic(), partition(0), 5), found)]);
+    let record = Found::Record { offset: 6, written: None };
+    // Not read again since, or read while the records were there.
+    for (later, proven) in [(Found::NoneBefore(6), false), (record, true)] {
+        let mut watched = Watched::new(&[&[0]]);
+        watched.proofs = marker(Found::NoneBefore(6));
+        watched.read(&[(5, 5)]);
+        for _ in 0..20 {
+            watched.read(&[(5, 6)]);
+            assert_eq!(watched.stall(&watched.proofs), None);
+            assert_eq!(watched.group.time_lag, Some(TimeLag::NONE));
+        }
+        watched.proofs = marker(later);
+        watched.read(&[(5, 50)]);
+        assert_eq!(watched.stall(&watched.proofs), None, "they came just now");
+        assert!(watched.group.time_lag.is_some_and(|lag| lag.millis <= 2_000));
+        for _ in 0..10 {
+            watched.read(&[(5, 50)]);
+        }
+        assert_eq!(watched.stall(&watched.proofs), Some((0, 1, proven)));
+        let millis = watched.group.time_lag.map_or(0, |lag| lag.millis);
+        assert!((20_000..=22_000).contains(&millis), "{millis}");
+    }
 }
 
 #[test]

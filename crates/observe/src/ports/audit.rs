@@ -9,6 +9,7 @@ use flowdeck_model::actor::ActorView;
 use flowdeck_model::bulk::{BulkCounts, BulkGroupState};
 use flowdeck_model::produce::ProduceState;
 use flowdeck_model::query::AuditKind;
+use flowdeck_model::redrive::RedriveTarget;
 use flowdeck_model::view::{AuditEntry, AuditLogIn, AuditLook, AuditOperation, AuditRun, AuditView, Mode};
 use flowdeck_model::{Actor, AuditLog, AuditQuery, ClusterName, GroupId, Permission, PortError, Timestamp};
 use flowdeck_protocol::wire::{
@@ -110,7 +111,7 @@ impl BoundAudit {
         }
         let wanted = query.clone();
         let filter: Filter = Arc::new(move |record| {
-            audit::parse(record).is_some_and(|record| may.sees(&record) && matches(&wanted, &record))
+            audit::parse(record).is_some_and(|record| may.sees(&record) && matches(&wanted, &record, &may))
         });
         let limit = query.limit as usize;
         loop {
@@ -152,15 +153,27 @@ impl MaySee {
     fn sees(&self, record: &AuditRecord) -> bool {
         match record {
             AuditRecord::Operation(operation) => match operation.request.group() {
-                Some(group) => self.actor.may(Permission::View, &self.cluster, &group),
+                Some(group) => self.views(&group),
                 None => self.actor.may_all(&self.cluster),
             },
             AuditRecord::LogIn(_) | AuditRecord::Look(_) => self.actor.may_all(&self.cluster),
             AuditRecord::Bulk(bulk) => self.sees_bulk(&bulk.event),
-            AuditRecord::Redrive(_) | AuditRecord::Produce(_) | AuditRecord::Retention(_) => {
-                self.actor.may_on_cluster(Permission::View, &self.cluster)
-            }
+            AuditRecord::Redrive(redrive) => self.sees_of(group_of_redrive(&redrive.event)),
+            AuditRecord::Retention(retention) => self.sees_of(group_of_retention(&retention.event)),
+            AuditRecord::Produce(_) => self.sees_of(None),
             AuditRecord::NewerVersion | AuditRecord::UnknownType => false,
+        }
+    }
+
+    fn views(&self, group: &GroupId) -> bool {
+        self.actor.may(Permission::View, &self.cluster, group)
+    }
+
+    /// Of the group that it names; what names none is for who may view any.
+    fn sees_of(&self, group: Option<&GroupId>) -> bool {
+        match group {
+            Some(group) => self.views(group),
+            None => self.actor.may_on_cluster(Permission::View, &self.cluster),
         }
     }
 
@@ -169,11 +182,9 @@ impl MaySee {
         match event {
             BulkEvent::Requested { request, .. } => {
                 let mut groups = request.groups.iter().map(|target| &target.group);
-                groups.any(|group| self.actor.may(Permission::View, &self.cluster, group))
+                groups.any(|group| self.views(group))
             }
-            BulkEvent::Stop | BulkEvent::Progress { .. } => {
-                self.actor.may_on_cluster(Permission::View, &self.cluster)
-            }
+            BulkEvent::Stop | BulkEvent::Progress { .. } => self.sees_of(None),
         }
     }
 }
@@ -189,12 +200,12 @@ fn id_of(record: &AuditRecord) -> Option<Uuid> {
     }
 }
 
-fn matches(query: &AuditQuery, record: &AuditRecord) -> bool {
+fn matches(query: &AuditQuery, record: &AuditRecord, may: &MaySee) -> bool {
     match record {
         AuditRecord::Operation(operation) => matches_operation(query, operation),
         AuditRecord::LogIn(log_in) => matches_log_in(query, log_in),
         AuditRecord::Redrive(redrive) => matches_redrive(query, redrive),
-        AuditRecord::Bulk(bulk) => matches_bulk(query, bulk),
+        AuditRecord::Bulk(bulk) => matches_bulk(query, bulk, may),
         AuditRecord::Produce(produce) => matches_produce(query, produce),
         AuditRecord::Look(look) => matches_look(query, look),
         AuditRecord::Retention(retention) => matches_retention(query, retention),
@@ -258,12 +269,13 @@ fn matches_redrive(query: &AuditQuery, redrive: &RedriveRecord) -> bool {
     matches_run(query, (&redrive.actor, redrive.at), query.group.is_empty(), is_found)
 }
 
-/// Its id finds it as it finds the commands of its groups, in whose reasons it is.
-fn matches_bulk(query: &AuditQuery, bulk: &BulkRecord) -> bool {
+/// Its id finds it as it finds the commands of its groups, in whose reasons it is; a group, where that may be viewed.
+fn matches_bulk(query: &AuditQuery, bulk: &BulkRecord, may: &MaySee) -> bool {
     let (reason, is_of_group) = match &bulk.event {
         BulkEvent::Requested { request, .. } => {
-            let mut groups = request.groups.iter();
-            (request.reason.as_str(), groups.any(|target| contains(target.group.as_str(), &query.group)))
+            let mut groups = request.groups.iter().map(|target| &target.group);
+            let is_of = |group: &GroupId| contains(group.as_str(), &query.group) && may.views(group);
+            (request.reason.as_str(), groups.any(is_of))
         }
         BulkEvent::Stop | BulkEvent::Progress { .. } => ("", query.group.is_empty()),
     };
@@ -328,11 +340,19 @@ fn produced(offset: i64, produce: ProduceRecord) -> AuditRun {
     }
 }
 
+/// The one by whose pauses it ends.
+fn group_of_retention(event: &RetentionEvent) -> Option<&GroupId> {
+    match event {
+        RetentionEvent::State(status) => status.request.group.as_ref(),
+        RetentionEvent::End => None,
+    }
+}
+
 /// A group finds it by whose pauses it ends.
 fn matches_retention(query: &AuditQuery, retention: &RetentionRecord) -> bool {
     let (reason, is_of_group) = match &retention.event {
         RetentionEvent::State(status) => {
-            let group = status.request.group.as_ref().map_or("", GroupId::as_str);
+            let group = group_of_retention(&retention.event).map_or("", GroupId::as_str);
             (status.request.reason.as_str(), contains(group, &query.group))
         }
         RetentionEvent::End => ("", query.group.is_empty()),
@@ -358,6 +378,17 @@ fn retention(offset: i64, retention: RetentionRecord) -> AuditRun {
         reason,
         event: event.to_owned(),
         notes,
+    }
+}
+
+/// The one that the copies are for.
+fn group_of_redrive(event: &RedriveEvent) -> Option<&GroupId> {
+    match event {
+        RedriveEvent::Requested { request, .. } => match &request.to {
+            RedriveTarget::OriginalFor(group) => Some(group),
+            RedriveTarget::Original | RedriveTarget::Topic(_) => None,
+        },
+        RedriveEvent::Ordered(_) | RedriveEvent::Progress { .. } => None,
     }
 }
 

@@ -12,7 +12,7 @@ use super::facts;
 use super::fleet::group_row;
 use crate::holds::cover::{holds_now, place_of};
 use crate::operations::{Operation, repeated};
-use crate::sampling::sample::{GroupData, PartitionData, proven};
+use crate::sampling::sample::{GroupData, PartitionData};
 use crate::snapshot::{ClusterSnapshot, Judged, by_topic};
 use crate::telemetry::matching::{instance_of, member_words};
 use crate::telemetry::{GroupTelemetry, InstanceTelemetry};
@@ -109,8 +109,7 @@ pub(super) fn time_lag(
     data: &PartitionData<'_>,
     read_at: Timestamp,
 ) -> Option<TimeLag> {
-    let place = (data.topic, data.commit.partition, data.commit.offset);
-    data.time_lag(read_at).map(|lag| proven(lag, cluster.sample.proofs.found(place), read_at))
+    data.proven_time_lag(&cluster.sample.proofs, read_at)
 }
 
 /// The holds that cover a partition, as the consumer and instance that own it read it.

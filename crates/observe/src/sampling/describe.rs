@@ -1,5 +1,6 @@
 //! What DescribeConsumerGroups told of each group, and which groups to ask again: the ones whose
-//! state changed, then the ones asked longest ago. Empty groups have no members and are not asked.
+//! state changed, then the ones asked longest ago; seldom those that were refused. Empty groups have no
+//! members and are not asked.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use flowdeck_model::{GroupId, GroupState, GroupType, Timestamp, TopicName};
 
 use super::sample::GroupError;
 use super::sampler::{Description, group_error};
+use super::schedule::{AT_REST, is_due, refused_share};
 
 #[derive(Default)]
 pub(crate) struct Described {
@@ -30,6 +32,17 @@ pub(crate) struct GroupKnown {
     pub(crate) error: Option<GroupError>,
     listed: Option<GroupState>,
     asked: u64,
+    asked_at: Option<Timestamp>,
+}
+
+/// Lower is asked first, and within one of them who was asked longest ago.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Rank {
+    New,
+    Changed,
+    Steady,
+    /// Of these only a share is asked as long as there are others.
+    Refused,
 }
 
 impl GroupKnown {
@@ -62,22 +75,42 @@ impl Described {
     }
 
     /// At most `cap` groups to describe now.
-    pub(crate) fn choose(&self, listed: &[ListedGroup], cap: usize) -> Vec<GroupId> {
-        let mut wanted: Vec<(u64, &GroupId)> = listed
+    pub(crate) fn choose(&self, listed: &[ListedGroup], cap: usize, now: Timestamp) -> Vec<GroupId> {
+        let mut wanted: Vec<((Rank, u64), &GroupId)> = listed
             .iter()
             .filter(|group| group.kind.has_lag() && !has_nobody(group))
             .map(|group| (self.rank(group), &group.id))
             .collect();
         wanted.sort_unstable();
-        wanted.into_iter().take(cap).map(|(_, id)| id.clone()).collect()
+        if wanted.len() <= cap {
+            return wanted.into_iter().map(|(_, id)| id.clone()).collect();
+        }
+        let refused = wanted.partition_point(|((rank, _), _)| *rank < Rank::Refused);
+        let mut refused = wanted.split_off(refused);
+        refused.retain(|(_, id)| self.is_asked_again(id, now));
+        let share = refused_share(cap).max(cap.saturating_sub(wanted.len())).min(refused.len());
+        wanted.truncate(cap - share);
+        let refused = refused.into_iter().take(share);
+        wanted.into_iter().chain(refused).map(|(_, id)| id.clone()).collect()
     }
 
-    /// Lower is asked first.
-    fn rank(&self, group: &ListedGroup) -> u64 {
-        let Some(known) = self.groups.get(&group.id) else { return 0 };
-        let changed = known.listed != group.state || known.members.is_none();
+    fn rank(&self, group: &ListedGroup) -> (Rank, u64) {
+        let Some(known) = self.groups.get(&group.id) else { return (Rank::New, 0) };
         let steady = matches!(known.state, Some(GroupState::Stable));
-        if changed || !steady { 1 } else { 2 + known.asked }
+        let rank = match &known.error {
+            Some(error) if error.not_permitted => Rank::Refused,
+            // What fails again and again takes turns with those that answer.
+            Some(_) if known.members.is_none() => Rank::Steady,
+            _ if known.listed != group.state || known.members.is_none() || !steady => Rank::Changed,
+            _ => Rank::Steady,
+        };
+        (rank, known.asked)
+    }
+
+    /// Whether a refused group may be asked now.
+    fn is_asked_again(&self, group: &GroupId, now: Timestamp) -> bool {
+        let asked = self.groups.get(group).and_then(|known| known.asked_at);
+        asked.is_none_or(|asked| is_due(asked, AT_REST, now))
     }
 
     /// `asked`: when the listing, which came first, was asked for.
@@ -103,6 +136,7 @@ impl Described {
         for (id, answer) in answers {
             if let Some(known) = self.groups.get_mut(&id) {
                 known.asked = self.round;
+                known.asked_at = Some(asked);
                 learn_one(known, answer, asked);
             }
         }
@@ -135,7 +169,7 @@ fn learn_one(known: &mut GroupKnown, answer: Description, asked: Timestamp) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use flowdeck_kafka::{Cause, GroupDescription};
+    use flowdeck_kafka::{Acl, Cause, GroupDescription};
 
     fn listed(id: &str, state: GroupState) -> ListedGroup {
         ListedGroup { id: id.into(), kind: GroupType::Classic, state: Some(state), simple: false }
@@ -157,7 +191,7 @@ mod tests {
     }
 
     fn chosen(described: &Described, listed: &[ListedGroup], cap: usize) -> Vec<String> {
-        described.choose(listed, cap).into_iter().map(|id| id.to_string()).collect()
+        described.choose(listed, cap, at()).into_iter().map(|id| id.to_string()).collect()
     }
 
     #[test]
@@ -172,6 +206,40 @@ mod tests {
         assert_eq!(chosen(&described, &groups, 9), ["a", "b"]);
         let moved = [listed("a", Stable), listed("b", GroupState::PreparingRebalance)];
         assert_eq!(chosen(&described, &moved, 1), ["b"]);
+    }
+
+    /// They are asked once a minute or more seldom, and take no turn of the others.
+    #[test]
+    fn groups_that_are_refused_do_not_starve_those_that_answer() {
+        let at = |second: i64| Timestamp::from_millis(second * 1_000);
+        let mut names: Vec<String> = (0..500).map(|n| format!("a{n:03}")).collect();
+        names.extend((0..300).map(|n| format!("z{n:03}")));
+        let groups: Vec<ListedGroup> = names.iter().map(|id| listed(id, GroupState::Stable)).collect();
+        let answer = |id: &GroupId| {
+            let acl = Acl { operation: "Describe", resource: format!("Group:{id}") };
+            if id.as_str().starts_with('a') { Err(Cause::NotPermitted(acl)) } else { Ok(description()) }
+        };
+        let mut described = Described::default();
+        let mut asked: HashMap<GroupId, Vec<i64>> = HashMap::new();
+        for second in (0..400).step_by(2) {
+            let chosen = described.choose(&groups, 187, at(second));
+            assert!(chosen.len() <= 187);
+            let answers = chosen.iter().map(|id| (id.clone(), answer(id))).collect();
+            described.learn(&groups, answers, at(second));
+            chosen.into_iter().for_each(|id| asked.entry(id).or_default().push(second));
+        }
+        for id in groups.iter().map(|group| &group.id) {
+            let times = &asked[id];
+            let longest = times.windows(2).map(|two| two[1] - two[0]).max().unwrap();
+            let shortest = times.windows(2).map(|two| two[1] - two[0]).min().unwrap();
+            if id.as_str().starts_with('a') {
+                assert!(shortest >= 60 && longest <= 120, "{id}: {times:?}");
+            } else {
+                assert!(longest <= 10, "{id}: {times:?}");
+            }
+        }
+        let one = [&groups[..500], &groups[799..]].concat();
+        assert!(described.choose(&one, 187, at(1_000)).contains(&"z299".into()), "one among them");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod changes;
 mod describe;
 pub mod details;
+mod failing;
 pub mod merge;
 mod movement;
 pub mod pace;

@@ -17,7 +17,7 @@ use flowdeck_model::{
 use super::details::Details;
 use super::schedule::{AT_REST, at_rest};
 use super::track::Track;
-use super::verify::Proofs;
+use super::verify::{Found, Proofs};
 use crate::telemetry::trust::Listed;
 
 /// All that is known of a cluster's groups and topics at one moment.
@@ -218,20 +218,49 @@ pub struct PartitionData<'a> {
 impl PartitionData<'_> {
     /// As it was when the log was read at `read_at`.
     pub fn time_lag(&self, read_at: Timestamp) -> Option<TimeLag> {
-        let log = self.log?;
-        let end = self.reading.end?;
         match self.reading.lag() {
             Lag::Known(0) => Some(TimeLag::NONE),
             Lag::Unknown(_) if self.reading.is_empty_and_untouched() => Some(TimeLag::NONE),
-            _ => trace::age(&log.trace, end, self.reading.oldest_waiting()?, read_at).map(TimeLag::from),
+            _ => self.age(self.reading.oldest_waiting()?, read_at),
         }
+    }
+
+    /// Of the record at an offset.
+    fn age(&self, offset: i64, read_at: Timestamp) -> Option<TimeLag> {
+        trace::age(&self.log?.trace, self.reading.end?, offset, read_at).map(TimeLag::from)
     }
 
     /// As `time_lag`, with what a read at the committed offset adds.
     pub fn proven_time_lag(&self, proofs: &Proofs, read_at: Timestamp) -> Option<TimeLag> {
         let lag = self.time_lag(read_at)?;
-        let place = (self.topic, self.commit.partition, self.commit.offset);
-        Some(if lag.millis == 0 { lag } else { proven(lag, proofs.found(place), read_at) })
+        if lag == TimeLag::NONE {
+            return Some(lag);
+        }
+        let (Some(found), Some(end)) = (self.found(proofs), self.reading.end) else { return Some(lag) };
+        // What lies before the first record is none, however old it is.
+        let first = found.first().max(self.commit.offset);
+        Some(proven(self.age(first, read_at).unwrap_or(lag), found.proof(end), read_at))
+    }
+
+    fn found(&self, proofs: &Proofs) -> Option<Found> {
+        proofs.get((self.topic, self.commit.partition, self.commit.offset))
+    }
+
+    /// As a wait, where it is one.
+    fn wait(&self, proofs: &Proofs, read_at: Timestamp, watched: Timestamp) -> Option<Wait> {
+        let (log, end, committed) = (self.log?, self.reading.end?, self.commit.committed()?);
+        let since = |offset| waits_since(log, offset, self.commit, read_at, watched);
+        let since_commit = since(committed).filter(|since| read_at.since(*since) >= WAITS_FROM)?;
+        // What lies before the first record waits for nothing. It is listed all the same: what is not, is forgotten.
+        let first = self.found(proofs).map(Found::first).filter(|first| *first > committed);
+        let since = first.and_then(since).unwrap_or(since_commit);
+        Some(Wait {
+            topic: Topic::clone(self.topic),
+            partition: self.commit.partition,
+            committed,
+            end,
+            since,
+        })
     }
 
     /// Records a second that come to it.
@@ -301,13 +330,15 @@ pub struct Wait {
     pub topic: Topic,
     pub partition: Partition,
     pub committed: i64,
+    /// Of the log, as it was read with the commit.
+    pub end: i64,
     /// The later of its last commit, or since when it is watched, and the oldest record that waits.
     pub since: Timestamp,
 }
 
 /// Shorter waits are no news: consumers commit every 5 s.
 const WAITS_FROM: Duration = Duration::from_secs(8);
-/// Of a group, at most so many.
+/// Of a group, at most so many, beside those that are proven to be none.
 const WAITS_MAX: usize = 64;
 
 /// The partition with the largest lag, where that is most of the group's.
@@ -322,12 +353,19 @@ pub struct Hottest {
 impl GroupData {
     /// Since when the record at the committed offset waits for a commit; `None`: it does not, or is not known.
     pub fn waits_since(&self, log: Option<&LogRow>, commit: CommitRow) -> Option<Timestamp> {
-        waits_since(log?, commit, self.ends.read_at, self.watched_since?)
+        waits_since(log?, commit.committed()?, commit, self.ends.read_at, self.watched_since?)
     }
 }
 
-fn waits_since(log: &LogRow, commit: CommitRow, read_at: Timestamp, watched: Timestamp) -> Option<Timestamp> {
-    let age = match trace::age(&log.trace, log.end?, commit.committed()?, read_at)? {
+/// Of the record at `offset`.
+fn waits_since(
+    log: &LogRow,
+    offset: i64,
+    commit: CommitRow,
+    read_at: Timestamp,
+    watched: Timestamp,
+) -> Option<Timestamp> {
+    let age = match trace::age(&log.trace, log.end?, offset, read_at)? {
         trace::Age::NotWritten => return None,
         trace::Age::Estimate(age) | trace::Age::AtLeast(age) => age,
     };
@@ -337,7 +375,7 @@ fn waits_since(log: &LogRow, commit: CommitRow, read_at: Timestamp, watched: Tim
 }
 
 /// What a read at the committed offset adds: no record waits, or the record tells its age where only a bound was known.
-pub fn proven(lag: TimeLag, proof: Proof, read_at: Timestamp) -> TimeLag {
+fn proven(lag: TimeLag, proof: Proof, read_at: Timestamp) -> TimeLag {
     match (proof, lag.precision) {
         (Proof::NoRecord, _) => TimeLag::NONE,
         (Proof::Record(Some(written)), Precision::AtLeast) => {
@@ -382,15 +420,19 @@ pub fn together(rows: &[TopicRows], ends: &Ends, watched: Option<Timestamp>, pro
         if most.is_none_or(|(_, most)| lag > most) {
             most = Some((one, lag));
         }
-        let since = watched.and_then(|watched| waits_since(one.log?, one.commit, ends.read_at, watched));
-        if let Some(since) = since.filter(|since| ends.read_at.since(*since) >= WAITS_FROM) {
-            let (topic, commit) = (Topic::clone(one.topic), one.commit);
-            all.waits.push(Wait { topic, partition: commit.partition, committed: commit.offset, since });
-        }
+        all.waits.extend(watched.and_then(|watched| one.wait(proofs, ends.read_at, watched)));
     }
     all.waits
         .sort_unstable_by(|a, b| (a.since, &a.topic, a.partition).cmp(&(b.since, &b.topic, b.partition)));
-    all.waits.truncate(WAITS_MAX);
+    if all.waits.len() > WAITS_MAX {
+        // Markers that lie there for long must not take the place of records.
+        let mut others = 0;
+        all.waits.retain(|wait| {
+            let is_none = proofs.at(wait) == Proof::NoRecord;
+            others += usize::from(!is_none);
+            is_none || others <= WAITS_MAX
+        });
+    }
     all.sum = sum(&readings);
     let whole = all.sum.lag.unwrap_or_default();
     all.hottest =

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use super::changes::{self, Changes, deleted_topics, names_to_ask, why_gone, with_lag};
 use super::describe::Described;
 use super::details::Details;
+use super::failing::Failing;
 use super::merge::{self, Commit, Reading};
 use super::movement;
 use super::pace::{Pace, Viewers};
@@ -40,6 +41,7 @@ pub(crate) struct Sampler {
     out: watch::Sender<Arc<Sample>>,
     pace: Pace,
     described: Described,
+    failing: Failing,
     pub(super) metadata: Option<(Instant, Arc<Metadata>)>,
     ids: HashMap<TopicName, TopicId>,
     /// How many partitions each of them has.
@@ -77,6 +79,7 @@ impl Sampler {
             out,
             pace,
             described,
+            failing: Failing::default(),
             metadata: None,
             ids: HashMap::new(),
             counts: HashMap::new(),
@@ -218,7 +221,7 @@ impl Sampler {
         let cap = (self.settings.in_flight / 2).max(1);
         let groups = listed.iter().filter(|group| group.kind.has_lag()).count();
         let most = allowed.descriptions(groups).min(self.settings.describe_per_cycle);
-        let wanted = self.described.choose(listed, most);
+        let wanted = self.described.choose(listed, most, asked);
         let ids = self.to_read(listed, old, allowed.commits(wanted.len()), asked);
         self.stats.asked_groups(ids.len() as u64, wanted.len() as u64);
         let mut answers: Vec<Result<Vec<TopicRows>, Cause>> =
@@ -231,6 +234,7 @@ impl Sampler {
         let describe = self.cluster.describe_groups(&wanted, cap, deadline);
         let ((), descriptions) = tokio::join!(committed, describe);
         self.described.learn(listed, descriptions, asked);
+        self.failing.learn(listed, ids.iter().zip(&answers), asked);
         let mut answers: HashMap<GroupId, Result<Vec<TopicRows>, Cause>> =
             ids.into_iter().zip(answers).collect();
         listed
@@ -246,7 +250,7 @@ impl Sampler {
     fn to_read(&self, listed: &[ListedGroup], old: &Sample, most: usize, now: Timestamp) -> Vec<GroupId> {
         let mut looked = self.beside.viewers.followed();
         looked.extend(self.beside.history.lock().viewed_groups(now));
-        schedule::choose(listed, old, &looked, most, now)
+        schedule::choose(listed, (old, &self.failing), &looked, most, now)
     }
 
     fn names_unknown_topic(&self, commits: &[Commits]) -> bool {
@@ -260,7 +264,14 @@ impl Sampler {
 
     /// With the partitions that the group reads and never committed.
     fn group_read(&self, listed: &ListedGroup, commits: Commits) -> Commits {
-        let Commits::Read(rows) = commits else { return commits };
+        let rows = match commits {
+            Commits::Read(rows) => rows,
+            Commits::Failed(_) => return commits,
+            // What it was refused for counts until it is asked again.
+            Commits::NotAsked => {
+                return self.failing.refusal(&listed.id).map_or(Commits::NotAsked, Commits::Failed);
+            }
+        };
         let described = self.described.get(&listed.id);
         let members = described.and_then(|group| group.members.as_deref());
         let reading = Reading::of(listed.simple, members);
@@ -374,10 +385,13 @@ impl Sampler {
         let mut flow =
             former.filter(|former| former.watched_since.is_some()).map(|former| former.flow.clone());
         let mut last_commit = former.and_then(|former| former.last_commit);
-        let mut track = former.map(|former| former.track.clone()).unwrap_or_default();
-        if let (true, Some(former), Some(before)) = (read_now, former, &flow) {
-            let moved = movement::between(former, &rows, &ends, &changes.recreated, began);
-            track = Track::next(former, members.as_deref(), &moved, &rows, began);
+        let moved = former
+            .filter(|_| read_now && flow.is_some())
+            .map(|former| movement::between(former, &rows, &ends, &changes.recreated, began));
+        let read = moved.as_ref().map(|moved| (moved, &rows[..]));
+        let mut track =
+            former.map(|former| Track::next(former, members.as_deref(), read, began)).unwrap_or_default();
+        if let (Some(moved), Some(before)) = (&moved, &flow) {
             flow = Some(before.counted(began, moved.written, moved.committed));
             last_commit = if moved.commits { Some(began) } else { last_commit };
         }

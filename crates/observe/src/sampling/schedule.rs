@@ -8,11 +8,12 @@ use std::time::Duration;
 use flowdeck_kafka::ListedGroup;
 use flowdeck_model::{GroupId, GroupState, Timestamp};
 
+use super::failing::{Failing, Failure};
 use super::sample::{GroupData, Sample};
 
 /// No group waits longer for its turn, as long as the requests suffice.
 const IN_TURN: Duration = Duration::from_secs(15);
-/// As long as a group without members commits nothing, it is read so often.
+/// As long as a group without members commits nothing, or is refused, it is read so often.
 pub const AT_REST: Duration = Duration::from_secs(60);
 /// A group without members whose commits did not move for so long is at rest.
 const RESTS_AFTER: Duration = Duration::from_secs(600);
@@ -25,6 +26,10 @@ const LONGEST_INTERVAL: Duration = Duration::from_secs(15);
 
 /// Where commits of all groups and as many descriptions as wanted are too much, one in so many is a description.
 const DESCRIPTIONS: usize = 8;
+
+/// Where not all can be asked, one in so many is a group that was refused before, at most: after a minute all of them
+/// are due.
+const REFUSED: usize = 8;
 
 /// What one refresh may ask for, about groups.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,12 +67,32 @@ enum Turn {
     Moving,
     Other,
     AtRest,
+    /// It was refused, a minute ago or longer; of these only a share is asked as long as there are others.
+    Refused,
+}
+
+/// When it was asked last; what lies ahead of a clock that was set back is the oldest.
+type Asked = Option<(bool, Timestamp)>;
+
+/// Its time has come. A clock that was set back would make it wait for long.
+pub(super) fn is_due(asked: Timestamp, every: Duration, now: Timestamp) -> bool {
+    asked > now || now.since(asked) >= every
+}
+
+/// Whether a refused group may be asked now.
+fn is_asked_again(asked: Asked, now: Timestamp) -> bool {
+    asked.is_none_or(|(_, asked)| is_due(asked, AT_REST, now))
+}
+
+/// How many of the refused groups are asked though others are due.
+pub(super) fn refused_share(most: usize) -> usize {
+    most / REFUSED
 }
 
 /// The groups to read now, at most `most`; the others keep what was read of them.
 pub(super) fn choose(
     listed: &[ListedGroup],
-    old: &Sample,
+    (old, failing): (&Sample, &Failing),
     looked: &HashSet<GroupId>,
     most: usize,
     now: Timestamp,
@@ -76,28 +101,46 @@ pub(super) fn choose(
     if groups.clone().count() <= most {
         return groups.map(|group| group.id.clone()).collect();
     }
-    let mut turns: Vec<(Turn, Option<Timestamp>, &GroupId)> = groups
+    let mut turns: Vec<(Turn, Asked, &GroupId)> = groups
         .map(|group| {
             let former = old.group(&group.id).map(AsRef::as_ref);
-            let turn = if looked.contains(&group.id) { Turn::Looked } else { turn(group, former, now) };
-            (turn, former.and_then(|former| former.as_of), &group.id)
+            let failure = failing.get(&group.id);
+            let is_looked = looked.contains(&group.id);
+            let turn = if is_looked { Turn::Looked } else { turn(group, former, failure, now) };
+            let read = former.and_then(|former| former.as_of);
+            let asked = failure.map(|failure| failure.asked).or(read);
+            (turn, asked.map(|asked| (asked <= now, asked)), &group.id)
         })
+        .filter(|(turn, asked, _)| *turn != Turn::Refused || is_asked_again(*asked, now))
         .collect();
     turns.sort_unstable();
     // However many are looked at, the others have their turn.
     let looked = turns.partition_point(|(turn, ..)| *turn == Turn::Looked);
     let first = looked.min((most / 2).max(1));
-    turns[first..].sort_unstable_by_key(|(turn, as_of, id)| ((*turn).max(Turn::Due), *as_of, *id));
+    let refused = turns.partition_point(|(turn, ..)| *turn < Turn::Refused);
+    for (turn, ..) in turns[refused..].iter_mut().take(refused_share(most)) {
+        *turn = Turn::Due;
+    }
+    turns[first..].sort_unstable_by_key(|(turn, asked, id)| ((*turn).max(Turn::Due), *asked, *id));
     turns.into_iter().take(most).map(|(_, _, id)| id.clone()).collect()
 }
 
-fn turn(listed: &ListedGroup, former: Option<&GroupData>, now: Timestamp) -> Turn {
+fn turn(listed: &ListedGroup, former: Option<&GroupData>, failure: Option<&Failure>, now: Timestamp) -> Turn {
+    // Who may not be described has no commits that may be read.
+    let is_unseen = |former: &GroupData| {
+        former.as_of.is_none() && former.error.as_ref().is_some_and(|error| error.not_permitted)
+    };
+    if failure.is_some_and(Failure::is_refusal) || former.is_some_and(is_unseen) {
+        return Turn::Refused;
+    }
+    if let Some(failure) = failure {
+        return if is_due(failure.asked, IN_TURN, now) { Turn::Due } else { Turn::Other };
+    }
     let Some((former, read)) = former.and_then(|former| Some((former, former.as_of?))) else {
         return Turn::Due;
     };
-    let age = now.since(read);
     let rests = at_rest(listed.state, former, now);
-    if age >= if rests { AT_REST } else { IN_TURN } {
+    if is_due(read, if rests { AT_REST } else { IN_TURN }, now) {
         return Turn::Due;
     }
     if rests {
@@ -134,9 +177,11 @@ pub(super) fn at_rest(state: Option<GroupState>, former: &GroupData, now: Timest
 
 #[cfg(test)]
 mod tests {
+    use flowdeck_kafka::{Acl, Cause};
     use flowdeck_model::GroupType;
     use flowdeck_model::verdict::LagSum;
 
+    use super::super::sample::GroupError;
     use super::*;
 
     fn at(seconds: i64) -> Timestamp {
@@ -153,6 +198,21 @@ mod tests {
 
     fn sample(groups: Vec<GroupData>) -> Sample {
         Sample { as_of: Some(at(0)), groups: groups.into_iter().map(Arc::new).collect(), ..Sample::default() }
+    }
+
+    /// Where nothing failed.
+    fn choose(
+        listed: &[ListedGroup],
+        old: &Sample,
+        looked: &HashSet<GroupId>,
+        most: usize,
+        now: Timestamp,
+    ) -> Vec<GroupId> {
+        super::choose(listed, (old, &Failing::default()), looked, most, now)
+    }
+
+    fn refused(id: &GroupId) -> Cause {
+        Cause::NotPermitted(Acl { operation: "Describe", resource: format!("Group:{id}") })
     }
 
     /// In the order in which they are read.
@@ -246,6 +306,101 @@ mod tests {
             for (n, group) in groups.iter().enumerate() {
                 if chosen.contains(&group.id) {
                     seen[n] = second;
+                }
+                assert!(second - seen[n] <= 17, "{} was read {} s ago", group.id, second - seen[n]);
+            }
+        }
+    }
+
+    /// Refused groups are never read, and have no `as_of`.
+    fn with_refused(refused: usize, permitted: usize) -> (Vec<ListedGroup>, Vec<GroupData>) {
+        let names: Vec<String> = (0..refused).map(|n| format!("a{n:05}")).collect();
+        let words = "not permitted".to_owned();
+        let error = Some(GroupError { words, not_permitted: true });
+        let mut data: Vec<GroupData> =
+            names.iter().map(|id| GroupData { error: error.clone(), ..GroupData::test(id) }).collect();
+        data.extend((0..permitted).map(|n| read(&format!("z{n:05}"), 0)));
+        let listed = data.iter().map(|data| listed(data.id.as_str(), GroupState::Stable)).collect();
+        (listed, data)
+    }
+
+    #[test]
+    fn groups_that_are_refused_take_no_turn_of_those_that_may_be_read() {
+        let (groups, data) = with_refused(1_500, 100);
+        let old = sample(data);
+        let mut failing = Failing::default();
+        // Not asked yet, asked just now, and asked long ago.
+        for (asked, count) in [(None, 1_313), (Some(19), 100), (Some(-600), 1_313)] {
+            if let Some(asked) = asked {
+                let answers: Vec<_> =
+                    groups[..1_500].iter().map(|one| Err::<(), _>(refused(&one.id))).collect();
+                let ids = groups.iter().map(|group| &group.id);
+                failing.learn(&groups, ids.zip(&answers), Timestamp::from_millis((1_000 + asked) * 1_000));
+            }
+            let chosen = super::choose(&groups, (&old, &failing), &HashSet::new(), 1_313, at(1_020));
+            let permitted = chosen.iter().filter(|id| id.as_str().starts_with('z')).count();
+            assert_eq!((chosen.len(), permitted), (count, 100), "{asked:?}");
+        }
+    }
+
+    /// More permitted groups than may be read: the refused ones are asked seldom, but each of them.
+    #[test]
+    fn a_refused_group_has_its_turn_too() {
+        let (groups, mut data) = with_refused(40, 100);
+        let mut failing = Failing::default();
+        let mut asked: Vec<i64> = vec![0; groups.len()];
+        for second in (60..400).step_by(2) {
+            let old = sample(data);
+            let chosen = super::choose(&groups, (&old, &failing), &HashSet::new(), 16, at(second));
+            data = (0..groups.len()).map(|n| copy(&old.groups[n])).collect();
+            let answers: Vec<Result<(), Cause>> = chosen
+                .iter()
+                .map(|id| if id.as_str().starts_with('a') { Err(refused(id)) } else { Ok(()) })
+                .collect();
+            failing.learn(&groups, chosen.iter().zip(&answers), at(second));
+            for (n, group) in groups.iter().enumerate() {
+                let is_refused = n < 40;
+                if chosen.contains(&group.id) {
+                    asked[n] = second;
+                    data[n].as_of = (!is_refused).then(|| at(second));
+                }
+                let (waited, longest) = (second - asked[n], if is_refused { 120 } else { 24 });
+                assert!(second < 200 || waited <= longest, "{} waited {waited} s at {second}", group.id);
+            }
+        }
+    }
+
+    fn copy(of: &GroupData) -> GroupData {
+        GroupData { as_of: of.as_of, error: of.error.clone(), ..read(of.id.as_str(), 0) }
+    }
+
+    #[test]
+    fn groups_whose_commits_fail_take_turns_with_the_others() {
+        let names: Vec<String> = (0..100).map(|n| format!("g{n:03}")).collect();
+        let groups: Vec<ListedGroup> = names.iter().map(|id| listed(id, GroupState::Stable)).collect();
+        let old =
+            sample(names.iter().enumerate().map(|(n, id)| read(id, if n < 50 { 0 } else { 980 })).collect());
+        let answers: Vec<Result<(), Cause>> = vec![Err(Cause::Timeout); 50];
+        let mut failing = Failing::default();
+        failing.learn(&groups, groups.iter().map(|group| &group.id).zip(&answers), at(998));
+        let chosen = super::choose(&groups, (&old, &failing), &HashSet::new(), 50, at(1_000));
+        assert!(chosen.iter().all(|id| id.as_str() >= "g050"), "{chosen:?}");
+    }
+
+    #[test]
+    fn every_group_has_its_turn_where_the_clock_is_set_back() {
+        let count = 100;
+        let groups: Vec<ListedGroup> =
+            (0..count).map(|n| listed(&format!("g{n:03}"), GroupState::Stable)).collect();
+        // By the clock, and by the time that went by.
+        let (mut told, mut seen): (Vec<i64>, Vec<i64>) = (vec![1_000; count], vec![1_000; count]);
+        for second in (1_002..1_200).step_by(2) {
+            let clock = if second < 1_060 { second } else { second - 300 };
+            let old = sample((0..count).map(|n| read(&format!("g{n:03}"), told[n])).collect());
+            let chosen = choose(&groups, &old, &HashSet::new(), 14, at(clock));
+            for (n, group) in groups.iter().enumerate() {
+                if chosen.contains(&group.id) {
+                    (told[n], seen[n]) = (clock, second);
                 }
                 assert!(second - seen[n] <= 17, "{} was read {} s ago", group.id, second - seen[n]);
             }

@@ -40,30 +40,33 @@ pub struct Track {
 }
 
 impl Track {
+    /// `read`: what a refresh found that read the commits. Members are learned without that, too, and the next
+    /// refresh compares with these: who left is noted in each.
     pub(super) fn next(
         former: &GroupData,
         members: Option<&[Member]>,
-        movement: &Movement,
-        rows: &[TopicRows],
+        read: Option<(&Movement, &[TopicRows])>,
         now: Timestamp,
     ) -> Self {
-        let before = &former.track;
+        let before = former.track.clone();
         let (was_empty, is_empty) = (is_empty(former.members.as_deref()), is_empty(members));
-        let left = match (was_empty, is_empty) {
-            (Some(false), Some(true)) => Some((now, former.flow.written())),
-            (_, Some(false)) => None,
-            _ => before.left,
+        let (left, mut by_hand) = match (was_empty, is_empty) {
+            (Some(false), Some(true)) => (Some((now, former.flow.written())), before.by_hand),
+            (_, Some(false)) => (None, (0, None)),
+            _ => (before.left, before.by_hand),
         };
-        let by_hand = match (was_empty, is_empty) {
-            (Some(true), Some(true)) if movement.committed > 0 => {
-                (before.by_hand.0.saturating_add(1), Some(now))
-            }
-            (_, Some(false)) => (0, None),
-            _ => before.by_hand,
-        };
-        let rebalances = Arc::clone(&before.rebalances);
-        let gaps = gaps(before.gaps, movement);
-        Self { left, by_hand, rewind: rewind(before, movement, rows, now), rebalances, gaps }
+        let Some((movement, rows)) = read else { return Self { left, by_hand, ..before } };
+        let had_nobody = was_empty == Some(true) && !before.left_since(former.as_of);
+        if had_nobody && is_empty == Some(true) && movement.committed > 0 {
+            by_hand = (by_hand.0.saturating_add(1), Some(now));
+        }
+        let (rewind, gaps) = (rewind(&before, movement, rows, now), gaps(before.gaps, movement));
+        Self { left, by_hand, rewind, gaps, ..before }
+    }
+
+    /// The last member left after that reading: a commit that moved since may be of that member.
+    fn left_since(&self, reading: Option<Timestamp>) -> bool {
+        self.left_at().zip(reading).is_some_and(|(left, read)| left > read)
     }
 
     /// With a rebalance that began.
@@ -149,17 +152,27 @@ mod tests {
         }
     }
 
-    /// Each step: members (`None`: not known), and what moved.
-    fn after(steps: &[(Option<usize>, Movement)]) -> GroupData {
+    /// Each step: members (`None`: not known), and what moved (`None`: the commits were not read).
+    fn after_each(steps: Vec<(Option<usize>, Option<Movement>)>) -> GroupData {
         let mut group = GroupData::test("g");
-        for (second, (members, movement)) in steps.iter().enumerate() {
+        for (second, (members, movement)) in steps.into_iter().enumerate() {
             let now = at(second as i64);
             let members: Option<Vec<Member>> = members.map(|n| (0..n).map(|_| member()).collect());
-            let track = Track::next(&group, members.as_deref(), movement, &group.rows, now);
-            let flow = group.flow.counted(now, movement.written, movement.committed);
-            group = GroupData { members: members.map(Into::into), track, flow, ..GroupData::test("g") };
+            let read = movement.as_ref().map(|movement| (movement, &group.rows[..]));
+            let track = Track::next(&group, members.as_deref(), read, now);
+            let (flow, as_of) = match &movement {
+                Some(moved) => (group.flow.counted(now, moved.written, moved.committed), Some(now)),
+                None => (group.flow.clone(), group.as_of),
+            };
+            let members = members.map(Into::into);
+            group = GroupData { members, track, flow, as_of, ..GroupData::test("g") };
         }
         group
+    }
+
+    /// As `after_each`, with commits that were read each time.
+    fn after(steps: &[(Option<usize>, Movement)]) -> GroupData {
+        after_each(steps.iter().map(|(members, movement)| (*members, Some(movement.clone()))).collect())
     }
 
     fn moved(written: u64, committed: u64) -> Movement {
@@ -188,6 +201,32 @@ mod tests {
                 "{what}"
             );
         }
+    }
+
+    #[test]
+    fn members_that_leave_are_noticed_where_the_commits_are_not_read() {
+        let group = after_each(vec![
+            (Some(1), Some(moved(5, 5))),
+            (Some(0), None),
+            (Some(0), None),
+            (Some(0), Some(moved(9, 0))),
+        ]);
+        let stopped = group.track.stopped(group.flow.written()).unwrap();
+        assert_eq!((stopped.since, stopped.came), (at(1), 9));
+        let back = after_each(vec![(Some(1), Some(moved(5, 5))), (Some(0), None), (Some(1), None)]);
+        assert_eq!(back.track.stopped(5), None);
+    }
+
+    #[test]
+    fn the_last_commit_of_a_member_that_left_is_not_by_hand_where_it_is_read_later() {
+        let group = |more: Vec<(Option<usize>, Option<Movement>)>| {
+            let left = vec![(Some(1), Some(moved(5, 5))), (Some(0), None), (Some(0), Some(moved(0, 5)))];
+            after_each([left, more].concat()).track
+        };
+        let by_hand = || (Some(0), Some(moved(0, 5)));
+        assert!(!group(vec![by_hand()]).is_by_hand(at(3)));
+        assert!(group(vec![by_hand(), by_hand()]).is_by_hand(at(4)));
+        assert!(!group(vec![by_hand(), by_hand(), (Some(1), None), (Some(0), None)]).is_by_hand(at(6)));
     }
 
     #[test]
@@ -231,11 +270,12 @@ mod tests {
         let back = Back { topic: Arc::clone(&topic), partition, from: 900, to: 100 };
         let movement = Movement { back: Some(back), backs: 3, ..Movement::default() };
         let mut group = GroupData::test("g");
-        group.track = Track::next(&group, None, &movement, &rows(100), at(1));
+        group.track = Track::next(&group, None, Some((&movement, &rows(100)[..])), at(1));
         let rewind = group.track.rewind.clone().unwrap();
         assert_eq!((rewind.from, rewind.to, rewind.at, rewind.partitions), (900, 100, at(1), 3));
         for (offset, kept) in [(100, true), (899, true), (900, false)] {
-            let track = Track::next(&group, None, &Movement::default(), &rows(offset), at(2));
+            let (movement, rows) = (Movement::default(), rows(offset));
+            let track = Track::next(&group, None, Some((&movement, &rows[..])), at(2));
             assert_eq!(track.rewind.is_some(), kept, "{offset}");
         }
     }

@@ -1,6 +1,7 @@
 //! Bulk operations: what is written to `flowdeck.audit`, byte for byte.
 
 use flowdeck_model::CommandId;
+use flowdeck_model::HoldBy;
 use flowdeck_model::Timestamp;
 use flowdeck_model::actor::{ActorKind, ActorView, Via};
 use flowdeck_model::bulk::{
@@ -18,7 +19,7 @@ fn id(text: &str) -> CommandId {
 }
 
 fn target(group: &str) -> BulkTarget {
-    BulkTarget { group: group.into(), seen: None, for_seconds: None, to: None, offsets: None }
+    BulkTarget { group: group.into(), seen: None, for_seconds: None, by: None, to: None, offsets: None }
 }
 
 fn bulk(event: BulkEvent) -> BulkRecord {
@@ -45,7 +46,12 @@ fn a_bulk_operation_in_the_audit() {
     let outcomes =
         vec![outcome(0, BulkGroupState::Confirmed, None), outcome(2, BulkGroupState::Refused, Some("why"))];
     let seen = BulkTarget { seen: Some(id(ID)), for_seconds: Some(60), ..target("a") };
+    let again = BulkTarget { by: Some(HoldBy::Stop), ..target("a") };
     for (bulk, want) in [
+        (
+            requested(vec![again], vec![id(CHILD)]),
+            r#"{"requested":{"request":{"action":"pause","groups":[{"group":"a","by":"stop"}],"stopAfter":3,"reason":"INC-1"},"commands":["0c1c1b4e-5b7a-4a4e-9d4f-2f1f5a9f3c11"]}}"#,
+        ),
         (
             requested(vec![seen], vec![id(CHILD)]),
             r#"{"requested":{"request":{"action":"pause","groups":[{"group":"a","seen":"6fa459ea-ee8a-4ca4-894e-db77e160355e","forSeconds":60}],"stopAfter":3,"reason":"INC-1"},"commands":["0c1c1b4e-5b7a-4a4e-9d4f-2f1f5a9f3c11"]}}"#,

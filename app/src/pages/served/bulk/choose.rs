@@ -15,6 +15,8 @@ pub(super) fn section(cluster: &ClusterName, fields: &BulkFields) -> AnyView {
         .iter()
         .map(|group| view! { <input type="hidden" name="group" value=group.to_string()/> })
         .collect_view();
+    let stop_after = (!fields.stop_after.is_empty())
+        .then(|| view! { <input type="hidden" name="stopAfter" value=fields.stop_after.clone()/> });
     let names = fields.groups.iter().map(|group| view! { <li>{group.shown()}</li> }).collect_view();
     let count = number::count(fields.groups.len() as u64, "group", "groups");
     view! {
@@ -26,6 +28,7 @@ pub(super) fn section(cluster: &ClusterName, fields: &BulkFields) -> AnyView {
             </details>
             <form method="post" action=links::bulk_form(cluster, "") class="offsets-form">
                 {hidden}
+                {stop_after}
                 <fieldset>
                     <legend>"Operation"</legend>
                     {choice(fields, BulkAction::Pause, "Pause", view! {
@@ -36,7 +39,7 @@ pub(super) fn section(cluster: &ClusterName, fields: &BulkFields) -> AnyView {
                 </fieldset>
                 <fieldset>
                     <legend>"Topics, where offsets are set"</legend>
-                    <label class="field"><span>"Topics, or some partitions "<small>"by commas, such as orders:0,2"</small></span>
+                    <label class="field"><span>"Topics, or some partitions "<small>"by spaces, such as orders:0,2 payments"</small></span>
                         <input type="text" name="topics" autocomplete="off" spellcheck="false" value=fields.topics.clone()/>
                     </label>
                     <label class="tick"><input type="checkbox" name="allTopics" value="true" checked=fields.all_topics/>

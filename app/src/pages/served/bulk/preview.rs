@@ -4,7 +4,7 @@ use flowdeck_model::bulk::form::BulkFields;
 use flowdeck_model::bulk::{BULK_REASON_MAX, BulkAction, BulkRequest, STOP_AFTER_DEFAULT};
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::view::{BulkPlan, BulkPreview};
-use flowdeck_model::{ClusterName, CommandId, FleetQuery, PortError};
+use flowdeck_model::{ClusterName, FleetQuery, PortError};
 use leptos::prelude::*;
 
 use super::super::{answered, ports};
@@ -44,13 +44,13 @@ pub(crate) fn BulkFormPage(cluster: ClusterName, query: String) -> AnyView {
         view! {
             {head(&info, now, title.to_owned())}
             {fields.undo.is_none().then(|| choose::section(&cluster, &fields))}
-            {preview.map(|preview| section(&cluster, &preview))}
+            {preview.map(|preview| section(&cluster, &fields, &preview))}
         }
         .into_any()
     })
 }
 
-fn section(cluster: &ClusterName, view: &BulkPreview) -> AnyView {
+fn section(cluster: &ClusterName, fields: &BulkFields, view: &BulkPreview) -> AnyView {
     let rows = view.groups.iter().map(|plan| row(cluster, plan)).collect_view();
     view! {
         <section class="panel offsets-panel" aria-labelledby="preview">
@@ -64,7 +64,7 @@ fn section(cluster: &ClusterName, view: &BulkPreview) -> AnyView {
                     <tbody>{rows}</tbody>
                 </table>
             </div>
-            {send(cluster, view)}
+            {send(cluster, fields, view)}
         </section>
     }
     .into_any()
@@ -116,7 +116,7 @@ fn row(cluster: &ClusterName, plan: &BulkPlan) -> AnyView {
     .into_any()
 }
 
-fn send(cluster: &ClusterName, view: &BulkPreview) -> AnyView {
+fn send(cluster: &ClusterName, fields: &BulkFields, view: &BulkPreview) -> AnyView {
     let request = BulkRequest {
         action: view.action,
         groups: view.targets(),
@@ -131,13 +131,18 @@ fn send(cluster: &ClusterName, view: &BulkPreview) -> AnyView {
     let hidden = request
         .fields()
         .into_iter()
-        .chain([("id", CommandId::random().to_string())])
+        .chain([("id", typed::form_id().to_string())])
+        .chain(scope(fields, view))
         .map(|(name, value)| view! { <input type="hidden" name=name value=value/> })
         .collect_view();
     let skips = (view.skipped > 0).then(|| view! {
         <label class="field"><span>"Type the number of records that are skipped in all: " {number::exact(view.skipped)}</span>
             <input type="text" name="skips" inputmode="numeric" required autocomplete="off"/></label>
     });
+    let stop_after = match fields.stop_after.is_empty() {
+        true => STOP_AFTER_DEFAULT.to_string(),
+        false => fields.stop_after.clone(),
+    };
     let button = match view.action {
         BulkAction::SetOffsets => "Set these offsets".to_owned(),
         action => action.title(request.groups.len()),
@@ -149,10 +154,20 @@ fn send(cluster: &ClusterName, view: &BulkPreview) -> AnyView {
                 <input type="text" name="reason" required maxlength=BULK_REASON_MAX.to_string() value=typed::typed().reason autocomplete="off"/></label>
             {skips}
             <label class="field"><span>"Stop after so many failures"</span>
-                <input type="number" name="stopAfter" min="1" max="500" required value=STOP_AFTER_DEFAULT.to_string()/></label>
+                <input type="number" name="stopAfter" min="1" max="500" required value=stop_after/></label>
             <p class="muted">"Each group is an operation of its own. Where a group changed since this preview, nothing is done. What is not confirmed counts as a failure."</p>
             <p class="actions"><button class="btn primary" type="submit">{button}</button></p>
         </form>
     }
     .into_any()
+}
+
+/// Of which partitions it was asked for, so that a refused one is previewed again as it was.
+fn scope(fields: &BulkFields, view: &BulkPreview) -> Vec<(&'static str, String)> {
+    if view.action != BulkAction::SetOffsets || view.undoes.is_some() {
+        return vec![];
+    }
+    let all = fields.all_topics.then(|| ("allTopics", "true".to_owned()));
+    let topics = (!fields.topics.is_empty()).then(|| ("topics", fields.topics.clone()));
+    topics.into_iter().chain(all).collect()
 }

@@ -3,7 +3,7 @@
 use flowdeck_model::redrive::form::RedriveForm;
 use flowdeck_model::redrive::{RedriveRecords, RedriveRequest, RedriveTarget};
 use flowdeck_model::view::{DeadLettersView, RedrivePreview, RedriveTargetPreview};
-use flowdeck_model::{ClusterName, CommandId, DeadLettersQuery, TopicName, shown};
+use flowdeck_model::{ClusterName, DeadLettersQuery, TopicName, shown};
 use leptos::prelude::*;
 
 use super::super::{answered, ports};
@@ -12,7 +12,7 @@ use super::redrive::not_copied;
 use crate::components::{error, notice};
 use crate::format::number;
 use crate::links;
-use crate::typed::Typed;
+use crate::typed::{Typed, form_id};
 
 #[component]
 pub(crate) fn RedriveFormPage(cluster: ClusterName, topic: TopicName, query: String) -> AnyView {
@@ -163,7 +163,7 @@ fn send(letters: &DeadLettersView, preview: &RedrivePreview, typed: &Typed) -> A
         RedriveTarget::Topic(topic) => ("topic", None, Some(topic.to_string())),
     };
     let mut fields = request.record_fields();
-    fields.push(("id", CommandId::random().to_string()));
+    fields.push(("id", form_id().to_string()));
     fields.push(("topic", request.topic.to_string()));
     fields.push(("to", to.to_owned()));
     fields.push(("rate", request.rate.to_string()));

@@ -2,7 +2,7 @@
 
 use flowdeck_model::offsets::OffsetMoves;
 use flowdeck_model::view::{CatchUp, ClusterView, OffsetPlan, OffsetsPreview, OffsetsWay, RecordAt};
-use flowdeck_model::{ActionKind, CommandId, HoldBy};
+use flowdeck_model::{ActionKind, HoldBy};
 use leptos::prelude::*;
 
 use crate::components::notice;
@@ -147,7 +147,7 @@ fn confirm(cluster: &ClusterView, view: &OffsetsPreview, moves: &OffsetMoves) ->
     };
     view! {
         <form method="post" action=action>
-            {hidden("id", CommandId::random().to_string())}
+            {hidden("id", typed::form_id().to_string())}
             {hidden("group", view.group.as_str().to_owned())}
             {hidden("to", view.to.clone())}
             {hidden("offsets", moves.to_string())}

@@ -4,7 +4,7 @@
 use flowdeck_model::error::ResourceKind;
 use flowdeck_model::produce::form::ProduceForm;
 use flowdeck_model::view::{ClusterView, ProducePreview};
-use flowdeck_model::{ClusterName, CommandId, MessagesQuery, PortError, Ports, TopicName, shown};
+use flowdeck_model::{ClusterName, MessagesQuery, PortError, Ports, TopicName, shown};
 use leptos::prelude::*;
 use leptos_meta::Title;
 
@@ -161,7 +161,7 @@ fn previewed(shown: &Shown, preview: &ProducePreview) -> AnyView {
         {preview.notes.iter().map(|note| notice::warning(note.clone())).collect_view()}
         <form method="post" action=links::produce(&info.name, &shown.topic)>
             {hidden.collect_view()}
-            <input type="hidden" name="id" value=CommandId::random().to_string()/>
+            <input type="hidden" name="id" value=typed::form_id().to_string()/>
             <input type="hidden" name="send" value="true"/>
             <p><label>"Reason " <input name="reason" value=typed::typed().reason required maxlength="500" size="40" autocomplete="off"/></label></p>
             <p class="actions"><button class="btn primary">"Produce"</button> <span class="muted">"a record cannot be taken back"</span></p>

@@ -4,7 +4,7 @@ use flowdeck_model::error::ResourceKind;
 use flowdeck_model::retention::form::{RetentionForm, UNTIL};
 use flowdeck_model::retention::{MARGIN_SECONDS_DEFAULT, RetentionKey};
 use flowdeck_model::view::{ClusterView, DiskGrowth, RetentionPreview};
-use flowdeck_model::{ClusterName, CommandId, PortError, Ports, TopicName};
+use flowdeck_model::{ClusterName, PortError, Ports, TopicName};
 use leptos::prelude::*;
 
 use super::super::{answered, ends_the_form, ports};
@@ -148,7 +148,7 @@ fn previewed(shown: &Shown, preview: &RetentionPreview) -> AnyView {
         {preview.notes.iter().map(|note| notice::warning(note.clone())).collect_view()}
         <form method="post" action=links::retention(&shown.info.name, &shown.topic, None)>
             {hidden}
-            <input type="hidden" name="id" value=CommandId::random().to_string() autocomplete="off"/>
+            <input type="hidden" name="id" value=typed::form_id().to_string() autocomplete="off"/>
             <input type="hidden" name="request" value=json/>
             <label class="field"><span>"Reason"</span>
                 <input name="reason" value=typed::typed().reason required maxlength=flowdeck_model::command::REASON_MAX.to_string() autocomplete="off"/></label>

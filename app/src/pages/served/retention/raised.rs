@@ -25,10 +25,8 @@ fn page(view: &RetentionView) -> AnyView {
     let every = if view.state == RetentionState::Raised && view.ended_by.is_none() { "15" } else { "2" };
     let refresh = (!view.state.is_over()).then(|| view! { <Meta http_equiv="refresh" content=every/> });
     let (class, words) = words(view);
-    let rows = request.changes().map(|(key, seen, to)| {
-        let before = view.before.map_or(seen, |before| key.of(&before));
-        line(key, before.value, before.own, to)
-    });
+    let before = view.before.unwrap_or(request.seen);
+    let rows = request.put_back(&before).map(|(key, before, to)| line(key, before.value, before.own, to));
     let rows = rows.collect_view();
     let end = (!view.state.is_over() && view.ended_by.is_none()).then(|| {
         view! {

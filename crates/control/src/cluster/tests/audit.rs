@@ -228,6 +228,40 @@ fn a_pause_is_not_refused_for_want_of_the_audit() {
     assert!(error.contains("not enough in-sync replicas") && error.contains("another replica"), "{error}");
 }
 
+/// Whether its clock is behind or the request is old cannot be known; what is told has both times.
+#[test]
+fn a_request_that_only_its_stamp_makes_old_is_refused_with_both_times() {
+    let mut state = leader();
+    hear_now(&mut state, at(20));
+    audited(&mut state, &requested("g", 1, Action::Pause, at(0)), 0, at(20));
+    state.begin_next(at(20));
+    let command = state.book.get(id(1)).unwrap();
+    assert!(state.jobs.is_empty() && command.state == CommandState::Refused);
+    let (asked, read) = (at(0).to_string(), at(20).to_string());
+    for words in [asked.as_str(), &read, "20 s ago", "was not begun", "If their clocks differ"] {
+        assert!(command.notes.iter().any(|note| note.contains(words)), "{words}: {:?}", command.notes);
+    }
+}
+
+/// A stamp of a clock that is ahead does not keep a request from growing old where it waits.
+#[test]
+fn a_request_grows_old_by_the_clock_of_the_one_that_leads() {
+    for (waited, begun) in [(10, true), (20, false)] {
+        let mut state = leader();
+        hear_now(&mut state, at(waited));
+        let job = WriteTask::Topics { brokers: 1 };
+        state.jobs.push_back(job);
+        audited(&mut state, &requested("g", 1, Action::Pause, at(3_600)), 0, at(0));
+        // Something else is being written.
+        state.begin_next(at(0));
+        state.jobs.clear();
+        state.begin_next(at(waited));
+        assert_eq!(jobs(&state).len(), usize::from(begun), "{waited} s");
+        let state = state.book.get(id(1)).unwrap().state;
+        assert_eq!(state == CommandState::Refused, !begun, "{waited} s");
+    }
+}
+
 /// Killed between the request and its first effect.
 #[test]
 fn the_next_leader_carries_out_what_was_requested_lately() {

@@ -1,6 +1,7 @@
 //! Which external commands are taken over: nobody makes holds without bound through the admin topic.
 
 use super::*;
+use flowdeck_protocol::kafkaflow::external_command_record;
 
 #[test]
 fn groups_that_nobody_has_shown_are_not_taken_over() {
@@ -21,6 +22,31 @@ fn groups_that_nobody_has_shown_are_not_taken_over() {
     set(&mut state, &hold("gone", 9), 0, at(3));
     state.external_command(id(4), resume("gone"), at(3));
     assert!(matches!(jobs(&state)[2].1, [HoldChange::Release(_)]));
+}
+
+/// The admin topic came into sight, and is read from its beginning.
+#[test]
+fn what_was_written_long_ago_changes_no_hold() {
+    let mut state = leader();
+    set(&mut state, &hold("g", 1), 0, at(1));
+    let heard = |state: &mut State, written: Option<i64>| {
+        let record = external_command_record(uuid::Uuid::from_u128(9), resume("g"));
+        let kind = flowdeck_kafka::TimeKind::Created;
+        let time = |seconds: i64| flowdeck_kafka::RecordTime { millis: at(seconds).millis(), kind };
+        let record = Record { timestamp: written.map(time), ..kafka_record(record, 0) };
+        state.heard(Incoming::test(Source::Admin(0), TopicEvent::Record(record), at(500)));
+    };
+    heard(&mut state, Some(379));
+    assert!(state.jobs.is_empty() && in_force(&state, 1));
+    assert_eq!(dropped(&state, "external_command_too_old"), 1);
+    assert!(warns(&mut state, "1 command whose time is more than two minutes before", at(500)));
+    // One that is new enough, one whose clock is ahead, and one without a time are.
+    for written in [Some(380), Some(900), None] {
+        let mut state = leader();
+        set(&mut state, &hold("g", 1), 0, at(1));
+        heard(&mut state, written);
+        assert!(matches!(jobs(&state)[..], [(_, [HoldChange::Release(_)])]), "{written:?}");
+    }
 }
 
 #[test]

@@ -150,7 +150,12 @@ fn take_in(
     offset: i64,
     when: Timestamp,
 ) {
-    let record = Record {
+    state.heard(Incoming::test(source, TopicEvent::Record(kafka_record(record, offset)), when));
+}
+
+/// A record without a time.
+fn kafka_record(record: flowdeck_protocol::Record, offset: i64) -> Record {
+    Record {
         topic: Arc::new("t".parse().unwrap()),
         partition: Partition::new(0).unwrap(),
         offset,
@@ -161,8 +166,7 @@ fn take_in(
         value: record.value.map(Into::into),
         headers: record.headers.into_iter().map(|(name, value)| (name, Some(value.into()))).collect(),
         transaction: flowdeck_kafka::Transaction::Unknown,
-    };
-    state.heard(Incoming::test(source, TopicEvent::Record(record), when));
+    }
 }
 
 fn set(state: &mut State, hold: &Hold, offset: i64, when: Timestamp) {

@@ -36,7 +36,7 @@ pub(super) struct InstanceJson {
     detail: Option<String>,
 }
 
-/// `to`: `{"offset": n}`, `"noRecord"`, `"unassigned"` or `"unknown"`.
+/// `to`: `{"offset": n}`, `"noRecord"`, `"unassigned"`, `"unknown"`, `"deleted"`, `"kept"` or `"notSet"`.
 #[derive(Serialize, Deserialize)]
 pub(super) struct OffsetJson {
     topic: TopicName,
