@@ -161,9 +161,9 @@ async fn bulk_killed_in_the_middle_goes_on_and_undo_brings_all_groups_back() {
     server.assert_sound();
 }
 
-/// The values of a page's hidden fields, in their order.
+/// The values of the hidden fields of the form below the preview, in their order.
 fn fields(page: &str) -> Vec<(String, String)> {
-    let form = page.split("<form").find(|form| form.contains("name=\"stopAfter\"")).expect("the form");
+    let form = page.split("<form").find(|form| form.contains("name=\"reason\"")).expect("the form");
     let value = |input: &str, name: &str| {
         let value = input.split(&format!("{name}=\"")).nth(1)?.split('"').next()?;
         Some(value.replace("&amp;", "&").replace("&quot;", "\""))

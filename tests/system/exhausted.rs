@@ -106,7 +106,7 @@ async fn a_log_that_nobody_reads_holds_no_page_up() {
     let server = UnreadServer::start(&config, "debug", Stdio::null(), Stdio::piped()).await;
     wait_for("more lines than the pipe and the queue hold", Duration::from_secs(90), async || {
         for _ in 0..200 {
-            assert_eq!(server.soon("/kafkaflow/nowhere").await.0, 404);
+            assert_eq!(server.soon("/kafkaflow/api/v1/nowhere").await.0, 404);
         }
         (server.lost().await > 0).then_some(())
     })

@@ -1,10 +1,11 @@
 //! What is known of one cluster: the brokers' numbers, telemetry and holds, and how they change. No I/O and no
 //! clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use flowdeck_kafka::{Record, RecordTime};
+use flowdeck_model::view::Mode;
 use flowdeck_model::{CommandId, GroupId, Timestamp};
 use flowdeck_protocol::Headers;
 use flowdeck_protocol::kafkaflow::{self, Decoded, Message};
@@ -39,6 +40,8 @@ pub struct Observation {
     audit_next: i64,
     /// Why a topic cannot be followed.
     failing: BTreeMap<Source, String>,
+    /// Of `streams`: those whose topic is not there.
+    missing: BTreeSet<usize>,
     following_since: Option<Timestamp>,
     dirty: bool,
 }
@@ -91,6 +94,7 @@ impl Observation {
             audit_known: false,
             audit_next: 0,
             failing: BTreeMap::new(),
+            missing: BTreeSet::new(),
             following_since: None,
             dirty: true,
             settings,
@@ -162,6 +166,7 @@ impl Observation {
         }
         self.dirty = false;
         let mut warnings: Vec<String> = self.failing.values().cloned().collect();
+        warnings.extend(self.without_admin_topic());
         warnings.extend(self.holds.warning());
         warnings.extend(self.undecodable.warning(self.settings.holds_topic.as_str()));
         Parts {
@@ -183,6 +188,10 @@ impl Observation {
             return None;
         }
         self.dirty |= self.failing.remove(&source).is_some();
+        if let Source::Admin(stream) = source {
+            let is_missing = matches!(incoming.event, TopicEvent::Missing);
+            self.dirty |= if is_missing { self.missing.insert(stream) } else { self.missing.remove(&stream) };
+        }
         match &incoming.event {
             TopicEvent::Record(record) => return self.record(source, record, at, own),
             TopicEvent::CaughtUp if source == Source::Holds => self.holds.reached(),
@@ -200,6 +209,20 @@ impl Observation {
         }
         self.dirty = true;
         None
+    }
+
+    /// Where nobody is to be told anything, nobody has to be heard.
+    fn without_admin_topic(&self) -> Option<String> {
+        let topics: BTreeSet<String> =
+            self.missing.iter().map(|stream| self.topic(Source::Admin(*stream))).collect();
+        if topics.is_empty() || self.settings.mode != Mode::Control {
+            return None;
+        }
+        let topics = topics.into_iter().collect::<Vec<_>>().join(", ");
+        Some(format!(
+            "{topics}: there is no such topic, so no instance of an agent or of KafkaFlow is heard or told there. Where the \
+             brokers create no topics by themselves, create it with one partition, or set `admin_topics`"
+        ))
     }
 
     fn topic(&self, source: Source) -> String {
@@ -419,4 +442,30 @@ fn trust(sample: &Sample, heard: &Heard) -> Trust {
 fn external_id(record: &Record) -> CommandId {
     let key = record.key.as_deref().and_then(|key| std::str::from_utf8(key).ok());
     key.and_then(|key| key.parse().ok()).unwrap_or_else(CommandId::random)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flowdeck_kafka::ClusterConfig;
+
+    fn said(known: &mut Observation, event: TopicEvent) -> Vec<String> {
+        let at = Timestamp::from_millis(1);
+        known.heard(&Incoming::test(Source::Admin(0), event, at), |_| false);
+        known.parts(Controlled::default(), at).warnings
+    }
+
+    #[test]
+    fn an_admin_topic_that_is_not_there_is_said_where_somebody_may_be_told() {
+        for (mode, warnings) in [(Mode::Control, 1), (Mode::Observe, 0)] {
+            let mut settings =
+                ClusterSettings::new("demo".parse().unwrap(), ClusterConfig::new("localhost:1"));
+            settings.mode = mode;
+            let mut known = Observation::new(Arc::new(settings), TelemetryLimits::default(), Arc::default());
+            let missing = said(&mut known, TopicEvent::Missing);
+            assert_eq!(missing.len(), warnings, "{missing:?}");
+            assert!(missing.iter().all(|words| words.starts_with("kafkaflow.admin: there is no such topic")));
+            assert_eq!(said(&mut known, TopicEvent::CaughtUp), [""; 0]);
+        }
+    }
 }
