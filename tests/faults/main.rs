@@ -30,6 +30,9 @@ use rand::rngs::StdRng;
 
 use world::World;
 
+/// A restart takes up to a minute, with faults minutes: a shorter run has the time for pauses alone.
+const LONG: Duration = Duration::from_secs(300);
+
 fn setting(name: &str) -> Option<u64> {
     let value = std::env::var(name).ok()?;
     Some(value.parse().unwrap_or_else(|_| panic!("{name} is no number: {value}")))
@@ -43,7 +46,7 @@ async fn what_pages_and_commands_say_stays_true_through_minutes_of_faults() {
     let mut world = World::start().await;
     let mut random = StdRng::seed_from_u64(seed);
     let watched = watch::start(&world);
-    let operated = operator::start(&world, StdRng::seed_from_u64(seed ^ 1));
+    let operated = operator::start(&world, StdRng::seed_from_u64(seed ^ 1), span >= LONG);
     let figures = plan::run(&mut world, &mut random, span).await;
     world.proxy.set(Network::Pass);
     let operated = operated.end().await;

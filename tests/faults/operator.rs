@@ -69,13 +69,15 @@ pub(crate) struct Operating {
     task: JoinHandle<Operated>,
 }
 
-pub(crate) fn start(world: &World, random: StdRng) -> Operating {
+/// `stops`: not pauses alone.
+pub(crate) fn start(world: &World, random: StdRng, stops: bool) -> Operating {
     let stop = CancellationToken::new();
     let operator = Operator {
         site: world.site.clone(),
         kafka: (*world.kafka).clone(),
         ledger: world.agents.ledger.clone(),
         random,
+        stops,
         counts: Operated::default(),
     };
     Operating { task: tokio::spawn(operator.run(stop.clone())), stop }
@@ -113,6 +115,7 @@ pub(crate) struct Operator {
     kafka: Kafka,
     ledger: Ledger,
     random: StdRng,
+    stops: bool,
     counts: Operated,
 }
 
@@ -127,6 +130,7 @@ impl Operator {
                 }
             }
             match self.random.random_range(0..12) {
+                _ if !self.stops => self.pause_and_resume().await,
                 0 => self.stop_and_start().await,
                 1 => drop(self.give("restart").await),
                 _ => self.pause_and_resume().await,
@@ -164,10 +168,11 @@ impl Operator {
     }
 
     /// Whatever became of the stop, some may have obeyed it. A start is refused where Kafka lists members: those that came
-    /// since, or were killed a moment ago.
+    /// since, or were killed a moment ago. A pause whose resume was cut off before may still be in force: it wins.
     async fn start(&mut self) {
         let until = Instant::now() + SETTLED * 4;
         loop {
+            self.give("resume").await;
             for action in ["start", "restart"] {
                 if let Outcome::Confirmed(_) = self.give(action).await {
                     return;
