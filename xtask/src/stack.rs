@@ -5,11 +5,11 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use flowdeck_broker::supervise::{self, Output};
-use flowdeck_broker::{Broker, Job, tail};
+use flowdeck_broker::{Broker, Job, stop, tail};
 
 use crate::build::{self, Programs};
 use crate::site::Site;
@@ -17,6 +17,7 @@ use crate::{http, say};
 
 const TOPICS_LIMIT: Duration = Duration::from_secs(60);
 const READY_LIMIT: Duration = Duration::from_secs(30);
+const GROUPS_LIMIT: Duration = Duration::from_secs(120);
 const GRACE: Duration = Duration::from_secs(8);
 
 /// What is built and where the stack is to run.
@@ -72,6 +73,27 @@ impl Stack {
         format!("http://127.0.0.1:{}/kafkaflow", self.port)
     }
 
+    /// Until the server lists the groups that the services were to run: they come one by one.
+    pub(crate) fn wait_for_groups(&mut self, plan: &str) -> Result<()> {
+        let groups: Vec<String> = groups_of(plan).map(|group| format!("\"{group}\"")).collect();
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, self.port));
+        let end = Instant::now() + GROUPS_LIMIT;
+        loop {
+            // A busy machine answers late.
+            let answer = http::get(address, "/kafkaflow/api/v1/groups", &[]);
+            let listed = answer.map(|answer| answer.text()).unwrap_or_default();
+            if groups.iter().all(|group| listed.contains(group)) {
+                return Ok(());
+            }
+            stop::check()?;
+            self.check()?;
+            if Instant::now() >= end {
+                bail!("the services' groups are not there after {} s", GROUPS_LIMIT.as_secs());
+            }
+            std::thread::sleep(stop::TICK);
+        }
+    }
+
     /// An error with the last lines of its log, once a part has ended by itself.
     pub(crate) fn check(&mut self) -> Result<()> {
         for (job, log) in [(&mut self.server, "server"), (&mut self.fleet, "fleet")] {
@@ -82,6 +104,12 @@ impl Stack {
         }
         Ok(())
     }
+}
+
+/// Of what `planned` tells.
+fn groups_of(plan: &str) -> impl Iterator<Item = &str> {
+    let groups = plan.lines().skip_while(|line| !line.starts_with("consumer groups:")).skip(1);
+    groups.take_while(|line| line.starts_with(' ')).filter_map(|line| line.split_whitespace().next())
 }
 
 /// Creates what the services need.
@@ -127,7 +155,6 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::TcpListener;
     use std::os::unix::fs::PermissionsExt;
-    use std::time::Instant;
 
     const FLEET: &str =
         "case $1 in topics) exit 0;; plan) echo orders;; run) echo $$ > fleet.pid; exec sleep 60;; esac";
@@ -169,6 +196,12 @@ mod tests {
         let ps = Command::new("ps").args(["-o", "stat=", "-p", pid.trim()]).output().unwrap();
         let stat = String::from_utf8(ps.stdout).unwrap();
         !stat.trim().is_empty() && !stat.starts_with('Z')
+    }
+
+    #[test]
+    fn groups_are_those_of_the_plan() {
+        let plan = "topics, created where they are missing:\n  a  partitions 3\nconsumer groups:\n  b  slow\n  c-d  fast\n";
+        assert_eq!(groups_of(plan).collect::<Vec<_>>(), ["b", "c-d"]);
     }
 
     #[test]

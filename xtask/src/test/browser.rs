@@ -12,7 +12,7 @@ use super::filter::BrowserTests;
 use super::tally::Tally;
 use crate::machine::{self, Need};
 use crate::site::{self, Profile};
-use crate::stack::{Plan, Stack};
+use crate::stack::{self, Plan, Stack};
 use crate::workspace::{must, root, target_dir};
 use crate::{build, say};
 
@@ -44,6 +44,7 @@ pub(crate) fn run(choice: &BrowserTests) -> Result<Tally> {
         dir: &dir,
     };
     let mut stack = Stack::start(&plan, Some(broker))?;
+    stack.wait_for_groups(&stack::planned(&programs, &[])?)?;
 
     say::step("running the browser tests");
     let report = dir.join("report.json");
