@@ -179,6 +179,7 @@ impl Operator {
                 }
             }
             assert!(Instant::now() < until, "nothing starts what was stopped");
+            self.pause(500..1_000).await;
         }
     }
 
