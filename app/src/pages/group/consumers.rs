@@ -21,7 +21,7 @@ pub(super) fn panel(view: &GroupView, listing: &Listing) -> AnyView {
             <section class="panel" aria-labelledby="consumers">
                 <header><h2 id="consumers">"Instances"</h2></header>
                 <div class="empty">
-                    <p class="muted">"No telemetry received from this group: its members run neither the agent nor KafkaFlow's telemetry, or none is running. Flowdeck reads its lag, but no instance would receive a pause."</p>
+                    <p class="muted">"No telemetry received from this group: its lag is read, but no instance would receive a pause."</p>
                 </div>
             </section>
         }

@@ -66,7 +66,8 @@ fn words(hold: &Hold) -> AnyView {
 fn resume_form(hold: Hold, header: RwSignal<GroupView>) -> AnyView {
     let scope = hold.scope;
     if scope.instance.is_some() {
-        return view! { <p class="muted">"This pause is narrower than a form here can name: resume its topic, its consumer or the group to release it."</p> }.into_any();
+        return view! { <p class="muted">"To release it, resume its topic, its consumer or the group."</p> }
+            .into_any();
     }
     let cluster = header.with_untracked(|view| view.cluster_info.clone());
     let target = Target {
