@@ -266,10 +266,10 @@ fn check_on_start(
     let members = facts.group.and_then(|group| group.members.as_deref()).unwrap_or_default();
     if target.consumer.is_none() && !members.is_empty() {
         let n = members.len();
-        let members = if n == 1 { "its 1 member" } else { &format!("its {n} members") };
+        let members = if n == 1 { "its 1 member runs" } else { &format!("its {n} members run") };
         let detail = format!(
-            "no instance of {target} listens: {members} sent no telemetry, as the agent and KafkaFlow do, so nothing that \
-             Flowdeck writes reaches them. To hold it all the same, scale the service down: its offsets stay, and can be set \
+            "no instance of {target} listens: {members} neither the agent nor KafkaFlow, as far as telemetry \
+             tells, so nothing that Flowdeck writes reaches them. To hold it all the same, scale the service down: its offsets stay, and can be set \
              while it has no active members"
         );
         return Err(PortError::Unprocessable { detail });
