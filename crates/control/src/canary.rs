@@ -9,7 +9,7 @@ use flowdeck_model::error::ResourceKind;
 use flowdeck_model::view::{CanaryPartition, CanaryView, CommandView, PreviewView};
 use flowdeck_model::{
     Action, ActionKind, Canaries, ClusterName, CommandId, Control as _, Fleet as _, Hold, PauseEnd,
-    PortError, Scope, Submit, SubmitCanary, Target, shown,
+    PortError, Submit, SubmitCanary, Target, shown,
 };
 use flowdeck_observe::core::Core;
 use flowdeck_observe::ports::{BoundFleet, cluster_of};
@@ -107,8 +107,9 @@ impl BoundCanaries {
             paused: !row.holds.is_empty(),
         });
         let holds = self.holds(cluster, &first.target)?;
-        let words =
-            |hold: &&Hold| format!("{}, paused by {}", target_of(&hold.scope), shown::name(&hold.owner));
+        let words = |hold: &&Hold| {
+            format!("{}, paused by {}", Target::of(hold.scope.clone()), shown::name(&hold.owner))
+        };
         let holds = canary::cut(&holds, &first.target).iter().map(words).collect();
         let partitions = partitions.collect();
         let orders = canary::orders(first.state, state_of(&rest), state_of(&back));
@@ -167,20 +168,10 @@ fn rest(holds: &[Hold], part: &Target) -> Result<Target, PortError> {
                 "a pause by {} ({}) is in force too, and a resume of {rest} would end it there: release that one first, or \
                  resume the others on the group's page",
                 shown::name(&other.owner),
-                target_of(&other.scope)
+                Target::of(other.scope.clone())
             );
             Err(PortError::Conflict { detail })
         }
-    }
-}
-
-/// As a command would name it; none names an instance.
-fn target_of(scope: &Scope) -> Target {
-    Target {
-        consumer: scope.consumer.clone(),
-        topics: scope.topic.iter().cloned().collect(),
-        partitions: scope.partition.into_iter().collect(),
-        ..Target::group(scope.group.clone())
     }
 }
 
@@ -261,7 +252,7 @@ impl Canaries for BoundCanaries {
 
 #[cfg(test)]
 mod tests {
-    use flowdeck_model::{HoldBy, HoldId, Timestamp};
+    use flowdeck_model::{HoldBy, HoldId, Scope, Timestamp};
 
     use super::*;
 

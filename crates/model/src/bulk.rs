@@ -86,6 +86,13 @@ pub struct BulkTarget {
     pub offsets: Option<OffsetMoves>,
 }
 
+impl BulkTarget {
+    /// Of a group, with nothing of what a preview gives.
+    pub fn new(group: GroupId) -> Self {
+        Self { group, seen: None, for_seconds: None, by: None, to: None, offsets: None }
+    }
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -223,7 +230,7 @@ mod tests {
     use super::*;
 
     fn target(group: &str) -> BulkTarget {
-        BulkTarget { group: group.into(), seen: None, for_seconds: None, by: None, to: None, offsets: None }
+        BulkTarget::new(group.into())
     }
 
     fn request(groups: Vec<BulkTarget>) -> BulkRequest {

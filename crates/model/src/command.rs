@@ -35,6 +35,16 @@ impl Target {
         Self { group, consumer: None, topics: vec![], partitions: vec![] }
     }
 
+    /// As a command would name it; none names an instance.
+    pub fn of(scope: Scope) -> Self {
+        Self {
+            group: scope.group,
+            consumer: scope.consumer,
+            topics: scope.topic.into_iter().collect(),
+            partitions: scope.partition.into_iter().collect(),
+        }
+    }
+
     /// One scope for each partition, else for each topic, or one for all.
     pub fn scopes(&self) -> Vec<Scope> {
         let broad = Scope { consumer: self.consumer.clone(), ..Scope::group(self.group.clone()) };

@@ -160,9 +160,7 @@ impl RetentionRequest {
 
     /// The entries that it changes: name, value before, value to set.
     pub fn changes(&self) -> impl Iterator<Item = (RetentionKey, RetentionValue, i64)> {
-        let all =
-            [(RetentionKey::Ms, self.seen.ms, self.ms), (RetentionKey::Bytes, self.seen.bytes, self.bytes)];
-        all.into_iter().filter(|(_, from, to)| from.value != *to)
+        self.put_back(&self.seen)
     }
 
     /// The entries whose values are put back at the end: name, value before, value that is set. Those that it changes, and

@@ -111,14 +111,7 @@ mod tests {
     }
 
     fn requested(reason: &str) -> BulkEvent {
-        let target = |group: &str| BulkTarget {
-            group: group.into(),
-            seen: None,
-            for_seconds: None,
-            by: None,
-            to: None,
-            offsets: None,
-        };
+        let target = |group: &str| BulkTarget::new(group.into());
         let request = BulkRequest {
             action: BulkAction::Pause,
             groups: vec![target("a"), target("b")],

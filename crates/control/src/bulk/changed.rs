@@ -92,14 +92,7 @@ mod tests {
         let all = [(1, "a", Confirmed), (2, "b", Confirmed), (3, "a", Sent), (4, "a", Refused)];
         let index = OperationIndex::new(all.into_iter().map(|(n, group, state)| operation(n, group, state)));
         let of = |seen: Option<u128>, own: Option<u128>, since| {
-            let target = BulkTarget {
-                group: "a".into(),
-                seen: seen.map(id),
-                for_seconds: None,
-                by: None,
-                to: None,
-                offsets: None,
-            };
+            let target = BulkTarget { seen: seen.map(id), ..BulkTarget::new("a".into()) };
             changed(&index, &target, own.map(id), Timestamp::from_millis(since)).map(|one| one.id)
         };
         assert_eq!(newest(&index, &"a".into()), Some(id(3)));

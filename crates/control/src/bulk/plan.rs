@@ -85,7 +85,7 @@ impl Planner<'_> {
 
     fn target(&self, group: &GroupId) -> BulkTarget {
         let seen = changed::newest(&self.snapshot.operations, group);
-        BulkTarget { group: group.clone(), seen, for_seconds: None, by: None, to: None, offsets: None }
+        BulkTarget { seen, ..BulkTarget::new(group.clone()) }
     }
 
     async fn hold(

@@ -120,12 +120,7 @@ fn paused_again(group: &GroupId, hold: &Hold, now: Timestamp) -> What {
 }
 
 fn part_words(scope: &Scope) -> String {
-    let target = Target {
-        group: scope.group.clone(),
-        consumer: scope.consumer.clone(),
-        topics: scope.topic.iter().cloned().collect(),
-        partitions: scope.partition.into_iter().collect(),
-    };
+    let target = Target::of(scope.clone());
     match &scope.instance {
         Some(instance) => format!("{target} on {}", instance.shown()),
         None => target.to_string(),
@@ -199,17 +194,9 @@ mod tests {
             operations: Arc::new(OperationIndex::new([Arc::new(resume)].into_iter())),
             ..ClusterSnapshot::empty(Arc::new(settings), at(2), None)
         };
-        let target = BulkTarget {
-            group: "a".into(),
-            seen: None,
-            for_seconds: None,
-            by: None,
-            to: None,
-            offsets: None,
-        };
         let request = BulkRequest {
             action: BulkAction::Resume,
-            groups: vec![target],
+            groups: vec![BulkTarget::new("a".into())],
             stop_after: 1,
             undoes: None,
             skips: None,

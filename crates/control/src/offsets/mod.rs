@@ -1,5 +1,6 @@
 //! Setting a group's commits: what a request would move (`read`, `resolve`), how that is shown (`preview`,
-//! `command_line`, `records`), by whom it can be done (`way`), what one set that is to be taken back (`set_by`), and doing it for a group without members (`alter`).
+//! `command_line`, `records`), by whom it can be done (`way`), what one set that is to be taken back (`set_by`), and doing
+//! it for a group without members (`alter`).
 
 pub(crate) mod alter;
 mod catch_up;

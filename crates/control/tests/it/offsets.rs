@@ -377,12 +377,9 @@ async fn offsets_of_a_protected_group_ask_for_its_name() {
     let plan = ports.bulks.preview(cluster, query).await.unwrap().groups.remove(0);
     assert!(plan.refused.as_deref().is_some_and(|why| why.contains("typed")), "{plan:?}");
     let target = BulkTarget {
-        group: scene.group.as_str().into(),
-        seen: None,
-        for_seconds: None,
-        by: None,
         to: Some(preview.to.clone()),
         offsets: preview.moves.clone(),
+        ..BulkTarget::new(scene.group.as_str().into())
     };
     let request = BulkRequest {
         action: BulkAction::SetOffsets,

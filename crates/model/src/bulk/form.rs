@@ -116,14 +116,7 @@ impl BulkForm {
         for (name, value) in form_urlencoded::parse(body.as_bytes()) {
             let whole = |field: &str| PortError::invalid(field, "a whole number");
             match &*name {
-                "group" => groups.push(BulkTarget {
-                    group: value.into_owned().into(),
-                    seen: None,
-                    for_seconds: None,
-                    by: None,
-                    to: None,
-                    offsets: None,
-                }),
+                "group" => groups.push(BulkTarget::new(value.into_owned().into())),
                 "reason" => reason = value.trim().to_owned(),
                 _ if value.is_empty() => {}
                 "id" => own = Some(id("id", &value)?),

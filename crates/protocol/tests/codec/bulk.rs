@@ -19,7 +19,7 @@ fn id(text: &str) -> CommandId {
 }
 
 fn target(group: &str) -> BulkTarget {
-    BulkTarget { group: group.into(), seen: None, for_seconds: None, by: None, to: None, offsets: None }
+    BulkTarget::new(group.into())
 }
 
 fn bulk(event: BulkEvent) -> BulkRecord {
