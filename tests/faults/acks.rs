@@ -1,5 +1,5 @@
-//! When agents shut their gates, by what they wrote on `flowdeck.acks`: read from the broker itself, not from what
-//! Flowdeck shows of it.
+//! When agents shut their gates, by the acks that they wrote: read from the broker itself, not from what Flowdeck shows of
+//! them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -9,6 +9,8 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::message::Message as _;
 use rdkafka::{Offset, TopicPartitionList};
 use serde_json::Value;
+
+use crate::relay::SENT;
 
 /// The broker may be starting again.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -30,7 +32,7 @@ fn read(kafka: &Kafka, command: &str, of: &BTreeSet<String>) -> BTreeMap<String,
         .set("enable.partition.eof", "true");
     let consumer: BaseConsumer = config.create().expect("a consumer");
     let mut list = TopicPartitionList::new();
-    list.add_partition_offset("flowdeck.acks", 0, Offset::Beginning).expect("an offset");
+    list.add_partition_offset(SENT, 0, Offset::Beginning).expect("an offset");
     consumer.assign(&list).expect("an assignment");
     let (end, mut first) = (Instant::now() + LIMIT, BTreeMap::new());
     while Instant::now() < end {
@@ -51,5 +53,5 @@ fn read(kafka: &Kafka, command: &str, of: &BTreeSet<String>) -> BTreeMap<String,
             _ => {}
         }
     }
-    panic!("{of:?} are said to have acknowledged {command}, and flowdeck.acks has {first:?} only");
+    panic!("{of:?} are said to have acknowledged {command}, and {SENT} has {first:?} only");
 }

@@ -1,14 +1,19 @@
-//! Two agents as processes, one killed now and then and replaced by another, and what all of them did together.
+//! Groups of two agents as processes, one killed now and then and replaced by another, and what all agents of a group did
+//! together.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use flowdeck_testkit::Kafka;
 
+use crate::relay;
 use crate::support::{Consumer, Process};
 
+/// The first group, whose pages are read, and its topic.
 pub(crate) const GROUP: &str = "payments";
-pub(crate) const TOPIC: &str = "orders";
+const TOPIC: &str = "orders";
+/// The first group has the first, the next one the next, and so on.
+const PROTOCOLS: [&str; 3] = ["classic-eager", "classic-cooperative", "kip848"];
 
 /// A handler that was begun.
 #[derive(Clone, Debug)]
@@ -76,16 +81,37 @@ impl Ledger {
     }
 }
 
+/// Of one group.
 pub(crate) struct Agents {
     kafka: Kafka,
+    pub(crate) group: String,
+    pub(crate) topic: String,
+    protocol: &'static str,
     pub(crate) ledger: Ledger,
     running: Vec<Process>,
     made: usize,
 }
 
+pub(crate) fn topic(number: usize) -> String {
+    numbered(TOPIC, number)
+}
+
+fn numbered(name: &str, number: usize) -> String {
+    if number == 0 { name.to_owned() } else { format!("{name}-{number}") }
+}
+
 impl Agents {
-    pub(crate) fn start(kafka: &Kafka) -> Self {
-        let mut agents = Self { kafka: kafka.clone(), ledger: Ledger::default(), running: vec![], made: 0 };
+    /// Of the group with this number; its topic is there.
+    pub(crate) fn start(kafka: &Kafka, number: usize) -> Self {
+        let mut agents = Self {
+            kafka: kafka.clone(),
+            group: numbered(GROUP, number),
+            topic: topic(number),
+            protocol: PROTOCOLS[number % PROTOCOLS.len()],
+            ledger: Ledger::default(),
+            running: vec![],
+            made: 0,
+        };
         for _ in 0..2 {
             let one = agents.one();
             agents.running.push(one);
@@ -94,15 +120,18 @@ impl Agents {
     }
 
     fn one(&mut self) -> Process {
-        let name: Arc<str> = format!("agent-{}", self.made).into();
+        let name: Arc<str> = format!("{}-agent-{}", self.group, self.made).into();
         self.made += 1;
         // Unknown holds pause it: with `run`, the default, a start without Kafka would run and say so.
-        let args = ["--group", GROUP, "--topics", TOPIC, "--workers", "2", "--buffer", "40"];
-        let more = ["--handle-ms", "10", "--metadata-interval-ms", "500", "--on-unknown", "pause"];
-        // A member that was killed is gone soon: while the brokers still count it, no pause can be confirmed.
-        let soon = ["--property", "session.timeout.ms=6000"];
-        let command =
-            Consumer::command(&self.kafka, "consume", &name, &[&args[..], &more[..], &soon[..]].concat());
+        let mut args = vec!["--group", &self.group, "--topics", &self.topic, "--protocol", self.protocol];
+        args.extend(["--workers", "2", "--buffer", "40", "--handle-ms", "10"]);
+        args.extend(["--acks-topic", relay::SENT, "--metadata-interval-ms", "500", "--on-unknown", "pause"]);
+        // A member that was killed is gone soon: while the brokers still count it, no pause can be confirmed. Of KIP-848
+        // the broker says it.
+        if self.protocol != "kip848" {
+            args.extend(["--property", "session.timeout.ms=6000"]);
+        }
+        let command = Consumer::command(&self.kafka, "consume", &name, &args);
         let ledger = self.ledger.clone();
         Process::spawn_to(command, move |line| ledger.line(&name, &line))
     }

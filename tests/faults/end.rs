@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use flowdeck_testkit::Network;
 
-use crate::agents::GROUP;
+use crate::agents::{Agents, GROUP};
 use crate::figures::thirds;
 use crate::plan::{self, Sample};
 use crate::support::{command, is_heard, new_id, settled};
@@ -20,27 +20,31 @@ const MORE_TASKS: u64 = 3;
 
 pub(crate) async fn check(world: &mut World, samples: &[Sample]) {
     world.proxy.set(Network::Pass);
-    resumed(world).await;
+    for agents in &world.groups {
+        resumed(world, &agents.group).await;
+    }
     world.stop_producing();
     // The producer still sends what waits in its queue.
     tokio::time::sleep(Duration::from_secs(2)).await;
-    all_handled(world).await;
-    numbers_agree(world).await;
+    for agents in &world.groups {
+        all_handled(world, agents).await;
+        numbers_agree(world, &agents.group).await;
+    }
     memory_is_flat(samples);
     everything_is_given_back(world).await;
-    world.agents.assert_sound();
+    world.assert_agents_sound();
     world.server.assert_sound();
 }
 
 /// Until no hold is left. A resume that went through while a dead member was still counted stays `partiallyConfirmed`, and
 /// is what the next one is answered with: the group's own view decides.
-async fn resumed(world: &World) {
+async fn resumed(world: &World, group: &str) {
     let path = format!("/api/v1/clusters/{CLUSTER}/commands");
-    let group = format!("/api/v1/clusters/{CLUSTER}/groups/{GROUP}");
+    let page = format!("/api/v1/clusters/{CLUSTER}/groups/{group}");
     let begun = std::time::Instant::now();
     loop {
-        let answer = world.server.send(&path, &command(&new_id(), "resume", GROUP)).await;
-        let view = world.server.get(&group).await;
+        let answer = world.server.send(&path, &command(&new_id(), "resume", group)).await;
+        let view = world.server.get(&page).await;
         let runs = |row: &serde_json::Value| {
             row["paused"] == false && row["holds"].as_array().is_some_and(Vec::is_empty)
         };
@@ -56,31 +60,32 @@ async fn resumed(world: &World) {
     }
 }
 
-async fn all_handled(world: &World) {
-    let ends = world.ends();
+async fn all_handled(world: &World, agents: &Agents) {
+    let ends = world.ends(&agents.topic);
     let total: i64 = ends.values().sum();
     assert!(total > 200, "only {total} records were written");
     let begun = std::time::Instant::now();
     loop {
-        let missing = world.agents.ledger.missing(&ends);
+        let missing = agents.ledger.missing(&ends);
         if missing.is_empty() {
-            println!("{total} records were written, and all were handled");
+            println!("{}: {total} records were written, and all were handled", agents.group);
             return;
         }
         let some = &missing[..missing.len().min(10)];
         assert!(
             begun.elapsed() < SETTLED,
-            "{} of {total} records were never handled: {some:?}",
-            missing.len()
+            "{} of {total} records of {} were never handled: {some:?}",
+            missing.len(),
+            agents.group
         );
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 
-async fn numbers_agree(world: &World) {
+async fn numbers_agree(world: &World, group: &str) {
     let at_rest = |view: &serde_json::Value| view["lag"] == 0 && view["clusterInfo"]["error"].is_null();
-    world.server.group(CLUSTER, GROUP, "no lag is left", at_rest).await;
-    let judged: i64 = world.kafka.judge(GROUP).iter().filter_map(|row| row.lag).sum();
+    world.server.group(CLUSTER, group, "no lag is left", at_rest).await;
+    let judged: i64 = world.kafka.judge(group).iter().filter_map(|row| row.lag).sum();
     assert_eq!(judged, 0, "Kafka's own tool sees a lag");
 }
 

@@ -1,4 +1,4 @@
-//! An operator who pauses and resumes all the while, and now and then stops and starts the consumer, or restarts it. Success
+//! Each group has an operator, who pauses and resumes all the while, and now and then stops and starts the consumer, or restarts it. Success
 //! must be true: from an instance's first acknowledgement of a pause on no handler of it begins, and from the command's
 //! confirmation on none at all, until the resume is asked for; and from the confirmation of a stop on none of those that were
 //! stopped, until the start is asked for.
@@ -8,14 +8,14 @@ use std::fmt;
 use std::time::{Duration, Instant};
 
 use flowdeck_testkit::Kafka;
-use rand::Rng as _;
 use rand::rngs::StdRng;
+use rand::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::acks;
-use crate::agents::{GROUP, Ledger};
+use crate::agents::{Agents, Ledger};
 use crate::site::{Site, now};
 use crate::support::{new_id, settled};
 use crate::world::World;
@@ -31,6 +31,8 @@ const SETTLED: Duration = Duration::from_secs(300);
 /// What became of commands.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Operated {
+    /// Asked for, by what.
+    asked: BTreeMap<String, usize>,
     confirmed: usize,
     /// Ended in another way, and said so.
     otherwise: usize,
@@ -45,6 +47,20 @@ pub(crate) struct Operated {
 }
 
 impl Operated {
+    fn add(&mut self, other: Self) {
+        let Self { asked, confirmed, otherwise, refused, cut, acknowledged, stopped } = other;
+        for (counts, more) in [(&mut self.asked, asked), (&mut self.refused, refused)] {
+            for (what, count) in more {
+                *counts.entry(what).or_default() += count;
+            }
+        }
+        self.confirmed += confirmed;
+        self.otherwise += otherwise;
+        self.cut += cut;
+        self.acknowledged += acknowledged;
+        self.stopped += stopped;
+    }
+
     /// A run that looked at nothing has proven nothing.
     pub(crate) fn assert_tried(&self) {
         assert!(self.confirmed > 0, "no command was confirmed");
@@ -54,11 +70,13 @@ impl Operated {
 
 impl fmt::Display for Operated {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { confirmed, otherwise, refused, cut, acknowledged, stopped } = self;
+        let Self { asked, confirmed, otherwise, refused, cut, acknowledged, stopped } = self;
+        let begun = confirmed + otherwise + cut;
         let refused: Vec<String> = refused.iter().map(|(why, count)| format!("{count} × {why}")).collect();
         write!(
             f,
-            "commands: {confirmed} confirmed, {otherwise} ended otherwise, {cut} cut off; refused: {refused:?}; \
+            "commands: asked for {asked:?}; {begun} begun: {confirmed} confirmed, {otherwise} ended otherwise, {cut} cut off; \
+             refused: {refused:?}; \
              {acknowledged} acknowledgements and {stopped} stops held"
         )
     }
@@ -66,27 +84,37 @@ impl fmt::Display for Operated {
 
 pub(crate) struct Operating {
     stop: CancellationToken,
-    task: JoinHandle<Operated>,
+    tasks: Vec<JoinHandle<Operated>>,
 }
 
 /// `stops`: not pauses alone.
-pub(crate) fn start(world: &World, random: StdRng, stops: bool) -> Operating {
+pub(crate) fn start(world: &World, seed: u64, stops: bool) -> Operating {
     let stop = CancellationToken::new();
-    let operator = Operator {
-        site: world.site.clone(),
-        kafka: (*world.kafka).clone(),
-        ledger: world.agents.ledger.clone(),
-        random,
-        stops,
-        counts: Operated::default(),
+    let of = |(agents, number): (&Agents, u64)| {
+        let operator = Operator {
+            site: world.site.clone(),
+            kafka: (*world.kafka).clone(),
+            group: agents.group.clone(),
+            ledger: agents.ledger.clone(),
+            random: StdRng::seed_from_u64(seed ^ (number + 1)),
+            stops,
+            counts: Operated::default(),
+        };
+        tokio::spawn(operator.run(stop.clone()))
     };
-    Operating { task: tokio::spawn(operator.run(stop.clone())), stop }
+    let tasks = world.groups.iter().zip(0..).map(of).collect();
+    Operating { tasks, stop }
 }
 
 impl Operating {
+    /// What all of them did.
     pub(crate) async fn end(self) -> Operated {
         self.stop.cancel();
-        self.task.await.expect("the operator")
+        let mut all = Operated::default();
+        for task in self.tasks {
+            all.add(task.await.expect("an operator"));
+        }
+        all
     }
 }
 
@@ -95,10 +123,10 @@ enum Outcome {
     Otherwise,
 }
 
-fn body(id: &str, action: &str) -> Value {
+fn body(id: &str, action: &str, group: &str) -> Value {
     let target = match action {
-        "pause" | "resume" => json!({ "group": GROUP }),
-        _ => json!({ "group": GROUP, "consumer": GROUP }),
+        "pause" | "resume" => json!({ "group": group }),
+        _ => json!({ "group": group, "consumer": group }),
     };
     json!({ "id": id, "action": action, "target": target, "reason": "INC-1" })
 }
@@ -113,6 +141,7 @@ fn instances(view: &Value, is: impl Fn(&str) -> bool) -> BTreeSet<String> {
 pub(crate) struct Operator {
     site: Site,
     kafka: Kafka,
+    group: String,
     ledger: Ledger,
     random: StdRng,
     stops: bool,
@@ -214,8 +243,9 @@ impl Operator {
 
     /// Asks for it and waits for its end.
     async fn give(&mut self, action: &str) -> Outcome {
-        let id = new_id();
-        let Some(answer) = self.site.post(COMMANDS, &body(&id, action)).await else {
+        *self.counts.asked.entry(action.to_owned()).or_default() += 1;
+        let body = body(&new_id(), action, &self.group);
+        let Some(answer) = self.site.post(COMMANDS, &body).await else {
             self.counts.cut += 1;
             tokio::time::sleep(Duration::from_millis(500)).await;
             return Outcome::Otherwise;

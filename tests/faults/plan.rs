@@ -22,7 +22,8 @@ enum Fault {
     StopServer,
     /// It leads no more once it goes on.
     FreezeServer,
-    KillAgent,
+    /// One of each group.
+    KillAgents,
 }
 
 fn choose(random: &mut StdRng, kills: bool) -> Fault {
@@ -33,7 +34,7 @@ fn choose(random: &mut StdRng, kills: bool) -> Fault {
         4 => Fault::Network(Network::Slow(random.random_range(1_000..20_000))),
         5 => Fault::KillBroker,
         6 => Fault::RestartBroker,
-        7 | 8 => Fault::KillAgent,
+        7 | 8 => Fault::KillAgents,
         9 => Fault::FreezeServer,
         10 | 11 => Fault::KillServer,
         _ => Fault::StopServer,
@@ -61,7 +62,7 @@ pub(crate) async fn run(world: &mut World, random: &mut StdRng, span: Duration) 
         happen(world, random, fault).await;
         sleep(Duration::from_millis(random.random_range(1_500..5_000))).await;
         world.server.assert_sound();
-        world.agents.assert_sound();
+        world.assert_agents_sound();
         let sample = sample(world).await;
         if begun.elapsed().as_secs() / 60 > minute {
             minute = begun.elapsed().as_secs() / 60;
@@ -79,7 +80,7 @@ fn tell(minute: u64, world: &World, Sample { figures, tasks }: Sample) {
         "minute {minute}: {} MB, {handles} handles, {threads} threads, {tasks} tasks; {} connections to Kafka, {} records handled",
         figures.megabytes(),
         world.proxy.open(),
-        world.agents.ledger.handled(),
+        world.handled(),
     );
 }
 
@@ -109,9 +110,10 @@ async fn happen(world: &mut World, random: &mut StdRng, fault: Fault) {
         Fault::KillServer => world.kill_server().await,
         Fault::StopServer => world.stop_server().await,
         Fault::FreezeServer => world.freeze_server(some(1_000, 12_000)).await,
-        Fault::KillAgent => {
-            let at = random.random_range(0..2);
-            world.agents.replace(at);
+        Fault::KillAgents => {
+            for agents in &mut world.groups {
+                agents.replace(random.random_range(0..2));
+            }
         }
     }
 }

@@ -12,7 +12,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
 
-use crate::support::{Consumer, Server, cluster, command, heard, new_id};
+use crate::support::{Consumer, Server, cluster, command, heard, new_id, setting};
 
 const BULKS: &str = "/api/v1/clusters/shop/bulks";
 const PREVIEW: &str = "/api/v1/clusters/shop/bulks/preview";
@@ -95,8 +95,7 @@ async fn commit(kafka: &Kafka, groups: &[String]) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn bulk_killed_in_the_middle_goes_on_and_undo_brings_all_groups_back() {
-    let number =
-        std::env::var("FLOWDECK_BULK_GROUPS").ok().and_then(|text| text.parse().ok()).unwrap_or(GROUPS);
+    let number = setting("FLOWDECK_BULK_GROUPS").unwrap_or(GROUPS);
     let limit = DEADLINE + Duration::from_secs(2 * number);
     let kafka = private(&NodeOptions::default());
     kafka.create_topic("orders", 2).await;

@@ -10,7 +10,7 @@ use rand::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
 
 use crate::locking_up;
-use crate::support::{Consumer, Server, cluster, new_id};
+use crate::support::{Consumer, Server, cluster, new_id, setting};
 
 const COMMANDS: &str = "/api/v1/clusters/shop/commands";
 const PARTITIONS: i32 = 6;
@@ -42,10 +42,6 @@ struct Soak {
     /// Processes that were named, and ended.
     ended: usize,
     slowest: Duration,
-}
-
-fn setting(name: &str, usual: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
 }
 
 impl Soak {
@@ -213,7 +209,8 @@ impl Soak {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn holds_survive_deploys_crashes_and_scale_outs() {
-    let (rounds, seed) = (setting("FLOWDECK_HOLDS_ROUNDS", 1), setting("FLOWDECK_HOLDS_SEED", 12));
+    let (rounds, seed) =
+        (setting("FLOWDECK_HOLDS_ROUNDS").unwrap_or(1), setting("FLOWDECK_HOLDS_SEED").unwrap_or(12));
     let mut soak = Soak::new(seed).await;
     for _ in 0..rounds {
         // One round is one with a lock-up.

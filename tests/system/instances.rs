@@ -8,7 +8,7 @@ use flowdeck_testkit::{DEADLINE, Kafka, NodeOptions, private, wait_for};
 use serde_json::Value;
 
 use crate::simulated::{self, Simulated};
-use crate::support::{Consumer, Server, cluster, command, heard, new_id};
+use crate::support::{Consumer, Server, cluster, command, heard, new_id, setting};
 
 const SIMULATED: usize = 1_000;
 const GROUP: &str = "payments";
@@ -31,9 +31,8 @@ struct Scale {
 
 impl Scale {
     fn of_run() -> Self {
-        let named = std::env::var("FLOWDECK_INSTANCES_REAL").ok().and_then(|text| text.parse().ok());
-        match named {
-            Some(real) => Self { real, rounds: SOAK_ROUNDS, within: SOAK_WITHIN },
+        match setting("FLOWDECK_INSTANCES_REAL") {
+            Some(real) => Self { real: real as usize, rounds: SOAK_ROUNDS, within: SOAK_WITHIN },
             None => Self { real: REAL, rounds: ROUNDS, within: WITHIN },
         }
     }

@@ -4,6 +4,7 @@
 mod acls;
 mod audit;
 mod away;
+mod backlog;
 mod brokers;
 mod bulk;
 mod by_stop;

@@ -14,7 +14,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer as _};
 use rdkafka::{Offset, TopicPartitionList};
 use serde_json::{Value, json};
 
-use crate::support::{Consumer, Server, cluster, heard, new_id};
+use crate::support::{Consumer, Server, cluster, heard, new_id, setting};
 
 const COMMANDS: &str = "/api/v1/clusters/shop/commands";
 const PREVIEW: &str = "/api/v1/clusters/shop/offsets/preview";
@@ -143,12 +143,6 @@ async fn agents_set_the_offsets_of_their_live_group() {
     server.assert_sound();
 }
 
-/// How long or how many operations, and by which random numbers: `FLOWDECK_OFFSETS_SECONDS`, `FLOWDECK_OFFSETS_OPERATIONS`,
-/// `FLOWDECK_OFFSETS_SEED`.
-fn given(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
-}
-
 /// Every offset that was ever seen to be committed, by partition, with when it was seen first.
 type Seen = Arc<Mutex<HashMap<(i32, i64), Timestamp>>>;
 
@@ -212,15 +206,15 @@ const TRIES: u32 = 60;
 /// Random targets, each another offset; the server is killed and started again, and so is the broker.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_offset_changes_without_an_operation_in_the_audit() {
-    let lasts = Duration::from_secs(given("FLOWDECK_OFFSETS_SECONDS").unwrap_or(40));
-    let seed = given("FLOWDECK_OFFSETS_SEED").unwrap_or_else(rand::random);
+    let lasts = Duration::from_secs(setting("FLOWDECK_OFFSETS_SECONDS").unwrap_or(40));
+    let seed = setting("FLOWDECK_OFFSETS_SEED").unwrap_or_else(rand::random);
     println!("seed {seed}: FLOWDECK_OFFSETS_SEED={seed} repeats it");
     let mut random = rand::rngs::StdRng::seed_from_u64(seed);
     let mut kafka = private(&NodeOptions::default());
     kafka.create_topic("orders", PARTITIONS).await;
     kafka.create_topic("kafkaflow.admin", 1).await;
     // Each operation has an offset of its own.
-    let wanted = given("FLOWDECK_OFFSETS_OPERATIONS");
+    let wanted = setting("FLOWDECK_OFFSETS_OPERATIONS");
     let most = 100 + wanted.map_or(lasts.as_secs() * 2, |wanted| wanted * 10);
     for partition in 0..PARTITIONS {
         kafka.produce("orders", partition, (0..most).map(|n| n.to_string())).await;

@@ -8,11 +8,7 @@ use flowdeck_testkit::{NodeOptions, port, private, wait_for};
 use rand::{Rng as _, SeedableRng as _};
 use serde_json::{Value, json};
 
-use crate::support::{Server, cluster, new_id};
-
-fn setting(name: &str, usual: u64) -> u64 {
-    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual)
-}
+use crate::support::{Server, cluster, new_id, setting};
 
 fn letter(message: u64) -> String {
     format!(
@@ -22,7 +18,10 @@ fn letter(message: u64) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redrive_killed_at_random_misses_none_and_doubles_none() {
-    let (records, seed) = (setting("FLOWDECK_REDRIVE_RECORDS", 3_000), setting("FLOWDECK_REDRIVE_SEED", 16));
+    let (records, seed) = (
+        setting("FLOWDECK_REDRIVE_RECORDS").unwrap_or(3_000),
+        setting("FLOWDECK_REDRIVE_SEED").unwrap_or(16),
+    );
     let kills = if records > 10_000 { 8 } else { 2 };
     let kafka = private(&NodeOptions::default());
     kafka.create_topic("orders", 3).await;

@@ -12,6 +12,12 @@ use serde_json::{Value, json};
 
 /// Fleet and group pages answer by then, whatever Kafka does.
 pub(crate) const SOON: Duration = Duration::from_secs(2);
+/// What the environment says of a longer run, or of its seed.
+pub(crate) fn setting(name: &str) -> Option<u64> {
+    let value = std::env::var(name).ok()?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{name} is no number: {value}")))
+}
+
 /// As many times longer as the machine has more to run than cores, and no more than three times: it then is the
 /// machine that is slow.
 pub(crate) fn soon() -> Duration {
@@ -157,6 +163,10 @@ impl Consumer {
     pub(crate) fn kill(&mut self) {
         self.0.kill();
     }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.0.pid()
+    }
 }
 
 /// `flowdeck-fleets`: named, or beside the server, where every run of all tests builds it; a run of this
@@ -212,11 +222,14 @@ pub(crate) fn cluster(name: &str, mode: &str, bootstrap: &str) -> String {
     format!("[clusters.{name}]\nmode = {mode:?}\nbootstrap = {bootstrap:?}\nrefresh = \"1s\"\n")
 }
 
+pub(crate) fn flowdeck() -> std::ffi::OsString {
+    std::env::var_os("FLOWDECK_BIN").unwrap_or_else(|| env!("CARGO_BIN_EXE_flowdeck").into())
+}
+
 pub(crate) fn program(folder: &Path, config: &str) -> Command {
     let path = folder.join("flowdeck.toml");
     std::fs::write(&path, config).unwrap();
-    let named = std::env::var_os("FLOWDECK_BIN");
-    let mut command = Command::new(named.unwrap_or_else(|| env!("CARGO_BIN_EXE_flowdeck").into()));
+    let mut command = Command::new(flowdeck());
     // No configuration of the machine that runs the tests.
     command.env_clear().current_dir(folder).args(["serve", "--config"]).arg(path);
     // The pages' files, where they were built already.

@@ -1,7 +1,9 @@
-//! `cargo xtask soak`: the fault run of the tests, for longer, with the server's memory, handles and tasks minute by
-//! minute. It fails where they grow beyond the bounds of `tests/faults/end.rs`, or where anything else is not true.
+//! `cargo xtask soak`: the fault run of the tests, for longer and with several groups, with the server's memory, handles
+//! and tasks minute by minute. It fails where they grow beyond the bounds of `tests/faults/end.rs`, or where anything else
+//! is not true.
 //! `cargo xtask soak agent-records`: the check of an agent's records, for longer, a third of the time in each protocol.
 //! `cargo xtask soak agent-start`: an agent starts while there is no broker for a minute.
+//! `cargo xtask soak agent-backlog`: an agent's memory before a backlog of 1 GB.
 //! `cargo xtask soak fleets`: the four services under all their troubles; `--minutes 10`.
 //! `cargo xtask soak redrive`: a re-drive of many records, killed at random.
 //! `cargo xtask soak offsets`: a group's offsets are set again and again while server and broker are killed at random;
@@ -50,6 +52,9 @@ pub(crate) struct Args {
     /// How long faults come
     #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..))]
     minutes: u32,
+    /// Of faults: how many groups, each with an operator
+    #[arg(long, default_value_t = 6, value_parser = clap::value_parser!(u32).range(1..))]
+    groups: u32,
     /// The seed of an earlier run: the same faults in the same order
     #[arg(long)]
     seed: Option<u32>,
@@ -73,6 +78,8 @@ enum What {
     AgentRecords,
     /// An agent starts while there is no broker for a minute
     AgentStart,
+    /// An agent's memory before a backlog of 1 GB
+    AgentBacklog,
     Redrive,
     Holds,
     /// The four services under all their troubles
@@ -88,6 +95,7 @@ enum What {
 /// How long a start goes without a broker.
 const ABSENT_SECONDS: u64 = 60;
 const PROTOCOLS: u64 = 3;
+const BACKLOG_MB: u64 = 1_024;
 
 /// Tests of one target, for longer.
 struct Soak {
@@ -153,7 +161,10 @@ fn soak(args: &Args) -> Soak {
             what: format!("{minutes} minutes of faults"),
             target: "faults",
             tests: &[],
-            settings: vec![("FLOWDECK_FAULT_SECONDS", seconds)],
+            settings: vec![
+                ("FLOWDECK_FAULT_SECONDS", seconds),
+                ("FLOWDECK_FAULT_GROUPS", args.groups.into()),
+            ],
             seed: Some("FLOWDECK_FAULT_SEED"),
             limit: for_minutes,
             needs: Needs::Programs,
@@ -178,6 +189,11 @@ fn soak(args: &Args) -> Soak {
             seed: None,
             limit: Duration::from_secs(ABSENT_SECONDS) + AROUND,
             needs: Needs::Kafka,
+        },
+        What::AgentBacklog => Soak {
+            what: format!("an agent before a backlog of {BACKLOG_MB} MB"),
+            settings: vec![("FLOWDECK_BACKLOG_MB", BACKLOG_MB)],
+            ..of_system(&["memory_of_an_agent_is_bounded_before_a_backlog"], AROUND)
         },
         What::Decoders => Soak {
             what: format!("{minutes} minutes of changed bytes for every decoder"),

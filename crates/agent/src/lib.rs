@@ -55,7 +55,9 @@
 //! Records wait in two places: up to [`AgentBuilder::buffer`] records a worker in the agent, and what the Kafka
 //! client fetched ahead. For the client each partition has a queue of its own, which holds up to
 //! `queued.max.messages.kbytes` and one fetch (`max.partition.fetch.bytes`) more: 3 MB with the agent's default of
-//! 2048. Lower both where an instance owns hundreds of partitions.
+//! 2048. A response of a broker's has records of several partitions and is kept until the last of them is taken, so count
+//! on twice that: 12 partitions with backlogs of 16 to 85 MB each made an agent with a slow handler 78 MB larger. Lower
+//! both where an instance owns hundreds of partitions.
 //!
 //! # What it says on the wire
 //! Telemetry in KafkaFlow's form on `kafkaflow.admin`, every 5 s and at once on a change, with two

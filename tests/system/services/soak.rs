@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::poison::POISON;
 use super::{GROUPS, Scene};
+use crate::support::setting;
 
 /// Each trouble, and what may be told of it: a consumer that is one of several of its group does not leave it without
 /// members. A poison record is told of where it lies, and has a way out of its own in each service.
@@ -22,7 +23,7 @@ const STAYS: &str = "rebalancingTooOften";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn services_under_their_troubles() {
-    let seconds = std::env::var("FLOWDECK_FLEETS_SECONDS").ok().and_then(|text| text.parse().ok());
+    let seconds = setting("FLOWDECK_FLEETS_SECONDS");
     let Some(limit) = seconds.map(Duration::from_secs) else { return };
     let scene = Scene::start("novatune,custom-service,convex,momentum").await;
     let (begun, mut round) = (Instant::now(), 0);
