@@ -27,6 +27,15 @@ pub enum Command {
     /// The holds on Kafka itself, where no Flowdeck can be reached.
     #[command(subcommand)]
     Holds(Holds),
+    /// Post a test to the receivers of alerts, and say what they answer.
+    TestAlerts {
+        /// The configuration file; `flowdeck.toml` in the working directory, if it is there.
+        #[arg(long, value_name = "FILE")]
+        config: Option<PathBuf>,
+        /// Only this receiver.
+        #[arg(long, value_name = "NAME")]
+        receiver: Option<String>,
+    },
     /// Print completions for a shell.
     Completions {
         /// The shell.

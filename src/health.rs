@@ -4,6 +4,7 @@
 use axum::extract::{RawQuery, Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
+use flowdeck_alerts::Alerts;
 use flowdeck_model::view::ClusterView;
 use flowdeck_model::{Actor, Timestamp, Via};
 use http::StatusCode;
@@ -42,6 +43,9 @@ struct Checks {
     /// Whether the log's lines can be written.
     #[serde(skip_serializing_if = "Option::is_none")]
     log: Option<Check>,
+    /// Whether alerts reach their receivers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alerts: Option<Check>,
 }
 
 #[derive(Serialize)]
@@ -104,7 +108,8 @@ pub(crate) async fn ready(
     let process = &state.options.process;
     let connections = process.connections.as_ref().map(|all| Check::of(all.trouble()));
     let log = process.log.as_ref().map(|log| Check::of(log.trouble()));
-    let own = Check::is_healthy(connections.as_ref()) && Check::is_healthy(log.as_ref());
+    let alerts = alerts(&state.options.alerts);
+    let own = [&connections, &log, &alerts].into_iter().all(|check| Check::is_healthy(check.as_ref()));
     let status = match (serving, kafka.status) {
         (false, _) => Status::Unhealthy,
         (true, Status::Healthy) if own => Status::Healthy,
@@ -116,10 +121,18 @@ pub(crate) async fn ready(
         now: clock::now(),
         started: state.started,
         build: state.options.assets.build().to_owned(),
-        checks: Checks { kafka, connections, log },
+        checks: Checks { kafka, connections, log, alerts },
     };
     let code = if ok { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (code, Json(health)).into_response()
+}
+
+/// `None`: nobody is to be told.
+fn alerts(all: &Alerts) -> Option<Check> {
+    let statuses = all.statuses();
+    let trouble: Vec<String> = statuses.iter().filter_map(|status| status.trouble()).collect();
+    let trouble = (!trouble.is_empty()).then(|| trouble.join("; "));
+    (!statuses.is_empty()).then(|| Check::of(trouble))
 }
 
 fn kafka(clusters: &[ClusterView]) -> Kafka {

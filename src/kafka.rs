@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, ClusterConfig, Config};
 use crate::metrics::snake_case;
-use crate::work::{Figures, Number, Work};
+use crate::work::{ClusterStatus, Figures, Number, Work};
 
 /// Of librdkafka: a file of certificates in PEM.
 const CA_LOCATION: &str = "ssl.ca.location";
@@ -158,6 +158,16 @@ impl Work for Shared {
 
     fn figures(&self) -> Arc<dyn Figures> {
         self.admin.figures()
+    }
+
+    fn clusters(&self) -> Vec<ClusterStatus> {
+        let clusters = self.admin.stats().clusters.into_iter();
+        let all = clusters.map(|one| ClusterStatus {
+            cluster: one.cluster,
+            read_at: one.as_of,
+            another_leads: one.another_leads,
+        });
+        all.collect()
     }
 
     fn numbers(&self) -> Vec<Number> {

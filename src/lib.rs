@@ -22,6 +22,7 @@
 //! # }
 //! ```
 
+pub mod alerts;
 mod api;
 mod assets;
 pub mod auth;
@@ -55,4 +56,4 @@ pub use process::Process;
 pub use router::{entry_points, service};
 pub use serve::{Certificate, Connections, ServeError, Server, Tls, TlsError, exposed_key};
 pub use state::Options;
-pub use work::{Figures, GroupFigures, Number, PartitionFigures, TopicFigures, Work};
+pub use work::{ClusterStatus, Figures, GroupFigures, Number, PartitionFigures, TopicFigures, Work};

@@ -3,6 +3,7 @@
 mod check;
 mod holds;
 mod run;
+mod test_alerts;
 
 use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
         Command::Health(args) => probe::ask(args.listen).map(|()| ExitCode::SUCCESS),
         Command::Ask(ask) => return ask_server(&ask),
         Command::Holds(args) => holds::run(&args),
+        Command::TestAlerts { config, receiver } => test_alerts::run(config, receiver.as_deref()),
         Command::Completions { shell } => completions(shell),
         Command::HashPassword => hash_password(),
         Command::NewToken => new_token(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
+use flowdeck::alerts;
 use flowdeck::auth::{Auth, AuthMode, CookieScope, OneTimePassword};
 use flowdeck::config::{Config, ConfigError};
 use flowdeck::lines::LostLines;
@@ -74,6 +75,7 @@ pub(crate) async fn run(
     options.assets = assets;
     options.shutdown = shutdown.clone();
     options.work = admin.work();
+    options.alerts = alerts::start(&config, admin.work(), shutdown.clone());
     options.process = Process { connections: Some(server.connections()), log: Some(lost) };
     let service = flowdeck::service(admin.bind(), options);
 

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use flowdeck_alerts::Alerts;
 use flowdeck_model::ports::Bind;
 use flowdeck_model::{ClusterName, Timestamp};
 use tokio::sync::Semaphore;
@@ -37,6 +38,8 @@ pub struct Options {
     pub work: Arc<dyn Work>,
     pub metrics: config::Metrics,
     pub process: Process,
+    /// Whom it tells what it finds.
+    pub alerts: Alerts,
     pub authenticator: Arc<dyn Authenticator>,
 }
 
@@ -56,6 +59,7 @@ impl Options {
             work: Arc::new(Silent),
             metrics: config::Metrics::default(),
             process: Process::default(),
+            alerts: Alerts::default(),
             authenticator: Arc::new(Auth::none()),
         }
     }

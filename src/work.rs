@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use flowdeck_model::{ClusterName, Timestamp};
 pub use flowdeck_observe::figures::{Figures, GroupFigures, PartitionFigures, TopicFigures};
 
 /// One number about Flowdeck's own work.
@@ -17,6 +18,16 @@ pub struct Number {
     pub value: f64,
 }
 
+/// Of one cluster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterStatus {
+    pub cluster: ClusterName,
+    /// When it was read last.
+    pub read_at: Option<Timestamp>,
+    /// Another replica is elected to write.
+    pub another_leads: bool,
+}
+
 pub trait Work: Send + Sync {
     /// Pages can be served.
     fn ready(&self) -> bool {
@@ -26,6 +37,11 @@ pub trait Work: Send + Sync {
     /// What is known of groups and topics at this moment.
     fn figures(&self) -> Arc<dyn Figures> {
         Arc::new(Silent)
+    }
+
+    /// The clusters, and how old what is known of each is.
+    fn clusters(&self) -> Vec<ClusterStatus> {
+        vec![]
     }
 
     fn numbers(&self) -> Vec<Number> {

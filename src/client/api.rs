@@ -1,14 +1,13 @@
 //! The JSON API of a running server, over HTTP or HTTPS with the system's certificates.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use flowdeck_http::{Trust, client};
 use flowdeck_model::shown;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use ureq::http::Response;
-use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 use ureq::{Agent, Body, RequestBuilder};
 
 use super::args::Server;
@@ -40,9 +39,8 @@ impl Api {
             let words = format!("--url {base:?}: an address such as http://127.0.0.1:8077/kafkaflow");
             return Err(Failed::new(Exit::Usage, words));
         }
-        let config = Agent::config_builder().timeout_global(Some(LIMIT)).http_status_as_error(false);
         // A token goes to the server that was named, and nowhere else.
-        let config = config.max_redirects(0).tls_config(tls());
+        let config = client(&Trust::System).timeout_global(Some(LIMIT));
         let token = server.token.clone().filter(|token| !token.is_empty());
         Ok(Self { agent: config.build().new_agent(), at: format!("{base}/api/v1"), token })
     }
@@ -137,15 +135,4 @@ fn refused(status: u16, body: &str) -> Failed {
         detail.unwrap_or_else(|| format!("the server answers {status}: is --url the address of the pages?"));
     let failed = Failed::new(Exit::of_status(status), words);
     if matches!(status, 502..=504) { failed.may_pass() } else { failed }
-}
-
-fn tls() -> TlsConfig {
-    let found = rustls_native_certs::load_native_certs();
-    let roots: Vec<_> =
-        found.certs.iter().map(|one| Certificate::from_der(one.as_ref()).to_owned()).collect();
-    TlsConfig::builder()
-        .provider(TlsProvider::Rustls)
-        .root_certs(RootCerts::Specific(Arc::new(roots)))
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .build()
 }

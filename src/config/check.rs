@@ -7,6 +7,7 @@ use flowdeck_model::verdict::RebalanceLimits;
 use flowdeck_model::view::Mode;
 use flowdeck_observe::{ConfiguredDecoder, TopicSettings};
 
+use super::alerts;
 use super::cluster::{ClusterConfig, SHOWN};
 use super::labels::Labels;
 use super::schema::Config;
@@ -67,6 +68,7 @@ impl Config {
         writeln!(out, "metrics = {}", self.metrics.in_force())?;
         writeln!(out, "labels = {}", Labels::in_force(&self.labels))?;
         self.write_auth(out)?;
+        out.push_str(&alerts::in_force(&self.alerts));
         self.clusters.iter().try_for_each(|cluster| write_cluster(out, cluster))
     }
 }

@@ -17,6 +17,7 @@ use toml::Spanned;
 
 use crate::auth::AuthTable;
 
+use super::alerts::{self, AlertTable};
 use super::cluster::{self, AdminStream, AdminTopics, ClusterConfig, Property};
 use super::env::Environment;
 use super::error::{ConfigError, Place};
@@ -98,6 +99,8 @@ struct File {
     metrics: Metrics,
     #[serde(default)]
     labels: Vec<Labels>,
+    #[serde(default)]
+    alerts: Vec<AlertTable>,
     #[serde(default)]
     clusters: Clusters,
 }
@@ -373,6 +376,7 @@ impl File {
             verdicts: self.verdicts,
             metrics: self.metrics,
             labels: self.labels,
+            alerts: alerts::receivers(self.alerts, &at)?,
             auth: self
                 .auth
                 .check()

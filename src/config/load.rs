@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use flowdeck_model::ClusterName;
+
 use super::env::{self, Environment};
 use super::error::{ConfigError, Place};
 use super::file;
@@ -42,6 +44,18 @@ impl Config {
         {
             let problem = format!("{} is plain http, but `tls` makes the server speak https", url.origin());
             return Err(ConfigError::new(Place::Setting("public_url"), problem));
+        }
+        for receiver in &self.alerts {
+            let unknown = |name: &&ClusterName| self.clusters.iter().all(|cluster| cluster.name != **name);
+            if let Some(name) = receiver.selection.clusters.iter().find(unknown) {
+                return Err(ConfigError::new(
+                    Place::Setting("alerts"),
+                    format!(
+                        "{:?} is told of cluster {name}, and no such cluster is configured",
+                        receiver.name
+                    ),
+                ));
+            }
         }
         let mut seen = BTreeSet::new();
         for cluster in &self.clusters {

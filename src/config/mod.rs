@@ -2,6 +2,7 @@
 //! types that cannot hold a wrong value. It owns the names and defaults of all settings; it opens
 //! no connection and no listener.
 
+mod alerts;
 mod check;
 mod cluster;
 mod env;

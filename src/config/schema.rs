@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use flowdeck_alerts::Receiver;
 use serde::Deserialize;
 
 use super::cluster::ClusterConfig;
@@ -33,6 +34,8 @@ pub struct Config {
     pub verdicts: Verdicts,
     pub metrics: Metrics,
     pub labels: Vec<Labels>,
+    /// Who is told what is said of groups.
+    pub alerts: Vec<Receiver>,
     pub auth: auth::Settings,
     /// A directory made by `cargo xtask build`, in place of the default.
     pub site: Option<PathBuf>,
@@ -80,6 +83,7 @@ impl Default for Config {
             verdicts: Verdicts::default(),
             metrics: Metrics::default(),
             labels: vec![],
+            alerts: vec![],
             auth: auth::Settings::default(),
             site: None,
             clusters: vec![],

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use flowdeck_alerts::Alerts;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::counter::{ConstCounter, Counter};
@@ -14,6 +15,7 @@ use prometheus_client::registry::Registry;
 
 use super::series::Series;
 use super::{groups, label, names_of, partitions};
+use crate::alerts;
 use crate::config::{self, Exporter};
 use crate::events::streams::Streams;
 use crate::state::Options;
@@ -61,7 +63,11 @@ impl Metrics {
             "Requests that are being answered",
             answering.clone(),
         );
-        let kafka = Kafka { work: options.work.clone(), settings: options.metrics.clone() };
+        let kafka = Kafka {
+            work: options.work.clone(),
+            alerts: options.alerts.clone(),
+            settings: options.metrics.clone(),
+        };
         registry.register_collector(Box::new(kafka));
         registry.register_collector(Box::new(options.process.clone()));
         Self { registry, requests, seconds, streams, answering }
@@ -71,6 +77,7 @@ impl Metrics {
 /// Read at each scrape: nothing is kept for it.
 struct Kafka {
     work: Arc<dyn Work>,
+    alerts: Alerts,
     settings: config::Metrics,
 }
 
@@ -83,7 +90,7 @@ impl fmt::Debug for Kafka {
 impl Collector for Kafka {
     fn encode(&self, mut encoder: DescriptorEncoder) -> Result<(), fmt::Error> {
         let mut by_name: BTreeMap<&'static str, Vec<Number>> = BTreeMap::new();
-        for number in self.work.numbers() {
+        for number in self.work.numbers().into_iter().chain(alerts::numbers(&self.alerts)) {
             by_name.entry(number.name).or_default().push(number);
         }
         let brokers = by_name.get("brokers").cloned();

@@ -124,6 +124,56 @@ fn decoders_of_topics() {
 }
 
 #[test]
+fn receivers_of_alerts() {
+    let one = |more: &str| {
+        let cluster = "[clusters.eu]\nbootstrap = \"x:1\"\n";
+        load(
+            &format!(
+                "[[alerts]]\nname = \"on-call\"\nurl = \"https://hooks.example/hunter2\"\n{more}\n{cluster}"
+            ),
+            &[],
+        )
+    };
+    let config = one(
+        "format = \"slack\"\nlevel = \"warning\"\nverdicts = [\"stalled\"]\ngroups = [\"pay*\"]\nafter = \"5m\"\nbearer = \"t0ken\"",
+    );
+    let shown = config.unwrap().in_force();
+    for part in [
+        "name = \"on-call\"",
+        "# at https://hooks.example, the rest of its address is hidden",
+        "format = \"slack\"",
+        "level = \"warning\"",
+        "verdicts = [\"stalled\"]",
+        "groups = [\"pay*\"]",
+        "after = \"5m\"",
+        "repeat = \"4h\"",
+        "resolved = true",
+    ] {
+        assert!(shown.contains(part), "{part} is not in {shown}");
+    }
+    assert!(!shown.contains("hunter2") && !shown.contains("t0ken"), "{shown}");
+    for (more, want) in [
+        ("verdicts = [\"slow\"]", "flowdeck.toml:4:13: \"slow\" is no verdict that can be told"),
+        ("level = \"info\"", "flowdeck.toml:4:9: unknown variant `info`"),
+        ("clusters = [\"us\"]", "\"on-call\" is told of cluster us, and no such cluster is configured"),
+        ("after = \"0s\"", "flowdeck.toml:4:9: \"0s\" is no time from 1s to 1day"),
+        (
+            "bearer = { env = \"NO_SUCH_VARIABLE\" }",
+            "flowdeck.toml:4:10: the environment variable NO_SUCH_VARIABLE",
+        ),
+        (
+            "[[alerts]]\nname = \"on-call\"\nurl = \"http://a/\"",
+            "flowdeck.toml:5:8: two receivers are named \"on-call\"",
+        ),
+    ] {
+        let error = one(more).unwrap_err();
+        assert!(error.contains(want), "{error} does not say {want}");
+    }
+    let error = load("[[alerts]]\nname = \"a\"\nurl = \"hunter2\"\n", &[]).unwrap_err();
+    assert!(error.contains("flowdeck.toml:3:7: it is no URL") && !error.contains("hunter2"), "{error}");
+}
+
+#[test]
 fn payloads_masks_and_search() {
     let text = "[clusters.a]\nbootstrap = \"x:1\"\npayloads = false\nsearch = { at_once = 1, megabytes_per_second = 5 }\n\
          [[clusters.a.masks]]\ntopics = \"o*\"\npaths = [\"a.b\"]\npatterns = [\"[0-9]{16}\"]\n";

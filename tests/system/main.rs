@@ -2,6 +2,7 @@
 //! broker of its own where it stops, kills, secures or counts; nothing here looks inside.
 
 mod acls;
+mod alerts;
 mod audit;
 mod away;
 mod backlog;

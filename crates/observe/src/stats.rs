@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use flowdeck_model::{ClusterName, CommandState, Timestamp};
@@ -28,6 +28,7 @@ pub struct ClusterStats {
     waiting_writes: AtomicU64,
     reasons: Mutex<BTreeMap<&'static str, u64>>,
     commands: Mutex<Vec<(CommandState, usize)>>,
+    another_leads: AtomicBool,
 }
 
 /// A copy of the numbers at one moment.
@@ -72,6 +73,8 @@ pub struct ClusterNumbers {
     /// KafkaFlow instances that are locked up.
     pub locked_up: u64,
     pub peeks: u64,
+    /// Another replica is elected to write.
+    pub another_leads: bool,
 }
 
 /// By what it is known.
@@ -130,6 +133,10 @@ impl ClusterStats {
         *reasons.entry(reason).or_default() += 1;
     }
 
+    pub fn another_leads(&self, leads: bool) {
+        self.another_leads.store(leads, Ordering::Relaxed);
+    }
+
     pub fn gauges(&self, instances: usize, dropped: u64, commands: Vec<(CommandState, usize)>) {
         self.instances.store(instances as u64, Ordering::Relaxed);
         self.instances_dropped.store(dropped, Ordering::Relaxed);
@@ -168,6 +175,7 @@ impl ClusterStats {
             pauses_not_obeyed: NotObeyedNumbers::default(),
             locked_up: 0,
             peeks: load(&self.peeks),
+            another_leads: self.another_leads.load(Ordering::Relaxed),
         }
     }
 }

@@ -1,13 +1,12 @@
 //! The two questions that are asked of a registry: a schema by its id, and one version of a subject.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use flowdeck_http::{client, told};
 use serde::Deserialize;
 use ureq::Agent;
-use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 use url::Url;
 
 use crate::settings::{Credentials, RegistrySettings};
@@ -72,8 +71,7 @@ pub(crate) enum Failure {
 impl Client {
     pub(crate) fn new(settings: &RegistrySettings) -> Self {
         // Credentials go to the registry that is configured, and nowhere else.
-        let config = Agent::config_builder().http_status_as_error(false).max_redirects(0).proxy(None);
-        let config = config.user_agent("flowdeck").tls_config(tls(settings));
+        let config = client(&settings.trust()).proxy(None);
         let authorization = settings.credentials.as_ref().map(|credentials| match credentials {
             Credentials::Basic { username, password } => {
                 ["Basic ", &BASE64_STANDARD.encode([username, ":", password].concat())].concat()
@@ -133,28 +131,4 @@ impl Client {
             Failure::Unusable("the answer is no schema: is its url that of the registry's API?".to_owned())
         })
     }
-}
-
-fn told(error: &ureq::Error) -> String {
-    match error {
-        ureq::Error::Timeout(_) => "it did not answer in time".to_owned(),
-        error => error.to_string(),
-    }
-}
-
-fn tls(settings: &RegistrySettings) -> TlsConfig {
-    let certificate = |der: &[u8]| Certificate::from_der(der).to_owned();
-    let roots: Vec<Certificate<'static>> = match &settings.ca {
-        _ if settings.url.scheme() == "http" => vec![],
-        Some(given) => given.iter().map(|one| certificate(one)).collect(),
-        None => {
-            let found = rustls_native_certs::load_native_certs();
-            found.certs.iter().map(|one| certificate(one.as_ref())).collect()
-        }
-    };
-    TlsConfig::builder()
-        .provider(TlsProvider::Rustls)
-        .root_certs(RootCerts::Specific(Arc::new(roots)))
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .build()
 }

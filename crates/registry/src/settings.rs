@@ -2,8 +2,7 @@
 
 use std::fmt;
 
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
+use flowdeck_http::Trust;
 use url::Url;
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
@@ -27,8 +26,7 @@ impl fmt::Debug for Credentials {
 pub struct RegistrySettings {
     pub(crate) url: Url,
     pub(crate) credentials: Option<Credentials>,
-    /// Certificates in DER; the system's where none are given.
-    pub(crate) ca: Option<Vec<Vec<u8>>>,
+    trust: Trust,
 }
 
 impl RegistrySettings {
@@ -47,7 +45,7 @@ impl RegistrySettings {
         if url.query().is_some() || url.fragment().is_some() {
             return Err(refused("it has a query or a fragment"));
         }
-        Ok(Self { url, credentials: None, ca: None })
+        Ok(Self { url, credentials: None, trust: Trust::System })
     }
 
     pub fn address(&self) -> &str {
@@ -68,7 +66,7 @@ impl RegistrySettings {
     }
 
     pub fn has_ca(&self) -> bool {
-        self.ca.is_some()
+        self.trust != Trust::System
     }
 
     pub fn with_credentials(self, credentials: Option<Credentials>) -> Result<Self, SettingsError> {
@@ -86,14 +84,12 @@ impl RegistrySettings {
 
     /// `pem`: one certificate or more, which alone are trusted then.
     pub fn with_ca(self, pem: &[u8]) -> Result<Self, SettingsError> {
-        let read: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
-        match read {
-            Ok(found) if !found.is_empty() => {
-                let ca = found.into_iter().map(|one| one.as_ref().to_vec()).collect();
-                Ok(Self { ca: Some(ca), ..self })
-            }
-            _ => Err(SettingsError("it has no certificates in PEM".to_owned())),
-        }
+        let trust = Trust::only(pem).map_err(|error| SettingsError(error.to_string()))?;
+        Ok(Self { trust, ..self })
+    }
+
+    pub(crate) fn trust(&self) -> Trust {
+        if self.is_tls() { self.trust.clone() } else { Trust::Only(vec![]) }
     }
 }
 

@@ -6,6 +6,7 @@
 //! - [`private_cluster`]: several brokers of the test's own, to kill one of them.
 //! - [`old`]: a broker of an old release, with ZooKeeper.
 //! - [`Proxy`]: a network before a broker that stalls, is cut, or slows down.
+//! - [`Hook`]: a receiver of HTTP posts.
 //! - [`wait_for`]: a condition with a deadline, instead of a sleep.
 //! - [`PlainConsumer`]: a consumer on rdkafka alone, to compare the agent with.
 //! - [`World`]: topics, holds and answers for a test of agents.
@@ -13,6 +14,7 @@
 
 mod acls;
 mod cluster;
+mod hook;
 pub mod judge;
 mod old;
 mod plain_consumer;
@@ -27,6 +29,7 @@ mod world;
 pub use acls::Rule;
 pub use cluster::{PrivateCluster, private_cluster};
 pub use flowdeck_broker::{NodeOptions, OldRelease, ScramUser, SecureEndpoint, Tool, port};
+pub use hook::{Hook, Post};
 pub use old::{OldKafka, old};
 pub use plain_consumer::{PlainConsumer, PlainHandler};
 pub use private::{PrivateKafka, private};

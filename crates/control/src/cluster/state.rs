@@ -120,6 +120,7 @@ impl State {
         self.dirty = false;
         let registry = &self.observed.registry;
         self.observed.stats.gauges(registry.instances(), registry.instances_dropped(), self.book.by_state());
+        self.observed.stats.another_leads(self.election.another_leads());
         self.observed.fresh_telemetry(now);
         let controlled = Controlled {
             operations: Arc::clone(&self.operation_index),

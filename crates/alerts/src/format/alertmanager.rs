@@ -1,0 +1,139 @@
+//! What Alertmanager posts to a webhook, version 4.
+//! <https://prometheus.io/docs/alerting/latest/configuration/#webhook_config>
+
+use serde_json::{Map, Value, json};
+
+use crate::alert::Alert;
+
+/// Of one that goes on.
+const NO_END: &str = "0001-01-01T00:00:00Z";
+
+pub(super) fn body(receiver: &str, alerts: &[Alert], pages: Option<&str>) -> Value {
+    let fires = alerts.iter().any(|alert| alert.ended.is_none());
+    json!({
+        "version": "4",
+        "groupKey": format!("flowdeck:{receiver}"),
+        "truncatedAlerts": 0,
+        "status": if fires { "firing" } else { "resolved" },
+        "receiver": receiver,
+        "groupLabels": {},
+        "commonLabels": {},
+        "commonAnnotations": {},
+        "externalURL": pages.unwrap_or_default(),
+        "alerts": alerts.iter().map(|alert| one(alert, pages)).collect::<Vec<_>>(),
+    })
+}
+
+fn one(alert: &Alert, pages: Option<&str>) -> Value {
+    let mut annotations = Map::new();
+    let of = match &alert.group {
+        Some(group) => format!("{} on {}", group.shown(), alert.cluster),
+        None => alert.cluster.to_string(),
+    };
+    annotations.insert("summary".to_owned(), format!("{of}: {}", alert.what.label()).into());
+    if let Some(evidence) = &alert.evidence {
+        annotations.insert("description".to_owned(), evidence.as_str().into());
+    }
+    if let Some(runbook) = &alert.labels.runbook {
+        annotations.insert("runbook_url".to_owned(), runbook.as_str().into());
+    }
+    json!({
+        "status": if alert.ended.is_some() { "resolved" } else { "firing" },
+        "labels": alert.all_labels(),
+        "annotations": annotations,
+        "startsAt": alert.since,
+        "endsAt": alert.ended.map_or_else(|| NO_END.to_owned(), |at| at.to_string()),
+        "generatorURL": pages.map(|pages| format!("{pages}{}", alert.path())).unwrap_or_default(),
+        "fingerprint": alert.fingerprint(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use flowdeck_model::view::GroupLabels;
+    use flowdeck_model::{Level, Timestamp, Verdict};
+
+    use super::*;
+    use crate::alert::What;
+
+    #[test]
+    fn body_is_that_of_version_4() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let alert = Alert {
+            cluster: "eu".parse().unwrap(),
+            group: Some("pay/ments".into()),
+            what: What::Verdict(Verdict::Stalled),
+            level: Level::Critical,
+            since: at("2026-11-21T14:08:57.123Z"),
+            evidence: Some("no commit moves for 3 min".to_owned()),
+            labels: GroupLabels {
+                values: [("team", "payments"), ("severity", "mine")]
+                    .map(|(a, b)| (a.to_owned(), b.to_owned()))
+                    .into(),
+                runbook: Some("https://wiki.example/payments".to_owned()),
+            },
+            ended: None,
+        };
+        let over = Alert {
+            group: None,
+            what: What::NotRead,
+            evidence: None,
+            labels: GroupLabels::default(),
+            ended: Some(at("2026-11-21T14:20:00Z")),
+            ..alert.clone()
+        };
+        let body = body("on-call", &[alert, over], Some("https://ops.example/kafkaflow"));
+        assert_eq!(
+            body,
+            json!({
+                "version": "4",
+                "groupKey": "flowdeck:on-call",
+                "truncatedAlerts": 0,
+                "status": "firing",
+                "receiver": "on-call",
+                "groupLabels": {},
+                "commonLabels": {},
+                "commonAnnotations": {},
+                "externalURL": "https://ops.example/kafkaflow",
+                "alerts": [
+                    {
+                        "status": "firing",
+                        "labels": {
+                            "alertname": "Stalled",
+                            "severity": "critical",
+                            "verdict": "stalled",
+                            "cluster": "eu",
+                            "group": "pay/ments",
+                            "team": "payments",
+                        },
+                        "annotations": {
+                            "summary": "pay/ments on eu: Stalled",
+                            "description": "no commit moves for 3 min",
+                            "runbook_url": "https://wiki.example/payments",
+                        },
+                        "startsAt": "2026-11-21T14:08:57.123Z",
+                        "endsAt": "0001-01-01T00:00:00Z",
+                        "generatorURL": "https://ops.example/kafkaflow/c/eu/groups/~cGF5L21lbnRz",
+                        "fingerprint": body["alerts"][0]["fingerprint"],
+                    },
+                    {
+                        "status": "resolved",
+                        "labels": {
+                            "alertname": "Cluster not read",
+                            "severity": "critical",
+                            "verdict": "clusterNotRead",
+                            "cluster": "eu",
+                        },
+                        "annotations": { "summary": "eu: Cluster not read" },
+                        "startsAt": "2026-11-21T14:08:57.123Z",
+                        "endsAt": "2026-11-21T14:20:00.000Z",
+                        "generatorURL": "https://ops.example/kafkaflow",
+                        "fingerprint": body["alerts"][1]["fingerprint"],
+                    },
+                ],
+            })
+        );
+        assert_ne!(body["alerts"][0]["fingerprint"], body["alerts"][1]["fingerprint"]);
+        assert_eq!(body["alerts"][0]["fingerprint"].as_str().unwrap().len(), 16);
+    }
+}

@@ -1,0 +1,22 @@
+//! Alerts: what Flowdeck says of groups, told to receivers over HTTP when it begins, and again when it is over.
+//!
+//! A [`Look`] has the findings of one moment; [`Pending`] decides, for each receiver and without a clock of its own, what
+//! is to be told; a format writes it; a task for each receiver posts it, and tries again until it is taken. What is not
+//! told yet is known by the findings themselves, so there is no queue: what is over before it could be told is not told.
+//!
+//! Nothing here reads Kafka, and nothing is kept over a restart: what still applies then is told once more.
+
+mod alert;
+mod format;
+mod pending;
+mod post;
+mod receiver;
+mod run;
+mod status;
+
+pub use alert::{Alert, ClusterLook, Found, Look, What};
+pub use pending::Pending;
+pub use post::test;
+pub use receiver::{Format, Receiver, ReceiverError, Selection, Target};
+pub use run::{Alerts, INTERVAL};
+pub use status::{Figures, Status};

@@ -1,0 +1,148 @@
+//! `[[alerts]]`: who is told what Flowdeck says of groups.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use flowdeck_alerts::{Format, Receiver, Selection, Target};
+use flowdeck_http::Trust;
+use flowdeck_model::{ClusterName, Level, Pattern, Verdict};
+use serde::Deserialize;
+use serde::de::Error as _;
+use toml::Spanned;
+
+use super::error::ConfigError;
+use super::file::Value;
+use super::rebalancing::Span;
+
+/// As long as two refreshes of a cluster that nobody looks at, and what a deployment hides.
+const AFTER: Duration = Duration::from_secs(60);
+/// As Alertmanager's `repeat_interval`.
+const REPEAT: Duration = Duration::from_secs(4 * 3_600);
+const NAME_MAX: usize = 64;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct AlertTable {
+    name: Spanned<String>,
+    url: Spanned<Value>,
+    #[serde(default)]
+    format: Format,
+    bearer: Option<Spanned<Value>>,
+    ca: Option<Spanned<PathBuf>>,
+    #[serde(default)]
+    level: Least,
+    #[serde(default)]
+    verdicts: Vec<Named>,
+    #[serde(default)]
+    groups: Vec<Pattern>,
+    #[serde(default)]
+    clusters: Vec<ClusterName>,
+    after: Option<Span>,
+    repeat: Option<Span>,
+    resolved: Option<bool>,
+}
+
+/// What is less urgent is for eyes alone.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Least {
+    Warning,
+    #[default]
+    Critical,
+}
+
+struct Named(Verdict);
+
+impl<'de> Deserialize<'de> for Named {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let key = String::deserialize(deserializer)?;
+        let verdict = Verdict::parse(&key).filter(|verdict| verdict.level() > Level::Ok);
+        verdict.map(Self).ok_or_else(|| D::Error::custom(format!("{key:?} is no verdict that can be told")))
+    }
+}
+
+pub(super) fn receivers(
+    tables: Vec<AlertTable>,
+    at: &impl Fn(usize, String) -> ConfigError,
+) -> Result<Vec<Receiver>, ConfigError> {
+    let mut all: Vec<Receiver> = vec![];
+    for table in tables {
+        let start = table.name.span().start;
+        let made = receiver(table, at)?;
+        if all.iter().any(|one| one.name == made.name) {
+            return Err(at(start, format!("two receivers are named {:?}", made.name)));
+        }
+        all.push(made);
+    }
+    Ok(all)
+}
+
+fn receiver(table: AlertTable, at: &impl Fn(usize, String) -> ConfigError) -> Result<Receiver, ConfigError> {
+    let (start, name) = (table.name.span().start, table.name.into_inner());
+    if name.is_empty() || name.len() > NAME_MAX || name.chars().any(char::is_control) {
+        return Err(at(start, format!("`name` has 1 to {NAME_MAX} bytes and no control characters")));
+    }
+    let secret = |value: Spanned<Value>| {
+        let start = value.span().start;
+        let value = value.into_inner().resolve().map_err(|problem| at(start, problem))?;
+        Ok::<_, ConfigError>((value.expose().to_owned(), start))
+    };
+    let (url, start) = secret(table.url)?;
+    let mut target = Target::new(&url).map_err(|error| at(start, error.to_string()))?;
+    if let Some(bearer) = table.bearer {
+        let (token, start) = secret(bearer)?;
+        target = target.with_bearer(token).map_err(|error| at(start, error.to_string()))?;
+    }
+    if let Some(ca) = table.ca {
+        let (start, path) = (ca.span().start, ca.into_inner());
+        let told = |problem: String| at(start, format!("{} {problem}", path.display()));
+        let pem = std::fs::read(&path).map_err(|error| told(format!("could not be read: {error}")))?;
+        target =
+            target.with_trust(Trust::only(&pem).map_err(|error| told(format!("cannot be used: {error}")))?);
+    }
+    let level = match table.level {
+        Least::Warning => Level::Warning,
+        Least::Critical => Level::Critical,
+    };
+    Ok(Receiver {
+        name,
+        target,
+        format: table.format,
+        selection: Selection {
+            level,
+            verdicts: table.verdicts.into_iter().map(|one| one.0).collect(),
+            groups: table.groups,
+            clusters: table.clusters,
+        },
+        after: table.after.map_or(AFTER, |span| span.0),
+        repeat: table.repeat.map_or(REPEAT, |span| span.0),
+        resolved: table.resolved.unwrap_or(true),
+    })
+}
+
+/// As they are written in the file, for `--check`; of an address its host alone.
+pub(super) fn in_force(all: &[Receiver]) -> String {
+    let mut out = String::new();
+    for one in all {
+        let time = humantime::format_duration;
+        let selection = &one.selection;
+        let level = if selection.level == Level::Warning { "warning" } else { "critical" };
+        let list = |names: Vec<&str>| format!("{names:?}");
+        let verdicts = list(selection.verdicts.iter().map(|verdict| verdict.key()).collect());
+        let groups = list(selection.groups.iter().map(Pattern::as_str).collect());
+        let clusters = list(selection.clusters.iter().map(ClusterName::as_str).collect());
+        let _ = writeln!(
+            out,
+            "\n[[alerts]]\nname = {:?}\n# at {}, the rest of its address is hidden\nformat = {:?}\nlevel = {level:?}\n\
+             verdicts = {verdicts}\ngroups = {groups}\nclusters = {clusters}\nafter = \"{}\"\nrepeat = \"{}\"\nresolved = {}",
+            one.name,
+            one.target.origin(),
+            one.format.key(),
+            time(one.after),
+            time(one.repeat),
+            one.resolved
+        );
+    }
+    out
+}
