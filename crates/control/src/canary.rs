@@ -14,6 +14,7 @@ use flowdeck_model::{
 use flowdeck_observe::core::Core;
 use flowdeck_observe::ports::{BoundFleet, cluster_of};
 
+use crate::kept::in_doubt;
 use crate::port::BoundControl;
 
 /// In a view.
@@ -116,6 +117,19 @@ impl BoundCanaries {
         Ok(CanaryView { state, orders, first, rest, back, partitions, holds })
     }
 
+    /// Of which `step` was taken: whoever asked is not told that nothing was done.
+    async fn of_taken(
+        &self,
+        cluster: &ClusterName,
+        id: CommandId,
+        step: CommandId,
+    ) -> Result<CanaryView, PortError> {
+        let view = self.view(cluster, id).await;
+        view.map_err(|error| {
+            in_doubt(cluster, step, format!("it is written, and was not read again: {error}"))
+        })
+    }
+
     /// The command of an order.
     fn command(
         &self,
@@ -209,7 +223,7 @@ impl Canaries for BoundCanaries {
             self.check_part(cluster, &part)?;
         }
         let submitted = self.control.submit(cluster, command).await?;
-        self.view(cluster, submitted.id).await
+        self.of_taken(cluster, submitted.id, submitted.id).await
     }
 
     async fn preview_order(
@@ -239,8 +253,8 @@ impl Canaries for BoundCanaries {
         // The same order once more. One that was refused keeps its id, and its outcome.
         if step.is_none() {
             let command = self.command(cluster, &view, order, &reason)?;
-            self.control.submit(cluster, command).await?;
-            return self.view(cluster, id).await;
+            let submitted = self.control.submit(cluster, command).await?;
+            return self.of_taken(cluster, id, submitted.id).await;
         }
         Ok(view)
     }
