@@ -1,11 +1,12 @@
 //! From what is known of the clusters to the alerts of `flowdeck-alerts`, and back to metrics and `/health`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use flowdeck_alerts::{Alerts, ClusterLook, Found, INTERVAL, Look};
+use flowdeck_model::verdict::Finding;
 use flowdeck_model::view::GroupLabels;
-use flowdeck_model::{ClusterName, GroupId, Level, Timestamp};
+use flowdeck_model::{ClusterName, GroupId, Level, Timestamp, Verdict};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::now;
@@ -41,7 +42,12 @@ fn labels_of(all: &[Labels], group: &GroupId) -> GroupLabels {
 
 fn look(work: &dyn Work, started: Timestamp) -> Look {
     let mut found: BTreeMap<ClusterName, Vec<Found>> = BTreeMap::new();
+    let mut unknown: BTreeMap<ClusterName, BTreeSet<GroupId>> = BTreeMap::new();
     work.figures().groups(&mut |group| {
+        // Alone: it could not be read, or not of late.
+        if let [Finding { verdict: Verdict::Unknown, .. }] = group.findings {
+            unknown.entry(group.cluster.clone()).or_default().insert(group.group.clone());
+        }
         let urgent = group.findings.iter().filter(|one| group.counted && one.level >= Level::Warning);
         for finding in urgent {
             found.entry(group.cluster.clone()).or_default().push(Found {
@@ -56,6 +62,7 @@ fn look(work: &dyn Work, started: Timestamp) -> Look {
     let clusters =
         work.clusters().into_iter().map(|ClusterStatus { cluster, read_at, another_leads }| ClusterLook {
             found: found.remove(&cluster).unwrap_or_default(),
+            unknown: unknown.remove(&cluster).unwrap_or_default(),
             name: cluster,
             read_at: read_at.unwrap_or(started),
             another_tells: another_leads,

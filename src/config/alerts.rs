@@ -30,10 +30,10 @@ pub(super) struct AlertTable {
     format: Format,
     bearer: Option<Spanned<Value>>,
     ca: Option<Spanned<PathBuf>>,
+    /// Critical, unless verdicts are named.
+    level: Option<Least>,
     #[serde(default)]
-    level: Least,
-    #[serde(default)]
-    verdicts: Vec<Named>,
+    verdicts: Vec<Spanned<Named>>,
     #[serde(default)]
     groups: Vec<Pattern>,
     #[serde(default)]
@@ -44,11 +44,10 @@ pub(super) struct AlertTable {
 }
 
 /// What is less urgent is for eyes alone.
-#[derive(Clone, Copy, Default, Deserialize)]
+#[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum Least {
     Warning,
-    #[default]
     Critical,
 }
 
@@ -57,8 +56,16 @@ struct Named(Verdict);
 impl<'de> Deserialize<'de> for Named {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let key = String::deserialize(deserializer)?;
-        let verdict = Verdict::parse(&key).filter(|verdict| verdict.level() > Level::Ok);
-        verdict.map(Self).ok_or_else(|| D::Error::custom(format!("{key:?} is no verdict that can be told")))
+        Verdict::parse(&key).map(Self).ok_or_else(|| D::Error::custom(format!("{key:?} is no verdict")))
+    }
+}
+
+/// The most urgent that a verdict can be.
+fn most(verdict: Verdict) -> Level {
+    match verdict {
+        Verdict::LockedUp | Verdict::RebalanceStuck => Level::Critical,
+        Verdict::Paused | Verdict::Unknown => Level::Warning,
+        other => other.level(),
     }
 }
 
@@ -102,16 +109,21 @@ fn receiver(table: AlertTable, at: &impl Fn(usize, String) -> ConfigError) -> Re
             target.with_trust(Trust::only(&pem).map_err(|error| told(format!("cannot be used: {error}")))?);
     }
     let level = match table.level {
-        Least::Warning => Level::Warning,
-        Least::Critical => Level::Critical,
+        None if table.verdicts.is_empty() => Level::Critical,
+        None | Some(Least::Warning) => Level::Warning,
+        Some(Least::Critical) => Level::Critical,
     };
+    if let Some(never) = table.verdicts.iter().find(|one| most(one.get_ref().0) < level) {
+        let (verdict, start) = (never.get_ref().0.key(), never.span().start);
+        return Err(at(start, format!("{verdict:?} is never as urgent as `level`: it would not be told")));
+    }
     Ok(Receiver {
         name,
         target,
         format: table.format,
         selection: Selection {
             level,
-            verdicts: table.verdicts.into_iter().map(|one| one.0).collect(),
+            verdicts: table.verdicts.into_iter().map(|one| one.into_inner().0).collect(),
             groups: table.groups,
             clusters: table.clusters,
         },

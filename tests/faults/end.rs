@@ -14,8 +14,10 @@ use crate::world::{CLUSTER, World};
 const SETTLED: Duration = Duration::from_secs(120);
 /// Growth of the resident memory from the first third of the server's last life to its last third.
 pub(crate) const GROWTH_MB: u64 = 32;
-/// Handles and tasks above those of a server that has just begun.
+/// Handles and tasks above those of a server that has just begun. Where librdkafka connected again, it keeps pipes of what
+/// was before: with six groups 23 to 25 handles more, after 14 minutes of faults as after 45.
 const MORE_HANDLES: usize = 12;
+const MORE_HANDLES_OF_A_GROUP: usize = 3;
 const MORE_TASKS: u64 = 3;
 
 pub(crate) async fn check(world: &mut World, samples: &[Sample]) {
@@ -106,7 +108,8 @@ async fn everything_is_given_back(world: &mut World) {
     exercised(world).await;
     let new = lowest(world).await;
     println!("at rest: {old:?}; a new server: {new:?}");
-    let (handles, tasks) = (new.figures.handles + MORE_HANDLES, new.tasks + MORE_TASKS);
+    let more = MORE_HANDLES + (world.groups.len() - 1) * MORE_HANDLES_OF_A_GROUP;
+    let (handles, tasks) = (new.figures.handles + more, new.tasks + MORE_TASKS);
     assert!(
         old.figures.handles <= handles,
         "handles are not given back: {old:?}, and {new:?} of a new server"

@@ -153,7 +153,12 @@ fn receivers_of_alerts() {
     }
     assert!(!shown.contains("hunter2") && !shown.contains("t0ken"), "{shown}");
     for (more, want) in [
-        ("verdicts = [\"slow\"]", "flowdeck.toml:4:12: \"slow\" is no verdict that can be told"),
+        ("verdicts = [\"slow\"]", "flowdeck.toml:4:12: \"slow\" is no verdict"),
+        (
+            "level = \"critical\"\nverdicts = [\"stalled\", \"behind\"]",
+            "flowdeck.toml:5:24: \"behind\" is never as urgent as `level`",
+        ),
+        ("verdicts = [\"catchingUp\"]", "\"catchingUp\" is never as urgent"),
         ("level = \"info\"", "flowdeck.toml:4:9: unknown variant `info`"),
         ("clusters = [\"us\"]", "\"on-call\" is told of cluster us, and no such cluster is configured"),
         ("after = \"0s\"", "flowdeck.toml:4:9: \"0s\" is no time from 1s to 1day"),

@@ -1,6 +1,6 @@
 //! What is known at one moment, and what of it is told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use flowdeck_model::view::GroupLabels;
@@ -25,6 +25,8 @@ pub struct ClusterLook {
     /// Another replica tells what there is of this cluster.
     pub another_tells: bool,
     pub found: Vec<Found>,
+    /// Groups of which nothing is known at the moment, since they could not be read: what was found of them stays.
+    pub unknown: BTreeSet<GroupId>,
 }
 
 /// Of a group that is counted.

@@ -1,19 +1,17 @@
 //! What one receiver was told, and what it is to be told. Pure: the time is part of what is looked at.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use flowdeck_model::view::GroupLabels;
-use flowdeck_model::{GroupId, Level, Timestamp};
+use flowdeck_model::{ClusterName, GroupId, Level, Timestamp};
 
 use crate::alert::{Alert, ClusterLook, Key, Look, What};
-use crate::receiver::Receiver;
+use crate::receiver::{Format, Receiver};
 
 /// What is gone for a shorter time is not over: a rebalance hides a verdict for some refreshes.
 const CLEAR_AFTER: Duration = Duration::from_secs(30);
-/// What another replica has to tell is left to it for so long. After it counts as told; before it a replica that begins to
-/// lead tells it, too: twice rather than never.
-const LEFT_TO_ANOTHER: Duration = Duration::from_secs(120);
 /// Alerts that are followed. Beyond it none is begun before others are over.
 const MOST: usize = 5_000;
 /// Alerts of one message.
@@ -38,8 +36,7 @@ struct Followed {
     gone: Option<Timestamp>,
     told: Option<Told>,
     another_tells: bool,
-    /// Since when it is to be told.
-    due: Option<Timestamp>,
+    is_due: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +50,10 @@ impl Followed {
         self.gone.is_some_and(|gone| now.since(gone) >= CLEAR_AFTER)
     }
 
-    fn is_due(&self, receiver: &Receiver, now: Timestamp) -> bool {
+    fn is_to_be_told(&self, receiver: &Receiver, now: Timestamp) -> bool {
+        if self.another_tells {
+            return false;
+        }
         if self.gone.is_some() {
             return self.told.is_some() && receiver.resolved && self.is_over(now);
         }
@@ -81,10 +81,8 @@ impl Pending {
         self.followed.retain(|_, one| one.told.is_some() || one.gone.is_none());
         self.followed.retain(|_, one| receiver.resolved || !one.is_over(look.now));
         for one in self.followed.values_mut() {
-            let due = one.is_due(receiver, look.now);
-            one.due = due.then(|| one.due.unwrap_or(look.now));
+            one.is_due = one.is_to_be_told(receiver, look.now);
         }
-        self.leave_to_others(look.now);
     }
 
     fn of_cluster(&mut self, receiver: &Receiver, cluster: &ClusterLook, now: Timestamp) {
@@ -94,6 +92,8 @@ impl Pending {
             let evidence = format!("its numbers are as of {since}, and its other alerts too");
             // Where it cannot be read nobody knows who leads: every replica tells it.
             self.found(whole, Level::Critical, since, Some(evidence), false);
+            // Nobody knows what became of its groups.
+            self.of(name).filter(|(key, _)| key.group.is_some()).for_each(|(_, one)| one.gone = None);
             return;
         }
         let selected = |one: &&crate::alert::Found| {
@@ -110,12 +110,23 @@ impl Pending {
             self.found(key, one.level, one.since, one.evidence.clone(), cluster.another_tells);
         }
         seen.sort_unstable();
-        for (key, one) in self.followed.iter_mut().filter(|(key, _)| key.cluster == *name) {
-            if seen.binary_search(key).is_err() {
+        for (key, one) in self.of(name) {
+            let is_unknown = key.group.as_ref().is_some_and(|group| cluster.unknown.contains(group));
+            if is_unknown {
+                one.gone = None;
+            } else if seen.binary_search(key).is_err() {
                 one.gone.get_or_insert(now);
             }
             one.another_tells = cluster.another_tells && key.group.is_some();
+            if one.another_tells {
+                // Whether it did is not known: a replica that begins to tell tells what applies then.
+                one.told = None;
+            }
         }
+    }
+
+    fn of(&mut self, cluster: &ClusterName) -> impl Iterator<Item = (&Key, &mut Followed)> {
+        self.followed.iter_mut().filter(move |(key, _)| key.cluster == *cluster)
     }
 
     fn found(
@@ -139,29 +150,28 @@ impl Pending {
             self.left_out += 1;
             return;
         }
-        let one = Followed { level, since, evidence, gone: None, told: None, another_tells, due: None };
+        let one = Followed { level, since, evidence, gone: None, told: None, another_tells, is_due: false };
         self.followed.insert(key, one);
     }
 
-    /// What others have had the time to tell counts as told.
-    fn leave_to_others(&mut self, now: Timestamp) {
-        let is_left = |one: &Followed| {
-            one.another_tells && one.due.is_some_and(|due| now.since(due) >= LEFT_TO_ANOTHER)
+    /// What is to be told next.
+    pub(crate) fn due(&self, format: Format, labels: LabelsOf<'_>) -> Option<Batch> {
+        let due = self.followed.iter().filter(|(_, one)| one.is_due);
+        let urgency = |one: &Followed| (one.gone.is_some(), Reverse(one.level), one.since);
+        let next = due.clone().min_by_key(|(_, one)| urgency(one))?.0;
+        let mut told: Vec<_> = match format {
+            // All that applies of a group, and what is over: it is over as a whole where nothing applies.
+            Format::Alertmanager => {
+                let of_group =
+                    |(key, _): &(&Key, &Followed)| (&key.cluster, &key.group) == (&next.cluster, &next.group);
+                let applies = |one: &Followed| one.told.is_some() && one.gone.is_none();
+                let all = self.followed.iter().filter(of_group);
+                all.filter(|(_, one)| one.is_due || applies(one)).collect()
+            }
+            Format::Slack => due.collect(),
         };
-        let left = self.followed.iter().filter(|(_, one)| is_left(one));
-        let left: Vec<Key> = left.map(|(key, _)| key.clone()).collect();
-        self.told(&left, now);
-    }
-
-    /// What this replica is to tell now; the most urgent first.
-    pub(crate) fn due(&self, labels: LabelsOf<'_>) -> Option<Batch> {
-        let mut due: Vec<_> =
-            self.followed.iter().filter(|(_, one)| one.due.is_some() && !one.another_tells).collect();
-        if due.is_empty() {
-            return None;
-        }
-        due.sort_by_key(|(_, one)| (one.gone.is_some(), std::cmp::Reverse(one.level), one.since));
-        due.truncate(OF_A_MESSAGE);
+        told.sort_by_key(|(_, one)| urgency(one));
+        told.truncate(OF_A_MESSAGE);
         let alert = |(key, one): &(&Key, &Followed)| Alert {
             cluster: key.cluster.clone(),
             group: key.group.clone(),
@@ -173,24 +183,20 @@ impl Pending {
             ended: one.gone,
         };
         Some(Batch {
-            alerts: due.iter().map(alert).collect(),
-            keys: due.iter().map(|(key, _)| (*key).clone()).collect(),
+            alerts: told.iter().map(alert).collect(),
+            keys: told.iter().map(|(key, _)| (*key).clone()).collect(),
         })
     }
 
-    /// The receiver has taken it.
-    pub(crate) fn delivered(&mut self, batch: &Batch, now: Timestamp) {
-        self.told(&batch.keys, now);
-    }
-
-    fn told(&mut self, keys: &[Key], now: Timestamp) {
-        for key in keys {
+    /// The receiver has taken it, or never will.
+    pub(crate) fn told(&mut self, batch: &Batch, now: Timestamp) {
+        for key in &batch.keys {
             let Some(one) = self.followed.get_mut(key) else { continue };
-            if one.gone.is_some() {
+            if one.is_due && one.gone.is_some() {
                 self.followed.remove(key);
                 continue;
             }
-            (one.told, one.due) = (Some(Told { at: now, level: one.level }), None);
+            (one.told, one.is_due) = (Some(Told { at: now, level: one.level }), false);
         }
     }
 

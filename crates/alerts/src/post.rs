@@ -28,6 +28,8 @@ pub(crate) struct Failure {
     pub(crate) words: String,
     /// When the receiver wants the next try.
     pub(crate) after: Option<Duration>,
+    /// The receiver refuses what it is sent, and would again.
+    pub(crate) is_final: bool,
 }
 
 impl Poster {
@@ -43,8 +45,11 @@ impl Poster {
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization);
         }
-        let mut answer =
-            request.send(body.to_string()).map_err(|error| Failure { words: told(&error), after: None })?;
+        let mut answer = request.send(body.to_string()).map_err(|error| Failure {
+            words: told(&error),
+            after: None,
+            is_final: false,
+        })?;
         let status = answer.status();
         let after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok()?.parse().ok());
         // What it says matters to nobody: its status does.
@@ -57,7 +62,8 @@ impl Poster {
             code @ (401 | 403) => format!("it answers {code}: its address or its bearer is not accepted"),
             code => format!("it answers {code}"),
         };
-        Err(Failure { words, after: after.map(Duration::from_secs) })
+        let is_final = matches!(status.as_u16(), 400 | 413 | 415 | 422);
+        Err(Failure { words, after: after.map(Duration::from_secs), is_final })
     }
 }
 

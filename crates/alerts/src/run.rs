@@ -20,6 +20,9 @@ pub const INTERVAL: Duration = Duration::from_secs(5);
 /// After failures: the first time as long as between two looks, then twice as long each time.
 const LONGEST_WAIT: Duration = Duration::from_secs(300);
 
+/// Messages at one look.
+const OF_A_LOOK: usize = 100;
+
 type Labels = Arc<dyn Fn(&GroupId) -> GroupLabels + Send + Sync>;
 
 /// Those that run.
@@ -92,12 +95,22 @@ impl Telling {
             let Some(look) = looks.borrow_and_update().clone() else { continue };
             self.pending.look(&self.receiver, &look);
             self.status.looked(self.pending.firing(&self.receiver, look.now), self.pending.left_out());
+            self.tell_all(&poster, &look).await;
+        }
+    }
+
+    async fn tell_all(&mut self, poster: &Arc<Poster>, look: &Look) {
+        for _ in 0..OF_A_LOOK {
+            let Some(batch) = self.pending.due(self.receiver.format, &*self.labels) else {
+                // What it did not take is over meanwhile.
+                self.status.nothing_waits();
+                (self.wait, self.not_before) = (self.every, None);
+                return;
+            };
             if self.not_before.is_some_and(|at| Instant::now() < at) {
-                continue;
+                return;
             }
-            if let Some(batch) = self.pending.due(&*self.labels) {
-                self.tell(&poster, batch, &look).await;
-            }
+            self.tell(poster, batch, look).await;
         }
     }
 
@@ -105,21 +118,26 @@ impl Telling {
         let body = format::body(&self.receiver, &batch.alerts, self.pages.as_deref());
         let poster = Arc::clone(poster);
         let posted = tokio::task::spawn_blocking(move || poster.post(&body)).await;
-        let posted = posted.unwrap_or_else(|error| Err(Failure { words: error.to_string(), after: None }));
+        let posted = posted
+            .unwrap_or_else(|error| Err(Failure { words: error.to_string(), after: None, is_final: false }));
         let receiver = &self.receiver.name;
         match posted {
             Ok(()) => {
-                self.pending.delivered(&batch, look.now);
+                self.pending.told(&batch, look.now);
                 if self.status.figures().trouble.is_some() {
                     tracing::info!(receiver, "alerts reach their receiver again");
                 }
                 self.status.sent();
                 (self.wait, self.not_before) = (self.every, None);
             }
-            Err(Failure { words, after }) => {
+            Err(Failure { words, after, is_final }) => {
                 if self.status.failed(look.now, &words) {
                     let (at, alerts) = (self.receiver.target.origin(), batch.alerts.len());
                     tracing::warn!(receiver, at, alerts, error = words, "alerts do not reach their receiver");
+                }
+                if is_final {
+                    // It would be refused again, and keep back all others.
+                    return self.pending.told(&batch, look.now);
                 }
                 let wait = after.unwrap_or(self.wait).clamp(self.every, LONGEST_WAIT);
                 self.not_before = Some(Instant::now() + wait);

@@ -20,7 +20,7 @@ pub struct Figures {
     pub sent: u64,
     /// Tries to send one.
     pub failed: u64,
-    /// Since when no message was taken, and why.
+    /// Since when a message waits that was not taken, or the last one was refused, and why.
     pub trouble: Option<(Timestamp, String)>,
 }
 
@@ -46,6 +46,10 @@ impl Status {
             figures.sent += 1;
             figures.trouble = None;
         });
+    }
+
+    pub(crate) fn nothing_waits(&self) {
+        self.set(|figures| figures.trouble = None);
     }
 
     /// Whether that is news: the first failure, or another one.

@@ -1,6 +1,8 @@
 //! What Alertmanager posts to a webhook, version 4.
 //! <https://prometheus.io/docs/alerting/latest/configuration/#webhook_config>
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value, json};
 
 use crate::alert::Alert;
@@ -8,16 +10,24 @@ use crate::alert::Alert;
 /// Of one that goes on.
 const NO_END: &str = "0001-01-01T00:00:00Z";
 
+/// `alerts` are of one group, or of a cluster as a whole.
 pub(super) fn body(receiver: &str, alerts: &[Alert], pages: Option<&str>) -> Value {
+    let common = alerts.iter().map(Alert::all_labels).reduce(|mut common, one| {
+        common.retain(|name, value| one.get(name) == Some(value));
+        common
+    });
+    let common = common.unwrap_or_default();
+    let group: BTreeMap<_, _> =
+        ["cluster", "group"].into_iter().filter_map(|name| Some((name, *common.get(name)?))).collect();
     let fires = alerts.iter().any(|alert| alert.ended.is_none());
     json!({
         "version": "4",
-        "groupKey": format!("flowdeck:{receiver}"),
+        "groupKey": format!("flowdeck/{receiver}:{}", json!(group)),
         "truncatedAlerts": 0,
         "status": if fires { "firing" } else { "resolved" },
         "receiver": receiver,
-        "groupLabels": {},
-        "commonLabels": {},
+        "groupLabels": group,
+        "commonLabels": common,
         "commonAnnotations": {},
         "externalURL": pages.unwrap_or_default(),
         "alerts": alerts.iter().map(|alert| one(alert, pages)).collect::<Vec<_>>(),
@@ -75,10 +85,9 @@ mod tests {
             ended: None,
         };
         let over = Alert {
-            group: None,
-            what: What::NotRead,
+            what: What::Verdict(Verdict::Behind),
+            level: Level::Warning,
             evidence: None,
-            labels: GroupLabels::default(),
             ended: Some(at("2026-11-21T14:20:00Z")),
             ..alert.clone()
         };
@@ -87,12 +96,12 @@ mod tests {
             body,
             json!({
                 "version": "4",
-                "groupKey": "flowdeck:on-call",
+                "groupKey": r#"flowdeck/on-call:{"cluster":"eu","group":"pay/ments"}"#,
                 "truncatedAlerts": 0,
                 "status": "firing",
                 "receiver": "on-call",
-                "groupLabels": {},
-                "commonLabels": {},
+                "groupLabels": { "cluster": "eu", "group": "pay/ments" },
+                "commonLabels": { "cluster": "eu", "group": "pay/ments", "team": "payments" },
                 "commonAnnotations": {},
                 "externalURL": "https://ops.example/kafkaflow",
                 "alerts": [
@@ -119,15 +128,20 @@ mod tests {
                     {
                         "status": "resolved",
                         "labels": {
-                            "alertname": "Cluster not read",
-                            "severity": "critical",
-                            "verdict": "clusterNotRead",
+                            "alertname": "Behind",
+                            "severity": "warning",
+                            "verdict": "behind",
                             "cluster": "eu",
+                            "group": "pay/ments",
+                            "team": "payments",
                         },
-                        "annotations": { "summary": "eu: Cluster not read" },
+                        "annotations": {
+                            "summary": "pay/ments on eu: Behind",
+                            "runbook_url": "https://wiki.example/payments",
+                        },
                         "startsAt": "2026-11-21T14:08:57.123Z",
                         "endsAt": "2026-11-21T14:20:00.000Z",
-                        "generatorURL": "https://ops.example/kafkaflow",
+                        "generatorURL": "https://ops.example/kafkaflow/c/eu/groups/~cGF5L21lbnRz",
                         "fingerprint": body["alerts"][1]["fingerprint"],
                     },
                 ],

@@ -9,13 +9,26 @@ use serde_json::{Value, json};
 
 use crate::alert::Alert;
 
-/// Lines that a person reads; what else there is is counted.
+/// What a person reads, and less than what each of them takes (Discord: 2,000 characters). What else there is is counted.
 const LINES: usize = 20;
+const TEXT_MAX: usize = 1_600;
+/// Of one sentence.
+const EVIDENCE_MAX: usize = 300;
 
 pub(super) fn body(alerts: &[Alert], pages: Option<&str>) -> Value {
-    let mut text = alerts.iter().take(LINES).map(|alert| line(alert, pages)).collect::<Vec<_>>().join("\n");
-    if alerts.len() > LINES {
-        let _ = write!(text, "\nand {} more", alerts.len() - LINES);
+    let (mut text, mut told) = (String::new(), 0);
+    for line in alerts.iter().take(LINES).map(|alert| line(alert, pages)) {
+        if told > 0 && text.len() + line.len() > TEXT_MAX {
+            break;
+        }
+        if told > 0 {
+            text.push('\n');
+        }
+        text.push_str(&line);
+        told += 1;
+    }
+    if alerts.len() > told {
+        let _ = write!(text, "\nand {} more", alerts.len() - told);
         if let Some(pages) = pages {
             let _ = write!(text, ": <{pages}|all groups>");
         }
@@ -40,7 +53,8 @@ fn line(alert: &Alert, pages: Option<&str>) -> String {
         }
         None => {
             if let Some(evidence) = &alert.evidence {
-                let _ = write!(line, ": {}", escaped(&shown::text(evidence)));
+                let evidence: String = shown::text(evidence).chars().take(EVIDENCE_MAX).collect();
+                let _ = write!(line, ": {}", escaped(&evidence));
             }
             let _ = write!(line, ". Since {} UTC", minute(alert));
         }
@@ -112,7 +126,11 @@ mod tests {
     fn a_storm_is_one_message_of_some_lines() {
         let many: Vec<_> = (0..500).map(|n| alert(&format!("g{n}"))).collect();
         let text = body(&many, Some("https://ops.example"))["text"].as_str().unwrap().to_owned();
-        assert_eq!(text.lines().count(), LINES + 1);
-        assert!(text.ends_with("and 480 more: <https://ops.example|all groups>"), "{text}");
+        let lines = text.lines().count() - 1;
+        assert!((3..=LINES).contains(&lines) && text.len() < 2_000, "{text}");
+        assert!(
+            text.ends_with(&format!("and {} more: <https://ops.example|all groups>", 500 - lines)),
+            "{text}"
+        );
     }
 }

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use flowdeck_model::Verdict;
 
 use super::*;
@@ -31,7 +33,13 @@ fn found(level: Level, since: i64) -> Found {
 }
 
 fn cluster(read_at: i64, found: Vec<Found>) -> ClusterLook {
-    ClusterLook { name: "eu".parse().unwrap(), read_at: at(read_at), another_tells: false, found }
+    ClusterLook {
+        name: "eu".parse().unwrap(),
+        read_at: at(read_at),
+        another_tells: false,
+        found,
+        unknown: BTreeSet::new(),
+    }
 }
 
 /// The receiver's side: what it is told at each moment, and taken.
@@ -48,15 +56,15 @@ impl Told {
     /// `level began ended` of each.
     fn at(&mut self, now: i64, cluster: ClusterLook) -> Vec<(What, Level, bool)> {
         let told = self.before_it_is_taken(now, cluster);
-        if let Some(batch) = self.pending.due(&|_| GroupLabels::default()) {
-            self.pending.delivered(&batch, at(now));
+        if let Some(batch) = self.pending.due(self.receiver.format, &|_| GroupLabels::default()) {
+            self.pending.told(&batch, at(now));
         }
         told
     }
 
     fn before_it_is_taken(&mut self, now: i64, cluster: ClusterLook) -> Vec<(What, Level, bool)> {
         self.pending.look(&self.receiver, &Look { now: at(now), clusters: vec![cluster] });
-        let batch = self.pending.due(&|_| GroupLabels::default());
+        let batch = self.pending.due(self.receiver.format, &|_| GroupLabels::default());
         let alerts = batch.into_iter().flat_map(|batch| batch.alerts);
         alerts.map(|one| (one.what, one.level, one.ended.is_some())).collect()
     }
@@ -117,35 +125,69 @@ fn a_cluster_that_is_not_read_is_an_alert_and_ends_no_other() {
     let mut told = Told::new(receiver());
     let stalled = || vec![found(Level::Critical, 0)];
     assert_eq!(told.at(60, cluster(60, stalled())).len(), 1);
-    // The last reading found nothing, and was long ago.
-    assert_eq!(told.at(200, cluster(60, vec![])), [(What::NotRead, Level::Critical, false)]);
-    assert_eq!(
-        told.at(900, cluster(60, vec![])),
-        [],
-        "told, and the stall is not over as far as anybody knows"
-    );
-    assert_eq!(told.at(905, cluster(905, stalled())), []);
-    assert_eq!(told.at(935, cluster(935, stalled())), [(What::NotRead, Level::Critical, true)]);
+    // From some age on nothing is known of the group, and later on the cluster counts as not read.
+    let unknown = || ClusterLook { unknown: BTreeSet::from(["payments".into()]), ..cluster(60, vec![]) };
+    let mut all = vec![];
+    for now in (65..300).step_by(5) {
+        let look = if now < 90 { cluster(60, stalled()) } else { unknown() };
+        all.extend(told.at(now, look));
+    }
+    assert_eq!(all, [(What::NotRead, Level::Critical, false)]);
+    assert_eq!(told.at(305, cluster(305, stalled())), []);
+    // As all that applies and is over of the cluster as a whole.
+    assert_eq!(told.at(335, cluster(335, stalled())), [(What::NotRead, Level::Critical, true)]);
+    assert_eq!(told.at(340, cluster(340, vec![])), []);
+    assert_eq!(told.at(370, cluster(370, vec![])), [(STALLED, Level::Critical, true)]);
 }
 
 #[test]
-fn another_replica_tells_and_this_one_goes_on_where_it_left() {
+fn a_group_that_cannot_be_read_is_not_over() {
+    let mut told = Told::new(receiver());
+    assert_eq!(told.at(60, cluster(60, vec![found(Level::Critical, 0)])).len(), 1);
+    for now in (65..300).step_by(5) {
+        let unknown = BTreeSet::from(["payments".into()]);
+        assert_eq!(told.at(now, ClusterLook { unknown, ..cluster(now, vec![]) }), []);
+    }
+    assert_eq!(told.at(300, cluster(300, vec![])), []);
+    assert_eq!(told.at(330, cluster(330, vec![])), [(STALLED, Level::Critical, true)]);
+}
+
+#[test]
+fn a_message_has_all_that_applies_of_its_group() {
+    let behind =
+        |since| Found { verdict: Verdict::Behind, level: Level::Warning, ..found(Level::Warning, since) };
+    let other = Found { group: "orders".into(), ..found(Level::Critical, 0) };
+    let mut told = Told::new(receiver());
+    let look = |found: Vec<Found>, now| cluster(now, found);
+    let all = || vec![found(Level::Critical, 0), behind(0), other.clone()];
+    // One group after the other, in Alertmanager's format.
+    assert_eq!(told.at(60, look(all(), 60)).len(), 1);
+    assert_eq!(told.at(65, look(all(), 65)).len(), 2);
+    assert_eq!(told.at(70, look(all(), 70)), []);
+    assert_eq!(told.at(75, look(vec![behind(0), other.clone()], 75)), []);
+    let behind_applies = (What::Verdict(Verdict::Behind), Level::Warning, false);
+    let stalled_is_over = (STALLED, Level::Critical, true);
+    assert_eq!(told.at(105, look(vec![behind(0), other.clone()], 105)), [behind_applies, stalled_is_over]);
+    assert_eq!(told.at(110, look(vec![behind(0), other.clone()], 110)), []);
+
+    let mut told = Told::new(Receiver { format: Format::Slack, ..receiver() });
+    assert_eq!(told.at(60, look(all(), 60)).len(), 3, "a text has all of them");
+}
+
+#[test]
+fn another_replica_tells_and_one_that_takes_over_tells_what_applies() {
     let mut told = Told::new(receiver());
     let look = |at: i64, another_tells: bool| ClusterLook {
         another_tells,
         ..cluster(at, vec![found(Level::Critical, 0)])
     };
     assert_eq!(told.at(60, look(60, true)), []);
-    // It may have ended before it told: twice rather than never.
-    assert_eq!(told.at(100, look(100, false)).len(), 1);
-
-    let mut told = Told::new(receiver());
-    assert_eq!(told.at(60, look(60, true)), []);
-    assert_eq!(told.at(180, look(180, true)), []);
-    assert_eq!(told.at(185, look(185, false)), [], "told by the other long ago");
-    let gone = |at| cluster(at, vec![]);
-    assert_eq!(told.at(190, gone(190)), []);
-    assert_eq!(told.at(220, gone(220)), [(STALLED, Level::Critical, true)], "by the one that leads now");
+    assert_eq!(told.at(300, look(300, true)), []);
+    // Nobody knows whether the other one reached the receiver.
+    assert_eq!(told.at(305, look(305, false)).len(), 1);
+    assert_eq!(told.at(310, look(310, false)), []);
+    assert_eq!(told.at(315, cluster(315, vec![])), []);
+    assert_eq!(told.at(345, cluster(345, vec![])), [(STALLED, Level::Critical, true)]);
 }
 
 #[test]
@@ -159,7 +201,7 @@ fn ends_are_not_told_to_who_does_not_want_them() {
 
 #[test]
 fn more_than_are_followed_are_counted() {
-    let mut told = Told::new(receiver());
+    let mut told = Told::new(Receiver { format: Format::Slack, ..receiver() });
     let many = (0..MOST + 7).map(|n| Found { group: format!("g{n}").into(), ..found(Level::Critical, 0) });
     assert_eq!(told.at(60, cluster(60, many.collect())).len(), OF_A_MESSAGE);
     assert_eq!(told.pending.left_out(), 7);

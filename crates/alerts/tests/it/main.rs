@@ -1,5 +1,6 @@
 //! Delivery over HTTP: to a receiver that takes, refuses, fails, and is away for a while.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -35,6 +36,7 @@ impl World {
             read_at: Timestamp::from_millis(0),
             another_tells: false,
             found: vec![],
+            unknown: BTreeSet::new(),
         };
         Self(Arc::new(Mutex::new(Look { now: Timestamp::from_millis(0), clusters: vec![cluster] })))
     }
@@ -93,8 +95,7 @@ async fn an_alert_is_posted_when_it_begins_and_when_it_is_over() {
     wait_for("the count", DEADLINE, async || (figures().sent == 1 && figures().firing == 1).then_some(()))
         .await;
     world.at(70, false);
-    // Some looks, at which it is gone for no time.
-    tokio::time::sleep(EVERY * 5).await;
+    wait_for("nothing that fires", DEADLINE, async || (figures().firing == 0).then_some(())).await;
     world.at(100, false);
     let last = posts(&hook, 2).await.remove(1);
     assert_eq!((&last["status"], &last["alerts"][0]["status"]), (&"resolved".into(), &"resolved".into()));
@@ -133,6 +134,8 @@ async fn what_is_over_while_the_receiver_fails_is_not_told() {
         (alerts.statuses()[0].figures().firing == 0).then_some(())
     })
     .await;
+    wait_for("nothing that waits", DEADLINE, async || alerts.statuses()[0].trouble().is_none().then_some(()))
+        .await;
     hook.answers("200 OK");
     let before = hook.posts().len();
     tokio::time::sleep(Duration::from_millis(500)).await;
@@ -159,4 +162,22 @@ async fn a_redirect_is_not_followed_and_a_test_says_what_came_back() {
     let nobody = Receiver { target: Target::new("http://127.0.0.1:9/secret").unwrap(), ..receiver };
     let words = tried(nobody).await.unwrap().unwrap_err();
     assert!(words.contains("refused") && !words.contains("secret"), "{words}");
+}
+
+#[tokio::test]
+async fn what_a_receiver_refuses_keeps_back_no_other() {
+    let (hook, world, shutdown) = (Hook::start(), World::new(), CancellationToken::new());
+    hook.answers("413 Long");
+    let alerts = world.told_to(receiver(Target::new(&hook.url("/")).unwrap()), &shutdown);
+    world.at(60, true);
+    wait_for("a refusal", DEADLINE, async || (alerts.statuses()[0].figures().failed == 1).then_some(()))
+        .await;
+    let posts_so_far = hook.posts().len();
+    hook.answers("200 OK");
+    world.0.lock().unwrap().clusters[0].read_at = Timestamp::from_millis(0);
+    world.0.lock().unwrap().now = Timestamp::from_millis(200_000);
+    let next = posts(&hook, posts_so_far + 1).await.pop().unwrap();
+    assert_eq!(next["alerts"][0]["labels"]["verdict"], "clusterNotRead");
+    assert_eq!(alerts.statuses()[0].figures().failed, 1, "it is not sent again");
+    shutdown.cancel();
 }
