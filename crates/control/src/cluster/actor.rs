@@ -208,6 +208,7 @@ impl ClusterActor {
     }
 
     pub(crate) async fn run(mut self, shutdown: CancellationToken, tracker: TaskTracker) {
+        self.state.started(clock::now());
         let again = self.again.subscribe();
         let mut incoming = topic_events::follow(&self.cluster, &self.settings, &again, &shutdown, &tracker);
         let (watched, groups) = watch::channel(Arc::<[GroupId]>::default());

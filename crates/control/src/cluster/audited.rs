@@ -1,6 +1,6 @@
 //! Operations to and from the audit: the leader writes each change of state, all others show what they read.
 
-use flowdeck_model::{CommandState, Timestamp};
+use flowdeck_model::{CommandState, HoldId, Timestamp};
 use flowdeck_protocol::wire::Operation;
 
 use super::state::State;
@@ -19,6 +19,14 @@ impl State {
         let unfollowed = command.state == CommandState::Sent && command.instances.is_empty();
         match self.book.get(id) {
             None => {}
+            // Its hold is in force all the same, and is kept up.
+            Some(known)
+                if known.restored
+                    && command.wrote_nothing()
+                    && self.observed.holds.is_in_force(HoldId::from(id)) =>
+            {
+                return;
+            }
             Some(known) if known.restored => command.acks = known.acks.clone(),
             // The first request under an id decides what it means.
             Some(known) if !known.is_same_as(&command.submit()) => {

@@ -37,11 +37,23 @@ impl State {
                 self.to_begin.pop_front();
                 continue;
             };
+            // The leader before wrote it: nothing is planned any more, and nothing has to be written.
+            if self.has_own_hold(id) {
+                self.to_begin.pop_front();
+                self.observed.fresh_telemetry(now);
+                self.take_over_written(id, now);
+                continue;
+            }
             let waited_here = self.waits_since.get(&id).map(|since| now.since(*since)).unwrap_or_default();
             // Its stamp may be of another clock. One that is behind makes a request look old, and yet it has to be
             // refused: what a leader before left undone looks the same.
             let waited = now.since(command.requested_at).max(waited_here);
-            if waited > BEGIN_WITHIN {
+            let may_write = self.may_write().is_ok();
+            if waited > BEGIN_WITHIN && !(may_write && self.wrote_to_holds(id)) {
+                // Whether the leader before wrote it is known once the holds are read to where that one ended.
+                if !may_write && waited_here <= self.observed.settings.timing.write_deadline {
+                    return;
+                }
                 let is_by_one_clock = waited_here > BEGIN_WITHIN || self.pending.contains_key(&id);
                 let words = match is_by_one_clock {
                     true => "nothing could be written within 15 s, so it was not begun".to_owned(),
@@ -92,34 +104,66 @@ impl State {
         let Some(command) = self.book.get(id).cloned() else { return };
         let submit = command.submit();
         self.observed.fresh_telemetry(now);
+        // Its hold may be released by now, and is not made again.
+        let is_about_holds = matches!(command.action, Action::Pause | Action::Resume);
+        if is_about_holds && self.wrote_to_holds(id) {
+            return self.take_over_written(id, now);
+        }
         let active = self.observed.holds.of_group(&submit.target.group);
+        let overdue = overdue(&command, &active, now);
+        if !overdue.is_empty() {
+            let plan = self.plan_end(&command, overdue, &active, now);
+            return self.begin(command, plan, now);
+        }
         let decision =
             as_kafkaflow::decide(&submit, &command.actor, self.facts(&active, &submit.target.group, now));
         match decision {
             Err(error) => self.refuse(id, &error, now),
-            // The leader before this one wrote it, and could not say so any more.
-            Ok(Decision::Existing(there)) if there == id => {
-                self.change(id, now, |command, seen| {
-                    note(command, "written by the replica that led before".to_owned());
-                    command.holds = vec![HoldId::from(id)];
-                    command.instances = lifecycle::expected(command, seen);
-                    lifecycle::take_acks(command, now);
-                    lifecycle::sent(command, seen);
-                });
-            }
+            Ok(Decision::Existing(there)) if there == id => self.take_over_written(id, now),
             Ok(Decision::Existing(there)) => {
                 let state = self.book.get(there).map_or(CommandState::Restored, |command| command.state);
                 self.answer(id, &Ok(Submitted { id: there, state, existing: true }));
                 self.change(id, now, |command, _| {
                     note(command, format!("command {there} had asked for the same: nothing was written"));
                     command.state = CommandState::Refused;
+                    command.heal = None;
                 });
             }
             Ok(Decision::Write(plan)) => self.begin(command, plan, now),
         }
     }
 
+    /// The leader before this one wrote it, and could not say so any more.
+    fn take_over_written(&mut self, id: CommandId, now: Timestamp) {
+        self.change(id, now, |command, seen| {
+            note(command, "written by the replica that led before".to_owned());
+            if command.heal.is_none() {
+                command.holds = vec![HoldId::from(id)];
+            }
+            command.instances = lifecycle::expected(command, seen);
+            lifecycle::take_acks(command, now);
+            lifecycle::sent(command, seen);
+        });
+    }
+
+    /// A record of the holds was written for the request, as far as they are read.
+    fn wrote_to_holds(&self, id: CommandId) -> bool {
+        self.has_own_hold(id) || self.hold_commands.contains(&id)
+    }
+
+    /// The hold of a pause is in force.
+    fn has_own_hold(&self, id: CommandId) -> bool {
+        let is_pause = self.book.get(id).is_some_and(|command| command.action == Action::Pause);
+        is_pause && self.observed.holds.is_in_force(HoldId::from(id))
+    }
+
     pub(super) fn refuse(&mut self, id: CommandId, error: &PortError, now: Timestamp) {
+        // Its hold is kept up by whoever leads next, which takes it over from the audit.
+        if self.has_own_hold(id)
+            && let Some(state) = self.book.get(id).map(|command| command.state)
+        {
+            return self.answer(id, &Ok(Submitted { id, state, existing: false }));
+        }
         let asked = self.pending.get(&id).map(|pending| pending.command.clone());
         self.answer(id, &Err(error.clone()));
         if self.book.get(id).is_none()
@@ -134,6 +178,7 @@ impl State {
         self.change(id, now, |command, _| {
             note(command, error.to_string());
             command.state = CommandState::Refused;
+            command.heal = None;
         });
         self.unaudited.withdraw(id);
     }
@@ -314,6 +359,8 @@ impl State {
                 }
                 Some(error) => {
                     note(command, format!("not written: {}", write_task::words(error)));
+                    // It is planned anew where it is tried again.
+                    command.heal = None;
                     // The end of a pause is tried again until it is written.
                     if !by_system {
                         command.state = CommandState::Refused;
@@ -334,6 +381,17 @@ fn by_two_clocks(requested_at: Timestamp, now: Timestamp) -> String {
          them (NTP)",
         now.since(requested_at).as_secs()
     )
+}
+
+/// Of the end of pauses: which of them are still in force.
+fn overdue(command: &Command, active: &[Hold], now: Timestamp) -> Vec<HoldChange> {
+    if command.action != Action::Resume || command.actor.kind != ActorKind::System {
+        return vec![];
+    }
+    let scopes = command.scopes();
+    let is_meant =
+        |hold: &&Hold| hold.is_overdue(now) && scopes.iter().any(|scope| scope.covers(&hold.scope));
+    active.iter().filter(is_meant).cloned().map(HoldChange::Release).collect()
 }
 
 fn before(active: &[Hold], changes: &[HoldChange]) -> Vec<Hold> {

@@ -172,7 +172,10 @@ impl State {
             if action == Action::Resume {
                 self.resumed_from_outside(&target, now);
             }
-            let active = self.unwritten.over(&target.group, self.observed.holds.of_group(&target.group));
+            let mut active = self.unwritten.over(&target.group, self.observed.holds.of_group(&target.group));
+            if action == Action::Pause {
+                active = self.left_by_heal(&target.group, active, now);
+            }
             let changes = external::changes(action, &target, id, &active, now);
             external::grow(&mut added, &changes, &active);
             if !changes.is_empty() {

@@ -10,6 +10,8 @@ use crate::commands::{evidence, lifecycle};
 
 /// Commands whose answers are kept until the audit is read to its end.
 const EARLY_MAX: usize = 1_000;
+/// Commands that are remembered for what they wrote to the holds: as many as the book remembers by default.
+const HOLD_COMMANDS_MAX: usize = 1_000;
 
 /// Records of the audit that concern no command: the actor hands them to the runners.
 #[derive(Default)]
@@ -52,6 +54,14 @@ impl State {
 
     fn heard_hold(&mut self, notice: HoldNotice, at: Timestamp) {
         let HoldNotice { key, command, released, changed, was_known } = notice;
+        if let Some(command) = command
+            && self.hold_commands.back() != Some(&command)
+        {
+            self.hold_commands.push_back(command);
+            if self.hold_commands.len() > HOLD_COMMANDS_MAX {
+                self.hold_commands.pop_front();
+            }
+        }
         // What was in doubt may have been written after all.
         let asked_here = |id| self.book.get(id).is_some_and(|command| !command.restored);
         let is_own = self.leads() || self.unwritten.has(&key) || command.is_some_and(asked_here);

@@ -7,13 +7,14 @@ use std::time::Duration;
 use flowdeck_model::hold::HoldChange;
 use flowdeck_model::verdict;
 use flowdeck_model::{
-    Action, CommandId, ConsumerName, GroupId, Hold, HoldBy, HoldId, Scope, Submit, Target, Timestamp, shown,
+    Action, CommandId, CommandState, ConsumerName, GroupId, Hold, HoldBy, HoldId, Scope, Submit, Target,
+    Timestamp, shown,
 };
 use flowdeck_observe::locked_up::Locked;
 use flowdeck_observe::telemetry::InstanceId;
 
 use super::state::{State, TRY_AGAIN};
-use super::upkeep::{ENDS_AT_ONCE, target_of};
+use super::upkeep::{ENDS_AT_ONCE, LATE, target_of};
 use crate::audit::system;
 use crate::commands::lock_up::{LockUps, Told};
 use crate::commands::plan::{Plan, unique};
@@ -23,6 +24,8 @@ use crate::kinds;
 
 /// Telemetry comes every 5 s.
 const EVERY: Duration = Duration::from_secs(1);
+/// A stop that was not confirmed counts for so long.
+const UNPROVEN_STOP: Duration = Duration::from_secs(120);
 
 /// Groups with KafkaFlow instances that are locked up, or may be.
 #[derive(Default)]
@@ -58,7 +61,7 @@ impl State {
         for (id, telemetry) in self.observed.telemetry.groups.iter() {
             let mut one = former.remove(id).unwrap_or_default();
             let holds = self.observed.holds.of_group(id);
-            let told = |consumer: &ConsumerName| self.told(id, consumer, &holds);
+            let told = |consumer: &ConsumerName| self.told(id, consumer, &holds, now);
             let group = self.observed.sample.group(id).map(Arc::as_ref);
             one.observe(telemetry, group, told, within, now);
             if !one.is_empty() {
@@ -69,7 +72,7 @@ impl State {
         self.dirty |= before != self.locked_up.for_views();
     }
 
-    fn told(&self, group: &GroupId, consumer: &ConsumerName, holds: &[Hold]) -> Told {
+    fn told(&self, group: &GroupId, consumer: &ConsumerName, holds: &[Hold], now: Timestamp) -> Told {
         let moves = |one: &&Command| {
             let is_named = one.target.consumer.as_ref() == Some(consumer);
             &one.target.group == group
@@ -79,14 +82,28 @@ impl State {
                     || (is_named && one.action.kind().is_for_consumer()))
         };
         let newest = self.book.iter().find(moves);
-        let is_stopped =
-            is_stopped(holds, group, consumer) || newest.is_some_and(|one| one.action == Action::Stop);
-        Told { is_stopped, moved_at: newest.and_then(|one| one.sent_at) }
+        let moved_at = newest.and_then(|one| one.sent_at);
+        // A stop without proof may not be obeyed at all.
+        let counts = |one: &Command| {
+            let is_proven = matches!(one.state, CommandState::Sent | CommandState::Confirmed);
+            let is_new = moved_at.is_some_and(|at| now.since(at) < UNPROVEN_STOP);
+            one.action == Action::Stop && (is_proven || is_new)
+        };
+        let stopped_at = moved_at.filter(|_| newest.is_some_and(counts));
+        Told { is_stopped: is_stopped(holds, group, consumer), stopped_at, moved_at }
     }
 
     /// The resume in the group that first brings back what is locked up.
     pub(super) fn healing(&self, group: &GroupId) -> Option<&Command> {
-        self.book.iter().find(|one| one.heal.is_some() && &one.target.group == group)
+        let is_handed = |one: &Command| one.heal.is_some() && self.unwritten.is_handed(one.id);
+        let is_one = |one: &&Command| &one.target.group == group && (one.is_healing() || is_handed(one));
+        self.book.iter().find(is_one)
+    }
+
+    /// The holds that stay in force once that resume is over.
+    pub(super) fn left_by_heal(&self, group: &GroupId, active: Arc<[Hold]>, now: Timestamp) -> Arc<[Hold]> {
+        let Some(command) = self.healing(group) else { return active };
+        active.iter().filter(|hold| !heal::is_released(command, hold, now)).cloned().collect()
     }
 
     /// Somebody else resumes what is being brought back. Who is not paused yet obeys nothing any more.
@@ -156,7 +173,7 @@ impl State {
 
     /// What is locked up is back and paused: now it is resumed. Or it is not, and its process must be ended.
     pub(super) fn heal(&mut self, id: CommandId, now: Timestamp) {
-        let is_open = |one: &&Command| one.heal.as_ref().is_some_and(|heal| !heal.is_resuming);
+        let is_open = |one: &&Command| one.heal.is_some() && !self.unwritten.is_handed(one.id);
         let Some((command, sent_at)) =
             self.book.get(id).filter(is_open).and_then(|one| Some((one, one.sent_at?)))
         else {
@@ -165,34 +182,61 @@ impl State {
         let group = command.target.group.clone();
         let active = self.observed.holds.of_group(&group);
         let seen = self.seen(&group, &active, now);
-        if heal::is_done(command, seen) {
+        let is_settled = command.state.is_settled();
+        // Everything was paused, whatever was asked for.
+        let whole = Target { topics: vec![], ..command.target.clone() };
+        // Whoever asked so long ago may want something else now.
+        let is_late = is_settled && now.since(sent_at) > LATE;
+        if heal::is_done(command, seen) && !is_late {
             if !self.jobs.is_empty() {
                 return;
             }
             let mut command = command.clone();
             lifecycle::begin_flows(&mut command, seen);
-            let changes = heal::releases(&command, &active);
-            // Everything was paused, whatever was asked for.
-            let whole = Target { topics: vec![], ..command.target.clone() };
+            let changes = heal::releases(&command, &active, now);
             let plan = kinds::released(&whole, changes, &self.facts(&active, &group, now));
             return self.resume_healed(command, plan);
         }
         let missing: Vec<InstanceId> =
             heal::missing(command, seen).into_iter().map(|one| one.key.clone()).collect();
-        let is_settled = command.state.is_settled();
+        let own = heal::own_releases(command, &active);
         if now.since(sent_at) >= heal::COMES_BACK_WITHIN || is_settled {
             self.name_missing(id, &group, &missing, now);
         }
         if is_settled {
-            let names: Vec<String> = missing.iter().map(|one| one.instance.to_string()).collect();
-            self.change(id, now, |command, _| {
+            self.give_up(id, &missing, own, &whole, now);
+        }
+    }
+
+    /// What was held for that alone is released, so that those that are back run.
+    fn give_up(
+        &mut self,
+        id: CommandId,
+        missing: &[InstanceId],
+        own: Vec<HoldChange>,
+        whole: &Target,
+        now: Timestamp,
+    ) {
+        if !own.is_empty() && !self.jobs.is_empty() {
+            return;
+        }
+        let names: Vec<String> = missing.iter().map(|one| one.instance.to_string()).collect();
+        let why = match names.is_empty() {
+            true => "the resume could not be written in time".to_owned(),
+            false => format!("{} did not come back, paused, within 90 s", verdict::names(&names)),
+        };
+        if own.is_empty() {
+            return self.change(id, now, |command, _| {
                 command.heal = None;
-                command.notes.push(format!(
-                    "nothing was resumed: {} did not come back, paused, within 90 s",
-                    verdict::names(&names)
-                ));
+                command.notes.push(format!("nothing was resumed: {why}"));
             });
         }
+        let Some(mut command) = self.book.get(id).cloned() else { return };
+        let active = self.observed.holds.of_group(&whole.group);
+        lifecycle::begin_flows(&mut command, self.seen(&whole.group, &active, now));
+        let mut plan = kinds::released(whole, own, &self.facts(&active, &whole.group, now));
+        plan.notes.push(format!("{why}: what was held for that is released, and the others are resumed"));
+        self.resume_healed(command, plan);
     }
 
     fn name_missing(&mut self, id: CommandId, group: &GroupId, missing: &[InstanceId], now: Timestamp) {

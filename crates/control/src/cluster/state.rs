@@ -42,6 +42,8 @@ pub(crate) struct State {
     pub(crate) alterations: VecDeque<Alteration>,
     /// Holds that were read and whose commands are not restored yet, in the order of the topic.
     pub(super) holds_to_restore: Vec<HoldId>,
+    /// The commands that the newest records of the holds were written for.
+    pub(super) hold_commands: VecDeque<CommandId>,
     pub(super) election: Election,
     /// Requests that this process took, until they are carried out.
     pub(super) pending: HashMap<CommandId, Pending>,
@@ -63,6 +65,8 @@ pub(crate) struct State {
     pub(super) writer_problem: Option<String>,
     /// Holds whose end is being written, when that was begun, and by which command.
     pub(super) expiring: HashMap<HoldId, (Timestamp, CommandId)>,
+    /// When this process began to follow the cluster.
+    pub(super) started: Option<Timestamp>,
     pub(super) held: HeldGroups,
     pub(super) locked_up: GroupsLockedUp,
     pub(super) runner_records: RunnerRecords,
@@ -86,6 +90,7 @@ impl State {
             unwritten: Unwritten::default(),
             alterations: VecDeque::new(),
             holds_to_restore: Vec::new(),
+            hold_commands: VecDeque::new(),
             election: Election::new(settings.mode),
             pending: HashMap::new(),
             audit_requests: VecDeque::new(),
@@ -99,12 +104,18 @@ impl State {
             topics_problem: None,
             writer_problem: None,
             expiring: HashMap::new(),
+            started: None,
             held: HeldGroups::default(),
             locked_up: GroupsLockedUp::default(),
             runner_records: RunnerRecords::default(),
             dirty: true,
             observed: Observation::new(settings, admin.observe.telemetry, stats),
         }
+    }
+
+    /// The topics are followed from now on.
+    pub(crate) fn started(&mut self, now: Timestamp) {
+        self.started = Some(now);
     }
 
     /// Something changed that somebody waits for.

@@ -14,7 +14,7 @@ use flowdeck_model::{
 use super::state::{State, TRY_AGAIN};
 use crate::audit::system;
 use crate::commands::follow_up::Again;
-use crate::commands::plan;
+use crate::commands::plan::{self, Plan};
 use crate::commands::starts::Starts;
 use crate::commands::write_task::WriteTask;
 use crate::commands::{Command, evidence, external, follow_up, heal, stops};
@@ -25,6 +25,10 @@ pub(super) const LATE: Duration = Duration::from_secs(120);
 /// Pauses that end in one tick. Who may write to the topics could let thousands end at once, and an operator's
 /// command waits for what was begun before it.
 pub(super) const ENDS_AT_ONCE: usize = 8;
+/// Every instance has told of itself by then: telemetry comes every 1 to 5 s.
+const HEARD_WITHIN: Duration = Duration::from_secs(6);
+/// Where telemetry cannot be followed by then, a hold ends all the same.
+const FOLLOWED_WITHIN: Duration = Duration::from_secs(15);
 
 impl State {
     /// Deadlines, evidence, sending again, expiry.
@@ -82,12 +86,15 @@ impl State {
         let watched = kinds::of(command.action).starts_anew() && command.sent_at.is_some();
         let done = !watched && command.instances.iter().all(|one| one.state.is_done());
         let pause_in_force = command.action == Action::Pause && in_force;
-        if !pause_in_force && command.state.is_settled() && (late || done) {
+        // Of one that brings consumers back, what it holds for that has to be released.
+        let is_over = command.state.is_settled() && command.heal.is_none() && (late || done);
+        if !pause_in_force && is_over {
             return;
         }
         let retired = match command.action {
             Action::Pause => !in_force,
-            _ => self.is_undone(command),
+            // Who is being brought back is looked at, whatever was asked for since.
+            _ => command.heal.is_none() && self.is_undone(command),
         };
         let mut command = command.clone();
         let group = command.target.group.clone();
@@ -96,7 +103,8 @@ impl State {
         let seen = self.seen(&group, &active, now);
         let tracked = (command.instances.len(), command.resends.clone());
         let mut changed = evidence::observe(&mut command, seen, retired);
-        let follows = command.action != Action::Pause || !own.is_empty();
+        let gives_up = command.heal.is_some() && command.state.is_settled();
+        let follows = !gives_up && (command.action != Action::Pause || !own.is_empty());
         if may_write && !retired && follows && (command.sent_at.is_some() || command.restored) {
             let wanted = follow_up::follow_up(&mut command, &own, seen);
             if !wanted.is_empty() && !self.is_contested(&group, now) {
@@ -176,7 +184,8 @@ impl State {
             let command = former.unwrap_or_else(CommandId::random);
             self.expiring.insert(id, (now, command));
             let Some(target) = target_of(&holds) else { continue };
-            if self.healing(&target.group).is_some() {
+            let is_under_way = self.book.get(command).is_some_and(|one| !is_requested(one));
+            if is_under_way || self.healing(&target.group).is_some() {
                 continue;
             }
             let changes: Vec<HoldChange> = holds.into_iter().map(HoldChange::Release).collect();
@@ -192,17 +201,39 @@ impl State {
             };
             let known = self.book.get(command).cloned();
             let command = known.unwrap_or_else(|| Command::new(submit, system(), now));
-            let facts = self.facts(&active, &command.target.group, now);
-            let plan = heal::plan(&command.submit(), &command.actor.name, &facts)
-                .unwrap_or_else(|| kinds::release(&command.target, changes, &facts));
+            let plan = self.plan_end(&command, changes, &active, now);
             self.begin_own(command, plan, now);
         }
+    }
+
+    /// Of pauses whose time is over: nothing but `changes` is released.
+    pub(super) fn plan_end(
+        &self,
+        command: &Command,
+        changes: Vec<HoldChange>,
+        active: &[Hold],
+        now: Timestamp,
+    ) -> Plan {
+        let facts = self.facts(active, &command.target.group, now);
+        heal::plan_end(&command.submit(), &command.actor.name, &facts, changes.clone())
+            .unwrap_or_else(|| kinds::release(&command.target, changes, &facts))
     }
 
     /// Pauses whose time is over.
     fn ended(&self, now: Timestamp) -> BTreeSet<HoldId> {
         let is_tried = |id: &HoldId| self.expiring.get(id).is_some_and(|(at, _)| now.since(*at) < TRY_AGAIN);
-        self.observed.holds.overdue(now).map(|hold| hold.id).filter(|id| !is_tried(id)).collect()
+        let due = self.observed.holds.overdue(now).filter(|hold| !self.awaits_telemetry(hold, now));
+        due.map(|hold| hold.id).filter(|id| !is_tried(id)).collect()
+    }
+
+    /// Whom the end has to be told to may not be heard yet: telemetry is followed from its end on. Not of a hold that was
+    /// made since it is followed.
+    fn awaits_telemetry(&self, hold: &Hold, now: Timestamp) -> bool {
+        match (self.observed.following_since(), self.started) {
+            (Some(since), _) => hold.since < since && now.since(since) < HEARD_WITHIN,
+            (None, Some(started)) => now.since(started) < FOLLOWED_WITHIN,
+            (None, None) => false,
+        }
     }
 
     /// All whose holds were read since.
@@ -217,7 +248,8 @@ impl State {
 
     /// A hold whose command is not remembered: it was made before this process, or by another.
     fn restore_one(&mut self, id: HoldId) {
-        if self.book.get(id.into()).is_some_and(|command| !command.restored) {
+        // One that was said to be refused made the hold all the same, so it is kept up.
+        if self.book.get(id.into()).is_some_and(|command| !command.restored && !command.wrote_nothing()) {
             return;
         }
         let holds = self.observed.holds.of_id(id);

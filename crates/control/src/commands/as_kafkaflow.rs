@@ -8,6 +8,8 @@ use flowdeck_model::actor::ActorView;
 use flowdeck_model::{Action, PortError, Submit, Via};
 use flowdeck_protocol::kafkaflow;
 
+use super::external::ended_by_start;
+use super::heal;
 use super::kafkaflow::AdminCommand;
 use super::plan::{self, Check, Decision, Facts, Plan, unique};
 use crate::kinds;
@@ -16,7 +18,8 @@ use crate::kinds;
 pub(crate) fn decide(submit: &Submit, actor: &ActorView, facts: Facts<'_>) -> Result<Decision, PortError> {
     let facts = &Facts { via: actor.via, ..facts };
     let decision = plan::decide(submit, &actor.name, facts);
-    if actor.via != Via::KafkaFlow {
+    // A pause would be released, and a resume would come too soon.
+    if actor.via != Via::KafkaFlow || heal::is_under_way(submit, facts) {
         return decision;
     }
     match decision {
@@ -39,7 +42,12 @@ fn all_the_same(submit: &Submit, facts: &Facts<'_>, why: &PortError) -> Result<D
     let Some(message) = message(submit, facts) else { return Err(why.clone()) };
     let admin = pairs(submit, facts).into_iter().map(|pair| AdminCommand { pair, message: message.clone() });
     let note = format!("KafkaFlow's API sends it all the same: {why}.");
-    Ok(Decision::Write(Plan { admin: admin.collect(), notes: vec![note], ..Plan::default() }))
+    // What is started must not be stopped again by the hold that kept it stopped.
+    let changes = match submit.action {
+        Action::Start => ended_by_start(facts.active, target),
+        _ => vec![],
+    };
+    Ok(Decision::Write(Plan { changes, admin: admin.collect(), notes: vec![note], ..Plan::default() }))
 }
 
 /// Where the target was ever heard; else on the first.

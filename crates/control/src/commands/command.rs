@@ -204,6 +204,11 @@ impl Command {
         self.instances.iter().map(|one| one.at).chain(self.sent_at).max().unwrap_or(self.requested_at)
     }
 
+    /// It was sent, and brings consumers back before it resumes.
+    pub(crate) fn is_healing(&self) -> bool {
+        self.heal.is_some() && self.sent_at.is_some() && !self.state.is_settled()
+    }
+
     /// It starts consumers that a hold kept stopped.
     pub(crate) fn starts(&self) -> bool {
         self.action == Action::Resume && self.before.iter().any(|hold| hold.by == HoldBy::Stop)

@@ -8,16 +8,18 @@ use std::time::Duration;
 use flowdeck_model::hold::{HoldChange, resume};
 use flowdeck_model::view::InstanceKind;
 use flowdeck_model::{
-    Action, ActorKind, ConsumerName, GroupId, Hold, HoldBy, HoldId, Scope, Submit, TopicName,
+    Action, ActorKind, ConsumerName, GroupId, Hold, HoldBy, HoldId, PortError, Scope, Submit, Timestamp,
+    TopicName,
 };
 use flowdeck_observe::telemetry::InstanceTelemetry;
 
 use super::evidence::why_without;
+use super::external::OWNER;
 use super::follow_up::Again;
 use super::kafkaflow::by_pair;
 use super::lifecycle::Seen;
 use super::plan::{Facts, Plan, apply, unique};
-use super::starts::{Starts, kept};
+use super::starts::{Starts, hand_over, kept};
 use super::stops::is_stopped;
 use super::{Command, Tracked};
 
@@ -33,6 +35,8 @@ pub(crate) const COMES_BACK_WITHIN: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Heal {
     pub(crate) consumers: BTreeSet<ConsumerName>,
+    /// When it was planned: what is held since stays held.
+    pub(crate) since: Timestamp,
     /// All are back and paused: the resume itself is being written.
     pub(crate) is_resuming: bool,
 }
@@ -42,6 +46,16 @@ const HEALS: &str = "KafkaFlow instances are locked up, or were stopped out of i
 
 /// `None`: nothing of it is locked up, or nothing that a restart could bring back.
 pub(crate) fn plan(submit: &Submit, owner: &str, facts: &Facts<'_>) -> Option<Plan> {
+    plan_end(submit, owner, facts, resume(facts.active, &submit.target.scopes()))
+}
+
+/// `ends`: the changes that are made in the end. What other holds cover then is not brought back.
+pub(crate) fn plan_end(
+    submit: &Submit,
+    owner: &str,
+    facts: &Facts<'_>,
+    mut ends: Vec<HoldChange>,
+) -> Option<Plan> {
     let target = &submit.target;
     let group = &target.group;
     // KafkaFlow is told nothing of partitions.
@@ -57,19 +71,26 @@ pub(crate) fn plan(submit: &Submit, owner: &str, facts: &Facts<'_>) -> Option<Pl
     let is_defect = |name: &ConsumerName| facts.lock_ups.is_some_and(|all| all.is_defect(name));
     let is_final = |name: &ConsumerName| facts.lock_ups.is_some_and(|all| all.is_final(name));
     consumers.retain(|(_, name)| (is_defect(name) || was_contained(name, facts, group)) && !is_final(name));
+    let whole = |name: &ConsumerName| Scope { consumer: Some(name.clone()), ..Scope::group(group.clone()) };
+    hand_over(facts.active, &mut ends, facts, group);
+    let remaining = apply(facts.active, &ends);
+    consumers.retain(|(_, name)| !remaining.iter().any(|hold| hold.covers(&whole(name))));
     if consumers.is_empty() {
         return None;
     }
-    let scopes = target.scopes();
-    let touches = |hold: &&Hold| scopes.iter().any(|scope| hold.scope.intersect(scope).is_some());
-    let by_stop = facts.active.iter().filter(|hold| hold.by == HoldBy::Stop).filter(touches);
-    let mut changes: Vec<HoldChange> =
-        by_stop.map(|hold| HoldChange::Set(Hold { by: HoldBy::Pause, ..hold.clone() })).collect();
+    // A hold that goes on for other consumers goes on keeping them stopped.
+    let mut changes: Vec<HoldChange> = ends
+        .into_iter()
+        .filter(|change| change.hold().by == HoldBy::Stop)
+        .map(|change| match change {
+            HoldChange::Release(hold) => HoldChange::Set(Hold { by: HoldBy::Pause, ..hold }),
+            set => set,
+        })
+        .collect();
     let after = apply(facts.active, &changes);
     let is_started =
         |name: &ConsumerName| is_stopped(facts.active, group, name) && !is_stopped(&after, group, name);
     consumers.extend(reached.into_iter().filter(|(_, name)| is_started(name)));
-    let whole = |name: &ConsumerName| Scope { consumer: Some(name.clone()), ..Scope::group(group.clone()) };
     let open = consumers.iter().filter(|(_, name)| !after.iter().any(|hold| hold.covers(&whole(name))));
     let names: BTreeSet<&ConsumerName> = open.map(|(_, name)| name).collect();
     changes.extend(names.into_iter().map(|name| {
@@ -84,8 +105,8 @@ pub(crate) fn plan(submit: &Submit, owner: &str, facts: &Facts<'_>) -> Option<Pl
             except: vec![],
         })
     }));
-    let heal =
-        Heal { consumers: consumers.iter().map(|(_, name)| name.clone()).collect(), is_resuming: false };
+    let names = consumers.iter().map(|(_, name)| name.clone()).collect();
+    let heal = Heal { consumers: names, since: facts.now, is_resuming: false };
     let starts = Starts { group: group.clone(), consumers, kept: kept(facts.active, facts.book) };
     let notes = vec![HEALS.to_owned()];
     Some(Plan {
@@ -110,19 +131,70 @@ fn was_contained(name: &ConsumerName, facts: &Facts<'_>, group: &GroupId) -> boo
     stops.any(|hold| facts.book.iter().any(|command| contains(command, hold)))
 }
 
-/// What is changed once all are back. Holds under the resume's own id were made for this alone.
-pub(crate) fn releases(command: &Command, active: &[Hold]) -> Vec<HoldChange> {
+/// What is changed once all are back.
+pub(crate) fn releases(command: &Command, active: &[Hold], now: Timestamp) -> Vec<HoldChange> {
     let own = HoldId::from(command.id);
-    let (made, others): (Vec<Hold>, Vec<Hold>) = active.iter().cloned().partition(|hold| hold.id == own);
+    let others = active.iter().filter(|hold| hold.id != own && is_released(command, hold, now));
+    let others: Vec<Hold> = others.cloned().collect();
     let mut changes = resume(&others, &command.target.scopes());
-    changes.extend(made.into_iter().map(HoldChange::Release));
+    changes.extend(own_releases(command, active));
     changes
 }
 
+/// Holds under the resume's own id were made for this alone.
+pub(crate) fn own_releases(command: &Command, active: &[Hold]) -> Vec<HoldChange> {
+    let own = HoldId::from(command.id);
+    active.iter().filter(|hold| hold.id == own).cloned().map(HoldChange::Release).collect()
+}
+
+/// Whether the resume ends the hold, or a part of it, once all are back: at the end of a pause only what is overdue, and no
+/// external pause that came since.
+pub(crate) fn is_released(command: &Command, hold: &Hold, now: Timestamp) -> bool {
+    let Some(heal) = &command.heal else { return false };
+    if hold.id == HoldId::from(command.id) {
+        return true;
+    }
+    let is_meant = command.actor.kind != ActorKind::System || hold.is_overdue(now);
+    let touches = command.scopes().iter().any(|scope| hold.scope.intersect(scope).is_some());
+    is_meant && touches && (hold.since <= heal.since || hold.owner != OWNER)
+}
+
+/// The resume in the group that brings consumers back.
+pub(crate) fn in_group<'a>(submit: &Submit, facts: &Facts<'a>) -> Option<&'a Command> {
+    let is_one =
+        |one: &&Command| one.is_healing() && one.id != submit.id && one.target.group == submit.target.group;
+    facts.book.iter().find(is_one)
+}
+
+/// While consumers of the group are brought back, a pause or resume of it is not sent past the rules.
+pub(crate) fn is_under_way(submit: &Submit, facts: &Facts<'_>) -> bool {
+    submit.action.kind().is_about_holds() && in_group(submit, facts).is_some()
+}
+
+/// What it resumes, or holds for that, is a part of `scopes` or has one of them as a part.
+pub(crate) fn overlaps(command: &Command, scopes: &[Scope]) -> bool {
+    let group = &command.target.group;
+    let healed = command.heal.iter().flat_map(|heal| &heal.consumers);
+    let whole = healed.map(|name| Scope { consumer: Some(name.clone()), ..Scope::group(group.clone()) });
+    let mut own = command.scopes().into_iter().chain(whole);
+    own.any(|one| scopes.iter().any(|scope| one.intersect(scope).is_some()))
+}
+
+/// Why a pause or resume has to wait for it.
+pub(crate) fn conflict(command: &Command) -> PortError {
+    let detail = format!(
+        "resume {} brings consumers of {} back first and then resumes them, until {} at the latest: ask again after it",
+        command.id,
+        command.target,
+        command.began().plus(HEAL_WITHIN)
+    );
+    PortError::Conflict { detail }
+}
+
 impl Heal {
-    pub(super) fn from_audit(consumers: Vec<ConsumerName>) -> Option<Self> {
+    pub(super) fn from_audit(consumers: Vec<ConsumerName>, since: Timestamp) -> Option<Self> {
         let consumers: BTreeSet<ConsumerName> = consumers.into_iter().collect();
-        (!consumers.is_empty()).then_some(Self { consumers, is_resuming: false })
+        (!consumers.is_empty()).then_some(Self { consumers, since, is_resuming: false })
     }
 
     fn is_of(&self, tracked: &Tracked) -> bool {

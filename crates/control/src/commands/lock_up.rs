@@ -13,6 +13,10 @@ use flowdeck_observe::sampling::sample::GroupData;
 use flowdeck_observe::telemetry::matching::is_no_member;
 use flowdeck_observe::telemetry::{GroupTelemetry, InstanceId, InstanceTelemetry};
 
+/// An instance that lists no partition by then is stopped: its workers have 30 s to finish, and telemetry comes every 5 s.
+/// Whatever lists partitions later runs again.
+const STOPS_WITHIN: Duration = Duration::from_secs(60);
+
 /// Of one group.
 #[derive(Debug, Default)]
 pub(crate) struct LockUps {
@@ -47,8 +51,10 @@ struct Defect {
 /// What a consumer was last told.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Told {
-    /// It is to be stopped at present.
+    /// A hold keeps it stopped at present.
     pub(crate) is_stopped: bool,
+    /// When it was stopped by a command alone. That is over once an instance lists partitions again.
+    pub(crate) stopped_at: Option<Timestamp>,
     /// When it was last told to leave its group, or is being brought back.
     pub(crate) moved_at: Option<Timestamp>,
 }
@@ -159,6 +165,7 @@ impl Seen {
             return self.lists(instance.topics.iter().all(|stream| stream.running.is_empty()));
         }
         let since = *self.idle_since.get_or_insert(instance.last_heard);
+        let is_stopped = told.is_stopped || told.stopped_at.is_some_and(|at| since <= at.plus(STOPS_WITHIN));
         let listed = group.map(GroupData::listed);
         let rebalancing = group.and_then(|group| group.rebalancing_since);
         if let Some(listed) = listed
@@ -169,12 +176,8 @@ impl Seen {
             self.is_unlisted = is_no_member(listed, telemetry, instance);
         }
         let again = self.defect.is_some_and(|defect| defect.came_back);
-        let idle = Idle {
-            since,
-            was_paused: self.was_paused || again,
-            is_stopped: told.is_stopped,
-            is_unlisted: self.is_unlisted,
-        };
+        let idle =
+            Idle { since, was_paused: self.was_paused || again, is_stopped, is_unlisted: self.is_unlisted };
         match locked_up(idle, rebalancing, now) {
             Some(since) => {
                 self.locked_since = self.locked_since.or(Some(since));
@@ -183,7 +186,7 @@ impl Seen {
                 self.defect = Some(Defect { must_end, ..former });
             }
             // Once locked up it stays so, until it is stopped or lists partitions again.
-            None if told.is_stopped && !self.must_end() => self.locked_since = None,
+            None if is_stopped && !self.must_end() => self.locked_since = None,
             None => {}
         }
     }

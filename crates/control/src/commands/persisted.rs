@@ -74,11 +74,11 @@ impl Command {
         command.left_out = operation.left_out.instances;
         // Those that are awaited come first in it.
         command.left_out_awaited = !operation.instances.iter().any(|one| one.outcome.state.is_done());
+        let began = command.began();
         match command.action {
             Action::SetOffsets => command.by_stop = ByStop::from_audit(operation.brings_back),
-            _ => command.heal = Heal::from_audit(operation.brings_back),
+            _ => command.heal = Heal::from_audit(operation.brings_back, began),
         }
-        let began = command.began();
         command.instances =
             operation.instances.into_iter().map(|one| Tracked::from_audit(one, began)).collect();
         let again = command.sent.get(command.written..).unwrap_or_default();

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use flowdeck_model::view::InstanceKind;
-use flowdeck_model::{CommandState, ConsumerName, PortError, Submit, Via};
+use flowdeck_model::{CommandState, ConsumerName, Hold, PortError, Scope, Submit, Via, shown};
 use flowdeck_observe::telemetry::{ConsumerTelemetry, GroupTelemetry};
 use flowdeck_protocol::kafkaflow;
 
@@ -53,6 +53,32 @@ impl<'a> Reached<'a> {
         Ok(reached)
     }
 
+    /// Of what ends in a start, by KafkaFlow. Refused where a hold keeps the consumer stopped: it would join its group and
+    /// run. KafkaFlow's own contract knows no hold, and is told what becomes of it.
+    pub(super) fn check_holds(&self, submit: &Submit, facts: &Facts<'_>) -> Result<Vec<String>, PortError> {
+        if self.kafkaflow == 0 {
+            return Ok(vec![]);
+        }
+        let group = &submit.target.group;
+        let stopped = facts.active.iter().find(|hold| hold.stops(group, self.name));
+        if let Some(hold) = stopped {
+            let owner = shown::name(&hold.owner);
+            if facts.via == Via::KafkaFlow {
+                let note = format!("A hold of {owner} keeps the consumer stopped: it is stopped again.");
+                return Ok(vec![note]);
+            }
+            let detail = format!("a hold of {owner} keeps the consumer stopped: resume it instead");
+            return Err(PortError::Conflict { detail });
+        }
+        let own = Scope { consumer: Some(self.name.clone()), ..Scope::group(group.clone()) };
+        let is_held = |hold: &&Hold| {
+            hold.scope.intersect(&own).is_some() && !hold.except.iter().any(|except| except.covers(&own))
+        };
+        let paused = facts.active.iter().find(is_held);
+        let note = paused.map(|hold| format!("A pause of {} is in force. {RUNS}", shown::name(&hold.owner)));
+        Ok(note.into_iter().collect())
+    }
+
     /// The same message on each pair.
     pub(super) fn plan(&self, message: Option<&kafkaflow::Command>, notes: Vec<String>) -> Plan {
         let to = |pair: &usize| Some(AdminCommand { pair: *pair, message: message?.clone() });
@@ -86,6 +112,8 @@ pub(super) fn check_alone(submit: &Submit, facts: &Facts<'_>) -> Result<(), Port
     }
 }
 
+const RUNS: &str = "KafkaFlow forgets it in a restart, and records may run from the first assignment on until the pause is \
+    sent again.";
 pub(super) const BUFFERED: &str =
     "Workers finish what they have buffered first: up to workers × buffer size records still run.";
 pub(super) const CRASH: &str =

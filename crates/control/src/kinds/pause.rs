@@ -18,6 +18,7 @@ use super::Kind;
 use super::by_name::BUFFERED;
 use crate::commands::evidence::owns_nothing;
 use crate::commands::follow_up::{Again, join};
+use crate::commands::heal;
 use crate::commands::held::Told;
 use crate::commands::kafkaflow::{AdminCommand, by_pair, violated};
 use crate::commands::lifecycle::Seen;
@@ -46,6 +47,11 @@ impl Kind for Pause {
             let span = until.since(facts.now);
             facts.now.plus(span - (span / 10).min(SAME_WISH))
         });
+        // That resume would release it.
+        let scopes = target.scopes();
+        if let Some(other) = heal::in_group(submit, facts).filter(|one| heal::overlaps(one, &scopes)) {
+            return Err(heal::conflict(other));
+        }
         let by = submit.by.unwrap_or_else(|| stops::default_by(target, facts, telemetry));
         let missing = missing(facts.active, &target.scopes(), enough, submit.by);
         if missing.is_empty() {

@@ -23,11 +23,13 @@ impl Kind for Restart {
         telemetry: Option<&GroupTelemetry>,
     ) -> Result<Decision, PortError> {
         let reached = Reached::of(submit, facts, telemetry)?;
+        let held = reached.check_holds(submit, facts)?;
         let message = self.message(reached.name.clone(), vec![], facts.time_zones);
         let mut notes = Vec::new();
         if reached.kafkaflow > 0 {
             notes = vec![BUFFERED.to_owned(), NOT_KNOWN.to_owned(), CRASH.to_owned()];
         }
+        notes.extend(held);
         Ok(Decision::Write(reached.plan(message.as_ref(), notes)))
     }
 

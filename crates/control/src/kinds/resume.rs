@@ -44,11 +44,19 @@ impl Kind for Resume {
         let scopes = target.scopes();
         check_whole(target, facts.active)?;
         check_partitions(target, facts, telemetry)?;
-        let same_group = |one: &&Command| one.heal.is_some() && one.target.group == target.group;
-        if let Some(under_way) = facts.book.iter().find(same_group) {
-            return Ok(Decision::Existing(under_way.id));
+        let under_way = heal::in_group(submit, facts);
+        if let Some(other) = under_way.filter(|other| heal::overlaps(other, &scopes)) {
+            let own = other.scopes();
+            return match scopes.iter().all(|scope| own.iter().any(|one| one.covers(scope))) {
+                true => Ok(Decision::Existing(other.id)),
+                false => Err(heal::conflict(other)),
+            };
         }
         if let Some(plan) = heal::plan(submit, owner, facts) {
+            // Its restart would rebalance the group meanwhile.
+            if let Some(other) = under_way {
+                return Err(heal::conflict(other));
+            }
             check_readable(&plan.changes).map_err(unreadable)?;
             return Ok(Decision::Write(plan));
         }
@@ -56,7 +64,7 @@ impl Kind for Resume {
         hand_over(facts.active, &mut changes, facts, &target.group);
         check_readable(&changes).map_err(unreadable)?;
         if changes.is_empty() {
-            if let Some(former) = earlier_resume(target, &scopes, facts, telemetry) {
+            if let Some(former) = earlier_resume(submit, &scopes, facts, telemetry) {
                 return Ok(Decision::Existing(former));
             }
             check_names(target, facts, telemetry)?;
@@ -275,13 +283,16 @@ fn start_again(
 
 /// A resume of the same that went through, with nothing paused there since.
 fn earlier_resume(
-    target: &Target,
+    submit: &Submit,
     scopes: &[Scope],
     facts: &Facts<'_>,
     telemetry: Option<&GroupTelemetry>,
 ) -> Option<CommandId> {
+    let target = &submit.target;
+    // Once it is carried out, the command that asks is among them, too.
     let touches = |command: &&Command| {
-        command.target.group == target.group
+        command.id != submit.id
+            && command.target.group == target.group
             && command.action.kind().is_about_holds()
             && command.scopes().iter().any(|one| scopes.iter().any(|scope| one.intersect(scope).is_some()))
     };

@@ -27,11 +27,13 @@ impl Kind for ChangeWorkers {
         telemetry: Option<&GroupTelemetry>,
     ) -> Result<Decision, PortError> {
         let reached = Reached::of(submit, facts, telemetry)?;
+        let held = reached.check_holds(submit, facts)?;
         let message = self.message(reached.name.clone(), vec![], facts.time_zones);
         let mut notes = Vec::new();
         if reached.kafkaflow > 0 {
             notes = vec![RESTARTS.to_owned(), BUFFERED.to_owned(), NOT_KNOWN.to_owned(), CRASH.to_owned()];
         }
+        notes.extend(held);
         let mut all = listening(&submit.target, telemetry, facts.now, facts.heard_within);
         if all.all(|(_, instance)| instance.workers == Some(self.workers.get())) {
             notes.push(format!("All instances have {} workers already.", self.workers));

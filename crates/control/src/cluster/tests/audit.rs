@@ -292,6 +292,83 @@ fn the_next_leader_carries_out_what_was_requested_lately() {
     assert_eq!(state.book.get(id(1)).map(|one| one.state), Some(CommandState::Sent));
 }
 
+/// Killed after its records on the holds, and before it could say so: however long nobody led, it is done.
+#[test]
+fn a_request_that_was_written_to_the_holds_is_taken_over_at_any_age() {
+    let age = 60;
+    for is_read_later in [false, true] {
+        let mut state = known();
+        hear_now(&mut state, at(age));
+        audited(&mut state, &requested("g", 1, Action::Pause, at(0)), 0, at(age));
+        if is_read_later {
+            lead(&mut state, Some(0), at(age));
+            state.begin_next(at(age));
+            let known = state.book.get(id(1)).map(|one| one.state);
+            assert_eq!(known, Some(CommandState::Requested), "the record at 0 is not read yet");
+            set(&mut state, &hold("g", 1), 0, at(age));
+        } else {
+            set(&mut state, &hold("g", 1), 0, at(age));
+            lead(&mut state, Some(0), at(age));
+        }
+        state.begin_next(at(age));
+        let command = state.book.get(id(1)).unwrap();
+        assert!(state.jobs.is_empty());
+        assert_eq!((command.state, command.instances.len()), (CommandState::Sent, 1), "{:?}", command.notes);
+    }
+    // A resume is known by the record that releases the hold.
+    for resumed in [true, false] {
+        let mut state = known();
+        hear_now(&mut state, at(age));
+        let held = hold("g", 9);
+        set(&mut state, &held, 0, at(age));
+        if resumed {
+            read(&mut state, wire::release_record(&held.scope, held.id, id(1)), 1, at(age));
+        }
+        audited(&mut state, &requested("g", 1, Action::Resume, at(0)), 0, at(age));
+        lead(&mut state, None, at(age));
+        state.begin_next(at(age));
+        assert!(state.jobs.is_empty());
+        let is_refused = state.book.get(id(1)).map(|one| one.state) == Some(CommandState::Refused);
+        assert_eq!(is_refused, !resumed);
+    }
+}
+
+/// Nobody leads for a while after the hold was written: who waits is told that the request is accepted.
+#[test]
+fn a_request_whose_hold_is_in_force_is_not_refused_for_want_of_a_leader() {
+    let mut state = known();
+    hear_now(&mut state, at(1));
+    let mut answer = ask(&mut state, 1, "INC-1", at(1));
+    write_requests(&mut state, 0);
+    set(&mut state, &hold("g", 1), 0, at(2));
+    state.answer_overdue(at(30));
+    assert!(matches!(answer.try_recv(), Ok(Ok(Submitted { state: CommandState::Requested, .. }))));
+    lead(&mut state, None, at(31));
+    state.begin_next(at(31));
+    assert_eq!(state.book.get(id(1)).map(|one| one.state), Some(CommandState::Sent));
+}
+
+/// As it was said when the hold was not read yet.
+#[test]
+fn a_hold_of_a_request_that_was_refused_is_kept_up() {
+    let mut refused = Command::new(submit(1, Action::Pause, "g"), ana(), at(0));
+    refused.state = CommandState::Refused;
+    let refused = refused.to_audit(at(20)).unwrap();
+    for is_read_before in [true, false] {
+        let mut state = leader();
+        if is_read_before {
+            audited(&mut state, &refused, 0, at(20));
+        }
+        set(&mut state, &hold("g", 1), 0, at(30));
+        state.restore();
+        if !is_read_before {
+            audited(&mut state, &refused, 0, at(30));
+        }
+        let known = state.book.get(id(1)).map(|one| (one.state, one.restored));
+        assert_eq!(known, Some((CommandState::Restored, true)), "{is_read_before}");
+    }
+}
+
 /// A drained instance's answer.
 fn drained(number: u128) -> wire::Ack {
     wire::Ack {

@@ -28,6 +28,34 @@ fn an_external_resume_that_is_not_taken_over_yet_is_not_fought() {
     }
 }
 
+/// Stopped at 195 s; at 200 s it lists what is paused, from 205 s on nothing, while its group rebalances.
+#[test]
+fn a_stop_without_proof_does_not_keep_a_lock_up_from_being_said() {
+    for (outcome, now, locked_up) in [
+        (CommandState::TimedOut, 220, false),
+        (CommandState::TimedOut, 320, true),
+        (CommandState::Confirmed, 320, false),
+    ] {
+        let mut state = known();
+        let rebalances = GroupData { rebalancing_since: Some(at(205)), ..group("g") };
+        let sample = Sample { as_of: Some(at(205)), groups: vec![Arc::new(rebalances)], ..Sample::default() };
+        state.sampled(Arc::new(sample), at(195));
+        let mut stop = submit(1, Action::Stop, "g");
+        stop.target.consumer = Some("c".into());
+        let mut stop = Command::new(stop, ana(), at(195));
+        (stop.state, stop.sent_at) = (outcome, Some(at(195)));
+        state.enter(stop);
+        for (when, paused) in [(200, vec![Partition::FIRST]), (205, vec![]), (now, vec![])] {
+            let heard = Heard { running: vec![], paused, ..heard("g", "c", "t", at(when)) };
+            state.observed.registry.hear(heard, |_| Trust::Unverified).expect("within the limits");
+            state.observed.fresh_telemetry(at(when));
+            state.look_at_lock_ups(at(when));
+        }
+        let is_said = state.locked_up.of(&"g".into()).is_some_and(|all| !all.locked().is_empty());
+        assert_eq!(is_said, locked_up, "{outcome:?} at {now}");
+    }
+}
+
 /// Two pauses of the same: it is sent for one of them.
 #[test]
 fn what_several_holds_cover_is_sent_again_once() {

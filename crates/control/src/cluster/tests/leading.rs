@@ -39,6 +39,27 @@ fn the_end_of_a_pause_is_tried_again_under_one_id() {
     assert_eq!(jobs(&state).iter().map(|(id, _)| *id).collect::<Vec<_>>(), [first]);
 }
 
+/// Who has to be told of the end is heard by then.
+#[test]
+fn an_overdue_hold_ends_once_telemetry_is_followed_for_a_while() {
+    let ends = |hold: &Hold, followed: Option<i64>, now: i64| {
+        let mut state = leader();
+        state.started(at(100));
+        state.observed.follow_since(followed.map(at));
+        set(&mut state, hold, 0, at(100));
+        state.ticked(at(now));
+        !jobs(&state).is_empty()
+    };
+    let before = Hold { until: Some(at(10)), ..hold("g", 1) };
+    for (followed, now, want) in
+        [(Some(101), 106, false), (Some(101), 107, true), (None, 114, false), (None, 115, true)]
+    {
+        assert_eq!(ends(&before, followed, now), want, "{followed:?} {now}");
+    }
+    let since = Hold { since: at(102), until: Some(at(103)), ..hold("g", 1) };
+    assert!(ends(&since, Some(101), 104), "made while telemetry is followed");
+}
+
 /// Whoever is elected knows what the leader before it wrote before it writes itself.
 #[test]
 fn a_new_leader_reads_the_holds_to_where_the_last_one_ended() {

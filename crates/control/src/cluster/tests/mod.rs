@@ -2,6 +2,7 @@
 
 mod audit;
 mod external;
+mod heal;
 mod held;
 mod leading;
 mod many;

@@ -5,13 +5,14 @@ use flowdeck_observe::sampling::sample::GroupData;
 use flowdeck_observe::telemetry::InstanceId;
 
 use flowdeck_model::hold::HoldChange;
-use flowdeck_model::{Action, ActorKind, HoldBy};
+use flowdeck_model::{Action, ActorKind, CommandState, HoldBy, PortError};
 
 use super::lifecycle::flow;
-use super::plan::{kafkaflow_and_agent, with_facts};
+use super::plan::{kafkaflow_and_agent, run, with_facts};
 use super::*;
+use crate::commands::heal::Heal;
 use crate::commands::lock_up::{LockUps, Told};
-use crate::commands::plan::Plan;
+use crate::commands::plan::{Decision, Plan};
 use crate::commands::{Command, CommandBook, external, heal};
 
 /// One instance, looked at again and again.
@@ -106,6 +107,22 @@ fn one_that_is_stopped_is_not_said_to_be_locked_up_and_keeps_the_defect() {
 }
 
 #[test]
+fn a_stop_counts_for_who_lists_no_partition_since() {
+    let stopped_at =
+        |seconds: i64| Told { stopped_at: Some(at(seconds)), moved_at: Some(at(seconds)), ..Told::default() };
+    let mut stopped = Watched { rebalancing: Some(2), ..Watched::default() };
+    stopped.says(0, &[], &[0]);
+    stopped.told = stopped_at(1);
+    stopped.says(2, &[], &[]);
+    assert_eq!(stopped.says(17, &[], &[]), []);
+    // It was started since, by whatever means.
+    let mut runs = Watched { told: stopped_at(1), rebalancing: Some(102), ..Watched::default() };
+    runs.says(100, &[], &[0]);
+    runs.says(102, &[], &[]);
+    assert_eq!(runs.says(117, &[], &[]), [(102, None)]);
+}
+
+#[test]
 fn who_does_not_come_back_or_is_resumed_too_soon_must_be_ended() {
     let mut one = Watched::locked_at_2().restarted(20);
     assert!(one.lock_ups.did_not_come_back(&Watched::id(), at(50)));
@@ -160,4 +177,62 @@ fn what_was_stopped_out_of_a_lock_up_is_known_by_the_operation() {
     let command = Command { before: vec![hold(1, None, None)], ..Command::new(contains, actor, at(1)) };
     book.put(command, |_| true);
     assert!(bring_back(target(None, &[]), &active, None, &book).is_some());
+}
+
+/// The others go on being kept stopped.
+#[test]
+fn a_hold_of_the_group_is_split_where_one_consumer_is_brought_back() {
+    let (book, locked) = (CommandBook::new(10), Watched::locked_at_2().restarted(20).lock_ups);
+    let by_stop = Hold { by: HoldBy::Stop, ..hold(1, None, None) };
+    let plan = bring_back(target(Some("audio"), &[]), &[by_stop], Some(&locked), &book).unwrap();
+    let [HoldChange::Set(left), HoldChange::Set(own)] = &plan.changes[..] else {
+        panic!("{:?}", plan.changes)
+    };
+    assert_eq!((left.by, left.except.len()), (HoldBy::Stop, 1));
+    assert!(left.stops(&"g".into(), &"video".into()) && !left.stops(&"g".into(), &"audio".into()));
+    assert_eq!((own.by, own.scope.consumer.as_ref()), (HoldBy::Pause, Some(&"audio".into())));
+    assert_eq!(plan.starts.map(|one| one.consumers.len()), Some(1));
+}
+
+/// A resume of audio that brings it back, sent at 10 s.
+fn under_way(kind: ActorKind) -> Command {
+    let actor = flowdeck_model::actor::ActorView { kind, ..external::actor() };
+    let mut command = Command::new(submit(8, Action::Resume, target(Some("audio"), &[])), actor, at(10));
+    command.sent_at = Some(at(10));
+    command.state = CommandState::Sent;
+    let consumers = std::iter::once("audio".into()).collect();
+    command.heal = Some(Heal { consumers, since: at(10), is_resuming: false });
+    command
+}
+
+#[test]
+fn what_is_asked_for_while_a_consumer_is_brought_back() {
+    let mut book = CommandBook::new(10);
+    let command = under_way(ActorKind::User);
+    let known = command.id;
+    book.put(command, |_| true);
+    let telemetry = index(vec![("g", kafkaflow_and_agent())]);
+    let active = [hold(1, None, None)];
+    let ask = |action, target| run(&submit(9, action, target), &telemetry, &active, &book);
+    for (action, asked) in [
+        (Action::Pause, target(None, &[])),
+        (Action::Pause, target(Some("audio"), &[])),
+        (Action::Resume, target(None, &[])),
+    ] {
+        let answer = ask(action, asked);
+        assert!(matches!(answer, Err(PortError::Conflict { .. })), "{answer:?}");
+    }
+    let answer = ask(Action::Resume, target(Some("audio"), &[]));
+    assert!(matches!(answer, Ok(Decision::Existing(there)) if there == known), "{answer:?}");
+    let answer = ask(Action::Resume, target(Some("video"), &[]));
+    assert!(matches!(answer, Ok(Decision::Write(_))), "{answer:?}");
+}
+
+#[test]
+fn the_end_of_a_pause_releases_only_what_is_overdue() {
+    let command = under_way(ActorKind::System);
+    let overdue = Hold { until: Some(at(9)), ..hold(1, Some("audio"), None) };
+    let active = [overdue.clone(), hold(2, Some("audio"), Some("b"))];
+    assert_eq!(heal::releases(&command, &active, at(30)), [HoldChange::Release(overdue)]);
+    assert_eq!(heal::releases(&under_way(ActorKind::User), &active, at(30)).len(), 2);
 }

@@ -3,11 +3,14 @@
 use flowdeck_model::hold::HoldChange;
 use flowdeck_model::view::{OffsetChange, OffsetTarget};
 use flowdeck_model::{Action, Actor, Hold, HoldBy, PortError, Submit, Via};
+use flowdeck_observe::sampling::sample::GroupData;
 use flowdeck_protocol::kafkaflow::Command as C;
 
-use super::plan::{kafkaflow_and_agent, plan, run};
+use super::lifecycle::owner;
+use super::plan::{kafkaflow_and_agent, plan, run, with_facts};
 use super::*;
-use crate::commands::{Command, CommandBook};
+use crate::commands::plan::{Decision, Facts, Plan};
+use crate::commands::{Command, CommandBook, as_kafkaflow};
 
 fn by_stop(number: u128, consumer: Option<&str>) -> Hold {
     Hold { by: HoldBy::Stop, ..hold(number, consumer, None) }
@@ -74,6 +77,60 @@ fn a_part_of_a_stopped_consumer_is_not_resumed_and_a_start_is_refused() {
     assert!(part.contains("resume the whole consumer"), "{part}");
     let start = refused(&submit(9, Action::Start, target(Some("audio"), &[])));
     assert!(start.contains("resume it instead"), "{start}");
+}
+
+/// It would join its group and run. An agent pauses under the hold, also after a restart.
+#[test]
+fn what_a_hold_keeps_stopped_is_not_restarted() {
+    let (telemetry, book) = (index(vec![("g", kafkaflow_and_agent())]), CommandBook::new(10));
+    let holds = [by_stop(1, None)];
+    for action in [Action::Restart, Action::ChangeWorkers { workers: 5_u32.try_into().unwrap() }] {
+        let asked = |consumer| submit(9, action, target(Some(consumer), &[]));
+        let refused = run(&asked("audio"), &telemetry, &holds, &book);
+        let is_told =
+            matches!(&refused, Err(PortError::Conflict { detail }) if detail.contains("resume it instead"));
+        assert!(is_told, "{refused:?}");
+        assert!(run(&asked("video"), &telemetry, &holds, &book).is_ok());
+        // KafkaFlow's own contract knows no hold.
+        let sent = by_kafkaflow(&asked("audio"), &telemetry, &holds, None);
+        assert_eq!((sent.admin.len(), sent.changes.len()), (1, 0));
+        assert!(sent.notes.iter().any(|note| note.contains("it is stopped again")), "{:?}", sent.notes);
+        for (holds, said) in [(vec![hold(1, None, None)], true), (vec![], false)] {
+            let notes = plan(&asked("audio"), kafkaflow_and_agent(), &holds).notes;
+            let is_said = notes.iter().any(|note| note.contains("A pause of ana is in force. "));
+            assert_eq!(is_said, said, "{notes:?}");
+        }
+    }
+}
+
+/// Else what it starts would be stopped again.
+#[test]
+fn a_start_by_kafkaflows_own_route_ends_the_hold_where_the_group_has_other_members() {
+    let members = vec![owner("video-1", &[0])];
+    let group = GroupData { members: Some(members.into()), members_at: Some(at(11)), ..GroupData::test("g") };
+    let start = submit(9, Action::Start, target(Some("audio"), &[]));
+    let telemetry = index(vec![("g", kafkaflow_and_agent())]);
+    let sent = by_kafkaflow(&start, &telemetry, &[by_stop(1, Some("audio"))], Some(&group));
+    assert!(matches!(&sent.changes[..], [HoldChange::Release(_)]), "{:?}", sent.changes);
+    let messages: Vec<C> = sent.admin.into_iter().map(|one| one.message).collect();
+    assert_eq!(messages, [C::StartConsumerByName { consumer: "audio".into() }]);
+}
+
+/// What a request by KafkaFlow's own contract writes.
+fn by_kafkaflow(
+    submit: &Submit,
+    telemetry: &TelemetryIndex,
+    holds: &[Hold],
+    group: Option<&GroupData>,
+) -> Plan {
+    let actor = Actor::anonymous(Via::KafkaFlow, None).view;
+    let decision = with_facts(telemetry, holds, &CommandBook::new(10), None, |facts| {
+        as_kafkaflow::decide(submit, &actor, Facts { group, ..*facts })
+    });
+    match decision {
+        Ok(Decision::Write(plan)) => plan,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn command(number: u128, action: Action, offsets: &[(i32, OffsetTarget)]) -> Command {
