@@ -60,9 +60,9 @@ enum Circuit {
     Open {
         until: Instant,
     },
-    /// A record is being tried.
+    /// A record is being tried, since then.
     HalfOpen {
-        trying: bool,
+        trying: Option<Instant>,
     },
 }
 
@@ -116,7 +116,12 @@ impl CircuitBreaker {
 
     /// Before a record is handled, where no permit is needed: how long it has to wait.
     pub(crate) fn wait(&self, at: Instant) -> Option<Duration> {
-        self.lock().circuit.wait(at)
+        let mut state = self.lock();
+        let expired = self.expire_try(&mut state, at);
+        let wait = state.circuit.wait(at);
+        drop(state);
+        self.tell_if(expired);
+        wait
     }
 
     /// Of the whole handler; `None` where it is a layer, and counts there.
@@ -129,22 +134,39 @@ impl CircuitBreaker {
 
     fn admit(&self, at: Instant) -> Result<Permit, NotAdmitted> {
         let mut state = self.lock();
+        let expired = self.expire_try(&mut state, at);
         if let Some(wait) = state.circuit.wait(at) {
+            drop(state);
+            self.tell_if(expired);
             return Err(NotAdmitted { wait });
         }
-        let tries = !matches!(state.circuit, Circuit::Closed(_));
-        let changed = tries && state.turn(Circuit::HalfOpen { trying: true });
+        let tries = (!matches!(state.circuit, Circuit::Closed(_))).then_some(state.opened);
+        let changed = tries.is_some() && state.turn(Circuit::HalfOpen { trying: Some(at) });
         drop(state);
         self.tell_if(changed);
         Ok(Permit { breaker: self.clone(), tries, ended: false })
     }
 
-    fn ended(&self, tries: bool, failed: Option<&str>, at: Instant) {
+    /// A try that does not end must not keep back all other records for ever: it failed. Whether it opened again.
+    fn expire_try(&self, state: &mut State, at: Instant) -> bool {
+        let Circuit::HalfOpen { trying: Some(began) } = state.circuit else { return false };
+        let open_for = self.0.open_for;
+        if at.saturating_duration_since(began) < open_for {
+            return false;
+        }
+        state.error = Some(format!("a try did not end in {open_for:?}"));
+        state.opened += 1;
+        state.turn(Circuit::Open { until: at + open_for })
+    }
+
+    fn ended(&self, tries: Option<u64>, failed: Option<&str>, at: Instant) {
         let mut state = self.lock();
         let failures = match state.circuit {
             Circuit::Closed(failures) => failures,
-            Circuit::HalfOpen { .. } if tries => self.0.failures,
-            // Begun before it opened.
+            Circuit::HalfOpen { .. } if tries == Some(state.opened) => self.0.failures,
+            // A try that took longer than it may: what was down works again all the same.
+            Circuit::Open { .. } | Circuit::HalfOpen { .. } if tries.is_some() && failed.is_none() => 0,
+            // Begun before it opened, or before it opened again.
             Circuit::Open { .. } | Circuit::HalfOpen { .. } => return,
         };
         let changed = match failed {
@@ -161,9 +183,10 @@ impl CircuitBreaker {
     }
 
     /// It told nothing of what is down.
-    fn undecided(&self, tries: bool) {
-        if tries {
-            self.lock().turn(Circuit::HalfOpen { trying: false });
+    fn undecided(&self, tries: Option<u64>) {
+        let mut state = self.lock();
+        if tries == Some(state.opened) && matches!(state.circuit, Circuit::HalfOpen { .. }) {
+            state.turn(Circuit::HalfOpen { trying: None });
         }
     }
 
@@ -190,8 +213,8 @@ impl Circuit {
     fn wait(self, at: Instant) -> Option<Duration> {
         match self {
             Self::Open { until } if until > at => Some(until - at),
-            Self::HalfOpen { trying: true } => Some(TRY_ELSEWHERE),
-            Self::Closed(_) | Self::Open { .. } | Self::HalfOpen { trying: false } => None,
+            Self::HalfOpen { trying: Some(_) } => Some(TRY_ELSEWHERE),
+            Self::Closed(_) | Self::Open { .. } | Self::HalfOpen { trying: None } => None,
         }
     }
 }
@@ -212,7 +235,8 @@ impl State {
 #[derive(Debug)]
 pub(crate) struct Permit {
     breaker: CircuitBreaker,
-    tries: bool,
+    /// How often it had opened, where the call is a try.
+    tries: Option<u64>,
     ended: bool,
 }
 
@@ -227,6 +251,12 @@ impl Permit {
                 self.breaker.ended(self.tries, Some(&error.to_string()), Instant::now());
             }
         }
+    }
+
+    /// The call tells nothing of what is down.
+    pub(crate) fn end_undecided(mut self) {
+        self.ended = true;
+        self.breaker.undecided(self.tries);
     }
 }
 
@@ -353,6 +383,27 @@ mod tests {
         assert_eq!(breaker.state(), CircuitState::Open);
         drop(breaker.admit(Instant::now() + OPEN_FOR).unwrap());
         assert_eq!((breaker.state(), breaker.view().opened), (CircuitState::Open, 2));
+    }
+
+    #[test]
+    fn try_that_does_not_end_counts_as_failed() {
+        let breaker = CircuitBreaker::new(1, OPEN_FOR);
+        call(&breaker, Instant::now(), Err(&retry()));
+        let began = Instant::now() + OPEN_FOR;
+        let hung = breaker.admit(began).unwrap();
+        assert_eq!(breaker.wait(began + OPEN_FOR / 2), Some(TRY_ELSEWHERE));
+        assert_eq!(breaker.wait(began + OPEN_FOR), Some(OPEN_FOR));
+        assert_eq!((breaker.state(), breaker.view().opened), (CircuitState::Open, 2));
+        assert_eq!(breaker.view().error.as_deref(), Some("a try did not end in 30s"));
+
+        let next = breaker.admit(began + 2 * OPEN_FOR).unwrap();
+        hung.end(Err(unmapped(&retry())));
+        assert_eq!(breaker.state(), CircuitState::HalfOpen, "the next one is being tried");
+        next.end_undecided();
+        let late = breaker.admit(began + 2 * OPEN_FOR).unwrap();
+        assert_eq!(breaker.admit(began + 3 * OPEN_FOR).unwrap_err().wait, OPEN_FOR);
+        late.end(Ok(()));
+        assert_eq!(breaker.state(), CircuitState::Closed, "it works, however long that took");
     }
 
     #[test]

@@ -21,8 +21,8 @@ use crate::startup::{self, Patience, TopicSpec};
 pub struct Agent;
 
 impl Agent {
-    /// `config` is the host's own client configuration: addresses, security, `auto.offset.reset`,
-    /// `session.timeout.ms`, the assignor or `group.protocol=consumer`. Committing is the agent's.
+    /// `config` is the host's own client configuration: addresses, security, `auto.offset.reset` (where a group begins that
+    /// has committed nothing: librdkafka's default is the end), `session.timeout.ms`, the assignor or `group.protocol=consumer`. Committing is the agent's.
     pub fn builder(config: ClientConfig, group: impl Into<GroupId>) -> AgentBuilder {
         let group = group.into();
         AgentBuilder {
@@ -100,7 +100,7 @@ impl<H> AgentBuilder<H> {
         self
     }
 
-    /// The topics that it subscribes to; at least one.
+    /// The topics that it subscribes to; none unless told, and at least one is needed.
     pub fn topics<T: Into<String>>(mut self, topics: impl IntoIterator<Item = T>) -> Self {
         self.topics = topics.into_iter().map(Into::into).collect();
         self
@@ -215,7 +215,7 @@ impl<H> AgentBuilder<H> {
         self
     }
 
-    /// Where telemetry goes, if not to the admin topic.
+    /// Where telemetry goes; to the admin topic unless told otherwise. [`Self::admin_topic`] sets both, so call it first.
     pub fn telemetry_topic(mut self, topic: impl Into<String>, partition: i32) -> Self {
         self.telemetry = (topic.into(), partition);
         self
@@ -256,7 +256,7 @@ impl<H> AgentBuilder<H> {
         self
     }
 
-    /// What handles the records: a [`crate::Router`] of functions, or a [`Handler`] of one's own.
+    /// What handles the records: a [`crate::Router`] of functions, or a [`Handler`] of one's own. There is no default.
     pub fn handler<N: Handler>(self, handler: N) -> AgentBuilder<N> {
         AgentBuilder {
             handler,

@@ -25,7 +25,7 @@ mod options;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -74,6 +74,14 @@ pub enum BusError {
         #[source]
         source: serde_json::Error,
     },
+    /// Its consumers would share the topic's partitions, and each would get a part of the messages.
+    #[error(
+        "this bus subscribes to {topic:?} already, and a second subscription would get a part of its messages: call both functions from one, or use a bus with another group"
+    )]
+    AlreadySubscribed {
+        /// With the prefix.
+        topic: String,
+    },
     /// It was ended already, or is of another bus.
     #[error("there is no such subscription: it was ended already, or is of another bus")]
     NoSubscription,
@@ -102,8 +110,46 @@ struct Inner {
     group: GroupId,
     options: BusOptions,
     publisher: KafkaPublisher,
-    running: Mutex<BTreeMap<SubscriptionId, Running>>,
+    running: Mutex<BTreeMap<SubscriptionId, Subscription>>,
+    subscribed: Arc<Mutex<BTreeSet<TopicName>>>,
     next: AtomicU64,
+}
+
+struct Subscription {
+    running: Running,
+    /// None of a queue, which several may receive from.
+    topic: Option<SubscribedTopic>,
+}
+
+impl Subscription {
+    async fn stop(self) -> Result<(), AgentError> {
+        let Self { running, topic } = self;
+        let stopped = running.stop().await;
+        drop(topic);
+        stopped
+    }
+}
+
+/// A topic that has its subscription, until this is dropped.
+struct SubscribedTopic {
+    all: Arc<Mutex<BTreeSet<TopicName>>>,
+    name: TopicName,
+}
+
+impl SubscribedTopic {
+    fn new(all: &Arc<Mutex<BTreeSet<TopicName>>>, name: &TopicName) -> Result<Self, BusError> {
+        let is_new = all.lock().unwrap_or_else(PoisonError::into_inner).insert(name.clone());
+        if !is_new {
+            return Err(BusError::AlreadySubscribed { topic: name.to_string() });
+        }
+        Ok(Self { all: Arc::clone(all), name: name.clone() })
+    }
+}
+
+impl Drop for SubscribedTopic {
+    fn drop(&mut self) {
+        self.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.name);
+    }
 }
 
 impl std::fmt::Debug for Bus {
@@ -123,8 +169,9 @@ impl Bus {
         options: BusOptions,
     ) -> Result<Self, BusError> {
         let publisher = KafkaPublisher::new(&config)?;
-        let (running, next) = (Mutex::default(), AtomicU64::new(1));
-        Ok(Self(Arc::new(Inner { config, group: group.into(), options, publisher, running, next })))
+        let (running, subscribed, next) = (Mutex::default(), Arc::default(), AtomicU64::new(1));
+        let group = group.into();
+        Ok(Self(Arc::new(Inner { config, group, options, publisher, running, subscribed, next })))
     }
 
     /// By what the environment says: group, prefix, retries, retention.
@@ -168,20 +215,21 @@ impl Bus {
     /// Calls the function for each message of the topic, in one instance of this service.
     ///
     /// # Errors
-    /// Where the topic's name is none, or the consumer does not start.
+    /// Where the topic's name is none, this bus subscribes to it already, or the consumer does not start.
     pub async fn subscribe<A: 'static>(
         &self,
         topic: &str,
         function: impl HandlerFn<(), A>,
     ) -> Result<SubscriptionId, BusError> {
         let name = self.name(topic)?;
-        self.consume(name, self.0.group.clone(), function).await
+        let topic = SubscribedTopic::new(&self.0.subscribed, &name)?;
+        self.consume(name, self.0.group.clone(), Some(topic), function).await
     }
 
     /// Calls the function for each message of the queue, in one instance of one service.
     ///
     /// # Errors
-    /// As [`Bus::subscribe`].
+    /// Where the queue's name is none, or the consumer does not start.
     pub async fn receive<A: 'static>(
         &self,
         queue: &str,
@@ -189,7 +237,7 @@ impl Bus {
     ) -> Result<SubscriptionId, BusError> {
         let name = self.name(queue)?;
         let group = GroupId::new(name.as_str());
-        self.consume(name, group, function).await
+        self.consume(name, group, None, function).await
     }
 
     /// Ends a subscription in order: what runs finishes, and what was handled is committed.
@@ -207,7 +255,7 @@ impl Bus {
     /// The first that did not; the others are ended all the same.
     pub async fn stop(&self) -> Result<(), BusError> {
         let all = std::mem::take(&mut *self.running());
-        let ended = futures::future::join_all(all.into_values().map(Running::stop)).await;
+        let ended = futures::future::join_all(all.into_values().map(Subscription::stop)).await;
         Ok(ended.into_iter().collect::<Result<(), _>>()?)
     }
 
@@ -224,7 +272,7 @@ impl Bus {
         self.0.publisher.metrics()
     }
 
-    fn running(&self) -> std::sync::MutexGuard<'_, BTreeMap<SubscriptionId, Running>> {
+    fn running(&self) -> std::sync::MutexGuard<'_, BTreeMap<SubscriptionId, Subscription>> {
         self.0.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -252,6 +300,7 @@ impl Bus {
         &self,
         topic: TopicName,
         group: GroupId,
+        subscribed: Option<SubscribedTopic>,
         function: impl HandlerFn<(), A>,
     ) -> Result<SubscriptionId, BusError> {
         let Inner { config, options, .. } = &*self.0;
@@ -281,7 +330,7 @@ impl Bus {
             .dead_letters(DeadLetters::to(letters.as_str()).convex());
         let running = agent.handler(Router::new(()).fallback(function)).start().await?;
         let id = SubscriptionId(self.0.next.fetch_add(1, Ordering::Relaxed));
-        self.running().insert(id, running);
+        self.running().insert(id, Subscription { running, topic: subscribed });
         Ok(id)
     }
 }

@@ -19,8 +19,9 @@ use crate::retry_topics::{Origin, RetryTopics};
 
 /// What to do while the holds of the cluster cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum OnUnknown {
-    /// Go on, but for what is known to be held. Telemetry says that the holds are unknown.
+    /// Go on, but for what is known to be held. Telemetry says that the holds are unknown. The default.
     #[default]
     Run,
     /// Pause until they can be read.
@@ -29,8 +30,9 @@ pub enum OnUnknown {
 
 /// Which records may be handled at the same time, and so which order is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
 pub enum Distribution {
-    /// One record of a partition at a time, in the order of the log.
+    /// One record of a partition at a time, in the order of the log. The default.
     #[default]
     ByPartition,
     /// One record of a key at a time, in the order of its partition; the workers share each partition, as KafkaFlow's
@@ -45,22 +47,24 @@ pub enum Distribution {
 /// The agent's periods and deadlines. The defaults are right for production.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timings {
-    /// Between two telemetry records (KafkaFlow: 5 s).
+    /// Between two telemetry records; 5 s by default, as KafkaFlow has it. From 50 ms to a day.
     pub telemetry: Duration,
-    /// Between two commits of what was handled.
+    /// Between two commits of what was handled; 1 s by default. From 50 ms to a day.
     pub commit: Duration,
     /// Between two reads of the cluster's metadata while a topic of Flowdeck's is missing; six times
-    /// that once all are there.
+    /// that once all are there. 5 s by default; from 50 ms to a day.
     pub metadata_interval: Duration,
-    /// How long to try to read the holds before they count as unknown.
+    /// How long to try to read the holds before they count as unknown; 10 s by default, a day at most.
     pub holds: Duration,
-    /// How long after its `until` a hold that nobody released ends by the agent's own clock.
+    /// How long after its `until` a hold that nobody released ends by the agent's own clock; 60 s by default.
     pub expiry: Duration,
-    /// How long a rebalance or a stop waits for the handlers in flight.
+    /// How long a rebalance or a stop waits for the handlers in flight; 10 s by default, a day at most.
     pub shutdown_timeout: Duration,
 }
 
 impl Default for Timings {
+    /// Telemetry every 5 s, commits every 1 s, metadata every 5 s, 10 s for the holds, 60 s before a hold ends by itself, and
+    /// 10 s for handlers in flight.
     fn default() -> Self {
         Self {
             telemetry: Duration::from_secs(5),
@@ -144,9 +148,9 @@ impl Settings {
         self.retry_topics.as_ref().is_some_and(|retries| retries.contains(topic))
     }
 
-    /// No record is handled, whatever the holds say.
-    pub(crate) fn is_circuit_open(&self) -> bool {
-        self.breaker.as_ref().is_some_and(|breaker| breaker.state() == CircuitState::Open)
+    /// No record is handled, or one at a time is tried, whatever the holds say.
+    pub(crate) fn is_paused_by_circuit(&self) -> bool {
+        self.breaker.as_ref().is_some_and(|breaker| breaker.state() != CircuitState::Closed)
     }
 }
 
@@ -275,14 +279,14 @@ pub(crate) fn reader(base: &ClientConfig, settings: &Settings) -> ClientConfig {
 /// twice, while a producer id would have to be fetched anew before the first answer after an outage.
 pub(crate) fn writer(base: &ClientConfig, settings: &Settings) -> ClientConfig {
     let mut config = without(&without(base, &OF_THE_GROUP), &OF_A_CONSUMER);
+    set(&mut config, "acks", "all");
+    // Keeps their order over retries.
+    set(&mut config, "max.in.flight.requests.per.connection", "1");
+    set(&mut config, "linger.ms", "0");
+    set(&mut config, "message.timeout.ms", "30000");
     config
         .set("client.id", format!("{}-answers", settings.instance))
-        .set("acks", "all")
         .set("enable.idempotence", "false")
-        // Keeps their order over retries.
-        .set("max.in.flight.requests.per.connection", "1")
-        .set("linger.ms", "0")
-        .set("message.timeout.ms", "30000")
         .set("queue.buffering.max.messages", "1000")
         .set("queue.buffering.max.kbytes", "4096")
         .set("allow.auto.create.topics", "false")
@@ -295,9 +299,7 @@ pub(crate) fn writer(base: &ClientConfig, settings: &Settings) -> ClientConfig {
 pub(crate) fn publisher(base: &ClientConfig) -> ClientConfig {
     let mut config = without(&without(base, &OF_THE_GROUP), &OF_A_CONSUMER);
     config.set("allow.auto.create.topics", "false").remove("enable.auto.commit").remove("transactional.id");
-    if config.get("request.required.acks").is_none() {
-        default(&mut config, "acks", "all");
-    }
+    default(&mut config, "acks", "all");
     default(&mut config, "enable.idempotence", "true");
     // A handler's worker waits for it.
     default(&mut config, "message.timeout.ms", "10000");
@@ -322,8 +324,36 @@ fn without(base: &ClientConfig, properties: &[&str]) -> ClientConfig {
     config
 }
 
+/// The names of one property. Where a configuration has several of them, librdkafka takes the one that it is given last,
+/// and their order is random.
+const ALIASES: [[&str; 2]; 4] = [
+    ["acks", "request.required.acks"],
+    ["max.in.flight.requests.per.connection", "max.in.flight"],
+    ["message.timeout.ms", "delivery.timeout.ms"],
+    ["linger.ms", "queue.buffering.max.ms"],
+];
+
+fn names(property: &str) -> Vec<&str> {
+    let aliases = ALIASES.iter().find(|names| names.iter().any(|name| *name == property));
+    aliases.map_or_else(|| vec![property], |names| names.to_vec())
+}
+
+/// Under all of its names.
+pub(crate) fn remove(config: &mut ClientConfig, property: &str) {
+    for name in names(property) {
+        config.remove(name);
+    }
+}
+
+/// In place of what any of its names has.
+pub(crate) fn set(config: &mut ClientConfig, property: &str, value: &str) {
+    remove(config, property);
+    config.set(property, value);
+}
+
+/// Unless one of its names has a value.
 fn default(config: &mut ClientConfig, property: &str, value: &str) {
-    if config.get(property).is_none() {
+    if names(property).into_iter().all(|name| config.get(name).is_none()) {
         config.set(property, value);
     }
 }
@@ -419,6 +449,24 @@ pub(crate) mod tests {
         assert_eq!(largest(base.clone()).as_deref(), Some("33554432"));
         base.set("message.max.bytes", "2000000");
         assert_eq!(largest(base).as_deref(), Some("2000000"));
+    }
+
+    #[test]
+    fn property_is_set_under_one_of_its_names() {
+        let mut base = ClientConfig::new();
+        for (name, value) in [
+            ("request.required.acks", "1"),
+            ("max.in.flight", "10"),
+            ("delivery.timeout.ms", "60000"),
+            ("queue.buffering.max.ms", "5"),
+        ] {
+            base.set(name, value);
+        }
+        let (publisher, writer) = (publisher(&base), writer(&base, &settings()));
+        for ([name, alias], written) in ALIASES.into_iter().zip(["all", "1", "30000", "0"]) {
+            assert_eq!((publisher.get(name), publisher.get(alias)), (None, base.get(alias)), "the host's");
+            assert_eq!((writer.get(name), writer.get(alias)), (Some(written), None), "the agent's");
+        }
     }
 
     #[test]

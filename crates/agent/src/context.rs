@@ -4,6 +4,7 @@
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
+use flowdeck_model::TopicName;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance};
@@ -15,6 +16,9 @@ use tracing::{debug, error, info, warn};
 use crate::record::TopicPartition;
 use crate::shared::{Shared, add};
 use crate::source::Source;
+
+/// How long the commits of retry topics are asked for; the rebalance waits meanwhile.
+const COMMITS: Duration = Duration::from_secs(10);
 
 pub(crate) struct Callbacks {
     shared: Arc<Shared>,
@@ -117,6 +121,40 @@ fn partitions(list: &TopicPartitionList) -> Vec<TopicPartition> {
         .collect()
 }
 
+/// Retry topics are read from their beginning where the group has no commit: a failed record may have been written there
+/// before, and by the host's `auto.offset.reset` it would be skipped. Where the commits cannot be had, records are handled
+/// again rather than lost.
+fn start_retry_topics(
+    assigned: &TopicPartitionList,
+    is_retry_topic: impl Fn(&TopicName) -> bool,
+    committed: impl FnOnce(TopicPartitionList) -> KafkaResult<TopicPartitionList>,
+) {
+    let mut retries = partitions(assigned);
+    retries.retain(|at| is_retry_topic(&at.topic));
+    if retries.is_empty() {
+        return;
+    }
+    let mut asked = TopicPartitionList::with_capacity(retries.len());
+    for at in &retries {
+        asked.add_partition(at.topic.as_str(), at.partition.get());
+    }
+    let commits = committed(asked)
+        .inspect_err(|error| {
+            warn!(%error, "the commits of retry topics could not be read; they are read from their beginning");
+        })
+        .ok();
+    for at in &retries {
+        let (topic, partition) = (at.topic.as_str(), at.partition.get());
+        let commit = commits.as_ref().and_then(|commits| commits.find_partition(topic, partition));
+        let is_committed = commit
+            .is_some_and(|commit| commit.error().is_ok() && matches!(commit.offset(), Offset::Offset(_)));
+        if !is_committed && let Some(mut element) = assigned.find_partition(topic, partition) {
+            // Fails for an offset below zero only.
+            let _ = element.set_offset(Offset::Beginning);
+        }
+    }
+}
+
 impl ClientContext for Callbacks {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
         log(level, facility, message);
@@ -148,6 +186,9 @@ impl ConsumerContext for Callbacks {
                 let new = partitions(list);
                 info!(group.id = %self.shared.settings.group, partitions = new.len(), "assigned");
                 self.assigned(new);
+                let is_retry_topic = |topic: &TopicName| self.shared.settings.is_retry_topic(topic);
+                // The client starts to fetch by this list once the callback returns.
+                start_retry_topics(list, is_retry_topic, |asked| consumer.committed_offsets(asked, COMMITS));
             }
             Rebalance::Revoke(list) => {
                 let gone = partitions(list);
@@ -173,5 +214,41 @@ pub(crate) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
             debug!(target: "librdkafka", "{facility} {message}");
         }
         _ => warn!(target: "librdkafka", "{facility} {message}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(offsets: &[(&str, i32, Offset)]) -> TopicPartitionList {
+        let mut list = TopicPartitionList::new();
+        for (topic, partition, offset) in offsets {
+            list.add_partition_offset(topic, *partition, *offset).unwrap();
+        }
+        list
+    }
+
+    fn started(committed: impl FnOnce(TopicPartitionList) -> KafkaResult<TopicPartitionList>) -> Vec<Offset> {
+        let assigned =
+            list(&[("t", 0, Offset::Invalid), ("r1", 0, Offset::Invalid), ("r1", 1, Offset::Invalid)]);
+        start_retry_topics(&assigned, |topic| topic.as_str() == "r1", committed);
+        assigned.elements().iter().map(|element| element.offset()).collect()
+    }
+
+    #[test]
+    fn retry_topic_without_commit_starts_at_the_beginning() {
+        let offsets = started(|asked| {
+            let names: Vec<_> = partitions(&asked).iter().map(|at| at.partition.get()).collect();
+            assert_eq!(names, [0, 1], "only of retry topics");
+            Ok(list(&[("r1", 0, Offset::Invalid), ("r1", 1, Offset::Offset(5))]))
+        });
+        assert_eq!(offsets, [Offset::Invalid, Offset::Beginning, Offset::Invalid]);
+    }
+
+    #[test]
+    fn retry_topic_whose_commits_are_unknown_starts_at_the_beginning() {
+        let offsets = started(|_| Err(KafkaError::Canceled));
+        assert_eq!(offsets, [Offset::Invalid, Offset::Beginning, Offset::Beginning]);
     }
 }

@@ -32,8 +32,8 @@ impl DeadLetters {
         Self { topic: topic.into(), convex: false, publisher: None }
     }
 
-    /// The value becomes Convex's JSON: `{OriginalTopic, OriginalMessage, ErrorMessage, FailedAt}`. The headers are the
-    /// same.
+    /// The value becomes Convex's JSON: `{OriginalTopic, OriginalMessage, ErrorMessage, FailedAt}`; unless told it is the
+    /// record's own. The headers are the same.
     #[must_use]
     pub fn convex(mut self) -> Self {
         self.convex = true;

@@ -42,6 +42,8 @@ pub enum AgentError {
         "the consumer of group {group:?} got a record of {topic:?} [{partition}] past the partition's own queue; start it again"
     )]
     Queue { group: String, topic: String, partition: i32 },
+    #[error("a worker of the agent of group {group:?} panicked, and the consumer ended; start it again")]
+    WorkerPanicked { group: String },
     #[error("the agent of group {group:?} did not end in time; what it had not committed is read again")]
     SlowStop { group: String },
     #[error(

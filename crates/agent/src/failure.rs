@@ -135,16 +135,16 @@ impl fmt::Debug for Mapping {
 /// is taken; the gate is asked again before each try.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OnError {
-    /// How often to try again after the first failure.
+    /// How often to try again after the first failure; 5 times by default.
     pub retries: u32,
-    /// The wait before the first retry; doubled for each further one. None at all: at once.
+    /// The wait before the first retry; doubled for each further one. None at all: at once. 200 ms by default.
     pub backoff: Duration,
-    /// No wait is longer than this.
+    /// No wait is longer than this; 5 s by default.
     pub backoff_max: Duration,
     /// Each wait is a random one between half of it and all of it, so that instances that failed together do not
-    /// come back together.
+    /// come back together. On by default.
     pub jitter: bool,
-    /// What happens after the last try, or after a permanent failure.
+    /// What happens after the last try, or after a permanent failure; [`Then::PausePartition`] by default.
     pub then: Then,
 }
 

@@ -16,6 +16,7 @@ const POLL_INTERVAL: Duration = Duration::from_secs(300);
 
 /// What a check found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
 pub enum HealthStatus {
     /// All is well; a pause, a stop by command and a drain are.
     Healthy,

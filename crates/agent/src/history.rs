@@ -30,7 +30,7 @@ pub struct FailedCall {
     pub partition: Partition,
     /// Of the record.
     pub offset: i64,
-    /// 1 for the first try in this process.
+    /// As [`crate::Context::attempt`]: 1 for the first try; on a retry topic those before it count too.
     pub attempt: u32,
     /// The handler's error, or a panic's text; cut after 1,000 characters.
     pub error: String,

@@ -128,8 +128,10 @@ pub use apache_avro::Schema as AvroSchema;
 pub use async_trait::async_trait;
 #[cfg(feature = "avro")]
 pub use avro::{Avro, AvroSchemas};
+#[cfg(feature = "axum")]
+pub use axum;
 pub use breaker::{CircuitBreaker, CircuitBreakerService};
-pub use builder::{Agent, AgentBuilder};
+pub use builder::{Agent, AgentBuilder, NoHandler};
 pub use config::{Distribution, OnUnknown, Timings};
 pub use dead_letters::DeadLetters;
 pub use error::AgentError;
@@ -137,19 +139,25 @@ pub use error::AgentError;
 pub use extract::Protobuf;
 pub use extract::{CloudEvent, FromMessage, Json, Raw, State};
 pub use failure::{BoxError, Failure, HandlerError, OnError, Then};
+pub use flowdeck_model::names::NameError;
 pub use flowdeck_model::view::CircuitState;
+pub use flowdeck_model::{ConsumerName, GroupId, InstanceName, Partition, Timestamp, TopicName};
 pub use function::{HandlerFn, IntoOutcome};
 pub use handler::{Delivery, Handler};
 pub use history::{FailedCall, RunningCall};
 pub use message::{Context, Message};
 pub use publish::{KafkaPublisher, Latency, Outgoing, PublishError, Publisher, PublisherMetrics};
 pub use rdkafka::ClientConfig;
+pub use rdkafka::error::KafkaError;
 pub use record::Record;
 pub use retry_topics::{Origin, RetryTopics};
 pub use router::{OnUnmatched, Router};
 pub use running::{Counts, Running};
+pub use serde_json::Error as JsonError;
 pub use startup::TopicSpec;
 pub use tokio_util::sync::CancellationToken;
+pub use tower::util::BoxCloneSyncService;
+pub use tower::{Layer, Service};
 
 /// The guide's code compiles.
 #[cfg(doctest)]

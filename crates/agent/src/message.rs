@@ -30,6 +30,10 @@ impl Message {
         Self { record: Arc::new(record), attempt, cancellation, origin: None }
     }
 
+    pub(crate) fn with_origin(self, origin: Option<Origin>) -> Self {
+        Self { origin, ..self }
+    }
+
     /// As Kafka delivered it.
     pub fn record(&self) -> &Record {
         &self.record

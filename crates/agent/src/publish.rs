@@ -125,9 +125,10 @@ impl KafkaPublisher {
     /// For records that must not be lost: `acks` and idempotence are not the host's to say.
     pub(crate) fn safe(config: &ClientConfig) -> Result<Self, KafkaError> {
         let mut config = config.clone();
-        config.set("acks", "all").set("enable.idempotence", "true");
+        config::set(&mut config, "acks", "all");
+        config::set(&mut config, "enable.idempotence", "true");
         // What goes with weaker promises than these.
-        config.remove("max.in.flight").remove("max.in.flight.requests.per.connection");
+        config::remove(&mut config, "max.in.flight");
         config::any_size(&mut config);
         Self::new(&config)
     }
@@ -154,5 +155,23 @@ impl Publisher for KafkaPublisher {
     }
     fn metrics(&self) -> Option<PublisherMetrics> {
         self.measuring.metrics()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aliases_of_the_host_do_not_weaken_the_safe_publisher() {
+        let mut base = ClientConfig::new();
+        base.set("bootstrap.servers", "127.0.0.1:1")
+            .set("request.required.acks", "1")
+            .set("max.in.flight", "10")
+            .set("delivery.timeout.ms", "60000");
+        // The order in which the client gets them is another one each time.
+        for _ in 0..20 {
+            assert!(KafkaPublisher::safe(&base).is_ok());
+        }
     }
 }

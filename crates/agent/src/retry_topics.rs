@@ -50,7 +50,7 @@ impl RetryTopics {
         Self::default()
     }
 
-    /// One more, for what failed on the one before.
+    /// One more, for what failed on the one before; none unless told.
     pub fn topic(mut self, topic: impl Into<String>, delay: Duration) -> Self {
         self.tiers.push(Tier { topic: topic.into(), delay });
         self
@@ -199,6 +199,19 @@ impl Origin {
     /// As it was there.
     pub fn timestamp(&self) -> Option<Timestamp> {
         self.retried.timestamp
+    }
+
+    /// Of a test: its time has come.
+    pub(crate) fn made_up(
+        at: crate::record::TopicPartition,
+        offset: i64,
+        timestamp: Option<Timestamp>,
+        attempts: u32,
+    ) -> Self {
+        let (topic, partition, retry_at) = (at.topic, at.partition, now());
+        let retried =
+            Retried { topic, partition, offset, timestamp, attempts, retry_at, group: String::new() };
+        Self { retried, retry_at, elsewhere: false }
     }
 
     /// How often the handler was called for it before it came here.

@@ -46,6 +46,7 @@ pub struct Running {
 
 /// Monotonic counts since the start of one agent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Counts {
     /// Records whose handler succeeded.
     pub handled: u64,
@@ -272,6 +273,10 @@ impl Running {
         }
         let slow = || AgentError::SlowStop { group: self.shared.settings.group.to_string() };
         match polled {
+            // The poll thread had no error itself.
+            Ok(Ok(Ok(()))) if self.shared.vitals.failed.load(Ordering::Relaxed) => {
+                Err(AgentError::WorkerPanicked { group: self.shared.settings.group.to_string() })
+            }
             Ok(Ok(Ok(()))) if !left.is_empty() => Err(handlers_ran(&self.shared.settings.group, &left)),
             Ok(Ok(result)) => result,
             Ok(Err(_)) | Err(_) => Err(slow()),

@@ -31,19 +31,19 @@ impl TopicSpec {
         Self { name: name.into(), partitions: 1, replication: None, retention: None }
     }
 
-    /// How many partitions it gets.
+    /// How many partitions it gets; 1 unless told otherwise.
     pub fn partitions(mut self, partitions: u16) -> Self {
         self.partitions = i32::from(partitions.max(1));
         self
     }
 
-    /// On how many brokers each partition lies.
+    /// On how many brokers each partition lies; the broker's `default.replication.factor` unless told otherwise.
     pub fn replication(mut self, replicas: u16) -> Self {
         self.replication = Some(i32::from(replicas.max(1)));
         self
     }
 
-    /// How long records are kept.
+    /// How long records are kept; the broker's `log.retention.*` unless told otherwise.
     pub fn retention(mut self, time: Duration) -> Self {
         self.retention = Some(time);
         self

@@ -44,10 +44,10 @@ pub(crate) fn records(
 ) -> Vec<Record> {
     let mut topics: BTreeMap<&TopicName, Lists> =
         settings.topics.iter().map(|topic| (topic, Lists::default())).collect();
-    let open = settings.is_circuit_open();
+    let paused = settings.is_paused_by_circuit();
     for lane in seen {
         let lists = topics.entry(&lane.at.topic).or_default();
-        if lane.runs() && !open { &mut lists.running } else { &mut lists.paused }.push(lane.at.partition);
+        if lane.runs() && !paused { &mut lists.running } else { &mut lists.paused }.push(lane.at.partition);
         lists.lag = lists.lag.saturating_add(lane.lag);
     }
     let any = |list: fn(&Lists) -> &Vec<Partition>| topics.values().any(|lists| !list(lists).is_empty());

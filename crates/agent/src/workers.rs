@@ -6,9 +6,10 @@ mod pool;
 use std::any::Any;
 use std::future::{Future as _, poll_fn};
 use std::io;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
@@ -16,7 +17,7 @@ use tokio::runtime::Handle;
 use tokio::task::coop::{consume_budget, has_budget_remaining};
 use tokio::task::yield_now;
 use tokio_util::task::TaskTracker;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use flowdeck_protocol::wire::REDRIVE_GROUP;
 
@@ -170,11 +171,16 @@ async fn handle<H: Handler>(shared: &Shared, handler: &H, run: &mut Run, admitte
         },
     };
     let took = run.read_clock().saturating_duration_since(began);
+    let cancelled = called.is_err() && run.cancellation().is_cancelled();
+    let called = called.map_err(|error| judge(&shared.settings, error));
     if let Some(permit) = permit {
-        let mapping = &shared.settings.mapping;
-        permit.end(called.as_ref().copied().map_err(|error| (mapping.failure(error), &**error)));
+        if cancelled {
+            permit.end_undecided();
+        } else {
+            permit.end(called.as_ref().copied().map_err(|(error, failure)| (*failure, &**error)));
+        }
     }
-    let Err(error) = called else {
+    let Err((error, failure)) = called else {
         record_log::succeeded(group, delivery(run, origin), took);
         observed.ended(took, None);
         shared.observed.ended(run.record().topic(), Outcome::Handled);
@@ -183,11 +189,20 @@ async fn handle<H: Handler>(shared: &Shared, handler: &H, run: &mut Run, admitte
     };
     match error.source().downcast_ref::<NotAdmitted>() {
         Some(refused) => run.put_off(refused.wait),
+        // It may be the handler's answer to the cancellation: no attempt, and the partition's next owner reads it again.
+        None if cancelled => {
+            let record = run.record();
+            debug!(
+                group.id = %group, topic = %record.topic(), partition = %record.partition(),
+                offset = record.offset(), %error, "the handler failed after its cancellation; its record is read again"
+            );
+            run.put_off(Duration::ZERO);
+        }
         None => {
             record_log::failed(group, delivery(run, origin), took, &error);
             observed.ended(took, Some(&error));
             drop(observed);
-            failed(shared, run, origin, &error).await;
+            failed(shared, run, origin, &error, failure).await;
         }
     }
     run.read_clock();
@@ -220,23 +235,59 @@ async fn call<H: Handler>(handler: &H, run: &Run, origin: Option<&Origin>) -> Re
         }
         polled
     });
-    called.await.unwrap_or_else(|panic| Err(Box::new(panicked(&*panic))))
+    called.await.unwrap_or_else(|panic| Err(Box::new(HandlerError::from(panicked("the handler", &*panic)))))
 }
 
-fn panicked(panic: &(dyn Any + Send)) -> HandlerError {
+pub(crate) fn panicked(what: &str, panic: &(dyn Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied();
     let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-    HandlerError::from(match text {
-        Some(text) => format!("the handler panicked: {text}"),
-        None => "the handler panicked".to_owned(),
+    match text {
+        Some(text) => format!("{what} panicked: {text}"),
+        None => format!("{what} panicked"),
+    }
+}
+
+/// What the error means. The mapping and the error's own text are the host's code: where they panic, another error takes
+/// the place of the handler's, which may be tried again.
+fn judge(settings: &Settings, error: Box<HandlerError>) -> (Box<HandlerError>, Failure) {
+    if error.source().is::<NotAdmitted>() {
+        return (error, Failure::Retry);
+    }
+    let judged = catch_unwind(AssertUnwindSafe(|| {
+        // Whether it can be written is seen here, not where it is logged or sent.
+        let _ = error.to_string();
+        settings.mapping.failure(&error)
+    }));
+    match judged {
+        Ok(failure) => (error, failure),
+        Err(panic) => {
+            let text = panicked("map_errors, or the Display of the handler's error,", &*panic);
+            (Box::new(HandlerError::retry(text)), Failure::Retry)
+        }
+    }
+}
+
+/// A panic of the host's own `Publisher` is a failure of it: the record stays where it is, and is tried again.
+async fn publish(
+    topic: &str,
+    sent: impl Future<Output = Result<(), PublishError>>,
+) -> Result<(), PublishError> {
+    let caught = AssertUnwindSafe(sent).catch_unwind().await;
+    caught.unwrap_or_else(|panic| {
+        Err(PublishError { topic: topic.to_owned(), source: panicked("the publisher", &*panic).into() })
     })
 }
 
-async fn failed(shared: &Shared, run: &mut Run, origin: Option<&Origin>, error: &HandlerError) {
+async fn failed(
+    shared: &Shared,
+    run: &mut Run,
+    origin: Option<&Origin>,
+    error: &HandlerError,
+    failure: Failure,
+) {
     let settings = &shared.settings;
     add(&shared.counts.failed, 1);
     shared.history.failed(delivery(run, origin), error);
-    let failure = settings.mapping.failure(error);
     let retries = failure == Failure::Retry;
     if let Some(wait) = settings.on_error.wait(tries_here(run)).filter(|_| retries) {
         shared.observed.tried_again(run.record().topic());
@@ -275,8 +326,8 @@ async fn later(
     next: NextTopic<'_>,
     error: &HandlerError,
 ) {
-    let sent = next.send(run.record(), origin, &shared.settings.group, attempts(run, origin), error).await;
-    match sent {
+    let sent = next.send(run.record(), origin, &shared.settings.group, attempts(run, origin), error);
+    match publish(next.topic(), sent).await {
         Ok(()) => {
             add(&shared.counts.retry_topics, 1);
             shared.observed.ended(run.record().topic(), Outcome::RetryTopic);
@@ -289,10 +340,9 @@ async fn later(
 async fn dead_letter(shared: &Shared, run: &mut Run, origin: Option<&Origin>, error: &HandlerError) {
     // The builder asks for the topic.
     let Some(letters) = &shared.settings.dead_letters else { return run.stop_partition() };
-    match letters
-        .send(shared.settings.group.as_ref(), run.record(), origin, attempts(run, origin), error)
-        .await
-    {
+    let sent =
+        letters.send(shared.settings.group.as_ref(), run.record(), origin, attempts(run, origin), error);
+    match publish(letters.topic(), sent).await {
         Ok(()) => {
             add(&shared.counts.dead_lettered, 1);
             shared.observed.ended(run.record().topic(), Outcome::DeadLetter);
@@ -337,7 +387,7 @@ fn try_again(shared: &Arc<Shared>, run: Run, tasks: &TaskTracker) {
     });
 }
 
-/// A worker ends when the agent drains. If it is dropped otherwise the host's runtime is gone: then
+/// A worker ends when the agent drains. If it is dropped otherwise the host's runtime is gone, or it panicked: then
 /// the threads must not keep the partitions from instances that can work.
 struct RuntimeGone(Option<Arc<Shared>>);
 
@@ -351,6 +401,9 @@ impl RuntimeGone {
 impl Drop for RuntimeGone {
     fn drop(&mut self) {
         if let Some(shared) = self.0.take().filter(|shared| !shared.draining.is_cancelled()) {
+            if std::thread::panicking() {
+                shared.vitals.failed.store(true, Ordering::Relaxed);
+            }
             shared.abandon();
         }
     }
@@ -363,13 +416,15 @@ mod tests {
     use crate::answers::Answers;
     use crate::config::tests::settings;
     use crate::config::{Distribution, Settings};
+    use crate::dead_letters::DeadLetters;
+    use crate::failure::{Mapping, OnError};
+    use crate::publish::{Outgoing, Publisher};
     use crate::record::TopicPartition;
     use crate::view::HoldsStatus;
     use crate::view::tests::hold;
     use async_trait::async_trait;
     use flowdeck_model::{Hold, InstanceState, Scope};
-    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-    use std::time::Instant;
+    use std::sync::atomic::{AtomicBool, AtomicUsize};
 
     const PARTITIONS: i32 = 6;
     const ROUNDS: usize = 200;
@@ -466,6 +521,140 @@ mod tests {
     #[test]
     fn no_handler_of_a_shared_partition_begins_after_the_answer_to_a_pause() {
         rounds(Distribution::ByKey);
+    }
+
+    /// Starts the worker for one record, and ends it once `over` is true of its agent.
+    fn one_record<H: Handler>(settings: Settings, handler: H, over: impl Fn(&Shared) -> bool) -> Arc<Shared> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let shared = Arc::new(Shared::new(Settings { workers: 1, ..settings }));
+        shared.lock().view.set_status(HoldsStatus::Known);
+        shared.assign(vec![(Arc::new(at(0)), None)]);
+        shared.regate(u64::MAX);
+        shared.change(|state| state.lanes.push(Record::test("t", 0, 0)));
+        let tasks = TaskTracker::new();
+        runtime.block_on(async {
+            start(&shared, handler, &tasks);
+            let limit = Instant::now() + Duration::from_secs(30);
+            while !over(&shared) && Instant::now() < limit {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            assert!(over(&shared), "it goes on");
+            assert!(!shared.draining.is_cancelled(), "the worker panicked");
+            shared.drain();
+            tasks.close();
+            tasks.wait().await;
+        });
+        shared
+    }
+
+    fn retries(retries: u32, then: Then) -> OnError {
+        OnError { retries, backoff: Duration::ZERO, backoff_max: Duration::ZERO, jitter: false, then }
+    }
+
+    /// Fails with this error.
+    #[derive(Clone)]
+    struct Fails<E>(E);
+
+    #[async_trait]
+    impl<E: std::error::Error + Clone + Send + Sync + 'static> Handler for Fails<E> {
+        async fn handle(&self, _: Delivery<'_>) -> Result<(), HandlerError> {
+            Err(HandlerError::from(self.0.clone()))
+        }
+    }
+
+    #[derive(Debug, Clone, thiserror::Error)]
+    #[error("no connection")]
+    struct NoConnection;
+
+    #[derive(Debug, Clone)]
+    struct NoText;
+
+    impl std::fmt::Display for NoText {
+        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            panic!("as an error may")
+        }
+    }
+
+    impl std::error::Error for NoText {}
+
+    fn errors(shared: &Shared) -> Vec<String> {
+        shared.history.failures().into_iter().map(|call| call.error).collect()
+    }
+
+    #[test]
+    fn panic_of_the_mapping_or_of_an_error_is_retried() {
+        let base = Settings { on_error: retries(1, Then::Skip), ..settings() };
+        let mapping = Mapping::new(|_| panic!("as a mapping may"));
+        let skipped = |shared: &Shared| shared.counts.read().skipped == 1;
+        for shared in [
+            one_record(Settings { mapping, ..base.clone() }, Fails(NoConnection), skipped),
+            one_record(base, Fails(NoText), skipped),
+        ] {
+            let errors = errors(&shared);
+            assert_eq!(errors.len(), 2, "a retry");
+            assert!(errors.iter().all(|error| error.contains("panicked: as a")), "{errors:?}");
+        }
+    }
+
+    struct Panics;
+
+    #[async_trait]
+    impl Publisher for Panics {
+        async fn publish(&self, _: Outgoing) -> Result<(), PublishError> {
+            panic!("as a publisher may")
+        }
+    }
+
+    #[test]
+    fn panic_of_a_publisher_leaves_the_record_uncommitted() {
+        let dead_letters = Some(DeadLetters::to("dlq").by(Panics));
+        let base = Settings { on_error: retries(0, Then::DeadLetter), dead_letters, ..settings() };
+        let shared = one_record(base, Fails(NoConnection), |shared| errors(shared).len() == 2);
+        let errors = errors(&shared);
+        assert!(errors.iter().any(|error| error.contains("the publisher panicked: as a publisher may")));
+        assert_eq!((shared.counts.read().dead_lettered, shared.lock().lanes.due()), (0, vec![]));
+    }
+
+    #[test]
+    fn panic_of_a_worker_ends_the_agent_as_failed() {
+        fn worker(_guard: RuntimeGone) {
+            panic!("as no worker may")
+        }
+        let shared = Arc::new(Shared::new(settings()));
+        let guard = RuntimeGone(Some(Arc::clone(&shared)));
+        assert!(std::thread::spawn(move || worker(guard)).join().is_err());
+        assert!(shared.closing.is_cancelled() && shared.vitals.failed.load(Ordering::Relaxed));
+    }
+
+    /// Answers its cancellation with an error.
+    #[derive(Clone, Default)]
+    struct Ends(Arc<AtomicUsize>);
+
+    #[async_trait]
+    impl Handler for Ends {
+        async fn handle(&self, delivery: Delivery<'_>) -> Result<(), HandlerError> {
+            self.0.fetch_add(1, Ordering::SeqCst);
+            delivery.cancellation().cancelled().await;
+            Err(HandlerError::permanent("it was cancelled"))
+        }
+    }
+
+    #[test]
+    fn error_after_cancellation_is_no_attempt() {
+        let (handler, base) = (Ends::default(), Settings { on_error: retries(0, Then::Skip), ..settings() });
+        let begun = Arc::clone(&handler.0);
+        let closed = one_record(base.clone(), handler.clone(), |_| begun.load(Ordering::SeqCst) == 1);
+        let revoked = one_record(base, handler, |shared| {
+            if begun.load(Ordering::SeqCst) == 2 {
+                shared.lock().lanes.leave(&[at(0)]);
+            }
+            begun.load(Ordering::SeqCst) == 2 && shared.wait_idle(&[at(0)], Duration::ZERO)
+        });
+        for shared in [closed, revoked] {
+            let counts = shared.counts.read();
+            assert_eq!((counts.failed, counts.skipped, counts.handled), (0, 0, 0));
+            assert_eq!((errors(&shared), shared.lock().lanes.due()), (vec![], vec![]));
+        }
     }
 
     fn rounds(distribution: Distribution) {

@@ -24,7 +24,8 @@ pub struct BusOptions {
 }
 
 impl Default for BusOptions {
-    /// No prefix, three tries 5 s apart, dead letters in `dlq`, one worker, and no topic is created.
+    /// No prefix, three tries 5 s apart, dead letters in `dlq`, one worker with a buffer of 100 records, [`Timings::default`],
+    /// and no topic is created.
     fn default() -> Self {
         Self {
             prefix: None,
@@ -41,7 +42,7 @@ impl Default for BusOptions {
 }
 
 impl BusOptions {
-    /// By what the environment says of prefix, retries, commits and retention.
+    /// By what the environment says of prefix, retries, commits and retention; the rest as [`Self::default`].
     pub fn of(settings: &KafkaSettings) -> Self {
         let usual = Self::default();
         let commit = settings.commit_interval.unwrap_or(usual.timings.commit);
@@ -55,43 +56,44 @@ impl BusOptions {
         }
     }
 
-    /// Before the name of each topic and queue, with a dot between.
+    /// Before the name of each topic and queue, with a dot between; none unless told otherwise.
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
         self
     }
 
-    /// How often a message is tried in all, and how far apart.
+    /// How often a message is tried in all, and how far apart; three times, 5 s apart, unless told otherwise.
     pub fn tries(mut self, tries: u32, delay: Duration) -> Self {
         (self.tries, self.delay) = (tries, delay);
         self
     }
 
-    /// The topic of dead letters, without the prefix.
+    /// The topic of dead letters, without the prefix, which is put before it; `dlq` unless told otherwise.
     pub fn dead_letters(mut self, topic: impl Into<String>) -> Self {
         self.dead_letters = topic.into();
         self
     }
 
-    /// A subscription creates its topic, and that of dead letters, where they are missing.
+    /// A subscription creates its topic with so many partitions, and that of dead letters, where they are missing; none is
+    /// created unless told.
     pub fn create_topics(mut self, partitions: u16) -> Self {
         self.partitions = Some(partitions);
         self
     }
 
-    /// Of each subscription.
+    /// How many messages of each subscription may be handled at the same time; 1 unless told otherwise.
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers;
         self
     }
 
-    /// Of each worker.
+    /// How many records each worker takes ahead, as [`crate::AgentBuilder::buffer`]; 100 unless told otherwise.
     pub fn buffer(mut self, records: usize) -> Self {
         self.buffer = records;
         self
     }
 
-    /// As [`crate::AgentBuilder::timings`].
+    /// As [`crate::AgentBuilder::timings`]; [`Timings::default`] unless told otherwise.
     pub fn timings(mut self, timings: Timings) -> Self {
         self.timings = timings;
         self

@@ -25,6 +25,18 @@ fn its_settings_are_the_environments() {
     assert_eq!(options.name(&options.dead_letters).unwrap().as_str(), "convex.dlq");
 }
 
+#[test]
+fn second_subscription_to_a_topic_is_refused() {
+    let bus = Bus::of(&settings(&[("KAFKA_CONSUMER_GROUP", "g")])).unwrap();
+    let (events, others) = (bus.name("events").unwrap(), bus.name("others").unwrap());
+    let first = SubscribedTopic::new(&bus.0.subscribed, &events).unwrap();
+    let second = SubscribedTopic::new(&bus.0.subscribed, &events).err().unwrap();
+    assert!(second.to_string().contains("subscribes to \"convex.events\" already"), "{second}");
+    assert!(SubscribedTopic::new(&bus.0.subscribed, &others).is_ok());
+    drop(first);
+    assert!(SubscribedTopic::new(&bus.0.subscribed, &events).is_ok());
+}
+
 #[tokio::test]
 async fn what_cannot_work_is_an_error() {
     assert!(matches!(Bus::of(&settings(&[])), Err(BusError::NoGroup)));

@@ -25,6 +25,8 @@ impl Control {
             |topic: &TopicName| matches!(presence_of(&self.reader, topic.as_str()), Ok(Presence::Here));
         let all_here = match holds {
             Err(error) => {
+                // Without the client's statistics nothing else tells; with them the next ones decide.
+                self.shared.set_connected(false);
                 self.holds_unreachable(&error);
                 false
             }
@@ -88,6 +90,10 @@ impl Control {
     }
 
     fn holds_unreachable(&mut self, error: &KafkaError) {
+        // They are being read: `waited_too_long` has the limit of this reading.
+        if matches!(self.follows, Follows::Holds(_)) {
+            return;
+        }
         let waits = {
             let state = self.shared.lock();
             *state.view.status() == HoldsStatus::Reading || state.lanes.pending().is_some()
@@ -126,5 +132,54 @@ impl Control {
                 self.check_at = self.check_at.min(Instant::now() + METADATA_RETRY);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use rdkafka::ClientConfig;
+
+    use super::*;
+    use crate::config::{self, tests::settings};
+    use crate::control::holds::Reading;
+    use crate::control::reader::ReaderContext;
+    use crate::lanes::Gate;
+    use crate::outbox::Outbox;
+    use crate::record::TopicPartition;
+    use crate::shared::Shared;
+
+    #[test]
+    fn failed_metadata_request_is_unhealthy_and_opens_no_pending_gate() {
+        let mut base = ClientConfig::new();
+        base.set("bootstrap.servers", "127.0.0.1:1");
+        let shared = Arc::new(Shared::new(settings()));
+        let reader = config::reader(&base, &shared.settings).create_with_context(ReaderContext).unwrap();
+        let outbox = Outbox::new(Arc::clone(&shared), &config::writer(&base, &shared.settings)).unwrap();
+        let mut control = Control::new(Arc::clone(&shared), reader, outbox);
+        shared.lock().view.set_status(HoldsStatus::Known);
+        shared.set_connected(true);
+        shared.assign(vec![(Arc::new(TopicPartition::parse("t", 0).unwrap()), None)]);
+        let limit = Instant::now() + Duration::from_secs(60);
+        control.follows = Follows::Holds(Reading {
+            next: Some(1),
+            trusted: 0,
+            waits: Some((1, limit)),
+            live: true,
+            gone: false,
+        });
+        // The agent runs for longer than the holds may take.
+        control.waits_since = Instant::now().checked_sub(Duration::from_secs(60)).unwrap();
+
+        control.check_metadata();
+        assert_eq!(shared.seen()[0].gate, Gate::Pending);
+        assert!(!shared.is_ready());
+        control.waited_too_long();
+        assert_eq!(shared.seen()[0].gate, Gate::Pending, "its limit is not over");
+        let Follows::Holds(reading) = &mut control.follows else { panic!("it follows the holds") };
+        reading.waits = Some((1, Instant::now()));
+        control.waited_too_long();
+        assert_eq!(shared.seen()[0].gate, Gate::Open, "unknown, and told to run");
     }
 }

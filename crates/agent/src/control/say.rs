@@ -78,7 +78,7 @@ impl Control {
     }
 
     fn shape(&self, seen: &[Seen]) -> Vec<(TopicPartition, bool)> {
-        let open = self.shared.settings.is_circuit_open();
-        seen.iter().map(|lane| (lane.at.clone(), lane.runs() && !open)).collect()
+        let by_circuit = self.shared.settings.is_paused_by_circuit();
+        seen.iter().map(|lane| (lane.at.clone(), lane.runs() && !by_circuit)).collect()
     }
 }

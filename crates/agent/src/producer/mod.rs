@@ -179,14 +179,14 @@ impl Producer {
         Self { publisher, naming, format, topics, correlation: None, counts }
     }
 
-    /// What values look like.
+    /// What values look like; [`EventFormat::Json`] unless told otherwise.
     #[must_use]
     pub fn format(mut self, format: EventFormat) -> Self {
         self.format = format;
         self
     }
 
-    /// Topics by the types of events ([`Event::TYPE`]), in place of what the pattern names.
+    /// Topics by the types of events ([`Event::TYPE`]), in place of what the pattern names; none unless told.
     #[must_use]
     pub fn topics(mut self, topics: BTreeMap<String, String>) -> Self {
         self.topics = Arc::new(topics);

@@ -36,6 +36,8 @@ async fn each_service_gets_what_is_published_and_one_what_is_sent() {
     let (one, other) = (service("one", &prefix), service("other", &prefix));
     let [events_one, events_other, queue] = [Seen::default(), Seen::default(), Seen::default()];
     let id = one.subscribe("events", noting(&events_one)).await.unwrap();
+    let again = one.subscribe("events", noting(&events_one)).await;
+    assert!(matches!(again, Err(BusError::AlreadySubscribed { .. })), "it would split the topic");
     other.subscribe("events", noting(&events_other)).await.unwrap();
     one.receive("queue", noting(&queue)).await.unwrap();
     other.receive("queue", noting(&queue)).await.unwrap();

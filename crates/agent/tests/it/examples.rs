@@ -4,6 +4,12 @@
 #[path = "../../examples/cloud_events.rs"]
 mod cloud_events;
 #[allow(unreachable_pub)]
+#[path = "../../examples/extractors.rs"]
+mod extractors;
+#[allow(unreachable_pub)]
+#[path = "../../examples/layers.rs"]
+mod layers;
+#[allow(unreachable_pub)]
 #[path = "../../examples/orders.rs"]
 mod orders;
 #[allow(unreachable_pub)]
@@ -16,7 +22,7 @@ mod whole_record;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use flowdeck_agent::testing::{RecordingPublisher, TestMessage, run};
+use flowdeck_agent::testing::{Outcome, RecordingPublisher, TestMessage, TestWorker, run};
 use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
 use serde_json::json;
 
@@ -133,4 +139,70 @@ async fn bytes_are_counted() {
     kafka().produce(&topic, 1, ["123"]).await;
     let done = wait_for("all bytes", DEADLINE, async || (bytes.0.load(Ordering::Relaxed) == 8).then_some(()));
     whole_record::run(kafka().bootstrap(), &topic, bytes.clone(), done).await.unwrap();
+}
+
+#[tokio::test]
+async fn extractors_without_a_broker() {
+    let customers = extractors::Customers::default();
+    let router = extractors::router("customers", customers.clone());
+    let message = TestMessage::new("customers").key("c-1");
+    let name = || customers.names.lock().unwrap().get("c-1").cloned();
+    run(&router, message.clone().json(&json!({"name": "Ana"}))).await.unwrap();
+    assert_eq!(name().as_deref(), Some("Ana"));
+    run(&router, message.clone()).await.unwrap();
+    assert_eq!(name(), None, "a tombstone");
+    assert!(run(&router, TestMessage::new("customers")).await.is_err(), "without a key");
+    run(&router, message.clone().header("Message-Type", "Customers.Picture").value("12345")).await.unwrap();
+    run(&router, message.header("Message-Type", "Customers.Other")).await.unwrap();
+    let counts = (customers.picture_bytes.load(Ordering::Relaxed), customers.others.load(Ordering::Relaxed));
+    assert_eq!(counts, (5, 1));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn extractors_take_bytes_messages_and_optional_values() {
+    let (topic, customers) = (unique("customers"), extractors::Customers::default());
+    kafka().create_topic(&topic, 1).await;
+    let picture: (&str, &[u8]) = ("Message-Type", b"Customers.Picture");
+    let other: (&str, &[u8]) = ("Message-Type", b"Customers.Other");
+    kafka().send(&topic, b"c-1", br#"{"name":"Ana"}"#, &[]).await;
+    kafka().send(&topic, b"c-1", b"12345", &[picture]).await;
+    kafka().send(&topic, b"c-1", b"{}", &[other]).await;
+    let done = wait_for("the customer", DEADLINE, async || {
+        let counts =
+            (customers.picture_bytes.load(Ordering::Relaxed), customers.others.load(Ordering::Relaxed));
+        (counts == (5, 1) && customers.names.lock().unwrap().len() == 1).then_some(())
+    });
+    extractors::run(kafka().bootstrap(), &topic, customers.clone(), done).await.unwrap();
+}
+
+#[tokio::test]
+async fn layers_without_a_broker() {
+    let (warehouse, calls) = (layers::Warehouse::default(), layers::CountCalls::default());
+    let (router, worker) = (layers::router(warehouse.clone(), calls.clone()), TestWorker::new());
+    let message = TestMessage::new("reservations").json(&1);
+    assert_eq!(worker.run(&router, message.clone()).await, Outcome::Handled);
+    warehouse.closed.store(true, Ordering::SeqCst);
+    for _ in 0..3 {
+        assert_eq!(worker.run(&router, message.clone()).await, Outcome::Retry);
+    }
+    assert_eq!(worker.run(&router, message).await, Outcome::CircuitOpen);
+    let counts = (calls.succeeded.load(Ordering::SeqCst), calls.failed.load(Ordering::SeqCst));
+    assert_eq!(counts, (1, 3), "none while the circuit is open");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrency_limit_bounds_the_calls() {
+    let topic = unique("reservations");
+    let (warehouse, calls) = (layers::Warehouse::default(), layers::CountCalls::default());
+    kafka().create_topic(&topic, 3).await;
+    for key in 0..20_u8 {
+        kafka().send(&topic, &[key], b"2", &[]).await;
+    }
+    let done = wait_for("the reservations", DEADLINE, async || {
+        (warehouse.reserved.load(Ordering::SeqCst) == 40).then_some(())
+    });
+    layers::run(kafka().bootstrap(), &topic, warehouse.clone(), calls.clone(), done).await.unwrap();
+    let max = warehouse.requests_max.load(Ordering::SeqCst);
+    assert!((1..=2).contains(&max), "{max} at the same time");
+    assert_eq!(calls.succeeded.load(Ordering::SeqCst), 20);
 }

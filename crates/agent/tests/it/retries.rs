@@ -123,6 +123,37 @@ async fn a_failed_record_goes_from_topic_to_topic_and_keeps_back_no_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn retry_topic_without_commit_is_read_from_its_beginning() {
+    let world = World::new(1).await;
+    let retry = topic(&world, "r1").await;
+    world.kafka.send(&world.topic, b"k", b"fails", &[]).await;
+    let calls = Calls::default();
+    let delay = 3 * DELAY;
+    let agent = world
+        .agent("i-1")
+        .on_error(retries(0, Then::Skip))
+        .retry_topics(RetryTopics::new().topic(&*retry, delay))
+        .handler(Router::new(calls.clone()).fallback(told));
+    let agent = agent.start().await.unwrap();
+    wait_committed(&world, 0, 1).await;
+    agent.stop().await.unwrap();
+    // As librdkafka does where nothing is said.
+    let mut config = world.kafka.client();
+    config
+        .set("auto.offset.reset", "latest")
+        .set("session.timeout.ms", "6000")
+        .set("heartbeat.interval.ms", "500");
+    let agent = world
+        .agent_with(config, "i-2")
+        .on_error(retries(0, Then::Skip))
+        .retry_topics(RetryTopics::new().topic(&*retry, delay))
+        .handler(Router::new(calls.clone()).fallback(told));
+    let agent = agent.start().await.unwrap();
+    calls.wait_for("fails", 2).await;
+    agent.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn no_delayed_retry_begins_under_a_hold_of_the_group_or_of_its_topic() {
     let world = World::new(1).await;
     let retry = topic(&world, "r1").await;

@@ -35,7 +35,7 @@ impl Consumer {
         });
         let code = match status {
             HealthStatus::Healthy => StatusCode::OK,
-            HealthStatus::Unhealthy => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
         };
         (code, Json(body))
     }
