@@ -334,7 +334,7 @@ const ALIASES: [[&str; 2]; 4] = [
 ];
 
 fn names(property: &str) -> Vec<&str> {
-    let aliases = ALIASES.iter().find(|names| names.iter().any(|name| *name == property));
+    let aliases = ALIASES.iter().find(|names| names.contains(&property));
     aliases.map_or_else(|| vec![property], |names| names.to_vec())
 }
 
