@@ -243,6 +243,13 @@ impl State {
             book: &self.book,
             group_known: self.observed.sample.group(group).is_some(),
             group: self.observed.sample.group(group).map(Arc::as_ref),
+            offsets_kept: self
+                .observed
+                .sample
+                .details
+                .offsets_retention
+                .as_ref()
+                .and_then(|kept| kept.as_ref().ok().copied()),
             metadata: self.observed.sample.metadata.as_deref(),
             time_zones: &self.observed.settings.rewind_time_zones,
             heard_within: self.observed.settings.timing.heard_within,

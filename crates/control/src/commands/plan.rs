@@ -73,6 +73,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) group_known: bool,
     /// As the brokers last told it.
     pub(crate) group: Option<&'a GroupData>,
+    /// For how long the offsets of a group without members are kept, where that was read.
+    pub(crate) offsets_kept: Option<Duration>,
     pub(crate) metadata: Option<&'a Metadata>,
     pub(crate) time_zones: &'a RewindTimeZones,
     pub(crate) heard_within: Duration,

@@ -7,7 +7,7 @@ use flowdeck_model::hold::{HoldChange, not_yet_held};
 use flowdeck_model::view::SentRecord;
 use flowdeck_model::{
     ActionKind, ConsumerName, Hold, HoldBy, HoldId, InstanceState, PortError, Scope, Submit, Target,
-    TopicName, Via,
+    TopicName, Via, shown,
 };
 use flowdeck_observe::Timing;
 use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
@@ -103,7 +103,8 @@ impl Kind for Pause {
             kafkaflow.iter().try_for_each(|(_, name)| unique(name, facts.telemetry))?;
             plan.admin = kinds::stops(kafkaflow);
             if !plan.admin.is_empty() {
-                plan.notes.extend([STOPS, BUFFERED, EXPIRE].map(str::to_owned));
+                plan.notes.extend([STOPS, BUFFERED].map(str::to_owned));
+                plan.notes.push(expire(facts));
             }
             return Ok(Decision::Write(plan));
         }
@@ -255,8 +256,20 @@ const SAME_WISH: Duration = Duration::from_secs(60);
 
 const STOPS: &str = "KafkaFlow consumers are stopped and not paused: they leave the group, so that none locks up in a rebalance, \
     as KafkaFlow does where a pause of all partitions met a backlog. Who joins is stopped too; the resume starts them.";
-const EXPIRE: &str = "Kafka deletes the offsets of a group without members after offsets.retention.minutes (7 days by default): \
-    Flowdeck keeps them, and puts back what is missing before the start. Records that are not read are deleted by each topic's retention.";
+fn expire(facts: &Facts<'_>) -> String {
+    let when = match facts.offsets_kept {
+        Some(kept) => format!(
+            "from {} on, if they stay stopped (offsets.retention.minutes: {})",
+            facts.now.plus(kept),
+            shown::span(kept)
+        ),
+        None => "after offsets.retention.minutes (7 days by default)".to_owned(),
+    };
+    format!(
+        "Kafka deletes the offsets of a group without members {when}: Flowdeck keeps them, and puts back what is missing before \
+         the start. Records that are not read are deleted by each topic's retention: the group's page says from when on."
+    )
+}
 
 /// A whole group or consumer of which nobody is heard can be paused before it starts. Not where members run that take no
 /// commands, nor by KafkaFlow's contract, which knows no hold.

@@ -1,11 +1,12 @@
 //! One group's view: the brokers' rows with owner and holds, the consumers that telemetry tells of,
 //! the members, and the group's newest commands.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use flowdeck_kafka::Member;
+use flowdeck_kafka::{Member, Metadata};
 use flowdeck_model::view::{GroupView, MemberView, PartitionRow};
-use flowdeck_model::{HoldId, Lag, Partition, TimeLag, Timestamp, TopicName, Version, shown};
+use flowdeck_model::{Hold, HoldId, Lag, Partition, TimeLag, Timestamp, TopicName, Version, shown};
 
 use super::claims::{Claims, is_lost};
 use super::facts;
@@ -211,6 +212,19 @@ fn member(member: &Member, instance: Option<&InstanceTelemetry>) -> MemberView {
     }
 }
 
+/// Pauses of topics that the brokers do not have: they hold nothing, and would hold a topic that is created anew.
+fn vanished_topics(holds: &[Hold], metadata: &Metadata) -> Vec<String> {
+    let topics = holds.iter().filter_map(|hold| hold.scope.topic.as_ref());
+    let gone: BTreeSet<&TopicName> = topics.filter(|topic| metadata.topic(topic).is_none()).collect();
+    let words = |topic: &TopicName| {
+        format!(
+            "topic {topic}, which a pause of this group names, is not there any more, or may not be seen: resume it to \
+             end that pause"
+        )
+    };
+    gone.into_iter().map(words).collect()
+}
+
 fn warnings(
     cluster: &ClusterSnapshot,
     group: &GroupData,
@@ -236,6 +250,9 @@ fn warnings(
             shown::name(&hold.owner)
         ));
     }
+    if let Some(metadata) = &cluster.sample.metadata {
+        warnings.extend(vanished_topics(cluster.holds.group(&group.id), metadata));
+    }
     for command in commands.iter().filter(|command| command.gave_up) {
         warnings.push(format!(
             "{} of {} was sent again {} times and is not obeyed: it is not sent again",
@@ -245,4 +262,40 @@ fn warnings(
         ));
     }
     warnings
+}
+
+#[cfg(test)]
+mod tests {
+    use flowdeck_kafka::TopicMetadata;
+    use flowdeck_model::{HoldBy, Scope};
+
+    use super::*;
+
+    #[test]
+    fn pauses_of_topics_that_are_not_there_are_named() {
+        let metadata = Metadata {
+            cluster_id: None,
+            controller: None,
+            brokers: vec![],
+            topics: vec![TopicMetadata {
+                name: Arc::new("orders".parse().unwrap()),
+                partitions: vec![],
+                error: None,
+            }],
+        };
+        let hold = |topic: Option<&str>| Hold {
+            scope: Scope { topic: topic.map(|name| name.parse().unwrap()), ..Scope::group("g".into()) },
+            id: HoldId::from_uuid(uuid::Uuid::nil()),
+            owner: "ana".into(),
+            reason: String::new(),
+            since: Timestamp::from_millis(0),
+            until: None,
+            by: HoldBy::Pause,
+            except: vec![],
+        };
+        assert!(vanished_topics(&[hold(None), hold(Some("orders"))], &metadata).is_empty());
+        let words = vanished_topics(&[hold(Some("refunds")), hold(Some("refunds"))], &metadata);
+        assert_eq!(words.len(), 1);
+        assert!(words[0].starts_with("topic refunds, which a pause of this group names"), "{words:?}");
+    }
 }

@@ -70,6 +70,7 @@ impl Given {
             book: self.book.as_ref().unwrap_or(&book),
             group_known: true,
             group: self.group.as_ref(),
+            offsets_kept: None,
             metadata: Some(&metadata),
             time_zones: &self.zones,
             heard_within: Duration::from_secs(15),
