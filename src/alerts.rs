@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use flowdeck_alerts::{Alerts, ClusterLook, Found, INTERVAL, Look};
 use flowdeck_model::verdict::Finding;
-use flowdeck_model::view::GroupLabels;
 use flowdeck_model::{ClusterName, GroupId, Level, Timestamp, Verdict};
+use flowdeck_observe::labels_of;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::now;
-use crate::config::{Config, Labels};
+use crate::config::{self, Config};
 use crate::work::{ClusterStatus, Number, Work};
 
 /// Starts telling the configured receivers. Inside a runtime.
 pub fn start(config: &Config, work: Arc<dyn Work>, shutdown: CancellationToken) -> Alerts {
     let started = now();
-    let labels = config.labels.clone();
+    let labels = config::pairs_of_labels(&config.labels);
     Alerts::start(
         config.alerts.clone(),
         move || look(&*work, started),
@@ -30,14 +30,6 @@ pub fn start(config: &Config, work: Arc<dyn Work>, shutdown: CancellationToken) 
 /// Where browsers find the pages, if that is known.
 pub fn pages(config: &Config) -> Option<String> {
     Some(format!("{}{}", config.public_url.as_ref()?.origin(), config.base.as_str()))
-}
-
-fn labels_of(all: &[Labels], group: &GroupId) -> GroupLabels {
-    let mut labels = GroupLabels::default();
-    for one in all.iter().filter(|one| one.groups.matches(group.as_str())) {
-        labels.add(&one.labels);
-    }
-    labels
 }
 
 fn look(work: &dyn Work, started: Timestamp) -> Look {
@@ -107,9 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn labels_are_those_of_all_patterns_that_match() {
-        let config: Config = Config::default();
-        assert_eq!(pages(&config), None, "without a public URL there are no links");
-        assert_eq!(labels_of(&config.labels, &"payments".into()), GroupLabels::default());
+    fn links_need_a_public_url() {
+        assert_eq!(pages(&Config::default()), None);
     }
 }

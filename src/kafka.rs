@@ -67,7 +67,7 @@ fn settings(cluster: &ClusterConfig, config: &Config) -> ClusterSettings {
     settings.ignore = verdicts.ignore.clone();
     settings.mutes = verdicts.mutes.clone();
     settings.verify_stalls = verdicts.verify_stalls;
-    settings.labels_of = config.labels.iter().map(|one| (one.groups.clone(), one.labels.clone())).collect();
+    settings.labels_of = config::pairs_of_labels(&config.labels);
     settings
 }
 

@@ -12,7 +12,7 @@ use serde::de::Error as _;
 use toml::Spanned;
 
 use super::error::ConfigError;
-use super::file::Value;
+use super::file::{Value, secret};
 use super::rebalancing::Span;
 
 /// As long as two refreshes of a cluster that nobody looks at, and what a deployment hides.
@@ -90,15 +90,10 @@ fn receiver(table: AlertTable, at: &impl Fn(usize, String) -> ConfigError) -> Re
     if name.is_empty() || name.len() > NAME_MAX || name.chars().any(char::is_control) {
         return Err(at(start, format!("`name` has 1 to {NAME_MAX} bytes and no control characters")));
     }
-    let secret = |value: Spanned<Value>| {
-        let start = value.span().start;
-        let value = value.into_inner().resolve().map_err(|problem| at(start, problem))?;
-        Ok::<_, ConfigError>((value.expose().to_owned(), start))
-    };
-    let (url, start) = secret(table.url)?;
+    let (url, start) = secret(table.url, at)?;
     let mut target = Target::new(&url).map_err(|error| at(start, error.to_string()))?;
     if let Some(bearer) = table.bearer {
-        let (token, start) = secret(bearer)?;
+        let (token, start) = secret(bearer, at)?;
         target = target.with_bearer(token).map_err(|error| at(start, error.to_string()))?;
     }
     if let Some(ca) = table.ca {

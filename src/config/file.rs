@@ -305,6 +305,16 @@ impl<'de> Deserialize<'de> for Value {
     }
 }
 
+/// A secret, and where it is.
+pub(super) fn secret(
+    value: Spanned<Value>,
+    at: &impl Fn(usize, String) -> ConfigError,
+) -> Result<(String, usize), ConfigError> {
+    let start = value.span().start;
+    let value = value.into_inner().resolve().map_err(|problem| at(start, problem))?;
+    Ok((value.expose().to_owned(), start))
+}
+
 impl Value {
     pub(super) fn resolve(self) -> Result<Property, String> {
         match self {

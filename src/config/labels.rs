@@ -74,3 +74,8 @@ impl Labels {
         format!("[{}]", tables.collect::<Vec<_>>().join(", "))
     }
 }
+
+/// As the settings of a cluster have them.
+pub(crate) fn pairs_of_labels(all: &[Labels]) -> Vec<(Pattern, GroupLabels)> {
+    all.iter().map(|one| (one.groups.clone(), one.labels.clone())).collect()
+}

@@ -25,6 +25,7 @@ pub use env::{Environment, VARIABLES, Variable, documentation};
 pub use error::{ConfigError, Place};
 pub use flags::Flags;
 pub use labels::Labels;
+pub(crate) use labels::pairs_of_labels;
 pub use limits::Limits;
 pub use metrics::{Exporter, Metrics};
 pub use rebalancing::Rebalancing;

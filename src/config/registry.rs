@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::error::ConfigError;
-use super::file::Value;
+use super::file::{Value, secret};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,20 +26,15 @@ pub(super) fn registry(
     let start = table.url.span().start;
     let settings =
         RegistrySettings::new(table.url.get_ref()).map_err(|error| at(start, error.to_string()))?;
-    let secret = |value: Spanned<Value>| {
-        let start = value.span().start;
-        let value = value.into_inner().resolve().map_err(|problem| at(start, problem))?;
-        Ok::<_, ConfigError>((value.expose().to_owned(), start))
-    };
     let (credentials, start) = match (table.username, table.password, table.bearer) {
         (None, None, None) => (None, start),
         (Some(username), Some(password), None) => {
             let start = username.span().start;
-            let (username, password) = (username.into_inner(), secret(password)?.0);
+            let (username, password) = (username.into_inner(), secret(password, at)?.0);
             (Some(Credentials::Basic { username, password }), start)
         }
         (None, None, Some(bearer)) => {
-            let (token, start) = secret(bearer)?;
+            let (token, start) = secret(bearer, at)?;
             (Some(Credentials::Bearer(token)), start)
         }
         _ => return Err(at(start, "write username and password, or bearer, or none of them".to_owned())),

@@ -77,6 +77,7 @@
 #![warn(missing_docs)]
 
 mod admin;
+mod after_failure;
 mod answers;
 mod arrivals;
 #[cfg(feature = "avro")]

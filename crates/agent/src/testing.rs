@@ -49,6 +49,7 @@ use futures::FutureExt as _;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
+use crate::after_failure::{Next, Policy};
 use crate::breaker::NotAdmitted;
 use crate::dead_letters::DeadLetters;
 use crate::failure::{Failure, HandlerError, Mapping, OnError, Then};
@@ -282,20 +283,20 @@ impl TestWorker {
     async fn failed(&self, message: &Message, tries_here: u32, error: &HandlerError) -> Outcome {
         let (record, origin, attempts) = (message.record(), message.delivery().origin(), message.attempt());
         let failure = self.mapping.failure(error);
-        let retries = failure == Failure::Retry;
-        if retries && self.on_error.wait(tries_here).is_some() {
-            return Outcome::Retry;
-        }
-        let next = self.retry_topics.as_ref().and_then(|topics| topics.next(record.topic()));
-        if let Some(next) = next.filter(|_| retries) {
-            return match next.send(record, origin, &GroupId::from(GROUP), attempts, error).await {
-                Ok(()) => Outcome::RetryTopic(next.topic().to_owned()),
-                Err(refused) => untaken(&refused),
-            };
-        }
-        let then = match &self.dead_letters {
-            Some(_) if failure == Failure::DeadLetter => Then::DeadLetter,
-            _ => self.on_error.then,
+        let policy = Policy {
+            on_error: &self.on_error,
+            retry_topics: self.retry_topics.as_ref(),
+            dead_letters: self.dead_letters.as_ref(),
+        };
+        let then = match policy.next(failure, record.topic(), tries_here) {
+            Next::Retry(_) => return Outcome::Retry,
+            Next::RetryTopic(next) => {
+                return match next.send(record, origin, &GroupId::from(GROUP), attempts, error).await {
+                    Ok(()) => Outcome::RetryTopic(next.topic().to_owned()),
+                    Err(refused) => untaken(&refused),
+                };
+            }
+            Next::Then(then) => then,
         };
         match (then, &self.dead_letters) {
             (Then::Skip, _) => Outcome::Skipped,

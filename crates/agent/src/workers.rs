@@ -21,6 +21,7 @@ use tracing::{debug, warn};
 
 use flowdeck_protocol::wire::REDRIVE_GROUP;
 
+use crate::after_failure::{Next, Policy};
 use crate::breaker::{NotAdmitted, Permit};
 use crate::config::Settings;
 use crate::failure::{Failure, HandlerError, Then};
@@ -288,19 +289,18 @@ async fn failed(
     let settings = &shared.settings;
     add(&shared.counts.failed, 1);
     shared.history.failed(delivery(run, origin), error);
-    let retries = failure == Failure::Retry;
-    if let Some(wait) = settings.on_error.wait(tries_here(run)).filter(|_| retries) {
-        shared.observed.tried_again(run.record().topic());
-        run.retry(wait);
-        return;
-    }
-    let next = settings.retry_topics.as_ref().and_then(|topics| topics.next(run.record().topic()));
-    if let Some(next) = next.filter(|_| retries) {
-        return later(shared, run, origin, next, error).await;
-    }
-    let then = match &settings.dead_letters {
-        Some(_) if failure == Failure::DeadLetter => Then::DeadLetter,
-        _ => settings.on_error.then,
+    let policy = Policy {
+        on_error: &settings.on_error,
+        retry_topics: settings.retry_topics.as_ref(),
+        dead_letters: settings.dead_letters.as_ref(),
+    };
+    let then = match policy.next(failure, run.record().topic(), tries_here(run)) {
+        Next::Retry(wait) => {
+            shared.observed.tried_again(run.record().topic());
+            return run.retry(wait);
+        }
+        Next::RetryTopic(next) => return later(shared, run, origin, next, error).await,
+        Next::Then(then) => then,
     };
     let record = run.record();
     warn!(

@@ -1,6 +1,6 @@
 //! Alerts: what Flowdeck says of groups, told to receivers over HTTP when it begins, and again when it is over.
 //!
-//! A [`Look`] has the findings of one moment; [`Pending`] decides, for each receiver and without a clock of its own, what
+//! A [`Look`] has the findings of one moment; a state for each receiver decides, without a clock of its own, what
 //! is to be told; a format writes it; a task for each receiver posts it, and tries again until it is taken. What is not
 //! told yet is known by the findings themselves, so there is no queue: what is over before it could be told is not told.
 //!
@@ -15,7 +15,6 @@ mod run;
 mod status;
 
 pub use alert::{Alert, ClusterLook, Found, Look, What};
-pub use pending::Pending;
 pub use post::test;
 pub use receiver::{Format, Receiver, ReceiverError, Selection, Target};
 pub use run::{Alerts, INTERVAL};

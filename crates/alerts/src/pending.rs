@@ -21,7 +21,7 @@ const OF_A_MESSAGE: usize = 500;
 pub(crate) type LabelsOf<'a> = &'a dyn Fn(&GroupId) -> GroupLabels;
 
 #[derive(Debug, Default)]
-pub struct Pending {
+pub(crate) struct Pending {
     followed: BTreeMap<Key, Followed>,
     /// Findings that were not followed at the last look, since there were too many.
     left_out: u64,
@@ -73,7 +73,7 @@ pub(crate) struct Batch {
 
 impl Pending {
     /// Takes in the findings of a moment.
-    pub fn look(&mut self, receiver: &Receiver, look: &Look) {
+    pub(crate) fn look(&mut self, receiver: &Receiver, look: &Look) {
         self.left_out = 0;
         for cluster in look.clusters.iter().filter(|one| receiver.selection.has_cluster(&one.name)) {
             self.of_cluster(receiver, cluster, look.now);
@@ -201,14 +201,14 @@ impl Pending {
     }
 
     /// Those that apply, long enough to be told.
-    pub fn firing(&self, receiver: &Receiver, now: Timestamp) -> u64 {
+    pub(crate) fn firing(&self, receiver: &Receiver, now: Timestamp) -> u64 {
         let fires = |one: &&Followed| {
             one.gone.is_none() && (one.told.is_some() || now.since(one.since) >= receiver.after)
         };
         self.followed.values().filter(fires).count() as u64
     }
 
-    pub fn left_out(&self) -> u64 {
+    pub(crate) fn left_out(&self) -> u64 {
         self.left_out
     }
 

@@ -37,6 +37,6 @@ pub mod verdict_changes;
 
 pub use settings::{
     AdminTopics, ClusterSettings, ConfiguredDecoder, HoldDefault, MaskRule, Mute, ObserveSettings,
-    SearchLimits, TelemetryLimits, Thresholds, Timing, TopicSettings,
+    SearchLimits, TelemetryLimits, Thresholds, Timing, TopicSettings, labels_of,
 };
 pub use stats::{ClusterNumbers, NotObeyedCount, NotObeyedNumbers, Stats};

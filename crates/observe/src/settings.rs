@@ -325,6 +325,15 @@ pub struct ConfiguredDecoder {
     pub decoder: Decoder,
 }
 
+/// Of all whose pattern matches; of a name that several have, the first counts.
+pub fn labels_of(all: &[(Pattern, GroupLabels)], group: &GroupId) -> GroupLabels {
+    let mut labels = GroupLabels::default();
+    for (_, more) in all.iter().filter(|(pattern, _)| pattern.matches(group.as_str())) {
+        labels.add(more);
+    }
+    labels
+}
+
 impl ClusterSettings {
     /// Its name is typed before its offsets are changed.
     pub fn is_protected(&self, group: &GroupId) -> bool {
@@ -415,11 +424,7 @@ impl ClusterSettings {
     }
 
     pub fn labels(&self, group: &GroupId) -> GroupLabels {
-        let mut labels = GroupLabels::default();
-        for (_, more) in self.labels_of.iter().filter(|(pattern, _)| pattern.matches(group.as_str())) {
-            labels.add(more);
-        }
-        labels
+        labels_of(&self.labels_of, group)
     }
 
     /// By its name, or for a time.
