@@ -32,7 +32,7 @@ pub(crate) fn run(config: Option<PathBuf>, only: Option<&str>) -> anyhow::Result
         let clusters = &receiver.selection.clusters;
         let of_receiver = clusters.first().or(config.clusters.first().map(|cluster| &cluster.name));
         let Some(cluster) = of_receiver.cloned() else { bail!("no cluster is configured") };
-        let (name, at) = (&receiver.name, receiver.target.origin());
+        let (name, at) = (&receiver.name, receiver.channel.origin());
         match flowdeck_alerts::test(receiver, cluster, pages.as_deref(), now) {
             Ok(took) => print(&format!("{name} at {at}: taken, in {} ms\n", took.as_millis()))?,
             Err(words) => {

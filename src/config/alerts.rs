@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use flowdeck_alerts::{Format, Receiver, Selection, Target};
+use flowdeck_alerts::{Channel, Format, Login, Mail, Receiver, Selection, Target, Tls};
 use flowdeck_http::Trust;
 use flowdeck_model::{ClusterName, Level, Pattern, Verdict};
 use serde::Deserialize;
@@ -27,8 +27,14 @@ pub(super) struct AlertTable {
     name: Spanned<String>,
     url: Spanned<Value>,
     #[serde(default)]
-    format: Format,
+    format: Form,
     bearer: Option<Spanned<Value>>,
+    from: Option<Spanned<String>>,
+    #[serde(default)]
+    to: Vec<String>,
+    username: Option<String>,
+    password: Option<Spanned<Value>>,
+    starttls: Option<bool>,
     ca: Option<Spanned<PathBuf>>,
     /// Critical, unless verdicts are named.
     level: Option<Least>,
@@ -41,6 +47,15 @@ pub(super) struct AlertTable {
     after: Option<Span>,
     repeat: Option<Span>,
     resolved: Option<bool>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Form {
+    #[default]
+    Alertmanager,
+    Slack,
+    Email,
 }
 
 /// What is less urgent is for eyes alone.
@@ -85,24 +100,15 @@ pub(super) fn receivers(
     Ok(all)
 }
 
-fn receiver(table: AlertTable, at: &impl Fn(usize, String) -> ConfigError) -> Result<Receiver, ConfigError> {
-    let (start, name) = (table.name.span().start, table.name.into_inner());
+fn receiver(
+    mut table: AlertTable,
+    at: &impl Fn(usize, String) -> ConfigError,
+) -> Result<Receiver, ConfigError> {
+    let (start, name) = (table.name.span().start, table.name.get_ref().clone());
     if name.is_empty() || name.len() > NAME_MAX || name.chars().any(char::is_control) {
         return Err(at(start, format!("`name` has 1 to {NAME_MAX} bytes and no control characters")));
     }
-    let (url, start) = secret(table.url, at)?;
-    let mut target = Target::new(&url).map_err(|error| at(start, error.to_string()))?;
-    if let Some(bearer) = table.bearer {
-        let (token, start) = secret(bearer, at)?;
-        target = target.with_bearer(token).map_err(|error| at(start, error.to_string()))?;
-    }
-    if let Some(ca) = table.ca {
-        let (start, path) = (ca.span().start, ca.into_inner());
-        let told = |problem: String| at(start, format!("{} {problem}", path.display()));
-        let pem = std::fs::read(&path).map_err(|error| told(format!("could not be read: {error}")))?;
-        target =
-            target.with_trust(Trust::only(&pem).map_err(|error| told(format!("cannot be used: {error}")))?);
-    }
+    let channel = channel(&mut table, at)?;
     let level = match table.level {
         None if table.verdicts.is_empty() => Level::Critical,
         None | Some(Least::Warning) => Level::Warning,
@@ -114,8 +120,7 @@ fn receiver(table: AlertTable, at: &impl Fn(usize, String) -> ConfigError) -> Re
     }
     Ok(Receiver {
         name,
-        target,
-        format: table.format,
+        channel,
         selection: Selection {
             level,
             verdicts: table.verdicts.into_iter().map(|one| one.into_inner().0).collect(),
@@ -126,6 +131,70 @@ fn receiver(table: AlertTable, at: &impl Fn(usize, String) -> ConfigError) -> Re
         repeat: table.repeat.map_or(REPEAT, |span| span.0),
         resolved: table.resolved.unwrap_or(true),
     })
+}
+
+fn channel(
+    table: &mut AlertTable,
+    at: &impl Fn(usize, String) -> ConfigError,
+) -> Result<Channel, ConfigError> {
+    let trust = trust(table.ca.take(), at)?;
+    let format = match table.format {
+        Form::Email => return mail(table, &trust, at),
+        Form::Alertmanager => Format::Alertmanager,
+        Form::Slack => Format::Slack,
+    };
+    let is_mail = table.from.is_some()
+        || !table.to.is_empty()
+        || table.username.is_some()
+        || table.password.is_some()
+        || table.starttls.is_some();
+    if is_mail {
+        let start = table.name.span().start;
+        let problem = "`from`, `to`, `username`, `password` and `starttls` are for format = \"email\"";
+        return Err(at(start, problem.to_owned()));
+    }
+    let (url, start) = secret(table.url.clone(), at)?;
+    let mut target = Target::new(&url).map_err(|error| at(start, error.to_string()))?.with_trust(trust);
+    if let Some(bearer) = table.bearer.take() {
+        let (token, start) = secret(bearer, at)?;
+        target = target.with_bearer(token).map_err(|error| at(start, error.to_string()))?;
+    }
+    Ok(Channel::Http { target, format })
+}
+
+fn mail(
+    table: &mut AlertTable,
+    trust: &Trust,
+    at: &impl Fn(usize, String) -> ConfigError,
+) -> Result<Channel, ConfigError> {
+    if let Some(bearer) = &table.bearer {
+        return Err(at(bearer.span().start, "an SMTP server takes `username` and `password`".to_owned()));
+    }
+    let start = table.name.span().start;
+    let Some(from) = table.from.take() else {
+        return Err(at(start, "`from` is missing: the address that e-mail comes from".to_owned()));
+    };
+    let login = match (table.username.take(), table.password.take()) {
+        (None, None) => None,
+        (Some(user), Some(password)) => Some(Login { user, password: secret(password, at)?.0 }),
+        _ => return Err(at(start, "`username` and `password` belong together".to_owned())),
+    };
+    let tls = if table.starttls == Some(false) { Tls::None } else { Tls::Required };
+    let (url, start) = secret(table.url.clone(), at)?;
+    Mail::new(&url, from.get_ref(), &table.to, login, tls, trust)
+        .map(Channel::Mail)
+        .map_err(|error| at(start, error.to_string()))
+}
+
+fn trust(
+    ca: Option<Spanned<PathBuf>>,
+    at: &impl Fn(usize, String) -> ConfigError,
+) -> Result<Trust, ConfigError> {
+    let Some(ca) = ca else { return Ok(Trust::System) };
+    let (start, path) = (ca.span().start, ca.into_inner());
+    let told = |problem: String| at(start, format!("{} {problem}", path.display()));
+    let pem = std::fs::read(&path).map_err(|error| told(format!("could not be read: {error}")))?;
+    Trust::only(&pem).map_err(|error| told(format!("cannot be used: {error}")))
 }
 
 /// As they are written in the file, for `--check`; of an address its host alone.
@@ -141,15 +210,26 @@ pub(super) fn in_force(all: &[Receiver]) -> String {
         let clusters = list(selection.clusters.iter().map(ClusterName::as_str).collect());
         let _ = writeln!(
             out,
-            "\n[[alerts]]\nname = {:?}\n# at {}, the rest of its address is hidden\nformat = {:?}\nlevel = {level:?}\n\
+            "\n[[alerts]]\nname = {:?}\n# at {}, the rest of its address is hidden\n{}level = {level:?}\n\
              verdicts = {verdicts}\ngroups = {groups}\nclusters = {clusters}\nafter = \"{}\"\nrepeat = \"{}\"\nresolved = {}",
             one.name,
-            one.target.origin(),
-            one.format.key(),
+            one.channel.origin(),
+            form(&one.channel),
             time(one.after),
             time(one.repeat),
             one.resolved
         );
     }
     out
+}
+
+fn form(channel: &Channel) -> String {
+    match channel {
+        Channel::Http { format: Format::Alertmanager, .. } => "format = \"alertmanager\"\n".to_owned(),
+        Channel::Http { format: Format::Slack, .. } => "format = \"slack\"\n".to_owned(),
+        Channel::Mail(mail) => {
+            let (from, to) = mail.people();
+            format!("format = \"email\"\nfrom = {from:?}\nto = {to:?}\n")
+        }
+    }
 }

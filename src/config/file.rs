@@ -263,6 +263,7 @@ impl<'de> Deserialize<'de> for Refresh {
 
 /// A property's value: as it is, or from an environment variable or a file, so that the configuration
 /// need not hold a secret.
+#[derive(Clone)]
 pub(super) enum Value {
     Plain(String),
     Env(String),

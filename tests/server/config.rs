@@ -179,6 +179,43 @@ fn receivers_of_alerts() {
 }
 
 #[test]
+fn receivers_of_alerts_by_mail() {
+    let one = |more: &str| {
+        let cluster = "[clusters.eu]\nbootstrap = \"x:1\"\n";
+        load(
+            &format!(
+                "[[alerts]]\nname = \"team\"\nformat = \"email\"\nurl = \"smtps://mail.example\"\n{more}\n{cluster}"
+            ),
+            &[],
+        )
+    };
+    let people = "from = \"Flowdeck <flowdeck@example.org>\"\nto = [\"ana@example.org\"]\n";
+    let login = "username = \"flowdeck\"\npassword = \"hunter2\"\n";
+    let shown = one(&format!("{people}{login}")).unwrap().in_force();
+    for part in ["# at smtps://mail.example:465", "format = \"email\"", "to = [\"ana@example.org\"]"] {
+        assert!(shown.contains(part), "{part} is not in {shown}");
+    }
+    assert!(!shown.contains("hunter2"), "{shown}");
+    for (more, want) in [
+        (login.to_owned(), "flowdeck.toml:2:8: `from` is missing"),
+        ("from = \"ana@example.org\"".to_owned(), "flowdeck.toml:4:7: nobody is named to send to"),
+        (
+            "from = \"ana@example.org\"\nto = [\"ana\"]".to_owned(),
+            "flowdeck.toml:4:7: \"ana\" is no e-mail address",
+        ),
+        (format!("{people}username = \"ana\""), "`username` and `password` belong together"),
+        (format!("{people}starttls = false"), "flowdeck.toml:4:7: smtps is never without TLS"),
+        (format!("{people}bearer = \"t0ken\""), "flowdeck.toml:7:10: an SMTP server takes"),
+    ] {
+        let error = one(&more).unwrap_err();
+        assert!(error.contains(want), "{error} does not say {want}");
+    }
+    let error =
+        load("[[alerts]]\nname = \"a\"\nurl = \"http://a/\"\nto = [\"ana@example.org\"]\n", &[]).unwrap_err();
+    assert!(error.contains("are for format = \"email\""), "{error}");
+}
+
+#[test]
 fn payloads_masks_and_search() {
     let text = "[clusters.a]\nbootstrap = \"x:1\"\npayloads = false\nsearch = { at_once = 1, megabytes_per_second = 5 }\n\
          [[clusters.a.masks]]\ntopics = \"o*\"\npaths = [\"a.b\"]\npatterns = [\"[0-9]{16}\"]\n";

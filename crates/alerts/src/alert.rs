@@ -130,6 +130,11 @@ impl Alert {
         hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// When it began: `2026-11-21 14:08:57`.
+    pub(crate) fn second(&self) -> String {
+        self.since.to_string()[..19].replace('T', " ")
+    }
+
     /// Below the base path: where a person looks.
     pub(crate) fn path(&self) -> String {
         match &self.group {

@@ -8,7 +8,7 @@ use flowdeck_model::view::GroupLabels;
 use flowdeck_model::{ClusterName, GroupId, Level, Timestamp};
 
 use crate::alert::{Alert, ClusterLook, Key, Look, What};
-use crate::receiver::{Format, Receiver};
+use crate::receiver::{Channel, Format, Receiver};
 
 /// What is gone for a shorter time is not over: a rebalance hides a verdict for some refreshes.
 const CLEAR_AFTER: Duration = Duration::from_secs(30);
@@ -155,20 +155,20 @@ impl Pending {
     }
 
     /// What is to be told next.
-    pub(crate) fn due(&self, format: Format, labels: LabelsOf<'_>) -> Option<Batch> {
+    pub(crate) fn due(&self, channel: &Channel, labels: LabelsOf<'_>) -> Option<Batch> {
         let due = self.followed.iter().filter(|(_, one)| one.is_due);
         let urgency = |one: &Followed| (one.gone.is_some(), Reverse(one.level), one.since);
         let next = due.clone().min_by_key(|(_, one)| urgency(one))?.0;
-        let mut told: Vec<_> = match format {
+        let mut told: Vec<_> = match channel {
             // All that applies of a group, and what is over: it is over as a whole where nothing applies.
-            Format::Alertmanager => {
+            Channel::Http { format: Format::Alertmanager, .. } => {
                 let of_group =
                     |(key, _): &(&Key, &Followed)| (&key.cluster, &key.group) == (&next.cluster, &next.group);
                 let applies = |one: &Followed| one.told.is_some() && one.gone.is_none();
                 let all = self.followed.iter().filter(of_group);
                 all.filter(|(_, one)| one.is_due || applies(one)).collect()
             }
-            Format::Slack => due.collect(),
+            Channel::Http { format: Format::Slack, .. } | Channel::Mail(_) => due.collect(),
         };
         told.sort_by_key(|(_, one)| urgency(one));
         told.truncate(OF_A_MESSAGE);

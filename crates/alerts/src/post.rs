@@ -1,18 +1,14 @@
 //! One request to a receiver. Blocks.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use flowdeck_http::{Trust, client, told};
-use flowdeck_model::view::GroupLabels;
-use flowdeck_model::{ClusterName, Level, Timestamp, Verdict};
 use serde_json::Value;
 use ureq::Agent;
 
-use crate::alert::{Alert, What};
-use crate::format;
-use crate::receiver::{Receiver, Target};
+use crate::receiver::Target;
+use crate::send::{Failure, LIMIT};
 
-const LIMIT: Duration = Duration::from_secs(10);
 /// Of an answer: it is read for the connection's sake.
 const ANSWER_MAX: u64 = 64 * 1024;
 
@@ -20,16 +16,6 @@ pub(crate) struct Poster {
     agent: Agent,
     url: String,
     authorization: Option<String>,
-}
-
-/// The words do not name the address beyond its host.
-#[derive(Debug)]
-pub(crate) struct Failure {
-    pub(crate) words: String,
-    /// When the receiver wants the next try.
-    pub(crate) after: Option<Duration>,
-    /// The receiver refuses what it is sent, and would again.
-    pub(crate) is_final: bool,
 }
 
 impl Poster {
@@ -65,33 +51,6 @@ impl Poster {
         let is_final = matches!(status.as_u16(), 400 | 413 | 415 | 422);
         Err(Failure { words, after: after.map(Duration::from_secs), is_final })
     }
-}
-
-/// Posts an alert that is none, so that a person sees whether it arrives; how long that took. Blocks.
-pub fn test(
-    receiver: &Receiver,
-    cluster: ClusterName,
-    pages: Option<&str>,
-    now: Timestamp,
-) -> Result<Duration, String> {
-    let alert = Alert {
-        cluster,
-        group: Some("flowdeck-test".into()),
-        what: What::Verdict(Verdict::Stalled),
-        level: Level::Critical,
-        since: now,
-        evidence: Some("a test of this receiver, and no group of yours".to_owned()),
-        labels: GroupLabels::default(),
-        ended: None,
-    };
-    let over = Alert { ended: Some(now), ..alert.clone() };
-    let alerts = if receiver.resolved { vec![alert, over] } else { vec![alert] };
-    let (poster, begun) = (Poster::new(&receiver.target), Instant::now());
-    for alert in alerts {
-        let body = format::body(receiver, &[alert], pages);
-        poster.post(&body).map_err(|failure| failure.words)?;
-    }
-    Ok(begun.elapsed())
 }
 
 impl Target {

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use flowdeck_http::Trust;
 use flowdeck_model::{ClusterName, GroupId, Level, Pattern, Verdict};
-use serde::Deserialize;
 use url::Url;
 
 use crate::alert::What;
+use crate::mail::Mail;
 
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{0}")]
@@ -18,8 +18,7 @@ pub struct ReceiverError(String);
 pub struct Receiver {
     /// For the log, metrics and `/health`.
     pub name: String,
-    pub target: Target,
-    pub format: Format,
+    pub channel: Channel,
     pub selection: Selection,
     /// For how long a finding applies before it is told.
     pub after: Duration,
@@ -29,23 +28,29 @@ pub struct Receiver {
     pub resolved: bool,
 }
 
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// How it is reached, and in which form.
+#[derive(Clone, Debug)]
+pub enum Channel {
+    Http { target: Target, format: Format },
+    Mail(Mail),
+}
+
+impl Channel {
+    /// For messages: of an address of HTTP neither path nor query.
+    pub fn origin(&self) -> String {
+        match self {
+            Self::Http { target, .. } => target.origin(),
+            Self::Mail(mail) => mail.origin(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// What Alertmanager posts to a webhook, version 4.
-    #[default]
     Alertmanager,
     /// `{"text": …}` in Slack's marks, which others take too.
     Slack,
-}
-
-impl Format {
-    pub fn key(self) -> &'static str {
-        match self {
-            Self::Alertmanager => "alertmanager",
-            Self::Slack => "slack",
-        }
-    }
 }
 
 /// Which findings.

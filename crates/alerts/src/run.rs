@@ -9,10 +9,9 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::alert::Look;
-use crate::format;
 use crate::pending::{Batch, Pending};
-use crate::post::{Failure, Poster};
 use crate::receiver::Receiver;
+use crate::send::{Failure, Sender};
 use crate::status::Status;
 
 /// Between two looks of a server.
@@ -88,20 +87,20 @@ struct Telling {
 
 impl Telling {
     async fn run(mut self, mut looks: watch::Receiver<Option<Arc<Look>>>) {
-        let target = self.receiver.target.clone();
-        let Ok(poster) = tokio::task::spawn_blocking(move || Poster::new(&target)).await else { return };
-        let poster = Arc::new(poster);
+        let receiver = Arc::clone(&self.receiver);
+        let Ok(sender) = tokio::task::spawn_blocking(move || Sender::new(&receiver)).await else { return };
+        let sender = Arc::new(sender);
         while looks.changed().await.is_ok() {
             let Some(look) = looks.borrow_and_update().clone() else { continue };
             self.pending.look(&self.receiver, &look);
             self.status.looked(self.pending.firing(&self.receiver, look.now), self.pending.left_out());
-            self.tell_all(&poster, &look).await;
+            self.tell_all(&sender, &look).await;
         }
     }
 
-    async fn tell_all(&mut self, poster: &Arc<Poster>, look: &Look) {
+    async fn tell_all(&mut self, sender: &Arc<Sender>, look: &Look) {
         for _ in 0..OF_A_LOOK {
-            let Some(batch) = self.pending.due(self.receiver.format, &*self.labels) else {
+            let Some(batch) = self.pending.due(&self.receiver.channel, &*self.labels) else {
                 // What it did not take is over meanwhile.
                 self.status.nothing_waits();
                 (self.wait, self.not_before) = (self.every, None);
@@ -110,18 +109,17 @@ impl Telling {
             if self.not_before.is_some_and(|at| Instant::now() < at) {
                 return;
             }
-            self.tell(poster, batch, look).await;
+            self.tell(sender, batch, look).await;
         }
     }
 
-    async fn tell(&mut self, poster: &Arc<Poster>, batch: Batch, look: &Look) {
-        let body = format::body(&self.receiver, &batch.alerts, self.pages.as_deref());
-        let poster = Arc::clone(poster);
-        let posted = tokio::task::spawn_blocking(move || poster.post(&body)).await;
-        let posted = posted
+    async fn tell(&mut self, sender: &Arc<Sender>, batch: Batch, look: &Look) {
+        let (sender, alerts, pages) = (Arc::clone(sender), batch.alerts.clone(), self.pages.clone());
+        let sent = tokio::task::spawn_blocking(move || sender.send(&alerts, pages.as_deref())).await;
+        let sent = sent
             .unwrap_or_else(|error| Err(Failure { words: error.to_string(), after: None, is_final: false }));
         let receiver = &self.receiver.name;
-        match posted {
+        match sent {
             Ok(()) => {
                 self.pending.told(&batch, look.now);
                 if self.status.figures().trouble.is_some() {
@@ -132,7 +130,7 @@ impl Telling {
             }
             Err(Failure { words, after, is_final }) => {
                 if self.status.failed(look.now, &words) {
-                    let (at, alerts) = (self.receiver.target.origin(), batch.alerts.len());
+                    let (at, alerts) = (self.receiver.channel.origin(), batch.alerts.len());
                     tracing::warn!(receiver, at, alerts, error = words, "alerts do not reach their receiver");
                 }
                 if is_final {

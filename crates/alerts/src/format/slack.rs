@@ -56,7 +56,7 @@ fn line(alert: &Alert, pages: Option<&str>) -> String {
                 let evidence: String = shown::text(evidence).chars().take(EVIDENCE_MAX).collect();
                 let _ = write!(line, ": {}", escaped(&evidence));
             }
-            let _ = write!(line, ". Since {} UTC", minute(alert));
+            let _ = write!(line, ". Since {} UTC", alert.second());
         }
     }
     if let Some(pages) = pages {
@@ -66,11 +66,6 @@ fn line(alert: &Alert, pages: Option<&str>) -> String {
         let _ = write!(line, " · <{}|runbook>", escaped(runbook));
     }
     line
-}
-
-/// `2026-11-21 14:08:57`
-fn minute(alert: &Alert) -> String {
-    alert.since.to_string()[..19].replace('T', " ")
 }
 
 /// The three characters that Slack asks to be written otherwise: no name makes a link or a mention.

@@ -6,11 +6,14 @@ use super::*;
 use crate::alert::Found;
 use crate::receiver::{Format, Selection, Target};
 
+fn by(format: Format) -> Channel {
+    Channel::Http { target: Target::new("http://127.0.0.1:9/").unwrap(), format }
+}
+
 fn receiver() -> Receiver {
     Receiver {
         name: "on-call".to_owned(),
-        target: Target::new("http://127.0.0.1:9/").unwrap(),
-        format: Format::default(),
+        channel: by(Format::Alertmanager),
         selection: Selection { level: Level::Warning, verdicts: vec![], groups: vec![], clusters: vec![] },
         after: Duration::from_secs(60),
         repeat: Duration::from_secs(3_600),
@@ -56,7 +59,7 @@ impl Told {
     /// `level began ended` of each.
     fn at(&mut self, now: i64, cluster: ClusterLook) -> Vec<(What, Level, bool)> {
         let told = self.before_it_is_taken(now, cluster);
-        if let Some(batch) = self.pending.due(self.receiver.format, &|_| GroupLabels::default()) {
+        if let Some(batch) = self.pending.due(&self.receiver.channel, &|_| GroupLabels::default()) {
             self.pending.told(&batch, at(now));
         }
         told
@@ -64,7 +67,7 @@ impl Told {
 
     fn before_it_is_taken(&mut self, now: i64, cluster: ClusterLook) -> Vec<(What, Level, bool)> {
         self.pending.look(&self.receiver, &Look { now: at(now), clusters: vec![cluster] });
-        let batch = self.pending.due(self.receiver.format, &|_| GroupLabels::default());
+        let batch = self.pending.due(&self.receiver.channel, &|_| GroupLabels::default());
         let alerts = batch.into_iter().flat_map(|batch| batch.alerts);
         alerts.map(|one| (one.what, one.level, one.ended.is_some())).collect()
     }
@@ -170,7 +173,7 @@ fn a_message_has_all_that_applies_of_its_group() {
     assert_eq!(told.at(105, look(vec![behind(0), other.clone()], 105)), [behind_applies, stalled_is_over]);
     assert_eq!(told.at(110, look(vec![behind(0), other.clone()], 110)), []);
 
-    let mut told = Told::new(Receiver { format: Format::Slack, ..receiver() });
+    let mut told = Told::new(Receiver { channel: by(Format::Slack), ..receiver() });
     assert_eq!(told.at(60, look(all(), 60)).len(), 3, "a text has all of them");
 }
 
@@ -201,7 +204,7 @@ fn ends_are_not_told_to_who_does_not_want_them() {
 
 #[test]
 fn more_than_are_followed_are_counted() {
-    let mut told = Told::new(Receiver { format: Format::Slack, ..receiver() });
+    let mut told = Told::new(Receiver { channel: by(Format::Slack), ..receiver() });
     let many = (0..MOST + 7).map(|n| Found { group: format!("g{n}").into(), ..found(Level::Critical, 0) });
     assert_eq!(told.at(60, cluster(60, many.collect())).len(), OF_A_MESSAGE);
     assert_eq!(told.pending.left_out(), 7);

@@ -1,10 +1,12 @@
-//! Delivery over HTTP: to a receiver that takes, refuses, fails, and is away for a while.
+//! Delivery: to a receiver that takes, refuses, fails, and is away for a while.
+
+mod mail;
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use flowdeck_alerts::{Alerts, ClusterLook, Format, Found, Look, Receiver, Selection, Target, test};
+use flowdeck_alerts::{Alerts, Channel, ClusterLook, Format, Found, Look, Receiver, Selection, Target, test};
 use flowdeck_model::view::GroupLabels;
 use flowdeck_model::{Level, Timestamp, Verdict};
 use flowdeck_testkit::{DEADLINE, Hook, wait_for};
@@ -14,10 +16,13 @@ use tokio_util::sync::CancellationToken;
 const EVERY: Duration = Duration::from_millis(20);
 
 fn receiver(target: Target) -> Receiver {
+    receiver_by(Channel::Http { target, format: Format::Alertmanager })
+}
+
+fn receiver_by(channel: Channel) -> Receiver {
     Receiver {
         name: "on-call".to_owned(),
-        target,
-        format: Format::Alertmanager,
+        channel,
         selection: Selection { level: Level::Critical, verdicts: vec![], groups: vec![], clusters: vec![] },
         after: Duration::from_secs(60),
         repeat: Duration::from_secs(3_600),
@@ -159,8 +164,8 @@ async fn a_redirect_is_not_followed_and_a_test_says_what_came_back() {
     tried(receiver.clone()).await.unwrap().unwrap();
     let told = hook.posts();
     assert!(told.iter().all(|post| post.body.contains("a test of this receiver")), "{told:?}");
-    let nobody = Receiver { target: Target::new("http://127.0.0.1:9/secret").unwrap(), ..receiver };
-    let words = tried(nobody).await.unwrap().unwrap_err();
+    let nobody = Target::new("http://127.0.0.1:9/secret").unwrap();
+    let words = tried(self::receiver(nobody)).await.unwrap().unwrap_err();
     assert!(words.contains("refused") && !words.contains("secret"), "{words}");
 }
 
