@@ -53,7 +53,7 @@ for (const scripts of [true, false]) {
     test("a restart is previewed, needs a reason and is confirmed", async ({ page }) => {
       await open(page, "Restart", scripts);
       await expect(page.locator("#form .preview")).toContainText(`Sends RestartConsumerByName (${CONSUMER})`);
-      await expect(page.locator("#form .preview")).toContainText("Reaches 1 instance: 1 KafkaFlow");
+      await expect(page.locator("#form .preview")).toContainText("Reaches 1 instance: 1 of KafkaFlow");
       const reason = page.getByLabel("Reason", { exact: true });
       await expect(reason).toHaveAttribute("required", "");
       await reason.fill("INC-4711");
