@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use tower::{Layer, Service};
 
 use crate::failure::{BoxError, Failure, HandlerError};
+use crate::lanes::NotBegun;
 use crate::message::Message;
 use crate::shared::now;
 
@@ -316,7 +317,11 @@ where
         let called = self.inner.call(message);
         Box::pin(async move {
             let outcome = called.await.map_err(|error| HandlerError::from_box(error.into()));
-            permit.end(outcome.as_ref().copied().map_err(unmapped));
+            if outcome.as_ref().is_err_and(|error| error.source().is::<NotBegun>()) {
+                permit.end_undecided();
+            } else {
+                permit.end(outcome.as_ref().copied().map_err(unmapped));
+            }
             outcome.map_err(HandlerError::into_box)
         })
     }

@@ -1,21 +1,26 @@
 //! The one call that wraps a consumer.
 
+mod checked;
+
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Duration;
 
-use flowdeck_model::{ConsumerName, GroupId, InstanceName, TopicName};
+use flowdeck_model::{ConsumerName, GroupId, InstanceName};
 use rdkafka::ClientConfig;
 
 use crate::breaker::CircuitBreaker;
-use crate::config::{self, Distribution, OnUnknown, Settings, Stream, Timings};
+use crate::config::{Distribution, OnUnknown, Timings};
 use crate::dead_letters::DeadLetters;
 use crate::error::AgentError;
 use crate::failure::{Failure, Mapping, OnError, Then};
 use crate::handler::Handler;
-use crate::health;
+use crate::publish::Publisher;
 use crate::retry_topics::RetryTopics;
 use crate::running::{self, Running};
 use crate::startup::{self, Patience, TopicSpec};
+
+pub(crate) use checked::Checked;
 
 /// The consumer side of Flowdeck.
 pub struct Agent;
@@ -58,10 +63,11 @@ impl Agent {
 }
 
 /// Until `handler` was called there is nothing to start.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct NoHandler;
 
 /// Settings of a consumer that has not started.
+#[derive(Clone)]
 #[must_use = "nothing runs before start()"]
 pub struct AgentBuilder<H = NoHandler> {
     config: ClientConfig,
@@ -93,7 +99,67 @@ pub struct AgentBuilder<H = NoHandler> {
     create: Vec<TopicSpec>,
 }
 
+impl<H> fmt::Debug for AgentBuilder<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentBuilder")
+            .field("group", &self.group)
+            .field("consumer", &self.consumer)
+            .field("topics", &self.topics)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AgentBuilder {
+    /// Settings that several consumers begin with ([`Self::of_group`]).
+    pub(crate) fn template() -> Self {
+        Agent::builder(ClientConfig::new(), "")
+    }
+
+    /// Of a template: a consumer of this group, named as the group, with the template's properties on top of the
+    /// configuration.
+    pub(crate) fn of_group(mut self, config: &ClientConfig, group: GroupId) -> Self {
+        let own = std::mem::replace(&mut self.config, config.clone());
+        for (name, value) in own.config_map() {
+            self.config.set(name, value);
+        }
+        (self.consumer, self.group) = (ConsumerName::new(group.as_str()), group);
+        self
+    }
+}
+
 impl<H> AgentBuilder<H> {
+    pub(crate) fn group(&self) -> &GroupId {
+        &self.group
+    }
+
+    pub(crate) fn name(&self) -> &ConsumerName {
+        &self.consumer
+    }
+
+    pub(crate) fn policy(&self) -> OnError {
+        self.on_error
+    }
+
+    /// What sends dead letters and records for retry topics, where the service names nothing for it.
+    pub(crate) fn failed_records_by(mut self, publisher: &(impl Publisher + Clone)) -> Self {
+        self.dead_letters = self.dead_letters.map(|letters| match letters.has_publisher() {
+            true => letters,
+            false => letters.by(publisher.clone()),
+        });
+        self.retry_topics = self.retry_topics.map(|retries| match retries.has_publisher() {
+            true => retries,
+            false => retries.by(publisher.clone()),
+        });
+        self
+    }
+
+    /// A property of librdkafka for this consumer, such as `("session.timeout.ms", "45000")`, in place of what the
+    /// configuration says of it; those of the configuration unless told otherwise.
+    pub fn property(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.config.set(name, value);
+        self
+    }
+
     /// KafkaFlow's consumerName; the group's id unless told otherwise.
     pub fn consumer(mut self, name: impl Into<ConsumerName>) -> Self {
         self.consumer = name.into();
@@ -147,6 +213,12 @@ impl<H> AgentBuilder<H> {
         self
     }
 
+    /// What follows the last try, and nothing else of [`Self::on_error`]; [`Then::PausePartition`] unless told otherwise.
+    pub fn then(mut self, then: Then) -> Self {
+        self.on_error.then = then;
+        self
+    }
+
     /// What an error of the handler's own types means, where the handler did not say so itself
     /// ([`crate::HandlerError::retry`], [`crate::HandlerError::permanent`]); unless told otherwise, that another try may
     /// succeed.
@@ -179,7 +251,8 @@ impl<H> AgentBuilder<H> {
     }
 
     /// A call of the handler that takes longer is dropped at its next `await` and counts as failed; as long as it
-    /// takes unless told otherwise. One that blocks its thread cannot be ended: see [`Running::running_calls`].
+    /// takes unless told otherwise. The wait until the layers of a [`crate::Router`] are ready does not count. One that
+    /// blocks its thread cannot be ended: see [`Running::running_calls`].
     pub fn handler_timeout(mut self, limit: Duration) -> Self {
         self.handler_timeout = Some(limit);
         self
@@ -197,6 +270,13 @@ impl<H> AgentBuilder<H> {
     /// there is no such topic, an admin command.
     pub fn start_paused(mut self) -> Self {
         self.start_paused = true;
+        self
+    }
+
+    /// Starts as the holds say, though the defaults of an [`crate::App`] say [`Self::start_paused`]; it does unless told
+    /// otherwise.
+    pub fn start_running(mut self) -> Self {
+        self.start_paused = false;
         self
     }
 
@@ -236,9 +316,9 @@ impl<H> AgentBuilder<H> {
     }
 
     /// `start` creates those of these topics that are missing, and waits for the cluster first (30 tries, 2 s apart,
-    /// unless told otherwise); none unless told. It needs the right to create them.
+    /// unless told otherwise); none unless told. Called again it adds to them. It needs the right to create them.
     pub fn create_topics(mut self, topics: impl IntoIterator<Item = TopicSpec>) -> Self {
-        self.create = topics.into_iter().collect();
+        self.create.extend(topics);
         self
     }
 
@@ -299,68 +379,8 @@ impl<H: Handler> AgentBuilder<H> {
     /// For a configuration that can never work, without a tokio runtime, and where the cluster that is waited for does
     /// not answer or a topic cannot be created.
     pub async fn start(self) -> Result<Running, AgentError> {
-        let instance = self.instance.unwrap_or_else(config::default_instance);
-        let sources: Vec<TopicName> =
-            self.topics.iter().map(|topic| parse_topic(topic)).collect::<Result<_, _>>()?;
-        let retries = self.retry_topics.as_ref().map(|retries| retries.parse(&sources, &self.group));
-        let settings = Settings {
-            topics: sources.iter().cloned().chain(retries.transpose()?.unwrap_or_default()).collect(),
-            sources,
-            commands: stream(&self.commands)?,
-            obey_commands: self.obey_commands,
-            telemetry: stream(&self.telemetry)?,
-            holds: parse_topic(&self.holds)?,
-            acks: parse_topic(&self.acks)?,
-            group: self.group,
-            consumer: self.consumer,
-            incarnation: config::incarnation(&instance),
-            instance,
-            workers: self.workers,
-            buffer: self.buffer,
-            thread_per_worker: self.thread_per_worker,
-            distribution: self.distribution,
-            on_error: self.on_error,
-            mapping: self.mapping,
-            dead_letters: self.dead_letters,
-            retry_topics: self.retry_topics.filter(|retries| !retries.is_empty()),
-            breaker: self.breaker,
-            handler_timeout: self.handler_timeout,
-            on_unknown: self.on_unknown,
-            start_paused: self.start_paused,
-            timings: self.timings.sane(),
-            labels: self.labels,
-            poll_interval: health::poll_interval(&self.config),
-            read_committed: config::reads_committed(&self.config),
-        };
-        if settings.on_error.then == Then::DeadLetter && settings.dead_letters.is_none() {
-            return Err(AgentError::NoDeadLetters { group: settings.group.to_string() });
-        }
-        if let Some(letters) = &settings.dead_letters {
-            let topic = parse_topic(letters.topic())?;
-            if settings.topics.contains(&topic) {
-                let (group, topic) = (settings.group.to_string(), topic.to_string());
-                return Err(AgentError::DeadLettersLoop { group, topic });
-            }
-        }
-        if settings.sources.is_empty() {
-            return Err(AgentError::NoTopics {
-                group: settings.group.to_string(),
-                consumer: settings.consumer.to_string(),
-            });
-        }
-        self.create.iter().try_for_each(TopicSpec::check)?;
-        if self.patience.is_some() || !self.create.is_empty() {
-            let patience = self.patience.unwrap_or_default();
-            startup::prepare(&self.config, settings.group.as_str(), patience, &self.create).await?;
-        }
-        running::start(self.config, settings, self.handler).await
+        let Checked { config, settings, handler, create, patience } = self.checked()?;
+        startup::prepare(&config, settings.group.as_str(), patience, &create).await?;
+        running::start(config, settings, handler).await
     }
-}
-
-fn stream((topic, partition): &(String, i32)) -> Result<Stream, AgentError> {
-    Ok(Stream { topic: parse_topic(topic)?, partition: *partition })
-}
-
-fn parse_topic(topic: &str) -> Result<TopicName, AgentError> {
-    topic.parse().map_err(|source| AgentError::Topic { topic: topic.chars().take(80).collect(), source })
 }

@@ -20,6 +20,9 @@
 //! bus.stop().await?;
 //! # Ok(()) }
 //! ```
+//!
+//! A bus subscribes and unsubscribes while the service runs, one topic or queue at a time. Where all consumers are known
+//! when the service starts, use [`crate::App`].
 
 mod options;
 #[cfg(test)]
@@ -34,17 +37,17 @@ use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 use serde::Serialize;
 
-use crate::builder::Agent;
+use crate::app::Publishers;
 use crate::dead_letters::DeadLetters;
 use crate::environment::KafkaSettings;
 use crate::error::AgentError;
-use crate::failure::{OnError, Then};
 use crate::function::HandlerFn;
-use crate::producer::Correlation;
-use crate::publish::{KafkaPublisher, Outgoing, PublishError, Publisher, PublisherMetrics};
+use crate::handler::Handler;
+use crate::health::HealthHandle;
+use crate::producer::{Correlation, Producer};
+use crate::publish::{Outgoing, PublishError, Publisher, PublisherMetrics};
 use crate::router::Router;
 use crate::running::Running;
-use crate::startup::TopicSpec;
 
 pub use options::BusOptions;
 
@@ -82,6 +85,11 @@ pub enum BusError {
         /// With the prefix.
         topic: String,
     },
+    /// Its subscriptions share a group, so each would get records of the others from a retry topic.
+    #[error(
+        "a bus has no retry topics: leave them out of BusOptions::defaults, or use an App whose consumers each have their own"
+    )]
+    RetryTopics,
     /// It was ended already, or is of another bus.
     #[error("there is no such subscription: it was ended already, or is of another bus")]
     NoSubscription,
@@ -100,7 +108,7 @@ pub enum BusError {
 ///
 /// Each service that subscribes to a topic gets each message once, in whichever of its instances: its consumers are in
 /// the group of the bus. What is sent to a queue one service gets alone: who receives is in a group of the queue's name.
-/// Every consumer is an [`Agent`], seen and paused by its topic's name; a message that fails is tried again and then a
+/// Every consumer is an [`crate::Agent`], seen and paused by its topic's name; a message that fails is tried again and then a
 /// dead letter in Convex's form ([`DeadLetters::convex`]).
 #[derive(Clone)]
 pub struct Bus(Arc<Inner>);
@@ -109,13 +117,15 @@ struct Inner {
     config: ClientConfig,
     group: GroupId,
     options: BusOptions,
-    publisher: KafkaPublisher,
+    publishers: Publishers,
+    producer: Producer,
     running: Mutex<BTreeMap<SubscriptionId, Subscription>>,
     subscribed: Arc<Mutex<BTreeSet<TopicName>>>,
     next: AtomicU64,
 }
 
 struct Subscription {
+    name: TopicName,
     running: Running,
     /// None of a queue, which several may receive from.
     topic: Option<SubscribedTopic>,
@@ -123,7 +133,7 @@ struct Subscription {
 
 impl Subscription {
     async fn stop(self) -> Result<(), AgentError> {
-        let Self { running, topic } = self;
+        let Self { running, topic, .. } = self;
         let stopped = running.stop().await;
         drop(topic);
         stopped
@@ -159,19 +169,23 @@ impl std::fmt::Debug for Bus {
 }
 
 impl Bus {
-    /// `config` as for [`Agent::builder`].
+    /// `config` as for [`crate::Agent::builder`].
     ///
     /// # Errors
-    /// For a configuration that the client refuses.
+    /// For a configuration that the client refuses, and retry topics.
     pub fn new(
         config: ClientConfig,
         group: impl Into<GroupId>,
         options: BusOptions,
     ) -> Result<Self, BusError> {
-        let publisher = KafkaPublisher::new(&config)?;
+        if options.consumers.has_retry_topics() {
+            return Err(BusError::RetryTopics);
+        }
+        let publishers = Publishers::new(&config)?;
+        let producer = Producer::new(publishers.events.clone(), options.naming());
         let (running, subscribed, next) = (Mutex::default(), Arc::default(), AtomicU64::new(1));
         let group = group.into();
-        Ok(Self(Arc::new(Inner { config, group, options, publisher, running, subscribed, next })))
+        Ok(Self(Arc::new(Inner { config, group, options, publishers, producer, running, subscribed, next })))
     }
 
     /// By what the environment says: group, prefix, retries, retention.
@@ -215,29 +229,50 @@ impl Bus {
     /// Calls the function for each message of the topic, in one instance of this service.
     ///
     /// # Errors
-    /// Where the topic's name is none, this bus subscribes to it already, or the consumer does not start.
+    /// As [`Bus::subscribe_with`].
     pub async fn subscribe<A: 'static>(
         &self,
         topic: &str,
         function: impl HandlerFn<(), A>,
     ) -> Result<SubscriptionId, BusError> {
+        self.subscribe_with(topic, Router::new(()).fallback(function)).await
+    }
+
+    /// Hands each message of the topic to the handler, in one instance of this service: a [`Router`] chooses a function by
+    /// the message's type, and has state and layers.
+    ///
+    /// # Errors
+    /// Where the topic's name is none, this bus subscribes to it already, or the consumer does not start.
+    pub async fn subscribe_with(
+        &self,
+        topic: &str,
+        handler: impl Handler,
+    ) -> Result<SubscriptionId, BusError> {
         let name = self.name(topic)?;
         let topic = SubscribedTopic::new(&self.0.subscribed, &name)?;
-        self.consume(name, self.0.group.clone(), Some(topic), function).await
+        self.consume(name, self.0.group.clone(), Some(topic), handler).await
     }
 
     /// Calls the function for each message of the queue, in one instance of one service.
     ///
     /// # Errors
-    /// Where the queue's name is none, or the consumer does not start.
+    /// As [`Bus::receive_with`].
     pub async fn receive<A: 'static>(
         &self,
         queue: &str,
         function: impl HandlerFn<(), A>,
     ) -> Result<SubscriptionId, BusError> {
+        self.receive_with(queue, Router::new(()).fallback(function)).await
+    }
+
+    /// Hands each message of the queue to the handler, in one instance of one service, as [`Bus::subscribe_with`].
+    ///
+    /// # Errors
+    /// Where the queue's name is none, or the consumer does not start.
+    pub async fn receive_with(&self, queue: &str, handler: impl Handler) -> Result<SubscriptionId, BusError> {
         let name = self.name(queue)?;
         let group = GroupId::new(name.as_str());
-        self.consume(name, group, None, function).await
+        self.consume(name, group, None, handler).await
     }
 
     /// Ends a subscription in order: what runs finishes, and what was handled is committed.
@@ -267,9 +302,29 @@ impl Bus {
         self.name(topic).map(|name| name.to_string())
     }
 
+    /// Publishes typed events to the topics of the bus, `{prefix}.{topic}`: a [`Router`] of those who subscribe
+    /// ([`Bus::subscribe_with`]) chooses its function by their types.
+    pub fn producer(&self) -> Producer {
+        self.0.producer.clone()
+    }
+
+    /// For probes, as [`Running::health`]: of all subscriptions that there are when it is asked, each by the name of its
+    /// topic or queue. Healthy and live where all are, and where there is none.
+    pub fn health(&self) -> HealthHandle {
+        let bus = Arc::downgrade(&self.0);
+        HealthHandle::of_all(move || {
+            bus.upgrade().map_or_else(Vec::new, |inner| Self(inner).health_by_name())
+        })
+    }
+
     /// Of its publisher's Kafka client.
     pub fn metrics(&self) -> Option<PublisherMetrics> {
-        self.0.publisher.metrics()
+        self.0.publishers.events.metrics()
+    }
+
+    fn health_by_name(&self) -> Vec<(String, HealthHandle)> {
+        let health = |it: &Subscription| (it.name.to_string(), it.running.health());
+        self.running().values().map(health).collect()
     }
 
     fn running(&self) -> std::sync::MutexGuard<'_, BTreeMap<SubscriptionId, Subscription>> {
@@ -293,44 +348,28 @@ impl Bus {
         for (name, value) in correlation.headers() {
             outgoing = outgoing.header(name, value);
         }
-        Ok(self.0.publisher.publish(outgoing).await?)
+        Ok(self.0.publishers.events.publish(outgoing).await?)
     }
 
-    async fn consume<A: 'static>(
+    async fn consume(
         &self,
         topic: TopicName,
         group: GroupId,
         subscribed: Option<SubscribedTopic>,
-        function: impl HandlerFn<(), A>,
+        handler: impl Handler,
     ) -> Result<SubscriptionId, BusError> {
-        let Inner { config, options, .. } = &*self.0;
+        let Inner { config, options, publishers, .. } = &*self.0;
         let letters = options.name(&options.dead_letters)?;
-        let mut created = vec![];
-        if let Some(partitions) = options.partitions {
-            for name in [&topic, &letters] {
-                let spec = TopicSpec::new(name.as_str()).partitions(partitions);
-                created.push(options.retention.into_iter().fold(spec, TopicSpec::retention));
-            }
-        }
-        let policy = OnError {
-            retries: options.tries.saturating_sub(1),
-            backoff: options.delay,
-            backoff_max: options.delay,
-            jitter: false,
-            then: Then::DeadLetter,
-        };
-        let agent = Agent::builder(config.clone(), group)
+        let agent = options.consumers.clone().of_group(config, group);
+        let agent = agent
             .consumer(topic.as_str())
             .topics([topic.as_str()])
-            .workers(options.workers)
-            .buffer(options.buffer)
-            .timings(options.timings)
-            .create_topics(created)
-            .on_error(policy)
-            .dead_letters(DeadLetters::to(letters.as_str()).convex());
-        let running = agent.handler(Router::new(()).fallback(function)).start().await?;
+            .create_topics(options.topics_to_create([&topic, &letters]))
+            .dead_letters(DeadLetters::to(letters.as_str()).convex())
+            .failed_records_by(&publishers.failed);
+        let running = agent.handler(handler).start().await?;
         let id = SubscriptionId(self.0.next.fetch_add(1, Ordering::Relaxed));
-        self.running().insert(id, Subscription { running, topic: subscribed });
+        self.running().insert(id, Subscription { name: topic, running, topic: subscribed });
         Ok(id)
     }
 }

@@ -1,5 +1,6 @@
-//! Settings of one agent, and the three Kafka clients that it makes from the host's configuration:
-//! the consumer of its records, a reader of holds or commands, and a producer of telemetry and answers.
+//! Settings of one agent, and the Kafka clients that are made from the host's configuration: for each agent the consumer
+//! of its records; for all agents of a process (`control/links.rs`) a reader of holds and commands, and a producer of
+//! telemetry and answers.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
@@ -94,7 +95,7 @@ impl Timings {
 }
 
 /// A topic and the partition that KafkaFlow's producers write to.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Stream {
     pub(crate) topic: TopicName,
     pub(crate) partition: i32,
@@ -250,13 +251,27 @@ pub(crate) fn records(base: &ClientConfig, settings: &Settings) -> Result<Client
     Ok(config)
 }
 
-/// The reader of holds or of admin commands: assigned by hand, it joins no group and commits nothing.
-/// librdkafka wants a group id for an assignment by hand; the host's own is the one that it may use.
-pub(crate) fn reader(base: &ClientConfig, settings: &Settings) -> ClientConfig {
-    let mut config = without(base, &OF_THE_GROUP);
+/// How the host's records are fetched, which consumers of one process may have differently: Flowdeck's own topics are
+/// small, and read by one client for all of them.
+const OF_FETCHING: [&str; 9] = [
+    "fetch.min.bytes",
+    "fetch.max.bytes",
+    "fetch.message.max.bytes",
+    "max.partition.fetch.bytes",
+    "fetch.queue.backoff.ms",
+    "queued.min.messages",
+    "consume.callback.max.messages",
+    "offset.store.method",
+    // It may be as low as the host's `fetch.max.bytes` lets it be.
+    "receive.message.max.bytes",
+];
+
+/// The reader of holds and of admin commands: assigned by hand, it joins no group and commits nothing.
+/// librdkafka wants a group id for an assignment by hand, which who makes the client adds.
+pub(crate) fn reader(base: &ClientConfig) -> ClientConfig {
+    let mut config = without(&without(base, &OF_THE_GROUP), &OF_FETCHING);
     config
-        .set("group.id", settings.group.as_str())
-        .set("client.id", format!("{}-holds", settings.instance))
+        .set("client.id", format!("{}-holds", default_instance()))
         .set("enable.auto.commit", "false")
         .set("enable.auto.offset.store", "false")
         .set("auto.offset.reset", "earliest")
@@ -269,6 +284,7 @@ pub(crate) fn reader(base: &ClientConfig, settings: &Settings) -> ClientConfig {
         .set("fetch.error.backoff.ms", "100")
         .set("queued.max.messages.kbytes", "4096")
         .set("topic.metadata.refresh.interval.ms", "60000")
+        .remove("group.id")
         .remove("statistics.interval.ms");
     // Back soon after the broker is: rebalances wait for this reader.
     default(&mut config, "reconnect.backoff.max.ms", "2000");
@@ -277,7 +293,7 @@ pub(crate) fn reader(base: &ClientConfig, settings: &Settings) -> ClientConfig {
 
 /// The producer of telemetry and answers. Not idempotent: a record that comes twice says the same
 /// twice, while a producer id would have to be fetched anew before the first answer after an outage.
-pub(crate) fn writer(base: &ClientConfig, settings: &Settings) -> ClientConfig {
+pub(crate) fn writer(base: &ClientConfig) -> ClientConfig {
     let mut config = without(&without(base, &OF_THE_GROUP), &OF_A_CONSUMER);
     set(&mut config, "acks", "all");
     // Keeps their order over retries.
@@ -285,11 +301,13 @@ pub(crate) fn writer(base: &ClientConfig, settings: &Settings) -> ClientConfig {
     set(&mut config, "linger.ms", "0");
     set(&mut config, "message.timeout.ms", "30000");
     config
-        .set("client.id", format!("{}-answers", settings.instance))
+        .set("client.id", format!("{}-answers", default_instance()))
         .set("enable.idempotence", "false")
-        .set("queue.buffering.max.messages", "1000")
-        .set("queue.buffering.max.kbytes", "4096")
+        // Of all agents of the process: half for telemetry (`outbox.rs`), the rest for answers.
+        .set("queue.buffering.max.messages", "10000")
+        .set("queue.buffering.max.kbytes", "16384")
         .set("allow.auto.create.topics", "false")
+        .remove("enable.auto.commit")
         .remove("transactional.id");
     default(&mut config, "reconnect.backoff.max.ms", "2000");
     config
@@ -359,148 +377,4 @@ fn default(config: &mut ClientConfig, property: &str, value: &str) {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-
-    /// Group `g`, consumer `c`, instance `i-1`, topics `t` and `u`.
-    pub(crate) fn settings() -> Settings {
-        let admin = Stream { topic: "kafkaflow.admin".parse().unwrap(), partition: 0 };
-        Settings {
-            group: "g".into(),
-            consumer: "c".into(),
-            instance: "i-1".into(),
-            incarnation: Incarnation::random(),
-            topics: vec!["t".parse().unwrap(), "u".parse().unwrap()],
-            sources: vec!["t".parse().unwrap(), "u".parse().unwrap()],
-            workers: 2,
-            buffer: 10,
-            thread_per_worker: false,
-            read_committed: true,
-            distribution: Distribution::default(),
-            on_error: OnError::default(),
-            mapping: Mapping::default(),
-            dead_letters: None,
-            retry_topics: None,
-            breaker: None,
-            handler_timeout: None,
-            on_unknown: OnUnknown::Run,
-            start_paused: false,
-            commands: admin.clone(),
-            obey_commands: true,
-            telemetry: admin,
-            holds: "flowdeck.holds".parse().unwrap(),
-            acks: "flowdeck.acks".parse().unwrap(),
-            timings: Timings::default(),
-            labels: BTreeMap::new(),
-            poll_interval: Duration::from_secs(300),
-        }
-    }
-
-    #[test]
-    fn only_the_consumer_of_records_carries_the_groups_properties() {
-        let mut base = ClientConfig::new();
-        base.set("bootstrap.servers", "localhost:9092")
-            .set("group.protocol", "consumer")
-            .set("group.instance.id", "static-1")
-            .set("auto.offset.reset", "latest")
-            .set("sasl.username", "app");
-        let settings = settings();
-        let records = records(&base, &settings).unwrap();
-        assert_eq!(records.get("group.protocol"), Some("consumer"));
-        assert_eq!(records.get("auto.offset.reset"), Some("latest"));
-        for side in [reader(&base, &settings), writer(&base, &settings)] {
-            assert_eq!(side.get("group.protocol"), None);
-            assert_eq!(side.get("group.instance.id"), None);
-            assert_eq!(side.get("sasl.username"), Some("app"));
-        }
-        assert_eq!(reader(&base, &settings).get("auto.offset.reset"), Some("earliest"));
-        assert_eq!(writer(&base, &settings).get("auto.offset.reset"), None);
-    }
-
-    #[test]
-    fn no_client_may_create_a_topic() {
-        let (base, settings) = (ClientConfig::new(), settings());
-        for config in [records(&base, &settings).unwrap(), reader(&base, &settings), writer(&base, &settings)]
-        {
-            assert_eq!(config.get("allow.auto.create.topics"), Some("false"));
-        }
-    }
-
-    #[test]
-    fn what_is_fetched_ahead_is_the_hosts_to_say() {
-        let (mut base, settings) = (ClientConfig::new(), settings());
-        base.set("queued.min.messages", "50");
-        let config = records(&base, &settings).unwrap();
-        assert_eq!(config.get("queued.min.messages"), Some("50"));
-        assert_eq!(config.get("queued.max.messages.kbytes"), Some("2048"));
-        assert_eq!(config.get("fetch.wait.max.ms"), Some("100"));
-        base.set("fetch.wait.max.ms", "500");
-        assert_eq!(records(&base, &settings).unwrap().get("fetch.wait.max.ms"), Some("500"));
-        assert_eq!(writer(&config, &settings).get("queued.min.messages"), None);
-    }
-
-    #[test]
-    fn how_large_a_failed_record_may_be_is_the_hosts_to_say() {
-        let largest = |mut config: ClientConfig| {
-            any_size(&mut config);
-            publisher(&config).get("message.max.bytes").map(str::to_owned)
-        };
-        let mut base = ClientConfig::new();
-        assert_eq!(largest(base.clone()).as_deref(), Some("33554432"));
-        base.set("message.max.bytes", "2000000");
-        assert_eq!(largest(base).as_deref(), Some("2000000"));
-    }
-
-    #[test]
-    fn property_is_set_under_one_of_its_names() {
-        let mut base = ClientConfig::new();
-        for (name, value) in [
-            ("request.required.acks", "1"),
-            ("max.in.flight", "10"),
-            ("delivery.timeout.ms", "60000"),
-            ("queue.buffering.max.ms", "5"),
-        ] {
-            base.set(name, value);
-        }
-        let (publisher, writer) = (publisher(&base), writer(&base, &settings()));
-        for ([name, alias], written) in ALIASES.into_iter().zip(["all", "1", "30000", "0"]) {
-            assert_eq!((publisher.get(name), publisher.get(alias)), (None, base.get(alias)), "the host's");
-            assert_eq!((writer.get(name), writer.get(alias)), (Some(written), None), "the agent's");
-        }
-    }
-
-    #[test]
-    fn timings_can_neither_spin_nor_overflow_a_clock() {
-        let wild = |time| Timings {
-            telemetry: time,
-            commit: time,
-            metadata_interval: time,
-            holds: time,
-            expiry: time,
-            shutdown_timeout: time,
-        };
-        let slow = wild(Duration::MAX).sane();
-        assert!(std::time::Instant::now().checked_add(slow.metadata_interval.saturating_mul(6)).is_some());
-        assert!(wild(Duration::ZERO).sane().commit >= Duration::from_millis(50));
-    }
-
-    #[test]
-    fn an_incarnation_is_of_an_instance() {
-        let (one, other) = (InstanceName::from("one"), InstanceName::from("other"));
-        assert_eq!(incarnation(&one), incarnation(&one));
-        assert_ne!(incarnation(&one), incarnation(&other));
-    }
-
-    #[test]
-    fn committing_is_the_agents() {
-        let mut base = ClientConfig::new();
-        base.set("enable.auto.commit", "true");
-        let error = records(&base, &settings()).unwrap_err();
-        base.set("enable.auto.commit", "false");
-        assert!(records(&base, &settings()).is_ok());
-        assert_eq!(
-            error.to_string(),
-            "enable.auto.commit belongs to the agent: leave it out of the client's configuration"
-        );
-    }
-}
+pub(crate) mod tests;

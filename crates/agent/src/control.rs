@@ -1,10 +1,18 @@
-//! The control thread: checks which of Flowdeck's topics exist, follows the holds (or, where there
-//! are none, the admin commands), sets the gates, answers, and reports.
+//! Control of agents: which of Flowdeck's topics exist, the holds (or, where there are none, the admin commands) and the
+//! gates by them, answers, and reports.
+//!
+//! The agents of a process share one thread, one reader and one producer for that: a link (`link.rs`), which the first of
+//! them makes and the last one ends (`links.rs`). Here is what one agent makes of what the reader reads. It asks the reader
+//! for what it needs and never waits, since others wait for it.
 
 mod commands;
 mod holds;
+mod link;
+mod links;
+mod log;
 mod metadata;
 mod reader;
+mod rounds;
 mod say;
 mod stream;
 
@@ -13,9 +21,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use flowdeck_model::{HoldId, Scope};
-use rdkafka::consumer::BaseConsumer;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
-use tracing::debug;
 
 use crate::answers::Answers;
 use crate::outbox::Outbox;
@@ -24,26 +30,24 @@ use crate::report::Reporter;
 use crate::shared::Shared;
 
 use holds::Follows;
-pub(crate) use reader::ReaderContext;
-use reader::{Event, Read};
-use stream::CommandStream;
+pub(crate) use links::{NoLink, join};
 
 /// The longest wait in one poll; an assignment, an idle lane or a stop is noticed that late.
 const POLL: Duration = Duration::from_millis(50);
-/// Records that are taken before the gates are set.
-const BATCH: usize = 1_000;
 /// The same while an answer waits for a handler that begins in this instant.
 const INSTANT: Duration = Duration::from_millis(1);
-const GOODBYE: Duration = Duration::from_secs(1);
 
-pub(crate) struct Control {
+/// Of one agent.
+struct Control {
     shared: Arc<Shared>,
-    /// Its queue, before its client.
-    commands: Option<CommandStream>,
-    reader: Arc<BaseConsumer<ReaderContext>>,
     outbox: Outbox,
     answers: Answers,
     follows: Follows,
+    /// The first offset of the admin topic that is for this agent: what was written before it started is not. `None`
+    /// while it reads no commands.
+    commands_from: Option<i64>,
+    /// Gates may have to move since they were last set.
+    news: bool,
     check_at: Instant,
     /// The newest assignment that was there when the last check began.
     check_covers: u64,
@@ -60,15 +64,15 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    pub(crate) fn new(shared: Arc<Shared>, reader: BaseConsumer<ReaderContext>, outbox: Outbox) -> Self {
+    fn new(shared: Arc<Shared>, outbox: Outbox) -> Self {
         let now = Instant::now();
         Self {
             shared,
-            commands: None,
-            reader: Arc::new(reader),
             outbox,
             answers: Answers::default(),
             follows: Follows::Nothing,
+            commands_from: None,
+            news: false,
             check_at: now,
             check_covers: 0,
             checked_for: 0,
@@ -81,53 +85,35 @@ impl Control {
         }
     }
 
-    pub(crate) fn run(mut self) {
-        while !self.shared.finishing.is_cancelled() {
-            self.keep_up_with_assignments();
-            if Instant::now() >= self.check_at {
-                self.check_metadata();
-            }
-            self.read();
-            self.expire();
-            self.say();
-        }
-        self.answer_admin();
-        self.report();
-        self.outbox.flush(GOODBYE);
+    /// How long the next poll may take.
+    fn patience(&self, now: Instant) -> Duration {
+        if self.answers.wait(now) { INSTANT } else { POLL }
     }
 
-    fn read(&mut self) {
-        let mut wait = if self.answers.wait(Instant::now()) { INSTANT } else { POLL };
-        let mut news = false;
-        for _ in 0..BATCH {
-            let event = match self.reader.poll(wait) {
-                None => break,
-                Some(Err(error)) => Event::Error(error),
-                Some(Ok(message)) => Event::Record(Read::of(&message)),
-            };
-            wait = Duration::ZERO;
-            match event {
-                Event::Record(record) => news |= self.record(&record),
-                Event::Error(KafkaError::PartitionEOF(_)) => self.at_end(),
-                Event::Error(error) => self.reader_failed(&error),
-            }
-        }
-        news |= self.read_commands();
+    /// What was polled has been given to it.
+    fn after_poll(&mut self) {
         self.waited_too_long();
+        self.follow_news();
+        self.expire();
+        self.say();
+    }
+
+    fn follow_news(&mut self) {
+        if !std::mem::take(&mut self.news) {
+            return;
+        }
         let ticket = match &self.follows {
+            // The end will set them.
             Follows::Holds(reading) if !reading.live => return,
             Follows::Holds(reading) => reading.trusted,
             // Pending gates wait for a check.
             Follows::Pauses | Follows::Nothing => 0,
         };
-        if news {
-            self.regate(ticket);
-            self.shared.tell();
-        }
+        self.regate(ticket);
+        self.shared.tell();
     }
 
     fn reader_failed(&mut self, error: &KafkaError) {
-        debug!(%error, "the reader of holds reports");
         let refused = matches!(
             error.rdkafka_error_code(),
             Some(RDKafkaErrorCode::TopicAuthorizationFailed | RDKafkaErrorCode::GroupAuthorizationFailed)
@@ -137,19 +123,10 @@ impl Control {
         }
     }
 
-    /// Says whether gates may have to move.
-    fn record(&mut self, record: &Read) -> bool {
-        match &mut self.follows {
-            Follows::Holds(reading) => {
-                reading.next = Some(record.offset + 1);
-                let live = reading.live;
-                self.hold(record, live)
-            }
-            Follows::Pauses | Follows::Nothing => false,
-        }
-    }
-
     fn regate(&mut self, ticket: u64) {
         self.shared.regate(ticket);
     }
 }
+
+#[cfg(test)]
+mod tests;

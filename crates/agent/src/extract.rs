@@ -9,8 +9,30 @@ use crate::failure::HandlerError;
 use crate::message::{Context, Message};
 use crate::message_type;
 
-/// An argument of a handler function. What cannot be taken from a message is an error of that message, and as a rule a
-/// permanent one: the same bytes would fail again.
+/// An argument of a handler function, and so the trait for deserializers: implemented for a type of one's own, functions take
+/// values in any format. What cannot be taken from a message is an error of that message, and as a rule a permanent one:
+/// the same bytes would fail again. The other way round is [`crate::producer::EventSerializer`].
+///
+/// ```
+/// use flowdeck_agent::{FromMessage, HandlerError, Message, Router};
+///
+/// /// Numbers with commas between.
+/// struct Csv(Vec<f64>);
+///
+/// impl<S> FromMessage<S> for Csv {
+///     fn from_message(message: &Message, _: &S) -> Result<Self, HandlerError> {
+///         let text = std::str::from_utf8(message.record().value().unwrap_or_default());
+///         let numbers = text.map_err(HandlerError::permanent)?.split(',').map(str::parse);
+///         Ok(Self(numbers.collect::<Result<_, _>>().map_err(HandlerError::permanent)?))
+///     }
+/// }
+///
+/// async fn sum(Csv(numbers): Csv) {
+///     println!("{}", numbers.iter().sum::<f64>());
+/// }
+///
+/// let router = Router::new(()).topic("numbers", sum);
+/// ```
 pub trait FromMessage<S>: Sized {
     /// # Errors
     /// Where the message is not what the function takes.

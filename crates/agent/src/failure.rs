@@ -57,7 +57,10 @@ impl HandlerError {
 
     /// To go through a `tower::Layer`, whose errors are boxes.
     pub(crate) fn into_box(self) -> BoxError {
-        Box::new(Boxed(self))
+        match self.failure {
+            None => self.source,
+            Some(_) => Box::new(Boxed(self)),
+        }
     }
 
     /// As it was before the layers; an error of a layer's own is one as any.
@@ -249,5 +252,6 @@ mod tests {
         assert!(through.source().is::<Constraint>());
         let converted = HandlerError::from(HandlerError::permanent(Constraint).into_box());
         assert_eq!(converted.failure(), Some(Failure::Permanent));
+        assert!(HandlerError::from(Constraint).into_box().is::<Constraint>(), "as a layer sees it");
     }
 }

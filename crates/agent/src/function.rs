@@ -1,6 +1,7 @@
 //! Async functions as handlers.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
@@ -32,6 +33,19 @@ impl<E: Into<HandlerError>> IntoOutcome for Result<(), E> {
     fn into_outcome(self) -> Result<(), HandlerError> {
         self.map_err(Into::into)
     }
+}
+
+/// Calls `taken` once the future was polled for the first time.
+pub(crate) async fn first_step<F: Future>(future: F, taken: impl FnOnce()) -> F::Output {
+    let (mut future, mut taken) = (pin!(future), Some(taken));
+    let polled = poll_fn(|context| {
+        let polled = future.as_mut().poll(context);
+        if let Some(taken) = taken.take() {
+            taken();
+        }
+        polled
+    });
+    polled.await
 }
 
 macro_rules! functions {

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::failure::HandlerError;
+use crate::lanes::CallSlot;
 use crate::record::Record;
 use crate::retry_topics::Origin;
 
@@ -14,6 +15,10 @@ use crate::retry_topics::Origin;
 ///
 /// A record may come twice (at least once): after a crash, a retry, or a rebalance that did not wait
 /// for it.
+///
+/// It begins when it is polled first. Once a pause is acknowledged none begins; one that has begun goes on, whatever it
+/// waits for. What waits for its turn before it does its work belongs into a layer of a [`crate::Router`], whose
+/// functions ask again before they begin.
 ///
 /// Async functions with extractors become one by [`crate::Router`]; this trait is what is underneath, and copies
 /// nothing.
@@ -30,15 +35,25 @@ pub struct Delivery<'a> {
     attempt: u32,
     cancellation: &'a CancellationToken,
     origin: Option<&'a Origin>,
+    call: Option<&'a CallSlot>,
 }
 
 impl<'a> Delivery<'a> {
     pub(crate) fn new(record: &'a Record, attempt: u32, cancellation: &'a CancellationToken) -> Self {
-        Self { record, attempt, cancellation, origin: None }
+        Self { record, attempt, cancellation, origin: None, call: None }
     }
 
     pub(crate) fn from(self, origin: Option<&'a Origin>) -> Self {
         Self { origin, ..self }
+    }
+
+    pub(crate) fn behind(self, call: &'a CallSlot) -> Self {
+        Self { call: Some(call), ..self }
+    }
+
+    /// `None`: no gate is asked, as in [`crate::testing`].
+    pub(crate) fn call(&self) -> Option<&'a CallSlot> {
+        self.call
     }
 
     /// As Kafka delivered it.

@@ -34,7 +34,8 @@ pub struct Check {
     pub detail: String,
 }
 
-/// `{"status":"Healthy","checks":{"kafka":{"status":"Healthy","detail":"…"}},"partitions":3,"paused":0}`.
+/// `{"status":"Healthy","checks":{"kafka":{"status":"Healthy","detail":"…"}},"partitions":3,"paused":0}`; of several
+/// consumers with `"consumers":{"orders":{…},"payments":{…}}`, where each has the same form.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Health {
@@ -42,15 +43,51 @@ pub struct Health {
     pub status: HealthStatus,
     /// By name: `kafka`.
     pub checks: BTreeMap<&'static str, Check>,
-    /// That it owns.
+    /// That it owns; of several consumers all together.
     pub partitions: usize,
     /// Those of them of which no handler may begin.
     pub paused: usize,
+    /// Of several consumers each by its name, a second one of a name as `name#2`; empty for one consumer.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub consumers: BTreeMap<String, Health>,
 }
 
-/// Asks a running consumer for its health. Cheap to clone, and no hindrance to its end.
+impl Health {
+    /// Of several consumers: healthy where all are.
+    fn of_all(consumers: BTreeMap<String, Self>) -> Self {
+        let unwell = consumers.iter().filter(|(_, health)| health.status != HealthStatus::Healthy);
+        let unwell: Vec<String> = unwell
+            .flat_map(|(name, health)| {
+                health.checks.values().map(move |check| format!("{name}: {}", check.detail))
+            })
+            .collect();
+        let kafka = match (consumers.is_empty(), unwell.is_empty()) {
+            (true, _) => Check { status: HealthStatus::Healthy, detail: "no consumer runs".to_owned() },
+            (_, true) => Check { status: HealthStatus::Healthy, detail: "connected".to_owned() },
+            _ => Check { status: HealthStatus::Unhealthy, detail: unwell.join("; ") },
+        };
+        Self {
+            status: kafka.status,
+            checks: [("kafka", kafka)].into(),
+            partitions: consumers.values().map(|health| health.partitions).sum(),
+            paused: consumers.values().map(|health| health.paused).sum(),
+            consumers,
+        }
+    }
+}
+
+/// Asks a running consumer, or all of an app or a bus, for their health. Cheap to clone, and no hindrance to their end.
 #[derive(Clone)]
-pub struct HealthHandle(pub(crate) Arc<Shared>);
+pub struct HealthHandle(Asked);
+
+#[derive(Clone)]
+enum Asked {
+    One(Arc<Shared>),
+    All(Arc<ByName>),
+}
+
+/// The consumers of now, each with its name.
+type ByName = dyn Fn() -> Vec<(String, HealthHandle)> + Send + Sync;
 
 impl std::fmt::Debug for HealthHandle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -59,40 +96,75 @@ impl std::fmt::Debug for HealthHandle {
 }
 
 impl HealthHandle {
-    /// The `kafka` check, and what is owned.
+    /// Of one consumer.
+    pub(crate) fn of(shared: Arc<Shared>) -> Self {
+        Self(Asked::One(shared))
+    }
+
+    /// Of several; `consumers` says each time which.
+    pub(crate) fn of_all(consumers: impl Fn() -> Vec<(String, Self)> + Send + Sync + 'static) -> Self {
+        Self(Asked::All(Arc::new(consumers)))
+    }
+
+    /// The `kafka` check, and what is owned. Several consumers are healthy where all are.
     pub fn health(&self) -> Health {
-        let seen = self.0.seen();
-        let kafka = self.kafka();
-        Health {
-            status: kafka.status,
-            checks: [("kafka", kafka)].into(),
-            partitions: seen.len(),
-            paused: seen.iter().filter(|lane| !Seen::runs(lane)).count(),
+        match &self.0 {
+            Asked::One(shared) => of_one(shared),
+            Asked::All(consumers) => {
+                let mut all = BTreeMap::new();
+                for (name, handle) in consumers() {
+                    all.insert(unused(name, &all), handle.health());
+                }
+                Health::of_all(all)
+            }
         }
     }
 
-    /// Whether the process need not be replaced. Kafka has no say in it: false only where the consumer ended by itself,
+    /// Whether the process need not be replaced. Kafka has no say in it: false only where a consumer ended by itself,
     /// or where its thread has not asked Kafka for longer than `max.poll.interval.ms`.
     pub fn is_live(&self) -> bool {
-        !self.0.vitals.failed.load(Ordering::Relaxed)
-            && self.0.vitals.polled_within(self.0.settings.poll_interval)
-    }
-
-    fn kafka(&self) -> Check {
-        let settled = match self.0.lock().view.status() {
-            HoldsStatus::Reading => Err("the cluster has not answered yet".to_owned()),
-            HoldsStatus::Known | HoldsStatus::Absent | HoldsStatus::Unknown(_) => Ok(()),
-        };
-        let vitals = &self.0.vitals;
-        let checked = settled.and_then(|()| match () {
-            () if vitals.failed.load(Ordering::Relaxed) => Err("the consumer ended by itself".to_owned()),
-            () if vitals.brokers_down.load(Ordering::Relaxed) => Err("no broker is connected".to_owned()),
-            () => Ok("connected".to_owned()),
-        });
-        match checked {
-            Ok(detail) => Check { status: HealthStatus::Healthy, detail },
-            Err(detail) => Check { status: HealthStatus::Unhealthy, detail },
+        match &self.0 {
+            Asked::One(shared) => {
+                !shared.vitals.failed.load(Ordering::Relaxed)
+                    && shared.vitals.polled_within(shared.settings.poll_interval)
+            }
+            Asked::All(consumers) => consumers().iter().all(|(_, handle)| handle.is_live()),
         }
+    }
+}
+
+/// The name, with a number where another one has it.
+fn unused(name: String, all: &BTreeMap<String, Health>) -> String {
+    let numbered = (2..).map(|number| format!("{name}#{number}"));
+    let free = std::iter::once(name.clone()).chain(numbered).find(|name| !all.contains_key(name));
+    free.unwrap_or(name)
+}
+
+fn of_one(shared: &Shared) -> Health {
+    let (seen, kafka) = (shared.seen(), kafka(shared));
+    Health {
+        status: kafka.status,
+        checks: [("kafka", kafka)].into(),
+        partitions: seen.len(),
+        paused: seen.iter().filter(|lane| !Seen::runs(lane)).count(),
+        consumers: BTreeMap::new(),
+    }
+}
+
+fn kafka(shared: &Shared) -> Check {
+    let settled = match shared.lock().view.status() {
+        HoldsStatus::Reading => Err("the cluster has not answered yet".to_owned()),
+        HoldsStatus::Known | HoldsStatus::Absent | HoldsStatus::Unknown(_) => Ok(()),
+    };
+    let vitals = &shared.vitals;
+    let checked = settled.and_then(|()| match () {
+        () if vitals.failed.load(Ordering::Relaxed) => Err("the consumer ended by itself".to_owned()),
+        () if vitals.brokers_down.load(Ordering::Relaxed) => Err("no broker is connected".to_owned()),
+        () => Ok("connected".to_owned()),
+    });
+    match checked {
+        Ok(detail) => Check { status: HealthStatus::Healthy, detail },
+        Err(detail) => Check { status: HealthStatus::Unhealthy, detail },
     }
 }
 
@@ -169,7 +241,7 @@ mod tests {
     #[test]
     fn kafka_decides_on_health_and_never_on_life() {
         let shared = Arc::new(Shared::new(settings()));
-        let handle = HealthHandle(Arc::clone(&shared));
+        let handle = HealthHandle::of(Arc::clone(&shared));
         let told =
             || (handle.health().status, handle.health().checks["kafka"].detail.clone(), handle.is_live());
         assert_eq!(told(), (HealthStatus::Unhealthy, "the cluster has not answered yet".into(), true));
@@ -188,10 +260,37 @@ mod tests {
     }
 
     #[test]
+    fn several_consumers_are_healthy_where_all_are() {
+        let shared = [(); 2].map(|()| Arc::new(Shared::new(settings())));
+        let [orders, payments] = shared.clone();
+        let handle = HealthHandle::of_all(move || {
+            let named = [("orders", &orders), ("payments", &payments), ("payments", &payments)];
+            named.map(|(name, shared)| (name.to_owned(), HealthHandle::of(Arc::clone(shared)))).to_vec()
+        });
+        for one in &shared {
+            one.lock().view.set_status(HoldsStatus::Known);
+            one.set_connected(true);
+            one.assign(vec![(Arc::new(TopicPartition::parse("t", 0).unwrap()), None)]);
+        }
+        let health = handle.health();
+        assert_eq!((health.status, health.partitions), (HealthStatus::Healthy, 3));
+        assert_eq!(health.consumers.keys().collect::<Vec<_>>(), ["orders", "payments", "payments#2"]);
+        shared[0].set_connected(false);
+        let health = handle.health();
+        assert_eq!(health.checks["kafka"].detail, "orders: no broker is connected");
+        assert_eq!((health.status, handle.is_live()), (HealthStatus::Unhealthy, true));
+        shared[0].vitals.failed.store(true, Ordering::Relaxed);
+        assert!(!handle.is_live());
+        let none = HealthHandle::of_all(Vec::new).health();
+        let want = r#"{"status":"Healthy","checks":{"kafka":{"status":"Healthy","detail":"no consumer runs"}},"partitions":0,"paused":0}"#;
+        assert_eq!(serde_json::to_string(&none).unwrap(), want);
+    }
+
+    #[test]
     fn a_poll_thread_that_polls_no_more_is_not_live() {
         let settings = crate::config::Settings { poll_interval: Duration::from_millis(50), ..settings() };
         let shared = Arc::new(Shared::new(settings));
-        let handle = HealthHandle(Arc::clone(&shared));
+        let handle = HealthHandle::of(Arc::clone(&shared));
         assert!(handle.is_live());
         std::thread::sleep(Duration::from_millis(100));
         assert!(!handle.is_live());

@@ -4,8 +4,9 @@
 //! Invariant: a handler begins only where the lane's gate is open at that moment. A worker takes a whole lane
 //! for a while and asks the gate before each record (`run`). Shutting a gate therefore means that nothing
 //! begins behind it any more, retries included; what was taken before is told by `starting` until its handler
-//! has begun.
+//! has begun. A function that waits behind the layers of a router asks the gate again (`call`).
 
+mod call;
 mod keyed;
 mod lane;
 mod offsets;
@@ -24,6 +25,8 @@ use crate::config::Distribution;
 use crate::record::TopicPartition;
 use crate::source::Source;
 
+pub use call::NotBegun;
+pub(crate) use call::{Call, CallSlot};
 use lane::Lane;
 pub(crate) use lane::{Gate, LaneSnapshot, Seen};
 pub(crate) use offsets::AssignedPartition;

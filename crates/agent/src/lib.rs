@@ -36,7 +36,8 @@
 //! # Functions as handlers
 //! Async functions with extractors, as in axum: [`Router`] chooses one by the message's type or topic, hands it what it
 //! asks for ([`Json`], [`CloudEvent`], [`Raw`], [`State`], [`Context`], or a [`FromMessage`] of one's own), and puts
-//! `tower::Layer`s around it. [`testing`] runs it without a broker.
+//! `tower::Layer`s around it. [`testing`] runs it without a broker. [`App`] is the builder of a service with several
+//! consumers.
 //!
 //! # What it promises
 //! - **Order**: one record of a partition at a time, in the order of the log. With [`Distribution::ByKey`], one of a
@@ -59,6 +60,11 @@
 //! on twice that: 12 partitions with backlogs of 16 to 85 MB each made an agent with a slow handler 78 MB larger. Lower
 //! both where an instance owns hundreds of partitions.
 //!
+//! # Clients and threads
+//! Each consumer has a Kafka client for its records, and a thread that polls it. Beside these a process has one client that
+//! reads holds and commands, one that writes telemetry and answers, and one thread for both, however many consumers it has:
+//! those share them whose cluster, credentials and Flowdeck topics are the same.
+//!
 //! # What it says on the wire
 //! Telemetry in KafkaFlow's form on `kafkaflow.admin`, every 5 s and at once on a change, with two
 //! headers of its own: `Flowdeck-Agent: 1;<incarnation>` and `Flowdeck-Holds`: `known`, `unknown`
@@ -72,13 +78,14 @@
 //! `kafkaflow.admin` it obeys no stop, start, restart, change of the worker count, reset or rewind
 //! ([`AgentBuilder::admin_commands`]).
 //!
-//! But for [`AgentBuilder::create_topics`] it creates no topic, and it never produces to one that the cluster's metadata does not show.
+//! But for [`AgentBuilder::create_topics`] and [`App::create_topics`] it creates no topic, and it never produces to one that the cluster's metadata does not show.
 
 #![warn(missing_docs)]
 
 mod admin;
 mod after_failure;
 mod answers;
+mod app;
 mod arrivals;
 #[cfg(feature = "avro")]
 mod avro;
@@ -126,6 +133,7 @@ mod workers;
 
 #[cfg(feature = "avro")]
 pub use apache_avro::Schema as AvroSchema;
+pub use app::{App, AppError, RunningApp};
 pub use async_trait::async_trait;
 #[cfg(feature = "avro")]
 pub use avro::{Avro, AvroSchemas};
@@ -146,6 +154,7 @@ pub use flowdeck_model::{ConsumerName, GroupId, InstanceName, Partition, Timesta
 pub use function::{HandlerFn, IntoOutcome};
 pub use handler::{Delivery, Handler};
 pub use history::{FailedCall, RunningCall};
+pub use lanes::NotBegun;
 pub use message::{Context, Message};
 pub use publish::{KafkaPublisher, Latency, Outgoing, PublishError, Publisher, PublisherMetrics};
 pub use rdkafka::ClientConfig;

@@ -6,6 +6,7 @@ use flowdeck_model::{Partition, Timestamp, TopicName};
 use tokio_util::sync::CancellationToken;
 
 use crate::handler::Delivery;
+use crate::lanes::{Call, CallSlot};
 use crate::message_type;
 use crate::record::Record;
 use crate::retry_topics::Origin;
@@ -17,17 +18,22 @@ pub struct Message {
     attempt: u32,
     cancellation: CancellationToken,
     origin: Option<Origin>,
+    call: Option<Arc<Call>>,
 }
 
 impl Message {
     pub(crate) fn of(delivery: Delivery<'_>) -> Self {
         let message =
             Self::new(delivery.record().clone(), delivery.attempt(), delivery.cancellation().clone());
-        Self { origin: delivery.origin().cloned(), ..message }
+        Self {
+            origin: delivery.origin().cloned(),
+            call: delivery.call().map(CallSlot::call).cloned(),
+            ..message
+        }
     }
 
     pub(crate) fn new(record: Record, attempt: u32, cancellation: CancellationToken) -> Self {
-        Self { record: Arc::new(record), attempt, cancellation, origin: None }
+        Self { record: Arc::new(record), attempt, cancellation, origin: None, call: None }
     }
 
     pub(crate) fn with_origin(self, origin: Option<Origin>) -> Self {
@@ -57,6 +63,11 @@ impl Message {
 
     pub(crate) fn delivery(&self) -> Delivery<'_> {
         Delivery::new(&self.record, self.attempt, &self.cancellation).from(self.origin.as_ref())
+    }
+
+    /// The function that gets the message may keep it for longer than its call.
+    pub(crate) fn take_call(&mut self) -> Option<Arc<Call>> {
+        self.call.take()
     }
 }
 

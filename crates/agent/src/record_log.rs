@@ -54,6 +54,13 @@ pub(crate) fn failed(group: &GroupId, delivery: Delivery<'_>, took: Duration, er
     }
 }
 
+/// Its function did not begin, as the gate was shut while it waited.
+pub(crate) fn put_back(group: &GroupId, delivery: Delivery<'_>) {
+    if enabled!(target: TARGET, Level::DEBUG) {
+        event!(debug, group, delivery, None, None, "the record was put back before its function began");
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use flowdeck_model::TopicName;
@@ -9,8 +10,9 @@ use tower::util::BoxCloneSyncService;
 use tower::{Layer, Service, ServiceExt as _, service_fn};
 
 use crate::failure::{BoxError, HandlerError};
-use crate::function::HandlerFn;
+use crate::function::{HandlerFn, first_step};
 use crate::handler::{Delivery, Handler};
+use crate::lanes::CallSlot;
 use crate::message::Message;
 use crate::message_type;
 use crate::record::Record;
@@ -46,6 +48,18 @@ type Route = BoxCloneSyncService<Message, (), BoxError>;
 ///
 /// let router = Router::new("order".to_owned()).message("Orders.Created", created);
 /// ```
+///
+/// # Layers and pauses
+/// A layer may keep a message from its function for a while: a limit of concurrency, a rate, a delay. That is not yet a
+/// call of the function, so a pause does not wait for it, and none begins once the pause is acknowledged:
+/// - While the layers are not ready (`poll_ready`, as with `ConcurrencyLimitLayer`) a pause ends the wait. The record is put
+///   back, and no layer learns of it. [`crate::AgentBuilder::handler_timeout`] counts from the end of the wait.
+/// - A layer that waits within `call`, or calls its service again, gets the error [`crate::NotBegun`] in place of a call
+///   under a pause. Whatever it makes of that, the record is put back once the layer is through: one that tries again without
+///   end has to give up at that error.
+///
+/// Neither is an attempt or a failure. It is the same where the partition is taken away, or the agent stops. What a layer
+/// itself does before it calls its service is not asked about.
 pub struct Router<S> {
     state: S,
     types: HashMap<String, Route>,
@@ -117,12 +131,36 @@ impl<S: Clone + Send + Sync + 'static> Router<S> {
     }
 
     fn route<A>(&self, function: impl HandlerFn<S, A>) -> Route {
-        let state = self.state.clone();
+        let function = Arc::new((function, self.state.clone()));
         Route::new(service_fn(move |message: Message| {
-            let called = function.call(message, &state);
-            async move { called.await.map_err(HandlerError::into_box) }
+            let function = Arc::clone(&function);
+            async move { call_function(&function.0, &function.1, message).await }
         }))
     }
+}
+
+/// Behind all layers, so that the gate is asked just before the function's first step.
+async fn call_function<S, A>(
+    function: &impl HandlerFn<S, A>,
+    state: &S,
+    mut message: Message,
+) -> Result<(), BoxError> {
+    let Some(call) = message.take_call() else {
+        return function.call(message, state).await.map_err(HandlerError::into_box);
+    };
+    let starting = call.begin()?;
+    let called = first_step(function.call(message, state), || drop(starting)).await;
+    call.ended();
+    called.map_err(HandlerError::into_box)
+}
+
+/// Calls the function once its layers are ready and the gate is open.
+async fn call_route(mut route: Route, delivery: Delivery<'_>) -> Result<(), BoxError> {
+    match delivery.call().map(CallSlot::call) {
+        Some(call) => call.turn(route.ready()).await?.map(drop)?,
+        None => route.ready().await.map(drop)?,
+    }
+    route.call(Message::of(delivery)).await
 }
 
 impl<S> Router<S> {
@@ -140,9 +178,7 @@ impl<S> Router<S> {
 impl<S: Send + Sync + 'static> Handler for Router<S> {
     async fn handle(&self, delivery: Delivery<'_>) -> Result<(), HandlerError> {
         match (self.choose(delivery), self.unmatched) {
-            (Some(route), _) => {
-                route.clone().oneshot(Message::of(delivery)).await.map_err(HandlerError::from_box)
-            }
+            (Some(route), _) => call_route(route.clone(), delivery).await.map_err(HandlerError::from_box),
             (None, OnUnmatched::Skip) => Ok(()),
             (None, OnUnmatched::Error) => Err(HandlerError::permanent(unmatched(&delivery))),
             (None, OnUnmatched::DeadLetter) => Err(HandlerError::dead_letter(unmatched(&delivery))),

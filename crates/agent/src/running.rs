@@ -16,12 +16,11 @@ use tracing::error;
 
 use crate::config::{self, Settings};
 use crate::context::Callbacks;
-use crate::control::{Control, ReaderContext};
+use crate::control::{self, NoLink};
 use crate::error::AgentError;
 use crate::handler::Handler;
 use crate::health::HealthHandle;
 use crate::history::{FailedCall, RunningCall};
-use crate::outbox::Outbox;
 use crate::publish::KafkaPublisher;
 use crate::shared::Shared;
 use crate::{poller, workers};
@@ -71,12 +70,6 @@ pub struct Counts {
     pub records_not_understood: u64,
 }
 
-struct Clients {
-    consumer: Arc<BaseConsumer<Callbacks>>,
-    reader: BaseConsumer<ReaderContext>,
-    outbox: Outbox,
-}
-
 pub(crate) async fn start<H: Handler>(
     base: ClientConfig,
     settings: Settings,
@@ -91,20 +84,10 @@ pub(crate) async fn start<H: Handler>(
     // Making a client may read certificates.
     let made = tokio::task::spawn_blocking({
         let shared = Arc::clone(&shared);
-        move || clients(&base, &records, &shared)
+        move || begin(&base, &records, &shared)
     });
-    let made = made.await.unwrap_or_else(|_| Err(KafkaError::ClientCreation("the task was ended".into())));
-    let Clients { consumer, reader, outbox } = made.map_err(|source| AgentError::Client {
-        consumer: shared.settings.consumer.to_string(),
-        group: group.clone(),
-        source: Box::new(source),
-    })?;
-
-    let control = Control::new(Arc::clone(&shared), reader, outbox);
-    // Made first: should a thread not start, its drop ends what did.
-    let mut running =
-        Running { shared: Arc::clone(&shared), tasks: TaskTracker::new(), polling: None, controlling: None };
-    running.controlling = Some(spawn(&group, "flowdeck-control", move || control.run())?);
+    let ended = |_| Err(client_error(&shared, KafkaError::ClientCreation("the task was ended".into())));
+    let (mut running, consumer) = made.await.unwrap_or_else(ended)?;
     let polled = Arc::clone(&shared);
     running.polling = Some(spawn(&group, "flowdeck-poll", move || {
         let result = poller::run(&polled, consumer);
@@ -149,15 +132,36 @@ fn with_publisher(base: &ClientConfig, mut settings: Settings) -> Result<Setting
     Ok(settings)
 }
 
-fn clients(base: &ClientConfig, records: &ClientConfig, shared: &Arc<Shared>) -> Result<Clients, KafkaError> {
-    let consumer: BaseConsumer<_> = records.create_with_context(Callbacks::new(Arc::clone(shared)))?;
+/// The clients, and the control that begins. Should nobody wait for it any more, the drop of what it gives ends that.
+fn begin(
+    base: &ClientConfig,
+    records: &ClientConfig,
+    shared: &Arc<Shared>,
+) -> Result<(Running, Arc<BaseConsumer<Callbacks>>), AgentError> {
+    let consumer: BaseConsumer<_> = records
+        .create_with_context(Callbacks::new(Arc::clone(shared)))
+        .map_err(|source| client_error(shared, source))?;
     let consumer = Arc::new(consumer);
     consumer.context().set_consumer(Arc::downgrade(&consumer));
-    Ok(Clients {
-        consumer,
-        reader: config::reader(base, &shared.settings).create_with_context(ReaderContext)?,
-        outbox: Outbox::new(Arc::clone(shared), &config::writer(base, &shared.settings))?,
-    })
+    let controlling = control::join(base, shared).map_err(|error| match error {
+        NoLink::Client(source) => client_error(shared, source),
+        NoLink::Thread(source) => AgentError::Thread { group: shared.settings.group.to_string(), source },
+    })?;
+    let running = Running {
+        shared: Arc::clone(shared),
+        tasks: TaskTracker::new(),
+        polling: None,
+        controlling: Some(controlling),
+    };
+    Ok((running, consumer))
+}
+
+fn client_error(shared: &Shared, source: KafkaError) -> AgentError {
+    AgentError::Client {
+        consumer: shared.settings.consumer.to_string(),
+        group: shared.settings.group.to_string(),
+        source: Box::new(source),
+    }
 }
 
 fn spawn<T: Send + 'static>(
@@ -198,7 +202,7 @@ impl Running {
 
     /// For probes: whether Kafka is connected, and whether the consumer works.
     pub fn health(&self) -> HealthHandle {
-        HealthHandle(Arc::clone(&self.shared))
+        HealthHandle::of(Arc::clone(&self.shared))
     }
 
     /// Resolves once the cluster has answered and the holds were read (or are absent, or not to be had): from then on

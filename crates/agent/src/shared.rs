@@ -38,7 +38,7 @@ pub(crate) struct Shared {
     pub(crate) draining: CancellationToken,
     /// The consumer shall commit and leave its group.
     pub(crate) closing: CancellationToken,
-    /// The control thread shall say good-bye.
+    /// The control thread shall say good-bye for this agent.
     pub(crate) finishing: CancellationToken,
     /// Something changed that telemetry or an answer may have to tell.
     news: AtomicBool,

@@ -4,12 +4,13 @@
 mod pool;
 
 use std::any::Any;
-use std::future::{Future as _, poll_fn};
+use std::future::poll_fn;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt as _;
@@ -25,8 +26,9 @@ use crate::after_failure::{Next, Policy};
 use crate::breaker::{NotAdmitted, Permit};
 use crate::config::Settings;
 use crate::failure::{Failure, HandlerError, Then};
+use crate::function::first_step;
 use crate::handler::{Delivery, Handler};
-use crate::lanes::Run;
+use crate::lanes::{NotBegun, Run};
 use crate::observed::Outcome;
 use crate::publish::PublishError;
 use crate::record_log;
@@ -163,15 +165,16 @@ async fn handle<H: Handler>(shared: &Shared, handler: &H, run: &mut Run, admitte
     let (origin, began) = (origin.as_deref(), run.now());
     record_log::begins(group, delivery(run, origin));
     let observed = shared.observed.begins(delivery(run, origin));
-    let call = observed.within(call(handler, run, origin));
-    let called = match shared.settings.handler_timeout {
-        None => call.await,
-        Some(limit) => match tokio::time::timeout(limit, call).await {
-            Ok(called) => called,
-            Err(_) => Err(Box::new(HandlerError::from(format!("the handler did not end in {limit:?}")))),
-        },
-    };
+    let called = observed.within(call(handler, run, origin, shared.settings.handler_timeout)).await;
     let took = run.read_clock().saturating_duration_since(began);
+    if is_put_back(run, &called) {
+        if let Some(permit) = permit {
+            permit.end_undecided();
+        }
+        record_log::put_back(group, delivery(run, origin));
+        run.put_back();
+        return false;
+    }
     let cancelled = called.is_err() && run.cancellation().is_cancelled();
     let called = called.map_err(|error| judge(&shared.settings, error));
     if let Some(permit) = permit {
@@ -210,8 +213,13 @@ async fn handle<H: Handler>(shared: &Shared, handler: &H, run: &mut Run, admitte
     false
 }
 
+/// The function of a router was kept back as the gate is shut. A layer may have made success of it.
+fn is_put_back(run: &Run, called: &Called) -> bool {
+    run.call().is_refused() || called.as_ref().is_err_and(|error| error.source().is::<NotBegun>())
+}
+
 fn delivery<'a>(run: &'a Run, origin: Option<&'a Origin>) -> Delivery<'a> {
-    Delivery::new(run.record(), attempts(run, origin), run.cancellation()).from(origin)
+    Delivery::new(run.record(), attempts(run, origin), run.cancellation()).from(origin).behind(run.call())
 }
 
 fn tries_here(run: &Run) -> u32 {
@@ -222,21 +230,49 @@ fn attempts(run: &Run, origin: Option<&Origin>) -> u32 {
     tries_here(run).saturating_add(origin.map_or(0, Origin::attempts))
 }
 
+type Called = Result<(), Box<HandlerError>>;
+
 /// Calls the handler, and notes that it has begun. A panic of it must not take the worker with it. The error is boxed
 /// at once: what goes up through the futures is a pointer then.
-async fn call<H: Handler>(handler: &H, run: &Run, origin: Option<&Origin>) -> Result<(), Box<HandlerError>> {
+async fn call<H: Handler>(
+    handler: &H,
+    run: &Run,
+    origin: Option<&Origin>,
+    limit: Option<Duration>,
+) -> Called {
     let handle = async { handler.handle(delivery(run, origin)).await.map_err(Box::new) };
-    let mut call = pin!(AssertUnwindSafe(handle).catch_unwind());
-    let mut begun = false;
-    let called = poll_fn(|context| {
-        let polled = call.as_mut().poll(context);
-        if !begun {
-            run.begun();
-            begun = true;
+    let caught = async {
+        let caught = AssertUnwindSafe(handle).catch_unwind().await;
+        caught.unwrap_or_else(|panic| Err(Box::new(HandlerError::from(panicked("the handler", &*panic)))))
+    };
+    let call = first_step(caught, || run.begun());
+    match limit {
+        None => call.await,
+        Some(limit) => call_within(limit, run, pin!(call)).await,
+    }
+}
+
+/// The limit counts from the end of the wait for a router's layers.
+async fn call_within(limit: Duration, run: &Run, mut call: Pin<&mut impl Future<Output = Called>>) -> Called {
+    let mut began = Instant::now();
+    let before = poll_fn(|context| {
+        if run.call().waits() {
+            began = Instant::now();
         }
-        polled
+        match call.as_mut().poll(context) {
+            Poll::Pending if run.call().waits() => Poll::Pending,
+            Poll::Pending => Poll::Ready(None),
+            Poll::Ready(called) => Poll::Ready(Some(called)),
+        }
     });
-    called.await.unwrap_or_else(|panic| Err(Box::new(HandlerError::from(panicked("the handler", &*panic)))))
+    if let Some(called) = before.await {
+        return called;
+    }
+    let left = limit.saturating_sub(began.elapsed());
+    let called = tokio::time::timeout(left, call).await;
+    called.unwrap_or_else(|_| {
+        Err(Box::new(HandlerError::from(format!("the handler did not end in {limit:?}"))))
+    })
 }
 
 pub(crate) fn panicked(what: &str, panic: &(dyn Any + Send)) -> String {
@@ -426,6 +462,8 @@ mod tests {
     use flowdeck_model::{Hold, InstanceState, Scope};
     use std::sync::atomic::{AtomicBool, AtomicUsize};
 
+    mod turns;
+
     const PARTITIONS: i32 = 6;
     const ROUNDS: usize = 200;
 
@@ -441,11 +479,17 @@ mod tests {
     #[async_trait]
     impl Handler for Late {
         async fn handle(&self, _: Delivery<'_>) -> Result<(), HandlerError> {
+            self.begins().await;
+            Ok(())
+        }
+    }
+
+    impl Late {
+        async fn begins(&self) {
             std::thread::sleep(Duration::from_micros(200));
             self.begun.fetch_add(1, Ordering::SeqCst);
             self.too_late.fetch_add(self.answered.load(Ordering::SeqCst).into(), Ordering::SeqCst);
             tokio::task::yield_now().await;
-            Ok(())
         }
     }
 
@@ -515,12 +559,14 @@ mod tests {
 
     #[test]
     fn no_handler_begins_after_the_answer_to_a_pause() {
-        rounds(Distribution::ByPartition);
+        let late = Late::default();
+        rounds(Distribution::ByPartition, late.clone(), &late);
     }
 
     #[test]
     fn no_handler_of_a_shared_partition_begins_after_the_answer_to_a_pause() {
-        rounds(Distribution::ByKey);
+        let late = Late::default();
+        rounds(Distribution::ByKey, late.clone(), &late);
     }
 
     /// Starts the worker for one record, and ends it once `over` is true of its agent.
@@ -657,19 +703,20 @@ mod tests {
         }
     }
 
-    fn rounds(distribution: Distribution) {
+    /// `handler` calls `late`.
+    fn rounds(distribution: Distribution, handler: impl Handler, late: &Late) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();
         let shared = Arc::new(Shared::new(Settings { workers: 4, distribution, ..settings() }));
         shared.lock().view.set_status(HoldsStatus::Known);
         shared.assign((0..PARTITIONS).map(|partition| (Arc::new(at(partition)), None)).collect());
         shared.regate(u64::MAX);
-        let (handler, tasks) = (Late::default(), TaskTracker::new());
+        let tasks = TaskTracker::new();
         let guard = runtime.enter();
-        start(&shared, handler.clone(), &tasks);
+        start(&shared, handler, &tasks);
         drop(guard);
         let mut offset = 0_i64;
         for round in 0..ROUNDS {
-            let before = handler.begun.load(Ordering::SeqCst);
+            let before = late.begun.load(Ordering::SeqCst);
             for partition in 0..PARTITIONS {
                 for _ in 0..5 {
                     let key = offset.to_be_bytes();
@@ -680,16 +727,16 @@ mod tests {
             }
             // Each round the gates shut at another moment.
             let patience = Instant::now() + Duration::from_secs(30);
-            while handler.begun.load(Ordering::SeqCst) == before {
+            while late.begun.load(Ordering::SeqCst) == before {
                 assert!(Instant::now() < patience, "no handler begins");
                 std::hint::spin_loop();
             }
             std::thread::sleep(Duration::from_micros((round as u64 * 37) % 400));
             pause(&shared, &hold(Scope::group("g".into())));
-            handler.answered.store(true, Ordering::SeqCst);
+            late.answered.store(true, Ordering::SeqCst);
             std::thread::sleep(Duration::from_millis(1));
-            assert_eq!(handler.too_late.load(Ordering::SeqCst), 0, "round {round}");
-            handler.answered.store(false, Ordering::SeqCst);
+            assert_eq!(late.too_late.load(Ordering::SeqCst), 0, "round {round}");
+            late.answered.store(false, Ordering::SeqCst);
             resume(&shared);
         }
         shared.drain();

@@ -5,39 +5,35 @@ use std::time::Duration;
 use flowdeck_model::TopicName;
 
 use super::BusError;
-use crate::config::Timings;
+use crate::builder::AgentBuilder;
 use crate::environment::KafkaSettings;
+use crate::failure::{OnError, Then};
+use crate::producer::TopicNaming;
+use crate::startup::TopicSpec;
 
 /// What is the same for all subscriptions of a bus.
 #[derive(Debug, Clone)]
 #[must_use]
 pub struct BusOptions {
     pub(super) prefix: Option<String>,
-    pub(super) tries: u32,
-    pub(super) delay: Duration,
     pub(super) dead_letters: String,
     pub(super) partitions: Option<u16>,
     pub(super) retention: Option<Duration>,
-    pub(super) workers: usize,
-    pub(super) buffer: usize,
-    pub(super) timings: Timings,
+    pub(super) consumers: AgentBuilder,
 }
 
 impl Default for BusOptions {
-    /// No prefix, three tries 5 s apart, dead letters in `dlq`, one worker with a buffer of 100 records, [`Timings::default`],
-    /// and no topic is created.
+    /// No prefix, three tries 5 s apart, dead letters in `dlq`, one worker with a buffer of 100 records,
+    /// [`crate::Timings::default`], and no topic is created.
     fn default() -> Self {
-        Self {
+        let options = Self {
             prefix: None,
-            tries: 3,
-            delay: Duration::from_secs(5),
             dead_letters: "dlq".to_owned(),
             partitions: None,
             retention: None,
-            workers: 1,
-            buffer: 100,
-            timings: Timings::default(),
-        }
+            consumers: AgentBuilder::template(),
+        };
+        options.tries(3, Duration::from_secs(5))
     }
 }
 
@@ -45,13 +41,11 @@ impl BusOptions {
     /// By what the environment says of prefix, retries, commits and retention; the rest as [`Self::default`].
     pub fn of(settings: &KafkaSettings) -> Self {
         let usual = Self::default();
-        let commit = settings.commit_interval.unwrap_or(usual.timings.commit);
+        let policy = settings.on_error(usual.consumers.policy());
         Self {
             prefix: settings.topic_prefix.clone(),
-            tries: settings.max_retry_attempts.unwrap_or(usual.tries),
-            delay: settings.retry_delay_seconds.map_or(usual.delay, |s| Duration::from_secs(s.into())),
             retention: settings.retention,
-            timings: Timings { commit, ..usual.timings },
+            consumers: usual.consumers.on_error(policy).timings(settings.timings()),
             ..usual
         }
     }
@@ -62,9 +56,16 @@ impl BusOptions {
         self
     }
 
-    /// How often a message is tried in all, and how far apart; three times, 5 s apart, unless told otherwise.
+    /// How often a message is tried in all, and how far apart, before it is a dead letter; three times, 5 s apart, unless
+    /// told otherwise.
     pub fn tries(mut self, tries: u32, delay: Duration) -> Self {
-        (self.tries, self.delay) = (tries, delay);
+        self.consumers = self.consumers.on_error(OnError {
+            retries: tries.saturating_sub(1),
+            backoff: delay,
+            backoff_max: delay,
+            jitter: false,
+            then: Then::DeadLetter,
+        });
         self
     }
 
@@ -81,21 +82,11 @@ impl BusOptions {
         self
     }
 
-    /// How many messages of each subscription may be handled at the same time; 1 unless told otherwise.
-    pub fn workers(mut self, workers: usize) -> Self {
-        self.workers = workers;
-        self
-    }
-
-    /// How many records each worker takes ahead, as [`crate::AgentBuilder::buffer`]; 100 unless told otherwise.
-    pub fn buffer(mut self, records: usize) -> Self {
-        self.buffer = records;
-        self
-    }
-
-    /// As [`crate::AgentBuilder::timings`]; [`Timings::default`] unless told otherwise.
-    pub fn timings(mut self, timings: Timings) -> Self {
-        self.timings = timings;
+    /// Settings of the consumer of each subscription, as [`crate::App::defaults`]: workers, buffer, timings, labels, the
+    /// instance's name, and whatever else an [`AgentBuilder`] has but for its name, topics and dead letters, which are the
+    /// bus's, and retry topics, which a bus refuses. Those of [`crate::Agent::builder`] unless told otherwise.
+    pub fn defaults(mut self, configure: impl FnOnce(AgentBuilder) -> AgentBuilder) -> Self {
+        self.consumers = configure(self.consumers);
         self
     }
 
@@ -105,5 +96,16 @@ impl BusOptions {
             None => topic.to_owned(),
         };
         name.parse().map_err(|_| BusError::Topic { name })
+    }
+
+    /// Of events, as [`Self::name`].
+    pub(super) fn naming(&self) -> TopicNaming {
+        TopicNaming::joined(self.prefix.as_deref(), ".")
+    }
+
+    pub(super) fn topics_to_create(&self, names: [&TopicName; 2]) -> Vec<TopicSpec> {
+        let Some(partitions) = self.partitions else { return vec![] };
+        let spec = |name: &TopicName| TopicSpec::new(name.as_str()).partitions(partitions);
+        names.into_iter().map(|name| spec(name).retention_or(self.retention)).collect()
     }
 }

@@ -4,8 +4,7 @@
 use flowdeck_model::{CommandId, ConsumerName, GroupId, Scope, TopicName};
 use flowdeck_protocol::kafkaflow::{self, Command, Decoded, Message};
 use flowdeck_protocol::wire;
-use rdkafka::error::KafkaError;
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use crate::admin::{AdminAction, AdminCommand, OffsetTarget};
 use crate::shared::{add, now};
@@ -13,15 +12,16 @@ use crate::view::HoldsStatus;
 
 use super::Control;
 use super::holds::Follows;
-use super::reader::Read;
+use super::reader::{Found, Read, Reader};
+use super::stream::CommandRecord;
 
 impl Control {
     /// There is no topic of holds.
-    pub(super) fn obey_pauses(&mut self) {
+    pub(super) fn obey_pauses(&mut self, found: &mut Found, reader: &mut Reader) {
         self.follows = Follows::Pauses;
-        self.open_commands();
-        if self.commands.is_some() {
-            info!("no topic of holds: obeying admin commands");
+        self.open_commands(found, reader);
+        if self.commands_from.is_some() {
+            info!(group.id = %self.shared.settings.group, "no topic of holds: obeying admin commands");
         }
         if self.shared.lock().view.set_status(HoldsStatus::Absent) {
             self.shared.tell();
@@ -34,26 +34,34 @@ impl Control {
         matches!(self.follows, Follows::Pauses)
     }
 
-    pub(super) fn commands_failed(&self, error: &KafkaError) {
-        if !matches!(error, KafkaError::PartitionEOF(_)) {
-            let topic = &self.shared.settings.commands.topic;
-            warn!(%topic, %error, "admin commands cannot be read; they are not obeyed meanwhile");
+    /// Whether commands are read: where they may be, and always where there are no holds.
+    pub(super) fn open_commands(&mut self, found: &mut Found, reader: &mut Reader) {
+        let wants = self.shared.settings.obey_commands || self.obeys_pauses();
+        if wants && self.commands_from.is_none() {
+            self.commands_from = found.commands(reader);
         }
     }
 
-    pub(super) fn command(&mut self, record: &Read) -> bool {
-        let headers = record.headers();
-        match kafkaflow::decode(&headers, record.value.as_deref()) {
-            Decoded::Message(Message::Command(command)) => self.obey(command, wire::command_of(&headers)),
-            Decoded::Message(Message::Telemetry(_)) => false,
-            Decoded::NotOurs => {
-                self.set_offsets(record);
-                false
+    /// A record on the admin topic, read by the reader.
+    pub(super) fn command(&mut self, record: &CommandRecord) {
+        let Some(from) = self.commands_from else { return };
+        let read = &record.read;
+        if record.begins_anew {
+            self.commands_from = Some(read.offset);
+        } else if read.offset < from {
+            // Written before this agent started.
+            return;
+        }
+        let headers = read.headers();
+        match kafkaflow::decode(&headers, read.value.as_deref()) {
+            Decoded::Message(Message::Command(command)) => {
+                self.news |= self.obey(command, wire::command_of(&headers));
             }
+            Decoded::Message(Message::Telemetry(_)) => {}
+            Decoded::NotOurs => self.set_offsets(read),
             Decoded::Malformed(reason) => {
                 add(&self.shared.counts.records_not_understood, 1);
-                debug!(offset = record.offset, %reason, "a record on the admin topic was skipped");
-                false
+                debug!(offset = read.offset, %reason, "a record on the admin topic was skipped");
             }
         }
     }
@@ -79,6 +87,7 @@ impl Control {
         }
     }
 
+    /// Says whether gates may have to move.
     fn obey(&mut self, command: Command, id: Option<CommandId>) -> bool {
         let (consumer, action) = match command {
             Command::PauseConsumerByName { consumer, topics } => {

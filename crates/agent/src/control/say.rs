@@ -46,7 +46,14 @@ impl Control {
         snapshot.seen
     }
 
-    pub(super) fn answer_admin(&mut self) {
+    /// The last that it says.
+    pub(super) fn good_bye(&mut self) {
+        self.answer_admin();
+        self.report();
+        self.outbox.serve();
+    }
+
+    fn answer_admin(&mut self) {
         for (command, outcome) in self.shared.admin.outcomes() {
             let Outcome { state, partitions, moved, detail } = outcome;
             debug!(%command, ?state, "answered");
@@ -62,7 +69,7 @@ impl Control {
         workers || !seen.iter().any(|lane| lane.gate == Gate::Pending) && self.shape(seen) != self.reported
     }
 
-    pub(super) fn report(&mut self) {
+    fn report(&mut self) {
         let (seen, holds) = {
             let state = self.shared.lock();
             (state.lanes.seen(), telemetry::holds(&state.view))

@@ -4,93 +4,63 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rdkafka::Offset;
+use flowdeck_model::TopicName;
 use rdkafka::consumer::base_consumer::PartitionQueue;
 use rdkafka::consumer::{BaseConsumer, Consumer as _};
-use tracing::{info, warn};
+use rdkafka::error::KafkaError;
+use tracing::warn;
 
 use crate::config::Stream;
 use crate::topics::{Presence, presence_of};
 
-use super::reader::{Event, Read, ReaderContext};
-use super::{BATCH, Control};
+use super::reader::{Read, ReaderContext};
 
 const LIMIT: Duration = Duration::from_secs(3);
 
 pub(super) struct CommandStream {
     queue: PartitionQueue<ReaderContext>,
-    /// The next offset to read: what was written before the agent started is not for it.
+    /// The next offset to read: what was written before the first agent started is for none.
     pub(super) next: i64,
+}
+
+pub(super) struct CommandRecord {
+    pub(super) read: Read,
+    /// It lies before what was read last: the topic was made anew.
+    pub(super) begins_anew: bool,
 }
 
 impl CommandStream {
     /// From the topic's present end. `None` where it is not there, or Kafka does not tell.
-    fn open(reader: &Arc<BaseConsumer<ReaderContext>>, stream: &Stream) -> Option<Self> {
+    pub(super) fn open(client: &Arc<BaseConsumer<ReaderContext>>, stream: &Stream) -> Option<Self> {
         let topic = stream.topic.as_str();
-        if !matches!(presence_of(reader, topic), Ok(Presence::Here)) {
+        if !matches!(presence_of(client, topic), Ok(Presence::Here)) {
             return None;
         }
-        let (_, next) = reader.fetch_watermarks(topic, stream.partition, LIMIT).ok()?;
-        let queue = reader.split_partition_queue(topic, stream.partition)?;
+        let next = end(client, stream)?;
+        let queue = client.split_partition_queue(topic, stream.partition)?;
         Some(Self { queue, next })
     }
 
-    fn poll(&mut self) -> Option<Event> {
-        match self.queue.poll(Duration::ZERO)? {
-            Err(error) => Some(Event::Error(error)),
-            Ok(message) => {
-                let record = Read::of(&message);
-                self.next = record.offset + 1;
-                Some(Event::Record(record))
+    pub(super) fn poll(&mut self, topic: &TopicName) -> Option<CommandRecord> {
+        loop {
+            match self.queue.poll(Duration::ZERO)? {
+                Ok(message) => {
+                    let read = Read::of(&message);
+                    let begins_anew = read.offset < self.next;
+                    self.next = read.offset + 1;
+                    return Some(CommandRecord { read, begins_anew });
+                }
+                Err(KafkaError::PartitionEOF(_)) => {}
+                Err(error) => {
+                    warn!(%topic, %error, "admin commands cannot be read; they are not obeyed meanwhile");
+                }
             }
         }
     }
 }
 
-impl Control {
-    /// Whether commands are read: where they may be, and always where there are no holds.
-    pub(super) fn open_commands(&mut self) {
-        let settings = &self.shared.settings;
-        if self.commands.is_some() || !(settings.obey_commands || self.obeys_pauses()) {
-            return;
-        }
-        self.commands = CommandStream::open(&self.reader, &settings.commands);
-        if self.commands.is_some() {
-            info!(topic = %settings.commands.topic, "reading admin commands");
-            self.assign();
-        }
-    }
-
-    /// Says whether gates may have to move.
-    pub(super) fn read_commands(&mut self) -> bool {
-        let mut news = false;
-        for _ in 0..BATCH {
-            let Some(event) = self.commands.as_mut().and_then(CommandStream::poll) else { break };
-            match event {
-                Event::Record(record) => news |= self.command(&record),
-                Event::Error(error) => self.commands_failed(&error),
-            }
-        }
-        news
-    }
-
-    /// What the reader reads: the holds from where it is, and the admin topic.
-    pub(super) fn assign(&self) {
-        let mut list = rdkafka::TopicPartitionList::new();
-        let mut add = |topic: &str, partition, from| {
-            if let Err(error) = list.add_partition_offset(topic, partition, from) {
-                warn!(topic, %error, "the reader could not be assigned");
-            }
-        };
-        if let Some(from) = self.follows.holds_next() {
-            add(self.shared.settings.holds.as_str(), 0, from);
-        }
-        if let Some(commands) = &self.commands {
-            let stream = &self.shared.settings.commands;
-            add(stream.topic.as_str(), stream.partition, Offset::Offset(commands.next));
-        }
-        if let Err(error) = self.reader.assign(&list) {
-            warn!(%error, "the reader could not be assigned");
-        }
-    }
+/// The topic's present end.
+pub(super) fn end(client: &BaseConsumer<ReaderContext>, stream: &Stream) -> Option<i64> {
+    let (_, end) = client.fetch_watermarks(stream.topic.as_str(), stream.partition, LIMIT).ok()?;
+    Some(end)
 }

@@ -9,11 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::record::{Record, TopicPartition};
 use crate::source::Source;
 
+use super::call::CallSlot;
 use super::keyed::Batch;
 
 /// A lane is returned after this time if others wait for a worker; a record that was begun is ended first.
@@ -28,6 +30,8 @@ pub(super) struct LaneControl {
     source: Option<Source>,
     /// Handlers may begin.
     open: AtomicBool,
+    /// The gate was shut.
+    shut: Notify,
     /// So many records were taken whose handlers are not known to have begun.
     starting: AtomicUsize,
     /// The partition is taken away, or the agent ends.
@@ -44,6 +48,7 @@ impl LaneControl {
             at,
             source,
             open: AtomicBool::new(false),
+            shut: Notify::new(),
             starting: AtomicUsize::new(0),
             cancellation: CancellationToken::new(),
             position: AtomicI64::new(-1),
@@ -57,6 +62,23 @@ impl LaneControl {
 
     pub(super) fn set_open(&self, open: bool) {
         self.open.store(open, Ordering::SeqCst);
+        if !open {
+            self.shut.notify_waiters();
+        }
+    }
+
+    /// Waits until the gate is shut.
+    pub(super) async fn shut(&self) {
+        let mut shut = std::pin::pin!(self.shut.notified());
+        loop {
+            // Before the gate is asked: it may be shut in between.
+            shut.as_mut().enable();
+            if !self.is_open() {
+                return;
+            }
+            shut.as_mut().await;
+            shut.set(self.shut.notified());
+        }
     }
 
     pub(super) fn cancel(&self) {
@@ -86,18 +108,23 @@ impl LaneControl {
         self.position.store(next, Ordering::Release);
     }
 
-    fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.open.load(Ordering::SeqCst)
     }
 
     /// Whether a handler may begin; it counts as starting then.
-    fn start(&self) -> bool {
+    pub(super) fn start(&self) -> bool {
         self.starting.fetch_add(1, Ordering::SeqCst);
         let open = self.is_open();
         if !open {
             self.starting.fetch_sub(1, Ordering::SeqCst);
         }
         open
+    }
+
+    /// What `start` allowed has taken its first step.
+    pub(super) fn started(&self) {
+        self.starting.fetch_sub(1, Ordering::Release);
     }
 
     /// The record at `offset` is done with, and all that the client gave before it.
@@ -146,6 +173,8 @@ pub(crate) struct Run {
     pub(super) control: Arc<LaneControl>,
     pub(super) ticket: u64,
     pub(super) batch: Batch,
+    /// Of the record to handle.
+    call: CallSlot,
     pub(super) kind: RunKind,
     /// How many records are taken from the client at once.
     most: usize,
@@ -169,7 +198,8 @@ impl Run {
         more: bool,
     ) -> Self {
         let now = Instant::now();
-        Self { control, ticket, batch, kind, most, began: now, now, end: End::Open, more, set_back: false }
+        let (began, end, call) = (now, End::Open, CallSlot::new(Arc::clone(&control)));
+        Self { control, ticket, batch, call, kind, most, began, now, end, more, set_back: false }
     }
 
     /// Goes on to the next record. False: its handler may not begin now, or there is none, and the run is over.
@@ -184,6 +214,7 @@ impl Run {
 
     /// How much waits, for who asks; and whether the client was set back, where no other worker has records.
     fn noted(&mut self) -> bool {
+        self.call.next();
         self.control.waiting.store(self.batch.records.len(), Ordering::Relaxed);
         if self.kind == RunKind::Whole {
             self.set_back |= self.control.goes_back_to(self.batch.records.record().offset());
@@ -251,7 +282,18 @@ impl Run {
 
     /// Its handler was polled: whatever that does first, it has done.
     pub(crate) fn begun(&self) {
-        self.control.starting.fetch_sub(1, Ordering::Release);
+        self.control.started();
+    }
+
+    /// Of the record to handle, after `next`.
+    pub(crate) fn call(&self) -> &CallSlot {
+        &self.call
+    }
+
+    /// Its handler did not begin, as the gate is shut: it waits as before.
+    pub(crate) fn put_back(&mut self) {
+        let failures = self.failures();
+        self.batch.records.put_back(failures);
     }
 
     /// Handled, or given up by the policy.

@@ -1,4 +1,5 @@
-//! Typed events to topics that a pattern names, as JSON or CloudEvents, with what a trace needs.
+//! Typed events to topics that a pattern names, as JSON or by another serializer, alone or as CloudEvents, with what a trace
+//! needs.
 //!
 //! ```
 //! use flowdeck_agent::producer::{Event, Producer, TopicFields, TopicNaming};
@@ -31,35 +32,43 @@
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(run()).unwrap();
 //! ```
 
+#[cfg(feature = "avro")]
+mod avro;
+mod cloud_event;
 mod correlation;
-mod key;
 mod naming;
+mod serializer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
-use flowdeck_model::Timestamp;
-use serde::Serialize;
-use serde_json::json;
-use uuid::Uuid;
-
+use crate::failure::BoxError;
 use crate::message::Context;
 use crate::publish::{Outgoing, PublishError, Publisher, PublisherMetrics};
+use cloud_event::{attributes, structured};
+use serializer::JSON;
 
+#[cfg(feature = "avro")]
+pub use avro::AvroSerializer;
 pub use correlation::Correlation;
 pub use naming::{NamingError, TopicFields, TopicNaming, environment};
+#[cfg(feature = "prost")]
+pub use serializer::ProtobufSerializer;
+pub use serializer::{EventSerializer, JsonSerializer, RawSerializer};
 
-/// One kind of message.
-pub trait Event: Serialize + Sync {
+/// One kind of message. What its data looks like says the [`EventSerializer`] of the [`Producer`]: for JSON, the default, it
+/// is a `serde::Serialize` too.
+pub trait Event: Sync {
     /// By which consumers choose a handler: the header `Message-Type`, or a CloudEvent's `type`.
     const TYPE: &'static str;
     /// The header `schema-version`.
     const SCHEMA_VERSION: Option<&'static str> = None;
 
     /// The field that is the key, by its name in the event's JSON; of a nested one the names with dots between, such as
-    /// `track.id`. A text, a number or a truth value. In place of [`Event::key`].
+    /// `track.id`. A text, a number or a truth value. In place of [`Event::key`]. For serializers that read fields: JSON's
+    /// and Avro's ([`EventSerializer::field`]).
     const KEY_FIELD: Option<&'static str> = None;
 
     /// Of the pattern that names topics.
@@ -72,19 +81,22 @@ pub trait Event: Serialize + Sync {
     }
 }
 
-/// What a value looks like.
+/// Where the data of an event is in its message, and where its attributes are. The data itself is the
+/// [`EventSerializer`]'s affair.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventFormat {
-    /// The event as JSON; its type is in the header `Message-Type`. The default.
+    /// The data is the value; its type is in the header `Message-Type`, and what it is in `content-type`, unless it is
+    /// `application/json`. The default.
     #[default]
-    Json,
-    /// A CloudEvent 1.0 in binary mode: the event as JSON, the attributes in headers `ce_…`.
+    Plain,
+    /// A CloudEvent 1.0 in binary mode: the data is the value, the attributes are in headers `ce_…`.
     CloudEventsBinary {
         /// The attribute `source`, such as `urn:momentum:sales-api`.
         source: String,
     },
-    /// A CloudEvent 1.0 in structured mode: attributes and data in the value.
+    /// A CloudEvent 1.0 in structured mode: attributes and data in the value, which is JSON. Data that is no JSON is in
+    /// base64 there (`data_base64`), which no extractor of this crate reads: choose the binary mode for such data.
     CloudEventsStructured {
         /// The attribute `source`.
         source: String,
@@ -104,7 +116,8 @@ pub enum EventError {
         #[source]
         source: NamingError,
     },
-    /// Its field that is the key ([`Event::KEY_FIELD`]) is missing, null, a list or an object.
+    /// Its field that is the key ([`Event::KEY_FIELD`]) is missing, null, a list or an object, or the serializer reads no
+    /// fields.
     #[error(
         "the event {event} has no key: its field {field} is neither a text nor a number nor a truth value"
     )]
@@ -114,14 +127,14 @@ pub enum EventError {
         /// By its name in JSON.
         field: &'static str,
     },
-    /// It is no JSON.
-    #[error("the event {event} could not be written as JSON")]
-    Json {
+    /// Its serializer made no bytes of it.
+    #[error("the event {event} could not be serialized")]
+    Serialize {
         /// Its type.
         event: &'static str,
         /// Why.
         #[source]
-        source: serde_json::Error,
+        source: BoxError,
     },
     /// Kafka did not take it in time, or nobody knows whether it did.
     #[error(transparent)]
@@ -142,15 +155,29 @@ pub struct ProducerCounts {
     pub slowest: Duration,
 }
 
-/// Publishes events; cheap to clone.
-#[derive(Clone)]
-pub struct Producer {
+/// Publishes events, serialized by `Z`; cheap to clone.
+pub struct Producer<Z = JsonSerializer> {
     publisher: Arc<dyn Publisher>,
     naming: TopicNaming,
     format: EventFormat,
+    serializer: Arc<Z>,
     topics: Arc<BTreeMap<String, String>>,
     correlation: Option<Correlation>,
     counts: Arc<Counts>,
+}
+
+impl<Z> Clone for Producer<Z> {
+    fn clone(&self) -> Self {
+        Self {
+            publisher: Arc::clone(&self.publisher),
+            naming: self.naming.clone(),
+            format: self.format.clone(),
+            serializer: Arc::clone(&self.serializer),
+            topics: Arc::clone(&self.topics),
+            correlation: self.correlation.clone(),
+            counts: Arc::clone(&self.counts),
+        }
+    }
 }
 
 #[derive(Default)]
@@ -161,7 +188,7 @@ struct Counts {
     slowest: AtomicU64,
 }
 
-impl std::fmt::Debug for Producer {
+impl<Z> std::fmt::Debug for Producer<Z> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Producer")
             .field("naming", &self.naming)
@@ -171,15 +198,31 @@ impl std::fmt::Debug for Producer {
 }
 
 impl Producer {
-    /// JSON by default; see [`Producer::format`]. Through [`crate::KafkaPublisher`], or in a test through
-    /// [`crate::testing::RecordingPublisher`].
+    /// JSON by default; see [`Producer::format`] and [`Producer::serializer`]. Through [`crate::KafkaPublisher`], or in a
+    /// test through [`crate::testing::RecordingPublisher`].
     pub fn new(publisher: impl Publisher, naming: TopicNaming) -> Self {
-        let publisher = Arc::new(publisher);
-        let (format, topics, counts) = (EventFormat::Json, Arc::default(), Arc::default());
-        Self { publisher, naming, format, topics, correlation: None, counts }
+        Self {
+            publisher: Arc::new(publisher),
+            naming,
+            format: EventFormat::default(),
+            serializer: Arc::default(),
+            topics: Arc::default(),
+            correlation: None,
+            counts: Arc::default(),
+        }
+    }
+}
+
+impl<Z> Producer<Z> {
+    /// What makes bytes of events; [`JsonSerializer`] unless told otherwise. It is for one producer: a service with events
+    /// of two kinds has two, or a serializer of its own.
+    #[must_use]
+    pub fn serializer<Y>(self, serializer: Y) -> Producer<Y> {
+        let Self { publisher, naming, format, serializer: _, topics, correlation, counts } = self;
+        Producer { publisher, naming, format, serializer: Arc::new(serializer), topics, correlation, counts }
     }
 
-    /// What values look like; [`EventFormat::Json`] unless told otherwise.
+    /// Whether events are CloudEvents; [`EventFormat::Plain`] unless told otherwise.
     #[must_use]
     pub fn format(mut self, format: EventFormat) -> Self {
         self.format = format;
@@ -204,8 +247,11 @@ impl Producer {
     /// where a handler publishes, use [`Producer::publish_within`].
     ///
     /// # Errors
-    /// Where the topic has no name, the event is no JSON, or Kafka did not take it.
-    pub async fn publish<E: Event>(&self, event: &E) -> Result<(), EventError> {
+    /// Where the topic has no name, the event cannot be serialized, or Kafka did not take it.
+    pub async fn publish<E: Event>(&self, event: &E) -> Result<(), EventError>
+    where
+        Z: EventSerializer<E>,
+    {
         self.send(event, self.correlation.clone().unwrap_or_default().headers()).await
     }
 
@@ -213,12 +259,18 @@ impl Producer {
     ///
     /// # Errors
     /// As [`Producer::publish`].
-    pub async fn publish_within<E: Event>(&self, context: &Context, event: &E) -> Result<(), EventError> {
+    pub async fn publish_within<E: Event>(&self, context: &Context, event: &E) -> Result<(), EventError>
+    where
+        Z: EventSerializer<E>,
+    {
         self.send(event, Correlation::of(context).headers()).await
     }
 
     /// For events without which the work goes on: a failure is logged and counted, and no error.
-    pub async fn publish_or_log<E: Event>(&self, event: &E) {
+    pub async fn publish_or_log<E: Event>(&self, event: &E)
+    where
+        Z: EventSerializer<E>,
+    {
         if let Err(error) = self.publish(event).await {
             tracing::warn!(event = E::TYPE, %error, cause = error.source_text(), "an event was not published");
         }
@@ -242,7 +294,10 @@ impl Producer {
         self.publisher.metrics()
     }
 
-    async fn send<E: Event>(&self, event: &E, headers: Vec<(String, String)>) -> Result<(), EventError> {
+    async fn send<E: Event>(&self, event: &E, headers: Vec<(String, String)>) -> Result<(), EventError>
+    where
+        Z: EventSerializer<E>,
+    {
         let began = Instant::now();
         let sent = match self.outgoing(event, headers) {
             Ok(message) => self.publisher.publish(message).await.map_err(EventError::from),
@@ -260,14 +315,15 @@ impl Producer {
         sent
     }
 
-    fn outgoing<E: Event>(&self, event: &E, headers: Vec<(String, String)>) -> Result<Outgoing, EventError> {
+    fn outgoing<E: Event>(&self, event: &E, headers: Vec<(String, String)>) -> Result<Outgoing, EventError>
+    where
+        Z: EventSerializer<E>,
+    {
         let named = self.topics.get(E::TYPE).cloned().map_or_else(|| self.naming.name(&E::topic()), Ok);
         let topic = named.map_err(|source| EventError::Naming { event: E::TYPE, source })?;
-        let json = |source| EventError::Json { event: E::TYPE, source };
-        let key = match E::KEY_FIELD {
-            Some(field) => Some(key::of_field(event, field)?),
-            None => event.key(),
-        };
+        let refused = |source| EventError::Serialize { event: E::TYPE, source };
+        let key = self.key(event)?;
+        let data = self.serializer.serialize(event).map_err(refused)?;
         let mut message = Outgoing::to(topic);
         for (name, value) in headers {
             message = message.header(name, value);
@@ -275,47 +331,56 @@ impl Producer {
         if let Some(version) = E::SCHEMA_VERSION {
             message = message.header("schema-version", version);
         }
-        message = match &self.format {
-            EventFormat::Json => {
-                message.header("Message-Type", E::TYPE).value(serde_json::to_vec(event).map_err(json)?)
-            }
-            EventFormat::CloudEventsBinary { source } => {
-                for (name, value) in attributes::<E>(source, key.as_deref()) {
-                    message = message.header(format!("ce_{name}"), value);
-                }
-                let data = serde_json::to_vec(event).map_err(json)?;
-                message.header("content-type", "application/json").value(data)
-            }
-            EventFormat::CloudEventsStructured { source } => {
-                let mut whole = serde_json::Map::new();
-                for (name, value) in attributes::<E>(source, key.as_deref()) {
-                    whole.insert(name.to_owned(), json!(value));
-                }
-                whole.insert("datacontenttype".to_owned(), json!("application/json"));
-                whole.insert("data".to_owned(), serde_json::to_value(event).map_err(json)?);
-                let whole = serde_json::to_vec(&whole).map_err(json)?;
-                message.header("content-type", "application/cloudevents+json; charset=UTF-8").value(whole)
-            }
-        };
+        let content_type = self.serializer.content_type();
+        let put = self.format.put(message, E::TYPE, key.as_deref(), content_type, data);
+        message = put.map_err(refused)?;
         Ok(match key {
             Some(key) => message.key(key),
             None => message,
         })
     }
+
+    fn key<E: Event>(&self, event: &E) -> Result<Option<String>, EventError>
+    where
+        Z: EventSerializer<E>,
+    {
+        let Some(field) = E::KEY_FIELD else { return Ok(event.key()) };
+        let key = self.serializer.field(event, field);
+        let key = key.map_err(|source| EventError::Serialize { event: E::TYPE, source })?;
+        key.map(Some).ok_or(EventError::Key { event: E::TYPE, field })
+    }
 }
 
-/// Of a CloudEvent. The key is the attribute of the partitioning extension.
-fn attributes<E: Event>(source: &str, key: Option<&str>) -> Vec<(&'static str, String)> {
-    let now = Timestamp::from_system(SystemTime::now());
-    let mut attributes = vec![
-        ("specversion", "1.0".to_owned()),
-        ("id", Uuid::new_v4().to_string()),
-        ("source", source.to_owned()),
-        ("type", E::TYPE.to_owned()),
-        ("time", now.to_string()),
-    ];
-    attributes.extend(key.map(|key| ("partitionkey", key.to_owned())));
-    attributes
+impl EventFormat {
+    fn put(
+        &self,
+        mut message: Outgoing,
+        event: &str,
+        key: Option<&str>,
+        content_type: &str,
+        data: Vec<u8>,
+    ) -> Result<Outgoing, BoxError> {
+        Ok(match self {
+            Self::Plain => {
+                message = message.header("Message-Type", event);
+                // Where nothing is said, consumers take it for JSON.
+                if content_type != JSON {
+                    message = message.header("content-type", content_type);
+                }
+                message.value(data)
+            }
+            Self::CloudEventsBinary { source } => {
+                for (name, value) in attributes(event, source, key) {
+                    message = message.header(format!("ce_{name}"), value);
+                }
+                message.header("content-type", content_type).value(data)
+            }
+            Self::CloudEventsStructured { source } => {
+                let whole = structured(attributes(event, source, key), content_type, &data)?;
+                message.header("content-type", "application/cloudevents+json; charset=UTF-8").value(whole)
+            }
+        })
+    }
 }
 
 impl EventError {

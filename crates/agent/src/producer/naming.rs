@@ -79,6 +79,15 @@ impl TopicNaming {
         Self { parts, fields: BTreeMap::new() }.set("prefix", prefix)
     }
 
+    /// `{topic}`, behind the prefix and what separates them, where there is a prefix.
+    pub(crate) fn joined(prefix: Option<&str>, separator: &str) -> Self {
+        let before = prefix.filter(|prefix| !prefix.is_empty());
+        let mut parts: Vec<Part> =
+            before.map(|prefix| Part::Text(format!("{prefix}{separator}"))).into_iter().collect();
+        parts.push(Part::Field("topic".into()));
+        Self { parts, fields: BTreeMap::new() }
+    }
+
     /// Sets a field for all topics; a topic may set it otherwise.
     #[must_use]
     pub fn set(mut self, field: impl Into<String>, value: impl Into<String>) -> Self {

@@ -1,8 +1,14 @@
 use std::sync::Mutex;
 
+use serde_json::json;
+use uuid::Uuid;
+
 use super::*;
 use crate::testing::{RecordingPublisher, TestMessage, run};
 use crate::{CloudEvent, HandlerError, Json, Router};
+
+#[cfg(all(feature = "avro", feature = "prost"))]
+mod serializers;
 
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 struct OrderCreated {

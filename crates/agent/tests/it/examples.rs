@@ -1,6 +1,9 @@
 //! The examples, run: each against a broker, and its handler without one. What is public in them is so for a reader.
 
 #[allow(unreachable_pub)]
+#[path = "../../examples/app.rs"]
+mod app;
+#[allow(unreachable_pub)]
 #[path = "../../examples/cloud_events.rs"]
 mod cloud_events;
 #[allow(unreachable_pub)]
@@ -16,12 +19,16 @@ mod orders;
 #[path = "../../examples/retries.rs"]
 mod retries;
 #[allow(unreachable_pub)]
+#[path = "../../examples/serializers.rs"]
+mod serializers;
+#[allow(unreachable_pub)]
 #[path = "../../examples/whole_record.rs"]
 mod whole_record;
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use flowdeck_agent::producer::{Producer, TopicNaming};
 use flowdeck_agent::testing::{Outcome, RecordingPublisher, TestMessage, TestWorker, run};
 use flowdeck_testkit::{DEADLINE, kafka, unique, wait_for};
 use serde_json::json;
@@ -88,6 +95,58 @@ async fn orders_without_a_broker() {
     let cancelled = TestMessage::new("orders").header("Message-Type", "Orders.Cancelled");
     run(&router, cancelled.json(&json!({"id": 1}))).await.unwrap();
     run(&router, TestMessage::new("orders").header("Message-Type", "Orders.Other")).await.unwrap();
+}
+
+#[tokio::test]
+async fn app_without_a_broker() {
+    let (sent, accounts) = (RecordingPublisher::default(), app::Accounts::default());
+    let orders = app::orders(Producer::new(sent.clone(), TopicNaming::prefixed("shop")));
+    let placed = TestMessage::new("shop-orders").header("Message-Type", "OrderPlaced");
+    run(&orders, placed.json(&json!({"id": 1, "cents": 250}))).await.unwrap();
+    let due = sent.messages().remove(0);
+    assert_eq!((due.topic.as_str(), due.key.as_deref()), ("shop-invoices", Some(&b"1"[..])));
+    let invoices = app::invoices(accounts.clone());
+    let message = TestMessage::new("shop-invoices").header("Message-Type", "InvoiceDue");
+    run(&invoices, message.clone().value(due.value.unwrap())).await.unwrap();
+    assert!(run(&invoices, message.json(&json!({"order": 2, "cents": 0}))).await.is_err());
+    assert_eq!(accounts.cents.load(Ordering::Relaxed), 250);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn orders_become_invoices_in_an_app_with_one_health_page() {
+    let (prefix, accounts) = (unique("shop"), app::Accounts::default());
+    let probes = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let page = probes.local_addr().unwrap();
+    let invoiced = accounts.clone();
+    let done = async {
+        let placed: (&str, &[u8]) = ("Message-Type", b"OrderPlaced");
+        for (id, cents) in [(1, 250), (2, 0), (3, 50)] {
+            let value = json!({"id": id, "cents": cents}).to_string();
+            kafka().send(&format!("{prefix}.orders"), &[id], value.as_bytes(), &[placed]).await;
+        }
+        let letters = format!("{prefix}.dead-letters");
+        wait_for("the invoices", DEADLINE, async || {
+            let cents = invoiced.cents.load(Ordering::Relaxed);
+            (cents == 300 && kafka().read_all(&letters).len() == 1).then_some(())
+        })
+        .await;
+        let answer = get(page, "/health").await;
+        assert!(answer.starts_with("HTTP/1.0 200"), "{answer}");
+        for name in ["orders", "invoices"] {
+            assert!(answer.contains(&format!("\"{prefix}.{name}\":{{\"status\":\"Healthy\"")), "{answer}");
+        }
+    };
+    app::run(kafka().bootstrap(), &prefix, accounts, probes, done).await.unwrap();
+}
+
+async fn get(server: std::net::SocketAddr, path: &str) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    let mut stream = tokio::net::TcpStream::connect(server).await.unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    answer
 }
 
 #[tokio::test]
@@ -205,4 +264,31 @@ async fn concurrency_limit_bounds_the_calls() {
     let max = warehouse.requests_max.load(Ordering::SeqCst);
     assert!((1..=2).contains(&max), "{max} at the same time");
     assert_eq!(calls.succeeded.load(Ordering::SeqCst), 20);
+}
+
+#[tokio::test]
+async fn serializers_without_a_broker() {
+    let publisher = RecordingPublisher::default();
+    let service = serializers::Service::new(publisher.clone(), "test");
+    let (measurements, seen) = (service.measurements.clone(), Arc::clone(&service.seen));
+    let router = service.router();
+    // As a consumer gets what was published last.
+    let last = || {
+        let sent = publisher.messages().pop().unwrap();
+        let message = TestMessage::new(sent.topic).key(sent.key.unwrap()).value(sent.value.unwrap());
+        let headers = sent.headers.into_iter();
+        headers.fold(message, |message, (name, value)| message.header(name, value.unwrap()))
+    };
+    let measured = |celsius| serializers::Measured { sensor: "south".to_owned(), celsius };
+    measurements.publish(&measured(41.5)).await.unwrap();
+    run(&router, last()).await.unwrap();
+    let alarm = publisher.messages().pop().unwrap();
+    assert_eq!((alarm.topic.as_str(), alarm.value.as_deref()), ("test-alarms", Some(&b"south,41.5"[..])));
+    run(&router, last()).await.unwrap();
+    let hot = serializers::TooHot { sensor: "south".to_owned(), celsius: 41.5 };
+    assert_eq!(*seen.lock().unwrap(), [hot]);
+    measurements.publish(&measured(20.0)).await.unwrap();
+    run(&router, last()).await.unwrap();
+    assert_eq!(publisher.messages().len(), 3, "no alarm");
+    assert!(run(&router, last().header("Message-Type", "TooHot").value("south")).await.is_err(), "no comma");
 }

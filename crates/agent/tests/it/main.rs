@@ -1,6 +1,7 @@
 //! The agent in this process, against a real broker.
 
 mod admin;
+mod app;
 mod backlog;
 mod bus;
 mod commands;
@@ -11,6 +12,7 @@ mod failures;
 mod functions;
 mod guide;
 mod holds;
+mod one_link;
 mod otel;
 mod rebalances;
 mod records;

@@ -25,7 +25,8 @@ const POISON: &[u8] = br#"{"BetId":0,"UserId":0,"Amount":0.0,"Odds":0.0}"#;
 pub async fn start(runtime: &Runtime) -> Result<HttpRouter> {
     let settings = &runtime.settings;
     let group = settings.group.clone().context("convex needs KAFKA_CONSUMER_GROUP")?;
-    let options = BusOptions::of(settings).create_topics(3).timings(runtime.timings());
+    let options = BusOptions::of(settings).create_topics(3);
+    let options = options.defaults(|consumer| consumer.timings(runtime.timings()));
     let bus = Bus::new(runtime.consumer(&[]), group.as_str(), options).context("make the bus")?;
 
     let sender = bus.clone();
