@@ -160,3 +160,51 @@ async fn somebody_elses_start_ends_a_hold_by_stop_and_somebody_elses_resume_star
         scene.consumer.wait_handled(handled + 20).await;
     }
 }
+
+/// Whether the admin topic takes any record.
+fn admin_topic_takes(kafka: &Kafka, is: bool) {
+    let bytes = format!("max.message.bytes={}", if is { 1_000_000 } else { 10 });
+    let topic = ["--entity-type", "topics", "--entity-name", "kafkaflow.admin"];
+    kafka.tool(Tool::Configs, &[&["--alter", "--add-config", &bytes][..], &topic].concat());
+}
+
+fn starts(kafka: &Kafka) -> usize {
+    let is_start = |record: &flowdeck_testkit::Read| {
+        let mut texts = record.headers.iter().map(|(_, value)| value).chain(&record.value);
+        texts.any(|text| String::from_utf8_lossy(text).contains("StartConsumerByName"))
+    };
+    kafka.read_all("kafkaflow.admin").iter().filter(|record| is_start(record)).count()
+}
+
+/// The hold is released, and its leader is killed before it could tell KafkaFlow to start.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_leader_that_is_killed_between_the_release_and_the_start_leaves_it_to_the_next() {
+    let mut scene = scene(400).await;
+    scene.confirmed(json!({ "action": "pause", "by": "stop" })).await;
+    scene.group("stopped", is_stopped).await;
+    admin_topic_takes(&scene.kafka, false);
+    let resume = body(json!({ "action": "resume" }));
+    let is_released = wait_for("the release", LONG, async || {
+        let holds = scene.kafka.read_all("flowdeck.holds");
+        holds.last().is_some_and(|record| record.value.is_none()).then_some(())
+    });
+    // Whether it is answered before the end does not matter.
+    let (_, ()) = tokio::join!(scene.server.try_send(COMMANDS, &resume), is_released);
+    scene.server.process.kill();
+    admin_topic_takes(&scene.kafka, true);
+    assert_eq!(starts(&scene.kafka), 0, "it was killed too late");
+
+    scene.server = Server::start(&cluster("shop", "control", scene.kafka.bootstrap())).await;
+    let handled = scene.consumer.handled().len();
+    let path = format!("{COMMANDS}/{}", resume["id"].as_str().unwrap());
+    let view = wait_for("the end of it", LONG, async || {
+        let view = scene.server.get(&path).await.json();
+        let is_open = view["status"] == 404 || view["state"] == "requested" || view["state"] == "sent";
+        (!is_open).then_some(view)
+    })
+    .await;
+    assert_eq!(view["state"], "confirmed", "the next one starts it: {view}\n{}", scene.server.process.log());
+    assert_eq!(starts(&scene.kafka), 1, "a second start would damage it");
+    scene.group("it is back", |view| view["members"] == 1 && view["holds"] == json!([])).await;
+    scene.consumer.wait_handled(handled + 20).await;
+}

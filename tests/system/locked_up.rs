@@ -91,6 +91,29 @@ async fn a_lock_up_under_a_pause_turns_it_into_one_by_stop_and_the_resume_heals(
     scene.runs(&[&second, &third]).await;
 }
 
+/// Nobody looked when it locked up: the audit tells whom the hold had paused.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flowdeck_that_starts_while_an_instance_is_locked_up_under_a_pause_says_so_and_contains_it() {
+    let mut scene = scene().await;
+    scene.confirmed(json!({ "action": "pause", "by": "pause" })).await;
+    scene.server.process.kill();
+    let second = consumer(&scene.kafka, "flow-2");
+    let state = ["--describe", "--state", "--group", "billing"];
+    flowdeck_testkit::wait_for("the group waits for the first", LONG, async || {
+        let told = scene.kafka.tool(flowdeck_testkit::Tool::ConsumerGroups, &state);
+        told.contains("PreparingRebalance").then_some(())
+    })
+    .await;
+
+    scene.server = Server::start(&cluster("shop", "control", scene.kafka.bootstrap())).await;
+    let contained = scene.group("kept by stop", |view| view["holds"][0]["by"] == "stop").await;
+    let reason = contained["commands"][0]["reason"].as_str().unwrap();
+    assert!(reason.contains("flow-1 is locked up under the pause"), "{contained}");
+    scene.group("paused", |view| view["members"] == 0 && view["verdict"] == "paused").await;
+    scene.confirmed(json!({ "action": "resume" })).await;
+    scene.runs(&[&second]).await;
+}
+
 /// Where the hold names a topic it cannot be kept by stop: the group says it, and a resume frees it.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lock_up_is_said_and_counted_and_the_resume_frees_it() {

@@ -33,6 +33,7 @@ pub mod stats;
 pub mod telemetry;
 pub mod time_zones;
 pub mod topic_events;
+pub mod unread;
 pub mod verdict_changes;
 
 pub use settings::{

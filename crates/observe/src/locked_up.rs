@@ -1,6 +1,7 @@
 //! KafkaFlow instances that are locked up, in words: the headline of their group.
 
 use flowdeck_model::verdict::LockedUp;
+pub use flowdeck_model::verdict::lock_up::MustEnd;
 use flowdeck_model::{Hold, Timestamp, shown};
 
 use crate::telemetry::InstanceId;
@@ -14,23 +15,14 @@ pub struct Locked {
     pub must_end: Option<MustEnd>,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MustEnd {
-    LockedUpAgain,
-    DidNotComeBack,
-    ResumedTooSoon,
-}
-
-impl MustEnd {
-    fn words(self) -> &'static str {
-        match self {
-            Self::LockedUpAgain => "it locked up again after it was brought back: its process must be ended",
-            Self::DidNotComeBack => {
-                "it was restarted and did not come back within 30 s: its process must be ended"
-            }
-            Self::ResumedTooSoon => {
-                "somebody else resumed it after its restart and before its pause: its process must be ended"
-            }
+fn words(why: MustEnd) -> &'static str {
+    match why {
+        MustEnd::LockedUpAgain => "it locked up again after it was brought back: its process must be ended",
+        MustEnd::DidNotComeBack => {
+            "it was restarted and did not come back within 30 s: its process must be ended"
+        }
+        MustEnd::ResumedTooSoon => {
+            "somebody else resumed it after its restart and before its pause: its process must be ended"
         }
     }
 }
@@ -46,7 +38,7 @@ pub(crate) fn judge(all: &[Locked], holds: &[Hold]) -> Option<LockedUp> {
         n => format!(", and so are {} other instances", shown::exact((n - 1) as u64)),
     };
     let frees = match (worst.must_end, holds.is_empty()) {
-        (Some(why), _) => why.words(),
+        (Some(why), _) => words(why),
         (None, true) => "a resume frees it: its consumer is restarted, paused and resumed",
         (None, false) => "the resume frees it: its consumer is started anew, paused and resumed",
     };

@@ -20,10 +20,10 @@ pub use agent::{
     read_agent_telemetry,
 };
 pub use audit::{
-    AuditRecord, BulkEvent, BulkRecord, LeftOut, LogIn, LogInOutcome, Look, LookFilter, LookKind, Operation,
-    OperationInstance, ProduceEvent, ProduceRecord, ProduceRequested, REQUEST_MAX, RedriveEvent,
-    RedriveRecord, Request, RetentionEvent, RetentionRecord, RetentionStatus, bulk_record, check_bulk,
-    log_in_record, look_record, operation_record, produce_record, read_audit, redrive_record,
+    AuditRecord, BulkEvent, BulkRecord, LeftOut, LogIn, LogInOutcome, Look, LookFilter, LookKind,
+    MustBeEnded, Operation, OperationInstance, ProduceEvent, ProduceRecord, ProduceRequested, REQUEST_MAX,
+    RedriveEvent, RedriveRecord, Request, RetentionEvent, RetentionRecord, RetentionStatus, bulk_record,
+    check_bulk, log_in_record, look_record, operation_record, produce_record, read_audit, redrive_record,
     retention_record,
 };
 pub use holds::{EXCEPTIONS_MAX, HoldRecord, check_hold, hold_record, read_hold, release_record};

@@ -32,6 +32,10 @@ impl State {
             Some(known) if !known.is_same_as(&command.submit()) => {
                 return self.observed.stats.dropped("request_id_conflict");
             }
+            // Written ahead by a leader that was stalled, after another one had gone on with it.
+            Some(known) if requested && known.state != CommandState::Requested && !known.wrote_nothing() => {
+                return;
+            }
             // The request of one that was refused here comes late: who asked was told that nothing will happen.
             Some(known) if requested && known.wrote_nothing() && !known.is_asked_again_by(&command) => return,
             Some(known) if self.leads() && requested && known.is_asked_again_by(&command) => {}

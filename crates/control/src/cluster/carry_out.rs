@@ -16,6 +16,7 @@ use crate::commands::as_kafkaflow;
 use crate::commands::by_stop;
 use crate::commands::heal::Heal;
 use crate::commands::plan::{self, Decision, Plan};
+use crate::commands::starts::STARTED_WITHIN;
 use crate::commands::write_task::{self, WriteOutcome, WriteTask, Written};
 use crate::commands::{Command, follow_up, lifecycle};
 use crate::writer::WriteError;
@@ -137,12 +138,20 @@ impl State {
     fn take_over_written(&mut self, id: CommandId, now: Timestamp) {
         self.change(id, now, |command, seen| {
             note(command, "written by the replica that led before".to_owned());
-            if command.heal.is_none() {
+            if command.heal.is_none() && command.holds.is_empty() {
                 command.holds = vec![HoldId::from(id)];
             }
-            command.instances = lifecycle::expected(command, seen);
+            lifecycle::expect_again(command, seen);
             lifecycle::take_acks(command, now);
             lifecycle::sent(command, seen);
+            if let Some(heal) = &mut command.heal {
+                heal.is_unclear = true;
+            }
+            if command.starts() {
+                // It may not have come to the start: whoever is still out then is told.
+                let waited = seen.timing.resend_every.saturating_sub(STARTED_WITHIN);
+                command.resends.last = Some(now.minus(waited));
+            }
         });
     }
 
@@ -193,7 +202,7 @@ impl State {
 
     /// Hands the command's records to be written; or, where there are none, says so.
     fn begin(&mut self, mut command: Command, plan: Plan, now: Timestamp) {
-        command.notes.extend(plan.notes.iter().cloned());
+        plan.notes.iter().for_each(|words| note(&mut command, words.clone()));
         if let Some(alteration) = plan.alter {
             return self.begin_alteration(command, *alteration, now);
         }
@@ -235,7 +244,9 @@ impl State {
             return;
         }
         let external = command.actor.kind == ActorKind::External;
-        let audit = if command.audited { None } else { command.to_audit(now).ok().map(Box::new) };
+        // Whom it starts is in the audit before they can be released: a leader that is killed in between has not told them.
+        let is_ahead = !command.audited || plan.starts.is_some();
+        let audit = is_ahead.then(|| command.to_audit(now).ok()).flatten().map(Box::new);
         self.enter(command);
         self.unwritten.add(id, external, &plan.changes);
         let Plan { changes, admin, records, check, starts, .. } = plan;

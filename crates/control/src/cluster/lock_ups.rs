@@ -11,8 +11,10 @@ use flowdeck_model::{
     Timestamp, shown,
 };
 use flowdeck_observe::locked_up::Locked;
-use flowdeck_observe::telemetry::InstanceId;
+use flowdeck_observe::telemetry::{InstanceId, InstanceTelemetry};
+use flowdeck_protocol::wire::MustBeEnded;
 
+use super::lock_ups_before::to_end;
 use super::state::{State, TRY_AGAIN};
 use super::upkeep::{ENDS_AT_ONCE, LATE, target_of};
 use crate::audit::system;
@@ -38,8 +40,18 @@ pub(super) struct GroupsLockedUp {
 }
 
 impl GroupsLockedUp {
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&GroupId, &LockUps)> {
+        self.groups.iter()
+    }
+
     pub(super) fn of(&self, group: &GroupId) -> Option<&LockUps> {
         self.groups.get(group)
+    }
+
+    /// Those of the instances whose processes must be ended, for the audit.
+    fn named(&self, group: &GroupId, instances: &[InstanceId]) -> Vec<MustBeEnded> {
+        let all = self.of(group).map(LockUps::locked).unwrap_or_default();
+        all.iter().filter(|one| instances.contains(&one.id)).filter_map(to_end).collect()
     }
 
     pub(super) fn for_views(&self) -> HashMap<GroupId, Vec<Locked>> {
@@ -58,30 +70,28 @@ impl State {
         let before = self.locked_up.for_views();
         let mut former = std::mem::take(&mut self.locked_up.groups);
         let mut all = HashMap::new();
+        let mut named = self.named();
         for (id, telemetry) in self.observed.telemetry.groups.iter() {
             let mut one = former.remove(id).unwrap_or_default();
             let holds = self.observed.holds.of_group(id);
-            let told = |consumer: &ConsumerName| self.told(id, consumer, &holds, now);
+            let told = |consumer: &ConsumerName, instance: &InstanceTelemetry| Told {
+                paused_since: self.paused_before(id, consumer, instance, &holds),
+                ..self.told(id, consumer, &holds, now)
+            };
+            let named = named.remove(id).unwrap_or_default();
             let group = self.observed.sample.group(id).map(Arc::as_ref);
-            one.observe(telemetry, group, told, within, now);
+            one.observe(telemetry, group, told, &named, within, now);
             if !one.is_empty() {
                 all.insert(id.clone(), one);
             }
         }
         self.locked_up.groups = all;
         self.dirty |= before != self.locked_up.for_views();
+        self.keep_named(now);
     }
 
     fn told(&self, group: &GroupId, consumer: &ConsumerName, holds: &[Hold], now: Timestamp) -> Told {
-        let moves = |one: &&Command| {
-            let is_named = one.target.consumer.as_ref() == Some(consumer);
-            &one.target.group == group
-                && one.sent_at.is_some()
-                && (one.starts()
-                    || one.heal.as_ref().is_some_and(|heal| heal.consumers.contains(consumer))
-                    || (is_named && one.action.kind().is_for_consumer()))
-        };
-        let newest = self.book.iter().find(moves);
+        let newest = self.last_moved(group, consumer);
         let moved_at = newest.and_then(|one| one.sent_at);
         // A stop without proof may not be obeyed at all.
         let counts = |one: &Command| {
@@ -90,7 +100,20 @@ impl State {
             one.action == Action::Stop && (is_proven || is_new)
         };
         let stopped_at = moved_at.filter(|_| newest.is_some_and(counts));
-        Told { is_stopped: is_stopped(holds, group, consumer), stopped_at, moved_at }
+        Told { is_stopped: is_stopped(holds, group, consumer), stopped_at, moved_at, ..Told::default() }
+    }
+
+    /// The newest command by which the consumer left its group, or came back.
+    pub(super) fn last_moved(&self, group: &GroupId, consumer: &ConsumerName) -> Option<&Command> {
+        let moves = |one: &&Command| {
+            let is_named = one.target.consumer.as_ref() == Some(consumer);
+            &one.target.group == group
+                && one.sent_at.is_some()
+                && (one.starts()
+                    || one.heal.as_ref().is_some_and(|heal| heal.consumers.contains(consumer))
+                    || (is_named && one.action.kind().is_for_consumer()))
+        };
+        self.book.iter().find(moves)
     }
 
     /// The resume in the group that first brings back what is locked up.
@@ -132,8 +155,10 @@ impl State {
         }
         self.dirty = true;
         let names: Vec<String> = missing.iter().map(|one| one.instance.to_string()).collect();
+        let named = self.locked_up.named(&group, &missing);
         self.change(id, now, |command, _| {
             command.heal = None;
+            command.must_end.extend(named);
             command.notes.push(format!(
                 "somebody else resumed {} before all were back and paused: each of these processes must be ended",
                 verdict::names(&names)
@@ -200,7 +225,8 @@ impl State {
         let missing: Vec<InstanceId> =
             heal::missing(command, seen).into_iter().map(|one| one.key.clone()).collect();
         let own = heal::own_releases(command, &active);
-        if now.since(sent_at) >= heal::COMES_BACK_WITHIN || is_settled {
+        let is_told = command.heal.as_ref().is_some_and(|heal| !heal.is_unclear);
+        if is_told && (now.since(sent_at) >= heal::COMES_BACK_WITHIN || is_settled) {
             self.name_missing(id, &group, &missing, now);
         }
         if is_settled {
@@ -241,16 +267,16 @@ impl State {
 
     fn name_missing(&mut self, id: CommandId, group: &GroupId, missing: &[InstanceId], now: Timestamp) {
         let Some(lock_ups) = self.locked_up.groups.get_mut(group) else { return };
-        let ended: Vec<String> = missing
-            .iter()
-            .filter(|one| lock_ups.did_not_come_back(one, now))
-            .map(|one| one.instance.to_string())
-            .collect();
+        let ended: Vec<InstanceId> =
+            missing.iter().filter(|one| lock_ups.did_not_come_back(one, now)).cloned().collect();
         if ended.is_empty() {
             return;
         }
         self.dirty = true;
+        let named = self.locked_up.named(group, &ended);
+        let ended: Vec<String> = ended.iter().map(|one| one.instance.to_string()).collect();
         self.change(id, now, |command, _| {
+            command.must_end.extend(named);
             command.notes.push(format!(
                 "{} did not come back within 30 s of the restart: the process must be ended",
                 verdict::names(&ended)

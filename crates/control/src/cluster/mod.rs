@@ -14,6 +14,7 @@ mod external_queue;
 pub(crate) mod held;
 mod intake;
 mod lock_ups;
+mod lock_ups_before;
 mod preview;
 mod requests;
 mod role;

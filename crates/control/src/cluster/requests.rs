@@ -72,11 +72,27 @@ impl State {
         let facts = self.facts(&active, &submit.target.group, now);
         match as_kafkaflow::decide(submit, actor, facts)? {
             Decision::Write(_) => Ok(None),
+            // What is in force now may not be so after the requests that came before.
+            Decision::Existing(_) if self.is_being_changed(submit) => Ok(None),
             Decision::Existing(id) => {
                 let state = self.book.get(id).map_or(CommandState::Restored, |command| command.state);
                 Ok(Some(Submitted { id, state, existing: true }))
             }
         }
+    }
+
+    /// A pause or resume of the same, or of a part of it, is not carried out yet.
+    fn is_being_changed(&self, submit: &Submit) -> bool {
+        let scopes = submit.target.scopes();
+        let touches = |one: &Command| {
+            one.id != submit.id
+                && one.target.group == submit.target.group
+                && one.action.kind().is_about_holds()
+                && one.scopes().iter().any(|one| scopes.iter().any(|scope| one.intersect(scope).is_some()))
+        };
+        submit.action.kind().is_about_holds()
+            && (self.pending.values().any(|one| touches(&one.command))
+                || self.book.iter().any(|one| one.state == CommandState::Requested && touches(one)))
     }
 
     /// To the log at once, and to the audit topic.
@@ -250,6 +266,7 @@ impl State {
                 .offsets_retention
                 .as_ref()
                 .and_then(|kept| kept.as_ref().ok().copied()),
+            sample: &self.observed.sample,
             metadata: self.observed.sample.metadata.as_deref(),
             time_zones: &self.observed.settings.rewind_time_zones,
             heard_within: self.observed.settings.timing.heard_within,

@@ -57,7 +57,7 @@ impl State {
                 WriteTask::Command { id, audit, .. } => {
                     self.unwritten.done(id);
                     // Nobody but this process knows of it.
-                    if audit.is_some() {
+                    if audit.is_some() && self.book.get(id).is_some_and(|one| !one.audited) {
                         self.book.remove(id);
                     }
                 }

@@ -15,7 +15,7 @@ use super::state::{State, TRY_AGAIN};
 use crate::audit::system;
 use crate::commands::follow_up::Again;
 use crate::commands::plan::{self, Plan};
-use crate::commands::starts::Starts;
+use crate::commands::starts::{Starts, kept};
 use crate::commands::write_task::WriteTask;
 use crate::commands::{Command, evidence, external, follow_up, heal, stops};
 use crate::kinds;
@@ -26,7 +26,7 @@ pub(super) const LATE: Duration = Duration::from_secs(120);
 /// command waits for what was begun before it.
 pub(super) const ENDS_AT_ONCE: usize = 8;
 /// Every instance has told of itself by then: telemetry comes every 1 to 5 s.
-const HEARD_WITHIN: Duration = Duration::from_secs(6);
+pub(super) const HEARD_WITHIN: Duration = Duration::from_secs(6);
 /// Where telemetry cannot be followed by then, a hold ends all the same.
 const FOLLOWED_WITHIN: Duration = Duration::from_secs(15);
 
@@ -135,7 +135,9 @@ impl State {
         // Another group may have come to use the name.
         let is_exact = |name: &ConsumerName| plan::unique(name, &self.observed.telemetry).is_ok();
         wanted.stop.retain(|(_, name)| is_exact(name));
-        wanted.start.retain(|(_, name)| is_exact(name));
+        let is_out = |name: &ConsumerName| is_exact(name) && !self.is_moved_since(command, name);
+        wanted.start.retain(|(_, name)| is_out(name));
+        wanted.restart.retain(|(_, name)| is_out(name));
         if !wanted.stop.is_empty() {
             let admin = kinds::stops(wanted.stop);
             self.jobs.push_back(WriteTask::Again { id, admin, held: None });
@@ -151,10 +153,23 @@ impl State {
             let held = pause_in_force.then(|| group.clone());
             self.jobs.push_back(WriteTask::Again { id, admin, held });
         }
-        if !wanted.start.is_empty() {
-            let starts = Starts { group, consumers: wanted.start, kept: vec![] };
-            self.jobs.push_back(WriteTask::StartAgain { id, starts, or_restart: false });
+        for (consumers, or_restart) in [(wanted.start, false), (wanted.restart, true)] {
+            if !consumers.is_empty() {
+                let kept = kept(&command.before, &self.book);
+                let starts = Starts { group: group.clone(), consumers, kept };
+                self.jobs.push_back(WriteTask::StartAgain { id, starts, or_restart });
+            }
         }
+    }
+
+    /// Something newer stopped the consumer, or started it.
+    fn is_moved_since(&self, command: &Command, consumer: &ConsumerName) -> bool {
+        self.book.iter().take_while(|newer| newer.id != command.id).any(|newer| {
+            newer.action.kind().is_for_consumer()
+                && newer.target.group == command.target.group
+                && newer.target.consumer.as_ref() == Some(consumer)
+                && newer.sent_at.is_some()
+        })
     }
 
     /// Something newer was asked for the same.

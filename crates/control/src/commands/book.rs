@@ -72,9 +72,10 @@ impl CommandBook {
     pub(crate) fn put(&mut self, command: Command, is_kept: impl Fn(&Command) -> bool) -> Change {
         let (id, state) = (command.id, command.state);
         let shown = Arc::new(command.operation());
+        let must_end = command.must_end.clone();
         let former = self.by_id.insert(id, Entry { command, shown: Arc::clone(&shown) });
         let change = match &former {
-            Some(former) if former.shown == shown => Change::Nothing,
+            Some(former) if former.shown == shown && former.command.must_end == must_end => Change::Nothing,
             Some(former) if former.command.state == state => Change::Detail,
             _ => Change::State,
         };

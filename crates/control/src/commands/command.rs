@@ -13,7 +13,7 @@ use flowdeck_model::{
 };
 use flowdeck_observe::operations::Operation;
 use flowdeck_observe::telemetry::InstanceId;
-use flowdeck_protocol::wire::Ack;
+use flowdeck_protocol::wire::{Ack, MustBeEnded};
 
 use super::by_stop::ByStop;
 use super::flow::Flow;
@@ -64,6 +64,8 @@ pub(crate) struct Command {
     pub(crate) resends: Resends,
     /// What of a resume comes before it, until that is done.
     pub(crate) heal: Option<Heal>,
+    /// Instances that nothing brought back after it, until their processes are gone.
+    pub(crate) must_end: Vec<MustBeEnded>,
     /// Of a hold by stop, and of what stops consumers for a while.
     pub(crate) stops: Stops,
     /// Of offsets that are set while KafkaFlow consumers are stopped.
@@ -152,6 +154,7 @@ impl Command {
             restored: false,
             resends: Resends::default(),
             heal: None,
+            must_end: vec![],
             stops: Stops::default(),
             by_stop: None,
         }

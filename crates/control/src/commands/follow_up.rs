@@ -23,11 +23,15 @@ pub(crate) struct Again {
     pub(crate) stop: BTreeSet<(usize, ConsumerName)>,
     /// A start, while Kafka lists no member of the group.
     pub(crate) start: BTreeSet<(usize, ConsumerName)>,
+    /// A restart in its place, while Kafka lists members, but none of the consumer.
+    pub(crate) restart: BTreeSet<(usize, ConsumerName)>,
 }
 
 impl Again {
     pub(crate) fn is_empty(&self) -> bool {
-        self.topics.is_empty() && self.pause.is_empty() && self.stop.is_empty() && self.start.is_empty()
+        self.topics.is_empty()
+            && self.pause.is_empty()
+            && [&self.stop, &self.start, &self.restart].iter().all(|all| all.is_empty())
     }
 }
 

@@ -39,6 +39,9 @@ pub(crate) struct Heal {
     pub(crate) since: Timestamp,
     /// All are back and paused: the resume itself is being written.
     pub(crate) is_resuming: bool,
+    /// The leader before wrote its holds, and may have been killed before it told anybody to restart: who does not come back
+    /// may not have been told.
+    pub(crate) is_unclear: bool,
 }
 
 const HEALS: &str = "KafkaFlow instances are locked up, or were stopped out of it (defect 681): their consumers are started anew, then \
@@ -106,7 +109,7 @@ pub(crate) fn plan_end(
         })
     }));
     let names = consumers.iter().map(|(_, name)| name.clone()).collect();
-    let heal = Heal { consumers: names, since: facts.now, is_resuming: false };
+    let heal = Heal { consumers: names, since: facts.now, is_resuming: false, is_unclear: false };
     let starts = Starts { group: group.clone(), consumers, kept: kept(facts.active, facts.book) };
     let notes = vec![HEALS.to_owned()];
     Some(Plan {
@@ -194,7 +197,7 @@ pub(crate) fn conflict(command: &Command) -> PortError {
 impl Heal {
     pub(super) fn from_audit(consumers: Vec<ConsumerName>, since: Timestamp) -> Option<Self> {
         let consumers: BTreeSet<ConsumerName> = consumers.into_iter().collect();
-        (!consumers.is_empty()).then_some(Self { consumers, since, is_resuming: false })
+        (!consumers.is_empty()).then_some(Self { consumers, since, is_resuming: false, is_unclear: false })
     }
 
     fn is_of(&self, tracked: &Tracked) -> bool {

@@ -76,6 +76,16 @@ pub(crate) fn expected(command: &Command, seen: Seen<'_>) -> Vec<Tracked> {
     all
 }
 
+/// Of a command that another replica wrote: also those that its record names and that are not heard yet.
+pub(crate) fn expect_again(command: &mut Command, seen: Seen<'_>) {
+    let mut all = expected(command, seen);
+    let known = std::mem::take(&mut command.instances);
+    let is_new = |one: &Tracked| !all.iter().any(|other| other.key == one.key);
+    let unheard: Vec<Tracked> = known.into_iter().filter(is_new).collect();
+    all.extend(unheard);
+    command.instances = all;
+}
+
 /// In words, where instances are heard that the command cannot track: nothing is known of these.
 pub(crate) fn untracked(command: &Command, seen: Seen<'_>) -> Option<String> {
     let unkept = seen.telemetry.map_or(0, |telemetry| telemetry.unkept);
@@ -370,8 +380,11 @@ pub(crate) fn settle(command: &mut Command, seen: Seen<'_>) {
     // Of a pause on start the first instance is awaited.
     let awaits_start = command.action == Action::Pause && !command.holds.is_empty();
     let nobody_yet = states.is_empty() && (!waited || awaits_start);
+    // Who has no partition proves nothing for whoever has them and was not heard yet.
+    let idle_alone =
+        awaits_start && !waited && states.iter().all(|state| *state == InstanceState::NothingToDo);
     command.state = match outcome(&states) {
-        _ if nobody_yet => CommandState::Sent,
+        _ if nobody_yet || idle_alone => CommandState::Sent,
         CommandState::Confirmed if command.may_lack_awaited() => CommandState::PartiallyConfirmed,
         state => state,
     };

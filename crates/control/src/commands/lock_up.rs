@@ -12,6 +12,7 @@ use flowdeck_observe::locked_up::{Locked, MustEnd};
 use flowdeck_observe::sampling::sample::GroupData;
 use flowdeck_observe::telemetry::matching::is_no_member;
 use flowdeck_observe::telemetry::{GroupTelemetry, InstanceId, InstanceTelemetry};
+use flowdeck_protocol::wire::MustBeEnded;
 
 /// An instance that lists no partition by then is stopped: its workers have 30 s to finish, and telemetry comes every 5 s.
 /// Whatever lists partitions later runs again.
@@ -25,7 +26,7 @@ pub(crate) struct LockUps {
 
 #[derive(Debug, Default)]
 struct Seen {
-    /// All that it last listed was paused.
+    /// All that it last listed was paused, here or as far as is known from before this process.
     was_paused: bool,
     /// Since when it lists no partition.
     idle_since: Option<Timestamp>,
@@ -57,6 +58,8 @@ pub(crate) struct Told {
     pub(crate) stopped_at: Option<Timestamp>,
     /// When it was last told to leave its group, or is being brought back.
     pub(crate) moved_at: Option<Timestamp>,
+    /// Since when it was paused as a whole, by what is known from before this process heard it.
+    pub(crate) paused_since: Option<Timestamp>,
 }
 
 impl LockUps {
@@ -64,12 +67,14 @@ impl LockUps {
         self.instances.is_empty()
     }
 
-    /// Takes in what is known now. `told`: whether the consumer is to be stopped at present.
+    /// Takes in what is known now. `told`: what the instance was last told. `named`: whose processes must be ended, by the
+    /// audit.
     pub(crate) fn observe(
         &mut self,
         telemetry: &GroupTelemetry,
         group: Option<&GroupData>,
-        told: impl Fn(&ConsumerName) -> Told,
+        told: impl Fn(&ConsumerName, &InstanceTelemetry) -> Told,
+        named: &[MustBeEnded],
         heard_within: Duration,
         now: Timestamp,
     ) {
@@ -85,9 +90,12 @@ impl LockUps {
             // Of one that runs or is paused as it should be, it makes no difference.
             let told = match seen.defect.is_none() && lists_any(instance) {
                 true => Told::default(),
-                false => told(consumer),
+                false => told(consumer, instance),
             };
             seen.look(instance, telemetry, group, told, now);
+            if let Some(one) = named.iter().find(|one| names(one, &id)) {
+                seen.recall(one);
+            }
             // One that runs as it should needs no place.
             if seen.was_paused || seen.idle_since.is_some() || seen.defect.is_some() {
                 self.instances.insert(id, seen);
@@ -103,6 +111,11 @@ impl LockUps {
         let mut all: Vec<Locked> = all.collect();
         all.sort_by(|a, b| (a.since, &a.id.instance).cmp(&(b.since, &b.id.instance)));
         all
+    }
+
+    /// Its process must still be ended.
+    pub(crate) fn must_be_ended(&self, one: &MustBeEnded) -> bool {
+        self.instances.iter().any(|(id, seen)| names(one, id) && seen.must_end())
     }
 
     /// An instance of the consumer has to be paused and resumed after it started, or it locks up again.
@@ -144,6 +157,10 @@ impl LockUps {
     }
 }
 
+fn names(one: &MustBeEnded, id: &InstanceId) -> bool {
+    id.consumer.as_ref() == Some(&one.consumer) && id.instance == one.instance
+}
+
 fn lists_any(instance: &InstanceTelemetry) -> bool {
     instance.topics.iter().any(|stream| !stream.running.is_empty() || !stream.paused.is_empty())
 }
@@ -175,6 +192,8 @@ impl Seen {
         {
             self.is_unlisted = is_no_member(listed, telemetry, instance);
         }
+        // Who was heard to list partitions told itself what was paused.
+        self.was_paused |= !instance.has_listed && told.paused_since.is_some_and(|at| at <= since);
         let again = self.defect.is_some_and(|defect| defect.came_back);
         let idle =
             Idle { since, was_paused: self.was_paused || again, is_stopped, is_unlisted: self.is_unlisted };
@@ -189,6 +208,16 @@ impl Seen {
             None if is_stopped && !self.must_end() => self.locked_since = None,
             None => {}
         }
+    }
+
+    /// Another process saw why. Whatever lists partitions since came back; but one that was resumed too soon obeys nothing.
+    fn recall(&mut self, one: &MustBeEnded) {
+        if self.idle_since.is_none() && one.why != MustEnd::ResumedTooSoon {
+            return;
+        }
+        let defect = self.defect.get_or_insert_default();
+        defect.must_end.get_or_insert(one.why);
+        self.locked_since.get_or_insert(one.since);
     }
 
     fn must_end(&self) -> bool {

@@ -24,6 +24,7 @@ mod resend;
 pub(crate) mod scope;
 pub(crate) mod start_task;
 pub(crate) mod starts;
+pub(crate) mod still_out;
 pub(crate) mod stops;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -45,6 +45,7 @@ impl Command {
             instances: self.instances.iter().map(Tracked::to_audit).collect(),
             notes: self.notes.clone(),
             brings_back: self.brings_back(),
+            must_end: self.must_end.clone(),
             left_out: LeftOut { instances: self.left_out, ..LeftOut::default() },
         })
     }
@@ -71,6 +72,7 @@ impl Command {
             command.offsets = operation.offsets;
         }
         command.notes = operation.notes;
+        command.must_end = operation.must_end;
         command.left_out = operation.left_out.instances;
         // Those that are awaited come first in it.
         command.left_out_awaited = !operation.instances.iter().any(|one| one.outcome.state.is_done());

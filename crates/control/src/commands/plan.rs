@@ -12,7 +12,7 @@ use flowdeck_model::{
     CommandId, ConsumerName, GroupId, Hold, Partition, PortError, Submit, Target, Timestamp, Via,
 };
 use flowdeck_observe::HoldDefault;
-use flowdeck_observe::sampling::sample::GroupData;
+use flowdeck_observe::sampling::sample::{GroupData, Sample};
 use flowdeck_observe::time_zones::RewindTimeZones;
 use flowdeck_protocol::{Malformed, Record, wire};
 
@@ -75,6 +75,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) group: Option<&'a GroupData>,
     /// For how long the offsets of a group without members are kept, where that was read.
     pub(crate) offsets_kept: Option<Duration>,
+    /// What was last read of the cluster.
+    pub(crate) sample: &'a Sample,
     pub(crate) metadata: Option<&'a Metadata>,
     pub(crate) time_zones: &'a RewindTimeZones,
     pub(crate) heard_within: Duration,

@@ -47,6 +47,7 @@ pub(super) async fn start_again(
 ) {
     let deadline = Deadline::after(settings.timing.write_deadline);
     if has_no_member(writers, &starts.group, deadline).await {
+        put_back(writers, &starts, written).await;
         send(writers, settings, messages(id, commands(starts, true), vec![]), written).await;
     }
 }

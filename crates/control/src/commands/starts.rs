@@ -2,6 +2,7 @@
 //! stopped, and the others are started. Pure.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use flowdeck_model::hold::HoldChange;
 use flowdeck_model::view::{OffsetChange, OffsetTarget};
@@ -10,6 +11,9 @@ use flowdeck_model::{ConsumerName, GroupId, Hold, HoldBy, Scope, Target};
 use super::plan::{Facts, apply, unique};
 use super::stops::{consumers, is_stopped};
 use super::{Command, CommandBook};
+
+/// Who was told to start is listed as a member by then: a second start would damage it.
+pub(crate) const STARTED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Consumers to start, in one group. By Start while Kafka lists no member of the group, which damages one that runs;
 /// else by Restart.
@@ -51,7 +55,7 @@ pub(crate) fn starts(active: &[Hold], after: &[Hold], facts: &Facts<'_>, group: 
 }
 
 /// By the operations that made the holds.
-pub(super) fn kept(active: &[Hold], book: &CommandBook) -> Vec<OffsetChange> {
+pub(crate) fn kept(active: &[Hold], book: &CommandBook) -> Vec<OffsetChange> {
     let by_stop = active.iter().filter(|hold| hold.by == HoldBy::Stop);
     let commands = by_stop.filter_map(|hold| book.get(hold.id.into()));
     let kept = |one: &&OffsetChange| one.to == OffsetTarget::Kept;

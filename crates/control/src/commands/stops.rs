@@ -67,7 +67,10 @@ fn has_backlog(target: &Target, facts: &Facts<'_>, telemetry: Option<&GroupTelem
     sum.at_least.is_some_and(|lag| lag >= BACKLOG) || (sum.lag.is_none() && !readings.is_empty())
 }
 
-fn topics_of<'a>(name: &ConsumerName, telemetry: Option<&'a GroupTelemetry>) -> BTreeSet<&'a TopicName> {
+pub(crate) fn topics_of<'a>(
+    name: &ConsumerName,
+    telemetry: Option<&'a GroupTelemetry>,
+) -> BTreeSet<&'a TopicName> {
     let consumer = telemetry.and_then(|group| group.consumer(name));
     let instances = consumer.into_iter().flat_map(|one| &one.instances);
     instances.flat_map(|one| &one.topics).map(|stream| &stream.topic).collect()
@@ -87,7 +90,7 @@ pub(crate) fn consumers(
 }
 
 /// Members that are, or may be, of the consumer: one that nobody speaks for may be any.
-fn of_consumer<'a>(
+pub(crate) fn of_consumer<'a>(
     members: &'a [Member],
     consumer: &'a ConsumerName,
     telemetry: Option<&'a GroupTelemetry>,

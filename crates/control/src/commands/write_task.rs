@@ -109,6 +109,7 @@ pub(crate) async fn run(
                     let mut written = write(&mut writers, &settings, id, changes, messages).await;
                     if let Some(starts) = starts.filter(|_| written.error.is_none()) {
                         start(&mut writers, &settings, id, *starts, &mut written).await;
+                        unsent_later(&mut written);
                     }
                     Written { offsets, ..written }
                 }
@@ -226,13 +227,19 @@ async fn write(
             }
         }
     }
-    let alone = written.holds.is_empty();
     send(writers, settings, messages, &mut written).await;
-    // The holds are in force: a KafkaFlow command that was not written is sent again later.
-    if !alone && let Some(error) = written.error.take() {
+    unsent_later(&mut written);
+    written
+}
+
+/// Where holds changed, a KafkaFlow command that was not written is no failure of the whole: it is sent again later.
+fn unsent_later(written: &mut Written) {
+    if written.holds.is_empty() {
+        return;
+    }
+    if let Some(error) = written.error.take() {
         written.notes.push(format!("KafkaFlow's command was not written: {}", words(&error)));
     }
-    written
 }
 
 /// As they are written to the admin topics.

@@ -12,6 +12,7 @@ use flowdeck_model::{
 use flowdeck_observe::Timing;
 use flowdeck_observe::telemetry::{GroupTelemetry, InstanceTelemetry};
 use flowdeck_observe::time_zones::RewindTimeZones;
+use flowdeck_observe::unread;
 use flowdeck_protocol::kafkaflow;
 
 use super::Kind;
@@ -105,6 +106,7 @@ impl Kind for Pause {
             if !plan.admin.is_empty() {
                 plan.notes.extend([STOPS, BUFFERED].map(str::to_owned));
                 plan.notes.push(expire(facts));
+                plan.notes.push(deleted(target, facts, telemetry));
             }
             return Ok(Decision::Write(plan));
         }
@@ -267,8 +269,18 @@ fn expire(facts: &Facts<'_>) -> String {
     };
     format!(
         "Kafka deletes the offsets of a group without members {when}: Flowdeck keeps them, and puts back what is missing before \
-         the start. Records that are not read are deleted by each topic's retention: the group's page says from when on."
+         the start."
     )
+}
+
+/// From when on records are deleted that wait under the hold.
+fn deleted(target: &Target, facts: &Facts<'_>, telemetry: Option<&GroupTelemetry>) -> String {
+    let own = target.consumer.as_ref().map(|name| stops::topics_of(name, telemetry));
+    let reads = |topic: &TopicName| own.as_ref().is_none_or(|own| own.contains(topic));
+    let known = facts.group.and_then(|group| unread::deleted_from(facts.sample, group, reads, facts.now));
+    known.unwrap_or_else(|| {
+        "Records that are not read are deleted by each topic's retention: the group's page says from when on.".to_owned()
+    })
 }
 
 /// A whole group or consumer of which nobody is heard can be paused before it starts. Not where members run that take no

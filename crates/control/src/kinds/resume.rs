@@ -27,7 +27,7 @@ use crate::commands::plan::{
 };
 use crate::commands::scope::{is_held, listening, streams};
 use crate::commands::starts::{STARTS, hand_over, starts};
-use crate::commands::stops::is_stopped;
+use crate::commands::still_out;
 use crate::commands::{Command, Tracked};
 
 pub(super) struct Resume;
@@ -132,7 +132,10 @@ impl Kind for Resume {
         let running: BTreeSet<(TopicName, Partition)> =
             all().flat_map(|stream| stream.running.iter().map(|one| (stream.topic.clone(), *one))).collect();
         if running.is_empty() {
-            owns_nothing(tracked, instance, seen);
+            match still_out::why(command, &consumer, instance, seen) {
+                Some(why) => tracked.detail = Some(why.to_owned()),
+                None => owns_nothing(tracked, instance, seen),
+            }
             return;
         }
         // Only commits that were read after the command prove that records flow.
@@ -200,11 +203,12 @@ impl Kind for Resume {
             return Again::default();
         }
         let since = command.resends.last.unwrap_or(command.began());
+        let start = still_out::by_start(command, heard, since, seen);
         if command.heal.is_some() {
-            let start = start_again(command, heard, since, seen);
             return Again { start, ..heal::pauses(command, heard, seen) };
         }
-        let mut wanted = Again { start: start_again(command, heard, since, seen), ..Again::default() };
+        let restart = still_out::by_restart(command, heard, since, seen);
+        let mut wanted = Again { start, restart, ..Again::default() };
         for (consumer, instance) in heard {
             let topics = still_paused(command, consumer, instance, since, seen);
             if !topics.is_empty() {
@@ -251,34 +255,6 @@ fn check_whole(target: &Target, active: &[Hold]) -> Result<(), PortError> {
         shown::name(&hold.owner)
     );
     Err(PortError::Unprocessable { detail })
-}
-
-/// Consumers that were kept stopped, are heard and have not started, while Kafka lists no member of the group.
-fn start_again(
-    command: &Command,
-    heard: &[(ConsumerName, InstanceTelemetry)],
-    since: Timestamp,
-    seen: Seen<'_>,
-) -> BTreeSet<(usize, ConsumerName)> {
-    let no_members = seen.group.is_some_and(|group| {
-        group.members.as_deref().is_some_and(<[_]>::is_empty) && group.members_at.is_some_and(|at| at > since)
-    });
-    if !no_members || !command.starts() {
-        return BTreeSet::new();
-    }
-    let pending = |consumer: &ConsumerName, instance: &InstanceTelemetry| {
-        command.instances.iter().any(|one| {
-            one.key.consumer.as_ref() == Some(consumer)
-                && one.key.instance == instance.instance
-                && !one.state.is_done()
-        })
-    };
-    let was_stopped = |consumer: &ConsumerName| {
-        let group = &command.target.group;
-        is_stopped(&command.before, group, consumer) && !is_stopped(seen.holds, group, consumer)
-    };
-    let wanted = heard.iter().filter(|(name, instance)| was_stopped(name) && pending(name, instance));
-    wanted.map(|(name, instance)| (instance.pair, name.clone())).collect()
 }
 
 /// A resume of the same that went through, with nothing paused there since.

@@ -159,6 +159,7 @@ async fn what_was_done_long_ago_is_left_as_it_is() {
             instances: vec![],
             notes: vec![],
             brings_back: vec![],
+            must_end: vec![],
             left_out: wire::LeftOut::default(),
         })
     };

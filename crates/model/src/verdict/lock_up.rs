@@ -10,6 +10,14 @@ use crate::time::Timestamp;
 pub const SAID: Duration = Duration::from_secs(15);
 pub const CRITICAL: Duration = Duration::from_secs(60);
 
+/// Why nothing but the end of its process helps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MustEnd {
+    LockedUpAgain,
+    DidNotComeBack,
+    ResumedTooSoon,
+}
+
 /// An instance that is heard and lists no partition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Idle {

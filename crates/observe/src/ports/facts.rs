@@ -4,14 +4,13 @@
 use std::time::Duration;
 
 use flowdeck_kafka::Cause;
-use flowdeck_model::lag::Precision;
 use flowdeck_model::view::Mode;
 use flowdeck_model::{GroupType, Lag, Level, Timestamp, shown};
 
-use super::group::time_lag;
 use crate::sampling::details::{Open, Retention};
 use crate::sampling::sample::{GroupData, PartitionData};
 use crate::snapshot::{ClusterSnapshot, Judged};
+use crate::unread::{kept_until, plus};
 
 /// A transaction that is open for less is a usual one.
 const OPEN_FOR: Duration = Duration::from_secs(30);
@@ -56,31 +55,12 @@ pub(super) fn last_stable(cluster: &ClusterSnapshot, one: &PartitionData<'_>) ->
     }
 }
 
-/// Retention deletes a segment of the log once its newest record is old enough: no record earlier than this.
-pub(super) fn kept_until(
-    cluster: &ClusterSnapshot,
-    group: &GroupData,
-    one: &PartitionData<'_>,
-) -> Option<Timestamp> {
-    let retention = cluster.sample.details.retention.get(one.topic)?.as_ref().ok()?;
-    let Lag::Known(1..) = one.reading.lag() else { return None };
-    let read_at = group.ends.read_at;
-    let age = time_lag(cluster, one, read_at).filter(|lag| lag.precision != Precision::AtLeast)?;
-    let written = read_at.minus(Duration::from_millis(age.millis));
-    Some(plus(written, retention.time?))
-}
-
-fn plus(at: Timestamp, span: Duration) -> Timestamp {
-    let millis = i64::try_from(span.as_millis()).unwrap_or(i64::MAX);
-    Timestamp::from_millis(at.millis().saturating_add(millis))
-}
-
 /// Said where somebody has to hurry: the group needs attention, or half of the retention is over.
 fn unread(cluster: &ClusterSnapshot, group: &GroupData, judged: &Judged, now: Timestamp) -> Option<String> {
     let waits = |one: &PartitionData<'_>| matches!(one.reading.lag(), Lag::Known(1..));
     let first = group
         .partitions(judged.stale)
-        .filter_map(|one| Some((kept_until(cluster, group, &one)?, one)))
+        .filter_map(|one| Some((kept_until(&cluster.sample, group, &one)?, one)))
         .min_by_key(|(until, _)| *until);
     let details = &cluster.sample.details;
     let Some((until, one)) = first else {

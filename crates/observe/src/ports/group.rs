@@ -17,6 +17,7 @@ use crate::sampling::sample::{GroupData, PartitionData};
 use crate::snapshot::{ClusterSnapshot, Judged, by_topic};
 use crate::telemetry::matching::{instance_of, member_words};
 use crate::telemetry::{GroupTelemetry, InstanceTelemetry};
+use crate::unread;
 
 /// Commands shown with a group.
 const COMMANDS_SHOWN: usize = 20;
@@ -100,16 +101,12 @@ fn row(
                 && stream.is_some_and(|stream| stream.paused.binary_search(&partition).is_ok())
         }),
         last_stable: facts::last_stable(cluster, data),
-        kept_until: facts::kept_until(cluster, group, data),
+        kept_until: unread::kept_until(&cluster.sample, group, data),
     }
 }
 
 /// With what a read at the committed offset found.
-pub(super) fn time_lag(
-    cluster: &ClusterSnapshot,
-    data: &PartitionData<'_>,
-    read_at: Timestamp,
-) -> Option<TimeLag> {
+fn time_lag(cluster: &ClusterSnapshot, data: &PartitionData<'_>, read_at: Timestamp) -> Option<TimeLag> {
     data.proven_time_lag(&cluster.sample.proofs, read_at)
 }
 

@@ -53,6 +53,8 @@ pub struct InstanceTelemetry {
     pub topics: Vec<TopicStream>,
     /// Since when it lists any partition.
     pub listing_since: Option<Timestamp>,
+    /// It listed one since it is heard.
+    pub has_listed: bool,
     /// There was no space for some of what it lists.
     pub left_out: bool,
     /// When Kafka last listed a member that owned what it said.
@@ -122,6 +124,7 @@ impl InstanceTelemetry {
             topics,
             left_out: false,
             listing_since: Some(began),
+            has_listed: true,
             member_at: None,
             first_heard: began,
             last_heard: heard,

@@ -4,14 +4,15 @@ use flowdeck_model::actor::{ActorKind, ActorView, Via};
 use flowdeck_model::command::{REASON_MAX, TOPICS_MAX};
 use flowdeck_model::offsets::SetOffsets;
 use flowdeck_model::pause_end::FOR_SECONDS_MAX;
+use flowdeck_model::verdict::lock_up::MustEnd;
 use flowdeck_model::view::{InstanceKind, InstanceOutcome, OffsetChange, OffsetTarget, SentRecord};
 use flowdeck_model::{
     Action, CommandId, CommandState, Hold, HoldBy, HoldId, Incarnation, InstanceState, Partition, PauseEnd,
     Scope, Submit, Target, Timestamp, TopicName,
 };
 use flowdeck_protocol::wire::{
-    AuditRecord, LONGEST, LeftOut, LogIn, LogInOutcome, Operation, OperationInstance, REQUEST_MAX, Request,
-    log_in_record, operation_record, read_audit,
+    AuditRecord, LONGEST, LeftOut, LogIn, LogInOutcome, MustBeEnded, Operation, OperationInstance,
+    REQUEST_MAX, Request, log_in_record, operation_record, read_audit,
 };
 use flowdeck_protocol::{Headers, Malformed, NAME_MAX, Record};
 use serde_json::{Value, json};
@@ -111,6 +112,7 @@ pub(crate) fn operation() -> Operation {
         instances: vec![instance("web-1-42"), plain_member()],
         notes: vec!["up to 300 records may still finish".into()],
         brings_back: vec![],
+        must_end: vec![],
         left_out: LeftOut::default(),
     }
 }
@@ -168,6 +170,24 @@ fn a_resume_that_brings_consumers_back_names_them() {
     let record = operation_record(&resume);
     assert_eq!(value(&record)["bringsBack"], serde_json::json!(["orders", "a b"]));
     assert!(matches!(read(&record), Ok(AuditRecord::Operation(one)) if *one == resume));
+}
+
+#[test]
+fn an_operation_names_processes_that_must_be_ended() {
+    let one = |why| MustBeEnded { consumer: "orders".into(), instance: "web-1".into(), why, since: at(9) };
+    let all = vec![one(MustEnd::LockedUpAgain), one(MustEnd::DidNotComeBack), one(MustEnd::ResumedTooSoon)];
+    let restart = Operation { must_end: all, ..requested() };
+    let record = operation_record(&restart);
+    let mut value = value(&record);
+    assert_eq!(
+        value["mustEnd"][0],
+        json!({ "consumer": "orders", "instance": "web-1", "why": "lockedUpAgain", "since": at(9).millis() })
+    );
+    assert!(matches!(read(&record), Ok(AuditRecord::Operation(one)) if *one == restart));
+    // For a reason of a newer version.
+    value["mustEnd"][1]["why"] = json!("hangs");
+    let Ok(AuditRecord::Operation(read)) = read_value(&value) else { panic!("not read") };
+    assert_eq!(read.must_end, [one(MustEnd::LockedUpAgain), one(MustEnd::ResumedTooSoon)]);
 }
 
 #[test]

@@ -268,6 +268,7 @@ fn operation() -> impl Strategy<Value = Operation> {
                 instances: said.0,
                 notes: said.1,
                 brings_back: vec![],
+                must_end: vec![],
                 left_out: LeftOut::default(),
             }
         },

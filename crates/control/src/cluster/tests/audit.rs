@@ -130,6 +130,27 @@ fn a_request_that_was_refused_is_not_carried_out_when_its_record_comes_late() {
     assert_eq!(state.book.get(id(1)).map(|one| one.state), Some(CommandState::Refused));
 }
 
+/// A resume is on its way; who pauses after it is not told that it is paused already, since it will not be.
+#[test]
+fn a_pause_that_comes_after_a_resume_is_carried_out_after_it() {
+    let mut state = leader();
+    hear_now(&mut state, at(1));
+    set(&mut state, &hold("g", 9), 0, at(1));
+    let (answer, _resumed) = oneshot::channel();
+    state.asked(submit(1, Action::Resume, "g"), ana(), answer, at(2));
+    let mut paused = ask(&mut state, 2, "INC-1", at(3));
+    assert!(paused.try_recv().is_err(), "it waits for the resume");
+    write_requests(&mut state, 0);
+    state.begin_next(at(4));
+    write(&mut state, 1, at(4));
+    state.begin_next(at(4));
+    write(&mut state, 2, at(5));
+    assert!(matches!(paused.try_recv(), Ok(Ok(Submitted { existing: false, .. }))));
+    let held: Vec<CommandId> =
+        state.observed.holds.of_group(&"g".into()).iter().map(|one| one.id.into()).collect();
+    assert_eq!(held, [id(2)]);
+}
+
 /// As `flowdeck holds release` writes it, on a cluster where a Flowdeck runs all the same.
 #[test]
 fn what_was_released_without_a_flowdeck_is_followed_by_the_one_that_leads() {

@@ -5,8 +5,10 @@ mod external;
 mod heal;
 mod held;
 mod leading;
+mod lock_ups_before;
 mod many;
 mod model;
+mod starts;
 
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use flowdeck_kafka::{Member, Metadata, PartitionMetadata, TopicMetadata};
 use flowdeck_model::view::{OffsetChange, OffsetTarget};
 use flowdeck_model::{Actor, CommandState, InstanceState as I, Pattern, PortError, Via};
-use flowdeck_observe::sampling::sample::GroupData;
+use flowdeck_observe::sampling::sample::{GroupData, Sample};
 use flowdeck_observe::time_zones::RewindTimeZones;
 use flowdeck_protocol::kafkaflow::Command as C;
 
@@ -62,7 +62,7 @@ impl Given {
 
     fn decide_via(&self, via: Via, action: Action, target: Target) -> Result<Plan, PortError> {
         let book = CommandBook::new(10);
-        let metadata = metadata();
+        let (metadata, sample) = (metadata(), Sample::default());
         let facts = Facts {
             offsets_quiet: std::time::Duration::ZERO,
             telemetry: &self.telemetry,
@@ -71,6 +71,7 @@ impl Given {
             group_known: true,
             group: self.group.as_ref(),
             offsets_kept: None,
+            sample: &sample,
             metadata: Some(&metadata),
             time_zones: &self.zones,
             heard_within: Duration::from_secs(15),

@@ -3,6 +3,7 @@
 use flowdeck_observe::locked_up::MustEnd;
 use flowdeck_observe::sampling::sample::GroupData;
 use flowdeck_observe::telemetry::InstanceId;
+use flowdeck_protocol::wire::MustBeEnded;
 
 use flowdeck_model::hold::HoldChange;
 use flowdeck_model::{Action, ActorKind, CommandState, HoldBy, PortError};
@@ -21,6 +22,7 @@ struct Watched {
     lock_ups: LockUps,
     told: Told,
     rebalancing: Option<i64>,
+    named: Vec<MustBeEnded>,
 }
 
 impl Watched {
@@ -29,7 +31,7 @@ impl Watched {
         let group = GroupData { rebalancing_since: self.rebalancing.map(at), ..GroupData::test("g") };
         let telemetry = flow(seconds, running, paused);
         let within = std::time::Duration::from_secs(15);
-        self.lock_ups.observe(&telemetry, Some(&group), |_| self.told, within, at(seconds));
+        self.lock_ups.observe(&telemetry, Some(&group), |_, _| self.told, &self.named, within, at(seconds));
         let locked = self.lock_ups.locked().into_iter();
         locked.map(|one| ((one.since.millis() - at(0).millis()) / 1_000, one.must_end)).collect()
     }
@@ -137,6 +139,18 @@ fn who_does_not_come_back_or_is_resumed_too_soon_must_be_ended() {
     assert_eq!(one.says(60, &[0], &[]), [(29, Some(MustEnd::ResumedTooSoon))]);
 }
 
+#[test]
+fn who_must_be_ended_by_the_audit_is_said_until_it_lists_partitions() {
+    let named = |why| MustBeEnded { consumer: "audio".into(), instance: "host-1".into(), why, since: at(5) };
+    let mut one = Watched { named: vec![named(MustEnd::LockedUpAgain)], ..Watched::default() };
+    assert_eq!(one.says(20, &[], &[]), [(5, Some(MustEnd::LockedUpAgain))]);
+    assert!(one.lock_ups.is_final(&"audio".into()));
+    assert_eq!(one.says(25, &[], &[0]), []);
+    // It obeys nothing, whatever it lists.
+    let mut one = Watched { named: vec![named(MustEnd::ResumedTooSoon)], ..Watched::default() };
+    assert_eq!(one.says(20, &[0], &[]), [(5, Some(MustEnd::ResumedTooSoon))]);
+}
+
 fn bring_back(
     target: Target,
     active: &[Hold],
@@ -201,7 +215,7 @@ fn under_way(kind: ActorKind) -> Command {
     command.sent_at = Some(at(10));
     command.state = CommandState::Sent;
     let consumers = std::iter::once("audio".into()).collect();
-    command.heal = Some(Heal { consumers, since: at(10), is_resuming: false });
+    command.heal = Some(Heal { consumers, since: at(10), is_resuming: false, is_unclear: false });
     command
 }
 

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use flowdeck_model::hold::HoldChange;
 use flowdeck_model::{Action, Actor, CommandState, Hold, PauseEnd, PortError, Submit, Target, Via};
-use flowdeck_observe::sampling::sample::GroupData;
+use flowdeck_observe::sampling::sample::{GroupData, Sample};
 use flowdeck_protocol::kafkaflow::Command as C;
 use flowdeck_protocol::wire::EXCEPTIONS_MAX;
 
@@ -47,6 +47,7 @@ pub(super) fn with_facts<T>(
         group_known: true,
         group: None,
         offsets_kept: Some(Duration::from_secs(7 * 86_400)),
+        sample: &Sample::default(),
         metadata: None,
         time_zones: &flowdeck_observe::time_zones::RewindTimeZones::default(),
         heard_within: Duration::from_secs(15),
@@ -240,6 +241,7 @@ pub(super) fn release(over: &[Hold], others: &[Hold], telemetry: GroupTelemetry)
         group_known: true,
         group: None,
         offsets_kept: Some(Duration::from_secs(7 * 86_400)),
+        sample: &Sample::default(),
         metadata: None,
         time_zones: &flowdeck_observe::time_zones::RewindTimeZones::default(),
         heard_within: Duration::from_secs(15),

@@ -3,7 +3,9 @@
 use flowdeck_model::hold::HoldChange;
 use flowdeck_model::view::{OffsetChange, OffsetTarget};
 use flowdeck_model::{Action, Actor, Hold, HoldBy, PortError, Submit, Via};
-use flowdeck_observe::sampling::sample::GroupData;
+use flowdeck_observe::sampling::details::{Details, Retention};
+use flowdeck_observe::sampling::merge::{Commit, compact};
+use flowdeck_observe::sampling::sample::{Ends, GroupData, LogRow, Mark, Sample};
 use flowdeck_protocol::kafkaflow::Command as C;
 
 use super::lifecycle::owner;
@@ -155,4 +157,47 @@ fn commits_that_were_deleted_on_purpose_are_not_put_back() {
     let crate::commands::plan::Decision::Write(plan) = plan else { panic!("{plan:?}") };
     let kept: Vec<i32> = plan.starts.unwrap().kept.iter().map(|one| one.partition.get()).collect();
     assert_eq!(kept, [0]);
+}
+
+/// A group that has read all of topic a but its last record, which came at 10 s.
+fn behind_by_one() -> GroupData {
+    let name: flowdeck_kafka::Topic = Arc::new(topic("a"));
+    let zero = parts(&[0])[0];
+    let log = |end| [(Arc::clone(&name), LogRow::new(zero, None, Some(0), Some(end)))];
+    let ends = Ends::new(log(11), &Ends::new(log(10), &Ends::default(), at(0)), at(10));
+    let commit = Commit { topic: Arc::clone(&name), partition: zero, offset: Some(10), mark: Mark::Fine };
+    GroupData { rows: compact(vec![commit]).into(), ends: Arc::new(ends), ..GroupData::test("g") }
+}
+
+fn notes(time: Option<u64>, consumer: Option<&str>) -> Vec<String> {
+    let retention = Retention { time: time.map(std::time::Duration::from_secs), by_size: true };
+    let retention = std::iter::once((Arc::new(topic("a")), Ok(retention))).collect();
+    let sample =
+        Sample { details: Arc::new(Details { retention, ..Details::default() }), ..Sample::default() };
+    let group = behind_by_one();
+    let telemetry = index(vec![("g", kafkaflow_and_agent())]);
+    let actor = Actor::anonymous(Via::Api, None).view;
+    let decision = with_facts(&telemetry, &[], &CommandBook::new(10), None, |facts| {
+        let facts = Facts { group: Some(&group), sample: &sample, ..*facts };
+        as_kafkaflow::decide(&pause(HoldBy::Stop, consumer), &actor, facts)
+    });
+    let Ok(Decision::Write(plan)) = decision else { panic!("{decision:?}") };
+    plan.notes
+}
+
+/// As the group's page, of which the form is a part.
+#[test]
+fn a_pause_by_stop_says_from_when_on_unread_records_are_deleted() {
+    let day = 86_400;
+    let says = |notes: &[String], words: &str| notes.iter().any(|note| note.contains(words));
+    let until = at(10).plus(std::time::Duration::from_secs(day));
+    let known = notes(Some(day), None);
+    assert!(says(&known, &format!("Records that are not read are deleted from {until} on")), "{known:?}");
+    assert!(says(&known, "a partition 0, unless the log's size limit deletes it before"), "{known:?}");
+    assert!(says(&known, "offsets of a group without members from"), "{known:?}");
+    let over = notes(Some(1), None);
+    assert!(says(&over, "it may be deleted at any moment"), "{over:?}");
+    // Records of this topic are not deleted by their age.
+    let unknown = notes(None, None);
+    assert!(says(&unknown, "by each topic's retention"), "{unknown:?}");
 }

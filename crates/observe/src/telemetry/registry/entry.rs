@@ -26,6 +26,7 @@ pub(super) struct Entry {
     pattern: Option<String>,
     status: ConsumerStatus,
     listing_since: Option<Timestamp>,
+    has_listed: bool,
     pub(super) first_heard: Timestamp,
     pub(super) last_heard: Timestamp,
     ambiguous_at: Option<Timestamp>,
@@ -84,6 +85,7 @@ impl Entry {
             pattern: None,
             status: ConsumerStatus::Stopped,
             listing_since: None,
+            has_listed: false,
             first_heard: at,
             last_heard: at,
             ambiguous_at: None,
@@ -115,6 +117,7 @@ impl Entry {
     /// It lists partitions, for which there is no space.
     pub(super) fn lists(&mut self, at: Timestamp) {
         self.listing_since.get_or_insert(at);
+        self.has_listed = true;
         self.left_out_at = Some(at);
     }
 
@@ -142,6 +145,7 @@ impl Entry {
             self.ambiguous_at = Some(heard.at);
         }
         let lists = self.topics.values().any(|stream| stream.listed() > 0 || stream.cut > 0);
+        self.has_listed |= lists;
         self.listing_since = lists.then(|| self.listing_since.unwrap_or(heard.at));
         true
     }
@@ -234,6 +238,7 @@ fn instance(
         left_out: entry.left_out_at.is_some_and(|at| entry.last_heard.since(at) <= TOPIC_LEFT)
             || entry.topics.values().any(|stream| stream.cut > 0),
         listing_since: entry.listing_since,
+        has_listed: entry.has_listed,
         member_at: entry.member_at,
         first_heard: entry.first_heard,
         last_heard: entry.last_heard,

@@ -24,7 +24,7 @@ use uuid::Uuid;
 pub use bulk::{BulkEvent, BulkRecord, bulk_record, check_bulk};
 pub use log_in::{LogIn, LogInOutcome, log_in_record};
 pub use look::{Look, LookFilter, LookKind, look_record};
-pub use operation::{LeftOut, Operation, OperationInstance, operation_record};
+pub use operation::{LeftOut, MustBeEnded, Operation, OperationInstance, operation_record};
 pub use produce::{ProduceEvent, ProduceRecord, ProduceRequested, produce_record};
 pub use redrive::{RedriveEvent, RedriveRecord, redrive_record};
 pub use request::{REQUEST_MAX, Request};

@@ -1,14 +1,15 @@
 //! An operation as it is at one time.
 
 use flowdeck_model::actor::ActorView;
+use flowdeck_model::verdict::lock_up::MustEnd;
 use flowdeck_model::view::{InstanceOutcome, OffsetChange, SentRecord};
-use flowdeck_model::{CommandId, CommandState, ConsumerName, Hold, HoldId, Timestamp};
+use flowdeck_model::{CommandId, CommandState, ConsumerName, Hold, HoldId, InstanceName, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use super::actor::ActorJson;
-use super::parts::{InstanceJson, OffsetJson, SentJson};
+use super::parts::{EndedJson, InstanceJson, OffsetJson, SentJson};
 use super::{Request, limit, record};
 use crate::wire::LONGEST;
 use crate::wire::holds::HoldJson;
@@ -22,6 +23,7 @@ const SCALARS: usize = 4 * 1024;
 const HOLDS: usize = 8 * 1024;
 const NOTES: usize = 8 * 1024;
 const NAMES: usize = 8 * 1024;
+const ENDED: usize = 8 * 1024;
 const SENT: usize = 16 * 1024;
 const OFFSETS: usize = 32 * 1024;
 /// In characters.
@@ -51,7 +53,19 @@ pub struct Operation {
     pub notes: Vec<String>,
     /// Of a resume: consumers that are brought back first, until that is done.
     pub brings_back: Vec<ConsumerName>,
+    /// KafkaFlow instances that are locked up and that nothing brought back, until they are gone.
+    pub must_end: Vec<MustBeEnded>,
     pub left_out: LeftOut,
+}
+
+/// An instance whose process must be ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MustBeEnded {
+    pub consumer: ConsumerName,
+    pub instance: InstanceName,
+    pub why: MustEnd,
+    /// Since when it is locked up.
+    pub since: Timestamp,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +93,8 @@ pub struct LeftOut {
     pub notes: u32,
     #[serde(skip_serializing_if = "is_zero")]
     pub brings_back: u32,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub must_end: u32,
 }
 
 fn is_zero(count: &u32) -> bool {
@@ -94,7 +110,7 @@ impl LeftOut {
 /// `List` is [`RawValue`] where it is written, so that no list is serialised twice.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct OperationJson<Sent, Before, Offset, Instance, Note, Id, Name> {
+struct OperationJson<Sent, Before, Offset, Instance, Note, Id, Name, Ended> {
     r#type: String,
     id: CommandId,
     at: i64,
@@ -122,13 +138,16 @@ struct OperationJson<Sent, Before, Offset, Instance, Note, Id, Name> {
     notes: Vec<Note>,
     #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
     brings_back: Vec<Name>,
+    #[serde(default = "Vec::new", skip_serializing_if = "Vec::is_empty")]
+    must_end: Vec<Ended>,
     #[serde(default, skip_serializing_if = "LeftOut::is_empty")]
     left_out: LeftOut,
 }
 
 type Json = Box<RawValue>;
-type Written = OperationJson<Json, Json, Json, Json, Json, Json, Json>;
-type Read = OperationJson<SentJson, HoldJson, OffsetJson, InstanceJson, String, HoldId, ConsumerName>;
+type Written = OperationJson<Json, Json, Json, Json, Json, Json, Json, Json>;
+type Read =
+    OperationJson<SentJson, HoldJson, OffsetJson, InstanceJson, String, HoldId, ConsumerName, EndedJson>;
 
 /// However many instances there are and whatever they are called, the record is one that is read: names and
 /// texts are cut, and of a list that is too long its first entries are written.
@@ -138,6 +157,7 @@ pub fn operation_record(operation: &Operation) -> Record {
     let holds = limited(&operation.holds, HOLDS, &mut space);
     let notes = limited(notes, NOTES, &mut space);
     let brings_back = limited(&operation.brings_back, NAMES, &mut space);
+    let must_end = limited(operation.must_end.iter().map(EndedJson::from), ENDED, &mut space);
     let sent = limited(operation.sent.iter().map(SentJson::from), SENT, &mut space);
     let offsets = limited(operation.offsets.iter().map(OffsetJson::from), OFFSETS, &mut space);
     let instances = instances(&operation.instances, &mut space);
@@ -152,6 +172,7 @@ pub fn operation_record(operation: &Operation) -> Record {
         instances: more(earlier.instances, operation.instances.len() - instances.len()),
         notes: more(earlier.notes, operation.notes.len() - notes.len()),
         brings_back: more(earlier.brings_back, operation.brings_back.len() - brings_back.len()),
+        must_end: more(earlier.must_end, operation.must_end.len() - must_end.len()),
     };
     let json = Written {
         r#type: TYPE.to_owned(),
@@ -171,6 +192,7 @@ pub fn operation_record(operation: &Operation) -> Record {
         instances,
         notes,
         brings_back,
+        must_end,
         left_out,
     };
     record(operation.id.uuid(), &json)
@@ -219,6 +241,7 @@ pub(super) fn read(key: Uuid, value: &[u8]) -> Result<Operation, Malformed> {
         instances: json.instances.into_iter().map(OperationInstance::try_from).collect::<Result<_, _>>()?,
         notes: json.notes,
         brings_back: json.brings_back,
+        must_end: json.must_end.into_iter().filter_map(EndedJson::known).collect(),
         left_out: json.left_out,
     })
 }

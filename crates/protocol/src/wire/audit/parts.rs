@@ -1,12 +1,13 @@
 //! What an operation lists: records that were written, and instances.
 
+use flowdeck_model::verdict::lock_up::MustEnd;
 use flowdeck_model::view::{InstanceKind, InstanceOutcome, OffsetChange, OffsetTarget, SentRecord};
 use flowdeck_model::{
     ConsumerName, Incarnation, InstanceName, InstanceState, Partition, Timestamp, TopicName,
 };
 use serde::{Deserialize, Serialize};
 
-use super::{OperationInstance, limit};
+use super::{MustBeEnded, OperationInstance, limit};
 use crate::{Malformed, NAME_MAX};
 
 /// In characters.
@@ -44,6 +45,57 @@ pub(super) struct OffsetJson {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     from: Option<i64>,
     to: OffsetTarget,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct EndedJson {
+    consumer: String,
+    instance: String,
+    why: Why,
+    since: i64,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum Why {
+    LockedUpAgain,
+    DidNotComeBack,
+    ResumedTooSoon,
+    /// Of a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+impl From<&MustBeEnded> for EndedJson {
+    fn from(one: &MustBeEnded) -> Self {
+        let name = |name: &str| limit::name(name, NAME_MAX).into_owned();
+        let why = match one.why {
+            MustEnd::LockedUpAgain => Why::LockedUpAgain,
+            MustEnd::DidNotComeBack => Why::DidNotComeBack,
+            MustEnd::ResumedTooSoon => Why::ResumedTooSoon,
+        };
+        let (consumer, instance) = (name(one.consumer.as_str()), name(one.instance.as_str()));
+        Self { consumer, instance, why, since: one.since.millis() }
+    }
+}
+
+impl EndedJson {
+    /// `None`: for a reason that this version does not know, or under a name that is too long.
+    pub(super) fn known(self) -> Option<MustBeEnded> {
+        let why = match self.why {
+            Why::LockedUpAgain => MustEnd::LockedUpAgain,
+            Why::DidNotComeBack => MustEnd::DidNotComeBack,
+            Why::ResumedTooSoon => MustEnd::ResumedTooSoon,
+            Why::Unknown => return None,
+        };
+        let is_named = self.consumer.len() <= NAME_MAX && self.instance.len() <= NAME_MAX;
+        is_named.then(|| MustBeEnded {
+            consumer: ConsumerName::new(self.consumer),
+            instance: InstanceName::new(self.instance),
+            why,
+            since: Timestamp::from_millis(self.since),
+        })
+    }
 }
 
 impl From<&OffsetChange> for OffsetJson {
