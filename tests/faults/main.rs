@@ -46,7 +46,14 @@ async fn what_pages_and_commands_say_stays_true_through_minutes_of_faults() {
     let mut random = StdRng::seed_from_u64(seed);
     let watched = watch::start(&world);
     let operated = operator::start(&world, seed, span >= LONG);
-    let figures = plan::run(&mut world, &mut random, span).await;
+    let figures = tokio::select! {
+        figures = plan::run(&mut world, &mut random, span) => Some(figures),
+        () = operated.one_ended() => None,
+    };
+    let Some(figures) = figures else {
+        println!("{}", world.server.process.log());
+        panic!("an operator found something wrong: above is the server's log");
+    };
     world.proxy.set(Network::Pass);
     let operated = operated.end().await;
     let watched = watched.end().await;

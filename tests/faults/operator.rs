@@ -99,6 +99,7 @@ pub(crate) fn start(world: &World, seed: u64, stops: bool) -> Operating {
             random: StdRng::seed_from_u64(seed ^ (number + 1)),
             stops,
             counts: Operated::default(),
+            said: vec![],
         };
         tokio::spawn(operator.run(stop.clone()))
     };
@@ -107,6 +108,13 @@ pub(crate) fn start(world: &World, seed: u64, stops: bool) -> Operating {
 }
 
 impl Operating {
+    /// None ends before it is told to, unless something is wrong.
+    pub(crate) async fn one_ended(&self) {
+        while !self.tasks.iter().any(JoinHandle::is_finished) {
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+    }
+
     /// What all of them did.
     pub(crate) async fn end(self) -> Operated {
         self.stop.cancel();
@@ -146,6 +154,8 @@ pub(crate) struct Operator {
     random: StdRng,
     stops: bool,
     counts: Operated,
+    /// What was answered to a start that does not come about.
+    said: Vec<String>,
 }
 
 impl Operator {
@@ -199,15 +209,18 @@ impl Operator {
     /// Whatever became of the stop, some may have obeyed it. A start is refused where Kafka lists members: those that came
     /// since, or were killed a moment ago. A pause whose resume was cut off before may still be in force: it wins.
     async fn start(&mut self) {
-        let until = Instant::now() + SETTLED * 4;
+        let until = Instant::now() + SETTLED * 2;
         loop {
+            let before = self.said.len();
             self.give("resume").await;
             for action in ["start", "restart"] {
                 if let Outcome::Confirmed(_) = self.give(action).await {
+                    self.said.clear();
                     return;
                 }
             }
-            assert!(Instant::now() < until, "nothing starts what was stopped");
+            let said = &self.said[before..];
+            assert!(Instant::now() < until, "nothing starts what was stopped in {}: {said:#?}", self.group);
             self.pause(500..1_000).await;
         }
     }
@@ -251,11 +264,12 @@ impl Operator {
             return Outcome::Otherwise;
         };
         match answer.status {
-            202 => self.follow(answer.json()["id"].as_str().unwrap().to_owned()).await,
+            202 => self.follow(action, answer.json()["id"].as_str().unwrap().to_owned()).await,
             // Said with a reason: no answer from Kafka, nobody listens at the moment, or a start where Kafka lists members.
             409 | 422 | 503 => {
                 let why = answer.json()["detail"].as_str().unwrap_or_default().to_owned();
                 assert!(!why.is_empty(), "{}", answer.text);
+                self.said.push(format!("{action}: {why}"));
                 *self.counts.refused.entry(why).or_default() += 1;
                 Outcome::Otherwise
             }
@@ -263,7 +277,7 @@ impl Operator {
         }
     }
 
-    async fn follow(&mut self, id: String) -> Outcome {
+    async fn follow(&mut self, action: &str, id: String) -> Outcome {
         let path = format!("{COMMANDS}/{id}");
         let followed = tokio::time::timeout(SETTLED, async {
             loop {
@@ -291,7 +305,8 @@ impl Operator {
                 self.counts.confirmed += 1;
                 Outcome::Confirmed(view)
             }
-            Some(_) => {
+            Some(view) => {
+                self.said.push(format!("{action}: {view:#}"));
                 self.counts.otherwise += 1;
                 Outcome::Otherwise
             }

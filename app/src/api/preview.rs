@@ -111,8 +111,10 @@ fn reached(view: &PreviewView) -> String {
     let count = |kind| view.instances.iter().filter(|one| one.kind == kind).count() as u64;
     let (agents, flows) = (count(InstanceKind::Agent), count(InstanceKind::KafkaFlow));
     let mut out = ["Reaches ", &number::count(agents + flows, "instance", "instances")].concat();
-    let kinds =
-        [(agents, number::count(agents, "agent", "agents")), (flows, [&flows.to_string(), " of KafkaFlow"].concat())];
+    let kinds = [
+        (agents, number::count(agents, "agent", "agents")),
+        (flows, [&flows.to_string(), " of KafkaFlow"].concat()),
+    ];
     let kinds: Vec<String> = kinds.into_iter().filter(|(n, _)| *n > 0).map(|(_, words)| words).collect();
     if !kinds.is_empty() {
         out = [&out, ": ", &kinds.join(", ")].concat();
