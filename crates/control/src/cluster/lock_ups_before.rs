@@ -90,7 +90,7 @@ impl State {
         }
         let within = self.observed.settings.timing.heard_within;
         // Before, who lives may not be heard yet.
-        if !self.observed.following_since().is_some_and(|at| now.since(at) > within) {
+        if self.observed.following_since().is_none_or(|at| now.since(at) <= within) {
             return;
         }
         let is_over = |command: &&Command| command.must_end.iter().any(|one| !self.is_still(command, one));
