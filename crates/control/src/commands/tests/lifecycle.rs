@@ -581,3 +581,23 @@ fn a_member_that_turns_out_to_be_an_instance_is_counted_once() {
     assert!(!plain(&command));
     assert_eq!(command.state, CommandState::Confirmed);
 }
+
+/// Nobody was heard before the pause: others may have the partitions, and may not have read it yet.
+#[test]
+fn an_instance_without_partitions_alone_confirms_no_pause() {
+    let world = World::new(group(vec![]));
+    let mut command = world.sent(Action::Pause, 10);
+    command.holds = vec![HoldId::from(command.id)];
+    let idle = Ack { state: I::NothingToDo, ..ack(&command, "one", 1) };
+    lifecycle::acknowledged(&mut command, &idle, at(11));
+    let state = |command: &Command, seconds| {
+        let mut command = command.clone();
+        observe(&mut command, world.seen(seconds), false);
+        command.state
+    };
+    assert_eq!(state(&command, 11), CommandState::Sent);
+    assert_eq!(state(&command, 16), CommandState::Confirmed, "nobody else answers");
+    let other = ack(&command, "two", 2);
+    lifecycle::acknowledged(&mut command, &other, at(12));
+    assert_eq!(state(&command, 12), CommandState::Confirmed);
+}
