@@ -84,12 +84,8 @@ impl State {
     /// A pause or resume of the same, or of a part of it, is not carried out yet.
     fn is_being_changed(&self, submit: &Submit) -> bool {
         let scopes = submit.target.scopes();
-        let touches = |one: &Command| {
-            one.id != submit.id
-                && one.target.group == submit.target.group
-                && one.action.kind().is_about_holds()
-                && one.scopes().iter().any(|one| scopes.iter().any(|scope| one.intersect(scope).is_some()))
-        };
+        let touches =
+            |one: &Command| one.id != submit.id && one.action.kind().is_about_holds() && one.touches(&scopes);
         submit.action.kind().is_about_holds()
             && (self.pending.values().any(|one| touches(&one.command))
                 || self.book.iter().any(|one| one.state == CommandState::Requested && touches(one)))

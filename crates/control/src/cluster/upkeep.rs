@@ -180,8 +180,7 @@ impl State {
             newer.action.kind().is_about_holds() == about_holds
                 && !newer.wrote_nothing()
                 && newer.state != CommandState::Requested
-                && newer.target.group == command.target.group
-                && newer.scopes().iter().any(|one| scopes.iter().any(|scope| one.intersect(scope).is_some()))
+                && newer.touches(&scopes)
         })
     }
 

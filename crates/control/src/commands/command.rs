@@ -258,6 +258,11 @@ impl Command {
         self.target.scopes()
     }
 
+    /// It concerns one of them, or a part of one.
+    pub(crate) fn touches(&self, scopes: &[Scope]) -> bool {
+        self.scopes().iter().any(|one| scopes.iter().any(|scope| one.intersect(scope).is_some()))
+    }
+
     /// As pages read it.
     pub(crate) fn operation(&self) -> Operation {
         Operation {

@@ -267,10 +267,7 @@ fn earlier_resume(
     let target = &submit.target;
     // Once it is carried out, the command that asks is among them, too.
     let touches = |command: &&Command| {
-        command.id != submit.id
-            && command.target.group == target.group
-            && command.action.kind().is_about_holds()
-            && command.scopes().iter().any(|one| scopes.iter().any(|scope| one.intersect(scope).is_some()))
+        command.id != submit.id && command.action.kind().is_about_holds() && command.touches(scopes)
     };
     let newest = facts.book.iter().find(touches)?;
     let covers = scopes.iter().all(|scope| newest.scopes().iter().any(|one| one.covers(scope)));
