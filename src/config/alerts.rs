@@ -12,7 +12,7 @@ use serde::de::Error as _;
 use toml::Spanned;
 
 use super::error::ConfigError;
-use super::file::{Value, secret};
+use super::file::{Value, certificates, secret};
 use super::rebalancing::Span;
 
 /// As long as two refreshes of a cluster that nobody looks at, and what a deployment hides.
@@ -100,15 +100,12 @@ pub(super) fn receivers(
     Ok(all)
 }
 
-fn receiver(
-    mut table: AlertTable,
-    at: &impl Fn(usize, String) -> ConfigError,
-) -> Result<Receiver, ConfigError> {
+fn receiver(table: AlertTable, at: &impl Fn(usize, String) -> ConfigError) -> Result<Receiver, ConfigError> {
     let (start, name) = (table.name.span().start, table.name.get_ref().clone());
     if name.is_empty() || name.len() > NAME_MAX || name.chars().any(char::is_control) {
         return Err(at(start, format!("`name` has 1 to {NAME_MAX} bytes and no control characters")));
     }
-    let channel = channel(&mut table, at)?;
+    let channel = channel(&table, at)?;
     let level = match table.level {
         None if table.verdicts.is_empty() => Level::Critical,
         None | Some(Least::Warning) => Level::Warning,
@@ -133,11 +130,11 @@ fn receiver(
     })
 }
 
-fn channel(
-    table: &mut AlertTable,
-    at: &impl Fn(usize, String) -> ConfigError,
-) -> Result<Channel, ConfigError> {
-    let trust = trust(table.ca.take(), at)?;
+fn channel(table: &AlertTable, at: &impl Fn(usize, String) -> ConfigError) -> Result<Channel, ConfigError> {
+    let trust = match table.ca.clone() {
+        Some(ca) => certificates(ca, at, Trust::only)?,
+        None => Trust::System,
+    };
     let format = match table.format {
         Form::Email => return mail(table, &trust, at),
         Form::Alertmanager => Format::Alertmanager,
@@ -155,7 +152,7 @@ fn channel(
     }
     let (url, start) = secret(table.url.clone(), at)?;
     let mut target = Target::new(&url).map_err(|error| at(start, error.to_string()))?.with_trust(trust);
-    if let Some(bearer) = table.bearer.take() {
+    if let Some(bearer) = table.bearer.clone() {
         let (token, start) = secret(bearer, at)?;
         target = target.with_bearer(token).map_err(|error| at(start, error.to_string()))?;
     }
@@ -163,7 +160,7 @@ fn channel(
 }
 
 fn mail(
-    table: &mut AlertTable,
+    table: &AlertTable,
     trust: &Trust,
     at: &impl Fn(usize, String) -> ConfigError,
 ) -> Result<Channel, ConfigError> {
@@ -171,10 +168,10 @@ fn mail(
         return Err(at(bearer.span().start, "an SMTP server takes `username` and `password`".to_owned()));
     }
     let start = table.name.span().start;
-    let Some(from) = table.from.take() else {
+    let Some(from) = &table.from else {
         return Err(at(start, "`from` is missing: the address that e-mail comes from".to_owned()));
     };
-    let login = match (table.username.take(), table.password.take()) {
+    let login = match (table.username.clone(), table.password.clone()) {
         (None, None) => None,
         (Some(user), Some(password)) => Some(Login { user, password: secret(password, at)?.0 }),
         _ => return Err(at(start, "`username` and `password` belong together".to_owned())),
@@ -184,17 +181,6 @@ fn mail(
     Mail::new(&url, from.get_ref(), &table.to, login, tls, trust)
         .map(Channel::Mail)
         .map_err(|error| at(start, error.to_string()))
-}
-
-fn trust(
-    ca: Option<Spanned<PathBuf>>,
-    at: &impl Fn(usize, String) -> ConfigError,
-) -> Result<Trust, ConfigError> {
-    let Some(ca) = ca else { return Ok(Trust::System) };
-    let (start, path) = (ca.span().start, ca.into_inner());
-    let told = |problem: String| at(start, format!("{} {problem}", path.display()));
-    let pem = std::fs::read(&path).map_err(|error| told(format!("could not be read: {error}")))?;
-    Trust::only(&pem).map_err(|error| told(format!("cannot be used: {error}")))
 }
 
 /// As they are written in the file, for `--check`; of an address its host alone.

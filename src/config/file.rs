@@ -316,6 +316,18 @@ pub(super) fn secret(
     Ok((value.expose().to_owned(), start))
 }
 
+/// What a file of certificates makes.
+pub(super) fn certificates<T, E: fmt::Display>(
+    file: Spanned<PathBuf>,
+    at: &impl Fn(usize, String) -> ConfigError,
+    make: impl FnOnce(&[u8]) -> Result<T, E>,
+) -> Result<T, ConfigError> {
+    let (start, path) = (file.span().start, file.into_inner());
+    let told = |problem: String| at(start, format!("{} {problem}", path.display()));
+    let pem = std::fs::read(&path).map_err(|error| told(format!("could not be read: {error}")))?;
+    make(&pem).map_err(|error| told(format!("cannot be used: {error}")))
+}
+
 impl Value {
     pub(super) fn resolve(self) -> Result<Property, String> {
         match self {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::error::ConfigError;
-use super::file::{Value, secret};
+use super::file::{Value, certificates, secret};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -40,9 +40,8 @@ pub(super) fn registry(
         _ => return Err(at(start, "write username and password, or bearer, or none of them".to_owned())),
     };
     let settings = settings.with_credentials(credentials).map_err(|error| at(start, error.to_string()))?;
-    let Some(ca) = table.ca else { return Ok(settings) };
-    let (start, path) = (ca.span().start, ca.into_inner());
-    let told = |problem: String| at(start, format!("{} {problem}", path.display()));
-    let pem = std::fs::read(&path).map_err(|error| told(format!("could not be read: {error}")))?;
-    settings.with_ca(&pem).map_err(|error| told(format!("cannot be used: {error}")))
+    match table.ca {
+        Some(ca) => certificates(ca, at, |pem| settings.with_ca(pem)),
+        None => Ok(settings),
+    }
 }

@@ -130,6 +130,15 @@ impl Alert {
         hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
     }
 
+    /// `payments on eu: Stalled`
+    pub(crate) fn summary(&self) -> String {
+        let of = match &self.group {
+            Some(group) => format!("{} on {}", group.shown(), self.cluster),
+            None => self.cluster.to_string(),
+        };
+        format!("{of}: {}", self.what.label())
+    }
+
     /// When it began: `2026-11-21 14:08:57`.
     pub(crate) fn second(&self) -> String {
         self.since.to_string()[..19].replace('T', " ")

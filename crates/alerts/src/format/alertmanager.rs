@@ -36,11 +36,7 @@ pub(super) fn body(receiver: &str, alerts: &[Alert], pages: Option<&str>) -> Val
 
 fn one(alert: &Alert, pages: Option<&str>) -> Value {
     let mut annotations = Map::new();
-    let of = match &alert.group {
-        Some(group) => format!("{} on {}", group.shown(), alert.cluster),
-        None => alert.cluster.to_string(),
-    };
-    annotations.insert("summary".to_owned(), format!("{of}: {}", alert.what.label()).into());
+    annotations.insert("summary".to_owned(), alert.summary().into());
     if let Some(evidence) = &alert.evidence {
         annotations.insert("description".to_owned(), evidence.as_str().into());
     }

@@ -75,27 +75,8 @@ fn escaped(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use flowdeck_model::view::GroupLabels;
-    use flowdeck_model::{Timestamp, Verdict};
-
     use super::*;
-    use crate::alert::What;
-
-    fn alert(group: &str) -> Alert {
-        Alert {
-            cluster: "eu".parse().unwrap(),
-            group: Some(group.into()),
-            what: What::Verdict(Verdict::Stalled),
-            level: Level::Critical,
-            since: "2026-11-21T14:08:57.123Z".parse::<Timestamp>().unwrap(),
-            evidence: Some("no commit moves for 3 min".to_owned()),
-            labels: GroupLabels {
-                runbook: Some("https://wiki.example/?a&b".to_owned()),
-                ..GroupLabels::default()
-            },
-            ended: None,
-        }
-    }
+    use crate::format::tests::alert;
 
     #[test]
     fn a_line_says_what_where_why_and_since_when() {

@@ -36,11 +36,7 @@ fn title(alert: &Alert) -> String {
         (None, Level::Critical) => "Critical",
         (None, _) => "Warning",
     };
-    let of = match &alert.group {
-        Some(group) => format!("{} on {}", group.shown(), alert.cluster),
-        None => alert.cluster.to_string(),
-    };
-    format!("{begin}: {of}: {}", alert.what.label())
+    format!("{begin}: {}", alert.summary())
 }
 
 fn paragraph(alert: &Alert, pages: Option<&str>) -> String {
@@ -67,26 +63,16 @@ fn paragraph(alert: &Alert, pages: Option<&str>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use flowdeck_model::Timestamp;
     use flowdeck_model::view::GroupLabels;
 
     use super::*;
     use crate::alert::What;
+    use crate::format::tests;
 
     fn alert(group: &str) -> Alert {
-        Alert {
-            cluster: "eu".parse().unwrap(),
-            group: Some(group.into()),
-            what: What::NotRead,
-            level: Level::Critical,
-            since: "2026-11-21T14:08:57.123Z".parse::<Timestamp>().unwrap(),
-            evidence: Some("no commit moves for 3 min".to_owned()),
-            labels: GroupLabels {
-                runbook: Some("https://wiki.example/a".to_owned()),
-                ..GroupLabels::default()
-            },
-            ended: None,
-        }
+        let runbook = Some("https://wiki.example/a".to_owned());
+        let labels = GroupLabels { runbook, ..GroupLabels::default() };
+        Alert { what: What::NotRead, labels, ..tests::alert(group) }
     }
 
     #[test]
