@@ -142,14 +142,8 @@ impl<H> AgentBuilder<H> {
 
     /// What sends dead letters and records for retry topics, where the service names nothing for it.
     pub(crate) fn failed_records_by(mut self, publisher: &(impl Publisher + Clone)) -> Self {
-        self.dead_letters = self.dead_letters.map(|letters| match letters.has_publisher() {
-            true => letters,
-            false => letters.by(publisher.clone()),
-        });
-        self.retry_topics = self.retry_topics.map(|retries| match retries.has_publisher() {
-            true => retries,
-            false => retries.by(publisher.clone()),
-        });
+        self.dead_letters = self.dead_letters.map(|letters| letters.or_by(publisher));
+        self.retry_topics = self.retry_topics.map(|retries| retries.or_by(publisher));
         self
     }
 

@@ -356,6 +356,11 @@ fn names(property: &str) -> Vec<&str> {
     aliases.map_or_else(|| vec![property], |names| names.to_vec())
 }
 
+/// Under any of its names.
+pub(crate) fn values<'a>(config: &'a ClientConfig, property: &str) -> impl Iterator<Item = &'a str> {
+    names(property).into_iter().filter_map(|name| config.get(name))
+}
+
 /// Under all of its names.
 pub(crate) fn remove(config: &mut ClientConfig, property: &str) {
     for name in names(property) {
@@ -371,7 +376,7 @@ pub(crate) fn set(config: &mut ClientConfig, property: &str, value: &str) {
 
 /// Unless one of its names has a value.
 fn default(config: &mut ClientConfig, property: &str, value: &str) {
-    if names(property).into_iter().all(|name| config.get(name).is_none()) {
+    if values(config, property).next().is_none() {
         config.set(property, value);
     }
 }

@@ -47,6 +47,11 @@ impl DeadLetters {
         self
     }
 
+    /// By this, unless it is sent by something else already.
+    pub(crate) fn or_by(self, publisher: &(impl Publisher + Clone)) -> Self {
+        if self.has_publisher() { self } else { self.by(publisher.clone()) }
+    }
+
     pub(crate) fn topic(&self) -> &str {
         &self.topic
     }

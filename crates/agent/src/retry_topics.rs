@@ -62,6 +62,11 @@ impl RetryTopics {
         self
     }
 
+    /// By this, unless it is sent by something else already.
+    pub(crate) fn or_by(self, publisher: &(impl Publisher + Clone)) -> Self {
+        if self.has_publisher() { self } else { self.by(publisher.clone()) }
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.tiers.is_empty()
     }

@@ -17,11 +17,13 @@ use tracing::error;
 use crate::config::{self, Settings};
 use crate::context::Callbacks;
 use crate::control::{self, NoLink};
+use crate::dead_letters::DeadLetters;
 use crate::error::AgentError;
 use crate::handler::Handler;
 use crate::health::HealthHandle;
 use crate::history::{FailedCall, RunningCall};
 use crate::publish::KafkaPublisher;
+use crate::retry_topics::RetryTopics;
 use crate::shared::Shared;
 use crate::{poller, workers};
 
@@ -113,9 +115,9 @@ fn watch(shared: &Arc<Shared>) {
 
 /// Dead letters, and records for retry topics, are sent by a producer of the agent's, unless the host brings one.
 fn with_publisher(base: &ClientConfig, mut settings: Settings) -> Result<Settings, AgentError> {
-    let letters = settings.dead_letters.take_if(|letters| !letters.has_publisher());
-    let retries = settings.retry_topics.take_if(|retries| !retries.has_publisher());
-    if letters.is_none() && retries.is_none() {
+    let has_all = settings.dead_letters.as_ref().is_none_or(DeadLetters::has_publisher)
+        && settings.retry_topics.as_ref().is_none_or(RetryTopics::has_publisher);
+    if has_all {
         return Ok(settings);
     }
     let publisher = KafkaPublisher::safe(base).map_err(|source| AgentError::Client {
@@ -123,12 +125,8 @@ fn with_publisher(base: &ClientConfig, mut settings: Settings) -> Result<Setting
         group: settings.group.to_string(),
         source: Box::new(source),
     })?;
-    if let Some(letters) = letters {
-        settings.dead_letters = Some(letters.by(publisher.clone()));
-    }
-    if let Some(retries) = retries {
-        settings.retry_topics = Some(retries.by(publisher));
-    }
+    settings.dead_letters = settings.dead_letters.map(|letters| letters.or_by(&publisher));
+    settings.retry_topics = settings.retry_topics.map(|retries| retries.or_by(&publisher));
     Ok(settings)
 }
 

@@ -3,6 +3,7 @@
 use rdkafka::ClientConfig;
 use rdkafka::error::KafkaError;
 
+use crate::config::values;
 use crate::publish::KafkaPublisher;
 
 /// What the service publishes, and what its consumers send of failed records. It is one client, unless the
@@ -23,10 +24,8 @@ impl Publishers {
 
 /// Than `acks=all` and idempotence.
 fn is_weaker(config: &ClientConfig) -> bool {
-    let says =
-        |property: &str, safe: &[&str]| config.get(property).is_some_and(|value| !safe.contains(&value));
-    let acks = ["acks", "request.required.acks"].iter().any(|name| says(name, &["all", "-1"]));
-    acks || says("enable.idempotence", &["true"])
+    let says = |property: &str, safe: &[&str]| values(config, property).any(|value| !safe.contains(&value));
+    says("acks", &["all", "-1"]) || says("enable.idempotence", &["true"])
 }
 
 #[cfg(test)]
