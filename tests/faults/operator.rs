@@ -99,7 +99,6 @@ pub(crate) fn start(world: &World, seed: u64, stops: bool) -> Operating {
             random: StdRng::seed_from_u64(seed ^ (number + 1)),
             stops,
             counts: Operated::default(),
-            said: vec![],
         };
         tokio::spawn(operator.run(stop.clone()))
     };
@@ -128,7 +127,8 @@ impl Operating {
 
 enum Outcome {
     Confirmed(Value),
-    Otherwise,
+    /// With what was answered.
+    Otherwise(String),
 }
 
 fn body(id: &str, action: &str, group: &str) -> Value {
@@ -154,8 +154,6 @@ pub(crate) struct Operator {
     random: StdRng,
     stops: bool,
     counts: Operated,
-    /// What was answered to a start that does not come about.
-    said: Vec<String>,
 }
 
 impl Operator {
@@ -209,17 +207,16 @@ impl Operator {
     /// Whatever became of the stop, some may have obeyed it. A start is refused where Kafka lists members: those that came
     /// since, or were killed a moment ago. A pause whose resume was cut off before may still be in force: it wins.
     async fn start(&mut self) {
-        let until = Instant::now() + SETTLED * 2;
+        let until = Instant::now() + SETTLED * 4;
         loop {
-            let before = self.said.len();
-            self.give("resume").await;
-            for action in ["start", "restart"] {
-                if let Outcome::Confirmed(_) = self.give(action).await {
-                    self.said.clear();
-                    return;
+            let mut said = vec![];
+            for action in ["resume", "start", "restart"] {
+                match self.give(action).await {
+                    Outcome::Confirmed(_) if action != "resume" => return,
+                    Outcome::Confirmed(_) => {}
+                    Outcome::Otherwise(why) => said.push(format!("{action}: {why}")),
                 }
             }
-            let said = &self.said[before..];
             assert!(Instant::now() < until, "nothing starts what was stopped in {}: {said:#?}", self.group);
             self.pause(500..1_000).await;
         }
@@ -261,23 +258,22 @@ impl Operator {
         let Some(answer) = self.site.post(COMMANDS, &body).await else {
             self.counts.cut += 1;
             tokio::time::sleep(Duration::from_millis(500)).await;
-            return Outcome::Otherwise;
+            return Outcome::Otherwise("cut off".to_owned());
         };
         match answer.status {
-            202 => self.follow(action, answer.json()["id"].as_str().unwrap().to_owned()).await,
+            202 => self.follow(answer.json()["id"].as_str().unwrap().to_owned()).await,
             // Said with a reason: no answer from Kafka, nobody listens at the moment, or a start where Kafka lists members.
             409 | 422 | 503 => {
                 let why = answer.json()["detail"].as_str().unwrap_or_default().to_owned();
                 assert!(!why.is_empty(), "{}", answer.text);
-                self.said.push(format!("{action}: {why}"));
-                *self.counts.refused.entry(why).or_default() += 1;
-                Outcome::Otherwise
+                *self.counts.refused.entry(why.clone()).or_default() += 1;
+                Outcome::Otherwise(why)
             }
             other => panic!("{action}: {other} {}", answer.text),
         }
     }
 
-    async fn follow(&mut self, action: &str, id: String) -> Outcome {
+    async fn follow(&mut self, id: String) -> Outcome {
         let path = format!("{COMMANDS}/{id}");
         let followed = tokio::time::timeout(SETTLED, async {
             loop {
@@ -299,16 +295,15 @@ impl Operator {
         match view {
             None => {
                 self.counts.cut += 1;
-                Outcome::Otherwise
+                Outcome::Otherwise("cut off".to_owned())
             }
             Some(view) if view["state"] == "confirmed" => {
                 self.counts.confirmed += 1;
                 Outcome::Confirmed(view)
             }
             Some(view) => {
-                self.said.push(format!("{action}: {view:#}"));
                 self.counts.otherwise += 1;
-                Outcome::Otherwise
+                Outcome::Otherwise(format!("{view:#}"))
             }
         }
     }
